@@ -1,0 +1,313 @@
+"""DuckDB: sources are Parquet files, relations live in one database file.
+
+A run is one transaction: readers see what was there before until it commits, and a process that
+dies leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import sqlglot.expressions as sge
+from ibis.backends.sql.compilers import DuckDBCompiler
+from ibis.backends.sql.datatypes import DuckDBType
+
+from backends.protocol import Described, Kind, bare_names, comment_statements, relocate
+from marts.core.errors import EngineError, SourceError, UsageError
+
+DIALECT = "duckdb"
+STATE_TABLE = "int_published_marts"
+"""Beside the marts: one row for each that is published, with its as-of date and run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuckDBOptions:
+    """How to reach the engine; None leaves DuckDB's default."""
+
+    database: Path
+    fixtures: Path
+    schema: str = "gold"
+    threads: int | None = None
+    memory_limit: str | None = None
+
+
+def find_sources(fixtures: Path) -> dict[str, str]:
+    """Return a path or pattern of Parquet files for each table in a directory.
+
+    A table is `<table>.parquet`, or a folder `<table>/` of Parquet files. Raises UsageError where
+    the directory is missing, SourceError where a table is there in both forms.
+    """
+    if not fixtures.is_dir():
+        raise UsageError(
+            f"there is no directory {fixtures}",
+            hint="pass --fixtures DIR with <table>.parquet or <table>/*.parquet for each source",
+        )
+    root = fixtures.resolve()
+    files = {path.stem: str(path) for path in sorted(root.glob("*.parquet"))}
+    folders = {path.parent.name: f"{path.parent}/*.parquet" for path in root.glob("*/*.parquet")}
+    if both := sorted(files.keys() & folders.keys()):
+        raise SourceError(
+            f"{both[0]} is there twice", files[both[0]], folders[both[0]], hint="remove one"
+        )
+    return files | folders
+
+
+def data_as_of(fixtures: Path) -> datetime.date | None:
+    """Return the date in a directory's `dataset.json`, None where it has none."""
+    file = fixtures / "dataset.json"
+    if not file.exists():
+        return None
+    try:
+        return datetime.date.fromisoformat(json.loads(file.read_text("utf-8"))["as_of"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(
+            f"{file} does not say the data's date", hint='as {"as_of": "2025-06-30"}'
+        ) from error
+
+
+def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
+    """Return a query's SQL: sources read from Parquet files, every other name in `schema`."""
+    tree = query if isinstance(query, sge.Query) else DuckDBCompiler().to_sqlglot(query)
+    places = {
+        name: _parquet(sources[name]) if name in sources else _qualified(schema, name)
+        for name in bare_names(tree)
+    }
+    return relocate(tree, places).sql(DIALECT, pretty=True)
+
+
+def _parquet(pattern: str) -> sge.Table:
+    return sge.Table(this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=DIALECT))
+
+
+def _qualified(schema: str, name: str) -> sge.Table:
+    return sge.table_(name, db=schema, quoted=True)
+
+
+class DuckDBBackend:
+    """One connection to one database file."""
+
+    name = "duckdb"
+
+    def __init__(self, options: DuckDBOptions, *, read_only: bool) -> None:
+        self.options = options
+        self.sources = find_sources(options.fixtures)
+        self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
+        self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
+        self._connection = _connect(options, read_only=read_only)
+
+    def data_as_of(self) -> datetime.date | None:
+        """Return the date that the data was made for, None where it does not say."""
+        return data_as_of(self.options.fixtures)
+
+    def describe_source(self, name: str) -> Described | None:
+        """Return the columns that every file of a source agrees on, and their rows."""
+        if name not in self.sources:
+            return None
+        pattern = Path(self.sources[name])
+        files = sorted(pattern.parent.glob(pattern.name))
+        described = [self._describe_file(name, file) for file in files]
+        first = described[0]
+        for file, other in zip(files, described, strict=True):
+            if other.schema != first.schema:
+                raise SourceError(
+                    f"source {name}: its files have different columns",
+                    f"{files[0].name}: {_one_line(first.schema)}",
+                    f"{file.name}: {_one_line(other.schema)}",
+                )
+        return Described(first.schema, sum(each.rows or 0 for each in described))
+
+    def _describe_file(self, source: str, file: Path) -> Described:
+        reader = _parquet(str(file))
+        try:
+            columns = self._rows(f"DESCRIBE {sge.select('*').from_(reader).sql(DIALECT)}")
+            rows = self._rows(sge.select("count(*)").from_(reader).sql(DIALECT))
+        except duckdb.Error as error:
+            raise SourceError(
+                f"source {source}: {file.name} is no readable Parquet file",
+                _first_line(error),
+                str(file),
+            ) from error
+        schema = ibis.schema({name: DuckDBType.from_string(kind) for name, kind, *_ in columns})
+        return Described(schema, rows[0][0])
+
+    def describe_published(self) -> Mapping[str, Described]:
+        """Return the columns of every relation in the schema."""
+        with _translated("list what is published"):
+            rows = self._rows(
+                "SELECT table_name, column_name, data_type FROM information_schema.columns"
+                " WHERE table_catalog = current_database() AND table_schema = ?"
+                " ORDER BY ordinal_position",
+                [self.options.schema],
+            )
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in rows:
+            found.setdefault(table, {})[column] = kind
+        return {
+            name: Described(
+                ibis.schema({c: DuckDBType.from_string(kind) for c, kind in columns.items()})
+            )
+            for name, columns in found.items()
+        }
+
+    def published_as_of(self) -> Mapping[str, datetime.date]:
+        """Return the as-of date of each published mart, from the table of state."""
+        if STATE_TABLE not in self.describe_published():
+            return {}
+        state = _qualified(self.options.schema, STATE_TABLE)
+        with _translated("read what is published"):
+            return dict(self._rows(sge.select("mart", "as_of").from_(state).sql(DIALECT)))
+
+    def compile(self, query: ir.Table | sge.Query) -> str:
+        """Return the SQL of a query over this connection's sources and relations."""
+        return compile_query(query, sources=self.sources, schema=self.options.schema)
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query and return its rows."""
+        with _translated("query", sql):
+            return self._connection.execute(sql).to_arrow_table()
+
+    def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
+        """Open the run's transaction."""
+        with _translated("begin a run"):
+            self._connection.begin()
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.options.schema)}")
+        self._built: list[str] = []
+
+    def build(
+        self,
+        name: str,
+        sql: str,
+        *,
+        kind: Kind,
+        comment: str,
+        column_comments: Mapping[str, str],
+    ) -> None:
+        """Replace a relation, as only this transaction sees it."""
+        place = _qualified(self.options.schema, name)
+        create = f"CREATE {kind.upper()} {place.sql(DIALECT)} AS\n{sql}"
+        with _translated(f"build {name}", create):
+            self._drop(name)
+            self._connection.execute(create)
+            for statement in comment_statements(
+                place, kind=kind, comment=comment, column_comments=column_comments
+            ):
+                self._connection.execute(statement.sql(DIALECT))
+        self._built.append(name)
+
+    def _drop(self, name: str) -> None:
+        found = self._rows(
+            "SELECT table_type FROM information_schema.tables"
+            " WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
+            [self.options.schema, name],
+        )
+        for (table_type,) in found:
+            kind = "VIEW" if table_type == "VIEW" else "TABLE"
+            place = _qualified(self.options.schema, name)
+            self._connection.execute(sge.Drop(this=place, kind=kind).sql(DIALECT))
+
+    def publish(self, as_of: datetime.date, run_id: str) -> None:
+        """Commit the run's transaction."""
+        state = _qualified(self.options.schema, STATE_TABLE).sql(DIALECT)
+        with _translated("publish"):
+            self._connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {state} (mart TEXT PRIMARY KEY, as_of DATE NOT NULL,"
+                " run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL)"
+            )
+            now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+            insert = f"INSERT OR REPLACE INTO {state} VALUES (?, ?, ?, ?)"  # noqa: S608  (quoted)
+            self._connection.executemany(
+                insert, [[name, as_of, run_id, now] for name in self._built]
+            )
+            self._connection.commit()
+
+    def discard(self) -> None:
+        """Roll the run's transaction back."""
+        # DuckDB ends a transaction itself on some errors; then there is none to roll back.
+        with suppress(duckdb.TransactionException):
+            self._connection.rollback()
+
+    def versions(self) -> Mapping[str, str]:
+        """Return DuckDB's version."""
+        return {"duckdb": duckdb.__version__, "ibis": ibis.__version__}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _rows(self, sql: str, parameters: list[object] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, parameters).fetchall()
+
+
+def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    database = options.database
+    if read_only and not database.exists():
+        # Nothing is published yet: an empty database says so to whoever asks.
+        database = Path(":memory:")
+    # Extensions are downloaded: none is needed, and none may be.
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False
+    }
+    if options.threads is not None:
+        config["threads"] = options.threads
+    if options.memory_limit is not None:
+        config["memory_limit"] = options.memory_limit
+    try:
+        if str(database) != ":memory:" and not read_only:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        in_memory = str(database) == ":memory:"
+        connection = duckdb.connect(
+            str(database), read_only=read_only and not in_memory, config=config
+        )
+    except (duckdb.Error, OSError) as error:
+        raise _unreachable(options, error) from error
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
+    message = _first_line(error)
+    if "lock" in message:
+        holder = re.search(r"held in (.+?)\.? (?:See also|\()", message)
+        return EngineError(
+            f"another process holds {options.database}",
+            *([f"held in {holder[1]}"] if holder else [message]),
+            hint="close it, or pass another --database",
+        )
+    if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
+        return UsageError(f"DuckDB does not take these options for {options.database}", message)
+    return EngineError(
+        f"cannot open {options.database}", message, hint="pass a writable --database FILE"
+    )
+
+
+@contextmanager
+def _translated(action: str, sql: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
+        raise EngineError(f"DuckDB could not {action}", *facts) from error
+
+
+def _quoted(name: str) -> str:
+    return sge.to_identifier(name, quoted=True).sql(DIALECT)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _one_line(schema: ibis.Schema) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())

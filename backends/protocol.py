@@ -1,0 +1,123 @@
+"""What the runner asks of an engine."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import sqlglot.expressions as sge
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table as the engine's catalog has it; `rows` is None where counting costs a scan."""
+
+    schema: ibis.Schema
+    rows: int | None = None
+
+
+Kind = Literal["table", "view"]
+
+
+class Backend(Protocol):
+    """One engine, connected: sources to read, and a schema of published relations.
+
+    Queries name relations alone; the engine knows where each is. Between `begin` and `publish`
+    (or `discard`), a relation that was built stands for its published namesake in queries; readers
+    on other connections see the published state only. Every method raises EngineError for what
+    the engine refuses.
+    """
+
+    name: str
+    searched: str
+    """Where sources are looked for, in words."""
+    where: str
+    """What is read and what is written, in words."""
+
+    def data_as_of(self) -> datetime.date | None:
+        """Return the date that the source data was made for, None where it does not say."""
+
+    def describe_source(self, name: str) -> Described | None:
+        """Return what the catalog says of a source, None where it is absent.
+
+        Raises SourceError where it is there but unreadable.
+        """
+
+    def describe_published(self) -> Mapping[str, Described]:
+        """Return what the catalog says of every published relation."""
+
+    def published_as_of(self) -> Mapping[str, datetime.date]:
+        """Return the as-of date by which each published relation was built."""
+
+    def compile(self, query: ir.Table | sge.Query) -> str:
+        """Return the SQL that `fetch` and `build` run for a query."""
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query and return its rows."""
+
+    def begin(self, run_id: str) -> None:
+        """Prepare to build candidates; sweep what broken runs left."""
+
+    def build(
+        self,
+        name: str,
+        sql: str,
+        *,
+        kind: Kind,
+        comment: str,
+        column_comments: Mapping[str, str],
+    ) -> None:
+        """Create a candidate from a query, with comments for the catalog."""
+
+    def publish(self, as_of: datetime.date, run_id: str) -> None:
+        """Let readers see all candidates, at once."""
+
+    def discard(self) -> None:
+        """Drop the candidates; the published state stays. Does nothing without `begin`."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of engine and driver."""
+
+    def close(self) -> None:
+        """Close the connection; what was not published is gone."""
+
+
+def bare_names(tree: sge.Query) -> set[str]:
+    """Return the relations that a query names without a schema, its own WITH clauses aside."""
+    named = {table.name for table in tree.find_all(sge.Table) if not table.db}
+    return named - {cte.alias for cte in tree.find_all(sge.CTE)}
+
+
+def relocate(tree: sge.Query, places: Mapping[str, sge.Table]) -> sge.Query:
+    """Return the query with every bare name in `places` replaced by its place."""
+
+    def move(node: sge.Expression) -> sge.Expression:
+        if not isinstance(node, sge.Table) or node.db or node.name not in places:
+            return node
+        place = places[node.name].copy()
+        place.set(
+            "alias", node.args.get("alias") or sge.TableAlias(this=sge.to_identifier(node.name))
+        )
+        return place
+
+    return cast("sge.Query", tree.transform(move))
+
+
+def comment_statements(
+    table: sge.Table, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+) -> list[sge.Comment]:
+    """Return the statements that comment a relation and its columns."""
+    parts = {part: table.args.get(part) for part in ("db", "catalog")}
+    about: list[tuple[sge.Expression, str, str]] = [(table, kind.upper(), comment)]
+    for name, text in column_comments.items():
+        column = sge.Column(this=sge.to_identifier(name, quoted=True), table=table.this, **parts)
+        about.append((column, "COLUMN", text))
+    return [
+        sge.Comment(this=this, kind=what, expression=sge.Literal.string(text))
+        for this, what, text in about
+    ]

@@ -1,0 +1,476 @@
+"""The command line: parse, call, render, exit."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+# Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
+if TYPE_CHECKING:
+    from backends.duckdb import DuckDBBackend
+    from marts.core.graph import Graph
+    from marts.core.model import FixedAsOf
+    from marts.core.plan import Facts, Plan
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = {
+    "published": DONE,
+    "checked": DONE,
+    "interrupted": INTERRUPTED,
+    "failed": FAILED,
+    "error": FAILED,
+}
+BUNDLED_FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 asked wrongly, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = marts.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        _print_error(error)
+    sys.exit(code or DONE)
+
+
+def _print_error(error: Exception) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code of an error that somebody can mend, None for a bug."""
+    from marts.core.errors import EngineError, MartsError
+
+    if isinstance(error, EngineError):
+        return FAILED
+    return ASKED_WRONGLY if isinstance(error, MartsError) else None
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """Declare an option that an environment variable MARTS_… sets too."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = f"MARTS_{long.removeprefix('--').partition('/')[0].replace('-', '_').upper()}"
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join options into one decorator."""
+
+    def decorate(command: Command) -> Command:
+        for each in reversed(declared):
+            command = each(command)
+        return command
+
+    return decorate
+
+
+def complete_marts(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
+    """Return the marts whose name starts so: a mart is the file of its name; none is imported."""
+    names = (path.stem for path in (Path(__file__).parent / "marts").glob("*/*.py"))
+    return sorted(name for name in names if name.startswith(start) and name != "__init__")
+
+
+package_option = option(
+    "--package", default="marts", show_default=True, help="The Python package of the marts."
+)
+selection_options = options(
+    package_option,
+    option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="SELECTOR",
+        shell_complete=complete_marts,
+        help="Marts by name, +name, name+, pattern, tag:TAG or folder; may be repeated.",
+    ),
+    option("--exclude", multiple=True, metavar="SELECTOR", help="Marts to leave out."),
+)
+fixtures_option = option(
+    "--fixtures",
+    type=click.Path(path_type=Path),
+    default=BUNDLED_FIXTURES,
+    metavar="DIR",
+    help="A directory with <table>.parquet or <table>/*.parquet for each source."
+    "  [default: the bundled data]",
+)
+as_of_option = option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The run's date.  [default: the data's own, else today (UTC)]",
+)
+schema_option = option(
+    "--schema", default="gold", show_default=True, help="The schema of the published marts."
+)
+engine_options = options(
+    option("--backend", type=click.Choice(["duckdb"]), default="duckdb", show_default=True),
+    fixtures_option,
+    option(
+        "--database",
+        type=click.Path(path_type=Path),
+        default=Path("target/marts.duckdb"),
+        show_default=True,
+        metavar="FILE",
+        help="The DuckDB database of the published marts.",
+    ),
+    schema_option,
+    option("--threads", type=click.IntRange(min=1), help="How many threads the engine uses."),
+    option("--memory-limit", metavar="SIZE", help="How much memory it uses, as 4GB."),
+)
+run_options = options(
+    selection_options,
+    engine_options,
+    as_of_option,
+    option(
+        "--target",
+        type=click.Path(path_type=Path),
+        default=Path("target"),
+        show_default=True,
+        metavar="DIR",
+        help="Where run_results.json, manifest.json and failures/ go.",
+    ),
+)
+json_option = option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="marts")
+def marts() -> None:
+    """Build, check and read customer metrics of a card portfolio."""
+
+
+@marts.command()
+@run_options
+@option("--check-sources", is_flag=True, help="Check the sources too, before building.")
+@option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@json_option
+def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> int:
+    """Build marts, check them, and publish all of them or none."""
+    from marts import terminal
+    from marts.core.artifacts import prepare
+    from marts.core.plan import plan_run
+    from marts.core.runner import survey
+    from marts.core.text import plan_document, plan_lines
+
+    graph, selected = _selected(settings)
+    if not dry_run:
+        prepare(settings["target"])
+    with _open(settings, read_only=dry_run) as backend:
+        as_of = _as_of(settings["as_of"], backend.data_as_of())
+        facts = survey(graph, selected, backend, source_checks=check_sources)
+        plan = plan_run(graph, selected, facts, as_of, source_checks=check_sources)
+        if dry_run:
+            if as_json:
+                terminal.print_json(plan_document(plan))
+            else:
+                click.echo("\n".join(plan_lines(plan)))
+            return DONE
+        return _execute(graph, plan, backend, settings, as_json=as_json)
+
+
+@marts.command()
+@run_options
+@option("--sources", is_flag=True, help="Check the sources instead of the marts.")
+@json_option
+def test(sources: bool, as_json: bool, **settings: Any) -> int:
+    """Check the marts as they are published, or the sources."""
+    from marts.core.artifacts import prepare
+    from marts.core.plan import plan_checks
+    from marts.core.runner import survey
+
+    graph, selected = _selected(settings)
+    if sources:
+        selected = ()
+    prepare(settings["target"])
+    with _open(settings, read_only=True) as backend:
+        dates = backend.published_as_of()
+        published = {dates[name] for name in selected if name in dates}
+        default = backend.data_as_of() if sources else _only(published)
+        as_of = _as_of(settings["as_of"], default)
+        facts = survey(graph, selected, backend, source_checks=sources)
+        plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
+        return _execute(graph, plan, backend, settings, as_json=as_json)
+
+
+@marts.command()
+@selection_options
+@json_option
+def ls(as_json: bool, **settings: Any) -> None:
+    """List marts: their kind, grain, tags and checks."""
+    from marts import terminal
+    from marts.core.artifacts import describe_mart
+    from marts.core.checks import checks_of
+
+    graph, selected = _selected(settings)
+    marts = [graph.project.marts[name] for name in selected]
+    if as_json:
+        terminal.print_json([describe_mart(mart) for mart in marts])
+        return
+    rows = [
+        [
+            mart.name,
+            mart.materialized,
+            ", ".join(mart.grain),
+            ", ".join(mart.tags),
+            str(len(checks_of(mart))),
+            mart.comment.partition("\n")[0],
+        ]
+        for mart in marts
+    ]
+    terminal.print_table(["mart", "kind", "grain", "tags", "checks", "what it is"], rows)
+
+
+@marts.command("compile")
+@selection_options
+@fixtures_option
+@schema_option
+@as_of_option
+@option("--dialect", type=click.Choice(["duckdb", "snowflake"]), default="duckdb")
+@option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write <mart>.sql files instead of printing.",
+)
+def compile_(dialect: str, output: Path | None, **settings: Any) -> None:
+    """Print the SQL that defines each mart; needs no connection."""
+    from marts.core.artifacts import write_sql
+    from marts.core.plan import Build, plan_run
+
+    graph, selected = _selected(settings)
+    facts, to_sql, data_as_of = _compiler(dialect, graph, settings)
+    plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], data_as_of))
+    statements = {s.mart.name: to_sql(s.query) for s in plan.steps if isinstance(s, Build)}
+    if output:
+        write_sql(output, statements)
+        click.echo(f"wrote {len(statements)} files to {output}", err=True)
+        return
+    for name, sql in statements.items():
+        click.echo(f"-- {name}\n{sql};\n")
+
+
+@marts.command()
+@click.argument("mart", shell_complete=complete_marts)
+@package_option
+@engine_options
+@option("--where", metavar="EXPR", help='Only rows for which this holds: "age > 40".')
+@option("--columns", metavar="NAMES", help="Columns, separated by commas.  [default: all]")
+@option("--order-by", metavar="NAMES", help='Columns, each with asc or desc: "age desc, city".')
+@option("--limit", type=click.IntRange(min=0), default=20, show_default=True)
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+def show(
+    mart: str,
+    where: str | None,
+    columns: str | None,
+    order_by: str | None,
+    limit: int,
+    form: str,
+    **settings: Any,
+) -> None:
+    """Print rows of a published mart."""
+    from marts import terminal
+    from marts.core.errors import UsageError, did_you_mean
+    from marts.core.lookup import lookup
+
+    known = _graph(settings["package"]).project.marts
+    if mart not in known:
+        raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
+    query = lookup(
+        known[mart],
+        where=where,
+        columns=_words(columns),
+        order_by=_words(order_by),
+        limit=limit,
+    )
+    with _open(settings, read_only=True) as backend:
+        if mart not in backend.describe_published():
+            raise UsageError(
+                f"{mart} is not published in {settings['database']}", hint="run: marts run"
+            )
+        rows = backend.fetch(backend.compile(query))
+    terminal.print_rows(rows.column_names, rows.to_pylist(), form)
+
+
+@marts.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True)
+@option("--transactions", type=click.IntRange(min=0), default=60_000, show_default=True)
+@option("--months", type=click.IntRange(min=1), default=18, show_default=True)
+@option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
+@option(
+    "--end-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2025-06-30",
+    show_default=True,
+    help="The last day of the data, which `marts run` takes as its as-of date.",
+)
+def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
+    """Write a star schema of made-up customers; same arguments, same rows."""
+    from rich.progress import Progress
+
+    from fixtures.generate import Portfolio
+    from fixtures.generate import generate as write
+    from marts.terminal import console as open_console
+
+    portfolio = Portfolio(end_date=end_date.date(), **size)
+    console = open_console(to_stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("transactions", total=portfolio.transactions)
+        rows = write(directory, portfolio, progress=lambda written: progress.advance(task, written))
+    for table, count in rows.items():
+        click.echo(f"{table}  {count:,} rows")
+
+
+def _graph(package: str) -> Graph:
+    from marts.core.graph import link
+    from marts.core.project import load
+
+    if package != "marts":
+        # Somebody else's marts are imported from where they call.
+        sys.path.insert(0, str(Path.cwd()))
+    return link(load(package))
+
+
+def _selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
+    from marts.core.graph import select
+
+    graph = _graph(settings["package"])
+    return graph, select(graph, settings["select"], exclude=settings["exclude"])
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()] if text else []
+
+
+@contextmanager
+def _open(settings: dict[str, Any], *, read_only: bool) -> Iterator[DuckDBBackend]:
+    from backends.duckdb import DuckDBBackend, DuckDBOptions
+
+    names = ("database", "fixtures", "schema", "threads", "memory_limit")
+    options = DuckDBOptions(**{name: settings[name] for name in names})
+    backend = DuckDBBackend(options, read_only=read_only)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def _compiler(
+    dialect: str, graph: Graph, settings: dict[str, Any]
+) -> tuple[Facts, Callable[[Any], str], datetime.date | None]:
+    """Return what planning, compiling and dating need of a dialect, without its engine."""
+    from backends import duckdb, snowflake
+    from marts.core.plan import Facts, declared_facts
+
+    facts = declared_facts(graph.project)
+    if dialect == "snowflake":
+        namespace = snowflake.Namespace(settings["schema"])
+
+        def to_snowflake(query: Any) -> str:
+            return snowflake.compile_query(
+                query,
+                sources=graph.project.sources,
+                source_namespace=namespace,
+                namespace=namespace,
+            )
+
+        return facts, to_snowflake, None
+
+    found = duckdb.find_sources(settings["fixtures"])
+    present = {name: fact for name, fact in facts.sources.items() if name in found}
+    return (
+        Facts(present, facts.published, str(settings["fixtures"])),
+        lambda query: duckdb.compile_query(query, sources=found, schema=settings["schema"]),
+        duckdb.data_as_of(settings["fixtures"]),
+    )
+
+
+def _as_of(given: datetime.datetime | None, default: datetime.date | None) -> FixedAsOf:
+    from marts.core.model import FixedAsOf
+
+    today = datetime.datetime.now(datetime.UTC).date()
+    return FixedAsOf(given.date() if given else default or today)
+
+
+def _only(dates: set[datetime.date]) -> datetime.date | None:
+    from marts.core.errors import UsageError
+
+    if len(dates) > 1:
+        days = ", ".join(str(day) for day in sorted(dates))
+        raise UsageError(
+            f"the published marts have different as-of dates: {days}",
+            hint="pass --as-of, select marts of one date, or run all again",
+        )
+    return dates.pop() if dates else None
+
+
+def _execute(
+    graph: Graph, plan: Plan, backend: DuckDBBackend, settings: dict[str, Any], *, as_json: bool
+) -> int:
+    """Carry a plan out, write the artifacts, print what happened; return the exit code."""
+    from marts import terminal
+    from marts.core import artifacts
+    from marts.core.runner import run as carry_out
+    from marts.core.text import outcome_lines
+
+    target = settings["target"]
+    console = terminal.console(to_stderr=as_json)
+    run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}"
+    console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
+    with terminal.progress(console) as observe:
+        report = carry_out(plan, backend, run_id=run_id, observe=observe)
+    results = artifacts.run_results(
+        report,
+        context={
+            "as_of": str(plan.as_of.day),
+            "backend": backend.name,
+            "versions": {"marts": version("marts"), **backend.versions()},
+        },
+        target=target,
+    )
+    artifacts.write_failures(target, report)
+    artifacts.write_json(target / artifacts.RUN_RESULTS, results)
+    artifacts.write_json(target / artifacts.MANIFEST, artifacts.manifest(graph.project))
+    if as_json:
+        terminal.print_json(results)
+    if report.error:
+        _print_error(report.error)
+    for line in outcome_lines(report, target):
+        terminal.say(console, line)
+    return EXIT_CODES[report.status]
+
+
+if __name__ == "__main__":
+    main()

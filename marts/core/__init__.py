@@ -1,0 +1,1 @@
+"""The framework: knows Ibis; knows no customer, no engine, no terminal."""

@@ -1,0 +1,166 @@
+"""Write what happened to files; the only writer of files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from marts.core.checks import checks_of
+from marts.core.errors import EngineError
+from marts.core.model import Check, Mart, Source
+from marts.core.project import Project
+from marts.core.runner import CheckReport, Report, TableReport
+
+SCHEMA_VERSION = 1
+RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
+
+Document = dict[str, object]
+
+
+def prepare(target: Path) -> None:
+    """Make the folder for artifacts, without the failing samples of an earlier run.
+
+    Raises EngineError where it cannot be written.
+    """
+    with _writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target / FAILURES, ignore_errors=True)
+        probe = target / f".{os.getpid()}.probe"
+        probe.touch()
+        probe.unlink()
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a document so that no reader ever sees half of it."""
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f".{path.name}.{os.getpid()}")
+        half.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        half.replace(path)
+
+
+def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
+    """Write one file `<mart>.sql` for each statement."""
+    with _writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, sql in statements.items():
+            (directory / f"{name}.sql").write_text(sql + "\n", "utf-8")
+
+
+def write_failures(target: Path, report: Report) -> None:
+    """Write each failing check's sample to `failures/<table>.<check>.csv`."""
+    for table, made in [*report.failures, *report.warnings]:
+        if not made.sample:
+            continue
+        path = sample_path(target, table, made)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", encoding="utf-8", newline="") as file:
+                rows = csv.DictWriter(file, fieldnames=list(made.sample[0]))
+                rows.writeheader()
+                rows.writerows(made.sample)
+
+
+def sample_path(target: Path, table: TableReport, made: CheckReport) -> Path:
+    """Return where a failing check's sample is written."""
+    return target / FAILURES / f"{table.table.name}.{made.check.name}.csv"
+
+
+def manifest(project: Project) -> Document:
+    """Return the declarations as data."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sources": [describe_source(source) for source in project.sources.values()],
+        "marts": [describe_mart(mart) for mart in project.marts.values()],
+    }
+
+
+def describe_source(source: Source) -> Document:
+    """Return a source's declaration as data."""
+    return {**_declared(source), "optional": source.optional}
+
+
+def describe_mart(mart: Mart) -> Document:
+    """Return a mart's declaration as data."""
+    return {
+        **_declared(mart),
+        "tags": list(mart.tags),
+        "materialized": mart.materialized,
+        "inputs": list(mart.inputs),
+    }
+
+
+def _declared(table: Source | Mart) -> Document:
+    return {
+        "name": table.name,
+        "comment": table.comment,
+        "grain": list(table.grain),
+        "columns": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "null": column.null,
+                "comment": table.column_docs.get(column.name),
+            }
+            for column in table.columns
+        ],
+        "checks": [_check(check) for check in checks_of(table)],
+        "declared_at": table.place,
+    }
+
+
+def _check(check: Check) -> Document:
+    return {"name": check.name, "severity": check.severity, "threshold": check.threshold}
+
+
+def run_results(report: Report, *, context: Document, target: Path) -> Document:
+    """Return what happened in a run as data; `context` names its date, backend and versions."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": report.run_id,
+        "status": report.status,
+        **context,
+        "started_at": report.started_at.isoformat(timespec="seconds"),
+        "seconds": round(report.seconds, 3),
+        "error": str(report.error) if report.error else None,
+        "tables": [_table(table, target) for table in report.tables],
+        "skipped_checks": [
+            {"table": each.table, "check": each.check, "missing": list(each.missing)}
+            for each in report.skipped
+        ],
+    }
+
+
+def _table(report: TableReport, target: Path) -> Document:
+    return {
+        "name": report.table.name,
+        "kind": "source" if isinstance(report.table, Source) else report.table.materialized,
+        "rows": report.rows,
+        "build_seconds": round(report.build_seconds, 3),
+        "check_seconds": round(report.check_seconds, 3),
+        "sql": report.sql,
+        "checks": [
+            {
+                **_check(made.check),
+                "outcome": made.outcome,
+                "violations": made.violations,
+                "sample": str(sample_path(target, report, made)) if made.sample else None,
+            }
+            for made in report.checks
+        ],
+    }
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"cannot write {path}", error.strerror or str(error), hint="free or pass another folder"
+        ) from error

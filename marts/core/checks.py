@@ -1,0 +1,213 @@
+"""Checks compiled: each is an Ibis expression that is true for an offending row.
+
+All that concern single rows, or a single unique column, become one aggregate query for a table;
+each of the others is a query of its own. A violation is an offending row; for uniqueness, a row
+beyond the first of its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from marts.core.contract import Column
+from marts.core.errors import DefinitionError
+from marts.core.model import (
+    AS_OF,
+    THIS,
+    AsOf,
+    Check,
+    Mart,
+    RelationshipCheck,
+    RowCheck,
+    Source,
+    TableCheck,
+    UniqueCheck,
+)
+
+SAMPLE_ROWS = 20
+HOLDS_NOT = "holds_not"
+"""The column of a check that is one boolean."""
+ROWS = "rows"
+"""The column of the fused query that counts all rows."""
+
+# NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity.
+LARGEST_FLOAT = 1.7976931348623157e308
+
+Result = TypeVar("Result")
+
+
+def checks_of(table: Source | Mart) -> tuple[Check, ...]:
+    """Return all checks of a table: those its columns and grain imply, then the declared ones."""
+    if isinstance(table, Mart) and table.unchecked:
+        return ()
+    implied: list[Check] = [check for column in table.columns for check in _implied_by(column)]
+    keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
+    implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    return (*implied, *table.checks)
+
+
+def _implied_by(column: Column) -> list[RowCheck]:
+    name, low, high = column.name, column.at_least, column.at_most
+    found = []
+    if not column.null:
+        found.append(RowCheck(name=f"{name}_not_null", offending=lambda t: t[name].isnull()))
+    if column.values:
+        found.append(
+            RowCheck(
+                name=f"{name}_accepted_values", offending=lambda t: t[name].notin(column.values)
+            )
+        )
+    if low is not None:
+        found.append(RowCheck(name=f"{name}_at_least_{low}", offending=lambda t: t[name] < low))
+    if high is not None:
+        found.append(RowCheck(name=f"{name}_at_most_{high}", offending=lambda t: t[name] > high))
+    if column.type == "float64":
+        found.append(
+            RowCheck(
+                name=f"{name}_finite",
+                offending=lambda t: (t[name] > LARGEST_FLOAT) | (t[name] < -LARGEST_FLOAT),
+            )
+        )
+    return found
+
+
+def is_fused(check: Check) -> bool:
+    """Tell whether a check is part of its table's one aggregate query."""
+    return isinstance(check, RowCheck) or (
+        isinstance(check, UniqueCheck) and len(check.columns) == 1
+    )
+
+
+def tables_read(check: Check) -> set[str]:
+    """Return the tables that a check reads beside its own."""
+    match check:
+        case RelationshipCheck():
+            return {check.to_table}
+        case TableCheck():
+            return set(check.inputs)
+        case RowCheck() | UniqueCheck():
+            return set()
+
+
+def fused_query(owner: Source | Mart, table: ir.Table, checks: Iterable[Check]) -> ir.Table:
+    """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
+
+    A count is null where the table is empty.
+    """
+    counts = {f"c{n}": _violations(owner, table, check) for n, check in enumerate(checks)}
+    return table.aggregate(**{ROWS: table.count()}, **counts)
+
+
+def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
+    match check:
+        case RowCheck():
+            return _offending(owner, table, check).sum()
+        case UniqueCheck(columns=(name,)):
+            value = table[name]
+            if check.where is not None:
+                value = ibis.ifelse(_say(owner, check, check.where, table), value, ibis.null())
+            return value.count() - value.nunique()
+        case _:
+            raise AssertionError(f"{check.name} is no part of the fused query")
+
+
+def count_query(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    """Return one row with column `c0`: the violations of one check that has its own query."""
+    rows = offending_rows(owner, check, tables, as_of)
+    if isinstance(check, UniqueCheck):
+        return rows.aggregate(c0=(rows[ROWS] - 1).sum())
+    return rows.aggregate(c0=rows.count())
+
+
+def sample_query(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table | None:
+    """Return at most 20 offending rows: the grain's key, then the columns the check looks at.
+
+    None for a check that is one boolean: it has no rows to show.
+    """
+    rows = offending_rows(owner, check, tables, as_of)
+    if rows.columns == (HOLDS_NOT,):
+        return None
+    keys = [key for key in owner.grain if key in rows.columns]
+    return rows.order_by(keys or rows.columns[:1]).limit(SAMPLE_ROWS)
+
+
+def offending_rows(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    """Return the offending rows; for uniqueness, each key that repeats with its `rows`."""
+    table = tables[owner.name]
+    match check:
+        case RowCheck():
+            bad = _offending(owner, table, check)
+            columns = [*owner.grain, *(field.name for field in bad.op().find(ops.Field))]
+            return table.filter(bad).select(*dict.fromkeys(columns))
+        case UniqueCheck(columns=names):
+            rows = table.filter([table[name].notnull() for name in names])
+            if check.where is not None:
+                rows = rows.filter(_say(owner, check, check.where, rows))
+            grouped = rows.group_by(list(names)).aggregate(**{ROWS: rows.count()})
+            return grouped.filter(grouped[ROWS] > 1)
+        case RelationshipCheck():
+            return _orphans(owner, check, table, tables[check.to_table])
+        case TableCheck():
+            return _table_rows(owner, check, tables, as_of)
+
+
+def _offending(owner: Source | Mart, table: ir.Table, check: RowCheck) -> ir.BooleanColumn:
+    bad = _say(owner, check, check.offending, table)
+    return bad if check.where is None else _say(owner, check, check.where, table) & bad
+
+
+def _orphans(
+    owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
+) -> ir.Table:
+    if check.to_column not in other.columns:
+        raise DefinitionError(
+            f"check {check.name} of {owner.name}: {check.to_table} has no column {check.to_column}",
+            owner.place,
+        )
+    rows = table.filter(table[check.column].notnull())
+    if check.where is not None:
+        rows = rows.filter(_say(owner, check, check.where, rows))
+    if check.to_where is not None:
+        other = other.filter(_say(owner, check, check.to_where, other))
+    # A left join instead of an anti join, which not every engine has.
+    known = other.select(known_value=other[check.to_column]).distinct()
+    joined = rows.left_join(known, rows[check.column] == known.known_value)
+    return joined.filter(joined.known_value.isnull()).select(
+        *dict.fromkeys([*owner.grain, check.column])
+    )
+
+
+def _table_rows(
+    owner: Source | Mart, check: TableCheck, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    named = {**tables, THIS: tables[owner.name], AS_OF: as_of}
+    found = _say(owner, check, check.offending, *(named[name] for name in check.parameters))
+    if isinstance(found, ir.Table):
+        return found
+    verdict = found.name(HOLDS_NOT).as_table()
+    return verdict.filter(verdict[HOLDS_NOT])
+
+
+def _say(
+    owner: Source | Mart, check: Check, expression: Callable[..., Result], *tables: object
+) -> Result:
+    """Call an author's expression; its slip becomes an error that names the check."""
+    try:
+        return expression(*tables)
+    except Exception as error:  # whatever the author's lambda raises, with the cause chained
+        raise DefinitionError(
+            f"check {check.name} of {owner.name} is no valid expression",
+            f"{type(error).__name__}: {error}",
+            owner.place,
+        ) from error

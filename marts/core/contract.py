@@ -1,0 +1,198 @@
+"""Contracts: the columns of a table, their types and nullability; how a real schema compares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from marts.core.errors import DefinitionError
+
+type_of = dt.dtype
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a contract, with the checks that concern it alone.
+
+    `type` is Ibis's spelling. Not null unless `null`; `values` are the accepted labels;
+    `at_least` and `at_most` bound the value, both inclusive. Nulls pass all but the null check.
+    """
+
+    name: str
+    type: str
+    null: bool = False
+    unique: bool = False
+    values: tuple[str, ...] = ()
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+def string(
+    name: str, *, null: bool = False, unique: bool = False, values: Iterable[str] = ()
+) -> Column:
+    """Declare a key or a label; `values` lists the accepted labels."""
+    return Column(name=name, type="string", null=null, unique=unique, values=tuple(values))
+
+
+def int64(
+    name: str,
+    *,
+    null: bool = False,
+    unique: bool = False,
+    at_least: int | None = None,
+    at_most: int | None = None,
+) -> Column:
+    """Declare a count, or a number of whole days or months."""
+    return Column(
+        name=name, type="int64", null=null, unique=unique, at_least=at_least, at_most=at_most
+    )
+
+
+def float64(
+    name: str, *, null: bool = False, at_least: int | None = None, at_most: int | None = None
+) -> Column:
+    """Declare an average, deviation, percentage or rate; NaN and infinity are violations."""
+    return Column(name=name, type="float64", null=null, at_least=at_least, at_most=at_most)
+
+
+def decimal(
+    name: str,
+    precision: int,
+    scale: int,
+    *,
+    null: bool = False,
+    at_least: int | None = None,
+    at_most: int | None = None,
+) -> Column:
+    """Declare an exact number with `scale` digits after the point."""
+    kind = f"decimal({precision}, {scale})"
+    return Column(name=name, type=kind, null=null, at_least=at_least, at_most=at_most)
+
+
+def money(
+    name: str, *, null: bool = False, at_least: int | None = None, at_most: int | None = None
+) -> Column:
+    """Declare an amount of money: decimal(18,2), in the portfolio's currency."""
+    return decimal(name, 18, 2, null=null, at_least=at_least, at_most=at_most)
+
+
+def date(name: str, *, null: bool = False) -> Column:
+    """Declare a calendar date."""
+    return Column(name=name, type="date", null=null)
+
+
+def timestamp(name: str, *, null: bool = False) -> Column:
+    """Declare a timestamp without zone."""
+    return Column(name=name, type="timestamp", null=null)
+
+
+def boolean(name: str, *, null: bool = False) -> Column:
+    """Declare a flag."""
+    return Column(name=name, type="boolean", null=null)
+
+
+def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
+    """Return what is wrong with a declared contract, a line each; empty where nothing is."""
+    columns = tuple(columns)
+    by_name = {column.name: column for column in columns}
+    found = [
+        f"column {name} is declared {count} times"
+        for name, count in Counter(column.name for column in columns).items()
+        if count > 1
+    ]
+    for column in columns:
+        if column.values and column.type != "string":
+            found.append(f"column {column.name} lists values but is {column.type}, not string")
+        low, high = column.at_least, column.at_most
+        if low is not None and high is not None and low > high:
+            found.append(f"column {column.name} is at least {low} and at most {high}")
+    for key in grain:
+        if key not in by_name:
+            found.append(f"grain {key} is no column; columns: {', '.join(by_name)}")
+        elif by_name[key].null:
+            found.append(f"grain {key} is nullable")
+    if not columns:
+        found.append("no columns are declared")
+    return found
+
+
+def schema_of(columns: Iterable[Column]) -> ibis.Schema:
+    """Return the Ibis schema of a contract, in its order."""
+    return ibis.schema({column.name: type_of(column.type) for column in columns})
+
+
+def empty_table(columns: Iterable[Column]) -> ir.Table:
+    """Return a table of the contract's columns without a row."""
+    nulls = [ops.Cast(ibis.null(), type_of(c.type)).to_expr().name(c.name) for c in columns]
+    return nulls[0].as_table().mutate(nulls[1:]).filter(ibis.literal(False))
+
+
+def mismatches(columns: Iterable[Column], found: Mapping[str, dt.DataType]) -> list[str]:
+    """Return what a real table lacks of a contract, a line each; further columns are welcome."""
+    lines = []
+    for column in columns:
+        if column.name not in found:
+            lines.append(f"column {column.name}: expected {column.type}, found no such column")
+        elif not _fits(found[column.name], type_of(column.type)):
+            lines.append(
+                f"column {column.name}: expected {column.type}, found {found[column.name]}"
+            )
+    return lines
+
+
+def _fits(found: dt.DataType, expected: dt.DataType) -> bool:
+    """Tell whether every value of one type is a value of the other, without rounding."""
+    if isinstance(found, dt.Decimal) and isinstance(expected, dt.Decimal):
+        return found.scale == expected.scale and (found.precision or 0) <= (expected.precision or 0)
+    if found.is_integer() and expected.is_integer():
+        return bool(dt.castable(found, expected))
+    if found.is_timestamp() and expected.is_timestamp():
+        return getattr(found, "timezone", None) is None
+    return type(found) is type(expected)
+
+
+def conform(table: ir.Table, columns: Iterable[Column], *, what: str, place: str) -> ir.Table:
+    """Select a contract's columns, in its order, cast to its types.
+
+    Raises DefinitionError where a column is missing, or of a kind that no cast makes right
+    (text for a number, a fraction for a count).
+    """
+    selected = {}
+    for column in columns:
+        if column.name not in table.columns:
+            raise DefinitionError(
+                f"{what} returns no column {column.name}, which its contract declares",
+                f"it returns: {', '.join(table.columns)}",
+                place,
+                hint=f"add {column.name} to the returned table, or drop it from columns=[…]",
+            )
+        value, kind = table[column.name], type_of(column.type)
+        if not _convertible(value.type(), kind):
+            raise DefinitionError(
+                f"{what}: column {column.name} is {value.type()}, its contract says {column.type}",
+                place,
+                hint=f"make the expression a {column.type}, or change the contract",
+            )
+        # An explicit operation: .cast() compiles to nothing where Ibis already believes in the
+        # type, and its belief is wrong for sums and means of decimals.
+        selected[column.name] = ops.Cast(value, kind).to_expr()
+    return table.select(**selected)
+
+
+def _convertible(found: dt.DataType, expected: dt.DataType) -> bool:
+    if found.is_null():
+        return True
+    if expected.is_integer():
+        # Engines round a fraction to an integer differently.
+        return bool(found.is_integer())
+    if expected.is_numeric():
+        return bool(found.is_numeric() and not found.is_boolean())
+    if expected.is_date():
+        return bool(found.is_date() or found.is_timestamp())
+    return type(found) is type(expected)

@@ -1,0 +1,44 @@
+"""One family of errors, split by whose move is next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MartsError(Exception):
+    """Say what is wrong with which thing; then the facts; then a hint with the exact edit."""
+
+    def __init__(self, summary: str, *facts: str, hint: str | None = None) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.facts = facts
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.summary, *(f"  {fact}" for fact in self.facts)]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class DefinitionError(MartsError):
+    """A source, mart or check is declared wrongly: its author's move."""
+
+
+class SourceError(MartsError):
+    """Source data is missing or does not fit its contract: the data owner's move."""
+
+
+class EngineError(MartsError):
+    """An engine, a file or the network refused: the environment's owner's move."""
+
+
+class UsageError(MartsError):
+    """The words of a call name something that does not exist: the caller's move."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return a hint naming the known word nearest to `word`, or None where none is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else None

@@ -1,0 +1,127 @@
+"""The graph of inputs: order, selection, and what each table reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+
+from marts.core.errors import DefinitionError, UsageError, did_you_mean
+from marts.core.model import Mart, RelationshipCheck, Source, TableCheck
+from marts.core.project import Project
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A project whose inputs all exist; `order` puts every mart behind those it reads."""
+
+    project: Project
+    order: tuple[str, ...]
+
+    def upstream(self, name: str) -> set[str]:
+        """Return the marts that a mart reads, directly or not."""
+        direct = {i for i in self.project.marts[name].inputs if i in self.project.marts}
+        return direct.union(*(self.upstream(each) for each in direct))
+
+    def downstream(self, name: str) -> set[str]:
+        """Return the marts that read a mart, directly or not."""
+        return {other for other in self.order if name in self.upstream(other)}
+
+
+def link(project: Project) -> Graph:
+    """Join the declarations by name.
+
+    Raises DefinitionError for an unknown input, of a mart or of a check, and for a cycle.
+    """
+    known = [*project.sources, *project.marts]
+    tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
+    for table in tables:
+        for reader, name in _names_read(table):
+            if name not in known:
+                raise DefinitionError(
+                    f"{reader} reads {name}, which is neither a source nor a mart",
+                    table.place,
+                    hint=did_you_mean(name, known) or f"declare {name}, or rename the parameter",
+                )
+    return Graph(project, _order(project))
+
+
+def _names_read(table: Source | Mart) -> list[tuple[str, str]]:
+    """Return each name that a declaration reads, with what reads it."""
+    read = []
+    if isinstance(table, Mart):
+        read = [(f"mart {table.name}", name) for name in table.inputs]
+    for check in table.checks:
+        reader = f"check {check.name} of {table.name}"
+        if isinstance(check, RelationshipCheck):
+            read.append((reader, check.to_table))
+        if isinstance(check, TableCheck):
+            read.extend((reader, name) for name in check.inputs)
+    return read
+
+
+def _order(project: Project) -> tuple[str, ...]:
+    sorter = TopologicalSorter(
+        {
+            name: [i for i in mart.inputs if i in project.marts]
+            for name, mart in sorted(project.marts.items())
+        }
+    )
+    try:
+        return tuple(sorter.static_order())
+    except CycleError as error:
+        path = error.args[1]
+        raise DefinitionError(
+            f"the inputs form a cycle: {' → '.join(reversed(path))}",
+            *(project.marts[name].place for name in path[:-1]),
+            hint="let one of them read a table that both can read",
+        ) from error
+
+
+def select(
+    graph: Graph, selectors: Iterable[str] = (), *, exclude: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the marts that the selectors name, in build order; all where there is none.
+
+    A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
+    that it reads, `+` behind it all that read it. Raises UsageError for one that names nothing.
+    """
+    words = list(selectors)
+    chosen = _union(graph, words) if words else set(graph.order)
+    chosen -= _union(graph, exclude)
+    if not chosen:
+        raise UsageError("the selection is empty", hint="leave out --exclude, or select more")
+    return tuple(name for name in graph.order if name in chosen)
+
+
+def _union(graph: Graph, selectors: Iterable[str]) -> set[str]:
+    return set[str]().union(*(_matches(graph, selector) for selector in selectors))
+
+
+def _matches(graph: Graph, selector: str) -> set[str]:
+    body = selector.removeprefix("+").removesuffix("+")
+    found = {name for name, mart in graph.project.marts.items() if body in _handles(graph, mart)}
+    found |= {name for name in graph.order if fnmatchcase(name, body)}
+    if not found:
+        known = {handle for m in graph.project.marts.values() for handle in _handles(graph, m)}
+        raise UsageError(
+            f"no mart matches {selector}",
+            hint=did_you_mean(body, sorted(known)) or "`marts ls` lists the marts",
+        )
+    upstream = [graph.upstream(name) for name in found] if selector.startswith("+") else []
+    downstream = [graph.downstream(name) for name in found] if selector.endswith("+") else []
+    return found.union(*upstream, *downstream)
+
+
+def _handles(graph: Graph, mart: Mart) -> set[str]:
+    """Return the words that select a mart: its name, its tags and its folders."""
+    folders = mart.module.removeprefix(f"{graph.project.package}.").split(".")[:-1]
+    paths = {"/".join(folders[: depth + 1]) for depth in range(len(folders))}
+    package = graph.project.package
+    return (
+        {mart.name}
+        | {f"tag:{tag}" for tag in mart.tags}
+        | paths
+        | {f"{package}/{path}" for path in paths}
+    )

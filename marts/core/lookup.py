@@ -1,0 +1,109 @@
+"""Turn a reader's words into a query on one published mart, which can change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlglot
+import sqlglot.errors
+import sqlglot.expressions as sge
+
+from marts.core.errors import UsageError, did_you_mean
+from marts.core.model import Mart
+
+# What a condition may consist of. A list of what is allowed, because what engines offer to do
+# harm with grows: subqueries, table functions, settings, commands.
+ALLOWED = (
+    sge.Column,
+    sge.Identifier,
+    sge.Literal,
+    sge.Boolean,
+    sge.Null,
+    sge.Paren,
+    sge.Tuple,
+    sge.Unary,
+    sge.Binary,
+    sge.Predicate,
+    sge.Case,
+    sge.If,
+    sge.Cast,
+    sge.DataType,
+    sge.DataTypeParam,
+    sge.Interval,
+    sge.Var,
+    sge.Abs,
+    sge.Coalesce,
+    sge.Length,
+    sge.Lower,
+    sge.Round,
+    sge.Trim,
+    sge.Upper,
+)
+
+
+def lookup(
+    mart: Mart,
+    *,
+    where: str | None = None,
+    columns: Iterable[str] = (),
+    order_by: Iterable[str] = (),
+    limit: int,
+) -> sge.Select:
+    """Return `select columns from mart where … order by … limit …`, all columns by default.
+
+    `order_by` has names, each with `asc` or `desc` behind it if wanted; nulls come last. Raises
+    UsageError for a name that is no column, and for a condition that is more than a condition.
+    """
+    query = sge.select(*(_column(mart, name) for name in columns or _names(mart)))
+    query = query.from_(sge.table_(mart.name, quoted=True)).limit(limit)
+    if where is not None:
+        query = query.where(_condition(mart, where))
+    if ordering := [_ordering(mart, words) for words in order_by]:
+        query = query.order_by(*ordering)
+    return query
+
+
+def _names(mart: Mart) -> list[str]:
+    return [column.name for column in mart.columns]
+
+
+def _column(mart: Mart, name: str) -> sge.Column:
+    known = {each.lower(): each for each in _names(mart)}
+    if name.lower() not in known:
+        raise UsageError(
+            f"{mart.name} has no column {name}",
+            hint=did_you_mean(name, known) or f"its columns: {', '.join(known.values())}",
+        )
+    return sge.column(known[name.lower()], quoted=True)
+
+
+def _condition(mart: Mart, where: str) -> sge.Expression:
+    try:
+        statements = sqlglot.parse(where, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        fault = str(error).partition("\n")[0]
+        raise UsageError(f"--where cannot be read: {where}", fault) from error
+    condition = statements[0] if len(statements) == 1 else None
+    if condition is None:
+        raise UsageError(f"--where takes one condition: {where}")
+    for node in condition.walk():
+        if not isinstance(node, ALLOWED):
+            raise UsageError(
+                f"--where may only compare columns of {mart.name} with values",
+                f"not allowed: {node.sql('duckdb')}",
+            )
+    return condition.transform(
+        lambda node: _column(mart, node.name) if isinstance(node, sge.Column) else node
+    )
+
+
+def _ordering(mart: Mart, words: str) -> sge.Ordered:
+    name, _, direction = words.strip().partition(" ")
+    if direction.strip().lower() not in ("", "asc", "desc"):
+        raise UsageError(
+            f"--order-by takes a column, then asc or desc: {words}",
+            hint=f'--order-by "{name} desc"',
+        )
+    return sge.Ordered(
+        this=_column(mart, name), desc=direction.strip().lower() == "desc", nulls_first=False
+    )

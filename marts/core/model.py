@@ -1,0 +1,388 @@
+"""Sources, marts and checks as their authors declare them: frozen values, no engine."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+
+from marts.core.contract import Column, flaws
+from marts.core.errors import DefinitionError, did_you_mean
+
+Severity = Literal["error", "warn"]
+Materialized = Literal["table", "view"]
+
+AS_OF = "as_of"
+"""The parameter by which a mart or a table check asks for the run's date."""
+
+THIS = "this"
+"""The parameter by which a table check names the table it belongs to."""
+
+
+class AsOf(ABC):
+    """The date of a run, as expressions use it; no expression asks the engine what day it is."""
+
+    @abstractmethod
+    def minus(self, *, days: int) -> ir.DateScalar:
+        """Return the day so many days earlier."""
+
+    def plus(self, *, days: int) -> ir.DateScalar:
+        """Return the day so many days later."""
+        return self.minus(days=-days)
+
+    @property
+    def date(self) -> ir.DateScalar:
+        """The day itself."""
+        return self.minus(days=0)
+
+
+@dataclass(frozen=True)
+class FixedAsOf(AsOf):
+    """An as-of date that is known when the SQL is compiled: every bound is a constant in it."""
+
+    day: datetime.date
+
+    def minus(self, *, days: int) -> ir.DateScalar:
+        """Return the day so many days earlier, as a date literal."""
+        return ibis.date(self.day - datetime.timedelta(days=days))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """When violations of a check count: their severity, and how many rows are let pass."""
+
+    severity: Severity = "error"
+    threshold: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCheck(Tolerance):
+    """A predicate that is true for an offending row; null passes."""
+
+    name: str
+    offending: Callable[[ir.Table], ir.BooleanColumn]
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniqueCheck(Tolerance):
+    """Columns that together name a row; a row with a null among them is not counted."""
+
+    columns: tuple[str, ...]
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the check in reports."""
+        return f"{'_and_'.join(self.columns)}_unique"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationshipCheck(Tolerance):
+    """A column whose values exist in a column of another table; null passes."""
+
+    column: str
+    to_table: str
+    to_column: str
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the check in reports."""
+        return f"{self.column}_in_{self.to_table}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCheck(Tolerance):
+    """An expression over whole tables, named by its parameters.
+
+    It returns the table of offending rows, or one boolean that is true where the check fails.
+    """
+
+    name: str
+    offending: Callable[..., ir.Table | ir.BooleanScalar]
+    parameters: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The other tables it reads."""
+        return tuple(name for name in self.parameters if name not in (AS_OF, THIS))
+
+
+Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A table that is read, never written; an optional one may be absent or empty."""
+
+    name: str
+    comment: str
+    column_docs: Mapping[str, str]
+    columns: tuple[Column, ...]
+    grain: tuple[str, ...]
+    checks: tuple[Check, ...]
+    optional: bool
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mart:
+    """A table that is built: its contract, its checks, and the function that defines it."""
+
+    name: str
+    comment: str
+    column_docs: Mapping[str, str]
+    columns: tuple[Column, ...]
+    grain: tuple[str, ...]
+    checks: tuple[Check, ...]
+    tags: tuple[str, ...]
+    materialized: Materialized
+    unchecked: bool
+    define: Callable[..., ir.Table]
+    parameters: tuple[str, ...]
+    module: str
+    place: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The sources and marts it reads."""
+        return tuple(name for name in self.parameters if name != AS_OF)
+
+
+def source(
+    name: str,
+    *,
+    doc: str,
+    grain: str | Iterable[str],
+    columns: Iterable[Column],
+    checks: Iterable[Check] = (),
+    optional: bool = False,
+) -> Source:
+    """Declare a table that marts may read, with the columns they may rely on.
+
+    Raises DefinitionError, with file and line, where the declaration contradicts itself.
+    """
+    caller = sys._getframe(1)  # noqa: SLF001  (the declaration's file and line)
+    place = _place(caller.f_code.co_filename, caller.f_lineno)
+    columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
+    comment, column_docs = _split_doc(doc)
+    found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
+    _refuse(f"source {name}", place, [*found, *_doc_flaws(columns, column_docs)])
+    return Source(
+        name=name,
+        comment=comment,
+        column_docs=column_docs,
+        columns=columns,
+        grain=keys,
+        checks=checks,
+        optional=optional,
+        place=place,
+    )
+
+
+def mart(
+    *,
+    grain: str | Iterable[str],
+    columns: Iterable[Column],
+    checks: Iterable[Check] = (),
+    tags: Iterable[str] = (),
+    materialized: Materialized = "table",
+    unchecked: bool = False,
+) -> Callable[[Callable[..., ir.Table]], Mart]:
+    """Declare the decorated function as a mart of the same name.
+
+    Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
+    comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
+    without a query of checks: for a view whose rows are checked elsewhere. Raises DefinitionError,
+    with file and line, where the declaration contradicts itself.
+    """
+    columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
+
+    def declare(define: Callable[..., ir.Table]) -> Mart:
+        place = _place(define.__code__.co_filename, define.__code__.co_firstlineno)
+        found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
+        comment, column_docs = _split_doc(define.__doc__ or "")
+        found += _doc_flaws(columns, column_docs)
+        if not comment:
+            found.append("it has no docstring, which becomes the table's comment")
+        if materialized not in ("table", "view"):
+            found.append(f"materialized is {materialized!r}, neither 'table' nor 'view'")
+        _refuse(f"mart {define.__name__}", place, found)
+        return Mart(
+            name=define.__name__,
+            comment=comment,
+            column_docs=column_docs,
+            columns=columns,
+            grain=keys,
+            checks=checks,
+            tags=tuple(tags),
+            materialized=materialized,
+            unchecked=unchecked,
+            define=define,
+            parameters=_parameters(define, f"mart {define.__name__}", place),
+            module=define.__module__,
+            place=place,
+        )
+
+    return declare
+
+
+def row_check(
+    name: str,
+    *,
+    offending: Callable[[ir.Table], ir.BooleanColumn],
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int = 0,
+) -> RowCheck:
+    """Check that no row (of those `where` holds for) is offending; null passes."""
+    return RowCheck(
+        name=name, offending=offending, where=where, severity=severity, threshold=threshold
+    )
+
+
+def unique(
+    *columns: str,
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int = 0,
+) -> UniqueCheck:
+    """Check that the columns together are unique; a row with a null among them passes."""
+    return UniqueCheck(columns=columns, where=where, severity=severity, threshold=threshold)
+
+
+def relationship(
+    column: str,
+    *,
+    to: str,
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int = 0,
+) -> RelationshipCheck:
+    """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
+    to_table, _, to_column = to.partition(".")
+    return RelationshipCheck(
+        column=column,
+        to_table=to_table,
+        to_column=to_column,
+        where=where,
+        to_where=to_where,
+        severity=severity,
+        threshold=threshold,
+    )
+
+
+def table_check(
+    name: str,
+    *,
+    offending: Callable[..., ir.Table | ir.BooleanScalar],
+    severity: Severity = "error",
+    threshold: int = 0,
+) -> TableCheck:
+    """Check whole tables: the parameters of `offending` name them.
+
+    `this` is the table that carries the check, `as_of` the run's date.
+    """
+    code = offending.__code__
+    place = _place(code.co_filename, code.co_firstlineno)
+    return TableCheck(
+        name=name,
+        offending=offending,
+        parameters=_parameters(offending, f"check {name}", place),
+        severity=severity,
+        threshold=threshold,
+    )
+
+
+def _split_doc(doc: str) -> tuple[str, dict[str, str]]:
+    """Split a docstring into the table's comment and those of its section `Columns:`.
+
+    There each line is `name: text`; lines that are indented further go on with the text.
+    """
+    comment, _, section = inspect.cleandoc(doc).partition("\nColumns:\n")
+    found: dict[str, str] = {}
+    for line in inspect.cleandoc(section).splitlines():
+        if line.startswith(" ") and found:
+            found[list(found)[-1]] += f" {line.strip()}"
+        elif line.strip():
+            name, _, text = line.partition(":")
+            found[name.strip()] = text.strip()
+    return comment.strip(), found
+
+
+def _doc_flaws(columns: tuple[Column, ...], documented: Mapping[str, str]) -> list[str]:
+    names = [column.name for column in columns]
+    return [
+        f"the docstring's Columns: section names {name}, which is no column"
+        for name in documented
+        if name not in names
+    ]
+
+
+def _keys(grain: str | Iterable[str]) -> tuple[str, ...]:
+    return (grain,) if isinstance(grain, str) else tuple(grain)
+
+
+def _place(file: str, line: int) -> str:
+    """Return file and line, relative to the current folder where it lies below it."""
+    relative = os.path.relpath(file)
+    return f"{file if relative.startswith('..') else relative}:{line}"
+
+
+def _parameters(function: Callable[..., object], what: str, place: str) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    _refuse(
+        what,
+        place,
+        [
+            f"parameter {parameter} is not a plain name"
+            for parameter in parameters
+            if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD
+            or parameter.default is not parameter.empty
+        ],
+    )
+    return tuple(parameter.name for parameter in parameters)
+
+
+def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+    names = [column.name for column in columns]
+    found = []
+    for check in checks:
+        if check.severity not in ("error", "warn"):
+            found.append(f"check {check.name}: severity is {check.severity!r}, not error or warn")
+        if check.threshold < 0:
+            found.append(f"check {check.name}: threshold is {check.threshold}, below 0")
+        for column in _columns_named_by(check):
+            if column not in names:
+                guess = did_you_mean(column, names)
+                found.append(
+                    f"check {check.name}: no column {column}" + (f"; {guess}" if guess else "")
+                )
+    repeated = {check.name for check in checks if [c.name for c in checks].count(check.name) > 1}
+    return [*found, *(f"check {name} is declared twice" for name in sorted(repeated))]
+
+
+def _columns_named_by(check: Check) -> tuple[str, ...]:
+    match check:
+        case UniqueCheck():
+            return check.columns
+        case RelationshipCheck():
+            return (check.column,)
+        case RowCheck() | TableCheck():
+            return ()
+
+
+def _refuse(what: str, place: str, found: list[str]) -> None:
+    if found:
+        raise DefinitionError(f"{what} is declared wrongly", *found, place)

@@ -1,0 +1,311 @@
+"""The plan of a run: which tables are built, checked and published, in which order; pure data."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
+from marts.core.contract import conform, empty_table, mismatches, schema_of
+from marts.core.errors import DefinitionError, SourceError, UsageError
+from marts.core.graph import Graph
+from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
+from marts.core.project import Project
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What an engine says of a table that exists; `rows` is None where counting costs a scan."""
+
+    types: Mapping[str, dt.DataType]
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an engine says of the sources and the published marts; absent tables are absent."""
+
+    sources: Mapping[str, TableFacts] = field(default_factory=dict)
+    published: Mapping[str, TableFacts] = field(default_factory=dict)
+    searched: str = "nowhere"
+    """Where the sources were looked for, in words."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """Build a candidate of a mart."""
+
+    mart: Mart
+    query: ir.Table
+    column_comments: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CheckRows:
+    """Make all checks of a table that one aggregate query can make."""
+
+    table: Source | Mart
+    checks: tuple[Check, ...]
+    query: ir.Table
+
+
+@dataclass(frozen=True)
+class CheckAcross:
+    """Make one check that needs a query of its own."""
+
+    table: Source | Mart
+    check: Check
+    query: ir.Table
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Let readers see all candidates, at once."""
+
+    marts: tuple[Mart, ...]
+
+
+Step = Build | CheckRows | CheckAcross | Publish
+
+
+@dataclass(frozen=True)
+class SkippedCheck:
+    """A check that is not made, because it reads marts that are neither built nor published."""
+
+    table: str
+    check: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The ordered steps of a run, and the tables that their expressions read, by name."""
+
+    as_of: FixedAsOf
+    steps: tuple[Step, ...]
+    tables: Mapping[str, ir.Table]
+    skipped: tuple[SkippedCheck, ...]
+
+
+def sources_needed(
+    graph: Graph, selected: Iterable[str], *, source_checks: bool = False
+) -> tuple[str, ...]:
+    """Return the sources that building and checking the selected marts reads."""
+    project, chosen = graph.project, set(selected)
+    read = {name for mart in chosen for name in project.marts[mart].inputs}
+    for _, check in _across(project, chosen):
+        read |= tables_read(check)
+    return tuple(name for name in project.sources if source_checks or name in read)
+
+
+def declared_facts(project: Project) -> Facts:
+    """Return the facts of an engine that holds just what is declared: to compile without one."""
+    return Facts(
+        sources={name: TableFacts(schema_of(s.columns)) for name, s in project.sources.items()},
+        published={name: TableFacts(schema_of(m.columns)) for name, m in project.marts.items()},
+    )
+
+
+def plan_run(
+    graph: Graph,
+    selected: Collection[str],
+    facts: Facts,
+    as_of: FixedAsOf,
+    *,
+    source_checks: bool = False,
+) -> Plan:
+    """Plan to build, check and publish the selected marts, given in build order.
+
+    Raises SourceError where a source does not fit its contract, UsageError where an upstream mart
+    is neither selected nor published.
+    """
+    project = graph.project
+    needed = sources_needed(graph, selected, source_checks=source_checks)
+    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
+    marts = [project.marts[name] for name in selected]
+    _refuse_unpublished_inputs(marts, project, facts)
+    tables = logical_tables(project, facts)
+    checker = _Checker(tables, as_of, present=_present(needed, facts) - set(selected))
+    steps: list[Step] = []
+    if source_checks:
+        steps += checker.steps_for_sources(project, facts)
+    checker.pending += _across(project, set(selected))
+    for mart in marts:
+        query = defining_query(mart, tables, as_of)
+        steps.append(Build(mart, query, column_comments(mart, project)))
+        steps += checker.steps_for(mart)
+    steps.append(Publish(tuple(marts)))
+    return Plan(as_of, tuple(steps), tables, checker.skipped())
+
+
+def plan_checks(
+    graph: Graph,
+    selected: Collection[str],
+    facts: Facts,
+    as_of: FixedAsOf,
+    *,
+    source_checks: bool = False,
+) -> Plan:
+    """Plan to check the selected marts as they are published, or the sources, building nothing.
+
+    Raises SourceError where a source does not fit its contract, UsageError where a selected mart
+    is not published.
+    """
+    project = graph.project
+    needed = sources_needed(graph, selected, source_checks=source_checks)
+    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
+    unpublished = [name for name in selected if name not in facts.published]
+    if unpublished:
+        raise UsageError(
+            f"not published: {', '.join(unpublished)}",
+            hint="`marts run` builds, checks and publishes them",
+        )
+    tables = logical_tables(project, facts)
+    checker = _Checker(tables, as_of, present=_present(needed, facts))
+    steps: list[Step] = []
+    if source_checks:
+        steps += checker.steps_for_sources(project, facts)
+    checker.pending += _across(project, set(selected))
+    for name in selected:
+        steps += checker.steps_for(project.marts[name])
+    return Plan(as_of, tuple(steps), tables, checker.skipped())
+
+
+def logical_tables(project: Project, facts: Facts) -> dict[str, ir.Table]:
+    """Return every table of a project by name; an absent source has its columns and no row."""
+    tables = {
+        name: ibis.table(schema_of(source.columns), name=name)
+        if name in facts.sources
+        else empty_table(source.columns)
+        for name, source in project.sources.items()
+    }
+    for name, mart in project.marts.items():
+        tables[name] = ibis.table(schema_of(mart.columns), name=name)
+    return tables
+
+
+def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
+    """Call a mart's function with its inputs; return what it returns, cast to its contract.
+
+    Raises DefinitionError, with file and line, for whatever the function raises.
+    """
+    try:
+        table = mart.define(*(as_of if name == AS_OF else tables[name] for name in mart.parameters))
+    except Exception as error:  # any slip of the author's, with the cause chained
+        file, own = mart.define.__code__.co_filename, traceback.extract_tb(error.__traceback__)
+        line = [frame.lineno for frame in own if frame.filename == file][-1:]
+        raise DefinitionError(
+            f"mart {mart.name} is no valid expression",
+            f"{type(error).__name__}: {error}",
+            f"{mart.place.rpartition(':')[0]}:{line[0]}" if line else mart.place,
+        ) from error
+    if not isinstance(table, ir.Table):
+        raise DefinitionError(
+            f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.place
+        )
+    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+
+
+def column_comments(mart: Mart, project: Project) -> dict[str, str]:
+    """Return a comment for each documented column: the mart's own words, else its inputs'."""
+    words: dict[str, str] = {}
+    for name in reversed(mart.inputs):
+        if name in project.marts:
+            words |= column_comments(project.marts[name], project)
+        else:
+            words |= project.sources[name].column_docs
+    words |= mart.column_docs
+    return {column.name: words[column.name] for column in mart.columns if column.name in words}
+
+
+class _Checker:
+    """Places each check behind the last of the tables it reads."""
+
+    def __init__(self, tables: Mapping[str, ir.Table], as_of: AsOf, *, present: set[str]) -> None:
+        self.tables = tables
+        self.as_of = as_of
+        self.present = present
+        self.pending: list[tuple[Source | Mart, Check]] = []
+
+    def steps_for(self, table: Source | Mart) -> Iterator[Step]:
+        """Yield the checks that can be made now that `table` is there."""
+        self.present.add(table.name)
+        checks = tuple(check for check in checks_of(table) if is_fused(check))
+        if checks:
+            yield CheckRows(table, checks, fused_query(table, self.tables[table.name], checks))
+        ready = [pair for pair in self.pending if not self._missing(*pair)]
+        self.pending = [pair for pair in self.pending if pair not in ready]
+        for owner, check in ready:
+            yield CheckAcross(owner, check, count_query(owner, check, self.tables, self.as_of))
+
+    def steps_for_sources(self, project: Project, facts: Facts) -> Iterator[Step]:
+        """Yield the checks of all sources that are there."""
+        found = [source for name, source in project.sources.items() if name in facts.sources]
+        self.pending += [(s, check) for s in found for check in checks_of(s) if not is_fused(check)]
+        for source in found:
+            yield from self.steps_for(source)
+
+    def skipped(self) -> tuple[SkippedCheck, ...]:
+        """Return the checks that found no place."""
+        return tuple(
+            SkippedCheck(owner.name, check.name, self._missing(owner, check))
+            for owner, check in self.pending
+        )
+
+    def _missing(self, owner: Source | Mart, check: Check) -> tuple[str, ...]:
+        return tuple(sorted({owner.name, *tables_read(check)} - self.present))
+
+
+def _across(project: Project, chosen: set[str]) -> list[tuple[Mart, Check]]:
+    """Return the checks with a query of their own that read one of the chosen marts."""
+    return [
+        (owner, check)
+        for owner in project.marts.values()
+        for check in checks_of(owner)
+        if not is_fused(check) and chosen & {owner.name, *tables_read(check)}
+    ]
+
+
+def _present(sources: Iterable[str], facts: Facts) -> set[str]:
+    return {*sources, *facts.published}
+
+
+def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
+    found = []
+    for source in sources:
+        table = facts.sources.get(source.name)
+        if table is None:
+            if not source.optional:
+                found.append(f"source {source.name}: found no such table")
+            continue
+        found += [f"source {source.name}, {m}" for m in mismatches(source.columns, table.types)]
+        if table.rows == 0 and not source.optional:
+            found.append(f"source {source.name}: the table has no rows")
+    if found:
+        raise SourceError(
+            "the sources do not fit their contracts; nothing was built",
+            *found,
+            f"looked in {facts.searched}",
+        )
+
+
+def _refuse_unpublished_inputs(marts: Collection[Mart], project: Project, facts: Facts) -> None:
+    selected = {mart.name for mart in marts}
+    for mart in marts:
+        for name in mart.inputs:
+            if name in project.sources or name in selected:
+                continue
+            table = facts.published.get(name)
+            wrong = mismatches(project.marts[name].columns, table.types) if table else []
+            if table is None or wrong:
+                state = "as published does not fit its contract" if table else "is not published"
+                raise UsageError(
+                    f"{mart.name} reads {name}, which is not selected and {state}",
+                    *wrong,
+                    hint=f"select +{mart.name}, which includes what it reads",
+                )

@@ -1,0 +1,108 @@
+"""Say in plain words what a plan will do and what a run did; no colour, no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, assert_never
+
+from marts.core.artifacts import sample_path
+from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.runner import Report, TableReport
+
+Word = Literal["ok", "warn", "FAIL", "skip", "done", "stop"]
+Line = tuple[Word, str]
+"""How it stands, and the words."""
+
+UNCHANGED = "nothing was published; what was published before is unchanged"
+
+
+def doing(step: Step) -> str:
+    """Say what a step does, for as long as it lasts."""
+    match step:
+        case Build(mart):
+            return f"building {mart.name}"
+        case CheckRows(table) | CheckAcross(table):
+            return f"checking {table.name}"
+        case Publish():
+            return "publishing"
+        case _:
+            assert_never(step)
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Say what a plan would do, a line for each step."""
+    return [f"as of {plan.as_of.day}; nothing is done:", *map(_step_line, plan.steps)]
+
+
+def _step_line(step: Step) -> str:
+    match step:
+        case Build(mart):
+            return f"  build    {mart.name} ({mart.materialized})"
+        case CheckRows(table, checks):
+            return f"  check    {table.name}: {len(checks)} checks in one query"
+        case CheckAcross(table, check):
+            return f"  check    {table.name}: {check.name}"
+        case Publish(marts):
+            return f"  publish  {len(marts)} marts at once"
+        case _:
+            assert_never(step)
+
+
+def plan_document(plan: Plan) -> dict[str, object]:
+    """Return a plan as data."""
+    return {"as_of": str(plan.as_of.day), "steps": [_step_document(step) for step in plan.steps]}
+
+
+def _step_document(step: Step) -> dict[str, object]:
+    match step:
+        case Build(mart):
+            return {"step": "build", "table": mart.name, "kind": mart.materialized}
+        case CheckRows(table, checks):
+            names = [check.name for check in checks]
+            return {"step": "check", "table": table.name, "checks": names}
+        case CheckAcross(table, check):
+            return {"step": "check", "table": table.name, "checks": [check.name]}
+        case Publish(marts):
+            return {"step": "publish", "marts": [mart.name for mart in marts]}
+        case _:
+            assert_never(step)
+
+
+def table_line(table: TableReport) -> Line:
+    """Say how building and checking one table went."""
+    failed, warned = table.outcomes("fail"), table.outcomes("warn")
+    rows = "" if table.rows is None else f"{table.rows:,} rows"
+    checks = f"{len(table.checks)} checks" if table.checks else ""
+    seconds = table.build_seconds + table.check_seconds
+    text = f"{table.table.name:<34}{rows:>16}{checks:>12}{seconds:>8.2f} s"
+    return ("FAIL" if failed else "warn" if warned else "ok"), text
+
+
+def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
+    """Say which checks did not hold, and how the run ended."""
+    for table, made in [*report.failures, *report.warnings]:
+        sample = f" → {sample_path(target, table, made)}" if made.sample else ""
+        word: Word = "FAIL" if made.outcome == "fail" else "warn"
+        rows = "1 violation" if made.violations == 1 else f"{made.violations:,} violations"
+        yield word, f"{table.table.name}.{made.check.name}: {rows}{sample}"
+    for skipped in report.skipped:
+        missing = ", ".join(skipped.missing)
+        yield "skip", f"{skipped.table}.{skipped.check}: not published: {missing}"
+    made_checks = sum(len(table.checks) for table in report.tables)
+    passed = made_checks - len(report.failures) - len(report.warnings)
+    took = f"{passed} of {made_checks} checks passed, in {report.seconds:.2f} s"
+    match report.status:
+        case "published":
+            built = sum(table.sql is not None for table in report.tables)
+            yield "done", f"published {built} marts; {took}"
+        case "checked":
+            yield "done", f"no check failed; {took}"
+        case "failed" if any(table.sql for table in report.tables):
+            yield "stop", f"{UNCHANGED}; {took}"
+        case "failed":
+            yield "stop", took
+        case "error" | "interrupted":
+            yield "stop", f"{report.status}: {UNCHANGED}"
+        case _:
+            assert_never(report.status)

@@ -1,0 +1,28 @@
+"""The customers that exist, as they are now."""
+
+from marts import AsOf, Table, date, decimal, int64, mart, string
+
+
+@mart(
+    grain="customer_id",
+    tags=["intermediate"],
+    columns=[
+        string("customer_id"),
+        string("customer_key"),
+        string("first_name"),
+        string("last_name"),
+        string("email"),
+        int64("age"),
+        string("state"),
+        string("city"),
+        string("employment_status"),
+        string("card_type"),
+        decimal("credit_limit", 18, 2),
+        date("account_open_date"),
+    ],
+)
+def int_customers(dim_customer: Table, as_of: AsOf) -> Table:
+    """The current version of every customer whose account was open at as_of."""
+    return dim_customer.filter(
+        dim_customer.is_current, dim_customer.account_open_date <= as_of.date
+    )

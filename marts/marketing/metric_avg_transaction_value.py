@@ -1,0 +1,80 @@
+"""Average transaction value, and how much amounts vary."""
+
+import ibis
+
+from marts import AsOf, Table, int64, mart, ratio, row_check
+from marts.vocabulary import (
+    AVG_TRANSACTION_VALUE,
+    CUSTOMER_ID,
+    CUSTOMER_KEY,
+    CUSTOMER_KEY_IS_CURRENT,
+    CUSTOMER_SEGMENT,
+    EXACTLY_THE_CUSTOMERS,
+    MAX_TRANSACTION_VALUE,
+    MEDIAN_TRANSACTION_VALUE,
+    METRIC_CALCULATED_DATE,
+    MIN_TRANSACTION_VALUE,
+    SPENDING_CONSISTENCY,
+    TRANSACTION_VALUE_STDDEV,
+)
+
+
+@mart(
+    grain="customer_id",
+    tags=["metrics", "atv"],
+    columns=[
+        CUSTOMER_ID,
+        CUSTOMER_KEY,
+        CUSTOMER_SEGMENT,
+        AVG_TRANSACTION_VALUE,
+        TRANSACTION_VALUE_STDDEV,
+        MIN_TRANSACTION_VALUE,
+        MAX_TRANSACTION_VALUE,
+        int64("transaction_count", at_least=0),
+        MEDIAN_TRANSACTION_VALUE,
+        SPENDING_CONSISTENCY,
+        METRIC_CALCULATED_DATE,
+    ],
+    checks=[
+        EXACTLY_THE_CUSTOMERS,
+        CUSTOMER_KEY_IS_CURRENT,
+        row_check(
+            "median_within_extremes",
+            offending=lambda t: (
+                (t.median_transaction_value < t.min_transaction_value)
+                | (t.median_transaction_value > t.max_transaction_value)
+            ),
+        ),
+    ],
+)
+def metric_avg_transaction_value(
+    int_customer_transaction_summary: Table, customer_segments: Table, as_of: AsOf
+) -> Table:
+    """Mean, median, extremes and sample standard deviation of a customer's approved amounts."""
+    summary = int_customer_transaction_summary
+    t = summary.inner_join(
+        customer_segments.select("customer_id", "customer_segment", "avg_transaction_value"),
+        "customer_id",
+    )
+    stddev = _sample_stddev(t.total_transactions, t.lifetime_value, t.sum_of_squared_amounts)
+    return t.mutate(
+        transaction_count=t.total_transactions,
+        transaction_value_stddev=stddev,
+        spending_consistency=ibis.cases(
+            (t.total_transactions == 0, "No Transactions"),
+            (stddev < 50, "Consistent"),
+            (stddev < 200, "Moderate"),
+            else_="Variable",
+        ),
+        metric_calculated_date=as_of.date,
+    )
+
+
+def _sample_stddev(
+    count: ibis.expr.types.IntegerColumn,
+    total: ibis.expr.types.DecimalColumn,
+    squares: ibis.expr.types.DecimalColumn,
+) -> ibis.expr.types.FloatingColumn:
+    """Return the deviation from exact sums: sqrt((n Σx² - (Σx)²) / (n (n - 1))); 0 if n < 2."""
+    spread = count.cast("decimal(10, 0)") * squares - total * total
+    return ratio(spread, count * (count - 1)).sqrt().fill_null(0)

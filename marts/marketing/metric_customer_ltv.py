@@ -1,0 +1,67 @@
+"""Customer lifetime value."""
+
+from marts import AsOf, Table, mart, ratio, row_check, table_check
+from marts.vocabulary import (
+    AVG_SPEND_PER_DAY,
+    CUSTOMER_AGE_DAYS,
+    CUSTOMER_ID,
+    CUSTOMER_KEY,
+    CUSTOMER_KEY_IS_CURRENT,
+    CUSTOMER_SEGMENT,
+    EXACTLY_THE_CUSTOMERS,
+    FIRST_TRANSACTION_DATE,
+    LAST_TRANSACTION_DATE,
+    LIFETIME_VALUE,
+    METRIC_CALCULATED_DATE,
+    TOTAL_TRANSACTIONS,
+)
+
+
+@mart(
+    grain="customer_id",
+    tags=["metrics", "ltv"],
+    columns=[
+        CUSTOMER_ID,
+        CUSTOMER_KEY,
+        CUSTOMER_SEGMENT,
+        LIFETIME_VALUE,
+        TOTAL_TRANSACTIONS,
+        FIRST_TRANSACTION_DATE,
+        LAST_TRANSACTION_DATE,
+        CUSTOMER_AGE_DAYS,
+        AVG_SPEND_PER_DAY,
+        METRIC_CALCULATED_DATE,
+    ],
+    checks=[
+        EXACTLY_THE_CUSTOMERS,
+        CUSTOMER_KEY_IS_CURRENT,
+        row_check(
+            "dates_only_with_transactions",
+            offending=lambda t: (
+                (t.first_transaction_date.notnull() != (t.total_transactions > 0))
+                | (t.last_transaction_date.notnull() != (t.total_transactions > 0))
+            ),
+        ),
+        table_check(
+            "lifetime_value_equals_monthly_spend",
+            offending=lambda this, metric_mom_spend_change: (
+                this.lifetime_value.sum().fill_null(0).as_scalar()
+                != metric_mom_spend_change.monthly_spend.sum().fill_null(0).as_scalar()
+            ),
+        ),
+    ],
+)
+def metric_customer_ltv(
+    int_customer_transaction_summary: Table, customer_segments: Table, as_of: AsOf
+) -> Table:
+    """Customer lifetime value: all approved spend of a customer so far."""
+    summary = int_customer_transaction_summary
+    t = summary.inner_join(
+        customer_segments.select("customer_id", "customer_segment"), "customer_id"
+    )
+    lifetime = t.last_transaction_date.delta(t.first_transaction_date, unit="day").fill_null(0)
+    return t.mutate(
+        customer_age_days=lifetime,
+        avg_spend_per_day=ratio(t.lifetime_value, lifetime).fill_null(0),
+        metric_calculated_date=as_of.date,
+    )

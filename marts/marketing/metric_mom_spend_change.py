@@ -1,0 +1,99 @@
+"""Month-over-month change of spend."""
+
+import ibis
+
+from marts import (
+    AsOf,
+    Table,
+    date,
+    float64,
+    int64,
+    mart,
+    money,
+    percent,
+    row_check,
+    string,
+    table_check,
+)
+from marts.vocabulary import CUSTOMER_ID, METRIC_CALCULATED_DATE, MOM_TREND_CATEGORIES
+
+
+def _gaps(this: Table) -> Table:
+    """Return the customers whose month numbers are not 1, 2, 3 … n, in any order."""
+    numbers = this.group_by("customer_id").aggregate(
+        months=this.count(),
+        numbers=this.month_number.nunique(),
+        lowest=this.month_number.min(),
+        highest=this.month_number.max(),
+    )
+    return numbers.filter(
+        (numbers.lowest != 1)
+        | (numbers.highest != numbers.months)
+        | (numbers.numbers != numbers.months)
+    )
+
+
+@mart(
+    grain=("customer_id", "month"),
+    tags=["metrics", "mom"],
+    columns=[
+        CUSTOMER_ID,
+        date("month"),
+        money("monthly_spend", at_least=0),
+        money("prior_month_spend", null=True, at_least=0),
+        float64("mom_change_pct", null=True, at_least=-100),
+        int64("month_number", at_least=1),
+        int64("months_since_prior", null=True, at_least=1),
+        string("mom_trend_category", values=MOM_TREND_CATEGORIES),
+        METRIC_CALCULATED_DATE,
+    ],
+    checks=[
+        row_check(
+            "first_month_has_no_prior",
+            offending=lambda t: (
+                (t.month_number == 1)
+                & (t.prior_month_spend.notnull() | t.months_since_prior.notnull())
+            ),
+        ),
+        row_check(
+            "later_month_has_a_prior",
+            offending=lambda t: (
+                (t.month_number > 1)
+                & (t.prior_month_spend.isnull() | t.months_since_prior.isnull())
+            ),
+        ),
+        table_check("month_numbers_have_no_gaps", offending=_gaps),
+    ],
+)
+def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Table:
+    """Spend of each calendar month with a transaction, and its change from the one before."""
+    t = int_approved_transactions
+    monthly = t.group_by("customer_id", month=t.transaction_date.truncate("month")).aggregate(
+        monthly_spend=t.transaction_amount.sum()
+    )
+    by_month = ibis.window(group_by="customer_id", order_by="month")
+    ranked = monthly.mutate(
+        prior_month_spend=monthly.monthly_spend.lag().over(by_month),
+        prior_month=monthly.month.lag().over(by_month),
+        month_number=ibis.row_number().over(by_month) + 1,
+    )
+    prior = ranked.prior_month_spend
+    change = ranked.mutate(
+        mom_change_pct=ibis.ifelse(
+            prior > 0, percent(ranked.monthly_spend - prior, prior), ibis.null()
+        ),
+        months_since_prior=ranked.month.delta(ranked.prior_month, unit="month"),
+        metric_calculated_date=as_of.date,
+    )
+    pct = change.mom_change_pct
+    return change.mutate(
+        mom_trend_category=ibis.cases(
+            (change.month_number == 1, "First Month"),
+            (pct.isnull(), "No Baseline"),
+            (pct > 50, "High Growth"),
+            (pct > 0, "Growth"),
+            (pct == 0, "Flat"),
+            (pct > -30, "Decline"),
+            else_="High Decline",
+        )
+    )

@@ -1,0 +1,89 @@
+"""The star schema's contracts: what the marts may rely on."""
+
+from marts import (
+    Table,
+    boolean,
+    date,
+    decimal,
+    float64,
+    int64,
+    relationship,
+    row_check,
+    source,
+    string,
+    table_check,
+    timestamp,
+)
+
+
+def _not_one_current(this: Table) -> Table:
+    """Return the customers without a current version, or with several."""
+    counts = this.group_by("customer_id").aggregate(current_versions=this.is_current.sum())
+    return counts.filter(counts.current_versions != 1)
+
+
+fct_transactions = source(
+    "fct_transactions",
+    doc="Card transactions, approved and declined; each carries the key of the customer version"
+    " that was valid when it was loaded.",
+    grain="transaction_key",
+    columns=[
+        string("transaction_key"),
+        string("transaction_id", unique=True),
+        string("customer_key"),
+        int64("merchant_category_key", null=True),
+        timestamp("transaction_date"),
+        decimal("transaction_amount", 10, 2, at_least=0),
+        string("status", values=["approved", "declined"]),
+    ],
+    checks=[
+        relationship("customer_key", to="dim_customer.customer_key", severity="warn"),
+        relationship(
+            "merchant_category_key", to="dim_merchant_category.category_key", severity="warn"
+        ),
+        row_check(
+            "merchant_category_key_missing",
+            offending=lambda t: t.merchant_category_key.isnull(),
+            severity="warn",
+        ),
+    ],
+)
+
+dim_customer = source(
+    "dim_customer",
+    doc="Versions of customers (type 2): one customer_id has several, of which one is current.",
+    grain="customer_key",
+    columns=[
+        string("customer_key"),
+        string("customer_id"),
+        string("first_name"),
+        string("last_name"),
+        string("email"),
+        int64("age"),
+        string("state"),
+        string("city"),
+        string("employment_status"),
+        string("card_type"),
+        decimal("credit_limit", 10, 2),
+        date("account_open_date"),
+        boolean("is_current"),
+    ],
+    checks=[
+        table_check("one_current_version", offending=_not_one_current),
+    ],
+)
+
+dim_merchant_category = source(
+    "dim_merchant_category",
+    doc="Merchant categories.",
+    grain="category_key",
+    columns=[int64("category_key"), string("category_name", unique=True)],
+)
+
+churn_predictions = source(
+    "churn_predictions",
+    doc="Churn risk of scored customers, 0 to 100; absent until its model exists.",
+    grain="customer_id",
+    columns=[string("customer_id"), float64("churn_risk_score", at_least=0, at_most=100)],
+    optional=True,
+)

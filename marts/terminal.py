@@ -1,0 +1,103 @@
+"""How an answer looks: lines, tables and documents, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from decimal import Decimal
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from marts.core.plan import Step
+from marts.core.runner import Observer, TableReport
+from marts.core.text import Line, doing, table_line
+
+STYLES = {
+    "ok": "green",
+    "warn": "yellow",
+    "skip": "yellow",
+    "FAIL": "bold red",
+    "done": "bold green",
+    "stop": "bold red",
+}
+
+
+def console(*, to_stderr: bool) -> Console:
+    """Return a console for messages; its lines are as long as they are."""
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def say(where: Console, line: Line) -> None:
+    """Print a line, coloured by how it stands."""
+    word, text = line
+    where.print(Text(f"{word:<6}", style=STYLES[word]) + Text(text))
+
+
+@contextmanager
+def progress(where: Console) -> Iterator[Observer]:
+    """Print a line for each table when it is done; on a terminal, show what is going on."""
+    current: list[TableReport] = []
+
+    def finish() -> None:
+        while current:
+            say(where, table_line(current.pop()))
+
+    with where.status("") if where.is_terminal else nullcontext() as status:
+
+        def observe(step: Step, table: TableReport | None) -> None:
+            if [table] != current:
+                finish()
+                current.extend([table] if table else [])
+            if status:
+                status.update(doing(step))
+
+        yield observe
+        finish()
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> object:
+    """Return a JSON value: money as a number, dates as text."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def print_rows(names: list[str], rows: list[dict[str, object]], form: str) -> None:
+    """Print rows as a table, as CSV with a header, or as a JSON list of objects."""
+    if form == "json":
+        print_json(rows)
+        return
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([names, *cells])
+    else:
+        print_table(names, cells)
+
+
+def _cell(value: object) -> str:
+    """Return a value's text: nothing for null, flags in lower case as in SQL and JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def print_table(names: list[str], rows: list[list[str]]) -> None:
+    """Print a table, folded to a terminal's width; in a pipe every row is one line."""
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = 10_000
+    table = Table(*names, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    out.print(table)
