@@ -24,8 +24,13 @@ def _not_one_current(this: Table) -> Table:
 
 fct_transactions = source(
     "fct_transactions",
-    doc="Card transactions, approved and declined; each carries the key of the customer version"
-    " that was valid when it was loaded.",
+    doc="""Card transactions, approved and declined.
+
+    Columns:
+        customer_key: the version of the customer that was valid when the transaction was loaded
+        merchant_category_key: null or unknown where the merchant's category is
+        transaction_amount: in the portfolio's currency
+    """,
     grain="transaction_key",
     columns=[
         string("transaction_key"),
@@ -51,7 +56,13 @@ fct_transactions = source(
 
 dim_customer = source(
     "dim_customer",
-    doc="Versions of customers (type 2): one customer_id has several, of which one is current.",
+    doc="""Versions of customers (type 2): a customer_id has one or several, one of them current.
+
+    Columns:
+        customer_key: the current version of the customer
+        customer_id: the customer, whatever the version
+        credit_limit: in the portfolio's currency
+    """,
     grain="customer_key",
     columns=[
         string("customer_key"),

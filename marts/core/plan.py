@@ -125,22 +125,16 @@ def plan_run(
     is neither selected nor published.
     """
     project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks)
-    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     marts = [project.marts[name] for name in selected]
+    checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
     _refuse_unpublished_inputs(marts, project, facts)
-    tables = logical_tables(project, facts)
-    checker = _Checker(tables, as_of, present=_present(needed, facts) - set(selected))
-    steps: list[Step] = []
-    if source_checks:
-        steps += checker.steps_for_sources(project, facts)
-    checker.pending += _across(project, set(selected))
+    checker.present -= set(selected)
     for mart in marts:
-        query = defining_query(mart, tables, as_of)
+        query = defining_query(mart, checker.tables, as_of)
         steps.append(Build(mart, query, column_comments(mart, project)))
         steps += checker.steps_for(mart)
     steps.append(Publish(tuple(marts)))
-    return Plan(as_of, tuple(steps), tables, checker.skipped())
+    return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
 
 
 def plan_checks(
@@ -156,24 +150,34 @@ def plan_checks(
     Raises SourceError where a source does not fit its contract, UsageError where a selected mart
     is not published.
     """
-    project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks)
-    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
-    unpublished = [name for name in selected if name not in facts.published]
-    if unpublished:
+    if unpublished := [name for name in selected if name not in facts.published]:
         raise UsageError(
             f"not published: {', '.join(unpublished)}",
             hint="`marts run` builds, checks and publishes them",
         )
-    tables = logical_tables(project, facts)
-    checker = _Checker(tables, as_of, present=_present(needed, facts))
-    steps: list[Step] = []
-    if source_checks:
-        steps += checker.steps_for_sources(project, facts)
-    checker.pending += _across(project, set(selected))
+    checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
     for name in selected:
-        steps += checker.steps_for(project.marts[name])
-    return Plan(as_of, tuple(steps), tables, checker.skipped())
+        steps += checker.steps_for(graph.project.marts[name])
+    return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
+
+
+def _begin(
+    graph: Graph,
+    selected: Collection[str],
+    facts: Facts,
+    as_of: FixedAsOf,
+    *,
+    source_checks: bool,
+) -> tuple[_Checker, list[Step]]:
+    """Refuse unfit sources; return what places checks, and the steps that check sources."""
+    project = graph.project
+    needed = sources_needed(graph, selected, source_checks=source_checks)
+    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
+    tables = logical_tables(project, facts)
+    checker = _Checker(tables, as_of, present={*needed, *facts.published})
+    steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
+    checker.pending += _across(project, set(selected))
+    return checker, steps
 
 
 def logical_tables(project: Project, facts: Facts) -> dict[str, ir.Table]:
@@ -269,10 +273,6 @@ def _across(project: Project, chosen: set[str]) -> list[tuple[Mart, Check]]:
         for check in checks_of(owner)
         if not is_fused(check) and chosen & {owner.name, *tables_read(check)}
     ]
-
-
-def _present(sources: Iterable[str], facts: Facts) -> set[str]:
-    return {*sources, *facts.published}
 
 
 def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:

@@ -161,12 +161,42 @@ def customer_360_profile(
     churn_predictions: Table,
     as_of: AsOf,
 ) -> Table:
-    """One row per customer with all that applications look up: one lookup, no join."""
+    """Customer 360: all that applications look up about a customer, without a join.
+
+    One row per customer that exists at as_of. What other marts define comes from them. Money in
+    the portfolio's currency.
+
+    Columns:
+        full_name: first name, a space, last name
+        account_age_days: days from account_open_date to as_of
+        ltv_tier: by lifetime_value: below 10,000; 50,000; 100,000; else $100K+
+        active_months: months with a transaction; 0 if none
+        latest_month: the latest month with a transaction; null without transactions
+        latest_month_spend: monthly_spend of the latest month; null without transactions
+        latest_mom_change_pct: mom_change_pct of the latest month; null where it is
+        latest_mom_trend_category: mom_trend_category of the latest month; null without
+            transactions
+        days_since_last_transaction: days from the last transaction to as_of; null without
+            transactions
+        recency_status: by days since the last: up to 30 Active, 60 Recent, 90 At Risk; else, and
+            without transactions, Inactive
+        spending_profile: travel share >= 25 Travel-Focused; necessities share >= 60
+            Necessity-Focused; else Balanced
+        credit_utilization_pct: (spend_last_90_days / 3) / credit_limit x 100; 0 where the limit
+            is not above 0
+        churn_risk_score: 0 to 100, from the model; null where it has not scored the customer
+        churn_risk_category: by score: from 70 High Risk, from 40 Medium Risk, else Low Risk; Not
+            Scored without a score
+        eligible_for_retention_campaign: segment Declining, or a score from 70
+        eligible_for_onboarding_campaign: segment New & Growing
+        eligible_for_premium_campaign: segment High-Value Travelers
+        profile_updated_date: as_of
+    """
     ltv, atv, segments = metric_customer_ltv, metric_avg_transaction_value, customer_segments
     t = (
-        int_customers.inner_join(ltv.drop("customer_key"), "customer_id")
-        .inner_join(atv.select("customer_id", *_beyond(ltv, atv)), "customer_id")
-        .inner_join(segments.select("customer_id", *_beyond(ltv, atv, segments)), "customer_id")
+        int_customers.inner_join(_beyond(int_customers, ltv), "customer_id")
+        .inner_join(_beyond(int_customers, ltv, atv), "customer_id")
+        .inner_join(_beyond(int_customers, ltv, atv, segments), "customer_id")
         .left_join(_latest_month(metric_mom_spend_change), "customer_id", rname="month_{name}")
         .left_join(churn_predictions, "customer_id", rname="churn_{name}")
     )
@@ -195,11 +225,11 @@ def customer_360_profile(
     )
 
 
-def _beyond(*tables: Table) -> list[str]:
-    """Return the columns of the last table that none before it has."""
+def _beyond(*tables: Table) -> Table:
+    """Return the last table with its key and the columns that none before it has."""
     *before, last = tables
     known = {name for table in before for name in table.columns}
-    return [name for name in last.columns if name not in known]
+    return last.select("customer_id", *(name for name in last.columns if name not in known))
 
 
 def _latest_month(months: Table) -> Table:

@@ -58,7 +58,33 @@ from marts.vocabulary import (
     ],
 )
 def customer_segments(int_customer_transaction_summary: Table, as_of: AsOf) -> Table:
-    """Five behavioural segments of customers, from rolling windows of 90 days."""
+    """Five behavioural segments of customers, from rolling windows of 90 days.
+
+    One row per customer that exists at as_of. The last 90 days are those from as_of - 90 days
+    through as_of, the prior 90 days those before, from as_of - 180 days. Money in the portfolio's
+    currency.
+
+    Columns:
+        customer_segment: the first rule that holds: avg_monthly_spend >= 5000 and travel share
+            >= 25 High-Value Travelers; change <= -30 and prior spend >= 2000 Declining; tenure
+            <= 6 and change >= 50 New & Growing; avg_monthly_spend < 1500 and necessities share
+            >= 60 Budget-Conscious; else Stable Mid-Spenders
+        segment_assigned_date: as_of
+        total_transactions: number of transactions
+        lifetime_value: sum of amounts; 0 without transactions
+        avg_transaction_value: mean amount; 0 without transactions
+        first_transaction_date: null without transactions
+        last_transaction_date: null without transactions
+        tenure_months: month boundaries crossed from the first transaction to as_of; null without
+            transactions
+        spend_last_90_days: sum of amounts in the last 90 days
+        spend_prior_90_days: sum of amounts in the prior 90 days
+        spend_change_pct: (last - prior) / prior x 100; 0 where the prior is 0
+        avg_monthly_spend: spend_last_90_days / 3
+        travel_spend_pct: share of lifetime spend in Travel, Airlines and Hotels; 0 without spend
+        necessities_spend_pct: share of lifetime spend in Grocery, Gas and Utilities; 0 without
+            spend
+    """
     t = int_customer_transaction_summary
     change = t.spend_last_90_days - t.spend_prior_90_days
     measured = t.mutate(

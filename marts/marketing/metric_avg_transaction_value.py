@@ -50,7 +50,23 @@ from marts.vocabulary import (
 def metric_avg_transaction_value(
     int_customer_transaction_summary: Table, customer_segments: Table, as_of: AsOf
 ) -> Table:
-    """Mean, median, extremes and sample standard deviation of a customer's approved amounts."""
+    """Average transaction value: level and spread of a customer's approved amounts.
+
+    One row per customer that exists at as_of, zeros without transactions. Money in the
+    portfolio's currency.
+
+    Columns:
+        avg_transaction_value: mean amount; 0 without transactions
+        transaction_value_stddev: sample standard deviation; 0 with fewer than two transactions
+        min_transaction_value: smallest amount; 0 without transactions
+        max_transaction_value: largest amount; 0 without transactions
+        transaction_count: number of transactions
+        median_transaction_value: continuous median, the mean of the two middle amounts; 0 without
+            transactions
+        spending_consistency: by the deviation: below 50 Consistent, below 200 Moderate, else
+            Variable; No Transactions without any
+        metric_calculated_date: as_of
+    """
     summary = int_customer_transaction_summary
     t = summary.inner_join(
         customer_segments.select("customer_id", "customer_segment", "avg_transaction_value"),

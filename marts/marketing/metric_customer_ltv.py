@@ -54,7 +54,20 @@ from marts.vocabulary import (
 def metric_customer_ltv(
     int_customer_transaction_summary: Table, customer_segments: Table, as_of: AsOf
 ) -> Table:
-    """Customer lifetime value: all approved spend of a customer so far."""
+    """Customer lifetime value: all approved spend of a customer so far.
+
+    One row per customer that exists at as_of, zeros and nulls without transactions. Money in the
+    portfolio's currency.
+
+    Columns:
+        lifetime_value: sum of amounts; 0 without transactions
+        total_transactions: number of transactions
+        first_transaction_date: null without transactions
+        last_transaction_date: null without transactions
+        customer_age_days: days from first to last transaction; 0 without transactions
+        avg_spend_per_day: lifetime_value / customer_age_days; 0 where the age is 0
+        metric_calculated_date: as_of
+    """
     summary = int_customer_transaction_summary
     t = summary.inner_join(
         customer_segments.select("customer_id", "customer_segment"), "customer_id"

@@ -66,7 +66,23 @@ def _gaps(this: Table) -> Table:
     ],
 )
 def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Table:
-    """Spend of each calendar month with a transaction, and its change from the one before."""
+    """Month-over-month change of a customer's spend, by active month.
+
+    One row per customer and calendar month with an approved transaction, be its amount 0; the
+    month of as_of ends with as_of. Money in the portfolio's currency.
+
+    Columns:
+        month: first day of the month
+        monthly_spend: sum of amounts
+        prior_month_spend: spend of the customer's previous active month; null in the first
+        mom_change_pct: (monthly - prior) / prior x 100; null where there is no prior, or it is 0
+        month_number: 1, 2, 3 ... over the customer's active months
+        months_since_prior: calendar months since the previous active one; 1 means consecutive,
+            null in the first
+        mom_trend_category: First Month; No Baseline without a percentage; above 50 High Growth,
+            above 0 Growth, 0 Flat, above -30 Decline, else High Decline
+        metric_calculated_date: as_of
+    """
     t = int_approved_transactions
     monthly = t.group_by("customer_id", month=t.transaction_date.truncate("month")).aggregate(
         monthly_spend=t.transaction_amount.sum()

@@ -1,0 +1,68 @@
+"""Fixtures that all tests share: the command line as a user has it, and one finished run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).parent.parent
+BUNDLED = REPOSITORY / "fixtures"
+
+# A slow machine is no defect of an example.
+settings.register_profile(
+    "fast", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, derandomize=True)
+settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
+settings.load_profile("ci" if os.environ.get("CI") else "fast")
+
+Marts = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def marts_process(
+    *words: object, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables."""
+    inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    return subprocess.run(
+        [Path(sys.executable).with_name("marts"), *map(str, words)],
+        cwd=cwd,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def marts(tmp_path: Path) -> Marts:
+    """Run `marts …` in this test's empty folder: `marts("run", "-s", "x", MARTS_SCHEMA="dev")`."""
+
+    def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return marts_process(*words, cwd=tmp_path, **environment)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which `marts run` has published all marts of the bundled data."""
+    folder = tmp_path_factory.mktemp("finished")
+    result = marts_process("run", cwd=folder)
+    assert result.returncode == 0, result.stderr + result.stdout
+    return folder
+
+
+@pytest.fixture
+def published(finished_run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Return a read-only connection to the marts of the bundled data."""
+    with duckdb.connect(str(finished_run / "target/marts.duckdb"), read_only=True) as connection:
+        yield connection

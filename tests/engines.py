@@ -1,0 +1,51 @@
+"""Engines that build every mart of a world: the marts' own SQL, compiled once for each date."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from functools import cache
+
+import duckdb
+import pyarrow as pa
+
+from backends.duckdb import compile_query
+from marts.core.graph import link
+from marts.core.model import FixedAsOf
+from marts.core.plan import Build, Facts, declared_facts, plan_run
+from marts.core.project import load
+
+GRAPH = link(load("marts"))
+
+
+@cache
+def duckdb_sql(as_of: datetime.date, present: frozenset[str]) -> Mapping[str, str]:
+    """Return the SQL of each mart in build order, all tables in schema main."""
+    declared = declared_facts(GRAPH.project)
+    sources = {name: fact for name, fact in declared.sources.items() if name in present}
+    plan = plan_run(GRAPH, GRAPH.order, Facts(sources=sources), FixedAsOf(as_of))
+    return {
+        step.mart.name: compile_query(step.query, sources={}, schema="main")
+        for step in plan.steps
+        if isinstance(step, Build)
+    }
+
+
+class DuckDBEngine:
+    """One connection in memory, reused from world to world."""
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect(config={"threads": 2})
+
+    def build(
+        self, tables: Mapping[str, pa.Table], as_of: datetime.date
+    ) -> tuple[dict[str, pa.Table], Mapping[str, str]]:
+        """Return every mart of a world, and its SQL."""
+        for name, table in tables.items():
+            self.connection.register(name, table)
+        statements = duckdb_sql(as_of, frozenset(tables))
+        for name, sql in statements.items():
+            kind = GRAPH.project.marts[name].materialized
+            self.connection.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
+        built = {name: self.connection.table(name).to_arrow_table() for name in statements}
+        return built, statements

@@ -1,0 +1,116 @@
+"""The customers that exist at as_of, each with the transactions that count.
+
+The way in and the way out of every twin: Arrow tables become plain Python rows, rows
+become a DataFrame.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+Sources = Mapping[str, pa.Table]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """An approved transaction; without a known category its category is None."""
+
+    day: date
+    amount: Decimal
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer: the current version's attributes, the history of all versions."""
+
+    customer_id: str
+    attributes: Row
+    churn_risk_score: float | None
+    transactions: list[Transaction] = field(default_factory=list)
+
+    @property
+    def customer_key(self) -> str:
+        """Give the key of the current version."""
+        return str(self.attributes["customer_key"])
+
+    @property
+    def amounts(self) -> list[Decimal]:
+        """List what each transaction was worth."""
+        return [transaction.amount for transaction in self.transactions]
+
+    @property
+    def first_day(self) -> date | None:
+        """Give the day of the first transaction, if there is one."""
+        return min((transaction.day for transaction in self.transactions), default=None)
+
+    @property
+    def last_day(self) -> date | None:
+        """Give the day of the last transaction, if there is one."""
+        return max((transaction.day for transaction in self.transactions), default=None)
+
+
+def customers(sources: Sources, as_of: date) -> list[Customer]:
+    """List the customers that exist at as_of, ordered by customer_id.
+
+    A transaction counts if it is approved and dated on or before as_of, the whole last
+    day included; it belongs to the customer_id of whichever version it names.
+    """
+    versions = sources["dim_customer"].to_pylist()
+    scores = _churn_scores(sources)
+    by_id = {
+        version["customer_id"]: Customer(
+            customer_id=version["customer_id"],
+            attributes=version,
+            churn_risk_score=scores.get(version["customer_id"]),
+        )
+        for version in versions
+        if version["is_current"] and version["account_open_date"] <= as_of
+    }
+    id_of_key = {version["customer_key"]: version["customer_id"] for version in versions}
+    for customer_key, transaction in _countable_transactions(sources, as_of):
+        customer = by_id.get(id_of_key.get(customer_key))
+        if customer is not None:
+            customer.transactions.append(transaction)
+    return [by_id[customer_id] for customer_id in sorted(by_id)]
+
+
+def frame(rows: Sequence[Row], columns: Sequence[str]) -> pd.DataFrame:
+    """Make a DataFrame of object columns, in the order of `columns`."""
+    for row in rows:
+        if row.keys() != set(columns):
+            message = f"row and columns differ in {sorted(row.keys() ^ set(columns))}"
+            raise ValueError(message)
+    cells = [[row[column] for column in columns] for row in rows]
+    return pd.DataFrame(cells, columns=list(columns), dtype=object)
+
+
+def _countable_transactions(sources: Sources, as_of: date) -> list[tuple[str, Transaction]]:
+    categories = sources["dim_merchant_category"].to_pylist()
+    name_of_key = {row["category_key"]: row["category_name"] for row in categories}
+    facts = sources["fct_transactions"]
+    columns = (
+        facts.column("customer_key").to_pylist(),
+        facts.column("transaction_date").to_pylist(),
+        facts.column("transaction_amount").to_pylist(),
+        facts.column("merchant_category_key").to_pylist(),
+        facts.column("status").to_pylist(),
+    )
+    return [
+        (customer_key, Transaction(when.date(), amount, name_of_key.get(category_key)))
+        for customer_key, when, amount, category_key, status in zip(*columns, strict=True)
+        if status == "approved" and when.date() <= as_of
+    ]
+
+
+def _churn_scores(sources: Sources) -> dict[str, float]:
+    if "churn_predictions" not in sources:
+        return {}
+    rows = sources["churn_predictions"].to_pylist()
+    return {row["customer_id"]: row["churn_risk_score"] for row in rows}

@@ -1,0 +1,69 @@
+"""The twins do what their cases on paper say, and share nothing with the marts."""
+
+import ast
+import doctest
+import importlib
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from reference.all_marts import GRAINS, TWINS
+from reference.example import star
+
+HERE = Path(__file__).parent
+MODULES = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "test_twins")
+FORBIDDEN = {"marts", "backends", "ibis", "duckdb", "sqlglot", "snowflake"}
+
+BEFORE_ALL = date(2020, 1, 1)
+AFTER_ALL = date(2025, 6, 30)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_doctests_hold(name: str) -> None:
+    module = importlib.import_module(f"reference.{name}")
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_each_mart_has_eight_cases(name: str) -> None:
+    module = importlib.import_module(f"reference.{name}")
+    cases = [
+        example.want
+        for doc in doctest.DocTestFinder().find(module)
+        for example in doc.examples
+        if example.want
+    ]
+    assert len(cases) >= 8
+    assert doctest.testmod(module).attempted >= 8
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.py")), ids=lambda path: path.name)
+def test_imports_nothing_that_it_checks(path: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                imported |= {alias.name.partition(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module)):
+                imported.add(module.partition(".")[0])
+    assert not imported & FORBIDDEN
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_an_empty_star_gives_an_empty_table_with_all_columns(name: str) -> None:
+    module = importlib.import_module(f"reference.{name}")
+    table = TWINS[name](star({}), BEFORE_ALL)
+    assert len(table) == 0
+    assert tuple(table.columns) == module.COLUMNS
+    assert set(GRAINS[name]) <= set(module.COLUMNS)
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_cells_are_plain_python_values(name: str) -> None:
+    sources = star({"c1": [("2025-05-01", "3"), ("2025-06-01", "4")], "c2": []})
+    table = TWINS[name](sources, AFTER_ALL)
+    kinds = {type(cell) for column in table for cell in table[column].tolist()}
+    assert kinds <= {str, int, float, bool, date, Decimal, type(None)}
+    assert {str(dtype) for dtype in table.dtypes} == {"object"}

@@ -1,0 +1,155 @@
+"""Worlds are stars of the spec's types, readable, and within every twin's reach."""
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis.vendor.pretty import pretty
+
+from reference.all_marts import GRAINS, TWINS, expected
+from reference.example import SCHEMAS
+from worlds import World, scripted_world, worlds
+
+EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
+SEARCH = settings(
+    max_examples=5_000,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@EXAMPLES
+@given(world=worlds())
+def test_a_world_is_a_star_within_the_spec(world: World) -> None:
+    for name, table in world.tables.items():
+        assert table.schema == SCHEMAS[name]
+    facts = world.tables["fct_transactions"]
+    dimension = world.tables["dim_customer"].to_pylist()
+    current = Counter(row["customer_id"] for row in dimension if row["is_current"])
+    assert 1 <= len(current) <= 5
+    assert set(current.values()) == {1}
+    assert set(current) == {row["customer_id"] for row in dimension}
+    assert len({row["customer_key"] for row in dimension}) == len(dimension)
+    assert len(set(facts["transaction_key"].to_pylist())) == facts.num_rows <= 61
+
+
+@EXAMPLES
+@given(world=worlds())
+def test_every_twin_runs_and_keeps_its_grain(world: World) -> None:
+    for name, grain in GRAINS.items():
+        table = expected(name, world.tables, world.as_of)
+        rows = list(zip(*(table[column] for column in grain), strict=True))
+        assert rows == sorted(set(rows))
+
+
+@EXAMPLES
+@given(world=worlds())
+def test_the_customer_marts_hold_the_same_customers_and_lifetime_is_months_summed(
+    world: World,
+) -> None:
+    marts = {name: expected(name, world.tables, world.as_of) for name in TWINS}
+    existing = marts["customer_segments"]["customer_id"].tolist()
+    for name, grain in GRAINS.items():
+        if grain == ("customer_id",):
+            assert marts[name]["customer_id"].tolist() == existing
+    lifetime = sum(marts["metric_customer_ltv"]["lifetime_value"])
+    assert lifetime == sum(marts["metric_mom_spend_change"]["monthly_spend"])
+
+
+@EXAMPLES
+@given(world=worlds())
+def test_row_order_of_the_sources_changes_nothing(world: World) -> None:
+    backwards = {
+        name: table.take(pa.array(range(table.num_rows), pa.int64())[::-1])
+        for name, table in world.tables.items()
+    }
+    for name, twin in TWINS.items():
+        once, again = twin(world.tables, world.as_of), twin(backwards, world.as_of)
+        assert once.equals(again), name
+
+
+LABELS = {
+    "customer_segment": {
+        "High-Value Travelers",
+        "Declining",
+        "New & Growing",
+        "Budget-Conscious",
+        "Stable Mid-Spenders",
+    },
+    "latest_mom_trend_category": {
+        "First Month",
+        "No Baseline",
+        "High Growth",
+        "Growth",
+        "Flat",
+        "Decline",
+        "High Decline",
+    },
+    "spending_consistency": {"No Transactions", "Consistent", "Moderate", "Variable"},
+    "ltv_tier": {"<$10K", "$10K-$50K", "$50K-$100K", "$100K+"},
+    "recency_status": {
+        "Active (30 days)",
+        "Recent (60 days)",
+        "At Risk (90 days)",
+        "Inactive (90+ days)",
+    },
+    "spending_profile": {"Travel-Focused", "Necessity-Focused", "Balanced"},
+    "churn_risk_category": {"High Risk", "Medium Risk", "Low Risk", "Not Scored"},
+}
+
+
+def test_worlds_reach_every_label() -> None:
+    reached: dict[str, set[str]] = {column: set() for column in LABELS}
+
+    @settings(EXAMPLES, max_examples=400)
+    @given(world=worlds())
+    def collect(world: World) -> None:
+        profile = expected("customer_360_profile", world.tables, world.as_of)
+        for column in LABELS:
+            reached[column] |= set(profile[column]) - {None}
+
+    collect()
+    assert reached == LABELS
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("spend_change_pct", {50.0, -30.0, 0.0}),
+        ("spend_prior_90_days", {Decimal(2_000), Decimal("1999.99")}),
+        ("avg_monthly_spend", {5000.0, 1500.0}),
+        ("travel_spend_pct", {25.0}),
+        ("necessities_spend_pct", {60.0}),
+        ("tenure_months", {6, 7}),
+        ("transaction_value_stddev", {50.0, 200.0}),
+        ("lifetime_value", {Decimal(10_000), Decimal(50_000), Decimal(100_000)}),
+        ("days_since_last_transaction", {30, 60, 61, 90, 91}),
+        ("latest_mom_change_pct", {50.0, -30.0, None}),
+        ("customer_segment", LABELS["customer_segment"]),
+    ],
+)
+def test_the_scripted_world_meets_the_edges(column: str, values: set[object]) -> None:
+    world = scripted_world()
+    profile = expected("customer_360_profile", world.tables, world.as_of)
+    assert values <= set(profile[column])
+
+
+def test_a_failing_world_is_readable() -> None:
+    def has_spend(world: World) -> bool:
+        segments = expected("customer_segments", world.tables, world.as_of)
+        return any(value > 0 for value in segments["lifetime_value"])
+
+    world = find(worlds(), has_spend, settings=SEARCH)
+    assert world.as_of == date(2024, 6, 15)
+    assert pretty(world) == repr(world)
+    opened = world.as_of - timedelta(days=400)
+    assert repr(world).splitlines() == [
+        "World(as_of=2024-06-15",
+        f"    c0 k0 current: opened {opened}, Standard 10000.00, Ada Byron, 40",
+        "    t0 k0: 2024-06-15 00:00:00 100.00 approved, no category)",
+    ]
