@@ -319,7 +319,7 @@ def show(
             raise UsageError(
                 f"{mart} is not published in {settings['database']}", hint="run: marts run"
             )
-        rows = backend.fetch(backend.compile(query))
+        rows = backend.fetch(query, about=mart)
     terminal.print_rows(rows.column_names, rows.to_pylist(), form)
 
 

@@ -172,9 +172,10 @@ class DuckDBBackend:
         """Return the SQL of a query over this connection's sources and relations."""
         return compile_query(query, sources=self.sources, schema=self.options.schema)
 
-    def fetch(self, sql: str) -> pa.Table:
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
         """Run a query and return its rows."""
-        with _translated("query", sql):
+        sql = self.compile(query)
+        with _translated(f"query {about}", sql):
             return self._connection.execute(sql).to_arrow_table()
 
     def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
@@ -187,7 +188,7 @@ class DuckDBBackend:
     def build(
         self,
         name: str,
-        sql: str,
+        query: ir.Table,
         *,
         kind: Kind,
         comment: str,
@@ -195,7 +196,7 @@ class DuckDBBackend:
     ) -> None:
         """Replace a relation, as only this transaction sees it."""
         place = _qualified(self.options.schema, name)
-        create = f"CREATE {kind.upper()} {place.sql(DIALECT)} AS\n{sql}"
+        create = f"CREATE {kind.upper()} {place.sql(DIALECT)} AS\n{self.compile(query)}"
         with _translated(f"build {name}", create):
             self._drop(name)
             self._connection.execute(create)

@@ -55,10 +55,10 @@ class Backend(Protocol):
         """Return the as-of date by which each published relation was built."""
 
     def compile(self, query: ir.Table | sge.Query) -> str:
-        """Return the SQL that `fetch` and `build` run for a query."""
+        """Return a query's SQL over the sources and the published relations."""
 
-    def fetch(self, sql: str) -> pa.Table:
-        """Run a query and return its rows."""
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
+        """Run a query and return its rows; `about` names the table it is run for."""
 
     def begin(self, run_id: str) -> None:
         """Prepare to build candidates; sweep what broken runs left."""
@@ -66,7 +66,7 @@ class Backend(Protocol):
     def build(
         self,
         name: str,
-        sql: str,
+        query: ir.Table,
         *,
         kind: Kind,
         comment: str,

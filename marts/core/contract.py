@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import ibis.expr.types as ir
 from marts.core.errors import DefinitionError
 
 type_of = dt.dtype
+
+NAME = re.compile("[a-z_][a-z0-9_]*")
+"""What engines that fold to upper case and those that fold to lower case agree on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,8 @@ def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
         if count > 1
     ]
     for column in columns:
+        if not NAME.fullmatch(column.name):
+            found.append(f"column {column.name} is not a lower-case name: a-z, 0-9 and _")
         if column.values and column.type != "string":
             found.append(f"column {column.name} lists values but is {column.type}, not string")
         low, high = column.at_least, column.at_most

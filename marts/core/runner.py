@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
+import ibis.expr.types as ir
+
 from marts.core.checks import ROWS, sample_query
 from marts.core.errors import MartsError
 from marts.core.graph import Graph
@@ -165,10 +167,10 @@ class _Execution:
                     self._build(step)
                 case CheckRows():
                     self.observe(step, self._table(step.table))
-                    self._check(step.table, step.checks, self.backend.compile(step.query))
+                    self._check(step.table, step.checks, step.query)
                 case CheckAcross():
                     self.observe(step, self._table(step.table))
-                    self._check(step.table, (step.check,), self.backend.compile(step.query))
+                    self._check(step.table, (step.check,), step.query)
                 case Publish():
                     if self._failed(Mart):
                         return "failed"
@@ -195,17 +197,17 @@ class _Execution:
         start = time.perf_counter()
         self.backend.build(
             step.mart.name,
-            report.sql,
+            step.query,
             kind=step.mart.materialized,
             comment=step.mart.comment,
             column_comments=step.column_comments,
         )
         report.build_seconds = time.perf_counter() - start
 
-    def _check(self, table: Source | Mart, checks: tuple[Check, ...], sql: str) -> None:
+    def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
         report = self._table(table)
         start = time.perf_counter()
-        counts = self.backend.fetch(sql).to_pylist()[0]
+        counts = self.backend.fetch(query, about=table.name).to_pylist()[0]
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):
@@ -219,4 +221,4 @@ class _Execution:
         query = sample_query(table, check, self.plan.tables, self.plan.as_of)
         if query is None:
             return ()
-        return tuple(self.backend.fetch(self.backend.compile(query)).to_pylist())
+        return tuple(self.backend.fetch(query, about=table.name).to_pylist())
