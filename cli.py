@@ -6,22 +6,39 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from marts.options import (
+    account_options,
+    as_of_option,
+    complete_marts,
+    database_option,
+    engine_options,
+    fixtures_option,
+    json_option,
+    option,
+    options,
+    package_option,
+    run_options,
+    schema_option,
+    selection_options,
+    source_namespace_options,
+)
+
 # Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
 if TYPE_CHECKING:
-    from backends.duckdb import DuckDBBackend
+    from backends.choose import Settings
+    from backends.protocol import Backend
     from marts.core.graph import Graph
     from marts.core.model import FixedAsOf
-    from marts.core.plan import Facts, Plan
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+    from marts.core.plan import Plan
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = {
@@ -29,9 +46,9 @@ EXIT_CODES = {
     "checked": DONE,
     "interrupted": INTERRUPTED,
     "failed": FAILED,
+    "partly_published": FAILED,
     "error": FAILED,
 }
-BUNDLED_FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def main() -> NoReturn:
@@ -70,95 +87,6 @@ def _exit_code(error: Exception) -> int | None:
     return ASKED_WRONGLY if isinstance(error, MartsError) else None
 
 
-def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """Declare an option that an environment variable MARTS_… sets too."""
-    long = next(name for name in names if name.startswith("--"))
-    variable = f"MARTS_{long.removeprefix('--').partition('/')[0].replace('-', '_').upper()}"
-    return click.option(*names, envvar=variable, show_envvar=True, **settings)
-
-
-def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join options into one decorator."""
-
-    def decorate(command: Command) -> Command:
-        for each in reversed(declared):
-            command = each(command)
-        return command
-
-    return decorate
-
-
-def complete_marts(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
-    """Return the marts whose name starts so: a mart is the file of its name; none is imported."""
-    names = (path.stem for path in (Path(__file__).parent / "marts").glob("*/*.py"))
-    return sorted(name for name in names if name.startswith(start) and name != "__init__")
-
-
-package_option = option(
-    "--package", default="marts", show_default=True, help="The Python package of the marts."
-)
-selection_options = options(
-    package_option,
-    option(
-        "-s",
-        "--select",
-        multiple=True,
-        metavar="SELECTOR",
-        shell_complete=complete_marts,
-        help="Marts by name, +name, name+, pattern, tag:TAG or folder; may be repeated.",
-    ),
-    option("--exclude", multiple=True, metavar="SELECTOR", help="Marts to leave out."),
-)
-fixtures_option = option(
-    "--fixtures",
-    type=click.Path(path_type=Path),
-    default=BUNDLED_FIXTURES,
-    metavar="DIR",
-    help="A directory with <table>.parquet or <table>/*.parquet for each source."
-    "  [default: the bundled data]",
-)
-as_of_option = option(
-    "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="YYYY-MM-DD",
-    help="The run's date.  [default: the data's own, else today (UTC)]",
-)
-schema_option = option(
-    "--schema", default="gold", show_default=True, help="The schema of the published marts."
-)
-engine_options = options(
-    option("--backend", type=click.Choice(["duckdb"]), default="duckdb", show_default=True),
-    fixtures_option,
-    option(
-        "--database",
-        type=click.Path(path_type=Path),
-        default=Path("target/marts.duckdb"),
-        show_default=True,
-        metavar="FILE",
-        help="The DuckDB database of the published marts.",
-    ),
-    schema_option,
-    option("--threads", type=click.IntRange(min=1), help="How many threads the engine uses."),
-    option("--memory-limit", metavar="SIZE", help="How much memory it uses, as 4GB."),
-)
-run_options = options(
-    selection_options,
-    engine_options,
-    as_of_option,
-    option(
-        "--target",
-        type=click.Path(path_type=Path),
-        default=Path("target"),
-        show_default=True,
-        metavar="DIR",
-        help="Where run_results.json, manifest.json and failures/ go.",
-    ),
-)
-json_option = option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
-)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="marts")
 def marts() -> None:
@@ -181,7 +109,7 @@ def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> i
     graph, selected = _selected(settings)
     if not dry_run:
         prepare(settings["target"])
-    with _open(settings, read_only=dry_run) as backend:
+    with _connected(graph, settings, read_only=dry_run) as backend:
         as_of = _as_of(settings["as_of"], backend.data_as_of())
         facts = survey(graph, selected, backend, source_checks=check_sources)
         plan = plan_run(graph, selected, facts, as_of, source_checks=check_sources)
@@ -208,7 +136,7 @@ def test(sources: bool, as_json: bool, **settings: Any) -> int:
     if sources:
         selected = ()
     prepare(settings["target"])
-    with _open(settings, read_only=True) as backend:
+    with _connected(graph, settings, read_only=True) as backend:
         dates = backend.published_as_of()
         published = {dates[name] for name in selected if name in dates}
         default = backend.data_as_of() if sources else _only(published)
@@ -249,24 +177,35 @@ def ls(as_json: bool, **settings: Any) -> None:
 @marts.command("compile")
 @selection_options
 @fixtures_option
+@database_option
 @schema_option
+@source_namespace_options
 @as_of_option
-@option("--dialect", type=click.Choice(["duckdb", "snowflake"]), default="duckdb")
+@option(
+    "--dialect",
+    "backend",
+    type=click.Choice(["duckdb", "snowflake"]),
+    default="duckdb",
+    show_default=True,
+    help="The engine to compile for.",
+)
 @option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Write <mart>.sql files instead of printing.",
 )
-def compile_(dialect: str, output: Path | None, **settings: Any) -> None:
+def compile_(output: Path | None, **settings: Any) -> None:
     """Print the SQL that defines each mart; needs no connection."""
+    from backends.choose import offline
     from marts.core.artifacts import write_sql
-    from marts.core.plan import Build, plan_run
+    from marts.core.plan import Build, declared_facts, plan_run
 
     graph, selected = _selected(settings)
-    facts, to_sql, data_as_of = _compiler(dialect, graph, settings)
-    plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], data_as_of))
-    statements = {s.mart.name: to_sql(s.query) for s in plan.steps if isinstance(s, Build)}
+    engine = offline(_engine_settings(settings), sources=graph.project.sources)
+    facts = declared_facts(graph.project, sources=engine.sources)
+    plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], engine.data_as_of))
+    statements = {s.mart.name: engine.compile(s.query) for s in plan.steps if isinstance(s, Build)}
     if output:
         write_sql(output, statements)
         click.echo(f"wrote {len(statements)} files to {output}", err=True)
@@ -304,7 +243,8 @@ def show(
     from marts.core.errors import UsageError, did_you_mean
     from marts.core.lookup import lookup
 
-    known = _graph(settings["package"]).project.marts
+    graph = _graph(settings["package"])
+    known = graph.project.marts
     if mart not in known:
         raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
     query = lookup(
@@ -314,10 +254,10 @@ def show(
         order_by=_words(order_by),
         limit=limit,
     )
-    with _open(settings, read_only=True) as backend:
+    with _connected(graph, settings, read_only=True) as backend:
         if mart not in backend.describe_published():
             raise UsageError(
-                f"{mart} is not published in {settings['database']}", hint="run: marts run"
+                f"{mart} is not published: {backend.where}", hint="publish it: marts run"
             )
         rows = backend.fetch(query, about=mart)
     terminal.print_rows(rows.column_names, rows.to_pylist(), form)
@@ -353,6 +293,39 @@ def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
         click.echo(f"{table}  {count:,} rows")
 
 
+@marts.command()
+@option(
+    "--backend",
+    type=click.Choice(["snowflake"]),
+    default="snowflake",
+    show_default=True,
+    help="The engine.",
+)
+@options(*account_options)
+@option("--database", metavar="NAME", help="The database.  [default: the connection's]")
+@option("--schema", default="gold", show_default=True, help="The schema to load into.")
+@fixtures_option
+@option("--overwrite", is_flag=True, help="Replace tables that exist.")
+def load(overwrite: bool, **settings: Any) -> None:
+    """Upload Parquet files as the star schema, to try the marts on an empty account."""
+    from backends.choose import snowflake
+    from backends.parquet import files_of, find_sources
+    from backends.snowflake_load import load as upload
+
+    found = find_sources(settings["fixtures"])
+    backend = snowflake(_engine_settings(settings), sources=found)
+    try:
+        upload(
+            backend,
+            {name: files_of(pattern) for name, pattern in found.items()},
+            run_id=_run_id(),
+            overwrite=overwrite,
+            loaded=lambda table, rows: click.echo(f"{table}  {rows:,} rows"),
+        )
+    finally:
+        backend.close()
+
+
 def _graph(package: str) -> Graph:
     from marts.core.graph import link
     from marts.core.project import load
@@ -375,46 +348,28 @@ def _words(text: str | None) -> list[str]:
 
 
 @contextmanager
-def _open(settings: dict[str, Any], *, read_only: bool) -> Iterator[DuckDBBackend]:
-    from backends.duckdb import DuckDBBackend, DuckDBOptions
+def _connected(graph: Graph, settings: dict[str, Any], *, read_only: bool) -> Iterator[Backend]:
+    from backends.choose import connect
 
-    names = ("database", "fixtures", "schema", "threads", "memory_limit")
-    options = DuckDBOptions(**{name: settings[name] for name in names})
-    backend = DuckDBBackend(options, read_only=read_only)
+    backend = connect(
+        _engine_settings(settings), sources=graph.project.sources, read_only=read_only
+    )
     try:
         yield backend
     finally:
         backend.close()
 
 
-def _compiler(
-    dialect: str, graph: Graph, settings: dict[str, Any]
-) -> tuple[Facts, Callable[[Any], str], datetime.date | None]:
-    """Return what planning, compiling and dating need of a dialect, without its engine."""
-    from backends import duckdb, snowflake
-    from marts.core.plan import Facts, declared_facts
+def _run_id() -> str:
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}".upper()
 
-    facts = declared_facts(graph.project)
-    if dialect == "snowflake":
-        namespace = snowflake.Namespace(settings["schema"])
 
-        def to_snowflake(query: Any) -> str:
-            return snowflake.compile_query(
-                query,
-                sources=graph.project.sources,
-                source_namespace=namespace,
-                namespace=namespace,
-            )
+def _engine_settings(settings: dict[str, Any]) -> Settings:
+    from backends.choose import Settings
 
-        return facts, to_snowflake, None
-
-    found = duckdb.find_sources(settings["fixtures"])
-    present = {name: fact for name, fact in facts.sources.items() if name in found}
-    return (
-        Facts(present, facts.published, str(settings["fixtures"])),
-        lambda query: duckdb.compile_query(query, sources=found, schema=settings["schema"]),
-        duckdb.data_as_of(settings["fixtures"]),
-    )
+    known = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in settings.items() if name in known}
+    return Settings(version=version("marts"), **given)
 
 
 def _as_of(given: datetime.datetime | None, default: datetime.date | None) -> FixedAsOf:
@@ -437,7 +392,7 @@ def _only(dates: set[datetime.date]) -> datetime.date | None:
 
 
 def _execute(
-    graph: Graph, plan: Plan, backend: DuckDBBackend, settings: dict[str, Any], *, as_json: bool
+    graph: Graph, plan: Plan, backend: Backend, settings: dict[str, Any], *, as_json: bool
 ) -> int:
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
     from marts import terminal
@@ -447,10 +402,9 @@ def _execute(
 
     target = settings["target"]
     console = terminal.console(to_stderr=as_json)
-    run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}"
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    with terminal.progress(console) as observe:
-        report = carry_out(plan, backend, run_id=run_id, observe=observe)
+    with terminal.progress(console, plan) as observer:
+        report = carry_out(plan, backend, run_id=_run_id(), observer=observer)
     results = artifacts.run_results(
         report,
         context={

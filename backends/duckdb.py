@@ -7,7 +7,6 @@ dies leaves nothing behind.
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,12 +22,19 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import DuckDBCompiler
 from ibis.backends.sql.datatypes import DuckDBType
 
-from backends.protocol import Described, Kind, bare_names, comment_statements, relocate
+from backends.parquet import data_as_of, files_of, find_sources
+from backends.protocol import (
+    STATE_TABLE,
+    Described,
+    Kind,
+    Statement,
+    bare_names,
+    comment_statements,
+    relocate,
+)
 from marts.core.errors import EngineError, SourceError, UsageError
 
 DIALECT = "duckdb"
-STATE_TABLE = "int_published_marts"
-"""Beside the marts: one row for each that is published, with its as-of date and run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,40 +46,6 @@ class DuckDBOptions:
     schema: str = "gold"
     threads: int | None = None
     memory_limit: str | None = None
-
-
-def find_sources(fixtures: Path) -> dict[str, str]:
-    """Return a path or pattern of Parquet files for each table in a directory.
-
-    A table is `<table>.parquet`, or a folder `<table>/` of Parquet files. Raises UsageError where
-    the directory is missing, SourceError where a table is there in both forms.
-    """
-    if not fixtures.is_dir():
-        raise UsageError(
-            f"there is no directory {fixtures}",
-            hint="pass --fixtures DIR with <table>.parquet or <table>/*.parquet for each source",
-        )
-    root = fixtures.resolve()
-    files = {path.stem: str(path) for path in sorted(root.glob("*.parquet"))}
-    folders = {path.parent.name: f"{path.parent}/*.parquet" for path in root.glob("*/*.parquet")}
-    if both := sorted(files.keys() & folders.keys()):
-        raise SourceError(
-            f"{both[0]} is there twice", files[both[0]], folders[both[0]], hint="remove one"
-        )
-    return files | folders
-
-
-def data_as_of(fixtures: Path) -> datetime.date | None:
-    """Return the date in a directory's `dataset.json`, None where it has none."""
-    file = fixtures / "dataset.json"
-    if not file.exists():
-        return None
-    try:
-        return datetime.date.fromisoformat(json.loads(file.read_text("utf-8"))["as_of"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f"{file} does not say the data's date", hint='as {"as_of": "2025-06-30"}'
-        ) from error
 
 
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
@@ -98,6 +70,8 @@ class DuckDBBackend:
     """One connection to one database file."""
 
     name = "duckdb"
+    # One transaction is one connection; DuckDB spreads each query over threads itself.
+    threads = 1
 
     def __init__(self, options: DuckDBOptions, *, read_only: bool) -> None:
         self.options = options
@@ -114,8 +88,7 @@ class DuckDBBackend:
         """Return the columns that every file of a source agrees on, and their rows."""
         if name not in self.sources:
             return None
-        pattern = Path(self.sources[name])
-        files = sorted(pattern.parent.glob(pattern.name))
+        files = files_of(self.sources[name])
         described = [self._describe_file(name, file) for file in files]
         first = described[0]
         for file, other in zip(files, described, strict=True):
@@ -237,6 +210,10 @@ class DuckDBBackend:
         # DuckDB ends a transaction itself on some errors; then there is none to roll back.
         with suppress(duckdb.TransactionException):
             self._connection.rollback()
+
+    def statements(self) -> tuple[Statement, ...]:
+        """Return nothing: DuckDB keeps no history of queries."""
+        return ()
 
     def versions(self) -> Mapping[str, str]:
         """Return DuckDB's version."""

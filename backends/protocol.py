@@ -23,6 +23,20 @@ class Described:
 
 Kind = Literal["table", "view"]
 
+STATE_TABLE = "int_published_marts"
+"""Beside the marts: one row for each that is published, with its as-of date and run."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement that was executed: for which table, why, and what it took."""
+
+    about: str
+    step: str
+    query_id: str | None
+    rows: int | None
+    seconds: float
+
 
 class Backend(Protocol):
     """One engine, connected: sources to read, and a schema of published relations.
@@ -34,6 +48,8 @@ class Backend(Protocol):
     """
 
     name: str
+    threads: int
+    """How many marts may be built at once; a backend with more than one is thread-safe."""
     searched: str
     """Where sources are looked for, in words."""
     where: str
@@ -79,6 +95,9 @@ class Backend(Protocol):
 
     def discard(self) -> None:
         """Drop the candidates; the published state stays. Does nothing without `begin`."""
+
+    def statements(self) -> tuple[Statement, ...]:
+        """Return the statements executed so far, where the engine gives them an id."""
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of engine and driver."""

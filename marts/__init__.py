@@ -1,27 +1,31 @@
 """What an author of marts imports."""
 
-from ibis.expr.types import Table
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from marts.core.contract import (
-    boolean,
-    date,
-    decimal,
-    float64,
-    int64,
-    money,
-    string,
-    timestamp,
-)
-from marts.core.expressions import percent, ratio
-from marts.core.model import (
-    AsOf,
-    mart,
-    relationship,
-    row_check,
-    source,
-    table_check,
-    unique,
-)
+if TYPE_CHECKING:
+    from ibis.expr.types import Table
+
+    from marts.core.contract import (
+        boolean,
+        date,
+        decimal,
+        float64,
+        int64,
+        money,
+        string,
+        timestamp,
+    )
+    from marts.core.expressions import percent, ratio
+    from marts.core.model import (
+        AsOf,
+        mart,
+        relationship,
+        row_check,
+        source,
+        table_check,
+        unique,
+    )
 
 __all__ = [
     "AsOf",
@@ -43,3 +47,15 @@ __all__ = [
     "timestamp",
     "unique",
 ]
+
+_ROOMS = ("marts.core.contract", "marts.core.expressions", "marts.core.model", "ibis.expr.types")
+
+
+def __getattr__(name: str) -> Any:
+    # Ibis takes half a second to import, which `marts --help` and completion, who import this
+    # package too, have no use for: so the names above are looked up when they are asked for.
+    if name in __all__:
+        for room in map(import_module, _ROOMS):
+            if hasattr(room, name):
+                return getattr(room, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
@@ -12,12 +13,13 @@ from decimal import Decimal
 import click
 from rich import box
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from marts.core.plan import Step
-from marts.core.runner import Observer, TableReport
-from marts.core.text import Line, doing, table_line
+from marts.core.plan import Plan, Step
+from marts.core.runner import TableReport
+from marts.core.text import Line, doing, table_line, table_of
 
 STYLES = {
     "ok": "green",
@@ -41,25 +43,30 @@ def say(where: Console, line: Line) -> None:
 
 
 @contextmanager
-def progress(where: Console) -> Iterator[Observer]:
+def progress(where: Console, plan: Plan) -> Iterator[Progress]:
     """Print a line for each table when it is done; on a terminal, show what is going on."""
-    current: list[TableReport] = []
-
-    def finish() -> None:
-        while current:
-            say(where, table_line(current.pop()))
-
     with where.status("") if where.is_terminal else nullcontext() as status:
+        yield Progress(where, status, Counter(table_of(step) for step in plan.steps))
 
-        def observe(step: Step, table: TableReport | None) -> None:
-            if [table] != current:
-                finish()
-                current.extend([table] if table else [])
-            if status:
-                status.update(doing(step))
 
-        yield observe
-        finish()
+class Progress:
+    """Knows how many steps of each table are still to come."""
+
+    def __init__(self, where: Console, status: Status | None, to_come: Counter[str | None]) -> None:
+        self.where = where
+        self.status = status
+        self.to_come = to_come
+
+    def started(self, step: Step) -> None:
+        """Show what begins."""
+        if self.status:
+            self.status.update(doing(step))
+
+    def finished(self, step: Step, table: TableReport | None) -> None:
+        """Print the line of a table whose last step is done."""
+        self.to_come[table_of(step)] -= 1
+        if table and not self.to_come[table_of(step)]:
+            say(self.where, table_line(table))
 
 
 def print_json(document: object) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from backends.duckdb import compile_query
 from marts.core.graph import link
 from marts.core.model import FixedAsOf
-from marts.core.plan import Build, Facts, declared_facts, plan_run
+from marts.core.plan import Build, declared_facts, plan_run
 from marts.core.project import load
 
 GRAPH = link(load("marts"))
@@ -21,9 +21,8 @@ GRAPH = link(load("marts"))
 @cache
 def duckdb_sql(as_of: datetime.date, present: frozenset[str]) -> Mapping[str, str]:
     """Return the SQL of each mart in build order, all tables in schema main."""
-    declared = declared_facts(GRAPH.project)
-    sources = {name: fact for name, fact in declared.sources.items() if name in present}
-    plan = plan_run(GRAPH, GRAPH.order, Facts(sources=sources), FixedAsOf(as_of))
+    facts = declared_facts(GRAPH.project, sources=present)
+    plan = plan_run(GRAPH, GRAPH.order, facts, FixedAsOf(as_of))
     return {
         step.mart.name: compile_query(step.query, sources={}, schema="main")
         for step in plan.steps

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from marts.core.checks import checks_of
@@ -129,6 +130,10 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
         "seconds": round(report.seconds, 3),
         "error": str(report.error) if report.error else None,
         "tables": [_table(table, target) for table in report.tables],
+        "statements": [
+            {**asdict(statement), "seconds": round(statement.seconds, 3)}
+            for statement in report.statements
+        ],
         "skipped_checks": [
             {"table": each.table, "check": each.check, "missing": list(each.missing)}
             for each in report.skipped

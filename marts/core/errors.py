@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -32,6 +32,21 @@ class SourceError(MartsError):
 
 class EngineError(MartsError):
     """An engine, a file or the network refused: the environment's owner's move."""
+
+
+class PartlyPublishedError(EngineError):
+    """Publishing broke off half-way: some marts are new, the others old; a rerun heals it."""
+
+    def __init__(self, new: Sequence[str], old: Sequence[str], cause: BaseException) -> None:
+        super().__init__(
+            "publishing broke off half-way",
+            f"new: {', '.join(new)}",
+            f"old: {', '.join(old) or 'none; what is published is not recorded'}",
+            f"cause: {str(cause) or type(cause).__name__}",
+            hint="run again: it publishes all of them",
+        )
+        self.new = tuple(new)
+        self.old = tuple(old)
 
 
 class UsageError(MartsError):

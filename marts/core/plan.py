@@ -103,10 +103,17 @@ def sources_needed(
     return tuple(name for name in project.sources if source_checks or name in read)
 
 
-def declared_facts(project: Project) -> Facts:
-    """Return the facts of an engine that holds just what is declared: to compile without one."""
+def declared_facts(project: Project, *, sources: Collection[str]) -> Facts:
+    """Return the facts of an engine that holds just what is declared: to compile without one.
+
+    `sources` are those that are there.
+    """
     return Facts(
-        sources={name: TableFacts(schema_of(s.columns)) for name, s in project.sources.items()},
+        sources={
+            name: TableFacts(schema_of(source.columns))
+            for name, source in project.sources.items()
+            if name in sources
+        },
         published={name: TableFacts(schema_of(m.columns)) for name, m in project.marts.items()},
     )
 

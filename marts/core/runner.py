@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, assert_never
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import ibis.expr.types as ir
 
 from marts.core.checks import ROWS, sample_query
-from marts.core.errors import MartsError
+from marts.core.concurrency import in_order_of_need
+from marts.core.errors import MartsError, PartlyPublishedError
 from marts.core.graph import Graph
 from marts.core.model import Check, Mart, Source
 from marts.core.plan import (
@@ -28,11 +30,12 @@ from marts.core.plan import (
 )
 
 if TYPE_CHECKING:
-    from backends.protocol import Backend
+    from backends.protocol import Backend, Statement
 
-Status = Literal["published", "checked", "failed", "error", "interrupted"]
-"""All is published; all checks held (nothing was to publish); an error-level check did not hold;
-a step broke off; somebody stopped the run. In the last three, nothing was published."""
+Status = Literal["published", "checked", "failed", "error", "interrupted", "partly_published"]
+"""All is published; no check failed (nothing was to publish); an error-level check did not hold;
+a step broke off; somebody stopped the run: in these three, nothing was published. The last: an
+engine without transactions over several tables broke off while publishing."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Report:
     seconds: float
     tables: tuple[TableReport, ...]
     skipped: tuple[SkippedCheck, ...]
+    statements: tuple[Statement, ...]
     error: MartsError | None = None
 
     @property
@@ -90,8 +94,14 @@ class Report:
         return [(table, check) for table in self.tables for check in table.outcomes("warn")]
 
 
-Observer = Callable[[Step, TableReport | None], None]
-"""Is told each step before it is carried out, and its table's report so far."""
+class Observer(Protocol):
+    """Is told what a run does, as it does it; with several threads, from each of them."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def finished(self, step: Step, table: TableReport | None) -> None:
+        """A step is done; its table's report so far, None for publishing."""
 
 
 def survey(
@@ -115,20 +125,22 @@ def survey(
     )
 
 
-def run(plan: Plan, backend: Backend, *, run_id: str, observe: Observer) -> Report:
+def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
     """Carry out all steps, or none that a reader could see.
 
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observe)
+    execution = _Execution(plan, backend, observer)
     status: Status = "error"
-    error = None
+    error: MartsError | None = None
     try:
         status = execution.go(run_id)
     except KeyboardInterrupt:
         status = "interrupted"
+    except PartlyPublishedError as raised:
+        status, error = "partly_published", raised
     except MartsError as raised:
         error = raised
     finally:
@@ -141,6 +153,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observe: Observer) -> Repo
         seconds=time.perf_counter() - clock,
         tables=tuple(execution.tables.values()),
         skipped=plan.skipped,
+        statements=backend.statements(),
         error=error,
     )
 
@@ -148,48 +161,62 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observe: Observer) -> Repo
 class _Execution:
     """One pass over a plan's steps."""
 
-    def __init__(self, plan: Plan, backend: Backend, observe: Observer) -> None:
+    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
         self.plan = plan
         self.backend = backend
-        self.observe = observe
+        self.observer = observer
         self.tables: dict[str, TableReport] = {}
         self.publishes = any(isinstance(step, Publish) for step in plan.steps)
 
     def go(self, run_id: str) -> Status:
         if self.publishes:
             self.backend.begin(run_id)
-        for step in self.plan.steps:
-            match step:
-                case Build():
-                    if self._failed(Source):
-                        return "failed"
-                    self.observe(step, self._table(step.mart))
-                    self._build(step)
-                case CheckRows():
-                    self.observe(step, self._table(step.table))
-                    self._check(step.table, step.checks, step.query)
-                case CheckAcross():
-                    self.observe(step, self._table(step.table))
-                    self._check(step.table, (step.check,), step.query)
-                case Publish():
-                    if self._failed(Mart):
-                        return "failed"
-                    self.observe(step, None)
-                    self.backend.publish(self.plan.as_of.day, run_id)
-                    return "published"
-                case _:
-                    assert_never(step)
-        return "failed" if self._failed(Source) or self._failed(Mart) else "checked"
+        steps = [step for step in self.plan.steps if not isinstance(step, Publish)]
+        on_sources = list(takewhile(lambda step: not isinstance(step, Build), steps))
+        self._carry_out(on_sources)
+        # Sources that fail their checks are not built upon.
+        if not self._failed():
+            self._carry_out(steps[len(on_sources) :])
+        if self._failed():
+            return "failed"
+        if not self.publishes:
+            return "checked"
+        publish = self.plan.steps[-1]
+        self.observer.started(publish)
+        self.backend.publish(self.plan.as_of.day, run_id)
+        self.observer.finished(publish, None)
+        return "published"
+
+    def _carry_out(self, steps: Sequence[Step]) -> None:
+        if self.backend.threads > 1:
+            in_order_of_need(steps, self._do, threads=self.backend.threads)
+            return
+        for step in steps:
+            self._do(step)
+
+    def _do(self, step: Step) -> None:
+        self.observer.started(step)
+        match step:
+            case Build():
+                self._build(step)
+                table = step.mart.name
+            case CheckRows():
+                self._check(step.table, step.checks, step.query)
+                table = step.table.name
+            case CheckAcross():
+                self._check(step.table, (step.check,), step.query)
+                table = step.table.name
+            case Publish():
+                raise AssertionError("publishing is the last step, and no other")
+            case _:
+                assert_never(step)
+        self.observer.finished(step, self.tables[table])
+
+    def _failed(self) -> bool:
+        return any(report.outcomes("fail") for report in self.tables.values())
 
     def _table(self, table: Source | Mart) -> TableReport:
         return self.tables.setdefault(table.name, TableReport(table))
-
-    def _failed(self, kind: type[Source | Mart]) -> bool:
-        return any(
-            report.outcomes("fail")
-            for report in self.tables.values()
-            if isinstance(report.table, kind)
-        )
 
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)

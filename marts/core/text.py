@@ -30,6 +30,19 @@ def doing(step: Step) -> str:
             assert_never(step)
 
 
+def table_of(step: Step) -> str | None:
+    """Return the table that a step is about, None for publishing."""
+    match step:
+        case Build(mart):
+            return mart.name
+        case CheckRows(table) | CheckAcross(table):
+            return table.name
+        case Publish():
+            return None
+        case _:
+            assert_never(step)
+
+
 def plan_lines(plan: Plan) -> list[str]:
     """Say what a plan would do, a line for each step."""
     return [f"as of {plan.as_of.day}; nothing is done:", *map(_step_line, plan.steps)]
@@ -102,6 +115,8 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
             yield "stop", f"{UNCHANGED}; {took}"
         case "failed":
             yield "stop", took
+        case "partly_published":
+            yield "stop", "partly published: run again"
         case "error" | "interrupted":
             yield "stop", f"{report.status}: {UNCHANGED}"
         case _:

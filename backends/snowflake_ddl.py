@@ -1,0 +1,137 @@
+"""The statements that create, comment and publish on Snowflake, as text; pure functions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+
+import ibis
+import sqlglot.expressions as sge
+from ibis.backends.sql.datatypes import SnowflakeType
+
+DIALECT = "snowflake"
+
+# All that a transient table can have: enough to look back at yesterday's build.
+RETENTION_DAYS = 1
+
+
+def literal(text: str) -> str:
+    """Return a string literal."""
+    return sge.Literal.string(text).sql(DIALECT)
+
+
+def identifier(name: str) -> str:
+    """Return a quoted, upper-case identifier."""
+    return sge.to_identifier(name.upper(), quoted=True).sql(DIALECT)
+
+
+def create_schema(place: str) -> str:
+    """Create a schema where there is none."""
+    return f"CREATE SCHEMA IF NOT EXISTS {place}"
+
+
+def create_table_as(place: str, query: str, *, comment: str) -> str:
+    """Create a transient table from a query, which fixes its columns' types by casts."""
+    return (
+        f"CREATE OR REPLACE TRANSIENT TABLE {place}\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
+        f"COMMENT = {literal(comment)}\n"
+        f"AS\n{query}"
+    )
+
+
+def create_table(place: str, schema: ibis.Schema) -> str:
+    """Create an empty transient table of a schema."""
+    columns = ",\n".join(
+        f"  {identifier(name)} {SnowflakeType.to_string(kind)}" for name, kind in schema.items()
+    )
+    return (
+        f"CREATE OR REPLACE TRANSIENT TABLE {place} (\n{columns}\n)\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
+    )
+
+
+def comment_columns(place: str, comments: Mapping[str, str]) -> str:
+    """Comment a table's columns, all in one statement."""
+    parts = ",\n".join(
+        f"  COLUMN {identifier(name)} COMMENT {literal(text)}" for name, text in comments.items()
+    )
+    return f"ALTER TABLE {place} MODIFY\n{parts}"
+
+
+def create_view(
+    place: str,
+    query: str,
+    *,
+    columns: Iterable[str],
+    comment: str,
+    column_comments: Mapping[str, str],
+) -> str:
+    """Create or replace a view; its readers keep their grants."""
+    parts = ",\n".join(
+        f"  {identifier(name)}"
+        + (f" COMMENT {literal(column_comments[name])}" if name in column_comments else "")
+        for name in columns
+    )
+    return (
+        f"CREATE OR REPLACE VIEW {place} (\n{parts}\n)\n"
+        f"COPY GRANTS\n"
+        f"COMMENT = {literal(comment)}\n"
+        f"AS\n{query}"
+    )
+
+
+def replace_by_clone(place: str, candidate: str) -> str:
+    """Let readers of a table see its candidate, at once; they keep their grants.
+
+    SWAP WITH would exchange the names, and the grants would go with the old table.
+    """
+    return f"CREATE OR REPLACE TRANSIENT TABLE {place} CLONE {candidate} COPY GRANTS"
+
+
+def drop(kind: str, place: str) -> str:
+    """Drop a table or view where it is there."""
+    return f"DROP {kind.upper()} IF EXISTS {place}"
+
+
+def create_state(place: str) -> str:
+    """Create the table of what is published where there is none."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {place} (\n"
+        '  "MART" VARCHAR NOT NULL,\n'
+        '  "AS_OF" DATE NOT NULL,\n'
+        '  "RUN_ID" VARCHAR NOT NULL,\n'
+        '  "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL\n'
+        ")"
+    )
+
+
+def merge_state(
+    place: str, marts: Collection[str], *, as_of: datetime.date, run_id: str, now: datetime.datetime
+) -> str:
+    """Record by which run, and as of which date, marts were published."""
+    rows = " UNION ALL ".join(f'SELECT {literal(name)} AS "MART"' for name in marts)
+    values = {
+        '"AS_OF"': f"CAST({literal(as_of.isoformat())} AS DATE)",
+        '"RUN_ID"': literal(run_id),
+        '"PUBLISHED_AT"': f"CAST({literal(now.isoformat(sep=' '))} AS TIMESTAMP_NTZ)",
+    }
+    sets = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return (
+        f'MERGE INTO {place} AS "T"\n'
+        f'USING ({rows}) AS "S"\n'
+        'ON "T"."MART" = "S"."MART"\n'
+        f"WHEN MATCHED THEN UPDATE SET {sets}\n"
+        f'WHEN NOT MATCHED THEN INSERT ("MART", {", ".join(values)})'
+        f' VALUES ("S"."MART", {", ".join(values.values())})'
+    )
+
+
+def copy_into(place: str, stage: str) -> str:
+    """Fill a table from the Parquet files in a stage's folder."""
+    return (
+        f"COPY INTO {place} FROM {stage}\n"
+        # Without logical types a timestamp arrives as the integer that Parquet stores.
+        "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)\n"
+        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+    )

@@ -1,0 +1,51 @@
+"""Carry out steps side by side, each as soon as what it reads is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import assert_never
+
+from marts.core.checks import tables_read
+from marts.core.plan import Build, CheckAcross, CheckRows, Publish, Step
+
+
+def in_order_of_need(
+    steps: Sequence[Step], carry_out: Callable[[Step], None], *, threads: int
+) -> None:
+    """Carry out all steps in so many threads; raise what the first that fails raises.
+
+    On an exception, an interrupt included, no further step begins, and those that go on are not
+    waited for: the caller cancels what they run.
+    """
+    building = {step.mart.name for step in steps if isinstance(step, Build)}
+    built: set[str] = set()
+    waiting, running = list(steps), dict[Future[None], Step]()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        while waiting or running:
+            ready = [step for step in waiting if needs(step) & building <= built]
+            waiting = [step for step in waiting if step not in ready]
+            running |= {pool.submit(carry_out, step): step for step in ready}
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                step = running.pop(future)
+                future.result()
+                if isinstance(step, Build):
+                    built.add(step.mart.name)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def needs(step: Step) -> set[str]:
+    """Return the tables that a step reads."""
+    match step:
+        case Build(mart):
+            return set(mart.inputs)
+        case CheckRows(table):
+            return {table.name}
+        case CheckAcross(table, check):
+            return {table.name, *tables_read(check)}
+        case Publish(marts):
+            return {mart.name for mart in marts}
+        case _:
+            assert_never(step)

@@ -1,0 +1,122 @@
+"""The command line's options; each can be set by an environment variable MARTS_…, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+BUNDLED_FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """Declare an option that an environment variable MARTS_… sets too."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = f"MARTS_{long.removeprefix('--').partition('/')[0].replace('-', '_').upper()}"
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join options into one decorator."""
+
+    def decorate(command: Command) -> Command:
+        for each in reversed(declared):
+            command = each(command)
+        return command
+
+    return decorate
+
+
+def complete_marts(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
+    """Return the marts whose name starts so: a mart is the file of its name; none is imported."""
+    names = (path.stem for path in Path(__file__).parent.glob("*/*.py"))
+    return sorted(name for name in names if name.startswith(start) and name != "__init__")
+
+
+package_option = option(
+    "--package", default="marts", show_default=True, help="The Python package of the marts."
+)
+selection_options = options(
+    package_option,
+    option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="SELECTOR",
+        shell_complete=complete_marts,
+        help="Marts by name, +name, name+, pattern, tag:TAG or folder; may be repeated.",
+    ),
+    option("--exclude", multiple=True, metavar="SELECTOR", help="Marts to leave out."),
+)
+fixtures_option = option(
+    "--fixtures",
+    type=click.Path(path_type=Path),
+    default=BUNDLED_FIXTURES,
+    metavar="DIR",
+    help="A directory with <table>.parquet or <table>/*.parquet for each source."
+    "  [default: the bundled data]",
+)
+as_of_option = option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The run's date.  [default: the data's own, else today (UTC)]",
+)
+schema_option = option(
+    "--schema", default="gold", show_default=True, help="The schema of the published marts."
+)
+database_option = option(
+    "--database",
+    metavar="NAME",
+    help="DuckDB: the file [default: target/marts.duckdb]; Snowflake: the database"
+    " [default: the connection's].",
+)
+account_options = (
+    option("--connection", metavar="NAME", help="Snowflake: a connection of connections.toml."),
+    option("--warehouse", metavar="NAME", help="Snowflake: the warehouse."),
+    option("--role", metavar="NAME", help="Snowflake: the role."),
+)
+source_namespace_options = options(
+    option("--source-database", metavar="NAME", help="Snowflake: where the sources are."),
+    option("--source-schema", metavar="NAME", help="Snowflake: where the sources are."),
+)
+engine_options = options(
+    option(
+        "--backend",
+        type=click.Choice(["duckdb", "snowflake"]),
+        default="duckdb",
+        show_default=True,
+        help="The engine.",
+    ),
+    fixtures_option,
+    database_option,
+    schema_option,
+    option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="DuckDB: threads of a query; Snowflake: marts built side by side.",
+    ),
+    option("--memory-limit", metavar="SIZE", help="DuckDB: memory to use, as 4GB."),
+    *account_options,
+    source_namespace_options,
+)
+run_options = options(
+    selection_options,
+    engine_options,
+    as_of_option,
+    option(
+        "--target",
+        type=click.Path(path_type=Path),
+        default=Path("target"),
+        show_default=True,
+        metavar="DIR",
+        help="Where run_results.json, manifest.json and failures/ go.",
+    ),
+)
+json_option = option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
+)
