@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import ibis
@@ -35,6 +36,8 @@ from backends.protocol import (
 from marts.core.errors import EngineError, SourceError, UsageError
 
 DIALECT = "duckdb"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,7 @@ class DuckDBBackend:
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
         self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
         self._connection = _connect(options, read_only=read_only)
+        self._worker = ThreadPoolExecutor(max_workers=1)
 
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the data was made for, None where it does not say."""
@@ -149,7 +153,7 @@ class DuckDBBackend:
         """Run a query and return its rows."""
         sql = self.compile(query)
         with _translated(f"query {about}", sql):
-            return self._connection.execute(sql).to_arrow_table()
+            return self._interruptible(lambda: self._connection.execute(sql).to_arrow_table())
 
     def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
         """Open the run's transaction."""
@@ -172,7 +176,7 @@ class DuckDBBackend:
         create = f"CREATE {kind.upper()} {place.sql(DIALECT)} AS\n{self.compile(query)}"
         with _translated(f"build {name}", create):
             self._drop(name)
-            self._connection.execute(create)
+            self._interruptible(lambda: self._connection.execute(create))
             for statement in comment_statements(
                 place, kind=kind, comment=comment, column_comments=column_comments
             ):
@@ -221,7 +225,21 @@ class DuckDBBackend:
 
     def close(self) -> None:
         """Close the connection."""
+        self._worker.shutdown()
         self._connection.close()
+
+    def _interruptible(self, work: Callable[[], Result]) -> Result:
+        """Do what may take long in a thread, so that Ctrl-C and SIGTERM reach us meanwhile.
+
+        DuckDB looks for signals between tasks, but leaves its own threads at work when it stops.
+        """
+        doing = self._worker.submit(work)
+        try:
+            return doing.result()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            wait([doing])
+            raise
 
     def _rows(self, sql: str, parameters: list[object] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -257,7 +275,7 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
 def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
     message = _first_line(error)
     if "lock" in message:
-        holder = re.search(r"held in (.+?)\.? (?:See also|\()", message)
+        holder = re.search(r"held in (.+?)\. See also", message)
         return EngineError(
             f"another process holds {options.database}",
             *([f"held in {holder[1]}"] if holder else [message]),
