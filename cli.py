@@ -195,23 +195,35 @@ def ls(as_json: bool, **settings: Any) -> None:
     metavar="DIR",
     help="Write <mart>.sql files instead of printing.",
 )
-def compile_(output: Path | None, **settings: Any) -> None:
-    """Print the SQL that defines each mart; needs no connection."""
+@option("--strict", is_flag=True, help="Exit with 1 where engines would compute differently.")
+def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
+    """Print the SQL of each mart, and where engines would compute differently.
+
+    Needs no connection.
+    """
     from backends.choose import offline
+    from marts import terminal
     from marts.core.artifacts import write_sql
+    from marts.core.keys import declared_keys
+    from marts.core.lint import Trace, lint_plan
     from marts.core.plan import Build, declared_facts, plan_run
 
     graph, selected = _selected(settings)
     engine = offline(_engine_settings(settings), sources=graph.project.sources)
     facts = declared_facts(graph.project, sources=engine.sources)
-    plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], engine.data_as_of))
+    with Trace() as trace:
+        plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], engine.data_as_of))
+    findings = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
+    for finding in findings:
+        terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     statements = {s.mart.name: engine.compile(s.query) for s in plan.steps if isinstance(s, Build)}
     if output:
         write_sql(output, statements)
         click.echo(f"wrote {len(statements)} files to {output}", err=True)
-        return
-    for name, sql in statements.items():
-        click.echo(f"-- {name}\n{sql};\n")
+    else:
+        for name, sql in statements.items():
+            click.echo(f"-- {name}\n{sql};\n")
+    return FAILED if strict and findings else DONE
 
 
 @marts.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from backends.protocol import (
     bare_names,
     comment_statements,
     relocate,
+    tree_of,
 )
 from marts.core.errors import EngineError, SourceError, UsageError
 
@@ -53,7 +54,7 @@ class DuckDBOptions:
 
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
     """Return a query's SQL: sources read from Parquet files, every other name in `schema`."""
-    tree = query if isinstance(query, sge.Query) else DuckDBCompiler().to_sqlglot(query)
+    tree = tree_of(query, DuckDBCompiler())
     places = {
         name: _parquet(sources[name]) if name in sources else _qualified(schema, name)
         for name in bare_names(tree)
@@ -88,10 +89,11 @@ class DuckDBBackend:
         """Return the date that the data was made for, None where it does not say."""
         return data_as_of(self.options.fixtures)
 
-    def describe_source(self, name: str) -> Described | None:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
         """Return the columns that every file of a source agrees on, and their rows."""
-        if name not in self.sources:
-            return None
+        return {name: self._describe_source(name) for name in names if name in self.sources}
+
+    def _describe_source(self, name: str) -> Described:
         files = files_of(self.sources[name])
         described = [self._describe_file(name, file) for file in files]
         first = described[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot.expressions as sge
+from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ class Backend(Protocol):
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the source data was made for, None where it does not say."""
 
-    def describe_source(self, name: str) -> Described | None:
-        """Return what the catalog says of a source, None where it is absent.
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+        """Return what the catalog says of the sources that exist.
 
-        Raises SourceError where it is there but unreadable.
+        Raises SourceError where one is there but unreadable.
         """
 
     def describe_published(self) -> Mapping[str, Described]:
@@ -104,6 +105,19 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close the connection; what was not published is gone."""
+
+
+def tree_of(query: ir.Table | sge.Query, compiler: SQLGlotCompiler) -> sge.Query:
+    """Return a query's SQL as a tree whose every node can be reached."""
+    if isinstance(query, sge.Query):
+        return query
+    tree = compiler.to_sqlglot(query)
+    for node in tree.dfs():
+        for name, value in node.args.items():
+            # Ibis puts a window's keys into tuples, which SQLGlot does not walk.
+            if isinstance(value, tuple):
+                node.set(name, list(value))
+    return cast("sge.Query", tree)
 
 
 def bare_names(tree: sge.Query) -> set[str]:

@@ -24,7 +24,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 
 from backends import snowflake_ddl as ddl
-from backends.protocol import STATE_TABLE, Described, Kind, Statement, bare_names, relocate
+from backends.protocol import STATE_TABLE, Described, Kind, Statement, bare_names, relocate, tree_of
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 
@@ -81,7 +81,11 @@ def compile_query(
     are upper-case throughout: Snowflake folds what its users type to upper case, so a name that is
     created in lower case would have to be quoted by every reader, for ever.
     """
-    tree = query if isinstance(query, sge.Query) else SnowflakeCompiler().to_sqlglot(query)
+    tree = tree_of(query, SnowflakeCompiler())
+    for kind in tree.find_all(sge.DataType):
+        # TIMESTAMP is whatever the account's or the session's TIMESTAMP_TYPE_MAPPING says.
+        if kind.this == sge.DataType.Type.TIMESTAMP:
+            kind.set("this", sge.DataType.Type.TIMESTAMPNTZ)
     aliases = aliases or {}
     places = {
         name: source_namespace.place(name)
@@ -132,9 +136,10 @@ class SnowflakeBackend:
     def data_as_of(self) -> None:
         """Return None: tables do not say the date they were made for."""
 
-    def describe_source(self, name: str) -> Described | None:
-        """Return the columns and rows of a source, from the catalog."""
-        return self.catalog(self.source_namespace).get(name)
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+        """Return the columns and rows of the sources that exist, from the catalog."""
+        found = self.catalog(self.source_namespace)
+        return {name: found[name] for name in names if name in found}
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns and rows of every relation in the schema."""
@@ -282,8 +287,8 @@ class SnowflakeBackend:
 
     def discard(self) -> None:
         """Cancel what runs and drop the candidates; what cannot be dropped is swept later."""
-        with suppress(EngineError):
-            for connection in self._connections:
+        for connection in self._connections:
+            with suppress(EngineError):
                 session = connection.session_id
                 self.execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({session})", step="cancel")
         self.drop_candidates()

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping
 
 import ibis
+import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
@@ -42,13 +43,16 @@ def create_table_as(place: str, query: str, *, comment: str) -> str:
 
 def create_table(place: str, schema: ibis.Schema) -> str:
     """Create an empty transient table of a schema."""
-    columns = ",\n".join(
-        f"  {identifier(name)} {SnowflakeType.to_string(kind)}" for name, kind in schema.items()
-    )
+    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in schema.items())
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {place} (\n{columns}\n)\n"
         f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
     )
+
+
+def _type(kind: dt.DataType) -> str:
+    # TIMESTAMP alone is whatever the account's TIMESTAMP_TYPE_MAPPING says.
+    return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
 
 
 def comment_columns(place: str, comments: Mapping[str, str]) -> str:

@@ -23,6 +23,13 @@ settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, 
 settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
 settings.load_profile("ci" if os.environ.get("CI") else "fast")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-sql", action="store_true", help="write tests/sql/ anew from what is compiled"
+    )
+
+
 Marts = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -36,7 +36,8 @@ ROWS = "rows"
 """The column of the fused query that counts all rows."""
 
 # NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity.
-LARGEST_FLOAT = 1.7976931348623157e308
+# A little less than the largest float, which a parser may round up.
+LARGEST_FLOAT = 1e308
 
 Result = TypeVar("Result")
 

@@ -109,12 +109,10 @@ def survey(
 ) -> Facts:
     """Ask the backend for the schemas that planning needs; nothing is changed."""
     needed = sources_needed(graph, selected, source_checks=source_checks)
-    described = {name: backend.describe_source(name) for name in needed}
     return Facts(
         sources={
             name: TableFacts(dict(found.schema.items()), found.rows)
-            for name, found in described.items()
-            if found is not None
+            for name, found in backend.describe_sources(needed).items()
         },
         published={
             name: TableFacts(dict(found.schema.items()), found.rows)
