@@ -13,6 +13,7 @@ from decimal import Decimal
 import click
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -100,11 +101,25 @@ def _cell(value: object) -> str:
 
 
 def print_table(names: list[str], rows: list[list[str]]) -> None:
-    """Print a table, folded to a terminal's width; in a pipe every row is one line."""
+    """Print a table; where a terminal is too narrow for it, each row as a list of its values.
+
+    In a pipe every row is one line.
+    """
     out = Console(highlight=False)
+    table = _grid(names, rows)
     if not out.is_terminal:
-        out.width = 10_000
+        out.width = 100_000
+    unbounded = out.options.update(width=100_000)
+    if Measurement.get(out, unbounded, table).minimum <= out.width:
+        out.print(table)
+        return
+    for number, row in enumerate(rows, start=1):
+        pairs = [[name, value] for name, value in zip(names, row, strict=True)]
+        out.print(_grid([f"row {number}", ""], pairs))
+
+
+def _grid(names: list[str], rows: list[list[str]]) -> Table:
     table = Table(*names, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*map(Text, row))
-    out.print(table)
+    return table
