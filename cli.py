@@ -6,7 +6,7 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib.metadata import version
@@ -110,7 +110,7 @@ def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> i
     if not dry_run:
         prepare(settings["target"])
     with _connected(graph, settings, read_only=dry_run) as backend:
-        as_of = _as_of(settings["as_of"], backend.data_as_of())
+        as_of = _as_of(settings["as_of"], backend.data_as_of)
         facts = survey(graph, selected, backend, source_checks=check_sources)
         plan = plan_run(graph, selected, facts, as_of, source_checks=check_sources)
         if dry_run:
@@ -137,10 +137,10 @@ def test(sources: bool, as_json: bool, **settings: Any) -> int:
         selected = ()
     prepare(settings["target"])
     with _connected(graph, settings, read_only=True) as backend:
-        dates = backend.published_as_of()
-        published = {dates[name] for name in selected if name in dates}
-        default = backend.data_as_of() if sources else _only(published)
-        as_of = _as_of(settings["as_of"], default)
+        as_of = _as_of(
+            settings["as_of"],
+            lambda: backend.data_as_of() if sources else _published_as_of(backend, selected),
+        )
         facts = survey(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
         return _execute(graph, plan, backend, settings, as_json=as_json)
@@ -212,7 +212,9 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     engine = offline(_engine_settings(settings), sources=graph.project.sources)
     facts = declared_facts(graph.project, sources=engine.sources)
     with Trace() as trace:
-        plan = plan_run(graph, selected, facts, _as_of(settings["as_of"], engine.data_as_of))
+        plan = plan_run(
+            graph, selected, facts, _as_of(settings["as_of"], lambda: engine.data_as_of)
+        )
     findings = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
@@ -306,13 +308,6 @@ def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
 
 
 @marts.command()
-@option(
-    "--backend",
-    type=click.Choice(["snowflake"]),
-    default="snowflake",
-    show_default=True,
-    help="The engine.",
-)
 @options(*account_options)
 @option("--database", metavar="NAME", help="The database.  [default: the connection's]")
 @option("--schema", default="gold", show_default=True, help="The schema to load into.")
@@ -325,7 +320,7 @@ def load(overwrite: bool, **settings: Any) -> None:
     from backends.snowflake_load import load as upload
 
     found = find_sources(settings["fixtures"])
-    backend = snowflake(_engine_settings(settings), sources=found)
+    backend = snowflake(_engine_settings(settings | {"backend": "snowflake"}), sources=found)
     try:
         upload(
             backend,
@@ -384,16 +379,21 @@ def _engine_settings(settings: dict[str, Any]) -> Settings:
     return Settings(version=version("marts"), **given)
 
 
-def _as_of(given: datetime.datetime | None, default: datetime.date | None) -> FixedAsOf:
+def _as_of(
+    given: datetime.datetime | None, default: Callable[[], datetime.date | None]
+) -> FixedAsOf:
     from marts.core.model import FixedAsOf
 
     today = datetime.datetime.now(datetime.UTC).date()
-    return FixedAsOf(given.date() if given else default or today)
+    return FixedAsOf(given.date() if given else default() or today)
 
 
-def _only(dates: set[datetime.date]) -> datetime.date | None:
+def _published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.date | None:
+    """Return the date by which the selected marts were published, None where none is."""
     from marts.core.errors import UsageError
 
+    published = backend.published_as_of()
+    dates = {published[name] for name in selected if name in published}
     if len(dates) > 1:
         days = ", ".join(str(day) for day in sorted(dates))
         raise UsageError(
@@ -414,15 +414,20 @@ def _execute(
 
     target = settings["target"]
     console = terminal.console(to_stderr=as_json)
+    versions = {"marts": version("marts"), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
     with terminal.progress(console, plan) as observer:
         report = carry_out(plan, backend, run_id=_run_id(), observer=observer)
+    if report.error:
+        _print_error(report.error)
+    for line in outcome_lines(report, target):
+        terminal.say(console, line)
     results = artifacts.run_results(
         report,
         context={
             "as_of": str(plan.as_of.day),
             "backend": backend.name,
-            "versions": {"marts": version("marts"), **backend.versions()},
+            "versions": versions,
         },
         target=target,
     )
@@ -431,10 +436,6 @@ def _execute(
     artifacts.write_json(target / artifacts.MANIFEST, artifacts.manifest(graph.project))
     if as_json:
         terminal.print_json(results)
-    if report.error:
-        _print_error(report.error)
-    for line in outcome_lines(report, target):
-        terminal.say(console, line)
     return EXIT_CODES[report.status]
 
 
