@@ -56,22 +56,33 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = marts.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; nothing is left to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
+    except (BrokenPipeError, SystemExit) as error:
+        # click and Rich turn a broken pipe into an exit.
+        code = _reader_left(error)
     except Exception as error:
         code = _exit_code(error)
         if code is None:
             raise
         _print_error(error)
     sys.exit(code or DONE)
+
+
+def _reader_left(error: BrokenPipeError | SystemExit) -> int:
+    """Return the exit code where the reader (`| head`) has seen enough; nothing more is printed."""
+    if not isinstance(error, BrokenPipeError) and not isinstance(
+        error.__context__, BrokenPipeError
+    ):
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # A run that lost its reader was stopped in the middle; who only reads is done.
+    return FAILED if sys.argv[1:2] in (["run"], ["test"]) else DONE
 
 
 def _print_error(error: Exception) -> None:

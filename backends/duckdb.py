@@ -7,6 +7,7 @@ dies leaves nothing behind.
 from __future__ import annotations
 
 import datetime
+import glob
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -63,6 +64,8 @@ def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], sc
 
 
 def _parquet(pattern: str) -> sge.Table:
+    folder, slash, files = pattern.rpartition("/")
+    pattern = f"{glob.escape(folder)}{slash}{files}"
     return sge.Table(this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=DIALECT))
 
 
@@ -122,13 +125,7 @@ class DuckDBBackend:
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns of every relation in the schema."""
-        with _translated("list what is published"):
-            rows = self._rows(
-                "SELECT table_name, column_name, data_type FROM information_schema.columns"
-                " WHERE table_catalog = current_database() AND table_schema = ?"
-                " ORDER BY ordinal_position",
-                [self.options.schema],
-            )
+        rows = self._catalog("columns", "table_name", "column_name", "data_type")
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in rows:
             found.setdefault(table, {})[column] = kind
@@ -186,30 +183,36 @@ class DuckDBBackend:
         self._built.append(name)
 
     def _drop(self, name: str) -> None:
-        found = self._rows(
-            "SELECT table_type FROM information_schema.tables"
-            " WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
-            [self.options.schema, name],
-        )
-        for (table_type,) in found:
+        rows = self._catalog("tables", "table_name", "table_type")
+        for table_type in [kind for table, kind in rows if table == name]:
             kind = "VIEW" if table_type == "VIEW" else "TABLE"
             place = _qualified(self.options.schema, name)
             self._connection.execute(sge.Drop(this=place, kind=kind).sql(DIALECT))
 
     def publish(self, as_of: datetime.date, run_id: str) -> None:
-        """Commit the run's transaction."""
-        state = _qualified(self.options.schema, STATE_TABLE).sql(DIALECT)
-        with _translated("publish"):
-            self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {state} (mart TEXT PRIMARY KEY, as_of DATE NOT NULL,"
-                " run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL)"
-            )
-            now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-            insert = f"INSERT OR REPLACE INTO {state} VALUES (?, ?, ?, ?)"  # noqa: S608  (quoted)
-            self._connection.executemany(
-                insert, [[name, as_of, run_id, now] for name in self._built]
-            )
+        """Commit the run's transaction; an interrupt meanwhile comes too late."""
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        rows = [[name, as_of, run_id, now] for name in self._built]
+        state = _qualified(self.options.schema, STATE_TABLE)
+        create = (
+            f"CREATE TABLE IF NOT EXISTS {state.sql(DIALECT)} (mart TEXT PRIMARY KEY,"
+            " as_of DATE NOT NULL, run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL)"
+        )
+        values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
+        insert = sge.insert(values, state)
+        insert.set("alternative", "REPLACE")
+
+        def commit() -> None:
+            self._connection.execute(create)
+            self._connection.execute(insert.sql(DIALECT))
             self._connection.commit()
+
+        with _translated("publish"):
+            committing = self._worker.submit(commit)
+            while not committing.done():
+                with suppress(KeyboardInterrupt):
+                    wait([committing])
+            committing.result()
 
     def discard(self) -> None:
         """Roll the run's transaction back."""
@@ -243,12 +246,32 @@ class DuckDBBackend:
             wait([doing])
             raise
 
-    def _rows(self, sql: str, parameters: list[object] | None = None) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, parameters).fetchall()
+    def _catalog(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Read a view of the information schema, what concerns the schema of the marts."""
+        query = (
+            sge.select(*columns)
+            .from_(sge.table_(view, db="information_schema"))
+            .where(sge.column("table_catalog").eq(sge.func("current_database")))
+            .where(sge.column("table_schema").eq(self.options.schema))
+        )
+        if view == "columns":
+            query = query.order_by("ordinal_position")
+        with _translated("read the catalog"):
+            return self._rows(query.sql(DIALECT))
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        # No statement has parameters: binding one makes DuckDB import pandas.
+        return self._connection.execute(sql).fetchall()
 
 
 def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     database = options.database
+    if database.stem == options.schema:
+        raise UsageError(
+            f"database {database} and schema {options.schema} have one name,"
+            " and DuckDB cannot tell which is meant",
+            hint="pass another --database or --schema",
+        )
     if read_only and not database.exists():
         # Nothing is published yet: an empty database says so to whoever asks.
         database = Path(":memory:")
@@ -276,7 +299,7 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
 
 def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
     message = _first_line(error)
-    if "lock" in message:
+    if "Could not set lock" in message:
         holder = re.search(r"held in (.+?)\. See also", message)
         return EngineError(
             f"another process holds {options.database}",

@@ -28,6 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-sql", action="store_true", help="write tests/sql/ anew from what is compiled"
     )
+    live = parser.getgroup("snowflake", "end-to-end tests on a real account")
+    live.addoption("--backend", choices=["snowflake"], help="instead of the emulator")
+    live.addoption("--connection", metavar="NAME", help="a connection of connections.toml")
+    live.addoption("--database", metavar="DB", help="the database  [default: the connection's]")
 
 
 Marts = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,6 +42,8 @@ def marts_process(
 ) -> subprocess.CompletedProcess[str]:
     """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables."""
     inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    # Compiled once, not at every call.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         [Path(sys.executable).with_name("marts"), *map(str, words)],
         cwd=cwd,

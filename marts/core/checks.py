@@ -7,7 +7,7 @@ beyond the first of its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 import ibis
@@ -111,7 +111,7 @@ def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.Integ
         case UniqueCheck(columns=(name,)):
             value = table[name]
             if check.where is not None:
-                value = ibis.ifelse(_say(owner, check, check.where, table), value, ibis.null())
+                value = ibis.ifelse(_filter(owner, check, check.where, table), value, ibis.null())
             return value.count() - value.nunique()
         case _:
             raise AssertionError(f"{check.name} is no part of the fused query")
@@ -123,7 +123,7 @@ def count_query(
     """Return one row with column `c0`: the violations of one check that has its own query."""
     rows = offending_rows(owner, check, tables, as_of)
     if isinstance(check, UniqueCheck):
-        return rows.aggregate(c0=(rows[ROWS] - 1).sum())
+        return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
     return rows.aggregate(c0=rows.count())
 
 
@@ -154,9 +154,10 @@ def offending_rows(
         case UniqueCheck(columns=names):
             rows = table.filter([table[name].notnull() for name in names])
             if check.where is not None:
-                rows = rows.filter(_say(owner, check, check.where, rows))
-            grouped = rows.group_by(list(names)).aggregate(**{ROWS: rows.count()})
-            return grouped.filter(grouped[ROWS] > 1)
+                rows = rows.filter(_filter(owner, check, check.where, rows))
+            count = free_name(ROWS, names)
+            grouped = rows.group_by(list(names)).aggregate(**{count: rows.count()})
+            return grouped.filter(grouped[count] > 1)
         case RelationshipCheck():
             return _orphans(owner, check, table, tables[check.to_table])
         case TableCheck():
@@ -164,27 +165,23 @@ def offending_rows(
 
 
 def _offending(owner: Source | Mart, table: ir.Table, check: RowCheck) -> ir.BooleanColumn:
-    bad = _say(owner, check, check.offending, table)
-    return bad if check.where is None else _say(owner, check, check.where, table) & bad
+    bad = _filter(owner, check, check.offending, table)
+    return bad if check.where is None else _filter(owner, check, check.where, table) & bad
 
 
 def _orphans(
     owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
 ) -> ir.Table:
-    if check.to_column not in other.columns:
-        raise DefinitionError(
-            f"check {check.name} of {owner.name}: {check.to_table} has no column {check.to_column}",
-            owner.place,
-        )
     rows = table.filter(table[check.column].notnull())
     if check.where is not None:
-        rows = rows.filter(_say(owner, check, check.where, rows))
+        rows = rows.filter(_filter(owner, check, check.where, rows))
     if check.to_where is not None:
-        other = other.filter(_say(owner, check, check.to_where, other))
+        other = other.filter(_filter(owner, check, check.to_where, other))
     # A left join instead of an anti join, which not every engine has.
-    known = other.select(known_value=other[check.to_column]).distinct()
-    joined = rows.left_join(known, rows[check.column] == known.known_value)
-    return joined.filter(joined.known_value.isnull()).select(
+    value = free_name("known_value", rows.columns)
+    known = other.select(**{value: other[check.to_column]}).distinct()
+    joined = rows.left_join(known, rows[check.column] == known[value])
+    return joined.filter(joined[value].isnull()).select(
         *dict.fromkeys([*owner.grain, check.column])
     )
 
@@ -196,8 +193,10 @@ def _table_rows(
     found = _say(owner, check, check.offending, *(named[name] for name in check.parameters))
     if isinstance(found, ir.Table):
         return found
-    verdict = found.name(HOLDS_NOT).as_table()
-    return verdict.filter(verdict[HOLDS_NOT])
+    if not isinstance(found, ir.BooleanScalar):
+        raise _no_expression(owner, check, f"it returns {_kind(found)}, no table and no boolean")
+    # A table of one row first: a boolean over several tables has none of its own.
+    return ibis.literal(value=True).name(HOLDS_NOT).as_table().filter(found)
 
 
 def _say(
@@ -207,8 +206,34 @@ def _say(
     try:
         return expression(*tables)
     except Exception as error:  # whatever the author's lambda raises, with the cause chained
-        raise DefinitionError(
-            f"check {check.name} of {owner.name} is no valid expression",
-            f"{type(error).__name__}: {error}",
-            owner.place,
-        ) from error
+        raise _no_expression(owner, check, f"{type(error).__name__}: {error}") from error
+
+
+def _filter(
+    owner: Source | Mart,
+    check: Check,
+    expression: Callable[[ir.Table], ir.BooleanColumn],
+    table: ir.Table,
+) -> ir.BooleanColumn:
+    """Call an author's predicate."""
+    found = _say(owner, check, expression, table)
+    if not isinstance(found, ir.BooleanValue):
+        raise _no_expression(owner, check, f"it returns {_kind(found)}, no boolean")
+    return found
+
+
+def _kind(value: object) -> str:
+    return str(value.type()) if isinstance(value, ir.Value) else type(value).__name__
+
+
+def _no_expression(owner: Source | Mart, check: Check, fact: str) -> DefinitionError:
+    return DefinitionError(
+        f"check {check.name} of {owner.name} is no valid expression", fact, owner.place
+    )
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return the name, with as many underscores behind it as make it new."""
+    while name in taken:
+        name += "_"
+    return name

@@ -38,9 +38,11 @@ class Column:
 
 
 def string(
-    name: str, *, null: bool = False, unique: bool = False, values: Iterable[str] = ()
+    name: str, *, null: bool = False, unique: bool = False, values: str | Iterable[str] = ()
 ) -> Column:
     """Declare a key or a label; `values` lists the accepted labels."""
+    if isinstance(values, str):
+        values = (values,)
     return Column(name=name, type="string", null=null, unique=unique, values=tuple(values))
 
 
@@ -111,13 +113,9 @@ def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
         if count > 1
     ]
     for column in columns:
-        if not NAME.fullmatch(column.name):
-            found.append(f"column {column.name} is not a lower-case name: a-z, 0-9 and _")
-        if column.values and column.type != "string":
-            found.append(f"column {column.name} lists values but is {column.type}, not string")
-        low, high = column.at_least, column.at_most
-        if low is not None and high is not None and low > high:
-            found.append(f"column {column.name} is at least {low} and at most {high}")
+        found += _column_flaws(column)
+    if not tuple(grain):
+        found.append("no grain is declared")
     for key in grain:
         if key not in by_name:
             found.append(f"grain {key} is no column; columns: {', '.join(by_name)}")
@@ -125,6 +123,22 @@ def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
             found.append(f"grain {key} is nullable")
     if not columns:
         found.append("no columns are declared")
+    return found
+
+
+def _column_flaws(column: Column) -> list[str]:
+    found = []
+    if not NAME.fullmatch(column.name):
+        found.append(f"column {column.name} is not a lower-case name: a-z, 0-9 and _")
+    if column.values and column.type != "string":
+        found.append(f"column {column.name} lists values but is {column.type}, not string")
+    low, high = column.at_least, column.at_most
+    if low is not None and high is not None and low > high:
+        found.append(f"column {column.name} is at least {low} and at most {high}")
+    try:
+        type_of(column.type)
+    except ValueError as error:
+        found.append(f"column {column.name} is {column.type}: {error}")
     return found
 
 
@@ -157,7 +171,8 @@ def _fits(found: dt.DataType, expected: dt.DataType) -> bool:
     if isinstance(found, dt.Decimal) and isinstance(expected, dt.Decimal):
         return found.scale == expected.scale and (found.precision or 0) <= (expected.precision or 0)
     if found.is_integer() and expected.is_integer():
-        return bool(dt.castable(found, expected))
+        (low, high), (least, most) = found.bounds, expected.bounds
+        return bool(least <= low and high <= most)
     if found.is_timestamp() and expected.is_timestamp():
         return getattr(found, "timezone", None) is None
     return type(found) is type(expected)
@@ -199,6 +214,9 @@ def _convertible(found: dt.DataType, expected: dt.DataType) -> bool:
         return bool(found.is_integer())
     if expected.is_numeric():
         return bool(found.is_numeric() and not found.is_boolean())
+    if getattr(found, "timezone", None) is not None:
+        # Which day it is there depends on the session.
+        return False
     if expected.is_date():
         return bool(found.is_date() or found.is_timestamp())
     return type(found) is type(expected)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
+from marts.core.checks import checks_of
 from marts.core.errors import DefinitionError, UsageError, did_you_mean
 from marts.core.model import Mart, RelationshipCheck, Source, TableCheck
 from marts.core.project import Project
@@ -44,7 +46,30 @@ def link(project: Project) -> Graph:
                     table.place,
                     hint=did_you_mean(name, known) or f"declare {name}, or rename the parameter",
                 )
+        _refuse_check_flaws(table, project)
     return Graph(project, _order(project))
+
+
+def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
+    checks = checks_of(table)
+    for name, count in Counter(check.name for check in checks).items():
+        if count > 1:
+            raise DefinitionError(
+                f"{table.name} has {count} checks of the name {name}",
+                table.place,
+                hint="its columns and grain imply some: leave yours out, or name it otherwise",
+            )
+    for check in checks:
+        if isinstance(check, RelationshipCheck):
+            other = project.sources.get(check.to_table) or project.marts[check.to_table]
+            columns = [column.name for column in other.columns]
+            if check.to_column not in columns:
+                raise DefinitionError(
+                    f"check {check.name} of {table.name}: {other.name} has no column"
+                    f" {check.to_column}",
+                    table.place,
+                    hint=did_you_mean(check.to_column, columns),
+                )
 
 
 def _names_read(table: Source | Mart) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.keys import Key, Keys, keys_of
-from marts.core.model import Mart, Source, _place
+from marts.core.model import Mart, Source, place_of
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan
 
 
@@ -84,7 +84,7 @@ class Trace:
             return
         above = [f for f in _frames(frame.f_back, self._outside) if not _is_machinery(f)]
         if above:
-            place = _place(above[0].f_code.co_filename, above[0].f_lineno)
+            place = place_of(above[0].f_code.co_filename, above[0].f_lineno)
             for built in (op, *_values(op)):
                 self.places.setdefault(built, place)
             if left_out:

@@ -92,6 +92,8 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
                 f"--where may only compare columns of {mart.name} with values",
                 f"not allowed: {node.sql('duckdb')}",
             )
+        if isinstance(node, sge.Column) and node.table.lower() not in ("", mart.name):
+            raise UsageError(f"--where may only name columns of {mart.name}: {node.sql('duckdb')}")
     return condition.transform(
         lambda node: _column(mart, node.name) if isinstance(node, sge.Column) else node
     )

@@ -173,7 +173,7 @@ def source(
     Raises DefinitionError, with file and line, where the declaration contradicts itself.
     """
     caller = sys._getframe(1)  # noqa: SLF001  (the declaration's file and line)
-    place = _place(caller.f_code.co_filename, caller.f_lineno)
+    place = place_of(caller.f_code.co_filename, caller.f_lineno)
     columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
     comment, column_docs = _split_doc(doc)
     found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
@@ -195,7 +195,7 @@ def mart(
     grain: str | Iterable[str],
     columns: Iterable[Column],
     checks: Iterable[Check] = (),
-    tags: Iterable[str] = (),
+    tags: str | Iterable[str] = (),
     materialized: Materialized = "table",
     unchecked: bool = False,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
@@ -209,7 +209,7 @@ def mart(
     columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
-        place = _place(define.__code__.co_filename, define.__code__.co_firstlineno)
+        place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
         found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
@@ -225,7 +225,7 @@ def mart(
             columns=columns,
             grain=keys,
             checks=checks,
-            tags=tuple(tags),
+            tags=(tags,) if isinstance(tags, str) else tuple(tags),
             materialized=materialized,
             unchecked=unchecked,
             define=define,
@@ -295,7 +295,7 @@ def table_check(
     `this` is the table that carries the check, `as_of` the run's date.
     """
     code = offending.__code__
-    place = _place(code.co_filename, code.co_firstlineno)
+    place = place_of(code.co_filename, code.co_firstlineno)
     return TableCheck(
         name=name,
         offending=offending,
@@ -334,7 +334,7 @@ def _keys(grain: str | Iterable[str]) -> tuple[str, ...]:
     return (grain,) if isinstance(grain, str) else tuple(grain)
 
 
-def _place(file: str, line: int) -> str:
+def place_of(file: str, line: int) -> str:
     """Return file and line, relative to the current folder where it lies below it."""
     relative = os.path.relpath(file)
     return f"{file if relative.startswith('..') else relative}:{line}"
@@ -369,8 +369,11 @@ def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list
                 found.append(
                     f"check {check.name}: no column {column}" + (f"; {guess}" if guess else "")
                 )
-    repeated = {check.name for check in checks if [c.name for c in checks].count(check.name) > 1}
-    return [*found, *(f"check {name} is declared twice" for name in sorted(repeated))]
+        if isinstance(check, UniqueCheck) and not check.columns:
+            found.append("a unique check names no column")
+        if isinstance(check, RelationshipCheck) and not check.to_column:
+            found.append(f"check {check.name}: to={check.to_table!r} is no table.column")
+    return found
 
 
 def _columns_named_by(check: Check) -> tuple[str, ...]:

@@ -162,6 +162,14 @@ def plan_checks(
             f"not published: {', '.join(unpublished)}",
             hint="`marts run` builds, checks and publishes them",
         )
+    for name in selected:
+        wrong = mismatches(graph.project.marts[name].columns, facts.published[name].types)
+        if wrong:
+            raise UsageError(
+                f"{name} as published does not fit its contract",
+                *wrong,
+                hint=f"build it again: marts run -s {name}",
+            )
     checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
     for name in selected:
         steps += checker.steps_for(graph.project.marts[name])
@@ -181,7 +189,12 @@ def _begin(
     needed = sources_needed(graph, selected, source_checks=source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     tables = logical_tables(project, facts)
-    checker = _Checker(tables, as_of, present={*needed, *facts.published})
+    fitting = {
+        name
+        for name, found in facts.published.items()
+        if not mismatches(project.marts[name].columns, found.types)
+    }
+    checker = _Checker(tables, as_of, present={*needed, *fitting})
     steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
     checker.pending += _across(project, set(selected))
     return checker, steps

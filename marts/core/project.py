@@ -7,11 +7,14 @@ import pkgutil
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from marts.core.errors import DefinitionError, UsageError
-from marts.core.model import AS_OF, Mart, Source
+from marts.core.model import AS_OF, THIS, Mart, Source
+
+RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
 
 Declaration = TypeVar("Declaration", Source, Mart)
 
@@ -40,17 +43,19 @@ def load(package: str) -> Project:
             raise DefinitionError(
                 f"{name} is both a source and a mart", *(table.place for table in declared)
             )
-        if name == AS_OF:
-            raise DefinitionError(f"{AS_OF} names the run's date, no table", declared[0].place)
+        if name in RESERVED:
+            raise DefinitionError(f"{name} names {RESERVED[name]}, no table", declared[0].place)
     return Project(package, sources, marts)
 
 
 def _modules(package: str) -> Iterator[ModuleType]:
-    framework = __name__.rpartition(".")[0]
+    framework = __name__.rpartition(".")[0] + "."
     root = _import(package, package)
+    if not hasattr(root, "__path__"):
+        raise UsageError(f"{package} is a module, no package", hint="name the folder it is in")
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-        if not found.name.startswith(framework):
+        if not f"{found.name}.".startswith(framework):
             yield _import(found.name, package)
 
 
@@ -60,7 +65,8 @@ def _import(name: str, package: str) -> ModuleType:
     except DefinitionError:
         raise
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == package:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{package}.".startswith(f"{missing}."):
             raise UsageError(
                 f"there is no package {package}", hint="name one that Python can import from here"
             ) from error
@@ -72,8 +78,14 @@ def _import(name: str, package: str) -> ModuleType:
 def _origin(error: Exception) -> tuple[str, str]:
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_ours(frame.filename)]
+    frame = (own or frames)[-1]
     return f"{type(error).__name__}: {error}", f"{frame.filename}:{frame.lineno}"
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith("<frozen") or Path(file).parent == Path(__file__).parent
 
 
 def _gather(modules: list[ModuleType], kind: type[Declaration]) -> dict[str, Declaration]:

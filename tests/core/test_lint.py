@@ -18,7 +18,7 @@ from marts import mart, money, ratio, source, string, table_check
 from marts.core.graph import link
 from marts.core.keys import declared_keys
 from marts.core.lint import Finding, Trace, lint, lint_plan
-from marts.core.model import FixedAsOf, _place
+from marts.core.model import FixedAsOf, place_of
 from marts.core.plan import declared_facts, plan_run
 from marts.core.project import Project
 
@@ -190,7 +190,7 @@ def test_a_mistake_is_found_where_it_was_written(
 ) -> None:
     found = [finding for finding in findings(define) if finding.rule == rule]
     line = define.__code__.co_firstlineno
-    places = {_place(__file__, line + further) for further in range(4)}
+    places = {place_of(__file__, line + further) for further in range(4)}
     assert found
     assert {finding.table for finding in found} == {"toy"}
     assert {finding.place for finding in found} <= places
@@ -227,8 +227,8 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
         plan = plan_run(graph, ["half"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
     found = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
     assert [(finding.table, finding.rule, finding.place) for finding in found] == [
-        ("half", "division", _place(__file__, half.define.__code__.co_firstlineno + 7)),
-        ("half", "statistic", _place(__file__, costly.__code__.co_firstlineno + 1)),
+        ("half", "division", place_of(__file__, half.define.__code__.co_firstlineno + 7)),
+        ("half", "statistic", place_of(__file__, costly.__code__.co_firstlineno + 1)),
     ]
 
 
@@ -241,7 +241,7 @@ def test_a_finding_says_what_where_and_how_to_mend_it() -> None:
     assert str(found) == (
         "toy: Mean(amount) is a statistic of decimal(10, 2), which engines round to different"
         " scales\n"
-        f"  {_place(__file__, line)}\n"
+        f"  {place_of(__file__, line)}\n"
         '  hint: cast first: amount.cast("float64").mean()'
     )
 

@@ -1,0 +1,416 @@
+"""DuckDB: sources are Parquet files, a run is one transaction, and every refusal says why."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlglot
+import sqlglot.expressions as sge
+
+from backends.duckdb import DuckDBBackend, DuckDBOptions, compile_query
+from backends.protocol import STATE_TABLE
+from marts.core.errors import EngineError, SourceError, UsageError
+
+AS_OF = datetime.date(2025, 6, 30)
+BIKES = ibis.table({"bike": "string"}, name="bikes")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of Parquet files with one bike."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write(folder / "bikes.parquet", bike=["a"])
+    return folder
+
+
+@pytest.fixture
+def backend(tmp_path: Path, folder: Path) -> Iterator[DuckDBBackend]:
+    """Return a backend that can write, with nothing published."""
+    with closing(opened(tmp_path / "marts.duckdb", folder)) as backend:
+        yield backend
+
+
+def write(path: Path, **columns: list[object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+def opened(
+    database: Path, fixtures: Path, *, read_only: bool = False, **options: object
+) -> DuckDBBackend:
+    words = DuckDBOptions(database=database, fixtures=fixtures, **options)  # type: ignore[arg-type]
+    return DuckDBBackend(words, read_only=read_only)
+
+
+def select(sql: str) -> sge.Query:
+    tree = sqlglot.parse_one(sql, dialect="duckdb")
+    assert isinstance(tree, sge.Query)
+    return tree
+
+
+def build(backend: DuckDBBackend, name: str, sql: str, kind: str = "table") -> None:
+    backend.build(name, select(sql), kind=kind, comment="A mart.", column_comments={})  # type: ignore[arg-type]
+
+
+def publish(backend: DuckDBBackend, **marts: str) -> None:
+    """Publish marts as tables of these queries."""
+    backend.begin("run")
+    for name, sql in marts.items():
+        build(backend, name, sql)
+    backend.publish(AS_OF, "run")
+
+
+# Sources
+
+
+def test_a_source_is_described_by_columns_and_rows(backend: DuckDBBackend) -> None:
+    found = backend.describe_sources(["bikes", "shops"])
+    assert set(found) == {"bikes"}
+    assert found["bikes"].schema == ibis.schema({"bike": "string"})
+    assert found["bikes"].rows == 1
+
+
+def test_files_of_a_folder_are_one_source(folder: Path) -> None:
+    for n, wheels in enumerate([[2, 3], [2], []]):
+        table = pa.table({"wheels": pa.array(wheels, pa.int64())})
+        (folder / "shops").mkdir(exist_ok=True)
+        pq.write_table(table, folder / f"shops/{n}.parquet")
+    with closing(opened(folder / "x.duckdb", folder)) as backend:
+        assert backend.describe_sources(["shops"])["shops"].rows == 3
+        shops = ibis.table({"wheels": "int64"}, name="shops")
+        assert backend.fetch(shops.aggregate(n=shops.wheels.sum()), about="x").to_pylist() == [
+            {"n": 7}
+        ]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [{"wheels": ["2"], "price": [1]}, {"wheels": [2]}, {"price": [1], "wheels": [2]}],
+    ids=["other type", "missing column", "other order"],
+)
+def test_files_with_different_columns_are_refused(
+    second: dict[str, list[object]], tmp_path: Path, folder: Path
+) -> None:
+    write(folder / "shops/1.parquet", wheels=[2], price=[1])
+    write(folder / "shops/2.parquet", **second)
+    with (
+        closing(opened(tmp_path / "x.duckdb", folder)) as backend,
+        pytest.raises(SourceError) as caught,
+    ):
+        backend.describe_sources(["shops"])
+    summary, first, other = str(caught.value).splitlines()
+    assert summary == "source shops: its files have different columns"
+    assert first.strip() == "1.parquet: wheels int64, price int64"
+    assert other.strip().startswith("2.parquet: ")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all" * 100])
+def test_a_corrupt_file_is_named(content: bytes, tmp_path: Path, folder: Path) -> None:
+    (folder / "shops.parquet").write_bytes(content)
+    with (
+        closing(opened(tmp_path / "x.duckdb", folder)) as backend,
+        pytest.raises(SourceError) as caught,
+    ):
+        backend.describe_sources(["shops"])
+    assert str(caught.value).splitlines()[0] == (
+        "source shops: shops.parquet is no readable Parquet file"
+    )
+    assert str(folder / "shops.parquet") in str(caught.value)
+
+
+def test_a_truncated_file_is_named(tmp_path: Path, folder: Path) -> None:
+    whole = (folder / "bikes.parquet").read_bytes()
+    (folder / "shops.parquet").write_bytes(whole[: len(whole) // 2])
+    with (
+        closing(opened(tmp_path / "x.duckdb", folder)) as backend,
+        pytest.raises(SourceError, match=r"shops\.parquet is no readable Parquet file"),
+    ):
+        backend.describe_sources(["shops"])
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", 'a "quoted" name', "semi;colon", "per%cent", "star*", "[brackets]", "{a,b}"]
+)
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    write(folder / "bikes.parquet", bike=["a"])
+    write(folder / "shops/1.parquet", shop=["s"])
+    shops = ibis.table({"shop": "string"}, name="shops")
+    with closing(opened(folder / "marts.duckdb", folder)) as backend:
+        for table in (BIKES, shops):
+            assert backend.describe_sources([table.get_name()])
+            assert backend.fetch(table, about="x").num_rows == 1
+
+
+def test_data_says_its_date(backend: DuckDBBackend, folder: Path) -> None:
+    assert backend.data_as_of() is None
+    (folder / "dataset.json").write_text('{"as_of": "2025-06-30"}', "utf-8")
+    assert backend.data_as_of() == AS_OF
+
+
+# Compiled SQL
+
+
+def test_sources_are_files_and_every_other_name_lies_in_the_schema() -> None:
+    shops = ibis.table({"bike": "string"}, name="all_bikes")
+    query = BIKES.join(shops, "bike").filter(BIKES.bike == "it's").select("bike")
+    sql = compile_query(query, sources={"bikes": "/data/it's/bikes.parquet"}, schema="my gold")
+    assert "READ_PARQUET('/data/it''s/bikes.parquet')" in sql
+    assert '"my gold"."all_bikes"' in sql
+
+
+# Runs
+
+
+def test_what_is_built_is_seen_by_the_run_alone_until_it_is_published(
+    backend: DuckDBBackend,
+) -> None:
+    publish(backend, m="SELECT 1 AS n")
+    backend.begin("second")
+    build(backend, "m", "SELECT 2 AS n")
+    build(backend, "reader", "SELECT n + 1 AS n FROM m", kind="view")
+    other = backend._connection.cursor()
+    query = ibis.table({"n": "int64"}, name="reader")
+    assert backend.fetch(query, about="reader").to_pylist() == [{"n": 3}]
+    assert other.execute("SELECT n FROM gold.m").fetchall() == [(1,)]
+    backend.publish(AS_OF, "second")
+    assert other.execute("SELECT n FROM gold.m").fetchall() == [(2,)]
+
+
+def test_discarding_leaves_what_was_published(backend: DuckDBBackend) -> None:
+    publish(backend, m="SELECT 1 AS n")
+    backend.begin("second")
+    build(backend, "m", "SELECT 2 AS n", kind="view")
+    build(backend, "k", "SELECT 2 AS n")
+    backend.discard()
+    assert set(backend.describe_published()) == {"m", STATE_TABLE}
+    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+
+
+def test_discarding_without_a_run_does_nothing(backend: DuckDBBackend) -> None:
+    backend.discard()
+    publish(backend, m="SELECT 1 AS n")
+    backend.discard()
+    assert "m" in backend.describe_published()
+
+
+def test_a_run_that_broke_off_is_no_hindrance(backend: DuckDBBackend) -> None:
+    backend.begin("first")
+    with pytest.raises(EngineError, match="DuckDB could not build m"):
+        build(backend, "m", "SELECT CAST('x' AS INTEGER) AS n")
+    backend.discard()
+    publish(backend, m="SELECT 1 AS n")
+    assert "m" in backend.describe_published()
+
+
+def test_closing_without_publishing_publishes_nothing(tmp_path: Path, folder: Path) -> None:
+    with closing(opened(tmp_path / "x.duckdb", folder)) as backend:
+        backend.begin("run")
+        build(backend, "m", "SELECT 1 AS n")
+    with closing(opened(tmp_path / "x.duckdb", folder, read_only=True)) as backend:
+        assert backend.describe_published() == {}
+
+
+def test_a_refused_statement_is_shown_with_its_reason(backend: DuckDBBackend) -> None:
+    publish(backend, m="SELECT 1 AS n")
+    with pytest.raises(EngineError) as caught:
+        backend.fetch(select("SELECT * FROM no_such_table"), about="bikes")
+    message = str(caught.value)
+    assert message.startswith("DuckDB could not query bikes\n")
+    assert "no_such_table does not exist" in message
+    assert 'FROM "gold"."no_such_table"' in message
+
+
+def test_published_relations_are_described_with_the_engines_types(backend: DuckDBBackend) -> None:
+    publish(backend, m="SELECT 'a' AS k, CAST(1 AS DECIMAL(18, 2)) AS v, DATE '2025-01-01' AS d")
+    assert backend.describe_published()["m"].schema == ibis.schema(
+        {"k": "string", "v": "decimal(18, 2)", "d": "date"}
+    )
+    assert backend.published_as_of() == {"m": AS_OF}
+
+
+def test_nothing_is_published_at_first(backend: DuckDBBackend) -> None:
+    assert backend.describe_published() == {}
+    assert backend.published_as_of() == {}
+
+
+def test_a_schema_may_have_any_name_and_others_are_left_alone(tmp_path: Path, folder: Path) -> None:
+    with closing(opened(tmp_path / "x.duckdb", folder, schema='dev "of" Zoë')) as backend:
+        publish(backend, m="SELECT 1 AS n")
+        assert "m" in backend.describe_published()
+    with closing(opened(tmp_path / "x.duckdb", folder)) as backend:
+        assert backend.describe_published() == {}
+
+
+def test_an_instant_is_read_in_utc(backend: DuckDBBackend) -> None:
+    found = backend.fetch(
+        select("SELECT CAST(TIMESTAMPTZ '2025-01-01 00:30:00+02' AS TIMESTAMP) AS t"), about="x"
+    )
+    assert str(found.to_pylist()[0]["t"]) == "2024-12-31 22:30:00"
+
+
+def test_versions_name_engine_and_compiler(backend: DuckDBBackend) -> None:
+    assert backend.versions() == {"duckdb": duckdb.__version__, "ibis": ibis.__version__}
+
+
+# 900 million square roots: no machine is done within the test.
+HEAVY = """
+    WITH numbers AS (SELECT unnest(range(30000)) AS n)
+    SELECT sum(sqrt(x.n * y.n)) AS n FROM numbers AS x, numbers AS y
+"""
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda backend: backend.fetch(select(HEAVY), about="heavy"),
+        lambda backend: build(backend, "heavy", HEAVY),
+    ],
+    ids=["fetch", "build"],
+)
+def test_an_interrupt_stops_the_engine_at_once(
+    work: Callable[[DuckDBBackend], None], backend: DuckDBBackend
+) -> None:
+    publish(backend, m="SELECT 1 AS n")
+    backend.begin("second")
+    build(backend, "m", "SELECT 2 AS n")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        work(backend)
+    backend.discard()
+    assert time.perf_counter() - started < 3
+    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+
+
+# Reaching the database
+
+
+def test_the_databases_folder_is_made(tmp_path: Path, folder: Path) -> None:
+    database = tmp_path / "a/b/marts.duckdb"
+    with closing(opened(database, folder)) as backend:
+        publish(backend, m="SELECT 1 AS n")
+    assert database.exists()
+
+
+def test_reading_where_nothing_is_published_sees_nothing_and_makes_nothing(
+    tmp_path: Path, folder: Path
+) -> None:
+    database = tmp_path / "a/marts.duckdb"
+    with closing(opened(database, folder, read_only=True)) as backend:
+        assert backend.describe_published() == {}
+        assert backend.published_as_of() == {}
+        assert backend.describe_sources(["bikes"])
+    assert not database.parent.exists()
+
+
+def test_a_database_opened_to_read_cannot_be_written(tmp_path: Path, folder: Path) -> None:
+    with closing(opened(tmp_path / "x.duckdb", folder)) as backend:
+        publish(backend, m="SELECT 1 AS n")
+    with closing(opened(tmp_path / "x.duckdb", folder, read_only=True)) as backend:
+        assert "m" in backend.describe_published()
+        with pytest.raises(EngineError):
+            publish(backend, m="SELECT 2 AS n")
+
+
+@pytest.mark.parametrize("name", ["marts", "clock", "temp", "main", "it's", "a b"])
+def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -> None:
+    database = tmp_path / f"{name}.duckdb"
+    for run in (1, 2):
+        with closing(opened(database, folder)) as backend:
+            publish(backend, m=f"SELECT {run} AS n")
+    with closing(opened(database, folder, read_only=True)) as backend:
+        assert backend.published_as_of() == {"m": AS_OF}
+        assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 2}]
+
+
+def test_a_database_named_as_its_schema_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"gold\.duckdb and schema gold have one name"):
+        opened(tmp_path / "gold.duckdb", folder)
+
+
+@pytest.mark.parametrize("name", ["broken.duckdb", "clock.duckdb"])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_what_is_no_database_is_refused_and_left_as_it_is(
+    name: str, read_only: bool, tmp_path: Path, folder: Path
+) -> None:
+    content = b"some letter to a friend" * 1000
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EngineError) as caught:
+        opened(tmp_path / name, folder, read_only=read_only)
+    summary, reason, hint = str(caught.value).splitlines()
+    assert summary == f"cannot open {tmp_path / name}"
+    assert "not a valid DuckDB database file" in reason
+    assert hint == "hint: pass a writable --database FILE"
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_database_below_a_file_is_refused(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(EngineError, match="cannot open"):
+        opened(tmp_path / "taken/marts.duckdb", folder)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """Return a database that another process holds open."""
+    database = tmp_path / "held.duckdb"
+    script = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield database
+        process.communicate("\n", timeout=10)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_database_that_another_process_holds_is_refused_with_the_holder(
+    read_only: bool, held: Path, folder: Path
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        opened(held, folder, read_only=read_only)
+    summary, holder, hint = str(caught.value).splitlines()
+    assert summary == f"another process holds {held}"
+    assert holder.strip().startswith("held in ")
+    assert "PID" in holder
+    assert hint == "hint: close it, or pass another --database"
+
+
+def test_options_that_the_engine_does_not_take_are_the_callers_slip(
+    tmp_path: Path, folder: Path
+) -> None:
+    with pytest.raises(UsageError, match="DuckDB does not take these options"):
+        opened(tmp_path / "x.duckdb", folder, memory_limit="plenty")
+
+
+def test_options_reach_the_engine(tmp_path: Path, folder: Path) -> None:
+    with closing(opened(tmp_path / "x.duckdb", folder, threads=2, memory_limit="1GB")) as backend:
+        query = select(
+            "SELECT current_setting('threads') AS t, current_setting('memory_limit') AS m,"
+            " current_setting('autoinstall_known_extensions') AS e"
+        )
+        assert backend.fetch(query, about="x").to_pylist() == [
+            {"t": 2, "m": "953.6 MiB", "e": False}
+        ]

@@ -1,0 +1,137 @@
+"""A project is what a package declares: found by name, refused where it contradicts itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.conftest import Write
+from marts.core.errors import DefinitionError, UsageError
+from marts.core.project import load
+
+BIKES = """
+from marts import *
+bikes = source("bikes", doc="Bikes.", grain="bike", columns=[string("bike")])
+"""
+
+
+def mart_named(name: str, *inputs: str) -> str:
+    return f"""
+from marts import *
+@mart(grain="bike", columns=[string("bike")])
+def {name}({", ".join(inputs)}):
+    "A mart."
+    return bikes
+"""
+
+
+def refusal(package: str) -> list[str]:
+    with pytest.raises(DefinitionError) as caught:
+        load(package)
+    return str(caught.value).splitlines()
+
+
+def test_declarations_are_found_in_every_folder(write_package: Write) -> None:
+    package = write_package(
+        mart_named("at_the_top", "bikes"),
+        sources=BIKES,
+        **{
+            "sales/totals": mart_named("totals", "bikes"),
+            "sales/by_month/months": mart_named("months", "bikes"),
+        },
+    )
+    project = load(package)
+    assert project.package == package
+    assert set(project.sources) == {"bikes"}
+    assert set(project.marts) == {"at_the_top", "totals", "months"}
+    assert project.marts["months"].module == f"{package}.sales.by_month.months"
+
+
+def test_a_declaration_may_be_imported_by_another_module(write_package: Write) -> None:
+    package = write_package(sources=BIKES, totals="from .sources import bikes")
+    assert set(load(package).sources) == {"bikes"}
+
+
+def test_the_toy_shop_loads() -> None:
+    project = load("toy_shop")
+    assert set(project.sources) == {"customers", "orders", "reviews"}
+    assert set(project.marts) == {
+        "int_paid_orders",
+        "customer_totals",
+        "model_sales",
+        "shop_overview",
+    }
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        (mart_named("twice"), mart_named("twice"), "twice is declared twice"),
+        (BIKES, BIKES, "bikes is declared twice"),
+        (BIKES, mart_named("bikes"), "bikes is both a source and a mart"),
+    ],
+)
+def test_a_name_is_declared_once(first: str, second: str, what: str, write_package: Write) -> None:
+    package = write_package(first=first, second=second)
+    summary, *places = refusal(package)
+    assert summary == what
+    assert [place.rpartition("/")[2].split(".py:")[0] for place in places] == ["first", "second"]
+    assert all(place.rpartition(":")[2].isdigit() for place in places)
+
+
+@pytest.mark.parametrize("name", ["as_of", "this"])
+@pytest.mark.parametrize("kind", ["mart", "source"])
+def test_a_parameters_name_is_no_table(name: str, kind: str, write_package: Write) -> None:
+    module = mart_named(name) if kind == "mart" else BIKES.replace('"bikes"', f'"{name}"')
+    package = write_package(shop=module)
+    summary, place = refusal(package)
+    assert summary.startswith(f"{name} names ")
+    assert f"{package}/shop.py:3" in place
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("bikes = sauce('bikes')", "NameError: name 'sauce' is not defined"),
+        ("def broken(:", "SyntaxError: invalid syntax"),
+        ("import no_such_driver", "ModuleNotFoundError: No module named 'no_such_driver'"),
+        ("from marts import martt", "ImportError: cannot import name 'martt'"),
+        ("from marts import money; money('price', 2)", "TypeError: money() takes 1 positional"),
+        ("{}['bikes']", "KeyError: 'bikes'"),
+    ],
+)
+def test_a_module_that_does_not_import_is_named_with_its_line(
+    line: str, error: str, write_package: Write
+) -> None:
+    package = write_package(shop=f"# A shop.\n{line}\n")
+    summary, what, place = refusal(package)
+    assert summary == f"module {package}.shop does not import"
+    assert what.strip().startswith(error)
+    assert place.endswith(f"{package}/shop.py:2")
+
+
+def test_a_slip_in_a_declarations_arguments_names_the_authors_line(write_package: Write) -> None:
+    package = write_package(shop="from marts import *\nKEY = string('key', values=3)\n")
+    assert refusal(package)[-1].endswith(f"{package}/shop.py:2")
+
+
+def test_a_package_that_does_not_import_is_named(write_package: Write) -> None:
+    package = write_package("1 / 0")
+    assert refusal(package)[:2] == [
+        f"module {package} does not import",
+        "  ZeroDivisionError: division by zero",
+    ]
+
+
+@pytest.mark.parametrize("name", ["no_such_shop", "no_such_shop.sales"])
+def test_a_missing_package_is_the_callers_slip(name: str) -> None:
+    with pytest.raises(UsageError, match=f"there is no package {name}"):
+        load(name)
+
+
+def test_a_module_is_no_package(write_package: Write) -> None:
+    package = write_package(sources=BIKES)
+    with pytest.raises(UsageError, match=rf"{package}\.sources"):
+        load(f"{package}.sources")

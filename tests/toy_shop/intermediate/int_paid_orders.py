@@ -1,0 +1,26 @@
+"""The orders that count."""
+
+from marts import AsOf, Table, decimal, mart, string, timestamp
+
+
+@mart(
+    grain="order_id",
+    tags=["intermediate"],
+    materialized="view",
+    columns=[
+        string("order_id"),
+        string("customer_id"),
+        timestamp("ordered_at"),
+        string("model"),
+        decimal("amount", 18, 2, at_least=0),
+    ],
+)
+def int_paid_orders(orders: Table, as_of: AsOf) -> Table:
+    """Paid orders until as_of.
+
+    Columns:
+        model: the bicycle's model; `parts` where there is none
+    """
+    return orders.filter(
+        orders.status == "paid", orders.ordered_at < as_of.plus(days=1).cast("timestamp")
+    ).mutate(model=orders.model.fill_null("parts"))
