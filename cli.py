@@ -76,9 +76,8 @@ def main() -> NoReturn:
 
 def _reader_left(error: BrokenPipeError | SystemExit) -> int:
     """Return the exit code where the reader (`| head`) has seen enough; nothing more is printed."""
-    if not isinstance(error, BrokenPipeError) and not isinstance(
-        error.__context__, BrokenPipeError
-    ):
+    # Of all that goes on below, only a broken pipe exits with 1: completion does with 0.
+    if isinstance(error, SystemExit) and error.code != 1:
         raise error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     # A run that lost its reader was stopped in the middle; who only reads is done.

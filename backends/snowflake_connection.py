@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.errors import Error
 
-LOGIN_TIMEOUT_SECONDS = 10
+# No attempt to log in begins later; the last may take some seconds more.
+LOGIN_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 3_600
 SESSION_PARAMETERS = {
     "TIMEZONE": "UTC",
@@ -62,15 +63,24 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
                 hint=did_you_mean(name, known)
                 or f"add [{name}] to the connector's connections.toml",
             )
-        return connector.connect(
-            connection_name=name,
-            **{word: value for word, value in given.items() if value is not None},
-            session_parameters=dict(known[name].get("session_parameters", {})) | SESSION_PARAMETERS,
-            login_timeout=LOGIN_TIMEOUT_SECONDS,
-            # Else decimals arrive as doubles.
-            arrow_number_to_decimal=True,
-            application="marts",
-        )
+        own = dict(known[name].get("session_parameters", {}))
+        try:
+            return connector.connect(
+                connection_name=name,
+                **{word: value for word, value in given.items() if value is not None},
+                session_parameters=own | SESSION_PARAMETERS,
+                login_timeout=LOGIN_TIMEOUT_SECONDS,
+                # Else decimals arrive as doubles.
+                arrow_number_to_decimal=True,
+                application="marts",
+            )
+        except (OSError, TypeError, ValueError) as error:
+            # What the connector lets through of a missing or locked key file, or a bad port.
+            raise EngineError(
+                f"the connection {name} cannot be used",
+                f"{type(error).__name__}: {error}",
+                hint=f"mend [{name}] in connections.toml",
+            ) from error
 
 
 # By error number: what is wrong, and what mends it.

@@ -1,0 +1,163 @@
+"""Snowflake statements that fakesnow cannot read, or reads wrongly: functions on sqlglot trees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import Expr, exp, parse_one
+
+CLONE_COPY_GRANTS = re.compile(r"(\bCLONE\s+.+?)\s+COPY\s+GRANTS\s*$", re.IGNORECASE | re.DOTALL)
+COLUMN_COMMENTS = re.compile(
+    r"\s*ALTER\s+TABLE\s+(\S+)\s+(?:ALTER|MODIFY)\s+(.+)", re.IGNORECASE | re.DOTALL
+)
+COLUMN_COMMENT = re.compile(
+    r"""\s*(?:COLUMN\s+)?("(?:[^"]|"")+"|\w+)\s+COMMENT\s+('(?:[^'\\]|''|\\.)*')\s*(?:,|$)""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def parse(sql: str, read: str = "snowflake") -> Expr:
+    """Parse a statement, also the two forms that sqlglot's Snowflake dialect lacks.
+
+    They are `CREATE … CLONE … COPY GRANTS` (the grants are dropped: the emulator has none) and
+    `ALTER TABLE … MODIFY COLUMN a COMMENT '…', COLUMN b COMMENT '…'`.
+    """
+    return _parse_column_comments(sql) or parse_one(CLONE_COPY_GRANTS.sub(r"\1", sql), read=read)
+
+
+def _parse_column_comments(sql: str) -> Expr | None:
+    statement = COLUMN_COMMENTS.fullmatch(sql)
+    if not statement or COLUMN_COMMENT.sub("", statement[2]).strip():
+        return None
+    trees = [
+        parse_one(f"ALTER TABLE {statement[1]} ALTER COLUMN {name} COMMENT {text}", "snowflake")
+        for name, text in COLUMN_COMMENT.findall(statement[2])
+    ]
+    trees[0].set("actions", [action for tree in trees for action in tree.args["actions"]])
+    return trees[0]
+
+
+def comments_of(tree: Expr) -> list[exp.Comment]:
+    """Return a statement's comments on relations and columns, as statements of their own."""
+    match tree:
+        case exp.Comment():
+            return [tree]
+        case exp.Alter():
+            return [
+                comment(tree.this, action.args["comment"].name, column=action.name)
+                for action in tree.args.get("actions") or ()
+                if isinstance(action, exp.AlterColumn) and action.args.get("comment")
+            ]
+        case exp.Create(kind="TABLE" | "VIEW"):
+            return list(_created_with(tree))
+    return []
+
+
+def target(tree: exp.Create) -> exp.Table:
+    """Return the relation, or stage, that a statement creates."""
+    table = tree.find(exp.Table)
+    assert table
+    return table
+
+
+def _created_with(tree: exp.Create) -> Iterator[exp.Comment]:
+    table = target(tree)
+    if found := tree.find(exp.SchemaCommentProperty):
+        yield comment(table, found.this.name, kind=str(tree.kind))
+    for column in tree.this.expressions if isinstance(tree.this, exp.Schema) else ():
+        if found := column.find(exp.CommentColumnConstraint):
+            yield comment(table, found.this.name, column=column.name)
+
+
+def comment(
+    table: exp.Table, text: str, *, column: str | None = None, kind: str = "TABLE"
+) -> exp.Comment:
+    """Return a statement that comments a relation, or one of its columns."""
+    about: Expr = table.copy()
+    if column:
+        parts = {part: table.args.get(part) for part in ("db", "catalog")}
+        name = exp.to_identifier(column, quoted=True)
+        about, kind = exp.Column(this=name, table=table.this, **parts).copy(), "COLUMN"
+    return exp.Comment(this=about, kind=kind, expression=exp.Literal.string(text))
+
+
+def without_comments(tree: Expr) -> Expr:
+    """Return the statement less its comments; a success where it says nothing besides."""
+    if isinstance(tree, exp.Comment | exp.Alter) and comments_of(tree):
+        return parse_one("SELECT 'Statement executed successfully.' AS \"status\"")
+    if isinstance(tree, exp.Create):
+        if tree.kind == "VIEW" and isinstance(tree.this, exp.Schema):
+            _name_columns_in_query(tree)
+        for found in list(tree.find_all(exp.SchemaCommentProperty)):
+            found.pop()
+        for constraint in list(tree.find_all(exp.ColumnConstraint)):
+            if isinstance(constraint.kind, exp.CommentColumnConstraint):
+                constraint.pop()
+    return tree
+
+
+def _name_columns_in_query(view: exp.Create) -> None:
+    # DuckDB knows a view's columns, where they are commented, by the names in its query.
+    names = [exp.to_identifier(column.name, quoted=True) for column in view.this.expressions]
+    alias = exp.TableAlias(this=exp.to_identifier("_"), columns=names)
+    view.set("this", view.this.this)
+    view.set("expression", exp.select("*").from_(exp.Subquery(this=view.expression, alias=alias)))
+
+
+def clone_source(tree: Expr) -> exp.Table | None:
+    """Return the table that a statement clones."""
+    if not (isinstance(tree, exp.Create) and tree.kind == "TABLE"):
+        return None
+    clone = tree.find(exp.Clone)
+    return clone.this if clone else None
+
+
+def as_select(tree: Expr) -> Expr:
+    """Return `CREATE [OR REPLACE] TABLE t CLONE s` as a copy of the rows."""
+    if source := clone_source(tree):
+        return exp.Create(
+            this=tree.this,
+            kind="TABLE",
+            replace=tree.args.get("replace"),
+            exists=tree.args.get("exists"),
+            expression=exp.select("*").from_(source),
+        )
+    return tree
+
+
+def merged_into(tree: Expr) -> str | None:
+    """Return the database of a MERGE, of which fakesnow's first step is this statement."""
+    if not (isinstance(tree, exp.Create) and target(tree).name == "MERGE_CANDIDATES"):
+        return None
+    return next((table.catalog for table in tree.find_all(exp.Table) if table.catalog), None)
+
+
+def refuse_division_by_zero(tree: Expr) -> Expr:
+    """Let `a / 0` raise, as it does on Snowflake, whatever the types."""
+    for division in reversed(list(tree.find_all(exp.Div))):
+        refused = exp.func("ERROR", exp.Literal.string("Division by zero"))
+        zero = exp.EQ(this=exp.paren(division.expression), expression=exp.Literal.number(0))
+        division.replace(exp.case().when(zero, refused).else_(division.copy()))
+    return tree
+
+
+def refuse_lower_case(tree: Expr) -> Expr:
+    """Raise for a quoted name that is not upper-case, unless the statement itself defines it.
+
+    All that production creates is upper-case; on Snowflake `"t1"` is not `"T1"`.
+    """
+    quoted = [each for each in tree.find_all(exp.Identifier) if each.quoted]
+    wrong = [each for each in quoted if each.name != each.name.upper()]
+    defined = {each.name for each in wrong if not isinstance(each.parent, exp.Column | exp.Table)}
+    for each in wrong:
+        if each.name in defined:
+            continue
+        name = f"'{(each.parent or each).sql('snowflake')}'"
+        text, errno, sqlstate = f"invalid identifier {name}", 904, "42000"
+        if isinstance(each.parent, exp.Table):
+            text, errno, sqlstate = f"Object {name} does not exist.", 2003, "42S02"
+        message = f"SQL compilation error:\n{text}"
+        raise ProgrammingError(msg=message, errno=errno, sqlstate=sqlstate)
+    return tree

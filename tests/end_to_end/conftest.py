@@ -1,0 +1,44 @@
+"""One account for all end-to-end tests, and who needs which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from account import Account
+from account import account as open_account
+
+
+@pytest.fixture(scope="session")
+def account(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    """Return the emulator, or the account that pytest's options name."""
+    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def emulated(account: Account) -> Account:
+    """Return the account, where tests can look behind it."""
+    if account.emulator is None:
+        pytest.skip("needs the emulator: it records, fails and stalls statements")
+    return account
+
+
+@pytest.fixture(scope="session")
+def live(request: pytest.FixtureRequest) -> Account:
+    """Return the account, where it is a real one."""
+    if request.config.getoption("--backend") is None:
+        pytest.skip("needs a Snowflake account: pytest --backend snowflake --connection NAME")
+    account: Account = request.getfixturevalue("account")
+    return account
+
+
+@pytest.fixture
+def own_schema(request: pytest.FixtureRequest) -> str:
+    """Return a name for a schema of this test's own."""
+    name = request.node.name.removeprefix("test_")
+    return re.sub(r"\W+", "_", name).strip("_").upper()[-60:]

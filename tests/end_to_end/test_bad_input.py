@@ -1,0 +1,356 @@
+"""Bad input of every kind: the exit code, what the message says, and nothing that is published."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from conftest import BUNDLED, Marts
+
+FAILED, ASKED_WRONGLY = 1, 2
+
+Contents = dict[str, object]
+Refused = Callable[..., str]
+
+
+def contents(database: Path) -> Contents:
+    """Return all that a reader sees: count and hash of each table's rows, and each view's SQL."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+        ).fetchall()
+        views = connection.execute(
+            "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        rows = {
+            name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
+            for (name,) in tables
+        }
+    return rows | dict(views)
+
+
+@pytest.fixture(autouse=True)
+def database(finished_run: Path, tmp_path: Path) -> Iterator[Path]:
+    """Return the default database, where all marts are published; afterwards, they still are."""
+    path = tmp_path / "target/marts.duckdb"
+    path.parent.mkdir()
+    shutil.copy(finished_run / "target/marts.duckdb", path)
+    before = contents(path)
+    yield path
+    assert contents(path) == before
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a copy of the bundled Parquet files, to be spoiled."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for file in [*BUNDLED.glob("*.parquet"), BUNDLED / "dataset.json"]:
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture
+def refused(marts: Marts) -> Refused:
+    """Run `marts …`, which must end with `code`, without a traceback; return all it printed."""
+
+    def call(*words: object, code: int) -> str:
+        done = marts(*words)
+        printed = done.stdout + done.stderr
+        assert done.returncode == code, printed
+        assert "Traceback" not in printed
+        assert "\x1b" not in printed
+        if code == ASKED_WRONGLY:
+            assert done.stderr.partition("\n")[0].startswith(("error: ", "Usage: ")), printed
+        return printed
+
+    return call
+
+
+def edit(data: Path, table: str, query: str) -> None:
+    """Replace a table by a query on it, where it is called `this`."""
+    file = data / f"{table}.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE this AS FROM '{file}'")
+        connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
+
+
+def assert_says(printed: str, *parts: str) -> None:
+    """Find each part in what was printed, one behind the other."""
+    rest = printed
+    for part in parts:
+        assert part in rest, printed
+        rest = rest.partition(part)[2]
+
+
+UNFIT = {
+    "missing file": (
+        lambda data: (data / "dim_merchant_category.parquet").unlink(),
+        ["source dim_merchant_category: found no such table", "looked in data/"],
+    ),
+    "missing column": (
+        lambda data: edit(data, "fct_transactions", "SELECT * EXCLUDE (status) FROM this"),
+        ["source fct_transactions, column status: expected string, found no such column"],
+    ),
+    "wrong type": (
+        lambda data: edit(
+            data,
+            "fct_transactions",
+            "SELECT * REPLACE (transaction_amount::DOUBLE AS transaction_amount) FROM this",
+        ),
+        [
+            "source fct_transactions, column transaction_amount: ",
+            "expected decimal(10, 2), found float64",
+        ],
+    ),
+    "empty table": (
+        lambda data: edit(data, "dim_customer", "FROM this LIMIT 0"),
+        ["source dim_customer: the table has no rows"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "facts"), UNFIT.values(), ids=UNFIT)
+def test_sources_that_do_not_fit_are_refused(
+    spoil: Callable[[Path], None], facts: list[str], data: Path, refused: Refused
+) -> None:
+    spoil(data)
+    printed = refused("run", "--fixtures", "data", code=ASKED_WRONGLY)
+    assert_says(printed, "the sources do not fit their contracts; nothing was built", *facts)
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:10_000])
+
+
+def _put_twice(data: Path) -> None:
+    (data / "dim_customer").mkdir()
+    shutil.copy(data / "dim_customer.parquet", data / "dim_customer/part.parquet")
+
+
+UNREADABLE = {
+    "corrupt Parquet": (
+        lambda data: _truncate(data / "fct_transactions.parquet"),
+        ["source fct_transactions: fct_transactions.parquet is no readable Parquet file"],
+    ),
+    "table twice": (
+        _put_twice,
+        ["dim_customer is there twice", "dim_customer.parquet", "hint: remove one"],
+    ),
+    "no date": (
+        lambda data: (data / "dataset.json").write_text("{}"),
+        ["data/dataset.json does not say the data's date", 'hint: as {"as_of": "'],
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "facts"), UNREADABLE.values(), ids=UNREADABLE)
+def test_data_that_cannot_be_read_is_refused(
+    spoil: Callable[[Path], None], facts: list[str], data: Path, refused: Refused
+) -> None:
+    spoil(data)
+    assert_says(refused("run", "--fixtures", "data", code=ASKED_WRONGLY), *facts)
+
+
+KEY = "(SELECT max(customer_key) FROM this WHERE is_current)"
+OLD_KEY = "(SELECT max(customer_key) FROM this WHERE NOT is_current)"
+VIOLATING = {
+    "duplicated key": (
+        f"SELECT * REPLACE (is_current OR customer_key = {OLD_KEY} AS is_current) FROM this",
+        "int_customers.customer_id_unique: 1 violation",
+        "customer_id",
+    ),
+    "null customer_key": (
+        f"SELECT * REPLACE (nullif(customer_key, {KEY}) AS customer_key) FROM this",
+        "int_customers.customer_key_not_null: 1 violation",
+        "customer_key",
+    ),
+    "null customer_id": (
+        f"SELECT * REPLACE (if(customer_key = {KEY}, null, customer_id) AS customer_id) FROM this",
+        "int_customers.customer_id_not_null: 1 violation",
+        "customer_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "violation", "column"), VIOLATING.values(), ids=VIOLATING)
+def test_a_failed_check_publishes_nothing_and_keeps_a_sample(
+    query: str, violation: str, column: str, data: Path, refused: Refused, tmp_path: Path
+) -> None:
+    edit(data, "dim_customer", query)
+    printed = refused("run", "--fixtures", "data", code=FAILED)
+    sample = f"target/failures/{violation.partition(':')[0]}.csv"
+    assert_says(printed, f"FAIL  {violation} → {sample}", "stop  nothing was published")
+    with (tmp_path / sample).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1
+    assert column in rows[0]
+
+
+def test_a_failed_check_of_a_source_builds_nothing(data: Path, refused: Refused) -> None:
+    edit(data, "fct_transactions", "FROM this UNION ALL (FROM this LIMIT 3)")
+    printed = refused("run", "--check-sources", "--fixtures", "data", code=FAILED)
+    assert_says(printed, "FAIL  fct_transactions.transaction_key_unique: 3 violations")
+    assert "metric_customer_ltv" not in printed
+
+
+ASKED = {
+    "missing fixture directory": (
+        "run --fixtures nowhere",
+        ["there is no directory nowhere", "hint: pass --fixtures DIR"],
+    ),
+    "unknown selection": (
+        "run -s metric_customr_ltv",
+        ["no mart matches metric_customr_ltv", "hint: did you mean metric_customer_ltv?"],
+    ),
+    "unpublished upstream": (
+        "run -s customer_segments --database target/new.duckdb",
+        [
+            "customer_segments reads int_customer_transaction_summary, ",
+            "which is not selected and is not published",
+            "hint: select +customer_segments",
+        ],
+    ),
+    "unknown package": ("run --package nowhere", ["there is no package nowhere"]),
+    "module for a package": ("run --package csv", ["csv", "package"]),
+    "unknown option": ("run --form csv", ["No such option '--form'"]),
+    "bad date": ("run --as-of 31.12.2024", ["Invalid value for '--as-of'", "31.12.2024"]),
+    "bad memory limit": ("run --memory-limit plenty", ["DuckDB does not take", "Memory"]),
+    "unknown mart": (
+        "show customer_360_profil",
+        ["there is no mart customer_360_profil", "hint: did you mean customer_360_profile?"],
+    ),
+    "show before any run": (
+        "show customer_segments --database target/none.duckdb",
+        ["customer_segments is not published", "target/none.duckdb", "marts run"],
+    ),
+    "test before any run": (
+        "test --database target/none.duckdb",
+        ["not published: ", "customer_segments", "marts run"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "facts"), ASKED.values(), ids=ASKED)
+def test_what_is_asked_wrongly_is_said(words: str, facts: list[str], refused: Refused) -> None:
+    assert_says(refused(*words.split(), code=ASKED_WRONGLY), *facts)
+
+
+@pytest.mark.parametrize(
+    ("condition", "fault"),
+    [
+        ("customer_id IN (SELECT customer_id FROM other)", "(SELECT customer_id FROM other)"),
+        ("true; DROP TABLE gold.customer_segments", "one condition"),
+    ],
+    ids=["subquery", "second statement"],
+)
+def test_where_takes_no_more_than_a_condition(condition: str, fault: str, refused: Refused) -> None:
+    printed = refused("show", "customer_segments", "--where", condition, code=ASKED_WRONGLY)
+    assert_says(printed, "--where", fault)
+
+
+SOURCE = """
+from marts import mart, source, string
+
+dim_customer = source(
+    "dim_customer", doc="Customers.", grain="customer_key", columns=[string("customer_key")]
+)
+"""
+MART = '''
+@mart(grain="{grain}", columns=[string("customer_key")])
+def {name}({reads}):
+    """Customers."""
+    return {reads}
+'''
+
+
+def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
+    """Return the code of a toy mart that has the rows it reads."""
+    return MART.format(name=name, reads=reads, grain=grain)
+
+
+MISDECLARED = {
+    "cycle": (
+        declared("first", reads="second") + declared("second", reads="first"),
+        ["the inputs form a cycle: first → second → first", "toy/__init__.py:"],
+    ),
+    "grain is no column": (
+        declared("first", reads="dim_customer", grain="customer"),
+        ["mart first is declared wrongly", "grain customer is no column", "toy/__init__.py:"],
+    ),
+    "unknown input": (
+        declared("first", reads="dim_custommer"),
+        ["mart first reads dim_custommer", "hint: did you mean dim_customer?"],
+    ),
+    "syntax error": (
+        "def (:",
+        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "facts"), MISDECLARED.values(), ids=MISDECLARED)
+def test_misdeclared_marts_are_refused_with_file_and_line(
+    code: str, facts: list[str], refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/__init__.py").write_text(SOURCE + code, "utf-8")
+    assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
+
+
+# Tests may run as root, whom no permission stops: what lies below a file nobody can write.
+UNWRITABLE = {
+    "target": ("--target file/target", ["cannot write file/target", "Not a directory"]),
+    "database": ("--database file/marts.duckdb", ["cannot open file/marts.duckdb"]),
+    "no database": ("--database file", ["cannot open file", "not a valid DuckDB database"]),
+}
+
+
+@pytest.mark.parametrize(("words", "facts"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_what_cannot_be_written_is_said(
+    words: str, facts: list[str], refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder, and no database")
+    assert_says(refused("run", *words.split(), code=FAILED), *facts, "hint: ")
+    assert (tmp_path / "file").read_text() == "no folder, and no database"
+
+
+HOLD = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reader"):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(database: Path, by: str) -> Iterator[int]:
+    """Keep a database open in a second process, a reader or a writer; return its id."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, database, by],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "open\n"
+        yield process.pid
+        process.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "by"), [("run", "writer"), ("run", "reader"), ("show customer_segments", "writer")]
+)
+def test_a_second_process_that_holds_the_database_is_named(
+    words: str, by: str, database: Path, refused: Refused
+) -> None:
+    with held(database, by) as process:
+        printed = refused(*words.split(), code=FAILED)
+    assert_says(printed, "another process holds target/marts.duckdb", str(process), "hint: close")

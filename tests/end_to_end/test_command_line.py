@@ -1,0 +1,402 @@
+"""The command line: what each command prints and writes, in a pipe and on a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import duckdb
+import pytest
+import sqlglot
+
+import cli
+from conftest import Marts, marts_process
+
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+PUBLIC = [
+    "metric_customer_ltv",
+    "metric_mom_spend_change",
+    "metric_avg_transaction_value",
+    "customer_segments",
+    "customer_360_profile",
+]
+MARTS = [
+    "int_customers",
+    "int_approved_transactions",
+    "int_customer_transaction_summary",
+    *PUBLIC,
+]
+SOURCES = ["fct_transactions", "dim_customer", "dim_merchant_category"]
+ESCAPE = "\x1b"
+
+
+@pytest.fixture(scope="module")
+def piped_run(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """Return a finished run, its output in a pipe, on little memory and one thread."""
+    words = ("run", "--memory-limit", "500MB", "--threads", "1")
+    return marts_process(*words, cwd=tmp_path_factory.mktemp("piped"))
+
+
+@pytest.fixture(scope="module")
+def checked_json_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> subprocess.CompletedProcess[str]:
+    """Return a finished run that checked the sources first, and was asked for JSON."""
+    words = ("run", "--check-sources", "--json")
+    return marts_process(*words, cwd=tmp_path_factory.mktemp("json"))
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the caller's environment without what changes how `marts` prints."""
+    changing = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in changing and not name.startswith("MARTS_")
+    }
+    return kept | changes
+
+
+@contextmanager
+def left_by_its_reader(*words: object, cwd: Path, lines: int) -> Iterator[subprocess.Popen[str]]:
+    """Start `marts …`, read some lines of what it prints, and close the pipe, as `head` does."""
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("marts"), *map(str, words)],
+        cwd=cwd,
+        # Buffered as usual, so that short output meets the closed pipe only at the end.
+        env=environment(PYTHONUNBUFFERED=""),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for _ in range(lines):
+            assert process.stdout.readline()
+        process.stdout.close()
+        yield process
+
+
+def on_a_terminal(*words: object, cwd: Path) -> tuple[int, str]:
+    """Run `marts …` on a terminal of its own; return its exit code and all that it printed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("marts"), *map(str, words)],
+        cwd=cwd,
+        env=environment(TERM="xterm-256color", COLUMNS="120"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        printed = b""
+        # Linux says that the other end is closed by an error.
+        with suppress(OSError):
+            while more := os.read(ours, 4096):
+                printed += more
+        os.close(ours)
+    return process.returncode, printed.decode()
+
+
+def one_document(stdout: str) -> Any:
+    """Return what is printed as JSON, nothing before it and nothing behind."""
+    assert stdout[:1] in ("{", "[")
+    return json.loads(stdout)
+
+
+# run
+
+
+def test_a_run_on_little_memory_and_one_thread_works(
+    piped_run: subprocess.CompletedProcess[str],
+) -> None:
+    assert piped_run.returncode == DONE, piped_run.stderr
+    assert piped_run.stderr == ""
+
+
+def test_a_run_in_a_pipe_prints_its_date_and_one_plain_line_for_each_mart(
+    piped_run: subprocess.CompletedProcess[str],
+) -> None:
+    first, *lines, last = piped_run.stdout.splitlines()
+    assert ESCAPE not in piped_run.stdout
+    assert first.startswith("as of 2025-06-30 · duckdb · ")
+    built = [line.split()[1] for line in lines if re.match(r"(ok|warn) +\w+ ", line)]
+    assert sorted(built) == sorted(MARTS)
+    assert "2,000 rows" in next(line for line in lines if "customer_360_profile" in line)
+    assert last.startswith("done  published 8 marts; 219 of 220 checks passed")
+
+
+def test_a_run_on_a_terminal_shows_each_mart_in_colour(tmp_path: Path) -> None:
+    code, printed = on_a_terminal("run", cwd=tmp_path)
+    assert code == DONE, printed
+    assert ESCAPE in printed
+    assert "building" in printed
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
+    for mart in MARTS:
+        assert re.search(rf"(ok|warn) +{mart} +", text), text
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(marts: Marts, tmp_path: Path) -> None:
+    done = marts("run", "--dry-run", "-s", "+metric_customer_ltv")
+    assert done.returncode == DONE, done.stderr
+    first, *steps = done.stdout.splitlines()
+    assert first == "as of 2025-06-30; nothing is done:"
+    assert [step.split()[1] for step in steps if "build" in step][-1] == "metric_customer_ltv"
+    assert steps[-1].split() == ["publish", "5", "marts", "at", "once"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_in_json_is_one_document_and_changes_nothing(
+    marts: Marts, tmp_path: Path
+) -> None:
+    done = marts("run", "--dry-run", "--json", "--as-of", "2025-01-31")
+    assert done.returncode == DONE, done.stderr
+    plan = one_document(done.stdout)
+    assert plan["as_of"] == "2025-01-31"
+    assert sorted(s["table"] for s in plan["steps"] if s["step"] == "build") == sorted(MARTS)
+    assert sorted(plan["steps"][-1]["marts"]) == sorted(MARTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_json_is_one_document_with_messages_beside_it(
+    checked_json_run: subprocess.CompletedProcess[str],
+) -> None:
+    assert checked_json_run.returncode == DONE, checked_json_run.stderr
+    assert one_document(checked_json_run.stdout)["status"] == "published"
+    assert "as of 2025-06-30" in checked_json_run.stderr
+    assert "done  published 8 marts" in checked_json_run.stderr
+
+
+def test_check_sources_checks_them_before_any_mart(
+    checked_json_run: subprocess.CompletedProcess[str],
+) -> None:
+    tables = one_document(checked_json_run.stdout)["tables"]
+    kinds = [table["kind"] for table in tables]
+    assert [table["name"] for table in tables[:3]] == SOURCES
+    assert kinds == ["source"] * 3 + kinds[3:]
+    assert "source" not in kinds[3:]
+    assert all(table["checks"] for table in tables[:3])
+
+
+# test
+
+
+def test_test_checks_what_is_published(finished_run: Path, marts: Marts) -> None:
+    done = marts("test", "--json", "--database", finished_run / "target/marts.duckdb")
+    assert done.returncode == DONE, done.stderr
+    results = one_document(done.stdout)
+    assert (results["status"], results["as_of"]) == ("checked", "2025-06-30")
+    assert {table["name"] for table in results["tables"]} >= set(PUBLIC)
+    assert "done  no check failed; 219 of 220 checks passed" in done.stderr
+
+
+def test_test_fails_where_what_is_published_is_spoiled(
+    finished_run: Path, marts: Marts, tmp_path: Path
+) -> None:
+    spoiled = tmp_path / "spoiled.duckdb"
+    shutil.copy(finished_run / "target/marts.duckdb", spoiled)
+    with duckdb.connect(str(spoiled)) as connection:
+        connection.execute("UPDATE gold.metric_customer_ltv SET avg_spend_per_day = 'nan'")
+    done = marts("test", "-s", "metric_customer_ltv", "--database", spoiled)
+    assert done.returncode == FAILED
+    assert "FAIL  metric_customer_ltv.avg_spend_per_day_finite: 2,000 violations" in done.stdout
+
+
+def test_test_sources_checks_the_sources_and_needs_no_database(
+    marts: Marts, tmp_path: Path
+) -> None:
+    done = marts("test", "--sources")
+    assert done.returncode == DONE, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines[1:4]] == SOURCES
+    assert "customer_key_in_dim_customer" not in done.stdout
+    assert lines[-1].startswith("done  no check failed; ")
+    assert not (tmp_path / "target/marts.duckdb").exists()
+
+
+# ls and compile
+
+
+def test_ls_prints_a_line_for_each_mart(marts: Marts) -> None:
+    done = marts("ls")
+    assert done.returncode == DONE, done.stderr
+    words = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert words[0][:5] == ["mart", "kind", "grain", "tags", "checks"]
+    assert sorted(line[0] for line in words[2:]) == sorted(MARTS)
+    assert ESCAPE not in done.stdout
+
+
+def test_ls_in_json_describes_the_selected_marts(marts: Marts) -> None:
+    done = marts("ls", "--json", "-s", "tag:metrics", "-s", "customer_analytics")
+    assert done.returncode == DONE, done.stderr
+    described = {mart["name"]: mart for mart in one_document(done.stdout)}
+    assert sorted(described) == sorted(PUBLIC)
+    assert described["metric_mom_spend_change"]["grain"] == ["customer_id", "month"]
+    assert described["customer_segments"]["materialized"] == "table"
+
+
+def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path: Path) -> None:
+    done = marts("compile")
+    assert done.returncode == DONE, done.stderr
+    assert sorted(re.findall(r"^-- (\w+)$", done.stdout, flags=re.MULTILINE)) == sorted(MARTS)
+    statements = [each for each in sqlglot.parse(done.stdout, dialect="duckdb") if each]
+    assert len(statements) == len(MARTS)
+    assert "read_parquet(" in done.stdout.lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compile_writes_files_of_the_other_dialect(marts: Marts, tmp_path: Path) -> None:
+    done = marts("compile", "--dialect", "snowflake", "--output", "sql")
+    assert done.returncode == DONE, done.stderr
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["sql"]
+    assert {path.name for path in (tmp_path / "sql").iterdir()} == {f"{m}.sql" for m in MARTS}
+    for path in (tmp_path / "sql").iterdir():
+        sql = path.read_text("utf-8")
+        assert isinstance(sqlglot.parse_one(sql, dialect="snowflake"), sqlglot.exp.Query)
+        assert "read_parquet" not in sql.lower()
+
+
+# show
+
+OLDEST = [
+    *("customer_360_profile", "--columns", "customer_id,age, city"),
+    *("--where", "age > 40 and city is not null", "--order-by", "age desc, customer_id"),
+    *("--limit", "3"),
+]
+
+
+@pytest.fixture
+def oldest(published: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Return the rows that OLDEST asks for."""
+    return published.execute(
+        "SELECT customer_id, age, city FROM gold.customer_360_profile"
+        " ORDER BY age DESC, customer_id LIMIT 3"
+    ).fetchall()
+
+
+def test_show_prints_a_table(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
+    done = marts_process("show", *OLDEST, cwd=finished_run)
+    assert done.returncode == DONE, done.stderr
+    lines = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()]
+    assert lines[0] == ["customer_id", "age", "city"]
+    assert lines[2:] == [list(map(str, row)) for row in oldest]
+
+
+def test_show_prints_csv(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
+    done = marts_process("show", *OLDEST, "--format", "csv", cwd=finished_run)
+    assert done.returncode == DONE, done.stderr
+    header, *rows = csv.reader(io.StringIO(done.stdout))
+    assert header == ["customer_id", "age", "city"]
+    assert rows == [list(map(str, row)) for row in oldest]
+
+
+def test_show_prints_json(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
+    done = marts_process("show", *OLDEST, "--format", "json", cwd=finished_run)
+    assert done.returncode == DONE, done.stderr
+    names = ("customer_id", "age", "city")
+    rows = one_document(done.stdout)
+    assert rows == [dict(zip(names, row, strict=True)) for row in oldest]
+
+
+def test_show_takes_its_options_from_the_environment(
+    finished_run: Path, marts: Marts, oldest: list[tuple[Any, ...]]
+) -> None:
+    done = marts(
+        "show",
+        "customer_360_profile",
+        MARTS_DATABASE=str(finished_run / "target/marts.duckdb"),
+        MARTS_COLUMNS="age",
+        MARTS_ORDER_BY="age desc",
+        MARTS_LIMIT="1",
+        MARTS_FORMAT="csv",
+    )
+    assert done.stdout == f"age\n{oldest[0][1]}\n", done.stderr
+
+
+LONG = ("metric_mom_spend_change", "--limit", "2000")
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("customer_segments", "--limit", "1", "--format", "csv"), 0),
+        ((*LONG, "--format", "csv"), 1),
+        ((*LONG, "--format", "json"), 1),
+        (LONG, 1),
+    ],
+    ids=["short csv", "csv", "json", "table"],
+)
+def test_show_ends_quietly_when_its_reader_has_seen_enough(
+    words: tuple[str, ...], lines: int, finished_run: Path
+) -> None:
+    with left_by_its_reader("show", *words, cwd=finished_run, lines=lines) as process:
+        assert process.stderr.read() == ""
+    assert process.returncode == DONE
+
+
+def test_a_run_without_its_reader_says_by_its_exit_code_whether_it_published(
+    tmp_path: Path,
+) -> None:
+    with left_by_its_reader("run", cwd=tmp_path, lines=1) as process:
+        assert "Traceback" not in process.stderr.read()
+    with duckdb.connect(str(tmp_path / "target/marts.duckdb"), read_only=True) as connection:
+        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    published = {name for (name,) in tables} >= set(PUBLIC)
+    assert published == (process.returncode == DONE)
+    assert published or not tables
+
+
+# options
+
+
+def options_of_all_commands() -> list[Any]:
+    """Return each option of each command, from the live click group."""
+    return [
+        pytest.param(name, option, id=f"{name} {option.opts[-1]}")
+        for name, command in cli.marts.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and option.name != "help"
+    ]
+
+
+@pytest.mark.parametrize(("command", "option"), options_of_all_commands())
+def test_each_option_has_an_environment_variable(command: str, option: click.Option) -> None:
+    (long,) = [name for name in option.opts if name.startswith("--")]
+    assert option.envvar == f"MARTS_{long[2:].replace('-', '_').upper()}"
+    assert option.show_envvar, command
+
+
+@pytest.mark.parametrize("command", ["run", "test"])
+def test_the_common_options_are_there(command: str) -> None:
+    known = {name for option in cli.marts.commands[command].params for name in option.opts}
+    assert known >= {"--backend", "--fixtures", "--database", "--schema", "-s", "--select"}
+    assert known >= {"--exclude", "--as-of", "--threads", "--memory-limit", "--json"}
+
+
+def test_version(marts: Marts) -> None:
+    assert re.fullmatch(r"marts, version \d+\.\d+\.\d+\n", marts("--version").stdout)
+
+
+def test_completion_lists_marts_and_loads_no_heavy_library(marts: Marts) -> None:
+    done = marts(
+        _MARTS_COMPLETE="bash_complete",
+        COMP_WORDS="marts show metric_",
+        COMP_CWORD="2",
+        PYTHONPROFILEIMPORTTIME="1",
+    )
+    found = [line.partition(",")[2] for line in done.stdout.splitlines()]
+    assert found == sorted(mart for mart in MARTS if mart.startswith("metric_"))
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & {"ibis", "duckdb", "sqlglot", "pandas", "pyarrow", "rich"}
