@@ -30,7 +30,7 @@ def contents(database: Path) -> Contents:
         views = connection.execute(
             "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
         ).fetchall()
-        rows = {
+        rows: dict[str, object] = {
             name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
             for (name,) in tables
         }

@@ -256,12 +256,12 @@ def assert_same_marts(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def results(finished_run: Path) -> dict[str, Any]:
-    return json.loads((finished_run / "target/run_results.json").read_text("utf-8"))
+    return dict(json.loads((finished_run / "target/run_results.json").read_text("utf-8")))
 
 
 @pytest.fixture(scope="module")
 def manifest(finished_run: Path) -> dict[str, Any]:
-    return json.loads((finished_run / "target/manifest.json").read_text("utf-8"))
+    return dict(json.loads((finished_run / "target/manifest.json").read_text("utf-8")))
 
 
 @pytest.mark.parametrize("mart", MARTS)
@@ -335,7 +335,10 @@ def test_a_campaign_list(
 def test_a_campaign_list_is_exported_by_show(
     form: str, finished_run: Path, marts: Marts, answers: Answers
 ) -> None:
-    words = ("--where", f"eligible_for_retention_campaign and lifetime_value >= {FLOOR}")
+    words: tuple[str, ...] = (
+        "--where",
+        f"eligible_for_retention_campaign and lifetime_value >= {FLOOR}",
+    )
     words += ("--order-by", "spend_change_pct, customer_id", "--limit", "10")
     words += ("--columns", ",".join(LIST), "--format", form)
     database = finished_run / "target/marts.duckdb"

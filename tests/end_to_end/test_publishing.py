@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -22,7 +23,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
 STATE = "gold.int_published_marts"
 
-Contents = dict[str, object]
+Contents = dict[str, Any]
 
 # One thread: the order of a float sum, and with it the last bit, is the same in each run.
 WORDS = ("run", "--threads", "1")
@@ -251,8 +252,8 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount, unmount = shutil.which("mount"), shutil.which("umount")
-    small = ["-t", "tmpfs", "-o", "size=5m", "none", folder]
-    if mount is None or subprocess.run([mount, *small], check=False).returncode:
+    small = ["-t", "tmpfs", "-o", "size=5m", "none", str(folder)]
+    if mount is None or unmount is None or subprocess.run([mount, *small], check=False).returncode:
         pytest.skip("this user cannot mount a small disk in memory")
 
     def resize(size: str) -> Path:
