@@ -200,15 +200,14 @@ def customer_360_profile(
         .left_join(_latest_month(metric_mom_spend_change), "customer_id", rname="month_{name}")
         .left_join(churn_predictions, "customer_id", rname="churn_{name}")
     )
-    since_last = as_of.date.delta(t.last_transaction_date, unit="day")
+    t = t.mutate(days_since_last_transaction=as_of.date.delta(t.last_transaction_date, unit="day"))
     score, segment = t.churn_risk_score, t.customer_segment
     return t.mutate(
         full_name=t.first_name + " " + t.last_name,
         account_age_days=as_of.date.delta(t.account_open_date, unit="day"),
         ltv_tier=_ltv_tier(t.lifetime_value),
         active_months=t.active_months.fill_null(0),
-        days_since_last_transaction=since_last,
-        recency_status=_recency_status(since_last),
+        recency_status=_recency_status(t.days_since_last_transaction),
         spending_profile=ibis.cases(
             (t.travel_spend_pct >= 25, "Travel-Focused"),
             (t.necessities_spend_pct >= 60, "Necessity-Focused"),

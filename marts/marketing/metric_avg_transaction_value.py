@@ -72,17 +72,21 @@ def metric_avg_transaction_value(
         customer_segments.select("customer_id", "customer_segment", "avg_transaction_value"),
         "customer_id",
     )
-    stddev = _sample_stddev(t.total_transactions, t.lifetime_value, t.sum_of_squared_amounts)
-    return t.mutate(
+    measured = t.mutate(
         transaction_count=t.total_transactions,
-        transaction_value_stddev=stddev,
+        transaction_value_stddev=_sample_stddev(
+            t.total_transactions, t.lifetime_value, t.sum_of_squared_amounts
+        ),
+        metric_calculated_date=as_of.date,
+    )
+    stddev = measured.transaction_value_stddev
+    return measured.mutate(
         spending_consistency=ibis.cases(
-            (t.total_transactions == 0, "No Transactions"),
+            (measured.transaction_count == 0, "No Transactions"),
             (stddev < 50, "Consistent"),
             (stddev < 200, "Moderate"),
             else_="Variable",
-        ),
-        metric_calculated_date=as_of.date,
+        )
     )
 
 

@@ -72,9 +72,8 @@ def metric_customer_ltv(
     t = summary.inner_join(
         customer_segments.select("customer_id", "customer_segment"), "customer_id"
     )
-    lifetime = t.last_transaction_date.delta(t.first_transaction_date, unit="day").fill_null(0)
-    return t.mutate(
-        customer_age_days=lifetime,
-        avg_spend_per_day=ratio(t.lifetime_value, lifetime).fill_null(0),
-        metric_calculated_date=as_of.date,
+    age = t.last_transaction_date.delta(t.first_transaction_date, unit="day")
+    aged = t.mutate(customer_age_days=age.fill_null(0), metric_calculated_date=as_of.date)
+    return aged.mutate(
+        avg_spend_per_day=ratio(aged.lifetime_value, aged.customer_age_days).fill_null(0)
     )
