@@ -57,7 +57,10 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A relation that is built but not published; `definition` reads published names."""
+    """A relation that is built but not published.
+
+    `definition` is the query of a view, over published names; empty for a table.
+    """
 
     name: str
     kind: Kind
@@ -119,6 +122,7 @@ class SnowflakeBackend:
         self._statements: list[Statement] = []
         self._candidates: dict[str, Candidate] = {}
         self._run_id = ""
+        self._stopping = threading.Event()
         current = self._connection()
         database = options.database or current.database
         if database is None:
@@ -200,6 +204,7 @@ class SnowflakeBackend:
     def begin(self, run_id: str) -> None:
         """Make the schema where there is none, and sweep candidates that a broken run left."""
         self._run_id = run_id
+        self._stopping.clear()
         schemas = self._select("SCHEMATA", self.namespace, "SCHEMA_NAME")
         if self.namespace.schema not in [row["SCHEMA_NAME"] for row in schemas]:
             place = f"{ddl.identifier(self.namespace.database or '')}"
@@ -221,9 +226,8 @@ class SnowflakeBackend:
     ) -> None:
         """Create a candidate from a query, with comments for the catalog."""
         sql = self._compile(query, self._aliases())
-        candidate = Candidate(
-            name, kind, self.compile(query), query.columns, comment, column_comments
-        )
+        definition = self.compile(query) if kind == "view" else ""
+        candidate = Candidate(name, kind, definition, query.columns, comment, column_comments)
         place = self.add_candidate(candidate)
         if kind == "view":
             self.execute(_create_view(place, sql, candidate), about=name, step="build")
@@ -287,6 +291,8 @@ class SnowflakeBackend:
 
     def discard(self) -> None:
         """Cancel what runs and drop the candidates; what cannot be dropped is swept later."""
+        # First, so that no thread between two statements adds a candidate behind our back.
+        self._stopping.set()
         for connection in self._connections:
             with suppress(EngineError):
                 session = connection.session_id
@@ -334,12 +340,16 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
+        if self._stopping.is_set() and step not in ("cancel", "discard"):
+            raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
         start = time.perf_counter()
         cursor = self._connection().cursor()
         with translated(f"{step} {about}".strip()):
             cursor.execute(sql, _statement_params={"QUERY_TAG": json.dumps(tag)})
         seconds = time.perf_counter() - start
-        self._statements.append(Statement(about, step, cursor.sfqid, cursor.rowcount, seconds))
+        # The row that says "successfully created" is none that anybody counts.
+        rows = cursor.rowcount if step in ("query", "catalog") else None
+        self._statements.append(Statement(about, step, cursor.sfqid, rows, seconds))
         return cursor
 
     def _connection(self) -> SnowflakeConnection:

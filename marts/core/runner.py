@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
@@ -151,7 +151,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         seconds=time.perf_counter() - clock,
         tables=tuple(execution.tables.values()),
         skipped=plan.skipped,
-        statements=backend.statements(),
+        statements=tuple(map(execution.counted, backend.statements())),
         error=error,
     )
 
@@ -184,6 +184,12 @@ class _Execution:
         self.backend.publish(self.plan.as_of.day, run_id)
         self.observer.finished(publish, None)
         return "published"
+
+    def counted(self, statement: Statement) -> Statement:
+        """Return a statement with its rows; those of a build are known from its checks."""
+        if statement.step == "build" and statement.about in self.tables:
+            return replace(statement, rows=self.tables[statement.about].rows)
+        return statement
 
     def _carry_out(self, steps: Sequence[Step]) -> None:
         if self.backend.threads > 1:

@@ -1,0 +1,221 @@
+"""The account that end-to-end tests build marts in: the emulator, or a real one when asked to.
+
+`pytest --backend snowflake --connection NAME [--database DB]` takes a connection of the caller's
+connections.toml. There every schema begins with a name made for this run, and is dropped after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+import pytest
+from snowflake import connector
+
+import cli
+from conftest import marts_process
+from emulator.fixtures import DATABASE, Emulator, emulator
+
+Result = subprocess.CompletedProcess[str]
+Process = subprocess.Popen[str]
+Row = tuple[Any, ...]
+
+CATALOG = {"tables": ("TABLE_NAME",), "columns": ("TABLE_NAME", "ORDINAL_POSITION")}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A connection's name, and what tests ask of the account behind it."""
+
+    name: str
+    database: str
+    session: connector.SnowflakeConnection
+    emulator: Emulator | None = None
+    prefix: str = ""
+    schemas: set[str] = field(default_factory=set)
+
+    def schema(self, name: str) -> str:
+        """Return the name of a schema for tests, which is dropped after them."""
+        self.schemas.add(self.prefix + name)
+        return self.prefix + name
+
+    def words(self, *, schema: str, sources: str | None = None) -> list[str]:
+        """Return the options that name connection, database and schemas."""
+        place = ["--connection", self.name, "--database", self.database]
+        place += ["--schema", self.schema(schema)]
+        return [*place, "--source-schema", self.schema(sources)] if sources else place
+
+    def run_words(self, *, schema: str, sources: str) -> list[str]:
+        """Return the options of commands that can choose their engine."""
+        return ["--backend", "snowflake", *self.words(schema=schema, sources=sources)]
+
+    def process(self, *words: object, cwd: Path, **environment: str) -> Result:
+        """Run `marts …` as a user would, in a process."""
+        found = self.emulator.environment if self.emulator else {}
+        return marts_process(*words, cwd=cwd, **found | environment)
+
+    def call(self, *words: object, cwd: Path, **environment: str) -> Result:
+        """Run `marts …` in this process, which has loaded already what takes seconds to load."""
+        found = {}
+        if self.emulator:
+            # Its file's place is read from the environment when the connector is imported: once.
+            file = self.emulator.folder / "connections.toml"
+            found = self.emulator.environment | {"SNOWFLAKE_CONNECTIONS": file.read_text("utf-8")}
+        return call_marts(*words, cwd=cwd, **found | environment)
+
+    @contextmanager
+    def started(self, *words: object, cwd: Path, **environment: str) -> Iterator[Process]:
+        """Start `marts …` as a process group of its own; kill what is left of it."""
+        found = self.emulator.environment if self.emulator else {}
+        # A caller that ignores Ctrl-C (a job in the background) would have its children ignore it.
+        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(
+            [Path(sys.executable).with_name("marts"), *map(str, words)],
+            cwd=cwd,
+            env=without_marts(os.environ) | found | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                signal.signal(signal.SIGINT, usual)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def rows(self, sql: str) -> list[Row]:
+        """Return a query's rows."""
+        return self.session.cursor().execute(sql).fetchall()  # type: ignore[union-attr]
+
+    def table(self, schema: str, name: str) -> pa.Table:
+        """Return a table's rows, names in lower case, times in microseconds."""
+        cursor = self.session.cursor().execute(f"SELECT * FROM {self.place(schema, name)}")
+        rows = cursor.fetch_arrow_all(force_return_table=True)  # type: ignore[union-attr]
+        rows = rows.rename_columns([column.lower() for column in rows.column_names])
+        times = [each for each in rows.schema if pa.types.is_timestamp(each.type)]
+        for each in times:
+            number = rows.schema.get_field_index(each.name)
+            values = rows.column(number).cast(pa.timestamp("us"))
+            rows = rows.set_column(number, each.name, values)
+        return rows
+
+    def place(self, schema: str, name: str) -> str:
+        """Return a relation's qualified name."""
+        return f'"{self.database}"."{self.schema(schema)}"."{name.upper()}"'
+
+    def catalog(self, view: str, schema: str, *columns: str) -> list[Row]:
+        """Return columns of INFORMATION_SCHEMA's view for a schema, in order."""
+        return self.rows(
+            f'SELECT {", ".join(columns)} FROM "{self.database}".INFORMATION_SCHEMA.{view.upper()}'
+            f" WHERE TABLE_SCHEMA = '{self.schema(schema)}' ORDER BY {', '.join(CATALOG[view])}"
+        )
+
+    def tables(self, schema: str) -> list[str]:
+        """Return the names of a schema's tables and views."""
+        return [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
+
+    def contents(self, schema: str) -> dict[str, list[Row]]:
+        """Return all rows of every relation of a schema, in an order of their own."""
+        return {
+            name: sorted(self.rows(f"SELECT * FROM {self.place(schema, name)}"), key=repr)
+            for name in self.tables(schema)
+        }
+
+    @contextmanager
+    def told(self, **what: Any) -> Iterator[Emulator]:
+        """Let the emulator fail or stall statements, for a while."""
+        assert self.emulator
+        self.emulator.control(**what)
+        try:
+            yield self.emulator
+        finally:
+            self.emulator.control()
+
+    @contextmanager
+    def recorded(self, kind: str = "statement") -> Iterator[list[dict[str, Any]]]:
+        """Give what arrives meanwhile, once that is over."""
+        assert self.emulator
+        events: list[dict[str, Any]] = []
+        before = len(self.emulator.events(kind))
+        yield events
+        events += self.emulator.events(kind)[before:]
+
+
+@contextmanager
+def account(config: pytest.Config, folder: Path) -> Iterator[Account]:
+    """Open the account of pytest's options, by default an emulator with its files in a folder."""
+    name, database = config.getoption("--connection"), config.getoption("--database")
+    if (config.getoption("--backend") is None) != (name is None):
+        raise pytest.UsageError("a real account needs both: --backend snowflake --connection NAME")
+    opened = emulated_account(folder) if name is None else real_account(name, database)
+    with opened as found:
+        yield found
+
+
+@contextmanager
+def emulated_account(folder: Path) -> Iterator[Account]:
+    """Open an account in an emulator of its own."""
+    with emulator(folder) as running, running.connect(**SESSION) as session:
+        # As every database of Snowflake has it.
+        session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.PUBLIC")
+        yield Account("emulator", DATABASE, session, running)
+
+
+@contextmanager
+def real_account(name: str, database: str | None) -> Iterator[Account]:
+    """Open an account by a connection of connections.toml; drop our schemas at the end."""
+    given = {"database": database} if database else {}
+    with connector.connect(connection_name=name, **given, **SESSION) as session:
+        if session.database is None:
+            raise pytest.UsageError("name a database: --database DB, or in connections.toml")
+        prefix = f"MARTS_TEST_{os.urandom(4).hex()}_".upper()
+        opened = Account(name, session.database, session, prefix=prefix)
+        try:
+            yield opened
+        finally:
+            for schema in opened.schemas:
+                session.cursor().execute(f'DROP SCHEMA IF EXISTS "{session.database}"."{schema}"')
+
+
+SESSION: Mapping[str, Any] = {
+    "arrow_number_to_decimal": True,
+    "session_parameters": {"TIMEZONE": "UTC", "QUERY_TAG": "marts, tests"},
+}
+
+
+def without_marts(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without the caller's MARTS_…."""
+    return {name: value for name, value in environment.items() if name[:6] != "MARTS_"}
+
+
+def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
+    """Run the command line in this process, as `marts_process` does in one of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, clean = ["marts", *map(str, words)], without_marts(os.environ) | environment
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
+        stack.enter_context(mock.patch.object(sys, "argv", argv))
+        stack.enter_context(mock.patch.object(sys, "path", [*sys.path]))
+        stack.enter_context(mock.patch("signal.signal"))
+        stack.enter_context(contextlib.chdir(cwd))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())

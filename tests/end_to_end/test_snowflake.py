@@ -1,0 +1,309 @@
+"""Production as a user has it: load the bundled data, run, and find DuckDB's marts on Snowflake."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+import sqlglot.expressions as sge
+
+from account import Account, Result
+from backends.snowflake_connection import SESSION_PARAMETERS
+from compare import assert_same_table
+from conftest import Marts
+from emulator.statements import parse
+from engines import GRAPH
+from marts.core.model import Mart
+from marts.core.plan import column_comments
+
+MARTS: Mapping[str, Mart] = GRAPH.project.marts
+SOURCES = ("DIM_CUSTOMER", "DIM_MERCHANT_CATEGORY", "FCT_TRANSACTIONS")
+STATE = "INT_PUBLISHED_MARTS"
+BEFORE_THE_RUN = ("catalog", "version")
+AS_OF = ("--as-of", "2025-06-30")
+# By the type of a contract: what INFORMATION_SCHEMA says, of numbers with precision and scale.
+TYPES: Mapping[str, tuple[object, ...]] = {
+    "string": ("TEXT",),
+    "int64": ("NUMBER", 38, 0),
+    "float64": ("FLOAT",),
+    "date": ("DATE",),
+    "boolean": ("BOOLEAN",),
+    "timestamp": ("TIMESTAMP_NTZ",),
+}
+DECIMAL = re.compile(r"decimal\((\d+), (\d+)\)")
+
+
+def catalog_type(kind: str) -> tuple[object, ...]:
+    """Return what INFORMATION_SCHEMA says of a contract's type."""
+    if found := DECIMAL.fullmatch(kind):
+        return ("NUMBER", int(found[1]), int(found[2]))
+    return TYPES[kind]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over: what it printed, sent, wrote, and left for readers."""
+
+    result: Result
+    logins: list[dict[str, Any]]
+    statements: list[dict[str, Any]]
+    results: dict[str, Any]
+    tables: Mapping[str, pa.Table]
+    state: list[tuple[Any, ...]]
+
+
+def finished(account: Account, marts: Marts, folder: Path, *words: str) -> Finished:
+    """Run all marts of the bundled data."""
+    logins = len(account.emulator.events("login")) if account.emulator else 0
+    sent = len(account.emulator.events("statement")) if account.emulator else 0
+    place = account.run_words(schema="GOLD", sources="RAW")
+    result = marts("run", *place, *AS_OF, *words, cwd=folder)
+    assert result.returncode == 0, result.stderr + result.stdout
+    return Finished(
+        result,
+        account.emulator.events("login")[logins:] if account.emulator else [],
+        account.emulator.events("statement")[sent:] if account.emulator else [],
+        json.loads((folder / "target/run_results.json").read_text("utf-8")),
+        {name: account.table("GOLD", name) for name in MARTS},
+        account.rows(f"SELECT * FROM {account.place('GOLD', STATE)} ORDER BY MART"),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("production")
+
+
+@pytest.fixture(scope="module")
+def loaded(account: Account, folder: Path) -> Result:
+    return account.process("load", *account.words(schema="RAW"), cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def first(account: Account, folder: Path, loaded: Result) -> Finished:
+    assert loaded.returncode == 0, loaded.stderr
+    return finished(account, account.process, folder)
+
+
+@pytest.fixture(scope="module")
+def again(account: Account, folder: Path, first: Finished) -> Finished:
+    """Return the same run once more, over what is published, three marts at once."""
+    assert first.state
+    return finished(account, account.call, folder, "--threads", "3")
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(finished_run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(finished_run / "target/marts.duckdb"), read_only=True) as connection:
+        yield connection
+
+
+def test_load_uploads_the_bundled_tables(account: Account, loaded: Result) -> None:
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.splitlines() == [
+        "dim_customer  2,214 rows",
+        "dim_merchant_category  11 rows",
+        "fct_transactions  60,000 rows",
+    ]
+    assert tuple(account.tables("RAW")) == SOURCES
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_every_mart_equals_duckdbs(
+    mart: str, first: Finished, on_duckdb: duckdb.DuckDBPyConnection
+) -> None:
+    expected = on_duckdb.execute(f"FROM gold.{mart}").to_arrow_table()
+    assert first.tables[mart].num_rows > 0
+    assert_same_table(first.tables[mart], expected, grain=MARTS[mart].grain)
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_marts_built_over_published_ones_side_by_side_are_the_same(
+    mart: str, first: Finished, again: Finished
+) -> None:
+    assert_same_table(again.tables[mart], first.tables[mart], grain=MARTS[mart].grain)
+
+
+def test_columns_types_and_order_are_those_of_the_contracts(
+    account: Account, first: Finished
+) -> None:
+    assert first.tables
+    found = account.catalog(
+        "columns",
+        "GOLD",
+        *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+    )
+    for name, mart in MARTS.items():
+        expected = [(column.name.upper(), *catalog_type(column.type)) for column in mart.columns]
+        columns = [row[1:] for row in found if row[0] == name.upper()]
+        assert [row if row[1] == "NUMBER" else row[:2] for row in columns] == expected, name
+
+
+def test_the_schema_holds_the_marts_and_their_state_alone(
+    account: Account, first: Finished, again: Finished
+) -> None:
+    assert first.tables.keys() == again.tables.keys()
+    assert account.tables("GOLD") == sorted([STATE, *map(str.upper, MARTS)])
+
+
+def test_tables_and_columns_carry_the_comments_of_the_docstrings(
+    account: Account, first: Finished
+) -> None:
+    assert first.tables
+    found: dict[str, str] = dict(account.catalog("tables", "GOLD", "TABLE_NAME", "COMMENT"))
+    assert {name: found[name.upper()] for name in MARTS} == {
+        name: mart.comment for name, mart in MARTS.items()
+    }
+    columns = account.catalog("columns", "GOLD", "TABLE_NAME", "COLUMN_NAME", "COMMENT")
+    for name, mart in MARTS.items():
+        texts = {column: text for table, column, text in columns if table == name.upper() and text}
+        expected = column_comments(mart, GRAPH.project)
+        assert texts == {column.upper(): text for column, text in expected.items()}, name
+
+
+def test_the_table_of_state_names_date_and_run_of_each_mart(
+    first: Finished, again: Finished
+) -> None:
+    for run in (first, again):
+        day, run_id = datetime.date(2025, 6, 30), run.results["run_id"]
+        assert [row[:3] for row in run.state] == [(name, day, run_id) for name in sorted(MARTS)]
+    assert first.results["run_id"] != again.results["run_id"]
+
+
+def test_the_report_has_each_statement_with_its_query_id_and_seconds(first: Finished) -> None:
+    results = first.results
+    assert results["status"] == "published"
+    assert results["backend"] == "snowflake"
+    assert {"marts", "snowflake", "snowflake-connector-python"} <= results["versions"].keys()
+    assert {table["name"]: table["rows"] for table in results["tables"]} == {
+        name: None if mart.unchecked else first.tables[name].num_rows
+        for name, mart in MARTS.items()
+    }
+    assert len({each["query_id"] for each in results["statements"]}) == len(results["statements"])
+    assert all(each["seconds"] >= 0 for each in results["statements"])
+    for step in ("build", "publish"):
+        done = [each["about"] for each in results["statements"] if each["step"] == step]
+        assert [name for name in done if name] == list(GRAPH.order)
+
+
+def test_show_prints_rows_of_a_published_mart(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    place = account.run_words(schema="GOLD", sources="RAW")
+    shown = account.call(
+        *("show", "metric_customer_ltv", *place, "--where", "lifetime_value > 1000"),
+        *("--columns", "customer_id,lifetime_value,last_transaction_date"),
+        *("--order-by", "lifetime_value desc,customer_id", "--limit", "3", "--format", "json"),
+        cwd=tmp_path,
+    )
+    assert shown.returncode == 0, shown.stderr
+    rows = first.tables["metric_customer_ltv"].sort_by(
+        [("lifetime_value", "descending"), ("customer_id", "ascending")]
+    )
+    assert json.loads(shown.stdout) == [
+        {
+            "customer_id": row["customer_id"],
+            "lifetime_value": float(row["lifetime_value"]),
+            "last_transaction_date": str(row["last_transaction_date"]),
+        }
+        for row in rows.slice(0, 3).to_pylist()
+    ]
+
+
+def test_test_checks_what_is_published(account: Account, first: Finished, tmp_path: Path) -> None:
+    assert first.state
+    place = account.run_words(schema="GOLD", sources="RAW")
+    done = account.call("test", "-s", "metric_customer_ltv", *place, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "as of 2025-06-30" in done.stdout
+    assert "ok    metric_customer_ltv                     2,000 rows   19 checks" in done.stdout
+    assert "no check failed; 19 of 19 checks passed" in done.stdout
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    assert first.state
+    before = account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED")
+    place = account.run_words(schema="GOLD", sources="RAW")
+    said = account.call("run", "--dry-run", *place, *AS_OF, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  build    int_customers")
+    assert said.stdout.endswith("publish  8 marts at once\n")
+    assert account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED") == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_only_reads(emulated: Account, first: Finished, tmp_path: Path) -> None:
+    assert first.state
+    place = emulated.run_words(schema="NOWHERE", sources="RAW")
+    with emulated.recorded() as sent:
+        said = emulated.call("run", "--dry-run", *place, *AS_OF, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert {each["sql"].split()[0] for each in sent} == {"SELECT"}
+
+
+def test_a_developers_schema_reads_the_shared_sources_and_leaves_gold_alone(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    gold = account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED")
+    place = account.run_words(schema="DEV_ME", sources="RAW")
+    done = account.call("run", "-s", "int_customers", *place, *AS_OF, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert account.tables("DEV_ME") == ["INT_CUSTOMERS", STATE]
+    assert_same_table(
+        account.table("DEV_ME", "int_customers"),
+        first.tables["int_customers"],
+        grain=MARTS["int_customers"].grain,
+    )
+    assert account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED") == gold
+    assert tuple(account.tables("RAW")) == SOURCES
+
+
+def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(
+    emulated: Account, first: Finished
+) -> None:
+    assert emulated
+    tags = [json.loads(each["tag"]) for each in first.statements]
+    assert all(set(tag) == {"tool", "version", "run", "mart", "step"} for tag in tags)
+    assert {tag["tool"] for tag in tags} == {"marts"}
+    assert {tag["version"] for tag in tags} == {first.results["versions"]["marts"]}
+    within_run = [tag for tag in tags if tag["step"] not in BEFORE_THE_RUN]
+    assert {tag["run"] for tag in within_run} == {first.results["run_id"]}
+    built = [tag["mart"] for tag in tags if tag["step"] == "build"]
+    assert built == list(GRAPH.order)
+
+
+def test_a_session_begins_with_our_parameters(emulated: Account, first: Finished) -> None:
+    assert emulated
+    assert len(first.logins) == 1
+    parameters = first.logins[0]["session_parameters"]
+    assert {name: parameters.get(name) for name in SESSION_PARAMETERS} == SESSION_PARAMETERS
+
+
+def test_threads_have_sessions_of_their_own(emulated: Account, again: Finished) -> None:
+    assert emulated
+    sessions = {each["session"] for each in again.statements if '"step": "build"' in each["tag"]}
+    assert len(sessions) >= 2
+    assert len(again.logins) <= 4  # the main thread's, and three
+
+
+def test_every_name_sent_is_upper_case(emulated: Account, first: Finished, loaded: Result) -> None:
+    assert loaded.returncode == 0
+    assert first.statements
+    assert emulated.emulator
+    wrong = {
+        name.name: sql
+        for sql in {each["sql"] for each in emulated.emulator.events("statement") if each["tag"]}
+        for name in parse(sql).find_all(sge.Identifier)
+        if name.name != name.name.upper()
+    }
+    assert wrong == {}

@@ -1,0 +1,167 @@
+"""`marts load`: a directory of Parquet as tables, all or none, and nothing by accident."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from account import Account, Result, Row
+from reference.example import star
+
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+HISTORY = {"c1": [("2025-06-01", "12.50", "Travel"), ("2025-06-02", "3", "declined")]}
+
+
+def write(folder: Path, tables: dict[str, pa.Table]) -> Path:
+    """Write a file for each table."""
+    folder.mkdir()
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+def load(account: Account, schema: str, data: Path, *more: str) -> Result:
+    words = ("load", *account.words(schema=schema), "--fixtures", data, *more)
+    return account.call(*words, cwd=data)
+
+
+def test_part_files_and_an_optional_table(account: Account, tmp_path: Path) -> None:
+    tables = star(HISTORY | {"c2": [("2025-06-03", "7")]}, churn={"c1": 12.5})
+    facts = tables.pop("fct_transactions")
+    data = write(tmp_path / "data", tables)
+    (data / "fct_transactions").mkdir()
+    for number in range(facts.num_rows):
+        file = data / f"fct_transactions/part {number}.parquet"
+        pq.write_table(facts.slice(number, 1), file)
+    done = load(account, "PARTS", data)
+    assert done.returncode == DONE, done.stderr
+    assert done.stdout.splitlines() == [
+        "churn_predictions  1 rows",
+        "dim_customer  2 rows",
+        "dim_merchant_category  11 rows",
+        "fct_transactions  3 rows",
+    ]
+    found = account.contents("PARTS")
+    assert found["CHURN_PREDICTIONS"] == [("c1", 12.5)]
+    assert [row[0] for row in found["FCT_TRANSACTIONS"]] == ["t0", "t1", "t2"]
+    run = account.call(
+        *("run", "-s", "+customer_360_profile", "--as-of", "2025-06-30"),
+        *account.run_words(schema="PARTS_GOLD", sources="PARTS"),
+        cwd=tmp_path,
+    )
+    assert run.returncode == DONE, run.stderr
+    profile = account.table("PARTS_GOLD", "customer_360_profile").to_pylist()
+    assert {row["customer_id"]: row["churn_risk_category"] for row in profile} == {
+        "c1": "Low Risk",
+        "c2": "Not Scored",
+    }
+
+
+EVERY_TYPE = pa.table(
+    {
+        "Text": pa.array(["it's ü\n", None]),
+        "number": pa.array([-(2**63), None], pa.int64()),
+        "small": pa.array([7, None], pa.int32()),
+        "share": pa.array([0.1, None]),
+        "money": pa.array([Decimal("-99999999.99"), None], pa.decimal128(10, 2)),
+        "day": pa.array([date(2024, 2, 29), None]),
+        "moment": pa.array([datetime(2024, 2, 29, 23, 59, 59, 999_999), None], pa.timestamp("us")),  # noqa: DTZ001
+        "flag": pa.array([True, None]),
+    }
+)
+
+
+def test_every_type_and_null_arrives_as_it_was(account: Account, tmp_path: Path) -> None:
+    done = load(account, "TYPES", write(tmp_path / "data", {"things": EVERY_TYPE}))
+    assert done.returncode == DONE, done.stderr
+    assert account.table("TYPES", "things").to_pylist() == [
+        {name.lower(): value for name, value in row.items()} for row in EVERY_TYPE.to_pylist()
+    ]
+    found = account.catalog("columns", "TYPES", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE")
+    assert [row[1:] for row in found] == [
+        ("TEXT", "TEXT"),
+        ("NUMBER", "NUMBER"),
+        ("SMALL", "NUMBER"),
+        ("SHARE", "FLOAT"),
+        ("MONEY", "NUMBER"),
+        ("DAY", "DATE"),
+        ("MOMENT", "TIMESTAMP_NTZ"),
+        ("FLAG", "BOOLEAN"),
+    ]
+
+
+@pytest.fixture
+def there(account: Account, own_schema: str, tmp_path: Path) -> str:
+    """Return the name of a schema that has a star schema already."""
+    done = load(account, own_schema, write(tmp_path / "before", star(HISTORY)))
+    assert done.returncode == DONE, done.stderr
+    return own_schema
+
+
+@pytest.fixture
+def before(account: Account, there: str) -> dict[str, list[Row]]:
+    return account.contents(there)
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    return write(tmp_path / "newer", star({"c9": [("2025-06-05", "1")]}, churn={"c9": 1.0}))
+
+
+def test_tables_that_exist_are_not_replaced(
+    account: Account, there: str, before: dict[str, list[Row]], newer: Path
+) -> None:
+    done = load(account, there, newer)
+    assert done.returncode == ASKED_WRONGLY
+    where = f"{account.database}.{account.schema(there)}"
+    assert done.stderr == (
+        f"error: {where} has dim_customer, dim_merchant_category, fct_transactions already\n"
+        "hint: pass --overwrite to replace them\n"
+    )
+    assert account.contents(there) == before
+
+
+def test_tables_that_exist_are_replaced_when_asked_for(
+    account: Account, there: str, newer: Path
+) -> None:
+    done = load(account, there, newer, "--overwrite")
+    assert done.returncode == DONE, done.stderr
+    found = account.contents(there)
+    assert [row[1] for row in found["DIM_CUSTOMER"]] == ["c9"]
+    assert found["CHURN_PREDICTIONS"] == [("c9", 1.0)]
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("pattern", ["^COPY INTO .*FCT_TRANSACTIONS", "^PUT .*fct_transactions"])
+def test_a_load_that_breaks_off_leaves_what_was_there(
+    pattern: str, emulated: Account, there: str, before: dict[str, list[Row]], newer: Path
+) -> None:
+    refusal = {"errno": 3001, "sqlstate": "42501", "message": "Insufficient privileges"}
+    with emulated.told(fail={"pattern": pattern, **refusal}):
+        done = load(emulated, there, newer, "--overwrite")
+    assert done.returncode == FAILED
+    assert "the role lacks a privilege" in done.stderr
+    assert emulated.contents(there) == before
+
+
+def test_a_file_that_is_no_parquet(
+    account: Account, there: str, before: dict[str, list[Row]], newer: Path
+) -> None:
+    (newer / "fct_transactions.parquet").write_text("no Parquet", "utf-8")
+    done = load(account, there, newer, "--overwrite")
+    assert done.returncode == ASKED_WRONGLY
+    assert "fct_transactions.parquet is no readable Parquet file" in done.stderr
+    assert account.contents(there) == before
+
+
+def test_a_folder_that_is_not_there(account: Account, tmp_path: Path) -> None:
+    done = account.call(
+        "load", *account.words(schema="NONE"), "--fixtures", "nowhere", cwd=tmp_path
+    )
+    assert done.returncode == ASKED_WRONGLY
+    assert "there is no directory nowhere" in done.stderr
