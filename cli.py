@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from marts.core.model import FixedAsOf
     from marts.core.plan import Plan
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = {
     "published": DONE,
@@ -80,8 +82,7 @@ def _reader_left(error: BrokenPipeError | SystemExit) -> int:
     if isinstance(error, SystemExit) and error.code != 1:
         raise error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # A run that lost its reader was stopped in the middle; who only reads is done.
-    return FAILED if sys.argv[1:2] in (["run"], ["test"]) else DONE
+    return DONE
 
 
 def _print_error(error: Exception) -> None:
@@ -234,7 +235,7 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
         click.echo(f"wrote {len(statements)} files to {output}", err=True)
     else:
         for name, sql in statements.items():
-            click.echo(f"-- {name}\n{sql};\n")
+            click.echo(f"-- {name}, as of {plan.as_of.day}\n{sql};\n")
     return FAILED if strict and findings else DONE
 
 
@@ -395,7 +396,10 @@ def _as_of(
     from marts.core.model import FixedAsOf
 
     today = datetime.datetime.now(datetime.UTC).date()
-    return FixedAsOf(given.date() if given else default() or today)
+    day = given.date() if given else default() or today
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return FixedAsOf(day)
 
 
 def _published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.date | None:
@@ -428,10 +432,6 @@ def _execute(
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
     with terminal.progress(console, plan) as observer:
         report = carry_out(plan, backend, run_id=_run_id(), observer=observer)
-    if report.error:
-        _print_error(report.error)
-    for line in outcome_lines(report, target):
-        terminal.say(console, line)
     results = artifacts.run_results(
         report,
         context={
@@ -441,9 +441,16 @@ def _execute(
         },
         target=target,
     )
-    artifacts.write_failures(target, report)
-    artifacts.write_json(target / artifacts.RUN_RESULTS, results)
-    artifacts.write_json(target / artifacts.MANIFEST, artifacts.manifest(graph.project))
+    try:
+        artifacts.write_failures(target, report)
+        artifacts.write_json(target / artifacts.RUN_RESULTS, results)
+        artifacts.write_json(target / artifacts.MANIFEST, artifacts.manifest(graph.project))
+    finally:
+        # However that goes: what was published is published.
+        if report.error:
+            _print_error(report.error)
+        for line in outcome_lines(report, target):
+            terminal.say(console, line)
     if as_json:
         terminal.print_json(results)
     return EXIT_CODES[report.status]

@@ -1,7 +1,7 @@
 """DuckDB: sources are Parquet files, relations live in one database file.
 
-A run is one transaction: readers see what was there before until it commits, and a process that
-dies leaves nothing behind.
+A run is one transaction: nothing of it is there before it commits, and a process that dies leaves
+nothing behind. While it lasts, no other process can open the file.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
 def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
     message = _first_line(error)
     if "Could not set lock" in message:
-        holder = re.search(r"held in (.+?)\. See also", message)
+        holder = re.search(r"held in (.+? \(PID \d+\))", message)
         return EngineError(
             f"another process holds {options.database}",
             *([f"held in {holder[1]}"] if holder else [message]),

@@ -257,9 +257,11 @@ class SnowflakeBackend:
         merge = ddl.merge_state(state, marts, as_of=as_of, run_id=run_id, now=now)
         try:
             self.execute(merge, step="publish")
-        except EngineError as error:
+        except (EngineError, KeyboardInterrupt) as error:
             raise PartlyPublishedError(marts, [], error) from error
-        self.drop_candidates()
+        # All is published: an interrupt now only leaves candidates, which are swept later.
+        with suppress(KeyboardInterrupt):
+            self.drop_candidates()
 
     def replace_targets(self) -> None:
         """Replace every target by its candidate, in build order.
@@ -268,13 +270,16 @@ class SnowflakeBackend:
         """
         kinds = self._kinds()
         new: list[str] = []
+        executed = 0
         try:
             for name, candidate in self._candidates.items():
                 for sql in self._replacing(candidate, kinds.get(name.upper())):
                     self.execute(sql, about=name, step="publish")
+                    executed += 1
                 new.append(name)
         except (EngineError, KeyboardInterrupt) as error:
-            if not new:
+            # A statement that was refused changed nothing; one that was interrupted may have.
+            if not executed and isinstance(error, EngineError):
                 raise
             old = [name for name in self._candidates if name not in new]
             raise PartlyPublishedError(new, old, error) from error
@@ -360,7 +365,8 @@ class SnowflakeBackend:
         return connection
 
     def _aliases(self) -> dict[str, str]:
-        return {name: self.candidate_name(name) for name in self._candidates}
+        # A copy: other threads add to it.
+        return {name: self.candidate_name(name) for name in list(self._candidates)}
 
     def place(self, name: str) -> str:
         """Return the qualified name of a relation in the schema of the marts."""

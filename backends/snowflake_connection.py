@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 # No attempt to log in begins later; the last may take some seconds more.
 LOGIN_TIMEOUT_SECONDS = 5
-STATEMENT_TIMEOUT_SECONDS = 3_600
+# Other ways to log in wait for a person.
+UNATTENDED = ("snowflake", "snowflake_jwt")
 SESSION_PARAMETERS = {
     "TIMEZONE": "UTC",
     "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
     "WEEK_START": 0,
     "WEEK_OF_YEAR_POLICY": 0,
-    "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_SECONDS,
 }
+STATEMENT_TIMEOUT = {"STATEMENT_TIMEOUT_IN_SECONDS": 3_600}
+"""Where the connection sets none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
     from snowflake import connector
     from snowflake.connector.config_manager import CONFIG_MANAGER
 
-    given = {
+    given: dict[str, Any] = {
         "database": options.database,
         "warehouse": options.warehouse,
         "role": options.role,
@@ -63,13 +65,14 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
                 hint=did_you_mean(name, known)
                 or f"add [{name}] to the connector's connections.toml",
             )
-        own = dict(known[name].get("session_parameters", {}))
+        own = STATEMENT_TIMEOUT | dict(known[name].get("session_parameters", {}))
+        if str(known[name].get("authenticator", "snowflake")).lower() in UNATTENDED:
+            given["login_timeout"] = known[name].get("login_timeout", LOGIN_TIMEOUT_SECONDS)
         try:
             return connector.connect(
                 connection_name=name,
                 **{word: value for word, value in given.items() if value is not None},
                 session_parameters=own | SESSION_PARAMETERS,
-                login_timeout=LOGIN_TIMEOUT_SECONDS,
                 # Else decimals arrive as doubles.
                 arrow_number_to_decimal=True,
                 application="marts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -32,9 +33,18 @@ STYLES = {
 }
 
 
+class Messages(Console):
+    """A console whose reader may leave: a run goes on to its end, unheard."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 def console(*, to_stderr: bool) -> Console:
     """Return a console for messages; its lines are as long as they are."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    return Messages(stderr=to_stderr, highlight=False, soft_wrap=True)
 
 
 def say(where: Console, line: Line) -> None:

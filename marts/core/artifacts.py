@@ -24,13 +24,15 @@ Document = dict[str, object]
 
 
 def prepare(target: Path) -> None:
-    """Make the folder for artifacts, without the failing samples of an earlier run.
+    """Make the folder for artifacts, without the results and samples of an earlier run.
 
     Raises EngineError where it cannot be written.
     """
     with _writing(target):
         target.mkdir(parents=True, exist_ok=True)
+        # What an earlier run left must not be taken for this one's, should it break off.
         shutil.rmtree(target / FAILURES, ignore_errors=True)
+        (target / RUN_RESULTS).unlink(missing_ok=True)
         probe = target / f".{os.getpid()}.probe"
         probe.touch()
         probe.unlink()

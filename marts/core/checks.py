@@ -15,7 +15,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.contract import Column
-from marts.core.errors import DefinitionError
+from marts.core.errors import DefinitionError, attribute_hint
 from marts.core.model import (
     AS_OF,
     THIS,
@@ -206,7 +206,13 @@ def _say(
     try:
         return expression(*tables)
     except Exception as error:  # whatever the author's lambda raises, with the cause chained
-        raise _no_expression(owner, check, f"{type(error).__name__}: {error}") from error
+        columns = [name for t in tables if isinstance(t, ir.Table) for name in t.columns]
+        raise _no_expression(
+            owner,
+            check,
+            f"{type(error).__name__}: {error}",
+            hint=attribute_hint(error, columns),
+        ) from error
 
 
 def _filter(
@@ -226,9 +232,11 @@ def _kind(value: object) -> str:
     return str(value.type()) if isinstance(value, ir.Value) else type(value).__name__
 
 
-def _no_expression(owner: Source | Mart, check: Check, fact: str) -> DefinitionError:
+def _no_expression(
+    owner: Source | Mart, check: Check, fact: str, *, hint: str | None = None
+) -> DefinitionError:
     return DefinitionError(
-        f"check {check.name} of {owner.name} is no valid expression", fact, owner.place
+        f"check {check.name} of {owner.name} is no valid expression", fact, owner.place, hint=hint
     )
 
 

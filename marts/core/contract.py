@@ -209,14 +209,14 @@ def conform(table: ir.Table, columns: Iterable[Column], *, what: str, place: str
 def _convertible(found: dt.DataType, expected: dt.DataType) -> bool:
     if found.is_null():
         return True
-    if expected.is_integer():
-        # Engines round a fraction to an integer differently.
-        return bool(found.is_integer())
-    if expected.is_numeric():
-        return bool(found.is_numeric() and not found.is_boolean())
     if getattr(found, "timezone", None) is not None:
         # Which day it is there depends on the session.
         return False
+    if expected.is_integer() or expected.is_decimal():
+        # Engines round a fraction to a whole number, and a float to cents, differently.
+        return bool(found.is_integer() or (expected.is_decimal() and found.is_decimal()))
+    if expected.is_numeric():
+        return bool(found.is_numeric() and not found.is_boolean())
     if expected.is_date():
         return bool(found.is_date() or found.is_timestamp())
     return type(found) is type(expected)

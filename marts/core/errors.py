@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -40,7 +41,7 @@ class PartlyPublishedError(EngineError):
     def __init__(self, new: Sequence[str], old: Sequence[str], cause: BaseException) -> None:
         super().__init__(
             "publishing broke off half-way",
-            f"new: {', '.join(new)}",
+            f"new: {', '.join(new) or 'none for certain'}",
             f"old: {', '.join(old) or 'none; what is published is not recorded'}",
             f"cause: {str(cause) or type(cause).__name__}",
             hint="run again: it publishes all of them",
@@ -51,6 +52,15 @@ class PartlyPublishedError(EngineError):
 
 class UsageError(MartsError):
     """The words of a call name something that does not exist: the caller's move."""
+
+
+def attribute_hint(error: Exception, columns: Iterable[str]) -> str | None:
+    """Return a hint for an expression that names a column which is not there, None for others."""
+    found = re.search(r"has no attribute '(\w+)'", str(error))
+    if found is None or not isinstance(error, AttributeError):
+        return None
+    known = list(dict.fromkeys(columns))
+    return did_you_mean(found[1], known) or f"the columns are: {', '.join(known)}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

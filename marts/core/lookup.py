@@ -51,16 +51,19 @@ def lookup(
 ) -> sge.Select:
     """Return `select columns from mart where … order by … limit …`, all columns by default.
 
-    `order_by` has names, each with `asc` or `desc` behind it if wanted; nulls come last. Raises
+    `order_by` has names, each with `asc` or `desc` behind it if wanted, by default the grain's;
+    nulls come last. Raises
     UsageError for a name that is no column, and for a condition that is more than a condition.
     """
-    query = sge.select(*(_column(mart, name) for name in columns or _names(mart)))
+    names = list(columns) or _names(mart)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"--columns names {repeated[0]} twice")
+    query = sge.select(*(_column(mart, name) for name in names))
     query = query.from_(sge.table_(mart.name, quoted=True)).limit(limit)
     if where is not None:
         query = query.where(_condition(mart, where))
-    if ordering := [_ordering(mart, words) for words in order_by]:
-        query = query.order_by(*ordering)
-    return query
+    ordering = list(order_by) or mart.grain
+    return query.order_by(*(_ordering(mart, words) for words in ordering))
 
 
 def _names(mart: Mart) -> list[str]:
@@ -81,8 +84,9 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
     try:
         statements = sqlglot.parse(where, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        fault = str(error).partition("\n")[0]
-        raise UsageError(f"--where cannot be read: {where}", fault) from error
+        raise UsageError(
+            f"--where cannot be read: {where}", hint="write it as in SQL: age > 40 and city = 'Rom'"
+        ) from error
     condition = statements[0] if len(statements) == 1 else None
     if condition is None:
         raise UsageError(f"--where takes one condition: {where}")
@@ -91,6 +95,7 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
             raise UsageError(
                 f"--where may only compare columns of {mart.name} with values",
                 f"not allowed: {node.sql('duckdb')}",
+                hint="of functions it may use abs, coalesce, length, lower, round, trim and upper",
             )
         if isinstance(node, sge.Column) and node.table.lower() not in ("", mart.name):
             raise UsageError(f"--where may only name columns of {mart.name}: {node.sql('duckdb')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import ibis.expr.types as ir
 
 from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
 from marts.core.contract import conform, empty_table, mismatches, schema_of
-from marts.core.errors import DefinitionError, SourceError, UsageError
+from marts.core.errors import DefinitionError, SourceError, UsageError, attribute_hint
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
 from marts.core.project import Project
@@ -32,6 +33,7 @@ class Facts:
 
     sources: Mapping[str, TableFacts] = field(default_factory=dict)
     published: Mapping[str, TableFacts] = field(default_factory=dict)
+    published_as_of: Mapping[str, datetime.date] = field(default_factory=dict)
     searched: str = "nowhere"
     """Where the sources were looked for, in words."""
 
@@ -134,7 +136,7 @@ def plan_run(
     project = graph.project
     marts = [project.marts[name] for name in selected]
     checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
-    _refuse_unpublished_inputs(marts, project, facts)
+    _refuse_unpublished_inputs(marts, project, facts, as_of)
     checker.present -= set(selected)
     for mart in marts:
         query = defining_query(mart, checker.tables, as_of)
@@ -227,6 +229,9 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
             f"mart {mart.name} is no valid expression",
             f"{type(error).__name__}: {error}",
             f"{mart.place.rpartition(':')[0]}:{line[0]}" if line else mart.place,
+            hint=attribute_hint(
+                error, (name for each in mart.inputs for name in tables[each].columns)
+            ),
         ) from error
     if not isinstance(table, ir.Table):
         raise DefinitionError(
@@ -314,7 +319,9 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
         )
 
 
-def _refuse_unpublished_inputs(marts: Collection[Mart], project: Project, facts: Facts) -> None:
+def _refuse_unpublished_inputs(
+    marts: Collection[Mart], project: Project, facts: Facts, as_of: FixedAsOf
+) -> None:
     selected = {mart.name for mart in marts}
     for mart in marts:
         for name in mart.inputs:
@@ -328,4 +335,11 @@ def _refuse_unpublished_inputs(marts: Collection[Mart], project: Project, facts:
                     f"{mart.name} reads {name}, which is not selected and {state}",
                     *wrong,
                     hint=f"select +{mart.name}, which includes what it reads",
+                )
+            day = facts.published_as_of.get(name, as_of.day)
+            if day != as_of.day:
+                raise UsageError(
+                    f"{mart.name} as of {as_of.day} reads {name},"
+                    f" which is not selected and published as of {day}",
+                    hint=f"select +{mart.name}, or pass --as-of {day}",
                 )

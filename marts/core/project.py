@@ -53,6 +53,13 @@ def _modules(package: str) -> Iterator[ModuleType]:
     root = _import(package, package)
     if not hasattr(root, "__path__"):
         raise UsageError(f"{package} is a module, no package", hint="name the folder it is in")
+    for folder in map(Path, root.__path__):
+        for file in folder.rglob("*.py"):
+            if not file.with_name("__init__.py").exists():
+                raise DefinitionError(
+                    f"{file.parent} has modules but is no package, so none of them is found",
+                    hint=f"create {file.with_name('__init__.py')}",
+                )
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
         if not f"{found.name}.".startswith(framework):

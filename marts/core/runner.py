@@ -119,6 +119,7 @@ def survey(
             for name, found in backend.describe_published().items()
             if name in graph.project.marts
         },
+        published_as_of=backend.published_as_of(),
         searched=backend.searched,
     )
 

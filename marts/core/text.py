@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from marts.core.artifacts import sample_path
+from marts.core.model import TableCheck
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
 from marts.core.runner import Report, TableReport
 
@@ -98,6 +99,8 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         word: Word = "FAIL" if made.outcome == "fail" else "warn"
         rows = "1 violation" if made.violations == 1 else f"{made.violations:,} violations"
+        if isinstance(made.check, TableCheck) and not made.sample:
+            rows = "does not hold"
         yield word, f"{table.table.name}.{made.check.name}: {rows}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)

@@ -193,5 +193,4 @@ def test_sessions_do_not_depend_on_the_accounts_settings() -> None:
         "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
         "WEEK_START": 0,
         "WEEK_OF_YEAR_POLICY": 0,
-        "STATEMENT_TIMEOUT_IN_SECONDS": 3600,
     }

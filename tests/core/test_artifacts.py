@@ -31,13 +31,14 @@ def failed(shop: Workshop) -> Report:
     return shop.run()
 
 
-def test_prepare_makes_the_folder_and_sweeps_old_failures_alone(target: Path) -> None:
+def test_prepare_makes_the_folder_and_sweeps_what_an_earlier_run_left(target: Path) -> None:
     artifacts.prepare(target)
     (target / "failures").mkdir()
     (target / "failures" / "old.csv").touch()
     (target / "run_results.json").touch()
+    (target / "marts.duckdb").touch()
     artifacts.prepare(target)
-    assert [path.name for path in target.iterdir()] == ["run_results.json"]
+    assert [path.name for path in target.iterdir()] == ["marts.duckdb"]
 
 
 def test_a_document_replaces_the_one_before_whole(target: Path) -> None:

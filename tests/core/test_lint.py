@@ -14,7 +14,7 @@ from ibis.expr.types import Table
 
 import statements
 from engines import GRAPH
-from marts import mart, money, ratio, source, string, table_check
+from marts import float64, mart, money, ratio, source, string, table_check
 from marts.core.graph import link
 from marts.core.keys import declared_keys
 from marts.core.lint import Finding, Trace, lint, lint_plan
@@ -213,12 +213,12 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
 
     @mart(
         grain="key",
-        columns=[string("key"), money("amount")],
+        columns=[string("key"), money("amount"), float64("half")],
         checks=[table_check("costly", offending=costly)],
     )
     def half(sales: Table) -> Table:
         """Half of each amount."""
-        return sales.select("key", amount=sales.amount / 2)
+        return sales.select("key", "amount", half=sales.amount / 2)
 
     sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
     graph = link(Project("toy", {"sales": sales}, {"half": half}))

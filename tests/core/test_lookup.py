@@ -112,7 +112,7 @@ def test_a_condition_means_what_it_says(
     where: str, expected: str, connection: duckdb.DuckDBPyConnection
 ) -> None:
     found = asked(connection, where=where, columns=["bike"])
-    assert [bike for (bike,) in found] == expected.split()
+    assert [bike for (bike,) in found] == sorted(expected.split())
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,16 @@ def test_all_columns_come_in_the_marts_order(connection: duckdb.DuckDBPyConnecti
 
 
 def test_columns_come_as_asked(connection: duckdb.DuckDBPyConnection) -> None:
-    assert asked(connection, columns=["ORDER", "bike"], limit=1) == [("x", "b1")]
+    assert asked(connection, columns=["ORDER", "bike"], limit=1) == [("z", "B3")]
+
+
+def test_rows_come_in_the_order_of_the_grain(connection: duckdb.DuckDBPyConnection) -> None:
+    assert asked(connection, columns=["bike"]) == [("B3",), ("b1",), ("b2",)]
+
+
+def test_a_column_is_not_asked_for_twice(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError, match="--columns names bike twice"):
+        asked(connection, columns=["bike", "bike"])
 
 
 @pytest.mark.parametrize(

@@ -389,7 +389,9 @@ def test_what_a_mart_raises_is_told_with_the_line_inside_it(
     message = str(caught.value).splitlines()
     assert message[0] == "mart wheels is no valid expression"
     assert message[1].strip().startswith(error)
-    assert message[-1].endswith(f"{graph.project.package}/shop.py:{line}")
+    assert message[2].endswith(f"{graph.project.package}/shop.py:{line}")
+    if "attribute" in error:
+        assert message[3] == "hint: the columns are: bike"
     assert caught.value.__cause__ is not None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import pytest
 
 from core.conftest import Write
@@ -135,3 +138,13 @@ def test_a_module_is_no_package(write_package: Write) -> None:
     package = write_package(sources=BIKES)
     with pytest.raises(UsageError, match=rf"{package}\.sources"):
         load(f"{package}.sources")
+
+
+def test_a_folder_that_is_no_package_is_not_overlooked(write_package: Write) -> None:
+    package = write_package(shop="X = 1")
+    folder = Path(importlib.import_module(package).__file__ or "").parent / "risk"
+    folder.mkdir()
+    (folder / "metric.py").write_text("X = 1\n", "utf-8")
+    with pytest.raises(DefinitionError, match="has modules but is no package") as caught:
+        load(package)
+    assert caught.value.hint == f"create {folder / '__init__.py'}"

@@ -107,15 +107,24 @@ def test_the_catalog_has_the_docstrings(finished: tuple[Workshop, Report]) -> No
 def test_the_state_says_which_run_made_what_as_of_when(shop: Workshop) -> None:
     shop.run()
     earlier = datetime.date(2025, 2, 28)
-    shop.run("model_sales+", as_of=earlier)
+    shop.run("+model_sales", as_of=earlier)
     with shop.backend(read_only=True) as backend:
         assert backend.published_as_of() == {
-            "int_paid_orders": AS_OF,
+            "int_paid_orders": earlier,
             "customer_totals": AS_OF,
             "model_sales": earlier,
-            "shop_overview": earlier,
+            "shop_overview": AS_OF,
         }
     assert shop.query("SELECT count(*), min(run_id) FROM gold.int_published_marts") == [(4, "run")]
+
+
+def test_what_is_published_as_of_another_day_is_not_built_upon(shop: Workshop) -> None:
+    shop.run()
+    before = shop.published()
+    with pytest.raises(UsageError, match="not selected and published as of 2025-06-30") as caught:
+        shop.run("model_sales", as_of=datetime.date(2025, 2, 28))
+    assert caught.value.hint == "select +model_sales, or pass --as-of 2025-06-30"
+    assert shop.published() == before
 
 
 def test_a_rerun_publishes_the_same(once_run: Workshop) -> None:

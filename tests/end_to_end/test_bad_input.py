@@ -354,3 +354,10 @@ def test_a_second_process_that_holds_the_database_is_named(
     with held(database, by) as process:
         printed = refused(*words.split(), code=FAILED)
     assert_says(printed, "another process holds target/marts.duckdb", str(process), "hint: close")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_out_of_all_reason_is_the_callers_slip(day: str, marts: Marts) -> None:
+    done = marts("run", "--as-of", day)
+    assert done.returncode == 2
+    assert f"{day} is not between the years 1900 and 2200" in done.stderr

@@ -248,7 +248,9 @@ def test_ls_in_json_describes_the_selected_marts(marts: Marts) -> None:
 def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path: Path) -> None:
     done = marts("compile")
     assert done.returncode == DONE, done.stderr
-    assert sorted(re.findall(r"^-- (\w+)$", done.stdout, flags=re.MULTILINE)) == sorted(MARTS)
+    assert sorted(
+        re.findall(r"^-- (\w+), as of 2025-06-30$", done.stdout, flags=re.MULTILINE)
+    ) == sorted(MARTS)
     statements = [each for each in sqlglot.parse(done.stdout, dialect="duckdb") if each]
     assert len(statements) == len(MARTS)
     assert "read_parquet(" in done.stdout.lower()
@@ -345,16 +347,14 @@ def test_show_ends_quietly_when_its_reader_has_seen_enough(
     assert process.returncode == DONE
 
 
-def test_a_run_without_its_reader_says_by_its_exit_code_whether_it_published(
-    tmp_path: Path,
-) -> None:
+def test_a_run_goes_on_without_its_reader(tmp_path: Path) -> None:
     with left_by_its_reader("run", cwd=tmp_path, lines=1) as process:
         assert "Traceback" not in process.stderr.read()
     with duckdb.connect(str(tmp_path / "target/marts.duckdb"), read_only=True) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    published = {name for (name,) in tables} >= set(PUBLIC)
-    assert published == (process.returncode == DONE)
-    assert published or not tables
+    assert {name for (name,) in tables} >= set(PUBLIC)
+    assert process.returncode == DONE
+    assert (tmp_path / "target/run_results.json").exists()
 
 
 # options
