@@ -15,6 +15,7 @@ from conftest import BUNDLED
 from engines import GRAPH, DuckDBEngine
 from marts.core.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
+from reference.example import star
 from worlds import World, scripted_world, worlds
 
 
@@ -42,6 +43,13 @@ def test_marts_equal_their_twins(engine: DuckDBEngine, world: World) -> None:
 def test_marts_equal_their_twins_at_every_edge(engine: DuckDBEngine, as_of: str) -> None:
     world = scripted_world(datetime.date.fromisoformat(as_of))
     assert_marts_equal_twins(engine, world.tables, world.as_of)
+
+
+def test_marts_equal_their_twins_for_the_largest_amounts(engine: DuckDBEngine) -> None:
+    days = [f"2025-06-{day:02}" for day in range(1, 13)]
+    amounts = ["99999999.99", "0.01", "99999999.98"] * 4
+    world = star({"c1": list(zip(days, amounts, strict=True))})
+    assert_marts_equal_twins(engine, world, datetime.date(2025, 6, 30))
 
 
 @pytest.mark.parametrize("as_of", ["2025-06-30", "2024-12-31"])

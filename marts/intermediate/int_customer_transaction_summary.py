@@ -57,7 +57,8 @@ def int_customer_transaction_summary(
     summary = transactions.group_by("customer_id").aggregate(
         total_transactions=transactions.count(),
         lifetime_value=amount.sum(),
-        sum_of_squared_amounts=(amount * amount).sum(),
+        # Wide first: DuckDB multiplies decimals of up to 18 digits in 18 digits.
+        sum_of_squared_amounts=(amount.cast("decimal(28, 2)") * amount).sum(),
         min_transaction_value=amount.min(),
         max_transaction_value=amount.max(),
         median_transaction_value=amount.cast("float64").median(),

@@ -96,5 +96,6 @@ def _sample_stddev(
     squares: ibis.expr.types.DecimalColumn,
 ) -> ibis.expr.types.FloatingColumn:
     """Return the deviation from exact sums: sqrt((n Σx² - (Σx)²) / (n (n - 1))); 0 if n < 2."""
-    spread = count.cast("decimal(10, 0)") * squares - total * total
+    # Wide first: DuckDB multiplies decimals of up to 18 digits in 18 digits.
+    spread = count.cast("decimal(10, 0)") * squares - total.cast("decimal(28, 2)") * total
     return ratio(spread, count * (count - 1)).sqrt().fill_null(0)

@@ -41,7 +41,7 @@ FROM (
       "t7"."customer_id",
       COUNT(*) AS "total_transactions",
       SUM("t7"."transaction_amount") AS "lifetime_value",
-      SUM("t7"."transaction_amount" * "t7"."transaction_amount") AS "sum_of_squared_amounts",
+      SUM(CAST("t7"."transaction_amount" AS DECIMAL(28, 2)) * "t7"."transaction_amount") AS "sum_of_squared_amounts",
       MIN("t7"."transaction_amount") AS "min_transaction_value",
       MAX("t7"."transaction_amount") AS "max_transaction_value",
       QUANTILE_CONT(CAST("t7"."transaction_amount" AS DOUBLE), 0.5) AS "median_transaction_value",

@@ -42,7 +42,7 @@ FROM (
         CAST((
           CAST("t5"."total_transactions" AS DECIMAL(10, 0)) * "t5"."sum_of_squared_amounts"
         ) - (
-          "t5"."lifetime_value" * "t5"."lifetime_value"
+          CAST("t5"."lifetime_value" AS DECIMAL(28, 2)) * "t5"."lifetime_value"
         ) AS DOUBLE) / NULLIF(CAST("t5"."total_transactions" * (
           "t5"."total_transactions" - 1
         ) AS DOUBLE), 0)
