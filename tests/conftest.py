@@ -21,7 +21,12 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, derandomize=True)
 settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
-settings.load_profile("ci" if os.environ.get("CI") else "fast")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the profile, unless --hypothesis-profile has."""
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("ci" if os.environ.get("CI") else "fast")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
