@@ -87,6 +87,7 @@ class DuckDBBackend:
         self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
         self._connection = _connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
+        self._committed = False
 
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the data was made for, None where it does not say."""
@@ -160,6 +161,7 @@ class DuckDBBackend:
             self._connection.begin()
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.options.schema)}")
         self._built: list[str] = []
+        self._committed = False
 
     def build(
         self,
@@ -206,6 +208,7 @@ class DuckDBBackend:
             self._connection.execute(create)
             self._connection.execute(insert.sql(DIALECT))
             self._connection.commit()
+            self._committed = True
 
         with _translated("publish"):
             committing = self._worker.submit(commit)
@@ -213,6 +216,12 @@ class DuckDBBackend:
                 with suppress(KeyboardInterrupt):
                     wait([committing])
             committing.result()
+
+    def is_published(self) -> bool:
+        """Tell whether the transaction was committed."""
+        # The worker does one thing after the other: this waits for a commit under way.
+        self._worker.submit(lambda: None).result()
+        return self._committed
 
     def discard(self) -> None:
         """Roll the run's transaction back."""

@@ -94,6 +94,9 @@ class Backend(Protocol):
     def publish(self, as_of: datetime.date, run_id: str) -> None:
         """Let readers see all candidates, at once."""
 
+    def is_published(self) -> bool:
+        """Tell whether `publish` took effect, when it is over: an interrupt may hide its end."""
+
     def discard(self) -> None:
         """Drop the candidates; the published state stays. Does nothing without `begin`."""
 

@@ -123,6 +123,7 @@ class SnowflakeBackend:
         self._candidates: dict[str, Candidate] = {}
         self._run_id = ""
         self._stopping = threading.Event()
+        self._published = False
         current = self._connection()
         database = options.database or current.database
         if database is None:
@@ -259,6 +260,7 @@ class SnowflakeBackend:
             self.execute(merge, step="publish")
         except (EngineError, KeyboardInterrupt) as error:
             raise PartlyPublishedError(marts, [], error) from error
+        self._published = True
         # All is published: an interrupt now only leaves candidates, which are swept later.
         with suppress(KeyboardInterrupt):
             self.drop_candidates()
@@ -293,6 +295,10 @@ class SnowflakeBackend:
             yield _create_view(target, candidate.definition, candidate)
         else:
             yield ddl.replace_by_clone(target, self.place(self.candidate_name(candidate.name)))
+
+    def is_published(self) -> bool:
+        """Tell whether every target was replaced."""
+        return self._published
 
     def discard(self) -> None:
         """Cancel what runs and drop the candidates; what cannot be dropped is swept later."""

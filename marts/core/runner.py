@@ -137,7 +137,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
     try:
         status = execution.go(run_id)
     except KeyboardInterrupt:
-        status = "interrupted"
+        status = "published" if execution.publishes and backend.is_published() else "interrupted"
     except PartlyPublishedError as raised:
         status, error = "partly_published", raised
     except MartsError as raised:

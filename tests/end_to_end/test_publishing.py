@@ -212,7 +212,7 @@ def test_an_interrupt_before_the_first_mart_ends_the_run(
     assert contents(database) == before
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize("seconds", [0.0, 0.005, 0.01, 0.015, 0.02, 0.03])
 def test_an_interrupt_while_publishing_is_reported_as_it_ended(
     seconds: float, database: Path, before: Contents, after: Contents, portfolio: Path
 ) -> None:
