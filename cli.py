@@ -6,6 +6,7 @@ import datetime
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from marts.core.model import FixedAsOf
     from marts.core.plan import Plan
 
+interrupted = threading.Event()
+"""Somebody pressed Ctrl-C, or asked the process to end."""
+
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
@@ -55,7 +59,10 @@ EXIT_CODES = {
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 asked wrongly, 130 interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupted.clear()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    sys.unraisablehook = _unraisable
     try:
         code = marts.main(standalone_mode=False)
         sys.stdout.flush()
@@ -83,6 +90,18 @@ def _reader_left(error: BrokenPipeError | SystemExit) -> int:
         raise error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    # Python swallows what is raised while a finalizer runs, and Ibis has many: so the run looks
+    # at the flag, too, before each step.
+    interrupted.set()
+    raise KeyboardInterrupt
+
+
+def _unraisable(swallowed: sys.UnraisableHookArgs) -> None:
+    if not issubclass(swallowed.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(swallowed)
 
 
 def _print_error(error: Exception) -> None:
@@ -430,7 +449,7 @@ def _execute(
     console = terminal.console(to_stderr=as_json)
     versions = {"marts": version("marts"), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    with terminal.progress(console, plan) as observer:
+    with terminal.progress(console, plan, stop=interrupted) as observer:
         report = carry_out(plan, backend, run_id=_run_id(), observer=observer)
     results = artifacts.run_results(
         report,

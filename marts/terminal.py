@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
+from threading import Event
 
 import click
 from rich import box
@@ -54,22 +55,30 @@ def say(where: Console, line: Line) -> None:
 
 
 @contextmanager
-def progress(where: Console, plan: Plan) -> Iterator[Progress]:
-    """Print a line for each table when it is done; on a terminal, show what is going on."""
+def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
+    """Print a line for each table when it is done; on a terminal, show what is going on.
+
+    No step begins once `stop` is set: KeyboardInterrupt is raised instead.
+    """
     with where.status("") if where.is_terminal else nullcontext() as status:
-        yield Progress(where, status, Counter(table_of(step) for step in plan.steps))
+        yield Progress(where, status, Counter(table_of(step) for step in plan.steps), stop)
 
 
 class Progress:
     """Knows how many steps of each table are still to come."""
 
-    def __init__(self, where: Console, status: Status | None, to_come: Counter[str | None]) -> None:
+    def __init__(
+        self, where: Console, status: Status | None, to_come: Counter[str | None], stop: Event
+    ) -> None:
         self.where = where
         self.status = status
         self.to_come = to_come
+        self.stop = stop
 
     def started(self, step: Step) -> None:
         """Show what begins."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
         if self.status:
             self.status.update(doing(step))
 
