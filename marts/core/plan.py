@@ -220,6 +220,12 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
 
     Raises DefinitionError, with file and line, for whatever the function raises.
     """
+    table = defined_table(mart, tables, as_of)
+    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+
+
+def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
+    """Call a mart's function with its inputs; return what it returns, as the author left it."""
     try:
         table = mart.define(*(as_of if name == AS_OF else tables[name] for name in mart.parameters))
     except Exception as error:  # any slip of the author's, with the cause chained
@@ -237,7 +243,16 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
         raise DefinitionError(
             f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.place
         )
-    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+    return table
+
+
+def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:
+    """Return every mart as a query over the sources alone, and the sources, by name."""
+    tables = dict(sources)
+    for name in graph.order:
+        # A view of its own: Ibis would take columns of an expression read twice for one another's.
+        tables[name] = defining_query(graph.project.marts[name], tables, as_of).view()
+    return tables
 
 
 def column_comments(mart: Mart, project: Project) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import pytest
 
 from core.conftest import Write
@@ -28,6 +29,8 @@ from marts.core.plan import (
     TableFacts,
     column_comments,
     declared_facts,
+    inlined,
+    logical_tables,
     plan_checks,
     plan_run,
     sources_needed,
@@ -468,3 +471,15 @@ def test_as_of_is_what_the_plan_says() -> None:
     assert plan.as_of is later
     (query,) = (s.query for s in plan.steps if isinstance(s, Build) and s.mart.name == PAID)
     assert "MAKE_DATE(2030, 1, 2)" in ibis.to_sql(query, dialect="duckdb")
+
+
+def test_inlined_marts_read_the_sources_alone() -> None:
+    project, given = SHOP.project, declared_facts(SHOP.project, sources=SHOP.project.sources)
+    declared = logical_tables(project, given)
+    sources = {name: declared[name] for name in project.sources}
+    queries = inlined(SHOP, sources, FixedAsOf(AS_OF))
+    for name in SHOP.order:
+        read = {table.name for table in queries[name].op().find(ops.UnboundTable)}
+        assert read
+        assert read <= project.sources.keys()
+        assert queries[name].columns == declared[name].columns
