@@ -155,14 +155,22 @@ def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> i
 @marts.command()
 @run_options
 @option("--sources", is_flag=True, help="Check the sources instead of the marts.")
+@option(
+    "--relations",
+    is_flag=True,
+    help="Check, too, how each mart would answer changes to its sources.",
+)
 @json_option
-def test(sources: bool, as_json: bool, **settings: Any) -> int:
+def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
     """Check the marts as they are published, or the sources."""
     from marts.core.artifacts import prepare
     from marts.core.plan import plan_checks
+    from marts.core.relation_checks import with_relations
     from marts.core.runner import survey
 
     graph, selected = _selected(settings)
+    if relations:
+        graph = with_relations(graph)
     if sources:
         selected = ()
     prepare(settings["target"])

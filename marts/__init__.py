@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         table_check,
         unique,
     )
+    from marts.core.relation import relation
 
 __all__ = [
     "AsOf",
@@ -39,6 +40,7 @@ __all__ = [
     "money",
     "percent",
     "ratio",
+    "relation",
     "relationship",
     "row_check",
     "source",
@@ -48,7 +50,13 @@ __all__ = [
     "unique",
 ]
 
-_ROOMS = ("marts.core.contract", "marts.core.expressions", "marts.core.model", "ibis.expr.types")
+_ROOMS = (
+    "marts.core.contract",
+    "marts.core.expressions",
+    "marts.core.model",
+    "marts.core.relation",
+    "ibis.expr.types",
+)
 
 
 def __getattr__(name: str) -> Any:

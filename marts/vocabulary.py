@@ -3,7 +3,7 @@
 from marts import AsOf, Table, date, float64, int64, money, relationship, string, table_check
 
 CUSTOMER_ID = string("customer_id")
-CUSTOMER_KEY = string("customer_key")
+CUSTOMER_KEY = string("customer_key", moves="attribute")
 CUSTOMER_SEGMENT = string(
     "customer_segment",
     values=[
@@ -13,33 +13,40 @@ CUSTOMER_SEGMENT = string(
         "Budget-Conscious",
         "Stable Mid-Spenders",
     ],
+    moves=("judged", "history"),
 )
 SEGMENT_ASSIGNED_DATE = date("segment_assigned_date")
 METRIC_CALCULATED_DATE = date("metric_calculated_date")
 
-LIFETIME_VALUE = money("lifetime_value", at_least=0)
-TOTAL_TRANSACTIONS = int64("total_transactions", at_least=0)
-CUSTOMER_AGE_DAYS = int64("customer_age_days", at_least=0)
-AVG_SPEND_PER_DAY = float64("avg_spend_per_day", at_least=0)
-FIRST_TRANSACTION_DATE = date("first_transaction_date", null=True)
+LIFETIME_VALUE = money("lifetime_value", at_least=0, moves=("sum", "history"))
+TOTAL_TRANSACTIONS = int64("total_transactions", at_least=0, moves=("count", "history"))
+CUSTOMER_AGE_DAYS = int64("customer_age_days", at_least=0, moves="history")
+AVG_SPEND_PER_DAY = float64("avg_spend_per_day", at_least=0, moves=("sum", "history"))
+FIRST_TRANSACTION_DATE = date("first_transaction_date", null=True, moves="history")
 LAST_TRANSACTION_DATE = date("last_transaction_date", null=True)
-TENURE_MONTHS = int64("tenure_months", null=True, at_least=0)
+TENURE_MONTHS = int64("tenure_months", null=True, at_least=0, moves="history")
 
-AVG_TRANSACTION_VALUE = float64("avg_transaction_value", at_least=0)
-TRANSACTION_VALUE_STDDEV = float64("transaction_value_stddev", at_least=0)
-MIN_TRANSACTION_VALUE = money("min_transaction_value", at_least=0)
-MAX_TRANSACTION_VALUE = money("max_transaction_value", at_least=0)
-MEDIAN_TRANSACTION_VALUE = float64("median_transaction_value", at_least=0)
+AVG_TRANSACTION_VALUE = float64("avg_transaction_value", at_least=0, moves=("level", "history"))
+TRANSACTION_VALUE_STDDEV = float64(
+    "transaction_value_stddev", at_least=0, moves=("spread", "history")
+)
+MIN_TRANSACTION_VALUE = money("min_transaction_value", at_least=0, moves=("level", "history"))
+MAX_TRANSACTION_VALUE = money("max_transaction_value", at_least=0, moves=("level", "history"))
+MEDIAN_TRANSACTION_VALUE = float64(
+    "median_transaction_value", at_least=0, moves=("level", "history")
+)
 SPENDING_CONSISTENCY = string(
-    "spending_consistency", values=["No Transactions", "Consistent", "Moderate", "Variable"]
+    "spending_consistency",
+    values=["No Transactions", "Consistent", "Moderate", "Variable"],
+    moves=("judged", "history"),
 )
 
 SPEND_LAST_90_DAYS = money("spend_last_90_days", at_least=0)
 SPEND_PRIOR_90_DAYS = money("spend_prior_90_days", at_least=0)
 SPEND_CHANGE_PCT = float64("spend_change_pct", at_least=-100)
-AVG_MONTHLY_SPEND = float64("avg_monthly_spend", at_least=0)
-TRAVEL_SPEND_PCT = float64("travel_spend_pct", at_least=0, at_most=100)
-NECESSITIES_SPEND_PCT = float64("necessities_spend_pct", at_least=0, at_most=100)
+AVG_MONTHLY_SPEND = float64("avg_monthly_spend", at_least=0, moves="sum")
+TRAVEL_SPEND_PCT = float64("travel_spend_pct", at_least=0, at_most=100, moves="history")
+NECESSITIES_SPEND_PCT = float64("necessities_spend_pct", at_least=0, at_most=100, moves="history")
 
 MOM_TREND_CATEGORIES = (
     "First Month",

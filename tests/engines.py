@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from functools import cache
 
 import duckdb
 import pyarrow as pa
 
 from backends.duckdb import compile_query
-from marts.core.graph import link
+from marts.core.graph import Graph, link
 from marts.core.model import FixedAsOf
 from marts.core.plan import Build, declared_facts, plan_run
 from marts.core.project import load
@@ -18,23 +17,13 @@ from marts.core.project import load
 GRAPH = link(load("marts"))
 
 
-@cache
-def duckdb_sql(as_of: datetime.date, present: frozenset[str]) -> Mapping[str, str]:
-    """Return the SQL of each mart in build order, all tables in schema main."""
-    facts = declared_facts(GRAPH.project, sources=present)
-    plan = plan_run(GRAPH, GRAPH.order, facts, FixedAsOf(as_of))
-    return {
-        step.mart.name: compile_query(step.query, sources={}, schema="main")
-        for step in plan.steps
-        if isinstance(step, Build)
-    }
-
-
 class DuckDBEngine:
     """One connection in memory, reused from world to world."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph = GRAPH) -> None:
+        self.graph = graph
         self.connection = duckdb.connect(config={"threads": 2})
+        self._compiled: dict[tuple[datetime.date, frozenset[str]], Mapping[str, str]] = {}
 
     def build(
         self, tables: Mapping[str, pa.Table], as_of: datetime.date
@@ -42,9 +31,21 @@ class DuckDBEngine:
         """Return every mart of a world, and its SQL."""
         for name, table in tables.items():
             self.connection.register(name, table)
-        statements = duckdb_sql(as_of, frozenset(tables))
+        statements = self.sql(as_of, frozenset(tables))
         for name, sql in statements.items():
-            kind = GRAPH.project.marts[name].materialized
+            kind = self.graph.project.marts[name].materialized
             self.connection.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
         built = {name: self.connection.table(name).to_arrow_table() for name in statements}
         return built, statements
+
+    def sql(self, as_of: datetime.date, present: frozenset[str]) -> Mapping[str, str]:
+        """Return the SQL of each mart in build order, all tables in schema main."""
+        if (as_of, present) not in self._compiled:
+            facts = declared_facts(self.graph.project, sources=present)
+            plan = plan_run(self.graph, self.graph.order, facts, FixedAsOf(as_of))
+            self._compiled[as_of, present] = {
+                step.mart.name: compile_query(step.query, sources={}, schema="main")
+                for step in plan.steps
+                if isinstance(step, Build)
+            }
+        return self._compiled[as_of, present]

@@ -21,11 +21,14 @@ CORE = (
     "contract",
     "expressions",
     "model",
+    "relation",
     "project",
     "checks",
     "graph",
     "keys",
     "plan",
+    "difference",
+    "relation_checks",
     "lint",
     "concurrency",
     "runner",
@@ -195,12 +198,12 @@ def test_marts_import_ibis_the_front_door_and_the_vocabulary() -> None:
     )
 
 
-def test_sources_and_vocabulary_import_the_front_door_alone() -> None:
+def test_sources_relations_and_vocabulary_import_the_front_door_alone() -> None:
     offences(
         *(
             each
             for each in imports()
-            if each.by in ("marts.sources", "marts.vocabulary")
+            if each.by in ("marts.sources", "marts.vocabulary", "marts.relations")
             and each.module not in ("ibis", "marts")
         )
     )

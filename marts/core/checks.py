@@ -124,7 +124,9 @@ def count_query(
     rows = offending_rows(owner, check, tables, as_of)
     if isinstance(check, UniqueCheck):
         return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
-    return rows.aggregate(c0=rows.count())
+    # One column is enough to count by; others may cost a lot to say.
+    counted = rows.select(rows.columns[0])
+    return counted.aggregate(c0=counted.count())
 
 
 def sample_query(
@@ -205,6 +207,8 @@ def _say(
     """Call an author's expression; its slip becomes an error that names the check."""
     try:
         return expression(*tables)
+    except DefinitionError:
+        raise
     except Exception as error:  # whatever the author's lambda raises, with the cause chained
         columns = [name for t in tables if isinstance(t, ir.Table) for name in t.columns]
         raise _no_expression(

@@ -19,6 +19,9 @@ type_of = dt.dtype
 NAME = re.compile("[a-z_][a-z0-9_]*")
 """What engines that fold to upper case and those that fold to lower case agree on."""
 
+SUM = "sum"
+"""The word of columns that add up over rows of a source: money does, unless it says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -26,6 +29,8 @@ class Column:
 
     `type` is Ibis's spelling. Not null unless `null`; `values` are the accepted labels;
     `at_least` and `at_most` bound the value, both inclusive. Nulls pass all but the null check.
+    `moves` are words that the project's relations know: to which changes of the sources the
+    column answers.
     """
 
     name: str
@@ -35,15 +40,30 @@ class Column:
     values: tuple[str, ...] = ()
     at_least: int | None = None
     at_most: int | None = None
+    moves: tuple[str, ...] = ()
 
 
 def string(
-    name: str, *, null: bool = False, unique: bool = False, values: str | Iterable[str] = ()
+    name: str,
+    *,
+    null: bool = False,
+    unique: bool = False,
+    values: str | Iterable[str] = (),
+    moves: str | Iterable[str] = (),
 ) -> Column:
     """Declare a key or a label; `values` lists the accepted labels."""
-    if isinstance(values, str):
-        values = (values,)
-    return Column(name=name, type="string", null=null, unique=unique, values=tuple(values))
+    return Column(
+        name=name,
+        type="string",
+        null=null,
+        unique=unique,
+        values=_words(values),
+        moves=_words(moves),
+    )
+
+
+def _words(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def int64(
@@ -53,18 +73,37 @@ def int64(
     unique: bool = False,
     at_least: int | None = None,
     at_most: int | None = None,
+    moves: str | Iterable[str] = (),
 ) -> Column:
     """Declare a count, or a number of whole days or months."""
     return Column(
-        name=name, type="int64", null=null, unique=unique, at_least=at_least, at_most=at_most
+        name=name,
+        type="int64",
+        null=null,
+        unique=unique,
+        at_least=at_least,
+        at_most=at_most,
+        moves=_words(moves),
     )
 
 
 def float64(
-    name: str, *, null: bool = False, at_least: int | None = None, at_most: int | None = None
+    name: str,
+    *,
+    null: bool = False,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    moves: str | Iterable[str] = (),
 ) -> Column:
     """Declare an average, deviation, percentage or rate; NaN and infinity are violations."""
-    return Column(name=name, type="float64", null=null, at_least=at_least, at_most=at_most)
+    return Column(
+        name=name,
+        type="float64",
+        null=null,
+        at_least=at_least,
+        at_most=at_most,
+        moves=_words(moves),
+    )
 
 
 def decimal(
@@ -75,22 +114,34 @@ def decimal(
     null: bool = False,
     at_least: int | None = None,
     at_most: int | None = None,
+    moves: str | Iterable[str] = (),
 ) -> Column:
     """Declare an exact number with `scale` digits after the point."""
-    kind = f"decimal({precision}, {scale})"
-    return Column(name=name, type=kind, null=null, at_least=at_least, at_most=at_most)
+    return Column(
+        name=name,
+        type=f"decimal({precision}, {scale})",
+        null=null,
+        at_least=at_least,
+        at_most=at_most,
+        moves=_words(moves),
+    )
 
 
 def money(
-    name: str, *, null: bool = False, at_least: int | None = None, at_most: int | None = None
+    name: str,
+    *,
+    null: bool = False,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    moves: str | Iterable[str] = SUM,
 ) -> Column:
-    """Declare an amount of money: decimal(18,2), in the portfolio's currency."""
-    return decimal(name, 18, 2, null=null, at_least=at_least, at_most=at_most)
+    """Declare an amount of money: decimal(18,2), in the portfolio's currency; a sum by default."""
+    return decimal(name, 18, 2, null=null, at_least=at_least, at_most=at_most, moves=moves)
 
 
-def date(name: str, *, null: bool = False) -> Column:
+def date(name: str, *, null: bool = False, moves: str | Iterable[str] = ()) -> Column:
     """Declare a calendar date."""
-    return Column(name=name, type="date", null=null)
+    return Column(name=name, type="date", null=null, moves=_words(moves))
 
 
 def timestamp(name: str, *, null: bool = False) -> Column:
@@ -98,9 +149,9 @@ def timestamp(name: str, *, null: bool = False) -> Column:
     return Column(name=name, type="timestamp", null=null)
 
 
-def boolean(name: str, *, null: bool = False) -> Column:
+def boolean(name: str, *, null: bool = False, moves: str | Iterable[str] = ()) -> Column:
     """Declare a flag."""
-    return Column(name=name, type="boolean", null=null)
+    return Column(name=name, type="boolean", null=null, moves=_words(moves))
 
 
 def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:

@@ -9,9 +9,11 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from marts.core.checks import checks_of
+from marts.core.contract import SUM
 from marts.core.errors import DefinitionError, UsageError, did_you_mean
 from marts.core.model import Mart, RelationshipCheck, Source, TableCheck
 from marts.core.project import Project
+from marts.core.relation import Relation
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Graph:
 def link(project: Project) -> Graph:
     """Join the declarations by name.
 
-    Raises DefinitionError for an unknown input, of a mart or of a check, and for a cycle.
+    Raises DefinitionError for an unknown input, of a mart, a check or a relation, for a column's
+    word that no relation knows, and for a cycle.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -47,6 +50,9 @@ def link(project: Project) -> Graph:
                     hint=did_you_mean(name, known) or f"declare {name}, or rename the parameter",
                 )
         _refuse_check_flaws(table, project)
+    for relation in project.relations.values():
+        _refuse_relation_flaws(relation, project)
+    _refuse_unknown_words(project)
     return Graph(project, _order(project))
 
 
@@ -70,6 +76,35 @@ def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
                     table.place,
                     hint=did_you_mean(check.to_column, columns),
                 )
+
+
+def _refuse_relation_flaws(relation: Relation, project: Project) -> None:
+    for kind, names, known in (
+        ("source", (relation.source, *relation.inputs), project.sources),
+        ("mart", relation.marts, project.marts),
+    ):
+        for name in names:
+            if name not in known:
+                raise DefinitionError(
+                    f"relation {relation.name} names {name}, which is no {kind}",
+                    relation.place,
+                    hint=did_you_mean(name, known),
+                )
+
+
+def _refuse_unknown_words(project: Project) -> None:
+    relations = project.relations.values()
+    known = {SUM, *(word for relation in relations for word in relation.moves)}
+    for mart in project.marts.values():
+        for column in mart.columns:
+            for word in column.moves:
+                if word not in known:
+                    raise DefinitionError(
+                        f"{mart.name}: column {column.name} moves by {word!r},"
+                        " a word that no relation knows",
+                        mart.place,
+                        hint=did_you_mean(word, known) or f"known: {', '.join(sorted(known))}",
+                    )
 
 
 def _names_read(table: Source | Mart) -> list[tuple[str, str]]:

@@ -27,6 +27,10 @@ THIS = "this"
 """The parameter by which a table check names the table it belongs to."""
 
 
+INTERMEDIATE = "int_"
+"""How the names of tables begin that several marts share, and nothing outside relies on."""
+
+
 class AsOf(ABC):
     """The date of a run, as expressions use it; no expression asks the engine what day it is."""
 
@@ -158,6 +162,11 @@ class Mart:
         """The sources and marts it reads."""
         return tuple(name for name in self.parameters if name != AS_OF)
 
+    @property
+    def is_intermediate(self) -> bool:
+        """Tell whether it is an implementation matter, which nothing outside may rely on."""
+        return self.name.startswith(INTERMEDIATE)
+
 
 def source(
     name: str,
@@ -174,7 +183,7 @@ def source(
     """
     caller = sys._getframe(1)  # noqa: SLF001  (the declaration's file and line)
     place = place_of(caller.f_code.co_filename, caller.f_lineno)
-    columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
+    columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     comment, column_docs = _split_doc(doc)
     found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
     _refuse(f"source {name}", place, [*found, *_doc_flaws(columns, column_docs)])
@@ -206,7 +215,7 @@ def mart(
     without a query of checks: for a view whose rows are checked elsewhere. Raises DefinitionError,
     with file and line, where the declaration contradicts itself.
     """
-    columns, keys, checks = tuple(columns), _keys(grain), tuple(checks)
+    columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
@@ -229,7 +238,7 @@ def mart(
             materialized=materialized,
             unchecked=unchecked,
             define=define,
-            parameters=_parameters(define, f"mart {define.__name__}", place),
+            parameters=parameters_of(define, f"mart {define.__name__}", place),
             module=define.__module__,
             place=place,
         )
@@ -299,7 +308,7 @@ def table_check(
     return TableCheck(
         name=name,
         offending=offending,
-        parameters=_parameters(offending, f"check {name}", place),
+        parameters=parameters_of(offending, f"check {name}", place),
         severity=severity,
         threshold=threshold,
     )
@@ -330,7 +339,8 @@ def _doc_flaws(columns: tuple[Column, ...], documented: Mapping[str, str]) -> li
     ]
 
 
-def _keys(grain: str | Iterable[str]) -> tuple[str, ...]:
+def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of a grain, given as one name or several."""
     return (grain,) if isinstance(grain, str) else tuple(grain)
 
 
@@ -340,7 +350,8 @@ def place_of(file: str, line: int) -> str:
     return f"{file if relative.startswith('..') else relative}:{line}"
 
 
-def _parameters(function: Callable[..., object], what: str, place: str) -> tuple[str, ...]:
+def parameters_of(function: Callable[..., object], what: str, place: str) -> tuple[str, ...]:
+    """Return the parameters of an author's function; raises DefinitionError for unusual ones."""
     parameters = inspect.signature(function).parameters.values()
     _refuse(
         what,

@@ -251,7 +251,9 @@ def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[
     tables = dict(sources)
     for name in graph.order:
         # A view of its own: Ibis would take columns of an expression read twice for one another's.
-        tables[name] = defining_query(graph.project.marts[name], tables, as_of).view()
+        tables[name] = defining_query(graph.project.marts[name], tables, as_of).alias(
+            f"{name}_here"
+        )
     return tables
 
 

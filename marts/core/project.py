@@ -6,17 +6,18 @@ import importlib
 import pkgutil
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from marts.core.errors import DefinitionError, UsageError
 from marts.core.model import AS_OF, THIS, Mart, Source
+from marts.core.relation import Relation
 
 RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
 
-Declaration = TypeVar("Declaration", Source, Mart)
+Declaration = TypeVar("Declaration", Source, Mart, Relation)
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ class Project:
     package: str
     sources: dict[str, Source]
     marts: dict[str, Mart]
+    relations: dict[str, Relation] = field(default_factory=dict)
 
 
 def load(package: str) -> Project:
-    """Import every module below `package` and gather its sources and marts.
+    """Import every module below `package` and gather its sources, marts and relations.
 
     Raises UsageError where there is no such package, DefinitionError where a module does not
     import, or two declarations share a name.
@@ -45,7 +47,7 @@ def load(package: str) -> Project:
             )
         if name in RESERVED:
             raise DefinitionError(f"{name} names {RESERVED[name]}, no table", declared[0].place)
-    return Project(package, sources, marts)
+    return Project(package, sources, marts, _gather(modules, Relation))
 
 
 def _modules(package: str) -> Iterator[ModuleType]:

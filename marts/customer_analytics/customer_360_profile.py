@@ -54,17 +54,17 @@ from marts.vocabulary import (
         CUSTOMER_ID,
         CUSTOMER_KEY,
         # demographics
-        string("full_name"),
-        string("first_name"),
-        string("last_name"),
-        string("email"),
-        int64("age", at_least=18, at_most=100),
-        string("state"),
-        string("city"),
-        string("employment_status"),
+        string("full_name", moves="attribute"),
+        string("first_name", moves="attribute"),
+        string("last_name", moves="attribute"),
+        string("email", moves="attribute"),
+        int64("age", at_least=18, at_most=100, moves="attribute"),
+        string("state", moves="attribute"),
+        string("city", moves="attribute"),
+        string("employment_status", moves="attribute"),
         # account
-        string("card_type", values=["Standard", "Premium"]),
-        money("credit_limit", at_least=5_000, at_most=50_000),
+        string("card_type", values=["Standard", "Premium"], moves="attribute"),
+        money("credit_limit", at_least=5_000, at_most=50_000, moves="attribute"),
         date("account_open_date"),
         int64("account_age_days", at_least=0),
         # segmentation
@@ -76,7 +76,11 @@ from marts.vocabulary import (
         TOTAL_TRANSACTIONS,
         CUSTOMER_AGE_DAYS,
         AVG_SPEND_PER_DAY,
-        string("ltv_tier", values=["<$10K", "$10K-$50K", "$50K-$100K", "$100K+"]),
+        string(
+            "ltv_tier",
+            values=["<$10K", "$10K-$50K", "$50K-$100K", "$100K+"],
+            moves=("judged", "history"),
+        ),
         # average transaction
         AVG_TRANSACTION_VALUE,
         TRANSACTION_VALUE_STDDEV,
@@ -90,11 +94,13 @@ from marts.vocabulary import (
         SPEND_CHANGE_PCT,
         AVG_MONTHLY_SPEND,
         # month over month
-        int64("active_months", at_least=0),
+        int64("active_months", at_least=0, moves="history"),
         date("latest_month", null=True),
         money("latest_month_spend", null=True, at_least=0),
-        float64("latest_mom_change_pct", null=True, at_least=-100),
-        string("latest_mom_trend_category", null=True, values=MOM_TREND_CATEGORIES),
+        float64("latest_mom_change_pct", null=True, at_least=-100, moves="history"),
+        string(
+            "latest_mom_trend_category", null=True, values=MOM_TREND_CATEGORIES, moves="history"
+        ),
         # timeline
         FIRST_TRANSACTION_DATE,
         LAST_TRANSACTION_DATE,
@@ -111,17 +117,21 @@ from marts.vocabulary import (
         # preferences
         TRAVEL_SPEND_PCT,
         NECESSITIES_SPEND_PCT,
-        string("spending_profile", values=["Travel-Focused", "Necessity-Focused", "Balanced"]),
-        float64("credit_utilization_pct", at_least=0),
+        string(
+            "spending_profile",
+            values=["Travel-Focused", "Necessity-Focused", "Balanced"],
+            moves="history",
+        ),
+        float64("credit_utilization_pct", at_least=0, moves=("sum", "attribute")),
         # churn
         float64("churn_risk_score", null=True, at_least=0, at_most=100),
         string(
             "churn_risk_category", values=["High Risk", "Medium Risk", "Low Risk", "Not Scored"]
         ),
         # campaigns
-        boolean("eligible_for_retention_campaign"),
-        boolean("eligible_for_onboarding_campaign"),
-        boolean("eligible_for_premium_campaign"),
+        boolean("eligible_for_retention_campaign", moves=("judged", "history")),
+        boolean("eligible_for_onboarding_campaign", moves=("judged", "history")),
+        boolean("eligible_for_premium_campaign", moves=("judged", "history")),
         # metadata
         date("profile_updated_date"),
     ],

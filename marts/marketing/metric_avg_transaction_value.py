@@ -30,7 +30,7 @@ from marts.vocabulary import (
         TRANSACTION_VALUE_STDDEV,
         MIN_TRANSACTION_VALUE,
         MAX_TRANSACTION_VALUE,
-        int64("transaction_count", at_least=0),
+        int64("transaction_count", at_least=0, moves=("count", "history")),
         MEDIAN_TRANSACTION_VALUE,
         SPENDING_CONSISTENCY,
         METRIC_CALCULATED_DATE,

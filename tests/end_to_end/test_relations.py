@@ -1,0 +1,80 @@
+"""`marts test --relations`: the relations as queries, on both engines, by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from account import Account
+from conftest import marts_process
+from engines import GRAPH
+from fixtures.generate import Portfolio, generate
+from marts.core.relation_checks import relation_checks
+
+IMPLIED = {
+    (mart.name, check.name)
+    for mart in GRAPH.project.marts.values()
+    for check in relation_checks(GRAPH, mart)
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("portfolio")
+    generate(folder, Portfolio(customers=120, transactions=2_000))
+    return folder
+
+
+def made(folder: Path) -> dict[tuple[str, str], str]:
+    """Return the outcome of every check that the last command made."""
+    results = json.loads((folder / "target/run_results.json").read_text("utf-8"))
+    return {
+        (table["name"], check["name"]): check["outcome"]
+        for table in results["tables"]
+        for check in table["checks"]
+    }
+
+
+def test_duckdb_holds_all_relations(data: Path, tmp_path: Path) -> None:
+    words = ("--fixtures", data)
+    assert marts_process("run", *words, cwd=tmp_path).returncode == 0
+    done = marts_process("test", "--relations", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcomes = made(tmp_path)
+    assert len(IMPLIED) > 50
+    assert {outcomes[check] for check in IMPLIED} == {"pass"}
+
+
+# As queries these are long, and the emulator takes seconds for some marts'.
+ON_SNOWFLAKE = ("customer_segments", "metric_mom_spend_change")
+
+
+def test_snowflake_holds_all_relations(account: Account, data: Path, tmp_path: Path) -> None:
+    place = account.words(schema="RELATIONS")
+    as_of = ("--as-of", "2025-06-30")
+    assert account.call("load", *place, "--fixtures", data, cwd=tmp_path).returncode == 0
+    words = ("--backend", "snowflake", *place, *as_of)
+    assert account.call("run", *words, cwd=tmp_path).returncode == 0
+    selected = [word for name in ON_SNOWFLAKE for word in ("-s", name)]
+    done = account.call("test", "--relations", *selected, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcomes = made(tmp_path)
+    implied = [(mart, relation) for mart, relation in IMPLIED if mart in ON_SNOWFLAKE]
+    assert {relation for _, relation in implied} >= GRAPH.project.relations.keys()
+    assert {outcomes[check] for check in implied} == {"pass"}
+
+
+def test_what_was_published_by_another_day_breaks_relations(data: Path, tmp_path: Path) -> None:
+    words = ("-s", "+metric_mom_spend_change", "--fixtures", data)
+    earlier = ("--as-of", "2025-06-20")
+    assert marts_process("run", *words, *earlier, cwd=tmp_path).returncode == 0
+    checked = ("-s", "metric_mom_spend_change", "--relations", "--fixtures", data)
+    done = marts_process("test", *checked, "--as-of", "2025-06-30", cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "metric_mom_spend_change.later_transactions_change_nothing" in done.stdout
+    sample = "metric_mom_spend_change.each_transaction_twice.csv"
+    header, first, *_ = (tmp_path / "target/failures" / sample).read_text("utf-8").splitlines()
+    assert header == "customer_id,month,differs_in"
+    assert "metric_calculated_date 2025-06-20 → 2025-06-30" in first
