@@ -1,0 +1,96 @@
+"""Data sets that every engine builds the marts of: bundled, many small worlds in one, generated."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, Phase, given, settings
+
+from conftest import BUNDLED
+from fixtures.generate import Portfolio, generate
+from reference.example import SCHEMAS, UNKNOWN_CUSTOMER_KEY
+from worlds import World, scripted_world, worlds
+
+WORLDS = 40
+# Columns that name a customer, a version or a transaction: of one world alone, then.
+KEYS = {"customer_key", "customer_id", "transaction_key", "transaction_id"}
+LARGER = Portfolio(customers=5_000, transactions=120_000, seed=7)
+
+
+def bundled() -> World:
+    """Return the data that `marts run` builds from, as of its last day."""
+    return World(_read(BUNDLED), datetime.date(2025, 6, 30))
+
+
+def larger() -> World:
+    """Return 5,000 generated customers, as of a day with six weeks of transactions after it."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), LARGER)
+        return World(_read(Path(folder)), datetime.date(2025, 5, 17))
+
+
+def many_worlds(as_of: datetime.date) -> World:
+    """Return the same drawn worlds in every run, and the one that meets every edge, as one."""
+    return World(packed([*drawn(as_of), scripted_world(as_of)]), as_of)
+
+
+DATA_SETS: Mapping[str, Callable[[], World]] = {
+    "bundled": bundled,
+    "worlds of 2024-06-15": partial(many_worlds, datetime.date(2024, 6, 15)),
+    "worlds of 2024-02-29": partial(many_worlds, datetime.date(2024, 2, 29)),
+    "5,000 customers": larger,
+}
+
+
+def drawn(as_of: datetime.date) -> Sequence[World]:
+    """Return worlds that hypothesis draws, the same in every run."""
+    found: list[World] = []
+
+    @settings(
+        max_examples=WORLDS,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(world=worlds(as_of_dates=(as_of,)))
+    def collect(world: World) -> None:
+        found.append(world)
+
+    collect()
+    return found
+
+
+def packed(several: Sequence[World]) -> dict[str, pa.Table]:
+    """Return the tables of several worlds as one world's, with names that tell them apart."""
+    return {
+        name: pa.concat_tables(
+            _renamed(world.tables[name], f"w{number}-")
+            for number, world in enumerate(several)
+            if name in world.tables
+        )
+        for name in SCHEMAS
+        if name != "dim_merchant_category"
+    } | {"dim_merchant_category": several[0].tables["dim_merchant_category"]}
+
+
+def _renamed(table: pa.Table, prefix: str) -> pa.Table:
+    for number, column in enumerate(table.schema):
+        if column.name in KEYS:
+            values = table.column(number)
+            named = pc.binary_join_element_wise(prefix, values, "")
+            known = pc.not_equal(values, UNKNOWN_CUSTOMER_KEY)
+            table = table.set_column(number, column, pc.if_else(known, named, values))
+    return table
+
+
+def _read(folder: Path) -> dict[str, pa.Table]:
+    return {path.stem: pq.read_table(path) for path in sorted(folder.glob("*.parquet"))}

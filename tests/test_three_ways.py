@@ -1,0 +1,95 @@
+"""Three ways to the same number: Snowflake's SQL, DuckDB's and the pandas twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from account import Account
+from account import account as open_account
+from compare import assert_same_table
+from data_sets import DATA_SETS
+from engines import GRAPH, DuckDBEngine
+from reference.all_marts import GRAINS, TWINS
+from worlds import World
+
+
+@dataclass(frozen=True)
+class Built:
+    """Every mart of a data set, by who built it; `sql` is DuckDB's."""
+
+    on_snowflake: Mapping[str, pa.Table]
+    on_duckdb: Mapping[str, pa.Table]
+    twins: Mapping[str, pd.DataFrame]
+    sql: Mapping[str, str]
+    is_scored: bool
+
+
+@pytest.fixture(scope="module")
+def account(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=DATA_SETS)
+def built(
+    request: pytest.FixtureRequest, account: Account, tmp_path_factory: pytest.TempPathFactory
+) -> Built:
+    data = DATA_SETS[request.param]()
+    schema = f"THREE_WAYS_{list(DATA_SETS).index(request.param)}"
+    on_duckdb, sql = DuckDBEngine().build(data.tables, data.as_of)
+    return Built(
+        on_snowflake=build_on_snowflake(account, schema, tmp_path_factory.mktemp("data"), data),
+        on_duckdb=on_duckdb,
+        twins={name: twin(data.tables, data.as_of) for name, twin in TWINS.items()},
+        sql=sql,
+        is_scored="churn_predictions" in data.tables,
+    )
+
+
+def build_on_snowflake(
+    account: Account, schema: str, folder: Path, data: World
+) -> Mapping[str, pa.Table]:
+    """Load a data set by way of an empty folder, run all marts beside it, and return these."""
+    for name, table in data.tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    place = account.words(schema=schema)
+    loaded = account.call("load", *place, "--fixtures", folder, cwd=folder)
+    assert loaded.returncode == 0, loaded.stderr
+    words = ("run", "--backend", "snowflake", *place, "--as-of", data.as_of)
+    done = account.call(*words, cwd=folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return {name: account.table(schema, name) for name in GRAPH.project.marts}
+
+
+@pytest.mark.parametrize("mart", TWINS)
+def test_snowflake_equals_the_twin(mart: str, built: Built) -> None:
+    actual, expected = built.on_snowflake[mart], built.twins[mart]
+    assert_same_table(actual, expected, grain=GRAINS[mart], sql=built.sql[mart])
+
+
+@pytest.mark.parametrize("mart", TWINS)
+def test_duckdb_equals_the_twin(mart: str, built: Built) -> None:
+    actual, expected = built.on_duckdb[mart], built.twins[mart]
+    assert_same_table(actual, expected, grain=GRAINS[mart], sql=built.sql[mart])
+
+
+@pytest.mark.parametrize("mart", GRAPH.project.marts)
+def test_snowflake_equals_duckdb(mart: str, built: Built) -> None:
+    actual, expected = built.on_snowflake[mart], built.on_duckdb[mart]
+    grain = GRAPH.project.marts[mart].grain
+    assert_same_table(actual, expected, grain=grain, sql=built.sql[mart])
+
+
+def test_the_data_reach_every_segment_and_score(built: Built) -> None:
+    profile = built.twins["customer_360_profile"]
+    assert profile["customer_segment"].nunique() == 5
+    assert profile["churn_risk_category"].nunique() == (4 if built.is_scored else 1)
