@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +19,6 @@ from fixtures.generate import Portfolio, generate
 from reference.example import SCHEMAS, UNKNOWN_CUSTOMER_KEY
 from worlds import World, scripted_world, worlds
 
-WORLDS = 40
 # Columns that name a customer, a version or a transaction: of one world alone, then.
 KEYS = {"customer_key", "customer_id", "transaction_key", "transaction_id"}
 LARGER = Portfolio(customers=5_000, transactions=120_000, seed=7)
@@ -36,25 +36,32 @@ def larger() -> World:
         return World(_read(Path(folder)), datetime.date(2025, 5, 17))
 
 
-def many_worlds(as_of: datetime.date) -> World:
-    """Return the same drawn worlds in every run, and the one that meets every edge, as one."""
-    return World(packed([*drawn(as_of), scripted_world(as_of)]), as_of)
+def many_worlds(as_of: datetime.date, number: int) -> World:
+    """Return drawn worlds, the same in every run, and the one that meets every edge, as one."""
+    return World(packed([*drawn(as_of, number), scripted_world(as_of)]), as_of)
 
 
-DATA_SETS: Mapping[str, Callable[[], World]] = {
+DataSets: TypeAlias = Mapping[str, Callable[[], World]]
+
+
+def worlds_of(days: Sequence[datetime.date], *, number: int) -> DataSets:
+    """Return a data set for each day, of many worlds."""
+    return {f"worlds of {day}": partial(many_worlds, day, number) for day in days}
+
+
+DATA_SETS: DataSets = {
     "bundled": bundled,
-    "worlds of 2024-06-15": partial(many_worlds, datetime.date(2024, 6, 15)),
-    "worlds of 2024-02-29": partial(many_worlds, datetime.date(2024, 2, 29)),
+    **worlds_of([datetime.date(2024, 6, 15), datetime.date(2024, 2, 29)], number=40),
     "5,000 customers": larger,
 }
 
 
-def drawn(as_of: datetime.date) -> Sequence[World]:
+def drawn(as_of: datetime.date, number: int) -> Sequence[World]:
     """Return worlds that hypothesis draws, the same in every run."""
     found: list[World] = []
 
     @settings(
-        max_examples=WORLDS,
+        max_examples=number,
         derandomize=True,
         database=None,
         deadline=None,

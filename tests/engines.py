@@ -17,6 +17,15 @@ from marts.core.project import load
 GRAPH = link(load("marts"))
 
 
+def builds(
+    graph: Graph, as_of: datetime.date, present: frozenset[str]
+) -> tuple[Build, ...]:
+    """Return what builds each mart, in order, where these sources are present."""
+    facts = declared_facts(graph.project, sources=present)
+    plan = plan_run(graph, graph.order, facts, FixedAsOf(as_of))
+    return tuple(step for step in plan.steps if isinstance(step, Build))
+
+
 class DuckDBEngine:
     """One connection in memory, reused from world to world."""
 
@@ -41,11 +50,8 @@ class DuckDBEngine:
     def sql(self, as_of: datetime.date, present: frozenset[str]) -> Mapping[str, str]:
         """Return the SQL of each mart in build order, all tables in schema main."""
         if (as_of, present) not in self._compiled:
-            facts = declared_facts(self.graph.project, sources=present)
-            plan = plan_run(self.graph, self.graph.order, facts, FixedAsOf(as_of))
             self._compiled[as_of, present] = {
                 step.mart.name: compile_query(step.query, sources={}, schema="main")
-                for step in plan.steps
-                if isinstance(step, Build)
+                for step in builds(self.graph, as_of, present)
             }
         return self._compiled[as_of, present]

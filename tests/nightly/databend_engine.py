@@ -1,0 +1,89 @@
+"""Databend, embedded: runs the marts' Snowflake SQL, and shares nothing with DuckDB or fakesnow.
+
+What it lacks of Snowflake's dialect is adapted, by a function for each thing; `test_databend.py`
+shows that each is needed, and in what else that the marts might meet the two differ.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from sqlglot import Expr, exp, parse_one
+
+from backends.snowflake import DIALECT, Namespace, compile_query
+from engines import GRAPH, builds
+
+SOURCES, MARTS = Namespace("RAW"), Namespace("GOLD")
+ARRIVED = "arrived"
+
+Adaptation: TypeAlias = Callable[[Expr], Expr]
+"""Returns a node of a statement, or another in its place."""
+
+
+def date_from_parts(node: Expr) -> Expr:
+    """Write DATE_FROM_PARTS(2025, 6, 30) as a cast of '2025-06-30'.
+
+    Databend has it from https://github.com/databendlabs/databend/pull/19873 on.
+    """
+    if not isinstance(node, exp.DateFromParts):
+        return node
+    parts = [int(node.args[part].name) for part in ("year", "month", "day")]
+    return exp.cast(exp.Literal.string(str(datetime.date(*parts))), "DATE")
+
+
+def timestamp_without_zone(node: Expr) -> Expr:
+    """Write TIMESTAMPNTZ as TIMESTAMP, Databend's only such type: an instant, shown in UTC."""
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMPNTZ:
+        return exp.DataType(this=exp.DataType.Type.TIMESTAMP)
+    return node
+
+
+ADAPTATIONS: tuple[Adaptation, ...] = (date_from_parts, timestamp_without_zone)
+
+
+def adapted(sql: str) -> str:
+    """Return a Snowflake query as Databend takes it."""
+    tree: Expr = parse_one(sql, read=DIALECT)
+    for adaptation in ADAPTATIONS:
+        tree = tree.transform(adaptation)
+    return tree.sql(DIALECT, pretty=True)
+
+
+class DatabendEngine:
+    """One connection, reused from data set to data set."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        for namespace in (SOURCES, MARTS):
+            self.connection.execute(f'CREATE DATABASE "{namespace}"')
+
+    def build(
+        self, tables: Mapping[str, pa.Table], as_of: datetime.date
+    ) -> tuple[dict[str, pa.Table], Mapping[str, str]]:
+        """Return every mart of a data set, and its SQL."""
+        for name, table in tables.items():
+            self._load(name, table)
+        statements: dict[str, str] = {}
+        for step in builds(as_of, frozenset(tables)):
+            name, kind = step.mart.name, step.mart.materialized
+            sql = compile_query(
+                step.query, sources=tables, source_namespace=SOURCES, namespace=MARTS
+            )
+            statements[name] = adapted(sql)
+            place = MARTS.place(name).sql(DIALECT)
+            self.connection.execute(f"CREATE OR REPLACE {kind} {place} AS {statements[name]}")
+        return {name: self._table(name) for name in GRAPH.project.marts}, statements
+
+    def _load(self, name: str, table: pa.Table) -> None:
+        named = table.rename_columns([column.upper() for column in table.column_names])
+        self.connection.register(ARRIVED, named)
+        place = SOURCES.place(name).sql(DIALECT)
+        self.connection.execute(f"CREATE OR REPLACE TABLE {place} AS SELECT * FROM {ARRIVED}")
+        self.connection.execute(f"DROP VIEW {ARRIVED}")
+
+    def _table(self, name: str) -> pa.Table:
+        rows = self.connection.sql(f"SELECT * FROM {MARTS.place(name).sql(DIALECT)}").arrow()
+        return rows.rename_columns([column.lower() for column in rows.column_names])
