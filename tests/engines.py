@@ -17,9 +17,7 @@ from marts.core.project import load
 GRAPH = link(load("marts"))
 
 
-def builds(
-    graph: Graph, as_of: datetime.date, present: frozenset[str]
-) -> tuple[Build, ...]:
+def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple[Build, ...]:
     """Return what builds each mart, in order, where these sources are present."""
     facts = declared_facts(graph.project, sources=present)
     plan = plan_run(graph, graph.order, facts, FixedAsOf(as_of))

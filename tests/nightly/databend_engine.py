@@ -67,7 +67,7 @@ class DatabendEngine:
         for name, table in tables.items():
             self._load(name, table)
         statements: dict[str, str] = {}
-        for step in builds(as_of, frozenset(tables)):
+        for step in builds(GRAPH, as_of, frozenset(tables)):
             name, kind = step.mart.name, step.mart.materialized
             sql = compile_query(
                 step.query, sources=tables, source_namespace=SOURCES, namespace=MARTS
