@@ -26,10 +26,12 @@ CORE = (
     "checks",
     "graph",
     "keys",
+    "origin",
     "plan",
     "difference",
     "relation_checks",
     "lint",
+    "edges",
     "concurrency",
     "runner",
     "artifacts",
@@ -209,14 +211,14 @@ def test_sources_relations_and_vocabulary_import_the_front_door_alone() -> None:
     )
 
 
-def test_the_generator_knows_of_marts_the_errors_alone() -> None:
+def test_fixtures_know_of_marts_the_errors_and_the_edges_alone() -> None:
     offences(
         *(
             each
             for each in imports()
             if is_below(each.by, "fixtures")
             and top(each.module) in OURS
-            and not is_below(each.module, "fixtures", "marts.core.errors")
+            and not is_below(each.module, "fixtures", "marts.core.errors", "marts.core.edges")
         )
     )
 

@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 
 from marts.core.keys import Key, Keys, keys_of
 from marts.core.model import Mart, Source, place_of
+from marts.core.origin import meaning
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan
 
 
@@ -173,23 +174,13 @@ def _operands(op: ops.Node) -> list[ops.Value]:
     return [operand for operand in found if isinstance(operand, ops.Value)]
 
 
-def _meaning(op: ops.Value) -> ops.Value:
-    """Return what a column was computed as; a column of a table, a join or a union is itself."""
-    while isinstance(op, ops.Field):
-        value = getattr(op.rel, "values", {}).get(op.name)
-        if value is None or value == op:
-            return op
-        op = value
-    return op.func if isinstance(op, ops.WindowFunction) else op
-
-
 # Snowflake's functions that answer in floats whatever they are asked in.
 ALWAYS_FLOAT = (ops.Sqrt, ops.Exp, ops.Ln, ops.Log, ops.Log2, ops.Log10, ops.Power)
 
 
 def _is_float(op: ops.Value) -> bool:
     """Tell whether engines compute in floats: `1.5` is a decimal to them, and so is 1 / 3."""
-    op = _meaning(op)
+    op = meaning(op)
     if not op.dtype.is_floating():
         return False
     if isinstance(op, (ops.Field, ops.Cast, *ALWAYS_FLOAT)):
@@ -202,9 +193,9 @@ def _none_is_float(op: ops.Value) -> bool:
 
 
 def _is_unguarded(division: ops.Binary) -> bool:
-    by = _meaning(division.right)
+    by = meaning(division.right)
     while isinstance(by, ops.Cast):
-        by = _meaning(by.arg)
+        by = meaning(by.arg)
     match by:
         case ops.Literal():
             return by.value is not None and not by.value
@@ -233,7 +224,7 @@ def _is_unsorted(limit: ops.Limit) -> bool:
 
 def _is_misjudged(op: ops.Value) -> bool:
     """Tell whether an engine's type of an expression is another than Ibis believes."""
-    op = _meaning(op)
+    op = meaning(op)
     if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
         return not _is_float(op)
     arithmetic = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Modulus, ops.Round)
