@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).parent.parent
 BUNDLED = REPOSITORY / "fixtures"
+SAVED_WORLDS = REPOSITORY / "tests/worlds"
 
 # A slow machine is no defect of an example.
 settings.register_profile(
@@ -27,9 +28,31 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose the profile, unless --hypothesis-profile has."""
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("ci" if os.environ.get("CI") else "fast")
+    folder = folder_to_save_in(config)
+    # Before the tests begin, that is, and so not in the workers of pytest-xdist.
+    if folder and folder.exists() and not hasattr(config, "workerinput"):
+        raise pytest.UsageError(f"{folder} is there already: choose another name, or remove it")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say whether --save-world found a world to save."""
+    if folder := folder_to_save_in(config):
+        what = f"saved {folder}" if folder.exists() else "no world failed: nothing was saved"
+        terminalreporter.write_line(what)
+
+
+def folder_to_save_in(config: pytest.Config) -> Path | None:
+    """Return where a failing world is to be saved, if it is."""
+    name: str | None = config.getoption("--save-world")
+    return SAVED_WORLDS / name if name else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--save-world", metavar="NAME", help="keep a failing world in tests/worlds/NAME"
+    )
     parser.addoption(
         "--update-sql", action="store_true", help="write tests/sql/ anew from what is compiled"
     )

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from conftest import BUNDLED
 from fixtures.generate import Portfolio, generate
-from reference.example import SCHEMAS, UNKNOWN_CUSTOMER_KEY
-from worlds import World, scripted_world, worlds
+from fixtures.stars import SCHEMAS, UNKNOWN_CUSTOMER_KEY
+from saved_worlds import saved_worlds
+from worlds import World, corpus_world, worlds
 
 # Columns that name a customer, a version or a transaction: of one world alone, then.
 KEYS = {"customer_key", "customer_id", "transaction_key", "transaction_id"}
@@ -37,8 +38,9 @@ def larger() -> World:
 
 
 def many_worlds(as_of: datetime.date, number: int) -> World:
-    """Return drawn worlds, and the one that meets every edge, as one."""
-    return World(packed([*drawn(as_of, number), scripted_world(as_of)]), as_of)
+    """Return drawn worlds, those that were kept of that date, and the corpus, as one."""
+    kept = [world for world in saved_worlds().values() if world.as_of == as_of]
+    return World(packed([*drawn(as_of, number), *kept, corpus_world(as_of)]), as_of)
 
 
 DataSets: TypeAlias = Mapping[str, Callable[[], World]]
@@ -49,9 +51,12 @@ def worlds_of(days: Sequence[datetime.date], *, number: int) -> DataSets:
     return {f"worlds of {day}": partial(many_worlds, day, number) for day in days}
 
 
+DRAWN_DATES = (datetime.date(2024, 6, 15), datetime.date(2024, 2, 29))
+KEPT_DATES = {world.as_of for world in saved_worlds().values()}
 DATA_SETS: DataSets = {
     "bundled": bundled,
-    **worlds_of([datetime.date(2024, 6, 15), datetime.date(2024, 2, 29)], number=40),
+    **worlds_of(DRAWN_DATES, number=40),
+    **worlds_of(sorted(KEPT_DATES - set(DRAWN_DATES)), number=1),
     "5,000 customers": larger,
 }
 

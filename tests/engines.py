@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
 
 import duckdb
 import pyarrow as pa
@@ -24,20 +26,42 @@ def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple
     return tuple(step for step in plan.steps if isinstance(step, Build))
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How an engine is handed its rows: in which order, the facts in how many pieces; threads."""
+
+    shuffle: int = 0
+    pieces: int = 1
+    threads: int = 1
+
+    def permuted(self, table: pa.Table) -> pa.Table:
+        """Return the rows in another order; shuffle 0 leaves them as they are."""
+        order = list(range(table.num_rows))
+        Random(self.shuffle).shuffle(order)
+        return table.take(pa.array(order, pa.int64())) if self.shuffle else table
+
+    def cut(self, table: pa.Table) -> list[pa.Table]:
+        """Return consecutive pieces, the last of which may be short or empty."""
+        size = -(-table.num_rows // self.pieces)
+        return [table.slice(n * size, size) for n in range(self.pieces)]
+
+
 class DuckDBEngine:
     """One connection in memory, reused from world to world."""
 
     def __init__(self, graph: Graph = GRAPH) -> None:
         self.graph = graph
-        self.connection = duckdb.connect(config={"threads": 2})
+        self.connection = duckdb.connect()
         self._compiled: dict[tuple[datetime.date, frozenset[str]], Mapping[str, str]] = {}
 
     def build(
-        self, tables: Mapping[str, pa.Table], as_of: datetime.date
+        self, tables: Mapping[str, pa.Table], as_of: datetime.date, layout: Layout = Layout()
     ) -> tuple[dict[str, pa.Table], Mapping[str, str]]:
         """Return every mart of a world, and its SQL."""
+        self.connection.execute(f"SET threads = {layout.threads}")
         for name, table in tables.items():
-            self.connection.register(name, table)
+            rows = layout.permuted(table)
+            self._register(name, layout.cut(rows) if name == "fct_transactions" else [rows])
         statements = self.sql(as_of, frozenset(tables))
         for name, sql in statements.items():
             kind = self.graph.project.marts[name].materialized
@@ -53,3 +77,13 @@ class DuckDBEngine:
                 for step in builds(self.graph, as_of, present)
             }
         return self._compiled[as_of, present]
+
+    def _register(self, name: str, pieces: Sequence[pa.Table]) -> None:
+        """Show several pieces as one table, as an engine shows files."""
+        if len(pieces) == 1:
+            self.connection.register(name, pieces[0])
+            return
+        for number, rows in enumerate(pieces):
+            self.connection.register(f"{name}_{number}", rows)
+        union = " UNION ALL ".join(f"FROM {name}_{number}" for number in range(len(pieces)))
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {union}")

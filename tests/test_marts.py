@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from pathlib import Path
 
-import pyarrow as pa
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
 from compare import assert_same_table
+from conftest import folder_to_save_in
 from data_sets import bundled
-from engines import GRAPH, DuckDBEngine
+from engines import GRAPH, DuckDBEngine, Layout
+from fixtures.corpus import AS_OF, write_corpus
 from marts.core.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
-from reference.example import star
-from worlds import World, scripted_world, worlds
+from saved_worlds import kept_if_failing, saved_worlds
+from workshop import Workshop
+from worlds import EDGES, World, corpus_world, worlds
 
 
 @pytest.fixture(scope="module")
@@ -23,40 +27,64 @@ def engine() -> DuckDBEngine:
     return DuckDBEngine()
 
 
-def assert_marts_equal_twins(
-    engine: DuckDBEngine, tables: Mapping[str, pa.Table], as_of: datetime.date
-) -> None:
-    built, statements = engine.build(tables, as_of)
+def assert_marts_equal_twins(engine: DuckDBEngine, world: World) -> None:
+    built, statements = engine.build(world.tables, world.as_of, world.layout)
     for name, twin in TWINS.items():
         assert_same_table(
-            built[name], twin(tables, as_of), grain=GRAINS[name], sql=statements[name]
+            built[name],
+            twin(world.tables, world.as_of),
+            grain=GRAINS[name],
+            sql=statements[name],
         )
 
 
 @given(world=worlds())
-def test_marts_equal_their_twins(engine: DuckDBEngine, world: World) -> None:
-    assert_marts_equal_twins(engine, world.tables, world.as_of)
+def test_marts_equal_their_twins(
+    engine: DuckDBEngine, pytestconfig: pytest.Config, world: World
+) -> None:
+    with kept_if_failing(world, folder_to_save_in(pytestconfig)):
+        assert_marts_equal_twins(engine, world)
 
 
-@pytest.mark.parametrize("as_of", ["2025-06-30", "2024-02-29", "2024-03-01"])
-def test_marts_equal_their_twins_at_every_edge(engine: DuckDBEngine, as_of: str) -> None:
-    world = scripted_world(datetime.date.fromisoformat(as_of))
-    assert_marts_equal_twins(engine, world.tables, world.as_of)
+@pytest.mark.parametrize("name", saved_worlds())
+def test_marts_equal_their_twins_on_saved_worlds(engine: DuckDBEngine, name: str) -> None:
+    assert_marts_equal_twins(engine, saved_worlds()[name])
 
 
-def test_marts_equal_their_twins_for_the_largest_amounts(engine: DuckDBEngine) -> None:
-    days = [f"2025-06-{day:02}" for day in range(1, 13)]
-    amounts = ["99999999.99", "0.01", "99999999.98"] * 4
-    world = star({"c1": list(zip(days, amounts, strict=True))})
-    assert_marts_equal_twins(engine, world, datetime.date(2025, 6, 30))
+@pytest.mark.parametrize("as_of", ["2024-06-15", "2024-02-29", "2025-01-01"])
+def test_marts_equal_their_twins_on_the_corpus(engine: DuckDBEngine, as_of: str) -> None:
+    assert_marts_equal_twins(engine, corpus_world(datetime.date.fromisoformat(as_of)))
 
 
-def test_marts_equal_their_twins_on_the_bundled_data_as_of_a_past_day(engine: DuckDBEngine) -> None:
-    assert_marts_equal_twins(engine, bundled().tables, datetime.date(2024, 12, 31))
+def test_marts_equal_their_twins_on_the_corpus_in_many_files(tmp_path: Path) -> None:
+    """As users have it: the backend reads Parquet, in pieces, and all checks are made."""
+    shop = Workshop(tmp_path, GRAPH)
+    write_corpus(shop.data, EDGES, AS_OF)
+    facts = shop.data / "fct_transactions.parquet"
+    pieces = Layout(pieces=3).cut(pq.read_table(facts))
+    facts.unlink()
+    facts.with_suffix("").mkdir()
+    for number, piece in enumerate(pieces):
+        pq.write_table(piece, facts.with_suffix("") / f"part-{number}.parquet")
+    report = shop.run(as_of=AS_OF, source_checks=True)
+    assert (report.status, report.failures) == ("published", [])
+    with duckdb.connect(str(shop.database), read_only=True) as reader:
+        for name in TWINS:
+            assert_same_table(
+                reader.table(f"gold.{name}").to_arrow_table(),
+                TWINS[name](corpus_world().tables, AS_OF),
+                grain=GRAINS[name],
+            )
+
+
+def test_marts_equal_their_twins_on_the_bundled_data_of_an_earlier_day(
+    engine: DuckDBEngine,
+) -> None:
+    assert_marts_equal_twins(engine, World(bundled().tables, datetime.date(2024, 12, 31)))
 
 
 def test_marts_have_the_types_of_their_contracts(engine: DuckDBEngine) -> None:
-    built, _ = engine.build(scripted_world().tables, scripted_world().as_of)
+    built, _ = engine.build(corpus_world().tables, AS_OF)
     for name, mart in GRAPH.project.marts.items():
         assert built[name].schema == schema_of(mart.columns).to_pyarrow(), name
 

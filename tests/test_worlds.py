@@ -2,16 +2,14 @@
 
 from collections import Counter
 from datetime import date, timedelta
-from decimal import Decimal
 
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis.vendor.pretty import pretty
 
 from reference.all_marts import GRAINS, TWINS, expected
 from reference.example import SCHEMAS
-from worlds import World, scripted_world, worlds
+from worlds import World, worlds
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
 SEARCH = settings(
@@ -27,7 +25,10 @@ SEARCH = settings(
 @given(world=worlds())
 def test_a_world_is_a_star_within_the_spec(world: World) -> None:
     for name, table in world.tables.items():
-        assert table.schema == SCHEMAS[name]
+        assert (table.schema.names, table.schema.types) == (
+            SCHEMAS[name].names,
+            SCHEMAS[name].types,
+        )
     facts = world.tables["fct_transactions"]
     dimension = world.tables["dim_customer"].to_pylist()
     current = Counter(row["customer_id"] for row in dimension if row["is_current"])
@@ -35,7 +36,7 @@ def test_a_world_is_a_star_within_the_spec(world: World) -> None:
     assert set(current.values()) == {1}
     assert set(current) == {row["customer_id"] for row in dimension}
     assert len({row["customer_key"] for row in dimension}) == len(dimension)
-    assert len(set(facts["transaction_key"].to_pylist())) == facts.num_rows <= 61
+    assert len(set(facts["transaction_key"].to_pylist())) == facts.num_rows
 
 
 @EXAMPLES
@@ -117,28 +118,6 @@ def test_worlds_reach_every_label() -> None:
     assert reached == LABELS
 
 
-@pytest.mark.parametrize(
-    ("column", "values"),
-    [
-        ("spend_change_pct", {50.0, -30.0, 0.0}),
-        ("spend_prior_90_days", {Decimal(2_000), Decimal("1999.99")}),
-        ("avg_monthly_spend", {5000.0, 1500.0}),
-        ("travel_spend_pct", {25.0}),
-        ("necessities_spend_pct", {60.0}),
-        ("tenure_months", {6, 7}),
-        ("transaction_value_stddev", {50.0, 200.0}),
-        ("lifetime_value", {Decimal(10_000), Decimal(50_000), Decimal(100_000)}),
-        ("days_since_last_transaction", {30, 60, 61, 90, 91}),
-        ("latest_mom_change_pct", {50.0, -30.0, None}),
-        ("customer_segment", LABELS["customer_segment"]),
-    ],
-)
-def test_the_scripted_world_meets_the_edges(column: str, values: set[object]) -> None:
-    world = scripted_world()
-    profile = expected("customer_360_profile", world.tables, world.as_of)
-    assert values <= set(profile[column])
-
-
 def test_a_failing_world_is_readable() -> None:
     def has_spend(world: World) -> bool:
         segments = expected("customer_segments", world.tables, world.as_of)
@@ -149,7 +128,7 @@ def test_a_failing_world_is_readable() -> None:
     assert pretty(world) == repr(world)
     opened = world.as_of - timedelta(days=400)
     assert repr(world).splitlines() == [
-        "World(as_of=2024-06-15",
+        "World(as_of=2024-06-15, Layout(shuffle=0, pieces=1, threads=1)",
         f"    c0 k0 current: opened {opened}, Standard 10000.00, Ada Byron, 40",
         "    t0 k0: 2024-06-15 00:00:00 100.00 approved, no category)",
     ]

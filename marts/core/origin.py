@@ -11,7 +11,7 @@ def meaning(op: ops.Value) -> ops.Value:
     A column of a table or of a union is itself; of a window function it is the function.
     """
     while isinstance(op, ops.Field):
-        if isinstance(op.rel, ops.Reference):
+        if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
             op = ops.Field(op.rel.parent, op.name)
         elif op.name in op.rel.values:
             op = op.rel.values[op.name]

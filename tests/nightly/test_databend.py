@@ -26,7 +26,7 @@ from nightly.databend_engine import (
     timestamp_without_zone,
 )
 from reference.all_marts import GRAINS, TWINS
-from world_edges import AS_OF_DATES
+from worlds import AS_OF_DATES
 
 pytestmark = pytest.mark.nightly
 
