@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib.metadata import version
@@ -49,6 +49,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = {
     "published": DONE,
+    "unchanged": DONE,
     "checked": DONE,
     "interrupted": INTERRUPTED,
     "failed": FAILED,
@@ -126,13 +127,14 @@ def marts() -> None:
 @marts.command()
 @run_options
 @option("--check-sources", is_flag=True, help="Check the sources too, before building.")
-@option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@option("--force", is_flag=True, help="Build marts that are up to date, too.")
+@option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
 @json_option
-def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> int:
-    """Build marts, check them, and publish all of them or none."""
+def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settings: Any) -> int:
+    """Build marts that are not up to date, check them, and publish all of them or none."""
     from marts import terminal
     from marts.core.artifacts import prepare
-    from marts.core.plan import plan_run
+    from marts.core.changes import MadeBy, code_version, origins_of, plan_changes
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
@@ -142,14 +144,21 @@ def run(check_sources: bool, dry_run: bool, as_json: bool, **settings: Any) -> i
     with _connected(graph, settings, read_only=dry_run) as backend:
         as_of = _as_of(settings["as_of"], backend.data_as_of)
         facts = survey(graph, selected, backend, source_checks=check_sources)
-        plan = plan_run(graph, selected, facts, as_of, source_checks=check_sources)
+        made_by = MadeBy(code_version(settings["package"]), backend.compile)
+        plan = plan_changes(
+            graph, selected, facts, as_of, made_by, force=force, source_checks=check_sources
+        )
         if dry_run:
             if as_json:
                 terminal.print_json(plan_document(plan))
             else:
                 click.echo("\n".join(plan_lines(plan)))
             return DONE
-        return _execute(graph, plan, backend, settings, as_json=as_json)
+        run_id = _run_id()
+        origins = origins_of(graph, plan, facts, made_by, run_id=run_id)
+        return _execute(
+            graph, plan, backend, settings, run_id=run_id, origins=origins, as_json=as_json
+        )
 
 
 @marts.command()
@@ -181,7 +190,7 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
         )
         facts = survey(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
-        return _execute(graph, plan, backend, settings, as_json=as_json)
+        return _execute(graph, plan, backend, settings, run_id=_run_id(), as_json=as_json)
 
 
 @marts.command()
@@ -433,8 +442,8 @@ def _published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.da
     """Return the date by which the selected marts were published, None where none is."""
     from marts.core.errors import UsageError
 
-    published = backend.published_as_of()
-    dates = {published[name] for name in selected if name in published}
+    published = backend.state()
+    dates = {published[name].as_of for name in selected if name in published}
     if len(dates) > 1:
         days = ", ".join(str(day) for day in sorted(dates))
         raise UsageError(
@@ -445,20 +454,29 @@ def _published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.da
 
 
 def _execute(
-    graph: Graph, plan: Plan, backend: Backend, settings: dict[str, Any], *, as_json: bool
+    graph: Graph,
+    plan: Plan,
+    backend: Backend,
+    settings: dict[str, Any],
+    *,
+    run_id: str,
+    origins: Mapping[str, str] | None = None,
+    as_json: bool,
 ) -> int:
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
     from marts import terminal
     from marts.core import artifacts
     from marts.core.runner import run as carry_out
-    from marts.core.text import outcome_lines
+    from marts.core.text import outcome_lines, reason_lines
 
     target = settings["target"]
     console = terminal.console(to_stderr=as_json)
     versions = {"marts": version("marts"), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
+    for line in reason_lines(plan):
+        terminal.say(console, line)
     with terminal.progress(console, plan, stop=interrupted) as observer:
-        report = carry_out(plan, backend, run_id=_run_id(), observer=observer)
+        report = carry_out(plan, backend, run_id=run_id, observer=observer, origins=origins)
     results = artifacts.run_results(
         report,
         context={

@@ -24,11 +24,12 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import DuckDBCompiler
 from ibis.backends.sql.datatypes import DuckDBType
 
-from backends.parquet import data_as_of, files_of, find_sources
+from backends.parquet import data_as_of, files_of, find_sources, version_of
 from backends.protocol import (
     STATE_TABLE,
     Described,
     Kind,
+    State,
     Statement,
     bare_names,
     comment_statements,
@@ -137,13 +138,34 @@ class DuckDBBackend:
             for name, columns in found.items()
         }
 
-    def published_as_of(self) -> Mapping[str, datetime.date]:
-        """Return the as-of date of each published mart, from the table of state."""
-        if STATE_TABLE not in self.describe_published():
+    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return a digest of each source's files: paths, sizes, times and row counts."""
+        return {name: self._source_version(name) for name in names}
+
+    def _source_version(self, name: str) -> str:
+        if name not in self.sources:
+            return "absent"
+        metadata = sge.func(
+            "parquet_file_metadata", _parquet(self.sources[name]).this.expressions[0]
+        )
+        with _translated(f"read the files of {name}"):
+            counts = self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
+        return version_of(files_of(self.sources[name]), dict(counts))
+
+    def state(self) -> Mapping[str, State]:
+        """Return what is recorded of each published mart, from the table of state."""
+        columns = [
+            column
+            for table, column in self._catalog("columns", "table_name", "column_name")
+            if table == STATE_TABLE
+        ]
+        if not columns:
             return {}
-        state = _qualified(self.options.schema, STATE_TABLE)
         with _translated("read what is published"):
-            return dict(self._rows(sge.select("mart", "as_of").from_(state).sql(DIALECT)))
+            state = _qualified(self.options.schema, STATE_TABLE)
+            rows = self._rows(sge.select("*").from_(state).sql(DIALECT))
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in found}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return the SQL of a query over this connection's sources and relations."""
@@ -191,22 +213,25 @@ class DuckDBBackend:
             place = _qualified(self.options.schema, name)
             self._connection.execute(sge.Drop(this=place, kind=kind).sql(DIALECT))
 
-    def publish(self, as_of: datetime.date, run_id: str) -> None:
+    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
         """Commit the run's transaction; an interrupt meanwhile comes too late."""
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        rows = [[name, as_of, run_id, now] for name in self._built]
+        rows = [[name, as_of, run_id, now, origins.get(name)] for name in self._built]
         state = _qualified(self.options.schema, STATE_TABLE)
         create = (
             f"CREATE TABLE IF NOT EXISTS {state.sql(DIALECT)} (mart TEXT PRIMARY KEY,"
-            " as_of DATE NOT NULL, run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL)"
+            " as_of DATE NOT NULL, run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL,"
+            " origin TEXT)"
         )
+        # Where an earlier version of this package made it.
+        alter = f"ALTER TABLE {state.sql(DIALECT)} ADD COLUMN IF NOT EXISTS origin TEXT"
         values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
         insert = sge.insert(values, state)
         insert.set("alternative", "REPLACE")
 
         def commit() -> None:
-            self._connection.execute(create)
-            self._connection.execute(insert.sql(DIALECT))
+            for statement in (create, alter, insert.sql(DIALECT)):
+                self._connection.execute(statement)
             self._connection.commit()
             self._committed = True
 

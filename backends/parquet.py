@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from marts.core.errors import SourceError, UsageError
@@ -41,6 +43,20 @@ def data_as_of(fixtures: Path) -> datetime.date | None:
         raise SourceError(
             f"{file} does not say the data's date", hint='as {"as_of": "2025-06-30"}'
         ) from error
+
+
+def version_of(files: Iterable[Path], rows: Mapping[str, int]) -> str:
+    """Return a digest of files that changes when one is added, removed, replaced or written to.
+
+    `rows` are the row counts of their footers, by path.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        found = file.stat()
+        # The time of change, too: who copies an older file over one keeps that of its writing.
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        digest.update(f"{file} {found.st_size} {times} {rows.get(str(file))}\n".encode())
+    return digest.hexdigest()
 
 
 def files_of(pattern: str) -> list[Path]:

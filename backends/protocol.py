@@ -25,7 +25,16 @@ class Described:
 Kind = Literal["table", "view"]
 
 STATE_TABLE = "int_published_marts"
-"""Beside the marts: one row for each that is published, with its as-of date and run."""
+"""Beside the marts: one row for each that is published: its date, run and origin."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is recorded of a published mart; `origin` tells, as text, what it was made from."""
+
+    as_of: datetime.date
+    run_id: str
+    origin: str | None
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,14 @@ class Backend(Protocol):
     def describe_published(self) -> Mapping[str, Described]:
         """Return what the catalog says of every published relation."""
 
-    def published_as_of(self) -> Mapping[str, datetime.date]:
-        """Return the as-of date by which each published relation was built."""
+    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return what changes whenever a source's rows do, cheap to read; absent where unknown.
+
+        It may change without need: whoever compares it builds again then.
+        """
+
+    def state(self) -> Mapping[str, State]:
+        """Return what is recorded of each published relation."""
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
@@ -91,8 +106,8 @@ class Backend(Protocol):
     ) -> None:
         """Create a candidate from a query, with comments for the catalog."""
 
-    def publish(self, as_of: datetime.date, run_id: str) -> None:
-        """Let readers see all candidates, at once."""
+    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
+        """Let readers see all candidates, at once, and record their date, run and origin."""
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, when it is over: an interrupt may hide its end."""

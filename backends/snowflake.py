@@ -24,7 +24,16 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 
 from backends import snowflake_ddl as ddl
-from backends.protocol import STATE_TABLE, Described, Kind, Statement, bare_names, relocate, tree_of
+from backends.protocol import (
+    STATE_TABLE,
+    Described,
+    Kind,
+    State,
+    Statement,
+    bare_names,
+    relocate,
+    tree_of,
+)
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 
@@ -175,13 +184,30 @@ class SnowflakeBackend:
             for name, schema in types.items()
         }
 
-    def published_as_of(self) -> Mapping[str, datetime.date]:
-        """Return the as-of date of each published mart, from the table of state."""
+    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return when each table was last altered, its rows and bytes; nothing of views.
+
+        What a view shows changes while the catalog says nothing of it.
+        """
+        columns = ("TABLE_NAME", "TABLE_TYPE", "CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
+        schema = {"TABLE_SCHEMA": self.source_namespace.schema}
+        rows = self._select("TABLES", self.source_namespace, *columns, where=schema)
+        found = {row["TABLE_NAME"].lower(): row for row in rows}
+        versions = {}
+        for name in names:
+            if name not in found:
+                versions[name] = "absent"
+            elif found[name]["TABLE_TYPE"] == "BASE TABLE" and found[name]["LAST_ALTERED"]:
+                versions[name] = " ".join(str(found[name][column]) for column in columns[2:])
+        return versions
+
+    def state(self) -> Mapping[str, State]:
+        """Return what is recorded of each published mart, from the table of state."""
         if STATE_TABLE not in self.describe_published():
             return {}
-        query = sge.select("mart", "as_of").from_(sge.table_(STATE_TABLE))
+        query = sge.select("*").from_(sge.table_(STATE_TABLE))
         rows = self.fetch(query, about=STATE_TABLE).to_pylist()
-        return {row["mart"]: row["as_of"] for row in rows}
+        return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in rows}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
@@ -245,17 +271,19 @@ class SnowflakeBackend:
         self._candidates[candidate.name] = candidate
         return self.place(self.candidate_name(candidate.name))
 
-    def publish(self, as_of: datetime.date, run_id: str) -> None:
+    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
         """Replace every target by its candidate, back to back; then record it.
 
         Raises PartlyPublishedError where it breaks off after the first.
         """
         state = self.place(STATE_TABLE)
-        self.execute(ddl.create_state(state), step="publish")
+        for statement in (ddl.create_state(state), ddl.complete_state(state)):
+            self.execute(statement, step="publish")
         marts = list(self._candidates)
         self.replace_targets()
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-        merge = ddl.merge_state(state, marts, as_of=as_of, run_id=run_id, now=now)
+        recorded = {name: origins.get(name) for name in marts}
+        merge = ddl.merge_state(state, recorded, as_of=as_of, run_id=run_id, now=now)
         try:
             self.execute(merge, step="publish")
         except (EngineError, KeyboardInterrupt) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -105,20 +105,35 @@ def create_state(place: str) -> str:
         '  "MART" VARCHAR NOT NULL,\n'
         '  "AS_OF" DATE NOT NULL,\n'
         '  "RUN_ID" VARCHAR NOT NULL,\n'
-        '  "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL\n'
+        '  "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL,\n'
+        '  "ORIGIN" VARCHAR\n'
         ")"
     )
 
 
+def complete_state(place: str) -> str:
+    """Add the column that a table lacks which an earlier version of this package made."""
+    return f'ALTER TABLE {place} ADD COLUMN IF NOT EXISTS "ORIGIN" VARCHAR'
+
+
 def merge_state(
-    place: str, marts: Collection[str], *, as_of: datetime.date, run_id: str, now: datetime.datetime
+    place: str,
+    origins: Mapping[str, str | None],
+    *,
+    as_of: datetime.date,
+    run_id: str,
+    now: datetime.datetime,
 ) -> str:
-    """Record by which run, and as of which date, marts were published."""
-    rows = " UNION ALL ".join(f'SELECT {literal(name)} AS "MART"' for name in marts)
+    """Record of which date, by which run and from what each mart was published."""
+    rows = " UNION ALL ".join(
+        f'SELECT {literal(name)} AS "MART", {literal(origin) if origin else "NULL"} AS "ORIGIN"'
+        for name, origin in origins.items()
+    )
     values = {
         '"AS_OF"': f"CAST({literal(as_of.isoformat())} AS DATE)",
         '"RUN_ID"': literal(run_id),
         '"PUBLISHED_AT"': f"CAST({literal(now.isoformat(sep=' '))} AS TIMESTAMP_NTZ)",
+        '"ORIGIN"': '"S"."ORIGIN"',
     }
     sets = ", ".join(f"{name} = {value}" for name, value in values.items())
     return (

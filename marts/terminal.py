@@ -28,6 +28,8 @@ STYLES = {
     "ok": "green",
     "warn": "yellow",
     "skip": "yellow",
+    "build": "cyan",
+    "keep": "dim",
     "FAIL": "bold red",
     "done": "bold green",
     "stop": "bold red",

@@ -28,6 +28,7 @@ CORE = (
     "keys",
     "origin",
     "plan",
+    "changes",
     "difference",
     "relation_checks",
     "lint",

@@ -136,6 +136,7 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
             {**asdict(statement), "seconds": round(statement.seconds, 3)}
             for statement in report.statements
         ],
+        "unchanged": list(report.unchanged),
         "skipped_checks": [
             {"table": each.table, "check": each.check, "missing": list(each.missing)}
             for each in report.skipped

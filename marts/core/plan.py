@@ -28,12 +28,22 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What is recorded of a published mart: its date and run, and what it was made from."""
+
+    as_of: datetime.date
+    run_id: str
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What an engine says of the sources and the published marts; absent tables are absent."""
 
     sources: Mapping[str, TableFacts] = field(default_factory=dict)
     published: Mapping[str, TableFacts] = field(default_factory=dict)
-    published_as_of: Mapping[str, datetime.date] = field(default_factory=dict)
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    source_versions: Mapping[str, str] = field(default_factory=dict)
     searched: str = "nowhere"
     """Where the sources were looked for, in words."""
 
@@ -92,6 +102,10 @@ class Plan:
     steps: tuple[Step, ...]
     tables: Mapping[str, ir.Table]
     skipped: tuple[SkippedCheck, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why each mart is built."""
+    unchanged: tuple[str, ...] = ()
+    """The selected marts that need not be built."""
 
 
 def sources_needed(
@@ -142,7 +156,8 @@ def plan_run(
         query = defining_query(mart, checker.tables, as_of)
         steps.append(Build(mart, query, column_comments(mart, project)))
         steps += checker.steps_for(mart)
-    steps.append(Publish(tuple(marts)))
+    if marts:
+        steps.append(Publish(tuple(marts)))
     return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
 
 
@@ -353,7 +368,7 @@ def _refuse_unpublished_inputs(
                     *wrong,
                     hint=f"select +{mart.name}, which includes what it reads",
                 )
-            day = facts.published_as_of.get(name, as_of.day)
+            day = facts.recorded[name].as_of if name in facts.recorded else as_of.day
             if day != as_of.day:
                 raise UsageError(
                     f"{mart.name} as of {as_of.day} reads {name},"

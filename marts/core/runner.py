@@ -23,6 +23,7 @@ from marts.core.plan import (
     Facts,
     Plan,
     Publish,
+    Recorded,
     SkippedCheck,
     Step,
     TableFacts,
@@ -32,10 +33,13 @@ from marts.core.plan import (
 if TYPE_CHECKING:
     from backends.protocol import Backend, Statement
 
-Status = Literal["published", "checked", "failed", "error", "interrupted", "partly_published"]
-"""All is published; no check failed (nothing was to publish); an error-level check did not hold;
-a step broke off; somebody stopped the run: in these three, nothing was published. The last: an
-engine without transactions over several tables broke off while publishing."""
+Status = Literal[
+    "published", "unchanged", "checked", "failed", "error", "interrupted", "partly_published"
+]
+"""All is published; nothing was to do; no check failed (nothing was to publish); an error-level
+check did not hold; a step broke off; somebody stopped the run: in these three, nothing was
+published. The last: an engine without transactions over several tables broke off while
+publishing."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Report:
     seconds: float
     tables: tuple[TableReport, ...]
     skipped: tuple[SkippedCheck, ...]
+    unchanged: tuple[str, ...]
     statements: tuple[Statement, ...]
     error: MartsError | None = None
 
@@ -119,19 +124,31 @@ def survey(
             for name, found in backend.describe_published().items()
             if name in graph.project.marts
         },
-        published_as_of=backend.published_as_of(),
+        recorded={
+            name: Recorded(found.as_of, found.run_id, found.origin)
+            for name, found in backend.state().items()
+        },
+        source_versions=backend.source_versions(needed),
         searched=backend.searched,
     )
 
 
-def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
+def run(
+    plan: Plan,
+    backend: Backend,
+    *,
+    run_id: str,
+    observer: Observer,
+    origins: Mapping[str, str] | None = None,
+) -> Report:
     """Carry out all steps, or none that a reader could see.
 
+    `origins` are recorded with what is published: from what each mart was made.
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observer)
+    execution = _Execution(plan, backend, observer, origins or {})
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -152,6 +169,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         seconds=time.perf_counter() - clock,
         tables=tuple(execution.tables.values()),
         skipped=plan.skipped,
+        unchanged=plan.unchanged,
         statements=tuple(map(execution.counted, backend.statements())),
         error=error,
     )
@@ -160,8 +178,11 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
 class _Execution:
     """One pass over a plan's steps."""
 
-    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, backend: Backend, observer: Observer, origins: Mapping[str, str]
+    ) -> None:
         self.plan = plan
+        self.origins = origins
         self.backend = backend
         self.observer = observer
         self.tables: dict[str, TableReport] = {}
@@ -179,10 +200,10 @@ class _Execution:
         if self._failed():
             return "failed"
         if not self.publishes:
-            return "checked"
+            return "checked" if steps else "unchanged"
         publish = self.plan.steps[-1]
         self.observer.started(publish)
-        self.backend.publish(self.plan.as_of.day, run_id)
+        self.backend.publish(self.plan.as_of.day, run_id, self.origins)
         self.observer.finished(publish, None)
         return "published"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -11,7 +11,7 @@ from marts.core.model import TableCheck
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
 from marts.core.runner import Report, TableReport
 
-Word = Literal["ok", "warn", "FAIL", "skip", "done", "stop"]
+Word = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
 Line = tuple[Word, str]
 """How it stands, and the words."""
 
@@ -46,13 +46,31 @@ def table_of(step: Step) -> str | None:
 
 def plan_lines(plan: Plan) -> list[str]:
     """Say what a plan would do, a line for each step."""
-    return [f"as of {plan.as_of.day}; nothing is done:", *map(_step_line, plan.steps)]
+    kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
+    steps = [_step_line(step, plan) for step in plan.steps]
+    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *steps]
 
 
-def _step_line(step: Step) -> str:
+def reason_lines(plan: Plan) -> Iterator[Line]:
+    """Say which marts will be built, and why, and which are up to date."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in plan.reasons.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield "build", f"{_listed(names)}: {reason}"
+    if plan.unchanged:
+        yield "keep", f"{_listed(plan.unchanged)}: unchanged"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} marts"
+
+
+def _step_line(step: Step, plan: Plan) -> str:
     match step:
         case Build(mart):
-            return f"  build    {mart.name} ({mart.materialized})"
+            reason = f": {plan.reasons[mart.name]}" if mart.name in plan.reasons else ""
+            return f"  build    {mart.name} ({mart.materialized}){reason}"
         case CheckRows(table, checks):
             return f"  check    {table.name}: {len(checks)} checks in one query"
         case CheckAcross(table, check):
@@ -65,7 +83,12 @@ def _step_line(step: Step) -> str:
 
 def plan_document(plan: Plan) -> dict[str, object]:
     """Return a plan as data."""
-    return {"as_of": str(plan.as_of.day), "steps": [_step_document(step) for step in plan.steps]}
+    return {
+        "as_of": str(plan.as_of.day),
+        "unchanged": list(plan.unchanged),
+        "reasons": dict(plan.reasons),
+        "steps": [_step_document(step) for step in plan.steps],
+    }
 
 
 def _step_document(step: Step) -> dict[str, object]:
@@ -105,22 +128,26 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
         yield "skip", f"{skipped.table}.{skipped.check}: not published: {missing}"
+    yield _end(report)
+
+
+def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
     passed = made_checks - len(report.failures) - len(report.warnings)
     took = f"{passed} of {made_checks} checks passed, in {report.seconds:.2f} s"
+    built = sum(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
-            built = sum(table.sql is not None for table in report.tables)
-            yield "done", f"published {built} marts; {took}"
+            return "done", f"published {built} marts; {took}"
+        case "unchanged":
+            return "done", "nothing to do; --force builds all the same"
         case "checked":
-            yield "done", f"no check failed; {took}"
-        case "failed" if any(table.sql for table in report.tables):
-            yield "stop", f"{UNCHANGED}; {took}"
+            return "done", f"no check failed; {took}"
         case "failed":
-            yield "stop", took
+            return "stop", f"{UNCHANGED}; {took}" if built else took
         case "partly_published":
-            yield "stop", "partly published: run again"
+            return "stop", "partly published: run again"
         case "error" | "interrupted":
-            yield "stop", f"{report.status}: {UNCHANGED}"
+            return "stop", f"{report.status}: {UNCHANGED}"
         case _:
             assert_never(report.status)

@@ -22,7 +22,7 @@ import sqlglot
 import sqlglot.expressions as sge
 
 from backends.duckdb import DuckDBBackend, DuckDBOptions, compile_query
-from backends.protocol import STATE_TABLE
+from backends.protocol import STATE_TABLE, State
 from marts.core.errors import EngineError, SourceError, UsageError
 
 AS_OF = datetime.date(2025, 6, 30)
@@ -72,7 +72,7 @@ def publish(backend: DuckDBBackend, **marts: str) -> None:
     backend.begin("run")
     for name, sql in marts.items():
         build(backend, name, sql)
-    backend.publish(AS_OF, "run")
+    backend.publish(AS_OF, "run", {"m": "made of this"})
 
 
 # Sources
@@ -188,7 +188,7 @@ def test_what_is_built_is_seen_by_the_run_alone_until_it_is_published(
     query = ibis.table({"n": "int64"}, name="reader")
     assert backend.fetch(query, about="reader").to_pylist() == [{"n": 3}]
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(1,)]
-    backend.publish(AS_OF, "second")
+    backend.publish(AS_OF, "second", {})
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(2,)]
 
 
@@ -241,12 +241,12 @@ def test_published_relations_are_described_with_the_engines_types(backend: DuckD
     assert backend.describe_published()["m"].schema == ibis.schema(
         {"k": "string", "v": "decimal(18, 2)", "d": "date"}
     )
-    assert backend.published_as_of() == {"m": AS_OF}
+    assert backend.state() == {"m": State(AS_OF, "run", "made of this")}
 
 
 def test_nothing_is_published_at_first(backend: DuckDBBackend) -> None:
     assert backend.describe_published() == {}
-    assert backend.published_as_of() == {}
+    assert backend.state() == {}
 
 
 def test_a_schema_may_have_any_name_and_others_are_left_alone(tmp_path: Path, folder: Path) -> None:
@@ -314,7 +314,7 @@ def test_reading_where_nothing_is_published_sees_nothing_and_makes_nothing(
     database = tmp_path / "a/marts.duckdb"
     with closing(opened(database, folder, read_only=True)) as backend:
         assert backend.describe_published() == {}
-        assert backend.published_as_of() == {}
+        assert backend.state() == {}
         assert backend.describe_sources(["bikes"])
     assert not database.parent.exists()
 
@@ -335,7 +335,7 @@ def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -
         with closing(opened(database, folder)) as backend:
             publish(backend, m=f"SELECT {run} AS n")
     with closing(opened(database, folder, read_only=True)) as backend:
-        assert backend.published_as_of() == {"m": AS_OF}
+        assert backend.state() == {"m": State(AS_OF, "run", "made of this")}
         assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 2}]
 
 

@@ -100,26 +100,32 @@ STATEMENTS = {
           "MART" VARCHAR NOT NULL,
           "AS_OF" DATE NOT NULL,
           "RUN_ID" VARCHAR NOT NULL,
-          "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL
+          "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL,
+          "ORIGIN" VARCHAR
         )""",
+    ),
+    "complete state": (
+        ddl.complete_state(T),
+        f'ALTER TABLE {T} ADD COLUMN IF NOT EXISTS "ORIGIN" VARCHAR',
     ),
     "merge state": (
         ddl.merge_state(
             T,
-            ["m1", "m2"],
+            {"m1": '{"code": "1"}', "m2": None},
             as_of=datetime.date(2025, 6, 30),
             run_id="R1",
             now=datetime.datetime(2025, 7, 1, 2, 3, 4),  # noqa: DTZ001  (UTC, without zone)
         ),
         f"""\
         MERGE INTO {T} AS "T"
-        USING (SELECT 'm1' AS "MART" UNION ALL SELECT 'm2' AS "MART") AS "S"
+        USING (SELECT 'm1' AS "MART", '{{"code": "1"}}' AS "ORIGIN" UNION ALL \
+SELECT 'm2' AS "MART", NULL AS "ORIGIN") AS "S"
         ON "T"."MART" = "S"."MART"
         WHEN MATCHED THEN UPDATE SET "AS_OF" = CAST('2025-06-30' AS DATE), "RUN_ID" = 'R1', \
-"PUBLISHED_AT" = CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ)
-        WHEN NOT MATCHED THEN INSERT ("MART", "AS_OF", "RUN_ID", "PUBLISHED_AT") \
+"PUBLISHED_AT" = CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ), "ORIGIN" = "S"."ORIGIN"
+        WHEN NOT MATCHED THEN INSERT ("MART", "AS_OF", "RUN_ID", "PUBLISHED_AT", "ORIGIN") \
 VALUES ("S"."MART", CAST('2025-06-30' AS DATE), 'R1', \
-CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ))""",
+CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ), "S"."ORIGIN")""",
     ),
     "copy into": (
         ddl.copy_into(T, '@"DB1"."RAW"."STAGE"/t'),

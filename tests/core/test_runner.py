@@ -109,7 +109,7 @@ def test_the_state_says_which_run_made_what_as_of_when(shop: Workshop) -> None:
     earlier = datetime.date(2025, 2, 28)
     shop.run("+model_sales", as_of=earlier)
     with shop.backend(read_only=True) as backend:
-        assert backend.published_as_of() == {
+        assert {name: found.as_of for name, found in backend.state().items()} == {
             "int_paid_orders": earlier,
             "customer_totals": AS_OF,
             "model_sales": earlier,

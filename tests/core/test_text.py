@@ -37,7 +37,7 @@ def check(severity: Any, violations: int, sample: int = 0) -> CheckReport:
 def report(status: Any, *checks: CheckReport, sql: str | None = "SELECT 1") -> Report:
     table = TableReport(TOTALS, sql, 1234, 0.5, 0.25, list(checks))
     now = datetime.datetime(2025, 6, 30, tzinfo=datetime.UTC)
-    return Report("r", status, now, 1.5, (table,), (), ())
+    return Report("r", status, now, 1.5, (table,), (), (), ())
 
 
 def test_a_plan_in_words(shop: Workshop) -> None:
