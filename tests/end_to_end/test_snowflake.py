@@ -96,7 +96,7 @@ def first(account: Account, folder: Path, loaded: Result) -> Finished:
 def again(account: Account, folder: Path, first: Finished) -> Finished:
     """Return the same run once more, over what is published, three marts at once."""
     assert first.state
-    return finished(account, account.call, folder, "--threads", "3")
+    return finished(account, account.call, folder, "--force", "--threads", "3")
 
 
 def test_load_uploads_the_bundled_tables(account: Account, loaded: Result) -> None:
@@ -218,7 +218,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert first.state
     before = account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED")
     place = account.run_words(schema="GOLD", sources="RAW")
-    said = account.call("run", "--dry-run", *place, *AS_OF, cwd=tmp_path)
+    said = account.call("run", "--dry-run", "--force", *place, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  build    int_customers")
     assert said.stdout.endswith("publish  8 marts at once\n")

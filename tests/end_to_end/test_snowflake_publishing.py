@@ -202,7 +202,7 @@ def test_only_old_candidates_of_ours_are_swept(
     for name in [*left_over[:1], *staying]:
         account.rows(f"CREATE TABLE {account.place(schema, name)} AS SELECT 1 AS A")
     account.rows(f"CREATE VIEW {account.place(schema, left_over[1])} AS SELECT 1 AS A")
-    done = account.call(*words(account, schema, as_of=OLD), cwd=tmp_path)
+    done = account.call(*words(account, schema, as_of=OLD), "--force", cwd=tmp_path)
     assert done.returncode == DONE, done.stderr
     assert account.tables(schema) == sorted([*usual, *staying])
     for name in staying:

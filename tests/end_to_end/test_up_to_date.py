@@ -1,0 +1,96 @@
+"""`marts run` builds what is not up to date, and says why: on DuckDB and on Snowflake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from account import Account
+from conftest import BUNDLED, Marts, marts_process
+from engines import GRAPH
+from fixtures.generate import Portfolio, generate
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    generate(folder, Portfolio(customers=60, transactions=600))
+    return folder
+
+
+def test_a_second_run_has_nothing_to_do(marts: Marts, data: Path, tmp_path: Path) -> None:
+    assert marts("run", "--fixtures", data).returncode == 0
+    database = tmp_path / "target/marts.duckdb"
+    before = database.read_bytes()
+    again = marts("run", "--fixtures", data)
+    assert again.returncode == 0, again.stderr
+    assert "keep  8 marts: unchanged" in again.stdout
+    assert again.stdout.endswith("done  nothing to do; --force builds all the same\n")
+    assert database.read_bytes() == before
+    results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
+    assert results["status"] == "unchanged"
+    assert results["unchanged"] == list(GRAPH.order)
+
+
+def test_a_changed_file_is_told_and_built_from(marts: Marts, data: Path) -> None:
+    assert marts("run", "--fixtures", data).returncode == 0
+    file = data / "fct_transactions.parquet"
+    facts = pq.read_table(file)
+    pq.write_table(facts.slice(0, 500), file)
+    planned = marts("run", "--fixtures", data, "--dry-run")
+    assert "keep     int_customers: unchanged" in planned.stdout
+    reason = "source fct_transactions changed"
+    assert f"build    int_approved_transactions (view): {reason}" in planned.stdout
+    done = marts("run", "--fixtures", data)
+    assert f"build int_approved_transactions: {reason}" in done.stdout
+    assert "keep  int_customers: unchanged" in done.stdout
+    assert "published 7 marts" in done.stdout
+
+
+def test_force_and_another_day_build_all(marts: Marts, data: Path) -> None:
+    assert marts("run", "--fixtures", data).returncode == 0
+    forced = marts("run", "--fixtures", data, "--force")
+    assert "build 8 marts: forced" in forced.stdout
+    earlier = marts("run", "--fixtures", data, "--as-of", "2025-06-01")
+    assert "build 8 marts: as of 2025-06-30 before" in earlier.stdout
+
+
+def test_sources_are_checked_though_nothing_is_to_do(marts: Marts, data: Path) -> None:
+    assert marts("run", "--fixtures", data).returncode == 0
+    done = marts("run", "--fixtures", data, "--check-sources")
+    assert done.returncode == 0
+    assert "fct_transactions" in done.stdout
+    assert "no check failed" in done.stdout
+
+
+def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
+    account: Account, tmp_path: Path
+) -> None:
+    place = account.words(schema="UP_TO_DATE")
+    words = ("run", "--backend", "snowflake", *place, "--as-of", "2025-06-30")
+    for seed in (1, 2):
+        data = tmp_path / f"data {seed}"
+        generate(data, Portfolio(customers=30, transactions=300, seed=seed))
+        assert account.call("load", *place, "--fixtures", data, "--overwrite", cwd=tmp_path)
+        first = account.call(*words, cwd=tmp_path)
+        assert first.returncode == 0, first.stderr
+        assert "published 8 marts" in first.stdout
+        again = account.call(*words, cwd=tmp_path)
+        assert "keep  8 marts: unchanged" in again.stdout
+        assert again.returncode == 0, again.stderr
+    assert "source dim_customer changed" in first.stdout
+
+
+def test_a_database_of_an_earlier_version_is_built_anew(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run / "target", tmp_path / "target")
+    with duckdb.connect(str(tmp_path / "target/marts.duckdb")) as database:
+        database.execute("ALTER TABLE gold.int_published_marts DROP COLUMN origin")
+    words = ("run", "-s", "int_customers", "--fixtures", BUNDLED)
+    first = marts_process(*words, cwd=tmp_path)
+    assert "int_customers: not known what it was made from" in first.stdout
+    assert "keep  int_customers: unchanged" in marts_process(*words, cwd=tmp_path).stdout
