@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot.expressions as sge
@@ -88,6 +89,7 @@ class DuckDBBackend:
         self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
         self._connection = _connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
+        self._compiled: dict[ops.Node, str] = {}
         self._committed = False
 
     def data_as_of(self) -> datetime.date | None:
@@ -169,7 +171,15 @@ class DuckDBBackend:
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return the SQL of a query over this connection's sources and relations."""
-        return compile_query(query, sources=self.sources, schema=self.options.schema)
+        if not isinstance(query, ir.Table):
+            return compile_query(query, sources=self.sources, schema=self.options.schema)
+        op = query.op()
+        if op not in self._compiled:
+            # What is built is compiled for the report, too; a comparison, for every mutant.
+            self._compiled[op] = compile_query(
+                query, sources=self.sources, schema=self.options.schema
+            )
+        return self._compiled[op]
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
         """Run a query and return its rows."""
@@ -182,6 +192,7 @@ class DuckDBBackend:
         with _translated("begin a run"):
             self._connection.begin()
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.options.schema)}")
+        self._kinds = dict(self._catalog("tables", "table_name", "table_type"))
         self._built: list[str] = []
         self._committed = False
 
@@ -204,11 +215,11 @@ class DuckDBBackend:
                 place, kind=kind, comment=comment, column_comments=column_comments
             ):
                 self._connection.execute(statement.sql(DIALECT))
+        self._kinds[name] = kind.upper()
         self._built.append(name)
 
     def _drop(self, name: str) -> None:
-        rows = self._catalog("tables", "table_name", "table_type")
-        for table_type in [kind for table, kind in rows if table == name]:
+        if table_type := self._kinds.pop(name, None):
             kind = "VIEW" if table_type == "VIEW" else "TABLE"
             place = _qualified(self.options.schema, name)
             self._connection.execute(sge.Drop(this=place, kind=kind).sql(DIALECT))

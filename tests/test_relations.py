@@ -222,4 +222,4 @@ def test_a_column_that_declares_no_word_is_expected_to_stay() -> None:
     graph = replace(GRAPH, project=replace(GRAPH.project, marts=marts))
     found = Relations(graph).violations(small(corpus_world()), "each_transaction_twice")
     assert found.keys() == {"metric_customer_ltv"}
-    assert "lifetime_value 100.00 → 200.00" in found["metric_customer_ltv"][0]["differs_in"]
+    assert "lifetime_value: 100.00 → 200.00" in found["metric_customer_ltv"][0]["differs_in"]

@@ -1,75 +1,111 @@
-"""The difference of two tables of one shape, as a query: the rows that are not as expected."""
+"""Compare two tables of one grain: the rows in which they differ, as an Ibis query."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add, or_
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from marts.core.checks import free_name
+
 DIFFERS_IN = "differs_in"
-"""The column that says what differs: columns with both values, or which side lacks the row."""
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
-"""How far floats may be apart: engines and threads add them up in different orders."""
+LARGEST = 1e290
+"""Of this size on, floats have one tolerance: infinity equals itself alone."""
 
 
 def difference(
     left: ir.Table,
     right: ir.Table,
-    grain: Iterable[str],
+    grain: Sequence[str],
     *,
     expected: Mapping[str, int | None] | None = None,
 ) -> ir.Table:
-    """Return the rows, paired by grain, in which `right` is not what `left` makes expect.
+    """Return the rows in which two tables differ: the grain's key, and `differs_in` in words.
 
-    One row for each: the grain's key, and `differs_in`. `expected` has the factor of columns that
-    must be a multiple of the left side's, None for those that may be anything; others must be
-    equal, nulls to nulls. A key that repeats pairs with each of its namesakes.
+    Rows meet by key, null meeting null; a key that repeats on a side differs. Floats differ by
+    more than 1e-9 of the larger and more than 1e-12, all else unless it is identical, as null is
+    to null. `expected` names columns of the right that are another multiple of the left's than 1,
+    or may be anything: None. Raises ValueError where the tables have not the same columns, or
+    `expected` asks for what cannot be.
     """
-    keys = tuple(grain)
-    factors = {name: (expected or {}).get(name, 1) for name in left.columns if name not in keys}
-    theirs = right.rename({_other(name): name for name in right.columns})
-    pairs = left.outer_join(theirs, [left[key].identical_to(theirs[_other(key)]) for key in keys])
-    only_left, only_right = (pairs[_other(keys[0])].isnull(), pairs[keys[0]].isnull())
-    differs = {
-        name: _differs(pairs[name], pairs[_other(name)], factor)
+    factors = {name: 1 for name in left.columns if name not in grain} | dict(expected or {})
+    _refuse(left, right, grain, factors)
+    both = _joined(left, right, grain)
+    differing = {
+        name: ~_is_same(_times(both[f"left_{name}"], factor), both[f"right_{name}"])
         for name, factor in factors.items()
         if factor is not None
     }
-    both = reduce(or_, differs.values(), ibis.literal(value=False))
-    said = ibis.cases(
-        (only_left, "no such row"),
-        (only_right, "a new row"),
-        else_=reduce(
-            add,
-            [
-                ibis.ifelse(differ, _said(name, pairs[name], pairs[_other(name)]), "")
-                for name, differ in differs.items()
-            ],
-            ibis.literal(""),
-        ),
+    missing = [
+        (both.rows_left.isnull(), "missing on the left"),
+        (both.rows_right.isnull(), "missing on the right"),
+        (both.rows_left > 1, "several rows on the left"),
+        (both.rows_right > 1, "several rows on the right"),
+    ]
+    details = [
+        ibis.ifelse(differs, _words(both, name, factors[name]), "")
+        for name, differs in differing.items()
+    ]
+    says = ibis.cases(*missing, else_=reduce(add, details, ibis.literal("")).substr(2))
+    offending = reduce(or_, [*(bad.fill_null(False) for bad, _ in missing), *differing.values()])
+    keys = {name: both[f"left_{name}"].fill_null(both[f"right_{name}"]) for name in grain}
+    found = both.filter(offending).select(**keys, **{free_name(DIFFERS_IN, grain): says})
+    return found.distinct()
+
+
+def _refuse(
+    left: ir.Table, right: ir.Table, grain: Sequence[str], factors: Mapping[str, int | None]
+) -> None:
+    if set(left.columns) != set(right.columns):
+        raise ValueError(f"columns of the left: {left.columns}; of the right: {right.columns}")
+    if unknown := [name for name in (*grain, *factors) if name not in left.columns]:
+        raise ValueError(f"no such columns: {unknown}; there are {left.columns}")
+    for name, factor in factors.items():
+        if name in grain:
+            raise ValueError(f"{name} is of the grain, by which rows meet")
+        if factor not in (1, None) and not left[name].type().is_numeric():
+            raise ValueError(f"{name} is {left[name].type()}, of which there is no multiple")
+
+
+def _joined(left: ir.Table, right: ir.Table, grain: Sequence[str]) -> ir.Table:
+    """Return both sides' rows that have one key; `rows_left` and `rows_right` count these."""
+    sides = []
+    for side, table in (("left", left), ("right", right)):
+        rows = table.count().over(ibis.window(group_by=list(grain)))
+        columns = {f"{side}_{name}": table[name] for name in left.columns}
+        sides.append(table.select(**columns, **{f"rows_{side}": rows}))
+    first, second = sides
+    keys = [first[f"left_{name}"].identical_to(second[f"right_{name}"]) for name in grain]
+    return first.outer_join(second, keys)
+
+
+def _times(value: ir.Value, factor: int) -> ir.Value:
+    if factor == 1:
+        return value
+    kind = value.type()
+    # Wide first: engines multiply narrow decimals in narrow ones.
+    return (value.cast(dt.Decimal(38, kind.scale)) if kind.is_decimal() else value) * factor
+
+
+def _is_same(left: ir.Value, right: ir.Value) -> ir.BooleanValue:
+    """Tell whether two values are one; never null."""
+    same = left.identical_to(right)
+    if not (left.type().is_floating() or right.type().is_floating()):
+        return same
+    larger = ibis.least(ibis.greatest(left.abs(), right.abs()), LARGEST)
+    tolerance = ibis.greatest(larger * RELATIVE, ABSOLUTE)
+    return same | ((left - right).abs() <= tolerance).fill_null(False)
+
+
+def _words(both: ir.Table, name: str, factor: int | None) -> ir.StringValue:
+    left, right = (
+        both[f"{side}_{name}"].cast("string").fill_null("null") for side in ("left", "right")
     )
-    names = {key: ibis.coalesce(pairs[key], pairs[_other(key)]) for key in keys}
-    return pairs.filter(only_left | only_right | both).select(**names, **{DIFFERS_IN: said})
-
-
-def _other(name: str) -> str:
-    return f"{name}__right"
-
-
-def _differs(left: ir.Value, right: ir.Value, factor: int) -> ir.BooleanValue:
-    if factor != 1:
-        left = left * factor
-    same_null = left.isnull() & right.isnull()
-    if not left.type().is_floating():
-        return ~left.identical_to(right)
-    near = (left - right).abs() <= ibis.greatest(left.abs(), right.abs()) * RELATIVE + ABSOLUTE
-    return ~(same_null | near.fill_null(False))
-
-
-def _said(name: str, left: ir.Value, right: ir.Value) -> ir.StringValue:
-    before, after = (value.cast("string").fill_null("null") for value in (left, right))
-    return ibis.literal(f"{name} ") + before + " → " + after + "; "
+    words = ibis.literal(f"; {name}: ") + left + " → " + right
+    return words if factor == 1 else words + f", which is not {factor} times as much"

@@ -86,7 +86,7 @@ class Trace:
         above = [f for f in _frames(frame.f_back, self._outside) if not _is_machinery(f)]
         if above:
             place = place_of(above[0].f_code.co_filename, above[0].f_lineno)
-            for built in (op, *_values(op)):
+            for built in (op, *_parts(op)):
                 self.places.setdefault(built, place)
             if left_out:
                 self.dropped.append(DroppedCast(op, place, frozenset(f.f_code for f in above)))
@@ -108,12 +108,13 @@ def _frames(frame: FrameType | None, outside: FrameType) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _values(op: ops.Node) -> Iterator[ops.Value]:
-    """Yield what a relation computes: Ibis builds values anew where they are put into one."""
+def _parts(op: ops.Node) -> Iterator[ops.Node]:
+    """Yield what a relation computes and joins: Ibis builds it anew where it is put into one."""
+    parts = (ops.Value, ops.JoinLink)
     if isinstance(op, ops.Relation):
         for child in op.__children__:
-            if isinstance(child, ops.Value):
-                yield from child.find(ops.Value, filter=ops.Value)
+            if isinstance(child, parts):
+                yield from child.find(parts, filter=parts)
 
 
 MACHINERY = {"ibis", "toolz", *sys.stdlib_module_names}

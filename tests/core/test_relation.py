@@ -132,8 +132,8 @@ def test_a_sample_says_what_differs(tmp_path: Path) -> None:
     report = checked(related(orders_twice, marts=(spend(counted=()),)), tmp_path)
     sample = checks_by_name(report, "spend")["orders_twice"].sample
     assert list(sample) == [
-        {"customer_id": "c1", "differs_in": "bought 3 → 6; "},
-        {"customer_id": "c2", "differs_in": "bought 2 → 4; "},
+        {"customer_id": "c1", "differs_in": "bought: 3 → 6"},
+        {"customer_id": "c2", "differs_in": "bought: 2 → 4"},
     ]
 
 

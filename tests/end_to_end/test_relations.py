@@ -77,4 +77,4 @@ def test_what_was_published_by_another_day_breaks_relations(data: Path, tmp_path
     sample = "metric_mom_spend_change.each_transaction_twice.csv"
     header, first, *_ = (tmp_path / "target/failures" / sample).read_text("utf-8").splitlines()
     assert header == "customer_id,month,differs_in"
-    assert "metric_calculated_date 2025-06-20 → 2025-06-30" in first
+    assert "metric_calculated_date: 2025-06-20 → 2025-06-30" in first

@@ -1,0 +1,143 @@
+"""Defects: what a slip makes of one operation, and the places of its operands that it changes."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import ibis.expr.operations as ops
+from ibis.common.annotations import ValidationError
+from ibis.common.exceptions import IbisError
+
+REFUSALS = (IbisError, ValidationError, TypeError, ValueError)
+"""How Ibis says that no such expression can be."""
+
+Shown = tuple[object, ...]
+"""Words, and operations that are spelled where they stand among them."""
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What stands in an operation's place; what to show of the two, where not all of them.
+
+    `at` is what of the operation the author's line is looked up for, where not all of it.
+    """
+
+    op: ops.Node
+    before: Shown = ()
+    after: Shown = ()
+    at: ops.Node | None = None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One kind of slip, and the operations in which it can happen."""
+
+    name: str
+    looks_at: tuple[type[ops.Node], ...]
+    defects: Callable[[Any], Iterator[Defect]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one operand: an argument, or an element of one."""
+
+    op: ops.Node
+    argument: str
+    key: int | str | None
+    value: object
+
+    def filled(self, value: object) -> Iterator[Defect]:
+        """Yield the operation with another operand in this place, unless Ibis refuses it."""
+        given, new = getattr(self.op, self.argument), value
+        match self.key:
+            case int(number):
+                new = (*given[:number], value, *given[number + 1 :])
+            case str(name):
+                new = {**given, name: value}
+        with suppress(*REFUSALS):
+            op = self.op.copy(**{self.argument: new})
+            yield Defect(op, self._shown(self.value), self._shown(value), self._at())
+
+    def _shown(self, value: object) -> Shown:
+        """Return what to show where this place holds a value; nothing for the whole operation."""
+        match self.op, self.argument, self.key:
+            case ops.SearchedCase() | ops.SimpleCase() as case, "results", int(number):
+                return (value, " if ", case.cases[number])
+            case ops.IfElse() as case, "true_expr", _:
+                return (value, " if ", case.bool_expr)
+            case (ops.SearchedCase() | ops.SimpleCase(), "default", _) | (
+                ops.IfElse(),
+                "false_null_expr",
+                _,
+            ):
+                return ("else ", value)
+            case ops.Relation(), _, str(name):
+                return (f"{name} = ", value)
+            case _:
+                return ()
+
+    def _at(self) -> ops.Node | None:
+        if isinstance(self.op, ops.SearchedCase) and isinstance(self.key, int):
+            return self.op.cases[self.key]
+        return self.value if isinstance(self.op, ops.Relation) else None
+
+
+def slots_of(op: ops.Node) -> Iterator[Slot]:
+    """Yield every place of an operation, in order."""
+    for name, value in zip(op.__argnames__, op.__args__, strict=True):
+        if isinstance(value, tuple):
+            yield from (Slot(op, name, number, each) for number, each in enumerate(value))
+        elif isinstance(value, Mapping):
+            yield from (Slot(op, name, key, each) for key, each in value.items())
+        else:
+            yield Slot(op, name, None, value)
+
+
+def literals_of(op: ops.Node) -> Iterator[tuple[Slot, ops.Literal]]:
+    """Yield the places of an operation that hold a value written down."""
+    for slot in slots_of(op):
+        if isinstance(slot.value, ops.Literal) and slot.value.value is not None:
+            yield slot, slot.value
+
+
+def moved(literal: ops.Literal, step: int) -> ops.Literal | None:
+    """Return a number moved by so many of its last digits, a date by days; None for a text.
+
+    A flag is turned over, whatever the step.
+    """
+    new: object
+    match literal.value:
+        case bool(flag):
+            new = not flag
+        case int(number):
+            new = number + step
+        case float(number) if math.isfinite(number):
+            exact = Decimal(repr(number))
+            new = float(exact + step * _last_digit(exact))
+        case Decimal() as exact:
+            new = exact + step * _last_digit(exact)
+        case datetime.date() as day:
+            new = day + datetime.timedelta(days=step)
+        case _:
+            return None
+    # A whole number takes the type that holds the new one, which may be wider.
+    return ibis.literal(new, None if literal.dtype.is_integer() else literal.dtype).op()
+
+
+def _last_digit(number: Decimal) -> Decimal:
+    """Return 1 for a whole number, 0.01 for 0.25."""
+    exponent = number.normalize().as_tuple().exponent
+    return Decimal(1).scaleb(min(int(exponent), 0))
+
+
+def without_each(values: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield each element, with the others."""
+    for number, each in enumerate(values):
+        yield each, (*values[:number], *values[number + 1 :])

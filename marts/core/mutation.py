@@ -1,0 +1,203 @@
+"""Mutate a mart: plant one defect at a time in its expression, as a slip of its author would."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+from ibis.common.graph import Graph
+
+from marts.core.contract import conform
+from marts.core.defects import REFUSALS, Defect, Operator, Shown
+from marts.core.errors import DefinitionError
+from marts.core.lint import Trace
+from marts.core.model import AsOf, FixedAsOf, Mart
+from marts.core.plan import defined_table
+from marts.core.row_defects import ROW_OPERATORS
+from marts.core.spelling import Speller
+from marts.core.value_defects import VALUE_OPERATORS
+
+OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
+"""Several operators of one name are one kind of slip in different operations."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The smallest relation of a mart's original that a defect changes, and what it is then."""
+
+    original: ops.Relation
+    old: ops.Relation
+    new: ops.Relation
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mart with one defect: which, where the author's line is, and what it makes of the mart."""
+
+    mart: Mart
+    operator: str
+    before: str
+    after: str
+    place: str
+    table: ir.Table = field(repr=False, compare=False)
+    """What the author's function would return."""
+    change: Change = field(repr=False, compare=False)
+
+    @cached_property
+    def query(self) -> ir.Table:
+        """The query that would build the mart."""
+        return conformed(self.mart, self.table)
+
+
+@dataclass(frozen=True)
+class NotedAsOf(AsOf):
+    """An as-of date that notes which days are reckoned from it."""
+
+    day: datetime.date
+    days: set[datetime.date] = field(default_factory=set)
+
+    def minus(self, *, days: int) -> ir.DateScalar:
+        """Return the day so many days earlier, as a date literal."""
+        self.days.add(self.day - datetime.timedelta(days=days))
+        return FixedAsOf(self.day).minus(days=days)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A mart's expression before its contract's casts: a graph of operations, and their lines."""
+
+    mart: Mart
+    op: ops.Relation
+    parents: Mapping[ops.Node, tuple[ops.Node, ...]]
+    places: Mapping[ops.Node, str]
+    speller: Speller
+
+
+def mutants_of(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> tuple[Mutant, ...]:
+    """Return every mutant of a mart that Ibis builds and its contract takes, by the author's lines.
+
+    No two have one query, and none has the original's; no two have one operator and text: what
+    occurs several times is numbered from the second on. `tables` are its inputs, by name. Raises
+    DefinitionError where the mart itself is no valid expression.
+    """
+    original = _original(mart, tables, as_of)
+    found: dict[ops.Node, Mutant] = {}
+    for op in original.parents:
+        for mutant in _planted(original, op):
+            found.setdefault(mutant.table.op(), mutant)
+    found.pop(original.op, None)
+    return tuple(_numbered(sorted(found.values(), key=_line)))
+
+
+def conformed(mart: Mart, table: ir.Table) -> ir.Table:
+    """Return what a mart's function returns, or would return, cast to the mart's contract."""
+    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+
+
+def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> Original:
+    noted = NotedAsOf(as_of.day)
+    with Trace() as trace:
+        table = defined_table(mart, tables, noted)
+    conformed(mart, table)
+    op = _unfolded(table.op(), trace.places)
+    inputs = {tables[name].op() for name in mart.inputs}
+    graph = Graph.from_bfs(op, filter=lambda each: each not in inputs)
+    speller = Speller(as_of.day, frozenset(noted.days))
+    return Original(mart, op, graph.invert(), trace.places, speller)
+
+
+def _unfolded(table: ops.Relation, places: dict[ops.Node, str]) -> ops.Relation:
+    """Return a relation whose `fill_null` is operations like all others; add their places."""
+
+    def unfold(op: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
+        new = op.__recreate__(changed) if changed else op
+        if isinstance(new, ops.FillNull):
+            new = _filled(new)
+        if new is not op and op in places:
+            inner = new.values.values() if isinstance(new, ops.Project) else ()
+            places.update(dict.fromkeys((new, *inner), places[op]))
+        return new
+
+    return table.replace(unfold)
+
+
+def _filled(op: ops.FillNull) -> ops.Project:
+    """Return what fills nulls as a projection; a single value fills all columns with nulls."""
+    given = op.replacements
+    if not isinstance(given, Mapping):
+        given = {name: given for name, kind in op.schema.items() if kind.nullable}
+    filled = {
+        name: ops.Coalesce((column, given[name])) if name in given else column
+        for name, column in op.parent.fields.items()
+    }
+    return ops.Project(op.parent, filled)
+
+
+def _planted(original: Original, op: ops.Node) -> Iterator[Mutant]:
+    """Yield the original with each defect that one of its operations can have."""
+    above = _above(op, original.parents)
+    old = _smallest_relation(original, op)
+    for operator, defect in _defects_of(op):
+        with suppress(*REFUSALS, DefinitionError):
+            new = old.replace({op: defect.op}, filter=above.__contains__)
+            table = ir.Table(original.op.replace({old: new}, filter=above.__contains__))
+            if table.schema() != original.op.schema:
+                conformed(original.mart, table)
+            yield Mutant(
+                original.mart,
+                operator.name,
+                _text(original.speller, defect.before or (op,)),
+                _text(original.speller, defect.after or (defect.op,)),
+                original.places.get(defect.at) or original.places.get(op, original.mart.place),
+                table,
+                Change(original.op, old, new),
+            )
+
+
+def _defects_of(op: ops.Node) -> Iterator[tuple[Operator, Defect]]:
+    for operator in OPERATORS:
+        if isinstance(op, operator.looks_at):
+            with suppress(*REFUSALS):
+                yield from ((operator, defect) for defect in operator.defects(op))
+
+
+def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[ops.Node]:
+    """Return an operation, and all that are computed from it."""
+    found, new = set[ops.Node](), {op}
+    while new:
+        found |= new
+        new = {parent for each in new for parent in parents[each]} - found
+    return found
+
+
+def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
+    """Return the relation that an operation is part of; of several, all the mart."""
+    found, new = set[ops.Relation](), {op}
+    while new:
+        found |= {each for each in new if isinstance(each, ops.Relation)}
+        new = {parent for each in new - found for parent in original.parents[each]}
+    return found.pop() if len(found) == 1 else original.op
+
+
+def _text(speller: Speller, shown: Shown) -> str:
+    return "".join(part if isinstance(part, str) else speller(part) for part in shown)
+
+
+def _line(mutant: Mutant) -> tuple[str, int]:
+    file, _, line = mutant.place.rpartition(":")
+    return file, int(line)
+
+
+def _numbered(mutants: Iterable[Mutant]) -> Iterator[Mutant]:
+    met = Counter[tuple[str, str, str]]()
+    for mutant in mutants:
+        key = (mutant.operator, mutant.before, mutant.after)
+        met[key] += 1
+        yield replace(mutant, before=f"{mutant.before} ({met[key]})") if met[key] > 1 else mutant

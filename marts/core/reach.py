@@ -1,0 +1,66 @@
+"""How far a change reaches: the columns of a query that another relation within it may alter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import ibis.expr.operations as ops
+from ibis.common.graph import Graph
+
+Reached = Mapping[ops.Relation, frozenset[str]]
+"""The columns of each relation that may hold other values; its rows are the same."""
+
+DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
+    ops.Project: lambda _: (),
+    ops.DropColumns: lambda _: (),
+    ops.JoinReference: lambda _: (),
+    ops.Filter: lambda op: op.predicates,
+    ops.Sort: lambda op: op.keys,
+    ops.Aggregate: lambda op: op.groups.values(),
+    ops.JoinChain: lambda op: [each for link in op.rest for each in link.predicates],
+}
+"""The values that decide which rows a relation has, and in which order."""
+
+
+def columns_reached(whole: ops.Relation, old: ops.Relation, new: ops.Relation) -> frozenset[str]:
+    """Return the columns of a query that may hold other values where `new` replaces `old` in it.
+
+    All of them, where there may be other rows.
+    """
+    everything = frozenset(whole.schema.names)
+    if not (isinstance(old, ops.Project) and isinstance(new, ops.Project)):
+        return everything
+    if old.parent != new.parent or old.schema.names != new.schema.names:
+        return everything
+    changed = (name for name, value in old.values.items() if new.values[name] != value)
+    reached = {old: frozenset(changed)}
+    ordered, _ = Graph.from_bfs(whole).toposort()
+    for op in ordered:
+        if isinstance(op, ops.Relation) and op != old:
+            names = _columns_of(op, reached)
+            if names is None:
+                return everything
+            reached[op] = names
+    return reached[whole]
+
+
+def _columns_of(op: ops.Relation, reached: Reached) -> frozenset[str] | None:
+    """Return the columns of a relation that may hold other values, None where rows may change."""
+    if type(op) in DECIDING:
+        if any(_reads(value, reached) for value in DECIDING[type(op)](op)):
+            return None
+        return frozenset(name for name, value in op.values.items() if _reads(value, reached))
+    below = op.find_below(ops.Relation)
+    return None if any(reached.get(each) for each in below) else frozenset()
+
+
+def _reads(value: ops.Value, reached: Reached) -> bool:
+    """Tell whether a value is computed from a column that may hold others, or from its rows."""
+    for op in value.find(ops.Value, filter=ops.Value):
+        if isinstance(op, ops.Field):
+            if op.name in reached.get(op.rel, ()):
+                return True
+        elif any(reached.get(each) for each in op.__children__ if isinstance(each, ops.Relation)):
+            return True
+    return False

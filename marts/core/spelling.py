@@ -1,0 +1,179 @@
+"""Spell an expression in a line, as its author might have written it: no aliases, no engine."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+
+INFIX: Mapping[type[ops.Node], str] = {
+    ops.Equals: "==",
+    ops.NotEquals: "!=",
+    ops.Greater: ">",
+    ops.GreaterEqual: ">=",
+    ops.Less: "<",
+    ops.LessEqual: "<=",
+    ops.Add: "+",
+    ops.Subtract: "-",
+    ops.Multiply: "*",
+    ops.Divide: "/",
+    ops.FloorDivide: "//",
+    ops.Modulus: "%",
+    ops.StringConcat: "+",
+    ops.And: "and",
+    ops.Or: "or",
+    ops.Xor: "xor",
+}
+DELTAS = (ops.DateDelta, ops.TimestampDelta, ops.TimeDelta)
+TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate, ops.TimeTruncate)
+
+
+@dataclass(frozen=True)
+class Speller:
+    """Spells operations; days that a mart reckoned from its as-of date are spelled from it, too.
+
+    So a text stays the same from date to date. A day beside one of those is one that was moved.
+    """
+
+    as_of: datetime.date | None = None
+    reckoned: Collection[datetime.date] = ()
+
+    def __call__(self, op: object) -> str:
+        """Return the text of an operation, a type, a unit or a plain value."""
+        for kind, spell in FORMS.items():
+            if isinstance(op, kind):
+                return spell(self, op)
+        return _plain(op)
+
+    def inner(self, op: object) -> str:
+        """Return the text of an operand, in parentheses where it has operands itself."""
+        bare = not isinstance(op, (*INFIX, ops.Not, ops.Between, ops.InValues))
+        return self(op) if bare else f"({self(op)})"
+
+    def several(self, values: Collection[object]) -> str:
+        """Return the texts of several operations, with commas between."""
+        return ", ".join(map(self, values))
+
+    def day(self, day: datetime.date) -> str:
+        """Return the text of a day: `as_of - 90 days`, or itself."""
+        if self.as_of is None or not any(abs((day - each).days) <= 1 for each in self.reckoned):
+            return str(day)
+        days = (day - self.as_of).days
+        if days == 0:
+            return "as_of"
+        return f"as_of {'+' if days > 0 else '-'} {abs(days)} day{'s' if abs(days) > 1 else ''}"
+
+
+Form = Callable[[Speller, Any], str]
+
+
+def _infix(spell: Speller, op: ops.Binary | ops.StringConcat) -> str:
+    operands = op.arg if isinstance(op, ops.StringConcat) else (op.left, op.right)
+    texts = [spell.inner(operand) for operand in operands]
+    if all(isinstance(operand, ops.Field) for operand in operands) and len(set(texts)) == 1:
+        texts = [
+            f"{table_of(operand.rel)}.{text}" for operand, text in zip(operands, texts, strict=True)
+        ]
+    sign = next(sign for kind, sign in INFIX.items() if isinstance(op, kind))
+    return f" {sign} ".join(texts)
+
+
+def table_of(rel: ops.Relation) -> str:
+    """Return the name of the table that a relation is computed from, the first of several."""
+    for found in rel.find(ops.PhysicalTable, filter=ops.Relation):
+        return str(found.name)
+    return "a table"
+
+
+def _call(spell: Speller, op: ops.Node) -> str:
+    """Spell what has no form of its own: `quantile(amount, quantile=0.9)`."""
+    words = []
+    for name, value in zip(op.__argnames__, op.__args__, strict=True):
+        if value is None or value == () or (isinstance(value, bool) and not value):
+            continue
+        if isinstance(op, ops.CountStar | ops.CountDistinctStar) and name == "arg":
+            continue
+        text = spell.several(value) if isinstance(value, tuple) else spell(value)
+        is_first = name in ("arg", "left", "right", "base", "value")
+        words.append(text if is_first else f"{name}={text}")
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(op).__name__).lower()
+    return f"{NAMES.get(type(op), name)}({', '.join(words)})"
+
+
+NAMES: Mapping[type[ops.Node], str] = {
+    ops.CountStar: "count",
+    ops.CountDistinct: "count_distinct",
+    ops.StandardDev: "std",
+    ops.Variance: "var",
+}
+
+
+def _literal(spell: Speller, op: ops.Literal) -> str:
+    return spell.day(op.value) if op.dtype.is_date() else _plain(op.value)
+
+
+def _case(spell: Speller, op: ops.SearchedCase | ops.SimpleCase) -> str:
+    base = f"{spell(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
+    pairs = zip(op.cases, op.results, strict=True)
+    branches = "".join(f"{spell(case)}: {spell(result)}, " for case, result in pairs)
+    return f"case({base}{branches}else {spell(op.default)})"
+
+
+def _window(spell: Speller, op: ops.WindowFunction) -> str:
+    keys = [
+        f"{word} {spell.several(values)}"
+        for word, values in (("partition by", op.group_by), ("order by", op.order_by))
+        if values
+    ]
+    keys += [
+        f"{word} {spell(bound)}" for word, bound in (("from", op.start), ("to", op.end)) if bound
+    ]
+    return f"{spell(op.func)} over ({', '.join(keys)})"
+
+
+FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
+    tuple(INFIX): _infix,
+    ops.Literal: _literal,
+    ops.Field: lambda _, op: str(op.name),
+    ops.Alias: lambda spell, op: spell(op.arg),
+    ops.Not: lambda spell, op: f"not {spell.inner(op.arg)}",
+    ops.IsNull: lambda spell, op: f"{spell.inner(op.arg)} is null",
+    ops.NotNull: lambda spell, op: f"{spell.inner(op.arg)} is not null",
+    ops.InValues: lambda spell, op: f"{spell(op.value)} in ({spell.several(op.options)})",
+    ops.InSubquery: lambda spell, op: f"{spell(op.needle)} in {spell(op.rel)}",
+    ops.Between: lambda spell, op: (
+        f"{spell(op.arg)} between {spell(op.lower_bound)} and {spell(op.upper_bound)}"
+    ),
+    ops.Cast: lambda spell, op: f"cast({spell(op.arg)}, {op.to})",
+    ops.NullIf: lambda spell, op: f"nullif({spell(op.arg)}, {spell(op.null_if_expr)})",
+    ops.IfElse: lambda spell, op: (
+        f"ifelse({spell.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
+    ),
+    (ops.SearchedCase, ops.SimpleCase): _case,
+    DELTAS: lambda spell, op: f"delta({spell.several((op.left, op.right, op.part))})",
+    TRUNCATES: lambda spell, op: f"truncate({spell(op.arg)}, {op.unit.name.lower()!r})",
+    ops.WindowFunction: _window,
+    ops.WindowBoundary: lambda spell, op: (
+        f"{spell(op.value)} {'preceding' if op.preceding else 'following'}"
+    ),
+    ops.SortKey: lambda spell, op: spell(op.arg) + ("" if op.ascending else " desc"),
+    ops.PhysicalTable: lambda _, op: str(op.name),
+    ops.JoinReference: lambda spell, op: spell(op.parent),
+    ops.Relation: lambda _, op: f"(from {table_of(op)})",
+    ops.Value: _call,
+}
+"""The first form that fits an operation spells it."""
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, dt.DataType) or not isinstance(value, str):
+        return "null" if value is None else str(value)
+    return repr(value)
