@@ -7,19 +7,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from marts import session
 from marts.options import (
     account_options,
     as_of_option,
     complete_marts,
+    corpus_option,
     database_option,
     engine_options,
     fixtures_option,
@@ -35,16 +36,15 @@ from marts.options import (
 
 # Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
 if TYPE_CHECKING:
-    from backends.choose import Settings
     from backends.protocol import Backend
     from marts.core.graph import Graph
-    from marts.core.model import FixedAsOf
     from marts.core.plan import Plan
 
 interrupted = threading.Event()
 """Somebody pressed Ctrl-C, or asked the process to end."""
 
-FIRST_YEAR, LAST_YEAR = 1900, 2200
+ALLOWED = Path("tests/equivalent_mutants.toml")
+"""Where `marts mutate` looks for the mutants that are allowed."""
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = {
@@ -138,11 +138,11 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
-    graph, selected = _selected(settings)
+    graph, selected = session.selected(settings)
     if not dry_run:
         prepare(settings["target"])
-    with _connected(graph, settings, read_only=dry_run) as backend:
-        as_of = _as_of(settings["as_of"], backend.data_as_of)
+    with session.connected(graph, settings, read_only=dry_run) as backend:
+        as_of = session.as_of(settings["as_of"], backend.data_as_of)
         facts = survey(graph, selected, backend, source_checks=check_sources)
         made_by = MadeBy(code_version(settings["package"]), backend.compile)
         plan = plan_changes(
@@ -154,7 +154,7 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
             else:
                 click.echo("\n".join(plan_lines(plan)))
             return DONE
-        run_id = _run_id()
+        run_id = session.run_id()
         origins = origins_of(graph, plan, facts, made_by, run_id=run_id)
         return _execute(
             graph, plan, backend, settings, run_id=run_id, origins=origins, as_json=as_json
@@ -177,20 +177,20 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
     from marts.core.relation_checks import with_relations
     from marts.core.runner import survey
 
-    graph, selected = _selected(settings)
+    graph, selected = session.selected(settings)
     if relations:
         graph = with_relations(graph)
     if sources:
         selected = ()
     prepare(settings["target"])
-    with _connected(graph, settings, read_only=True) as backend:
-        as_of = _as_of(
+    with session.connected(graph, settings, read_only=True) as backend:
+        as_of = session.as_of(
             settings["as_of"],
-            lambda: backend.data_as_of() if sources else _published_as_of(backend, selected),
+            lambda: backend.data_as_of() if sources else session.published_as_of(backend, selected),
         )
         facts = survey(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
-        return _execute(graph, plan, backend, settings, run_id=_run_id(), as_json=as_json)
+        return _execute(graph, plan, backend, settings, run_id=session.run_id(), as_json=as_json)
 
 
 @marts.command()
@@ -202,7 +202,7 @@ def ls(as_json: bool, **settings: Any) -> None:
     from marts.core.artifacts import describe_mart
     from marts.core.checks import checks_of
 
-    graph, selected = _selected(settings)
+    graph, selected = session.selected(settings)
     marts = [graph.project.marts[name] for name in selected]
     if as_json:
         terminal.print_json([describe_mart(mart) for mart in marts])
@@ -255,12 +255,12 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from marts.core.lint import Trace, lint_plan
     from marts.core.plan import Build, declared_facts, plan_run
 
-    graph, selected = _selected(settings)
-    engine = offline(_engine_settings(settings), sources=graph.project.sources)
+    graph, selected = session.selected(settings)
+    engine = offline(session.engine_settings(settings), sources=graph.project.sources)
     facts = declared_facts(graph.project, sources=engine.sources)
     with Trace() as trace:
         plan = plan_run(
-            graph, selected, facts, _as_of(settings["as_of"], lambda: engine.data_as_of)
+            graph, selected, facts, session.as_of(settings["as_of"], lambda: engine.data_as_of)
         )
     findings = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
     for finding in findings:
@@ -304,24 +304,74 @@ def show(
     from marts.core.errors import UsageError, did_you_mean
     from marts.core.lookup import lookup
 
-    graph = _graph(settings["package"])
+    graph = session.graph_of(settings["package"])
     known = graph.project.marts
     if mart not in known:
         raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
     query = lookup(
         known[mart],
         where=where,
-        columns=_words(columns),
-        order_by=_words(order_by),
+        columns=session.words(columns),
+        order_by=session.words(order_by),
         limit=limit,
     )
-    with _connected(graph, settings, read_only=True) as backend:
+    with session.connected(graph, settings, read_only=True) as backend:
         if mart not in backend.describe_published():
             raise UsageError(
                 f"{mart} is not published: {backend.where}", hint="publish it: marts run"
             )
         rows = backend.fetch(query, about=mart)
     terminal.print_rows(rows.column_names, rows.to_pylist(), form)
+
+
+@marts.command()
+@click.argument("mart", nargs=-1, metavar="[MART]...", shell_complete=complete_marts)
+@package_option
+@corpus_option
+@as_of_option
+@option(
+    "--allow",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A list of mutants that no data can tell from the original."
+    f"  [default: {ALLOWED}, where there is one]",
+)
+@json_option
+def mutate(
+    mart: tuple[str, ...], fixtures: Path | None, allow: Path | None, as_json: bool, **settings: Any
+) -> int:
+    """Plant defects in marts, and report those that nothing would notice.
+
+    Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
+    warning of `marts compile`, would notice those that are killed. Names marts as --select does.
+    """
+    from marts import terminal
+    from marts.core.equivalents import judge, strangers
+    from marts.core.graph import select
+    from marts.core.text import judgement_document, judgement_line
+    from marts.core.trial import try_mutants
+
+    graph = session.graph_of(settings["package"])
+    selected = select(graph, mart)
+    entries = session.equivalents(allow, default=ALLOWED)
+    unknown = () if mart else strangers(entries, graph.project.marts)
+    judgements = []
+    console = terminal.console(to_stderr=as_json)
+    with (
+        session.corpus(graph, fixtures) as corpus,
+        session.in_memory(graph, settings, corpus) as backend,
+    ):
+        as_of = session.as_of(settings["as_of"], backend.data_as_of)
+        console.print(f"as of {as_of.day} · {corpus}")
+        with terminal.trying(console, stop=interrupted) as watch:
+            for name in selected:
+                report = try_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                judgements.append(judge(report, entries))
+                terminal.say(console, judgement_line(judgements[-1]))
+    terminal.print_judgements(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
+    if as_json:
+        terminal.print_json(judgement_document(judgements, unknown))
+    return FAILED if unknown or any(each.has_failed for each in judgements) else DONE
 
 
 @marts.command()
@@ -367,90 +417,17 @@ def load(overwrite: bool, **settings: Any) -> None:
     from backends.snowflake_load import load as upload
 
     found = find_sources(settings["fixtures"])
-    backend = snowflake(_engine_settings(settings | {"backend": "snowflake"}), sources=found)
+    backend = snowflake(session.engine_settings(settings | {"backend": "snowflake"}), sources=found)
     try:
         upload(
             backend,
             {name: files_of(pattern) for name, pattern in found.items()},
-            run_id=_run_id(),
+            run_id=session.run_id(),
             overwrite=overwrite,
             loaded=lambda table, rows: click.echo(f"{table}  {rows:,} rows"),
         )
     finally:
         backend.close()
-
-
-def _graph(package: str) -> Graph:
-    from marts.core.graph import link
-    from marts.core.project import load
-
-    if package != "marts":
-        # Somebody else's marts are imported from where they call.
-        sys.path.insert(0, str(Path.cwd()))
-    return link(load(package))
-
-
-def _selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
-    from marts.core.graph import select
-
-    graph = _graph(settings["package"])
-    return graph, select(graph, settings["select"], exclude=settings["exclude"])
-
-
-def _words(text: str | None) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()] if text else []
-
-
-@contextmanager
-def _connected(graph: Graph, settings: dict[str, Any], *, read_only: bool) -> Iterator[Backend]:
-    from backends.choose import connect
-
-    backend = connect(
-        _engine_settings(settings), sources=graph.project.sources, read_only=read_only
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
-
-
-def _run_id() -> str:
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}".upper()
-
-
-def _engine_settings(settings: dict[str, Any]) -> Settings:
-    from backends.choose import Settings
-
-    known = {field.name for field in fields(Settings)}
-    given = {name: value for name, value in settings.items() if name in known}
-    return Settings(version=version("marts"), **given)
-
-
-def _as_of(
-    given: datetime.datetime | None, default: Callable[[], datetime.date | None]
-) -> FixedAsOf:
-    from marts.core.model import FixedAsOf
-
-    today = datetime.datetime.now(datetime.UTC).date()
-    day = given.date() if given else default() or today
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return FixedAsOf(day)
-
-
-def _published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.date | None:
-    """Return the date by which the selected marts were published, None where none is."""
-    from marts.core.errors import UsageError
-
-    published = backend.state()
-    dates = {published[name].as_of for name in selected if name in published}
-    if len(dates) > 1:
-        days = ", ".join(str(day) for day in sorted(dates))
-        raise UsageError(
-            f"the published marts have different as-of dates: {days}",
-            hint="pass --as-of, select marts of one date, or run all again",
-        )
-    return dates.pop() if dates else None
 
 
 def _execute(

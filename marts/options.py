@@ -60,6 +60,13 @@ fixtures_option = option(
     help="A directory with <table>.parquet or <table>/*.parquet for each source."
     "  [default: the bundled data]",
 )
+corpus_option = option(
+    "--fixtures",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The data to try mutants on: any directory of <table>.parquet, the smaller the faster."
+    "  [default: the bundled data]",
+)
 as_of_option = option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),

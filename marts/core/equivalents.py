@@ -52,6 +52,11 @@ class Judgement:
         """How many were noticed."""
         return len(self.report.trials) - len(self.allowed) - len(self.surviving)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return bool(self.surviving or self.stale)
+
 
 def judge(report: TrialReport, entries: Iterable[Equivalent]) -> Judgement:
     """Return what is left of a mart's mutants, and which of its entries are stale."""
@@ -100,7 +105,9 @@ def read_equivalents(text: str, *, place: str) -> tuple[Equivalent, ...]:
 def _entry(table: object, place: str) -> Equivalent:
     names = [field.name for field in fields(Equivalent)]
     given = table if isinstance(table, dict) else {}
-    if set(given) != set(names) or not all(isinstance(v, str) and v.strip() for v in given.values()):
+    if set(given) != set(names) or not all(
+        isinstance(v, str) and v.strip() for v in given.values()
+    ):
         raise UsageError(
             f"{place}, has not what an entry has: {', '.join(names)}, each a text",
             hint="take mart, operator, before and after from what `marts mutate` prints",

@@ -30,7 +30,7 @@ from marts.core.reach import columns_reached
 from marts.core.runner import survey
 
 if TYPE_CHECKING:
-    from backends.protocol import Backend
+    from backends.protocol import Backend, Kind
 
 NoticedBy = Literal["rows", "engine", "compile"]
 """Rows differ; the engine refuses the query; `marts compile` warns of what it did not before."""
@@ -130,6 +130,19 @@ class _Trial:
             comparing[name] = self._differing(name, seen)
         return rebuilding, comparing
 
+    @cached_property
+    def counted(self) -> ir.Table:
+        """Return a row where the mutant has not as many rows as the original.
+
+        Rows that a slip in a join multiplies are counted much faster than compared.
+        """
+        original = self.plan.tables[self.mart.name]
+        mutant = ibis.table(original.schema(), name=_beside(self.mart.name))
+        counts = mutant.aggregate(right=mutant.count())
+        both = original.aggregate(left=original.count()).cross_join(counts)
+        left, right = both.left.cast("string"), both.right.cast("string")
+        return both.filter(both.left != both.right).select(differs_in=left + " rows → " + right)
+
     def _differing(self, name: str, seen: ir.Table) -> ir.Table:
         """Return a row in which a mart differs from what is seen of it, in the columns that are."""
         original = self.plan.tables[name].select(seen.columns)
@@ -157,8 +170,7 @@ class _Trial:
         for name, query in self._comparisons(mutant.change):
             for row in self.backend.fetch(query, about=name).to_pylist():
                 *keys, differs_in = row.values()
-                key = ", ".join(map(str, keys))
-                return Trial(mutant, "rows", f"{name}, {key}: {differs_in}")
+                return Trial(mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}")
         return None
 
     def _comparisons(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
@@ -169,10 +181,14 @@ class _Trial:
         """
         self._build(_changed(self.mart.name), self._on_stand_ins(change), "view")
         columns = columns_reached(change.original, change.old, change.new)
-        if self.mart.name in self.observed and columns < set(change.original.schema.names):
+        is_seen = self.mart.name in self.observed
+        if is_seen and columns < set(change.original.schema.names):
             yield self.mart.name, self._around(change, columns)
             return
-        self._build(_beside(self.mart.name), self._around(change))
+        kind: Kind = "view" if is_seen else "table"
+        self._build(_beside(self.mart.name), self._around(change), kind)
+        if is_seen:
+            yield self.mart.name, self.counted
         for name, query in self.rebuilding.items():
             self._build(_beside(name), query)
         yield from self.comparing.items()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import ibis.expr.datatypes as dt
@@ -26,6 +28,16 @@ NEGATED: Mapping[type[ops.Comparison], type[ops.Comparison]] = {
     ops.GreaterEqual: ops.Less,
     ops.Less: ops.GreaterEqual,
     ops.LessEqual: ops.Greater,
+}
+
+
+COMPARED: Mapping[type[ops.Comparison], Callable[[float, float], bool]] = {
+    ops.Equals: operator.eq,
+    ops.NotEquals: operator.ne,
+    ops.Greater: operator.gt,
+    ops.GreaterEqual: operator.ge,
+    ops.Less: operator.lt,
+    ops.LessEqual: operator.le,
 }
 
 
@@ -54,7 +66,8 @@ def _end_excluded(op: ops.Between) -> Iterator[Defect]:
 def _negated(op: ops.Comparison | ops.Not) -> Iterator[Defect]:
     if isinstance(op, ops.Not):
         yield Defect(op.arg)
-    elif kind := NEGATED.get(type(op)):
+    # The pairs of rows that a join does not want are no slip, and more than an engine can hold.
+    elif (kind := NEGATED.get(type(op))) and len(op.relations) <= 1:
         yield Defect(kind(op.left, op.right))
 
 
@@ -143,8 +156,9 @@ def _condition_never_met(op: ops.IfElse) -> Iterator[Defect]:
 def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Defect]:
     """Yield neighbours exchanged: where the conditions of both hold, the first counts."""
     branches = list(zip(op.cases, op.results, strict=True))
-    for n in range(len(branches) - 1):
-        first, second = branches[n : n + 2]
+    for n, (first, second) in enumerate(pairwise(branches)):
+        if _exclude_each_other(first[0], second[0]):
+            continue
         cases, results = zip(*branches[:n], second, first, *branches[n + 2 :], strict=True)
         yield Defect(
             op.copy(cases=cases, results=results),
@@ -152,6 +166,27 @@ def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Defect]:
             (second[0], " before ", first[0]),
             second[0],
         )
+
+
+def _exclude_each_other(first: ops.Value, second: ops.Value) -> bool:
+    """Tell whether two conditions plainly never both hold: `x is null`, `x > 0` and `x < 0`."""
+    for test, other in ((first, second), (second, first)):
+        if isinstance(test, ops.IsNull) and isinstance(other, ops.Comparison):
+            return bool(test.arg == other.left)
+    if not (_is_bound(first) and _is_bound(second) and first.left == second.left):
+        return False
+    low, high = sorted(float(each.right.value) for each in (first, second))
+    samples = (low - 1, low, (low + high) / 2, high, high + 1)
+    return not any(_holds(first, value) and _holds(second, value) for value in samples)
+
+
+def _is_bound(op: ops.Value) -> bool:
+    is_literal = type(op) in COMPARED and isinstance(op.right, ops.Literal)
+    return is_literal and op.right.dtype.is_numeric() and op.right.value is not None
+
+
+def _holds(bound: ops.Comparison, value: float) -> bool:
+    return COMPARED[type(bound)](value, float(bound.right.value))
 
 
 def _fallback_removed(op: ops.Coalesce) -> Iterator[Defect]:

@@ -1,0 +1,153 @@
+"""What the commands share: the project, the engine and the date that their options name."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+# Everything heavier is imported where it is needed: `marts --help` loads click alone.
+if TYPE_CHECKING:
+    from backends.choose import Settings
+    from backends.protocol import Backend
+    from marts.core.equivalents import Equivalent
+    from marts.core.graph import Graph
+    from marts.core.model import FixedAsOf
+
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
+
+def graph_of(package: str) -> Graph:
+    """Load a package's declarations and join them by name."""
+    from marts.core.graph import link
+    from marts.core.project import load
+
+    if package != "marts":
+        # Somebody else's marts are imported from where they call.
+        sys.path.insert(0, str(Path.cwd()))
+    return link(load(package))
+
+
+def selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
+    """Return the project that the settings name, and the marts they select."""
+    from marts.core.graph import select
+
+    graph = graph_of(settings["package"])
+    return graph, select(graph, settings["select"], exclude=settings["exclude"])
+
+
+@contextmanager
+def connected(graph: Graph, settings: dict[str, Any], *, read_only: bool) -> Iterator[Backend]:
+    """Connect to the engine that the settings name, and close it in the end."""
+    from backends.choose import connect
+
+    backend = connect(engine_settings(settings), sources=graph.project.sources, read_only=read_only)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def in_memory(
+    graph: Graph, settings: dict[str, Any], fixtures: Path
+) -> AbstractContextManager[Backend]:
+    """Open DuckDB on a directory of data, with nothing but memory to write to."""
+    chosen = {"backend": "duckdb", "database": ":memory:", "fixtures": fixtures, "threads": 1}
+    return connected(graph, settings | chosen, read_only=False)
+
+
+@contextmanager
+def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
+    """Give the directory of the data that mutants are tried on, by default made for our marts."""
+    from marts.core.errors import UsageError
+
+    if given:
+        yield given
+        return
+    if graph.project.package != "marts":
+        raise UsageError(
+            f"there is no data for the mutants of {graph.project.package}",
+            hint="pass --fixtures DIR, a small data set that meets the edges of its marts",
+        )
+    from fixtures.corpus import AS_OF, write_corpus
+    from marts.core.edges import edges_of
+
+    with TemporaryDirectory() as folder:
+        write_corpus(Path(folder), edges_of(graph, AS_OF), AS_OF)
+        yield Path(folder)
+
+
+def run_id() -> str:
+    """Return a name for a run that no other has: when it began, and four random bytes."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}".upper()
+
+
+def engine_settings(settings: dict[str, Any]) -> Settings:
+    """Return what the options say of engines."""
+    from backends.choose import Settings
+
+    known = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in settings.items() if name in known}
+    return Settings(version=version("marts"), **given)
+
+
+def as_of(
+    given: datetime.datetime | None, default: Callable[[], datetime.date | None]
+) -> FixedAsOf:
+    """Return the run's date: the given one, else the default, else today.
+
+    Raises BadParameter for a year that no data is of.
+    """
+    from marts.core.model import FixedAsOf
+
+    today = datetime.datetime.now(datetime.UTC).date()
+    day = given.date() if given else default() or today
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return FixedAsOf(day)
+
+
+def published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.date | None:
+    """Return the date by which the selected marts were published, None where none is."""
+    from marts.core.errors import UsageError
+
+    published = backend.state()
+    dates = {published[name].as_of for name in selected if name in published}
+    if len(dates) > 1:
+        days = ", ".join(str(day) for day in sorted(dates))
+        raise UsageError(
+            f"the published marts have different as-of dates: {days}",
+            hint="pass --as-of, select marts of one date, or run all again",
+        )
+    return dates.pop() if dates else None
+
+
+def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:
+    """Read the list of mutants that are allowed: the given file, else the default if there is one.
+
+    Raises UsageError where it cannot be read.
+    """
+    from marts.core.equivalents import read_equivalents
+    from marts.core.errors import UsageError
+
+    file = given or default
+    if given is None and not file.exists():
+        return ()
+    try:
+        return read_equivalents(file.read_text("utf-8"), place=str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}", str(error)) from error
+
+
+def words(text: str | None) -> list[str]:
+    """Return the words between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()] if text else []
