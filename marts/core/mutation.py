@@ -77,6 +77,8 @@ class Original:
     op: ops.Relation
     parents: Mapping[ops.Node, tuple[ops.Node, ...]]
     places: Mapping[ops.Node, str]
+    lines: Mapping[str, str]
+    """The first place of each text: of values that Ibis built anew for another relation."""
     speller: Speller
 
 
@@ -110,7 +112,9 @@ def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> O
     inputs = {tables[name].op() for name in mart.inputs}
     graph = Graph.from_bfs(op, filter=lambda each: each not in inputs)
     speller = Speller(as_of.day, frozenset(noted.days))
-    return Original(mart, op, graph.invert(), trace.places, speller)
+    values = [(op, place) for op, place in trace.places.items() if isinstance(op, ops.Value)]
+    lines = {speller(op): place for op, place in reversed(values)}
+    return Original(mart, op, graph.invert(), trace.places, lines, speller)
 
 
 def _unfolded(table: ops.Relation, places: dict[ops.Node, str]) -> ops.Relation:
@@ -155,7 +159,7 @@ def _planted(original: Original, op: ops.Node) -> Iterator[Mutant]:
                 operator.name,
                 _text(original.speller, defect.before or (op,)),
                 _text(original.speller, defect.after or (defect.op,)),
-                original.places.get(defect.at) or original.places.get(op, original.mart.place),
+                _place(original, defect.at or op, old),
                 table,
                 Change(original.op, old, new),
             )
@@ -184,6 +188,15 @@ def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
         found |= {each for each in new if isinstance(each, ops.Relation)}
         new = {parent for each in new - found for parent in original.parents[each]}
     return found.pop() if len(found) == 1 else original.op
+
+
+def _place(original: Original, op: ops.Node, within: ops.Relation) -> str:
+    """Return the author's line of an operation: where it was built, not where it was put to use."""
+    used = original.places.get(within, original.mart.place)
+    place = original.places.get(op, used)
+    if place == used and isinstance(op, ops.Value):
+        return original.lines.get(original.speller(op), place)
+    return place
 
 
 def _text(speller: Speller, shown: Shown) -> str:

@@ -76,7 +76,8 @@ Form = Callable[[Speller, Any], str]
 def _infix(spell: Speller, op: ops.Binary | ops.StringConcat) -> str:
     operands = op.arg if isinstance(op, ops.StringConcat) else (op.left, op.right)
     texts = [spell.inner(operand) for operand in operands]
-    if all(isinstance(operand, ops.Field) for operand in operands) and len(set(texts)) == 1:
+    fields = [operand for operand in operands if isinstance(operand, ops.Field)]
+    if len(fields) == len({each.rel for each in fields}) > 1 == len(set(texts)):
         texts = [
             f"{table_of(operand.rel)}.{text}" for operand, text in zip(operands, texts, strict=True)
         ]
