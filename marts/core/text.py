@@ -171,8 +171,8 @@ def judgement_line(judgement: Judgement) -> Line:
 def stale_line(stale: Stale) -> Line:
     """Say which entry of the list of allowed mutants is to be removed, and why."""
     entry = stale.entry
-    defect = f"{entry.operator}: {entry.before} → {entry.after}"
-    return "FAIL", f"{entry.mart} allows what needs no leave, {stale.why}\n      {defect}"
+    named = f"{entry.mart}, {entry.operator}: {entry.before} → {entry.after}"
+    return "FAIL", f"list of allowed mutants: {named}\n      {stale.why}; remove the entry"
 
 
 def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
@@ -195,7 +195,8 @@ def verdict_line(judgements: Iterable[Judgement], unknown: Iterable[Stale]) -> L
     if not alive and not stale:
         return "done", f"each of {total} mutants is killed or allowed, in {seconds:.2f} s"
     found = [f"{alive} of {total} mutants survive"] if alive else []
-    found += [f"{stale} allowed for no reason"] if stale else []
+    entries = "1 entry of the list is" if stale == 1 else f"{stale} entries of the list are"
+    found += [f"{entries} stale"] if stale else []
     return "stop", f"{'; '.join(found)}, in {seconds:.2f} s"
 
 
