@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from functools import cache
-from itertools import product
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from engines import GRAPH, Layout
 from fixtures.corpus import AS_OF, VERSIONS, corpus, families, histories, scores
+from fixtures.corpus import customers as customers_of_corpus
 from fixtures.stars import (
     CATEGORY_KEYS,
     FIRST_MOMENT,
@@ -42,6 +43,9 @@ AS_OF_DATES = (
     date(2025, 2, 28),
 )
 FARTHEST_DAY = 900
+MOST_CUSTOMERS = 5
+# They cost an engine next to nothing: it plans for longer than it calculates.
+LARGEST_CROWD = 60
 
 EDGES = edges_of(GRAPH, AS_OF)
 
@@ -78,15 +82,16 @@ def corpus_world(as_of: date = AS_OF) -> World:
 
 @st.composite
 def worlds(draw: st.DrawFn, as_of_dates: tuple[date, ...] = AS_OF_DATES) -> World:
-    """Draw a world of 1 to 5 customers with up to 9 transactions each, and a history of the corpus.
+    """Draw a world of a few customers, each with a history of the corpus.
 
-    Every other customer has drawn transactions beyond such a history, and one may be a stray.
+    Every other one has drawn transactions beyond that, and one transaction may be a stray.
     """
     as_of = draw(st.sampled_from(as_of_dates))
     customers = draw(_customers(as_of))
     strays = _history((), _AMOUNTS[0], draw(_transactions(as_of, 1)))
-    strangers = draw(_STRANGERS)
-    tables = star(customers, as_of, strays=strays, strangers=strangers)
+    tables = star(
+        [*customers, *draw(_crowds(as_of))], as_of, strays=strays, strangers=draw(_STRANGERS)
+    )
     return World(tables=tables, as_of=as_of, layout=draw(_LAYOUTS))
 
 
@@ -121,6 +126,22 @@ _LAYOUTS = st.builds(
 
 
 @cache
+def _crowds(as_of: date) -> st.SearchStrategy[Sequence[Customer]]:
+    """Draw some of the corpus's customers, of all kinds.
+
+    They are so many up to an end: both numbers shrink alone, in whichever order, to the one that
+    matters.
+    """
+    every = customers_of_corpus(EDGES, as_of)
+    mixed = [each for start in range(100) for each in every[start::100]]
+    return st.builds(
+        lambda end, size: mixed[max(0, end - size) : end],
+        st.integers(0, len(mixed)),
+        st.integers(0, LARGEST_CROWD),
+    )
+
+
+@cache
 def _customers(as_of: date) -> st.SearchStrategy[list[Customer]]:
     version = st.builds(
         lambda version, opened: version._replace(opened=opened),
@@ -132,18 +153,11 @@ def _customers(as_of: date) -> st.SearchStrategy[list[Customer]]:
         versions=st.lists(version, min_size=1, max_size=3),
         current_from_last=st.sampled_from((0, 1, 2)),
         score=_SCORES,
-        scripted=st.sampled_from(_scripts(as_of)),
+        scripted=st.sampled_from([*chain(*histories(EDGES, as_of))]),
         amounts=st.sampled_from(_AMOUNTS),
         drawn=st.just([]) | _transactions(as_of, 9),
     )
-    return st.lists(customer, min_size=1, max_size=5)
-
-
-def _scripts(as_of: date) -> list[History]:
-    """List the corpus's histories, those of each group about as often as those of another."""
-    groups = histories(EDGES, as_of)
-    largest = max(map(len, groups))
-    return [history for group in groups for history in group * (largest // len(group))]
+    return st.lists(customer, min_size=1, max_size=MOST_CUSTOMERS)
 
 
 def _customer(
