@@ -1,4 +1,4 @@
-"""What the runner asks of an engine."""
+"""What the runner, and a trial of mutants, ask of an engine."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import json
 import linecache
 import os
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -45,6 +46,10 @@ STYLES = {
     "done": "bold green",
     "stop": "bold red",
 }
+
+
+LONGEST_LINE = 100_000
+"""In a pipe, where lines are as long as they are."""
 
 
 class Messages(Console):
@@ -142,7 +147,9 @@ def _print_mutant(where: Console, mutant: Mutant) -> None:
     if source := linecache.getline(file, int(line)).strip():
         where.print(Text(f"    {source}", style="dim"))
     for sign, text, style in (("-", mutant.before, "red"), ("+", mutant.after, "green")):
-        where.print(Text(f"  {sign} {text}", style=style))
+        width = max(where.width, 40) if where.is_terminal else LONGEST_LINE
+        lines = textwrap.wrap(text, width - 4, break_long_words=False, break_on_hyphens=False)
+        where.print(Text(f"  {sign} " + "\n    ".join(lines), style=style))
 
 
 def print_json(document: object) -> None:
@@ -183,8 +190,8 @@ def print_table(names: list[str], rows: list[list[str]]) -> None:
     out = Console(highlight=False)
     table = _grid(names, rows)
     if not out.is_terminal:
-        out.width = 100_000
-    unbounded = out.options.update(width=100_000)
+        out.width = LONGEST_LINE
+    unbounded = out.options.update(width=LONGEST_LINE)
     if Measurement.get(out, unbounded, table).minimum <= out.width:
         out.print(table)
         return

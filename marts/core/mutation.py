@@ -32,9 +32,15 @@ OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
 class Change:
     """The smallest relation of a mart's original that a defect changes, and what it is then."""
 
-    original: ops.Relation
+    relations: tuple[ops.Relation, ...]
+    """All of the original's, each behind those that it reads."""
     old: ops.Relation
     new: ops.Relation
+
+    @property
+    def original(self) -> ops.Relation:
+        """What the author's function returns."""
+        return self.relations[-1]
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,17 @@ class Original:
     """A mart's expression before its contract's casts: a graph of operations, and their lines."""
 
     mart: Mart
-    op: ops.Relation
+    relations: tuple[ops.Relation, ...]
     parents: Mapping[ops.Node, tuple[ops.Node, ...]]
     places: Mapping[ops.Node, str]
     lines: Mapping[str, str]
     """The first place of each text: of values that Ibis built anew for another relation."""
     speller: Speller
+
+    @property
+    def op(self) -> ops.Relation:
+        """What the author's function returns."""
+        return self.relations[-1]
 
 
 def mutants_of(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> tuple[Mutant, ...]:
@@ -114,7 +125,8 @@ def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> O
     speller = Speller(as_of.day, frozenset(noted.days))
     values = [(op, place) for op, place in trace.places.items() if isinstance(op, ops.Value)]
     lines = {speller(op): place for op, place in reversed(values)}
-    return Original(mart, op, graph.invert(), trace.places, lines, speller)
+    relations = tuple(op.find(ops.Relation, ordered=True))
+    return Original(mart, relations, graph.invert(), trace.places, lines, speller)
 
 
 def _unfolded(table: ops.Relation, places: dict[ops.Node, str]) -> ops.Relation:
@@ -161,7 +173,7 @@ def _planted(original: Original, op: ops.Node) -> Iterator[Mutant]:
                 _text(original.speller, defect.after or (defect.op,)),
                 _place(original, defect.at or op, old),
                 table,
-                Change(original.op, old, new),
+                Change(original.relations, old, new),
             )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import ibis.expr.operations as ops
-from ibis.common.graph import Graph
 
 Reached = Mapping[ops.Relation, frozenset[str]]
 """The columns of each relation that may hold other values; its rows are the same."""
@@ -23,11 +22,15 @@ DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
 """The values that decide which rows a relation has, and in which order."""
 
 
-def columns_reached(whole: ops.Relation, old: ops.Relation, new: ops.Relation) -> frozenset[str]:
+def columns_reached(
+    relations: Sequence[ops.Relation], old: ops.Relation, new: ops.Relation
+) -> frozenset[str]:
     """Return the columns of a query that may hold other values where `new` replaces `old` in it.
 
-    All of them, where there may be other rows.
+    All of them, where there may be other rows. `relations` are the query's, each behind those that
+    it reads; so it is the last.
     """
+    whole = relations[-1]
     everything = frozenset(whole.schema.names)
     if not (isinstance(old, ops.Project) and isinstance(new, ops.Project)):
         return everything
@@ -35,9 +38,8 @@ def columns_reached(whole: ops.Relation, old: ops.Relation, new: ops.Relation) -
         return everything
     changed = (name for name, value in old.values.items() if new.values[name] != value)
     reached = {old: frozenset(changed)}
-    ordered, _ = Graph.from_bfs(whole).toposort()
-    for op in ordered:
-        if isinstance(op, ops.Relation) and op != old:
+    for op in relations:
+        if op != old:
             names = _columns_of(op, reached)
             if names is None:
                 return everything

@@ -1,4 +1,4 @@
-"""Carry a plan out on a backend, and report what happened; the only caller of a backend."""
+"""Carry a plan out on a backend, and report what happened; trials aside, its only caller."""
 
 from __future__ import annotations
 

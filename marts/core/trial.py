@@ -180,7 +180,7 @@ class _Trial:
         mutant; what is around it, and what compares it, is the same for many.
         """
         self._build(_changed(self.mart.name), self._on_stand_ins(change), "view")
-        columns = columns_reached(change.original, change.old, change.new)
+        columns = columns_reached(change.relations, change.old, change.new)
         is_seen = self.mart.name in self.observed
         if is_seen and columns < set(change.original.schema.names):
             yield self.mart.name, self._around(change, columns)
@@ -210,10 +210,10 @@ class _Trial:
 
     def _on_stand_ins(self, change: Change) -> ir.Table:
         """Return what is changed, over tables of what it has in common with the original."""
-        if change.original.find(ops.Limit):
+        if any(isinstance(op, ops.Limit) for op in change.relations):
             # A table has no order that a limit could rely on.
             return ir.Table(change.new)
-        known = set(change.original.find(ops.Relation))
+        known = set(change.relations)
         reached, shared, waiting = set[ops.Node](), set[ops.Relation](), [change.new]
         while waiting:
             op = waiting.pop()

@@ -202,6 +202,26 @@ def test_discarding_leaves_what_was_published(backend: DuckDBBackend) -> None:
     assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
 
 
+def test_a_relation_may_change_its_kind_within_a_run_and_after_it(backend: DuckDBBackend) -> None:
+    publish(backend, m="SELECT 1 AS n")
+    backend.begin("second")
+    for number, kind in enumerate(("view", "table", "view")):
+        build(backend, "m", f"SELECT {number} AS n", kind=kind)
+        rows = backend.fetch(select("SELECT n FROM m"), about="m").to_pylist()
+        assert rows == [{"n": number}]
+    backend.discard()
+    backend.begin("third")
+    build(backend, "m", "SELECT 7 AS n", kind="view")
+    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 7}]
+
+
+def test_a_query_is_compiled_once(backend: DuckDBBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = backend.compile(BIKES.filter(BIKES.bike == "a"))
+    monkeypatch.setattr("backends.duckdb.compile_query", lambda *_, **__: "another")
+    assert backend.compile(BIKES.filter(BIKES.bike == "a")) == compiled
+    assert backend.compile(BIKES.filter(BIKES.bike == "b")) == "another"
+
+
 def test_discarding_without_a_run_does_nothing(backend: DuckDBBackend) -> None:
     backend.discard()
     publish(backend, m="SELECT 1 AS n")

@@ -38,7 +38,9 @@ def toy(t: Table) -> Table:
 
 
 def mutant(before: str) -> Mutant:
-    return Mutant(toy, "label", before, f"{before}?", "toy.py:1", T, Change(T.op(), T.op(), T.op()))
+    return Mutant(
+        toy, "label", before, f"{before}?", "toy.py:1", T, Change((T.op(),), T.op(), T.op())
+    )
 
 
 def entry(before: str, mart: str = "toy") -> Equivalent:

@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 
 from marts import row_check
+from marts.core.equivalents import Equivalent, Judgement, Stale
 from marts.core.errors import EngineError
 from marts.core.plan import SkippedCheck
 from marts.core.runner import CheckReport, Report, TableReport
 from marts.core.text import (
     doing,
+    judgement_line,
     outcome_lines,
     plan_document,
     plan_lines,
+    stale_line,
     table_line,
     table_of,
+    verdict_line,
 )
+from marts.core.trial import TrialReport
 from workshop import SHOP, Workshop
 
 TOTALS = SHOP.project.marts["customer_totals"]
@@ -160,3 +165,32 @@ def test_a_table_that_is_not_checked_has_no_rows_to_tell() -> None:
 )
 def test_how_a_run_ended(told: Report, lines: list[tuple[str, str]]) -> None:
     assert list(outcome_lines(told, TARGET)) == lines
+
+
+STALE = Stale(Equivalent("totals", "label", "'a'", "'a?'", "why not"), "there is no such mutant")
+FINE = Judgement(TrialReport(TOTALS, (), 1.5), (), (), ())
+
+
+def test_a_mart_whose_mutants_are_noticed() -> None:
+    word, text = judgement_line(FINE)
+    assert (word, text.split()) == (
+        "ok",
+        ["customer_totals", "0", "mutants", "0", "killed", "0", "allowed", "1.50", "s"],
+    )
+    assert verdict_line([FINE, FINE], []) == (
+        "done",
+        "each of 0 mutants is killed or allowed, in 3.00 s",
+    )
+
+
+def test_an_entry_that_is_stale() -> None:
+    stale = replace(FINE, stale=(STALE,))
+    assert judgement_line(stale)[0] == "FAIL"
+    named = "totals, label: 'a' → 'a?'"
+    assert stale_line(STALE) == (
+        "FAIL",
+        f"list of allowed mutants: {named}\n      there is no such mutant; remove the entry",
+    )
+    one, two = "1 entry of the list is stale", "2 entries of the list are stale"
+    assert verdict_line([stale], []) == ("stop", f"{one}, in 1.50 s")
+    assert verdict_line([stale], [STALE]) == ("stop", f"{two}, in 1.50 s")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import ibis
 import pytest
 
 from marts import Table, float64, int64, mart, money, string
+from marts.core.difference import difference
 from marts.core.errors import EngineError, SourceError
 from marts.core.model import FixedAsOf
 from marts.core.mutation import Mutant
+from marts.core.plan import Build
 from marts.core.trial import Trial, TrialReport, rebuilt_and_observed, try_mutants
 from toy_shop.intermediate.int_paid_orders import int_paid_orders
 from toy_shop.sources import customers, orders
@@ -150,6 +154,33 @@ def test_the_order_that_a_limit_relies_on_is_kept(shop: Workshop) -> None:
     assert turned.noticed_by == "rows"
     # Of several best customers the contract lets one row through.
     assert of(report, "literal", "limit 1", "limit 2").sight == "shop_overview: 1 rows → 2"
+
+
+def is_seen(shop: Workshop, mutant: Mutant) -> bool:
+    """Build a mutant as a whole, and tell whether the engine refuses it or its rows are others."""
+    plan = shop.plan(f"+{mutant.mart.name}")
+    name = f"{mutant.mart.name}_whole"
+    whole = ibis.table(mutant.query.schema(), name=name)
+    differing = difference(plan.tables[mutant.mart.name], whole, mutant.mart.grain)
+    words: dict[str, Any] = {"kind": "table", "comment": "", "column_comments": {}}
+    with shop.backend() as backend:
+        backend.begin("run")
+        try:
+            for step in plan.steps:
+                if isinstance(step, Build):
+                    backend.build(step.mart.name, step.query, **words)
+            backend.build(name, mutant.query, **words)
+            return bool(backend.fetch(differing, about=name).num_rows)
+        except EngineError:
+            return True
+        finally:
+            backend.discard()
+
+
+@pytest.mark.parametrize("name", ["customer_totals", "model_sales", "shop_overview"])
+def test_what_is_seen_of_a_part_is_what_is_seen_of_the_whole(name: str, shop: Workshop) -> None:
+    for trial in tried(shop, name).trials:
+        assert (trial.noticed_by in ("rows", "engine")) == is_seen(shop, trial.mutant), trial
 
 
 def test_nothing_is_published(shop: Workshop) -> None:
