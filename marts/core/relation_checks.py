@@ -83,7 +83,7 @@ def unexpected(relation: Relation, mart: Mart, before: ir.Table, after: ir.Table
     if relation.keeps is not None:
         before = before.filter(relation.keeps(before))
     if mart.grain in relation.adds:
-        after = after.semi_join(before, list(mart.grain))
+        after = after.semi_join(before, list(mart.grain)).view()
     expected = {
         column.name: _expected(column.moves, relation)
         for column in mart.columns
