@@ -306,7 +306,7 @@ class DuckDBBackend:
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
-        return self._connection.execute(sql).fetchall()
+        return self._interruptible(lambda: self._connection.execute(sql).fetchall())
 
 
 def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -365,6 +365,11 @@ def _translated(action: str, sql: str | None = None) -> Iterator[None]:
     except duckdb.Error as error:
         facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
+    except RuntimeError as error:
+        # So DuckDB calls what a signal's handler raises while a statement runs.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _quoted(name: str) -> str:

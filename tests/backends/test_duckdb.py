@@ -21,7 +21,7 @@ import pytest
 import sqlglot
 import sqlglot.expressions as sge
 
-from backends.duckdb import DuckDBBackend, DuckDBOptions, compile_query
+from backends.duckdb import DuckDBBackend, DuckDBOptions, _translated, compile_query
 from backends.protocol import STATE_TABLE, State
 from marts.core.errors import EngineError, SourceError, UsageError
 
@@ -316,6 +316,19 @@ def test_an_interrupt_stops_the_engine_at_once(
     backend.discard()
     assert time.perf_counter() - started < 3
     assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+
+
+def test_an_interrupt_within_a_short_statement_is_one() -> None:
+    # DuckDB raises a RuntimeError where a signal's handler raised while it was at work.
+    def interrupted() -> None:
+        error = RuntimeError("Query interrupted")
+        error.__cause__ = KeyboardInterrupt()
+        raise error
+
+    with pytest.raises(KeyboardInterrupt), _translated("build m"):
+        interrupted()
+    with pytest.raises(RuntimeError, match="a bug"), _translated("build m"):
+        raise RuntimeError("a bug")
 
 
 # Reaching the database
