@@ -300,8 +300,9 @@ HEAVY = """
     [
         lambda backend: backend.fetch(select(HEAVY), about="heavy"),
         lambda backend: build(backend, "heavy", HEAVY),
+        lambda backend: backend._rows(HEAVY),
     ],
-    ids=["fetch", "build"],
+    ids=["fetch", "build", "read the catalog"],
 )
 def test_an_interrupt_stops_the_engine_at_once(
     work: Callable[[DuckDBBackend], None], backend: DuckDBBackend
