@@ -64,8 +64,8 @@ class World:
         lines += [_version_line(row) for row in self.tables["dim_customer"].to_pylist()]
         lines += [_fact_line(row) for row in self.tables["fct_transactions"].to_pylist()]
         if "churn_predictions" in self.tables:
-            scores = self.tables["churn_predictions"].to_pylist()
-            scored = {row["customer_id"]: row["churn_risk_score"] for row in scores}
+            rows = self.tables["churn_predictions"].to_pylist()
+            scored = {row["customer_id"]: row["churn_risk_score"] for row in rows}
             lines.append(f"churn_predictions {scored}")
         return "\n    ".join(lines) + ")"
 
@@ -82,9 +82,10 @@ def corpus_world(as_of: date = AS_OF) -> World:
 
 @st.composite
 def worlds(draw: st.DrawFn, as_of_dates: tuple[date, ...] = AS_OF_DATES) -> World:
-    """Draw a world of a few customers, each with a history of the corpus.
+    """Draw a world of a few customers, and of a crowd that the corpus has as well.
 
-    Every other one has drawn transactions beyond that, and one transaction may be a stray.
+    Each of the few has a history of the corpus, and every other one drawn transactions beyond it;
+    one transaction may be a stray.
     """
     as_of = draw(st.sampled_from(as_of_dates))
     customers = draw(_customers(as_of))
@@ -129,8 +130,8 @@ _LAYOUTS = st.builds(
 def _crowds(as_of: date) -> st.SearchStrategy[Sequence[Customer]]:
     """Draw some of the corpus's customers, of all kinds.
 
-    They are so many up to an end: both numbers shrink alone, in whichever order, to the one that
-    matters.
+    They are so many up to an end: each number shrinks without the other, until the crowd is the
+    one customer who matters.
     """
     every = customers_of_corpus(EDGES, as_of)
     mixed = [each for start in range(100) for each in every[start::100]]
