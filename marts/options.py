@@ -65,7 +65,7 @@ corpus_option = option(
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The data to try mutants on: any directory of <table>.parquet, the smaller the faster."
-    "  [default: the bundled data]",
+    "  [default: made for the marts of this package]",
 )
 as_of_option = option(
     "--as-of",
