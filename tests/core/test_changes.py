@@ -238,7 +238,7 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     steps=st.lists(
         st.tuples(st.lists(st.sampled_from(CHANGES), max_size=2), st.integers(0, 2)),
