@@ -1,0 +1,159 @@
+"""Measure the marts against hand-written SQL, a scan for each mart, and pandas; print Markdown.
+
+`uv run python tests/benchmarks/portfolio.py`: a load of 50,000 customers and 13.5 million
+transactions is generated once and kept. Every rival is a cold process that builds the same five
+tables, which are compared with the marts'. They take turns, so that a slow minute of the machine
+hits all of them; figures are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+sys.path[0] = str(TESTS)  # as pytest has it, instead of this file's folder
+
+from benchmarks.processes import Cost, cost_of, typical
+from benchmarks.rivals import (
+    FOUR_SCANS,
+    HAND_WRITTEN,
+    PANDAS,
+    PROGRAM,
+    RUN,
+    TEST,
+    Load,
+    command_of,
+    compete,
+    typical_run,
+)
+
+
+def main() -> None:
+    """Measure what was asked for, and print it."""
+    options = _options()
+    options.dir.mkdir(parents=True, exist_ok=True)
+    load = Load(options.dir.resolve(), options.customers, options.transactions)
+    load.generate()
+    lines = (
+        _ten_times(load, options.rounds, options.memory_limit)
+        if options.ten_times
+        else _all(load, options.rounds)
+    )
+    print(_machine(), end="\n\n")
+    for line in lines:
+        print(line, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    number = partial(parser.add_argument, metavar="N", type=int)
+    number("--customers", default=50_000)
+    number("--transactions", default=13_500_000)
+    number("--rounds", default=5, help="turns that each rival takes  [default: 5]")
+    parser.add_argument(
+        "--dir", type=Path, default=Path("target/benchmark"), help="[default: target/benchmark]"
+    )
+    parser.add_argument(
+        "--ten-times", action="store_true", help="measure a run on ten times the load instead"
+    )
+    parser.add_argument("--memory-limit", default="4GB", help="of that run  [default: 4GB]")
+    return parser.parse_args()
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    engines = {"DuckDB": "duckdb", "Ibis": "ibis-framework", "pandas": "pandas"}
+    versions = ", ".join(f"{name} {version(package)}" for name, package in engines.items())
+    return (
+        f"{datetime.datetime.now(datetime.UTC).date()}; {os.cpu_count()} cores"
+        f" ({platform.machine()}), {memory:.0f} GiB, load average {os.getloadavg()[0]:.1f};"
+        f" Python {platform.python_version()}, {versions}."
+    )
+
+
+def _all(load: Load, rounds: int) -> Iterator[str]:
+    """Yield the comparison, what reading takes, what commands take, and pandas on a tenth."""
+    yield from _comparison(load, (RUN, TEST, HAND_WRITTEN, FOUR_SCANS), rounds=rounds)
+    yield from _readings(load)
+    yield from _commands(load, rounds)
+    tenth = load.times(0.1)
+    tenth.generate()
+    yield ""
+    yield from _comparison(tenth, (RUN, HAND_WRITTEN, PANDAS), rounds=1)
+
+
+def _comparison(load: Load, rivals: Collection[str], *, rounds: int) -> Iterator[str]:
+    from benchmarks.agreement import disagreements
+
+    taken, runs = compete(load, rivals, rounds=rounds)
+    costs = {rival: typical(each) for rival, each in taken.items()}
+    yield from _table(load, costs, to=HAND_WRITTEN)
+    run = typical_run(runs)
+    share = run.check_seconds / run.seconds
+    yield f"- The run alone {run.seconds:.2f} s, of which checks {share:.0%}."
+    for rival in rivals:
+        if rival not in (RUN, TEST):
+            wrong = disagreements(load.database(RUN), load.database(rival))
+            verdict = "; ".join(wrong) or "the same five tables as the marts"
+            yield f"- {rival}: {verdict}."
+
+
+def _table(load: Load, costs: Mapping[str, Cost], *, to: str) -> Iterator[str]:
+    yield f"{load.customers:,} customers, {load.transactions:,} transactions:"
+    yield ""
+    yield f"| | wall | to {to} | CPU | peak memory |"
+    yield "|---|---|---|---|---|"
+    for rival, cost in costs.items():
+        cells = (rival, f"{cost.wall:.2f} s", f"{cost.wall / costs[to].wall:.2f}")
+        yield f"| {' | '.join(cells)} | {cost.cpu:.2f} s | {cost.peak_mb:.0f} MB |"
+    yield ""
+
+
+def _readings(load: Load) -> Iterator[str]:
+    from benchmarks.reading import scans_of_facts, seconds_to_read
+
+    scans = scans_of_facts(load.target / "run_results.json")
+    where = ", ".join(f"{name} {count}" for name, count in scans.items())
+    yield f"- fct_transactions is read {sum(scans.values())} times in a run: {where}."
+    for what, seconds in seconds_to_read(load.database(RUN)).items():
+        yield f"- Reading {what}: {seconds * 1000:.1f} ms."
+
+
+def _commands(load: Load, rounds: int) -> Iterator[str]:
+    """Yield what small commands take; `marts run` on the bundled data among them."""
+    folder = load.folder / "bundled"
+    folder.mkdir(exist_ok=True)
+    for words in (["--help"], ["ls"], ["run"]):
+        cost = typical(cost_of([PROGRAM, *words], cwd=folder) for _ in range(rounds))
+        data = " on the bundled data" if words == ["run"] else ""
+        yield f"- `marts {words[0]}`{data}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s."
+
+
+def _ten_times(load: Load, rounds: int, memory_limit: str) -> Iterator[str]:
+    """Yield what a run on ten times the load takes, to one on the load; its data are removed."""
+    ten = load.times(10)
+    ten.generate()
+    once, _ = compete(load, [RUN], rounds=rounds)
+    costs = {f"{RUN} on a tenth of it": typical(once[RUN])}
+    try:
+        limited = [*command_of(RUN, ten), "--memory-limit", memory_limit]
+        costs[f"{RUN} --memory-limit {memory_limit}"] = cost_of(limited, cwd=ten.folder)
+    finally:
+        shutil.rmtree(ten.fixtures)
+        ten.database(RUN).unlink(missing_ok=True)
+    yield from _table(ten, costs, to=f"{RUN} on a tenth of it")
+
+
+if __name__ == "__main__":
+    main()
