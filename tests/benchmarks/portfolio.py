@@ -131,13 +131,13 @@ def _readings(load: Load) -> Iterator[str]:
 
 
 def _commands(load: Load, rounds: int) -> Iterator[str]:
-    """Yield what small commands take; `marts run` on the bundled data among them."""
+    """Yield what small commands take; on the bundled data, a run, and one with nothing to do."""
     folder = load.folder / "bundled"
     folder.mkdir(exist_ok=True)
-    for words in (["--help"], ["ls"], ["run"]):
+    for words in (["--help"], ["ls"], ["run", "--force"], ["run"]):
         cost = typical(cost_of([PROGRAM, *words], cwd=folder) for _ in range(rounds))
-        data = " on the bundled data" if words == ["run"] else ""
-        yield f"- `marts {words[0]}`{data}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s."
+        data = " on the bundled data" if words[0] == "run" else ""
+        yield f"- `marts {' '.join(words)}`{data}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s."
 
 
 def _ten_times(load: Load, rounds: int, memory_limit: str) -> Iterator[str]:
