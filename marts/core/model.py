@@ -6,6 +6,7 @@ import datetime
 import inspect
 import os
 import sys
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -321,7 +322,7 @@ def _split_doc(doc: str) -> tuple[str, dict[str, str]]:
     """
     comment, _, section = inspect.cleandoc(doc).partition("\nColumns:\n")
     found: dict[str, str] = {}
-    for line in inspect.cleandoc(section).splitlines():
+    for line in textwrap.dedent(section).splitlines():
         if line.startswith(" ") and found:
             found[list(found)[-1]] += f" {line.strip()}"
         elif line.strip():

@@ -263,3 +263,17 @@ def test_as_of_makes_constants() -> None:
         [(datetime.date(2024, 4, 1),)],
     ]
     assert not any("INTERVAL" in constant or "CURRENT" in constant for constant in constants)
+
+
+def test_the_text_of_an_only_documented_column_may_wrap() -> None:
+    @mart(grain="a", columns=[string("a")])
+    def wrapped(t: Table) -> Table:
+        """A table.
+
+        Columns:
+            a: one thing,
+                and another
+        """
+        return t
+
+    assert wrapped.column_docs == {"a": "one thing, and another"}
