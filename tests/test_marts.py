@@ -90,6 +90,6 @@ def test_marts_have_the_types_of_their_contracts(engine: DuckDBEngine) -> None:
 
 
 def test_every_public_mart_has_a_twin() -> None:
-    public = {name for name in GRAPH.project.marts if not name.startswith("int_")}
+    public = {name for name, mart in GRAPH.project.marts.items() if not mart.is_intermediate}
     assert public == set(TWINS)
     assert all(GRAPH.project.marts[name].grain == grain for name, grain in GRAINS.items())

@@ -54,11 +54,6 @@ class TrialReport:
     seconds: float
 
 
-def is_internal(name: str) -> bool:
-    """Tell whether a mart is an implementation matter, whose rows nobody compares."""
-    return name.startswith("int_")
-
-
 def try_mutants(
     graph: Graph,
     mart: Mart,
@@ -89,15 +84,16 @@ def try_mutants(
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the marts to rebuild from a changed one, in order, and those in which it shows.
 
-    A public mart shows in itself; an internal one in the nearest public marts that read it, or
-    read internal ones that do. Without any such reader it shows in itself, too.
+    A public mart shows in itself; an intermediate one in the nearest public marts that read it, or
+    read intermediate ones that do. Without any such reader it shows in itself, too.
     """
-    if not is_internal(mart.name):
+    marts = graph.project.marts
+    if not mart.is_intermediate:
         return (), (mart.name,)
     changed, observed = [mart.name], list[str]()
     for name in graph.order:
-        if not set(changed).isdisjoint(graph.project.marts[name].inputs):
-            (changed if is_internal(name) else observed).append(name)
+        if not set(changed).isdisjoint(marts[name].inputs):
+            (changed if marts[name].is_intermediate else observed).append(name)
     return tuple(changed[1:]), tuple(observed) or (mart.name,)
 
 
