@@ -6,8 +6,9 @@ written into it; nothing is built for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import ibis.expr.types as ir
 
@@ -34,9 +35,10 @@ def relation_checks(graph: Graph, mart: Mart) -> Iterator[TableCheck]:
     """Yield the checks of a mart that its project's relations imply."""
     for relation in graph.project.relations.values():
         if concerns(relation, mart, graph):
-            yield _check(graph, mart, relation)
+            rows, count = partial(unexpected, relation, mart), partial(_miscounted, relation, mart)
+            yield _check(graph, mart, relation, relation.name, rows)
             if relation.offending is None and relation.adds.get(mart.grain):
-                yield _check_of_count(graph, mart, relation)
+                yield _check(graph, mart, relation, f"{relation.name}_rows", count)
 
 
 def concerns(relation: Relation, mart: Mart, graph: Graph) -> bool:
@@ -92,31 +94,33 @@ def unexpected(relation: Relation, mart: Mart, before: ir.Table, after: ir.Table
     return difference(before, after, mart.grain, expected=expected)
 
 
+def _miscounted(
+    relation: Relation, mart: Mart, before: ir.Table, after: ir.Table
+) -> ir.BooleanScalar:
+    added = relation.adds[mart.grain] or 0
+    return after.count().as_scalar() != before.count().as_scalar() * (1 + added)
+
+
 def _expected(words: tuple[str, ...], relation: Relation) -> int | None:
     factors = [relation.moves[word] for word in words if word in relation.moves]
     return factors[0] if len(set(factors)) == 1 else None
 
 
-def _check(graph: Graph, mart: Mart, relation: Relation) -> TableCheck:
+def _check(
+    graph: Graph,
+    mart: Mart,
+    relation: Relation,
+    name: str,
+    wrong: Callable[[ir.Table, ir.Table], ir.Table | ir.BooleanScalar],
+) -> TableCheck:
+    """Return the check that nothing is wrong between a mart and its answer."""
     sources = tuple(graph.project.sources)
 
-    def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.Table:
-        after = _answer(graph, mart, relation, dict(zip(sources, tables, strict=True)), as_of)
-        return unexpected(relation, mart, this, after)
+    def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.Table | ir.BooleanScalar:
+        given = dict(zip(sources, tables, strict=True))
+        return wrong(this, _answer(graph, mart, relation, given, as_of))
 
-    return TableCheck(name=relation.name, offending=offending, parameters=(THIS, AS_OF, *sources))
-
-
-def _check_of_count(graph: Graph, mart: Mart, relation: Relation) -> TableCheck:
-    sources, added = tuple(graph.project.sources), relation.adds[mart.grain] or 0
-
-    def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.BooleanScalar:
-        after = _answer(graph, mart, relation, dict(zip(sources, tables, strict=True)), as_of)
-        return after.count().as_scalar() != this.count().as_scalar() * (1 + added)
-
-    return TableCheck(
-        name=f"{relation.name}_rows", offending=offending, parameters=(THIS, AS_OF, *sources)
-    )
+    return TableCheck(name=name, offending=offending, parameters=(THIS, AS_OF, *sources))
 
 
 def _answer(
