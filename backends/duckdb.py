@@ -65,10 +65,10 @@ def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], sc
     return relocate(tree, places).sql(DIALECT, pretty=True)
 
 
-def _parquet(pattern: str) -> sge.Table:
+def _parquet(pattern: str, function: str = "read_parquet") -> sge.Table:
     folder, slash, files = pattern.rpartition("/")
     pattern = f"{glob.escape(folder)}{slash}{files}"
-    return sge.Table(this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=DIALECT))
+    return sge.Table(this=sge.func(function, sge.Literal.string(pattern), dialect=DIALECT))
 
 
 def _qualified(schema: str, name: str) -> sge.Table:
@@ -147,9 +147,7 @@ class DuckDBBackend:
     def _source_version(self, name: str) -> str:
         if name not in self.sources:
             return "absent"
-        metadata = sge.func(
-            "parquet_file_metadata", _parquet(self.sources[name]).this.expressions[0]
-        )
+        metadata = _parquet(self.sources[name], "parquet_file_metadata")
         with _translated(f"read the files of {name}"):
             counts = self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
         return version_of(files_of(self.sources[name]), dict(counts))
