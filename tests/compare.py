@@ -16,6 +16,8 @@ import pyarrow as pa
 
 SHOWN = 20
 NEAR_ZERO = 1e-12
+ROW = "row"
+"""What stands for a grain where no columns name a row."""
 
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
@@ -42,6 +44,8 @@ def assert_same_table(
 ) -> None:
     """Compare two tables cell by cell, rows paired by grain, whatever their order.
 
+    Without a grain, all rows are sorted, and the n-th of one side meets the n-th of the other.
+
     Column names and their order must agree, and the kind of each value: a count is not
     a Decimal, a date not a timestamp. Decimals, integers, labels and dates are compared
     exactly, floats relative to `tolerance`; around 0 a difference of 1e-12 passes. Null
@@ -52,6 +56,8 @@ def assert_same_table(
     """
     _assert_same_columns(list(actual.column_names), _column_names(expected), sql)
     sides = {"actual": _rows(actual), "expected": _rows(expected)}
+    if not grain:
+        grain, sides = (ROW,), {side: _numbered(rows) for side, rows in sides.items()}
     for side, rows in sides.items():
         _assert_unique(side, rows, grain, sql)
     keyed = {side: _by_grain(rows, grain) for side, rows in sides.items()}
@@ -125,6 +131,11 @@ def _plain(cell: Any) -> Any:
     if cell is pd.NA or cell is pd.NaT:
         return None
     return cell.item() if isinstance(cell, np.generic) else cell
+
+
+def _numbered(rows: Iterable[Row]) -> list[Row]:
+    ordered = sorted(rows, key=lambda row: _order(tuple(row.values())))
+    return [{ROW: number, **row} for number, row in enumerate(ordered)]
 
 
 def _by_grain(rows: Iterable[Row], grain: tuple[str, ...]) -> Rows:

@@ -51,6 +51,15 @@ def test_a_grain_of_several_columns_may_hold_nulls() -> None:
     assert_same_table(table.take([2, 1, 0]), table, grain=("id", "n"))
 
 
+def test_without_a_grain_rows_are_paired_in_order() -> None:
+    table = pa.table({"id": ["b", None, "a", "a"], "n": [1, 1, 2, 2]})
+    assert_same_table(table.take([3, 1, 0, 2]), table, grain=())
+    with pytest.raises(AssertionError, match="rows only in actual"):
+        assert_same_table(table, table.slice(0, 3), grain=())
+    with pytest.raises(AssertionError, match="actual 2, expected 1"):
+        assert_same_table(table, table.take([0, 1, 2, 0]), grain=())
+
+
 @pytest.mark.parametrize(
     ("column", "cells"),
     [

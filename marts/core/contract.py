@@ -154,7 +154,9 @@ def boolean(name: str, *, null: bool = False, moves: str | Iterable[str] = ()) -
     return Column(name=name, type="boolean", null=null, moves=_words(moves))
 
 
-def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
+def flaws(
+    columns: Iterable[Column], grain: Iterable[str], *, needs_grain: bool = True
+) -> list[str]:
     """Return what is wrong with a declared contract, a line each; empty where nothing is."""
     columns = tuple(columns)
     by_name = {column.name: column for column in columns}
@@ -165,7 +167,7 @@ def flaws(columns: Iterable[Column], grain: Iterable[str]) -> list[str]:
     ]
     for column in columns:
         found += _column_flaws(column)
-    if not tuple(grain):
+    if needs_grain and not tuple(grain):
         found.append("no grain is declared")
     for key in grain:
         if key not in by_name:

@@ -21,7 +21,8 @@ def declared_keys(project: Project) -> Keys:
 
 
 def _declared(table: Source | Mart) -> Iterator[Key]:
-    yield frozenset(table.grain)
+    if table.grain:
+        yield frozenset(table.grain)
     yield from (frozenset({column.name}) for column in table.columns if column.unique)
     for check in table.checks:
         if isinstance(check, UniqueCheck) and check.where is None:

@@ -213,14 +213,15 @@ def mart(
 
     Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
     comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
-    without a query of checks: for a view whose rows are checked elsewhere. Raises DefinitionError,
-    with file and line, where the declaration contradicts itself.
+    without a query of checks: for one whose rows are checked elsewhere. It alone may have the grain
+    `()`, where no columns name a row. Raises DefinitionError, with file and line, where the
+    declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
-        found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
+        found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
         if not comment:

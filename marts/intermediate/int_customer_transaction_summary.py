@@ -12,9 +12,6 @@ from marts import (
     string,
 )
 
-TRAVEL = ("Travel", "Airlines", "Hotels")
-NECESSITIES = ("Grocery", "Gas", "Utilities")
-
 
 @mart(
     grain="customer_id",
@@ -37,24 +34,18 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
     ],
 )
 def int_customer_transaction_summary(
-    int_customers: Table,
-    int_approved_transactions: Table,
-    dim_merchant_category: Table,
-    as_of: AsOf,
+    int_customers: Table, int_approved_transactions: Table, as_of: AsOf
 ) -> Table:
     """Counts, sums and extremes of each customer's transactions; zeros without any.
 
     Money in the portfolio's currency. The squares serve the standard deviation: exact sums do
     not depend on the order of rows, so that neither does a label at a threshold.
     """
-    transactions = int_approved_transactions.left_join(
-        dim_merchant_category,
-        int_approved_transactions.merchant_category_key == dim_merchant_category.category_key,
-    )
+    transactions = int_approved_transactions
     amount, day = transactions.transaction_amount, transactions.transaction_date
     last = day >= as_of.minus(days=90)
     prior = (day >= as_of.minus(days=180)) & (day < as_of.minus(days=90))
-    summary = transactions.group_by("customer_id").aggregate(
+    summary = transactions.group_by("customer_number").aggregate(
         total_transactions=transactions.count(),
         lifetime_value=amount.sum(),
         # Wide first: DuckDB multiplies decimals of up to 18 digits in 18 digits.
@@ -66,10 +57,10 @@ def int_customer_transaction_summary(
         last_transaction_date=day.max(),
         spend_last_90_days=amount.sum(where=last),
         spend_prior_90_days=amount.sum(where=prior),
-        travel_spend=amount.sum(where=transactions.category_name.isin(TRAVEL)),
-        necessities_spend=amount.sum(where=transactions.category_name.isin(NECESSITIES)),
+        travel_spend=amount.sum(where=transactions.is_travel),
+        necessities_spend=amount.sum(where=transactions.is_necessity),
     )
-    customers = int_customers.select("customer_id", "customer_key")
-    dates = ("customer_id", "first_transaction_date", "last_transaction_date")
-    zeros = {name: 0 for name in summary.columns if name not in dates}
-    return customers.left_join(summary, "customer_id").fill_null(zeros)
+    customers = int_customers.select("customer_id", "customer_key", "customer_number")
+    dates = ("first_transaction_date", "last_transaction_date")
+    zeros = {name: 0 for name in summary.columns if name not in ("customer_number", *dates)}
+    return customers.left_join(summary, "customer_number").fill_null(zeros)

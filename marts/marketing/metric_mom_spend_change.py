@@ -65,7 +65,9 @@ def _gaps(this: Table) -> Table:
         table_check("month_numbers_have_no_gaps", offending=_gaps),
     ],
 )
-def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Table:
+def metric_mom_spend_change(
+    int_customers: Table, int_approved_transactions: Table, as_of: AsOf
+) -> Table:
     """Month-over-month change of a customer's spend, by active month.
 
     One row per customer and calendar month with an approved transaction, be its amount 0; the
@@ -84,10 +86,10 @@ def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Ta
         metric_calculated_date: as_of
     """
     t = int_approved_transactions
-    monthly = t.group_by("customer_id", month=t.transaction_date.truncate("month")).aggregate(
+    monthly = t.group_by("customer_number", month=t.transaction_date.truncate("month")).aggregate(
         monthly_spend=t.transaction_amount.sum()
     )
-    by_month = ibis.window(group_by="customer_id", order_by="month")
+    by_month = ibis.window(group_by="customer_number", order_by="month")
     ranked = monthly.mutate(
         prior_month_spend=monthly.monthly_spend.lag().over(by_month),
         prior_month=monthly.month.lag().over(by_month),
@@ -102,7 +104,7 @@ def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Ta
         metric_calculated_date=as_of.date,
     )
     pct = change.mom_change_pct
-    return change.mutate(
+    categorized = change.mutate(
         mom_trend_category=ibis.cases(
             (change.month_number == 1, "First Month"),
             (pct.isnull(), "No Baseline"),
@@ -113,3 +115,5 @@ def metric_mom_spend_change(int_approved_transactions: Table, as_of: AsOf) -> Ta
             else_="High Decline",
         )
     )
+    customers = int_customers.select("customer_id", "customer_number")
+    return customers.inner_join(categorized, "customer_number")

@@ -95,6 +95,7 @@ def test_a_decimal_that_no_engine_has_is_a_flaw() -> None:
 
 
 def test_a_table_needs_a_grain() -> None:
+    assert flaws([string("a")], [], needs_grain=False) == []
     assert flaws([string("key")], [])
 
 

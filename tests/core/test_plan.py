@@ -17,6 +17,7 @@ from core.conftest import Write
 from marts import Table, mart, relationship, source, string
 from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.graph import Graph, link, select
+from marts.core.keys import declared_keys
 from marts.core.model import FixedAsOf
 from marts.core.plan import (
     Build,
@@ -155,7 +156,8 @@ def test_a_plan_of_checks_of_sources_alone() -> None:
 
 
 def test_an_unchecked_mart_is_built_and_published_all_the_same() -> None:
-    @mart(grain="bike", columns=[string("bike")], materialized="view", unchecked=True)
+    # Its rows need no name; and of no name there is no check that it is unique.
+    @mart(grain=(), columns=[string("bike")], materialized="view", unchecked=True)
     def all_bikes(bikes: Table) -> Table:
         """Bikes."""
         return bikes
@@ -165,6 +167,7 @@ def test_an_unchecked_mart_is_built_and_published_all_the_same() -> None:
         graph, graph.order, declared_facts(graph.project, sources=["bikes"]), FixedAsOf(AS_OF)
     )
     assert words(plan) == ["build all_bikes", "publish all_bikes"]
+    assert declared_keys(graph.project)["all_bikes"] == frozenset()
 
 
 # Checks that read other marts

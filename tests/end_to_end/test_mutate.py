@@ -217,7 +217,7 @@ def test_our_own_marts_are_tried_on_the_bundled_data_and_any_date(marts: Marts) 
     done = marts("mutate", "int_customers", "--as-of", "2025-01-31")
     assert done.returncode in (DONE, FAILED), done.stderr
     assert done.stdout.startswith("as of 2025-01-31 · ")
-    assert re.search(r"^\w+ +int_customers +5 mutants", done.stdout, re.MULTILINE)
+    assert re.search(r"^\w+ +int_customers +6 mutants", done.stdout, re.MULTILINE)
 
 
 def test_an_interrupt_ends_it(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_changed_file_is_told_and_built_from(marts: Marts, data: Path) -> None
     planned = marts("run", "--fixtures", data, "--dry-run")
     assert "keep     int_customers: unchanged" in planned.stdout
     reason = "source fct_transactions changed"
-    assert f"build    int_approved_transactions (view): {reason}" in planned.stdout
+    assert f"build    int_approved_transactions (table): {reason}" in planned.stdout
     done = marts("run", "--fixtures", data)
     assert f"build int_approved_transactions: {reason}" in done.stdout
     assert "keep  int_customers: unchanged" in done.stdout

@@ -93,6 +93,7 @@ FROM (
   SELECT
     "t6"."customer_id",
     "t6"."customer_key",
+    "t6"."customer_number",
     "t6"."first_name",
     "t6"."last_name",
     "t6"."email",

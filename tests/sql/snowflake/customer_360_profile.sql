@@ -93,6 +93,7 @@ FROM (
   SELECT
     "T6"."CUSTOMER_ID",
     "T6"."CUSTOMER_KEY",
+    "T6"."CUSTOMER_NUMBER",
     "T6"."FIRST_NAME",
     "T6"."LAST_NAME",
     "T6"."EMAIL",
