@@ -1,7 +1,9 @@
 """DuckDB: sources are Parquet files, relations live in one database file.
 
-A run is one transaction: nothing of it is there before it commits, and a process that dies leaves
-nothing behind. While it lasts, no other process can open the file.
+Candidates lie beside their targets, each committed when it is built: DuckDB reads what a
+transaction has not committed with one thread. One transaction puts them all in the place of their
+targets. While a run lasts, no other process can open the file; what is left where one was killed
+is swept by the next.
 """
 
 from __future__ import annotations
@@ -13,16 +15,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
-import pyarrow as pa
 import sqlglot.expressions as sge
-from ibis.backends.sql.compilers import DuckDBCompiler
 from ibis.backends.sql.datatypes import DuckDBType
 
 from backends.parquet import data_as_of, files_of, find_sources, version_of
@@ -39,7 +41,13 @@ from backends.protocol import (
 )
 from marts.core.errors import EngineError, SourceError, UsageError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 DIALECT = "duckdb"
+
+CANDIDATE = " (candidate)"
+"""What the names of candidates end with; no mart's name does."""
 
 Result = TypeVar("Result")
 
@@ -57,9 +65,28 @@ class DuckDBOptions:
 
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
     """Return a query's SQL: sources read from Parquet files, every other name in `schema`."""
-    tree = tree_of(query, DuckDBCompiler())
+    return _text(_tree_of(query), sources, schema, candidates=())
+
+
+@cache
+def _type_of(kind: str) -> dt.DataType:
+    return DuckDBType.from_string(kind)
+
+
+def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
+    # Loads the compilers of all dialects, for which a run with nothing to do need not wait.
+    from ibis.backends.sql.compilers import DuckDBCompiler
+
+    return tree_of(query, DuckDBCompiler())
+
+
+def _text(
+    tree: sge.Query, sources: Mapping[str, str], schema: str, *, candidates: Collection[str]
+) -> str:
     places = {
-        name: _parquet(sources[name]) if name in sources else _qualified(schema, name)
+        name: _parquet(sources[name])
+        if name in sources
+        else _qualified(schema, name + CANDIDATE if name in candidates else name)
         for name in bare_names(tree)
     }
     return relocate(tree, places).sql(DIALECT, pretty=True)
@@ -79,7 +106,7 @@ class DuckDBBackend:
     """One connection to one database file."""
 
     name = "duckdb"
-    # One transaction is one connection; DuckDB spreads each query over threads itself.
+    # DuckDB spreads each query over threads itself.
     threads = 1
 
     def __init__(self, options: DuckDBOptions, *, read_only: bool) -> None:
@@ -89,8 +116,11 @@ class DuckDBBackend:
         self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
         self._connection = _connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
-        self._compiled: dict[ops.Node, str] = {}
-        self._committed = False
+        self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
+        self._texts: dict[tuple[ops.Node, frozenset[str]], str] = {}
+        self._candidates: dict[str, tuple[str, ...]] = {}
+        """The statements that put each candidate in its target's place."""
+        self._published = False
 
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the data was made for, None where it does not say."""
@@ -124,20 +154,21 @@ class DuckDBBackend:
                 _first_line(error),
                 str(file),
             ) from error
-        schema = ibis.schema({name: DuckDBType.from_string(kind) for name, kind, *_ in columns})
+        schema = ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
         return Described(schema, rows[0][0])
 
     def describe_published(self) -> Mapping[str, Described]:
-        """Return the columns of every relation in the schema."""
+        """Return the columns of every relation in the schema, candidates aside."""
         rows = self._catalog("columns", "table_name", "column_name", "data_type")
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in rows:
             found.setdefault(table, {})[column] = kind
         return {
             name: Described(
-                ibis.schema({c: DuckDBType.from_string(kind) for c, kind in columns.items()})
+                ibis.schema({column: _type_of(kind) for column, kind in columns.items()})
             )
             for name, columns in found.items()
+            if not name.endswith(CANDIDATE)
         }
 
     def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
@@ -169,30 +200,38 @@ class DuckDBBackend:
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return the SQL of a query over this connection's sources and relations."""
+        return self._sql(query, candidates=())
+
+    def _sql(self, query: ir.Table | sge.Query, *, candidates: Collection[str]) -> str:
         if not isinstance(query, ir.Table):
-            return compile_query(query, sources=self.sources, schema=self.options.schema)
+            return _text(query, self.sources, self.options.schema, candidates=candidates)
+        # What is built is compiled for the report, too; a comparison, for every mutant.
         op = query.op()
-        if op not in self._compiled:
-            # What is built is compiled for the report, too; a comparison, for every mutant.
-            self._compiled[op] = compile_query(
-                query, sources=self.sources, schema=self.options.schema
-            )
-        return self._compiled[op]
+        if op not in self._trees:
+            tree = _tree_of(query)
+            self._trees[op] = tree, bare_names(tree)
+        tree, names = self._trees[op]
+        key = op, frozenset(names.intersection(candidates))
+        if key not in self._texts:
+            self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
+        return self._texts[key]
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
-        """Run a query and return its rows."""
-        sql = self.compile(query)
+        """Run a query, in which candidates stand for their targets, and return its rows."""
+        sql = self._sql(query, candidates=self._candidates)
         with _translated(f"query {about}", sql):
             return self._interruptible(lambda: self._connection.execute(sql).to_arrow_table())
 
     def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
-        """Open the run's transaction."""
+        """Make the schema where there is none, and sweep candidates that a killed run left."""
         with _translated("begin a run"):
-            self._connection.begin()
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.options.schema)}")
-        self._kinds = dict(self._catalog("tables", "table_name", "table_type"))
-        self._built: list[str] = []
-        self._committed = False
+            self._kinds = dict(self._catalog("tables", "table_name", "table_type"))
+            for name in [name for name in self._kinds if name.endswith(CANDIDATE)]:
+                self._connection.execute(self._drop(name))
+                del self._kinds[name]
+        self._candidates.clear()
+        self._published = False
 
     def build(
         self,
@@ -203,65 +242,98 @@ class DuckDBBackend:
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
-        """Replace a relation, as only this transaction sees it."""
-        place = _qualified(self.options.schema, name)
-        create = f"CREATE {kind.upper()} {place.sql(DIALECT)} AS\n{self.compile(query)}"
-        with _translated(f"build {name}", create):
-            self._drop(name)
+        """Create a candidate, or replace it; it alone is committed."""
+        beside, place = name + CANDIDATE, self._place(name + CANDIDATE)
+        create = f"CREATE {kind.upper()} {place} AS\n"
+        create += self._sql(query, candidates=self._candidates)
+        comments = partial(_comments, kind=kind, comment=comment, column_comments=column_comments)
+        with _translated(f"build {name}", create), self._transaction():
+            if beside in self._kinds:
+                self._connection.execute(self._drop(beside))
             self._interruptible(lambda: self._connection.execute(create))
-            for statement in comment_statements(
-                place, kind=kind, comment=comment, column_comments=column_comments
-            ):
-                self._connection.execute(statement.sql(DIALECT))
-        self._kinds[name] = kind.upper()
-        self._built.append(name)
-
-    def _drop(self, name: str) -> None:
-        if table_type := self._kinds.pop(name, None):
-            kind = "VIEW" if table_type == "VIEW" else "TABLE"
-            place = _qualified(self.options.schema, name)
-            self._connection.execute(sge.Drop(this=place, kind=kind).sql(DIALECT))
+            for statement in comments(place):
+                self._connection.execute(statement)
+        self._kinds[beside] = kind.upper()
+        if kind == "table":
+            self._candidates[name] = (f"ALTER TABLE {place} RENAME TO {_quoted(name)}",)
+            return
+        target = self._place(name)
+        definition = f"CREATE VIEW {target} AS\n{self.compile(query)}"
+        self._candidates[name] = (f"DROP VIEW {place}", definition, *comments(target))
 
     def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
-        """Commit the run's transaction; an interrupt meanwhile comes too late."""
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        rows = [[name, as_of, run_id, now, origins.get(name)] for name in self._built]
-        state = _qualified(self.options.schema, STATE_TABLE)
-        create = (
-            f"CREATE TABLE IF NOT EXISTS {state.sql(DIALECT)} (mart TEXT PRIMARY KEY,"
-            " as_of DATE NOT NULL, run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL,"
-            " origin TEXT)"
-        )
-        # Where an earlier version of this package made it.
-        alter = f"ALTER TABLE {state.sql(DIALECT)} ADD COLUMN IF NOT EXISTS origin TEXT"
-        values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
-        insert = sge.insert(values, state)
-        insert.set("alternative", "REPLACE")
+        """Put the candidates in their targets' place, in one transaction with their record.
 
-        def commit() -> None:
-            for statement in (create, alter, insert.sql(DIALECT)):
-                self._connection.execute(statement)
-            self._connection.commit()
-            self._committed = True
+        It takes milliseconds; an interrupt meanwhile comes too late.
+        """
+        statements = [*self._replacing(), *self._recording(as_of, run_id, origins)]
+
+        def replace_all() -> None:
+            with self._transaction():
+                for statement in statements:
+                    self._connection.execute(statement)
+            self._published = True
+            self._candidates.clear()
 
         with _translated("publish"):
-            committing = self._worker.submit(commit)
-            while not committing.done():
+            publishing = self._worker.submit(replace_all)
+            while not publishing.done():
                 with suppress(KeyboardInterrupt):
-                    wait([committing])
-            committing.result()
+                    wait([publishing])
+            publishing.result()
+
+    def _replacing(self) -> Iterator[str]:
+        for name, statements in self._candidates.items():
+            if name in self._kinds:
+                yield self._drop(name)
+            yield from statements
+
+    def _recording(
+        self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]
+    ) -> Iterator[str]:
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        state = self._place(STATE_TABLE)
+        yield (
+            f"CREATE TABLE IF NOT EXISTS {state} (mart TEXT PRIMARY KEY, as_of DATE NOT NULL,"
+            " run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL, origin TEXT)"
+        )
+        # Where an earlier version of this package made it.
+        yield f"ALTER TABLE {state} ADD COLUMN IF NOT EXISTS origin TEXT"
+        rows = [(name, as_of, run_id, now, origins.get(name)) for name in self._candidates]
+        values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
+        yield f"INSERT OR REPLACE INTO {state} {values.sql(DIALECT)}"
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""
         # The worker does one thing after the other: this waits for a commit under way.
         self._worker.submit(lambda: None).result()
-        return self._committed
+        return self._published
 
     def discard(self) -> None:
-        """Roll the run's transaction back."""
-        # DuckDB ends a transaction itself on some errors; then there is none to roll back.
-        with suppress(duckdb.TransactionException):
-            self._connection.rollback()
+        """Drop the candidates; what cannot be dropped is swept later."""
+        for name in self._candidates:
+            with suppress(duckdb.Error):
+                self._connection.execute(self._drop(name + CANDIDATE))
+        self._candidates.clear()
+
+    def _drop(self, name: str) -> str:
+        kind = "VIEW" if self._kinds[name] == "VIEW" else "TABLE"
+        return f"DROP {kind} {self._place(name)}"
+
+    def _place(self, name: str) -> str:
+        return _qualified(self.options.schema, name).sql(DIALECT)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+            self._connection.commit()
+        except BaseException:
+            # DuckDB ends a transaction itself on some errors; then there is none to roll back.
+            with suppress(duckdb.TransactionException):
+                self._connection.rollback()
+            raise
 
     def statements(self) -> tuple[Statement, ...]:
         """Return nothing: DuckDB keeps no history of queries."""
@@ -272,7 +344,8 @@ class DuckDBBackend:
         return {"duckdb": duckdb.__version__, "ibis": ibis.__version__}
 
     def close(self) -> None:
-        """Close the connection."""
+        """Drop what is not published, and close the connection."""
+        self.discard()
         self._worker.shutdown()
         self._connection.close()
 
@@ -337,7 +410,18 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
         raise _unreachable(options, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
+
+
+def _comments(
+    place: str, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+) -> list[str]:
+    table = sge.to_table(place, dialect=DIALECT)
+    statements = comment_statements(
+        table, kind=kind, comment=comment, column_comments=column_comments
+    )
+    return [statement.sql(DIALECT) for statement in statements]
 
 
 def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 import sqlglot.expressions as sge
-from ibis.backends.sql.compilers.base import SQLGlotCompiler
+
+# Ibis's compilers and Arrow take a while to load; a run with nothing to do needs neither.
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,11 @@ def sql_versions(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, s
             case CheckAcross(table, check, query):
                 made = [f"{check.name} {check.severity} {check.threshold}"]
                 texts.setdefault(table.name, []).extend([*made, compile_(query)])
-    return {name: hashlib.sha256("\n".join(t).encode()).hexdigest() for name, t in texts.items()}
+    # Sorted, since what is planned with a mart moves its checks.
+    return {
+        name: hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+        for name, parts in texts.items()
+    }
 
 
 def sources_of(graph: Graph, name: str) -> set[str]:

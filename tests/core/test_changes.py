@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marts import Table
-from marts.core.changes import MadeBy, Origin, code_version, origins_of, plan_changes
+from marts.core.changes import MadeBy, Origin, code_version, origins_of, plan_changes, sql_versions
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf, Mart
 from marts.core.runner import Report, run, survey
@@ -79,6 +79,13 @@ def test_a_second_run_has_nothing_to_do(updates: Updates) -> None:
     assert report.unchanged == SHOP.order
     assert report.tables == ()
     assert updates.shop.published() == before
+
+
+def test_the_order_of_checks_is_no_change(shop: Workshop) -> None:
+    plan = shop.plan(*SHOP.order)
+    backwards = replace(plan, steps=tuple(reversed(plan.steps)))
+    with shop.backend() as backend:
+        assert sql_versions(plan, backend.compile) == sql_versions(backwards, backend.compile)
 
 
 def test_force_builds_all_the_same(updates: Updates) -> None:

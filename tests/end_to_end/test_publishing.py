@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from backends.duckdb import CANDIDATE
 from conftest import BUNDLED, Marts, marts_process
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -32,7 +33,8 @@ WORDS = ("run", "--threads", "1")
 def contents(database: Path) -> Contents:
     """Return all that a reader sees, as count and hash of each table's rows, and each view's SQL.
 
-    Of the table of state, which has the run's id, only marts and dates.
+    Of the table of state, which has the run's id, only marts and dates; of what a killed run left
+    half built, nothing.
     """
     with duckdb.connect(str(database), read_only=True) as connection:
         tables = connection.execute(
@@ -44,7 +46,7 @@ def contents(database: Path) -> Contents:
         rows: Contents = {
             name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
             for (name,) in tables
-            if name != STATE
+            if name != STATE and not name.endswith(CANDIDATE)
         }
         state = connection.execute(f"SELECT mart, as_of FROM {STATE} ORDER BY mart").fetchall()
     return rows | dict(views) | {STATE: state}
@@ -176,10 +178,14 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
         publishing = line == MOMENTS[-1][0]
         assert left in ([before, after] if publishing else [before]), (line, seconds)
         if left == after:
+            database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
             shutil.copy(previous, database)
     done = marts(*WORDS, "--fixtures", portfolio)
     assert done.returncode == DONE, done.stderr
     assert contents(database) == after
+    with duckdb.connect(str(database), read_only=True) as connection:
+        relations = connection.execute("SELECT table_name FROM information_schema.tables")
+        assert not [name for (name,) in relations.fetchall() if name.endswith(CANDIDATE)]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
