@@ -157,9 +157,6 @@ class _Trial:
         try:
             return self._on_rows(mutant) or self._on_lint(mutant)
         except (MartsError, IbisError) as error:
-            # Engines give a transaction up in which a statement failed.
-            self.backend.discard()
-            self.begin()
             return Trial(mutant, "engine", str(error).partition("\n")[0])
 
     def _on_rows(self, mutant: Mutant) -> Trial | None:

@@ -1,5 +1,9 @@
 """Everything about a customer's transactions that one pass over them gives."""
 
+from decimal import Decimal
+
+import ibis
+
 from marts import (
     AsOf,
     Table,
@@ -12,6 +16,8 @@ from marts import (
     string,
 )
 
+SQUARE_CENT = ibis.literal(Decimal("0.0001"), "decimal(5, 4)")
+
 
 @mart(
     grain="customer_id",
@@ -21,7 +27,7 @@ from marts import (
         string("customer_key"),
         int64("total_transactions"),
         money("lifetime_value"),
-        decimal("sum_of_squared_amounts", 28, 4),
+        decimal("sum_of_squared_amounts", 28, 4, null=True),
         money("min_transaction_value"),
         money("max_transaction_value"),
         float64("median_transaction_value"),
@@ -29,27 +35,37 @@ from marts import (
         date("last_transaction_date", null=True),
         money("spend_last_90_days"),
         money("spend_prior_90_days"),
-        money("travel_spend"),
-        money("necessities_spend"),
+        money("travel_spend", null=True),
+        money("necessities_spend", null=True),
     ],
 )
 def int_customer_transaction_summary(
     int_customers: Table, int_approved_transactions: Table, as_of: AsOf
 ) -> Table:
-    """Counts, sums and extremes of each customer's transactions; zeros without any.
+    """Counts, sums and extremes of each customer's transactions.
 
-    Money in the portfolio's currency. The squares serve the standard deviation: exact sums do
-    not depend on the order of rows, so that neither does a label at a threshold.
+    Money in the portfolio's currency; zeros without transactions, but null where the parts of the
+    spend are and the squares. These serve the standard deviation: exact sums do not depend on the
+    order of rows, so that neither does a label at a threshold.
     """
-    transactions = int_approved_transactions
+    t = int_approved_transactions
+    transactions = t.mutate(
+        dollars=t.transaction_amount.cast("int64"),
+        cents=(t.transaction_amount * 100).cast("int64"),
+    )
     amount, day = transactions.transaction_amount, transactions.transaction_date
+    dollars, cents = transactions.dollars, transactions.cents
     last = day >= as_of.minus(days=90)
     prior = (day >= as_of.minus(days=180)) & (day < as_of.minus(days=90))
     summary = transactions.group_by("customer_number").aggregate(
         total_transactions=transactions.count(),
         lifetime_value=amount.sum(),
-        # Wide first: DuckDB multiplies decimals of up to 18 digits in 18 digits.
-        sum_of_squared_amounts=(amount.cast("decimal(28, 2)") * amount).sum(),
+        # Products of 64 bits, which engines multiply fast and a square would not fit. It is
+        # c² = 100 c d + c (c - 100 d), however the dollars d are rounded.
+        sum_of_squared_amounts=(
+            (cents * dollars).sum() * 100 + (cents * (cents - dollars * 100)).sum()
+        )
+        * SQUARE_CENT,
         min_transaction_value=amount.min(),
         max_transaction_value=amount.max(),
         median_transaction_value=amount.cast("float64").median(),
@@ -61,6 +77,14 @@ def int_customer_transaction_summary(
         necessities_spend=amount.sum(where=transactions.is_necessity),
     )
     customers = int_customers.select("customer_id", "customer_key", "customer_number")
-    dates = ("first_transaction_date", "last_transaction_date")
-    zeros = {name: 0 for name in summary.columns if name not in ("customer_number", *dates)}
-    return customers.left_join(summary, "customer_number").fill_null(zeros)
+    return customers.left_join(summary, "customer_number").fill_null(
+        {
+            "total_transactions": 0,
+            "lifetime_value": 0,
+            "min_transaction_value": 0,
+            "max_transaction_value": 0,
+            "median_transaction_value": 0,
+            "spend_last_90_days": 0,
+            "spend_prior_90_days": 0,
+        }
+    )
