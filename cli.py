@@ -323,7 +323,7 @@ def show(
                 f"{mart} is not published: {backend.where}", hint="publish it: marts run"
             )
         rows = backend.fetch(query, about=mart)
-    terminal.print_rows(rows.column_names, rows.to_pylist(), form)
+    terminal.print_rows(query.named_selects, rows, form)
 
 
 @marts.command()

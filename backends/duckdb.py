@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import ibis
@@ -40,9 +40,6 @@ from backends.protocol import (
     tree_of,
 )
 from marts.core.errors import EngineError, SourceError, UsageError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 DIALECT = "duckdb"
 
@@ -132,30 +129,35 @@ class DuckDBBackend:
 
     def _describe_source(self, name: str) -> Described:
         files = files_of(self.sources[name])
-        described = [self._describe_file(name, file) for file in files]
-        first = described[0]
-        for file, other in zip(files, described, strict=True):
-            if other.schema != first.schema:
+        first, *others = (self._schema_of(name, file) for file in files)
+        for file, other in zip(files[1:], others, strict=True):
+            if other != first:
                 raise SourceError(
                     f"source {name}: its files have different columns",
-                    f"{files[0].name}: {_one_line(first.schema)}",
-                    f"{file.name}: {_one_line(other.schema)}",
+                    f"{files[0].name}: {_one_line(first)}",
+                    f"{file.name}: {_one_line(other)}",
                 )
-        return Described(first.schema, sum(each.rows or 0 for each in described))
+        return Described(first, sum(self._row_counts(name).values()))
 
-    def _describe_file(self, source: str, file: Path) -> Described:
-        reader = _parquet(str(file))
+    def _schema_of(self, source: str, file: Path) -> ibis.Schema:
+        everything = sge.select("*").from_(_parquet(str(file)))
         try:
-            columns = self._rows(f"DESCRIBE {sge.select('*').from_(reader).sql(DIALECT)}")
-            rows = self._rows(sge.select("count(*)").from_(reader).sql(DIALECT))
+            columns = self._rows(f"DESCRIBE {everything.sql(DIALECT)}")
         except duckdb.Error as error:
             raise SourceError(
                 f"source {source}: {file.name} is no readable Parquet file",
                 _first_line(error),
                 str(file),
             ) from error
-        schema = ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
-        return Described(schema, rows[0][0])
+        return ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
+
+    def _row_counts(self, source: str) -> dict[str, int]:
+        """Return the rows of each of a source's files, from their footers."""
+        metadata = _parquet(self.sources[source], "parquet_file_metadata")
+        with _translated(f"read the files of {source}"):
+            return dict(
+                self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
+            )
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns of every relation in the schema, candidates aside."""
@@ -178,10 +180,7 @@ class DuckDBBackend:
     def _source_version(self, name: str) -> str:
         if name not in self.sources:
             return "absent"
-        metadata = _parquet(self.sources[name], "parquet_file_metadata")
-        with _translated(f"read the files of {name}"):
-            counts = self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
-        return version_of(files_of(self.sources[name]), dict(counts))
+        return version_of(files_of(self.sources[name]), self._row_counts(name))
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published mart, from the table of state."""
@@ -216,11 +215,13 @@ class DuckDBBackend:
             self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
         return self._texts[key]
 
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
         sql = self._sql(query, candidates=self._candidates)
         with _translated(f"query {about}", sql):
-            return self._interruptible(lambda: self._connection.execute(sql).to_arrow_table())
+            rows = self._rows(sql)
+        names = [name for name, *_ in self._connection.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
         """Make the schema where there is none, and sweep candidates that a killed run left."""

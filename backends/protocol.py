@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
-# Ibis's compilers and Arrow take a while to load; a run with nothing to do needs neither.
 if TYPE_CHECKING:
-    import pyarrow as pa
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
@@ -92,7 +90,7 @@ class Backend(Protocol):
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
 
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
     def begin(self, run_id: str) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
-import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 
@@ -206,7 +205,7 @@ class SnowflakeBackend:
         if STATE_TABLE not in self.describe_published():
             return {}
         query = sge.select("*").from_(sge.table_(STATE_TABLE))
-        rows = self.fetch(query, about=STATE_TABLE).to_pylist()
+        rows = self.fetch(query, about=STATE_TABLE)
         return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in rows}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
@@ -222,11 +221,12 @@ class SnowflakeBackend:
             aliases=aliases,
         )
 
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> pa.Table:
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
         cursor = self.execute(self._compile(query, self._aliases()), about=about, step="query")
         rows = cursor.fetch_arrow_all(force_return_table=True)
-        return rows.rename_columns([name.lower() for name in rows.column_names])
+        found: list[dict[str, Any]] = rows.to_pylist()
+        return [{name.lower(): value for name, value in row.items()} for row in found]
 
     def begin(self, run_id: str) -> None:
         """Make the schema where there is none, and sweep candidates that a broken run left."""

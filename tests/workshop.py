@@ -103,7 +103,7 @@ class Counting:
     inner: DuckDBBackend
     queries: list[str] = field(default_factory=list)
 
-    def fetch(self, query: Any, *, about: str) -> pa.Table:
+    def fetch(self, query: Any, *, about: str) -> list[dict[str, Any]]:
         """Count a query, and pass it on."""
         self.queries.append(about)
         return self.inner.fetch(query, about=about)

@@ -260,7 +260,7 @@ class _Execution:
     def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
         report = self._table(table)
         start = time.perf_counter()
-        counts = self.backend.fetch(query, about=table.name).to_pylist()[0]
+        counts = self.backend.fetch(query, about=table.name)[0]
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):
@@ -274,4 +274,4 @@ class _Execution:
         query = sample_query(table, check, self.plan.tables, self.plan.as_of)
         if query is None:
             return ()
-        return tuple(self.backend.fetch(query, about=table.name).to_pylist())
+        return tuple(self.backend.fetch(query, about=table.name))

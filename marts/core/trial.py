@@ -161,7 +161,7 @@ class _Trial:
 
     def _on_rows(self, mutant: Mutant) -> Trial | None:
         for name, query in self._comparisons(mutant.change):
-            for row in self.backend.fetch(query, about=name).to_pylist():
+            for row in self.backend.fetch(query, about=name):
                 *keys, differs_in = row.values()
                 return Trial(mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}")
         return None

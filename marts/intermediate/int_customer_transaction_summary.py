@@ -1,7 +1,5 @@
 """Everything about a customer's transactions that one pass over them gives."""
 
-from decimal import Decimal
-
 import ibis
 
 from marts import (
@@ -16,7 +14,7 @@ from marts import (
     string,
 )
 
-SQUARE_CENT = ibis.literal(Decimal("0.0001"), "decimal(5, 4)")
+SQUARE_CENT = ibis.literal("0.0001", "decimal(5, 4)")
 
 
 @mart(

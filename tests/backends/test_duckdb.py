@@ -93,9 +93,7 @@ def test_files_of_a_folder_are_one_source(folder: Path) -> None:
     with closing(opened(folder / "x.duckdb", folder)) as backend:
         assert backend.describe_sources(["shops"])["shops"].rows == 3
         shops = ibis.table({"wheels": "int64"}, name="shops")
-        assert backend.fetch(shops.aggregate(n=shops.wheels.sum()), about="x").to_pylist() == [
-            {"n": 7}
-        ]
+        assert backend.fetch(shops.aggregate(n=shops.wheels.sum()), about="x") == [{"n": 7}]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +152,7 @@ def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     with closing(opened(folder / "marts.duckdb", folder)) as backend:
         for table in (BIKES, shops):
             assert backend.describe_sources([table.get_name()])
-            assert backend.fetch(table, about="x").num_rows == 1
+            assert backend.fetch(table, about="x") != []
 
 
 def test_data_says_its_date(backend: DuckDBBackend, folder: Path) -> None:
@@ -186,7 +184,7 @@ def test_what_is_built_is_seen_by_the_run_alone_until_it_is_published(
     build(backend, "reader", "SELECT n + 1 AS n FROM m", kind="view")
     other = backend._connection.cursor()
     query = ibis.table({"n": "int64"}, name="reader")
-    assert backend.fetch(query, about="reader").to_pylist() == [{"n": 3}]
+    assert backend.fetch(query, about="reader") == [{"n": 3}]
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(1,)]
     backend.publish(AS_OF, "second", {})
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(2,)]
@@ -199,7 +197,7 @@ def test_candidates_that_a_killed_run_left_are_swept_by_the_next(backend: DuckDB
     build(backend, "k", "SELECT 2 AS n")
     backend.begin("next")
     assert set(backend.describe_published()) == {"m", STATE_TABLE}
-    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+    assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 1}]
 
 
 def test_a_published_view_reads_what_is_published(backend: DuckDBBackend) -> None:
@@ -208,10 +206,10 @@ def test_a_published_view_reads_what_is_published(backend: DuckDBBackend) -> Non
         build(backend, "m", f"SELECT {number} AS n")
         build(backend, "reader", "SELECT n + 1 AS n FROM m", kind="view")
         backend.publish(AS_OF, "run", {})
-        rows = backend.fetch(select("SELECT n FROM reader"), about="reader").to_pylist()
+        rows = backend.fetch(select("SELECT n FROM reader"), about="reader")
         assert rows == [{"n": number + 1}]
     publish(backend, m="SELECT 7 AS n")
-    rows = backend.fetch(select("SELECT n FROM reader"), about="reader").to_pylist()
+    rows = backend.fetch(select("SELECT n FROM reader"), about="reader")
     assert rows == [{"n": 8}]
 
 
@@ -226,7 +224,7 @@ def test_publishing_that_fails_midway_changes_nothing(backend: DuckDBBackend) ->
     assert not backend.is_published()
     backend.discard()
     assert set(backend.describe_published()) == {"m", STATE_TABLE}
-    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+    assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 1}]
 
 
 def test_discarding_leaves_what_was_published(backend: DuckDBBackend) -> None:
@@ -236,7 +234,7 @@ def test_discarding_leaves_what_was_published(backend: DuckDBBackend) -> None:
     build(backend, "k", "SELECT 2 AS n")
     backend.discard()
     assert set(backend.describe_published()) == {"m", STATE_TABLE}
-    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+    assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 1}]
 
 
 def test_a_relation_may_change_its_kind_within_a_run_and_after_it(backend: DuckDBBackend) -> None:
@@ -244,12 +242,12 @@ def test_a_relation_may_change_its_kind_within_a_run_and_after_it(backend: DuckD
     backend.begin("second")
     for number, kind in enumerate(("view", "table", "view")):
         build(backend, "m", f"SELECT {number} AS n", kind=kind)
-        rows = backend.fetch(select("SELECT n FROM m"), about="m").to_pylist()
+        rows = backend.fetch(select("SELECT n FROM m"), about="m")
         assert rows == [{"n": number}]
     backend.discard()
     backend.begin("third")
     build(backend, "m", "SELECT 7 AS n", kind="view")
-    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 7}]
+    assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 7}]
 
 
 def test_a_query_is_compiled_once(backend: DuckDBBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +316,7 @@ def test_an_instant_is_read_in_utc(backend: DuckDBBackend) -> None:
     found = backend.fetch(
         select("SELECT CAST(TIMESTAMPTZ '2025-01-01 00:30:00+02' AS TIMESTAMP) AS t"), about="x"
     )
-    assert str(found.to_pylist()[0]["t"]) == "2024-12-31 22:30:00"
+    assert str(found[0]["t"]) == "2024-12-31 22:30:00"
 
 
 def test_versions_name_engine_and_compiler(backend: DuckDBBackend) -> None:
@@ -353,7 +351,7 @@ def test_an_interrupt_stops_the_engine_at_once(
         work(backend)
     backend.discard()
     assert time.perf_counter() - started < 3
-    assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 1}]
+    assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 1}]
 
 
 def test_an_interrupt_within_a_short_statement_is_one() -> None:
@@ -407,7 +405,7 @@ def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -
             publish(backend, m=f"SELECT {run} AS n")
     with closing(opened(database, folder, read_only=True)) as backend:
         assert backend.state() == {"m": State(AS_OF, "run", "made of this")}
-        assert backend.fetch(select("SELECT n FROM m"), about="m").to_pylist() == [{"n": 2}]
+        assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 2}]
 
 
 def test_a_database_named_as_its_schema_is_refused(tmp_path: Path, folder: Path) -> None:
@@ -482,6 +480,4 @@ def test_options_reach_the_engine(tmp_path: Path, folder: Path) -> None:
             "SELECT current_setting('threads') AS t, current_setting('memory_limit') AS m,"
             " current_setting('autoinstall_known_extensions') AS e"
         )
-        assert backend.fetch(query, about="x").to_pylist() == [
-            {"t": 2, "m": "953.6 MiB", "e": False}
-        ]
+        assert backend.fetch(query, about="x") == [{"t": 2, "m": "953.6 MiB", "e": False}]

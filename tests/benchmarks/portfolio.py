@@ -19,6 +19,9 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+DAYS = 540
+"""How many days the transactions of a load are spread over, nearly."""
+
 TESTS = Path(__file__).parent.parent
 sys.path[0] = str(TESTS)  # as pytest has it, instead of this file's folder
 
@@ -83,10 +86,11 @@ def _machine() -> str:
 
 
 def _all(load: Load, rounds: int) -> Iterator[str]:
-    """Yield the comparison, what reading takes, what commands take, and pandas on a tenth."""
+    """Yield the comparison, what reading, commands and a day take, and pandas on a tenth."""
     yield from _comparison(load, (RUN, TEST, HAND_WRITTEN, FOUR_SCANS), rounds=rounds)
     yield from _readings(load)
     yield from _commands(load, rounds)
+    yield from _day(load, rounds)
     tenth = load.times(0.1)
     tenth.generate()
     yield ""
@@ -138,6 +142,24 @@ def _commands(load: Load, rounds: int) -> Iterator[str]:
         cost = typical(cost_of([PROGRAM, *words], cwd=folder) for _ in range(rounds))
         data = " on the bundled data" if words[0] == "run" else ""
         yield f"- `marts {' '.join(words)}`{data}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s."
+
+
+def _day(load: Load, rounds: int) -> Iterator[str]:
+    """Yield what a run takes that finds a day's transactions alone.
+
+    An incremental run would take more: it has a day's to add to what it finds in every mart.
+    """
+    day = Load(load.folder, load.customers, round(load.transactions / DAYS))
+    day.generate()
+    costs: dict[Load, list[Cost]] = {load: [], day: []}
+    for _ in range(rounds):
+        for each in costs:
+            costs[each] += compete(each, [RUN], rounds=1)[0][RUN]
+    whole, part = (typical(taken).wall for taken in costs.values())
+    yield (
+        f"- A run that finds {day.transactions:,} transactions of the {load.customers:,} customers:"
+        f" {part:.2f} s, {part / whole:.0%} of one that finds all ({whole:.2f} s)."
+    )
 
 
 def _ten_times(load: Load, rounds: int, memory_limit: str) -> Iterator[str]:

@@ -170,7 +170,7 @@ def is_seen(shop: Workshop, mutant: Mutant) -> bool:
                 if isinstance(step, Build):
                     backend.build(step.mart.name, step.query, **words)
             backend.build(name, mutant.query, **words)
-            return bool(backend.fetch(differing, about=name).num_rows)
+            return bool(backend.fetch(differing, about=name))
         except EngineError:
             return True
         finally:
