@@ -83,6 +83,8 @@ def main() -> NoReturn:
         if code is None:
             raise
         _print_error(error)
+    # Nor need Python look for garbage when it ends, and free it piece by piece.
+    gc.freeze()
     sys.exit(code or DONE)
 
 
