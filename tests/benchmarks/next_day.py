@@ -1,0 +1,78 @@
+"""What an incremental run could save: the work on the customers of a day, beside that on all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import duckdb
+
+FACTS, CUSTOMERS = "int_approved_transactions", "int_customers"
+SUMMARY, MONTHS = "int_customer_transaction_summary", "metric_mom_spend_change"
+TOUCHED = f"""
+    CREATE TEMP TABLE touched AS
+    SELECT DISTINCT customer_number, customer_id
+    FROM gold.{FACTS} JOIN gold.{CUSTOMERS} USING (customer_number)
+    WHERE transaction_date = (SELECT max(transaction_date) FROM gold.{FACTS})
+"""
+THEIRS = f"(FROM gold.{FACTS} SEMI JOIN touched USING (customer_number))"
+
+
+@dataclass(frozen=True)
+class NextDay:
+    """Seconds for the tables that read transactions: made anew, and for a day's customers alone.
+
+    `of_all` includes reading the facts. `of_touched` does not: to append a day is as good as free.
+    Medians and months of its customers come from all their transactions, other customers' rows are
+    copied.
+    """
+
+    customers: int
+    share_of_rows: float
+    of_all: float
+    of_touched: float
+
+
+def measure(database: Path, results: Path, *, rounds: int) -> NextDay:
+    """Take turns on a published database, with the SQL that a run reported; nothing is changed."""
+    tables = json.loads(results.read_text("utf-8"))["tables"]
+    sql = {table["name"]: table["sql"] for table in tables}
+    with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(TOUCHED)
+        customers, share = connection.execute(
+            f"SELECT (SELECT count(*) FROM touched), (SELECT count(*) FROM {THEIRS}) / count(*)"
+            f" FROM gold.{FACTS}"
+        ).fetchall()[0]
+        turns = [
+            [
+                _seconds(connection, [sql[FACTS], sql[SUMMARY], sql[MONTHS]]),
+                _seconds(connection, _of_touched(sql)),
+            ]
+            for _ in range(rounds)
+        ]
+    of_all, of_touched = (median(each) for each in zip(*turns, strict=True))
+    return NextDay(customers, share, of_all, of_touched)
+
+
+def _of_touched(sql: Mapping[str, str]) -> Iterator[str]:
+    for table in (SUMMARY, MONTHS):
+        theirs = sql[table].replace(f'"gold"."{FACTS}"', THEIRS)
+        yield f"""
+            SELECT * FROM ({theirs}) SEMI JOIN touched USING (customer_id)
+            UNION ALL
+            SELECT * FROM gold.{table} ANTI JOIN touched USING (customer_id)
+        """
+
+
+def _seconds(
+    connection: duckdb.DuckDBPyConnection, queries: Sequence[str] | Iterator[str]
+) -> float:
+    started = time.perf_counter()
+    for query in queries:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS {query}")
+    return time.perf_counter() - started
