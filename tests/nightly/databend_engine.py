@@ -41,7 +41,19 @@ def timestamp_without_zone(node: Expr) -> Expr:
     return node
 
 
-ADAPTATIONS: tuple[Adaptation, ...] = (date_from_parts, timestamp_without_zone)
+def number_within(node: Expr) -> Expr:
+    """Write BIGINT within a query as DECIMAL(38, 0), which is what Snowflake means by it.
+
+    Databend multiplies and sums BIGINT in 64 bits, which the sum of squares does not fit.
+    """
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.BIGINT:
+        cast_ = node.find_ancestor(exp.Cast)
+        if cast_ is not None and cast_.find_ancestor(exp.Subquery):
+            return exp.DataType.build("DECIMAL(38, 0)")
+    return node
+
+
+ADAPTATIONS: tuple[Adaptation, ...] = (date_from_parts, timestamp_without_zone, number_within)
 
 
 def adapted(sql: str) -> str:
