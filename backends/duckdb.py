@@ -411,6 +411,7 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
         raise _unreachable(options, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
+    # Not at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
 
