@@ -28,12 +28,16 @@ def difference(
 ) -> ir.Table:
     """Return the rows in which two tables differ: the grain's key, and `differs_in` in words.
 
-    Rows meet by key, null meeting null; a key that repeats on a side differs. Floats differ by
+    Rows meet by key, null meeting null; a key that repeats on a side differs. Without a grain all
+    rows are sorted, and the n-th of one side meets the n-th of the other. Floats differ by
     more than 1e-9 of the larger and more than 1e-12, all else unless it is identical, as null is
     to null. `expected` names columns of the right that are another multiple of the left's than 1,
     or may be anything: None. Raises ValueError where the tables have not the same columns, or
     `expected` asks for what cannot be.
     """
+    if not grain and set(left.columns) == set(right.columns):
+        grain = [free_name("row", left.columns)]
+        left, right = (_numbered(table, left.columns, *grain) for table in (left, right))
     factors = {name: 1 for name in left.columns if name not in grain} | dict(expected or {})
     _refuse(left, right, grain, factors)
     both = _joined(left, right, grain)
@@ -57,6 +61,10 @@ def difference(
     keys = {name: both[f"left_{name}"].fill_null(both[f"right_{name}"]) for name in grain}
     found = both.filter(offending).select(**keys, **{free_name(DIFFERS_IN, grain): says})
     return found.distinct()
+
+
+def _numbered(table: ir.Table, columns: Sequence[str], number: str) -> ir.Table:
+    return table.mutate({number: ibis.row_number().over(ibis.window(order_by=list(columns)))})
 
 
 def _refuse(

@@ -63,7 +63,7 @@ def lookup(
     if where is not None:
         query = query.where(_condition(mart, where))
     ordering = list(order_by) or mart.grain
-    return query.order_by(*(_ordering(mart, words) for words in ordering))
+    return query.order_by(*(_ordering(mart, words) for words in ordering)) if ordering else query
 
 
 def _names(mart: Mart) -> list[str]:

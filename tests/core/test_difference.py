@@ -184,3 +184,14 @@ def test_tables_of_different_columns_raise() -> None:
     left, right = ibis.table({"k": "string", "x": "int64"}), ibis.table({"k": "string"})
     with pytest.raises(ValueError, match=r"columns of the left: .*'x'"):
         difference(left, right, ["k"])
+
+
+def test_without_a_grain_the_nth_rows_meet() -> None:
+    rows = [row(), row(), row(k=None), row(number=None)]
+    assert differences(rows, rows[::-1], grain=()) == []
+    assert differences(rows, rows[1:], grain=()) != []
+    assert differences(rows, [*rows, row()], grain=()) != []
+    ((_, says),) = differences(rows, [*rows[:3], row(number=7)], grain=())
+    assert says == "number: null → 7"
+    with pytest.raises(ValueError, match="columns of the left"):
+        difference(ibis.table({"a": "int64"}, "l"), ibis.table({"b": "int64"}, "r"), ())

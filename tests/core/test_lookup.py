@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -240,6 +241,13 @@ def test_columns_come_as_asked(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_rows_come_in_the_order_of_the_grain(connection: duckdb.DuckDBPyConnection) -> None:
     assert asked(connection, columns=["bike"]) == [("B3",), ("b1",), ("b2",)]
+
+
+def test_rows_without_a_grain_come_in_any_order(connection: duckdb.DuckDBPyConnection) -> None:
+    query = lookup(replace(bikes, grain=()), columns=["bike"], limit=2)
+    found = connection.execute(query.sql("duckdb")).fetchall()
+    assert len(found) == 2
+    assert set(found) < {("b1",), ("b2",), ("B3",)}
 
 
 def test_a_column_is_not_asked_for_twice(connection: duckdb.DuckDBPyConnection) -> None:
