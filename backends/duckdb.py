@@ -394,7 +394,9 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
         database = Path(":memory:")
     # Extensions are downloaded: none is needed, and none may be.
     config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False
+        "autoinstall_known_extensions": False,
+        # Of new files; packs texts in one way instead of trying two, and so closes them faster.
+        "storage_compatibility_version": "v1.3.0",
     }
     if options.threads is not None:
         config["threads"] = options.threads

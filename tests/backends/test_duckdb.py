@@ -474,6 +474,13 @@ def test_options_that_the_engine_does_not_take_are_the_callers_slip(
         opened(tmp_path / "x.duckdb", folder, memory_limit="plenty")
 
 
+def test_a_new_file_has_the_format_that_the_readme_promises(tmp_path: Path, folder: Path) -> None:
+    opened(tmp_path / "x.duckdb", folder).close()
+    with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as reader:
+        [(tags,)] = reader.sql("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
+    assert tags == {"storage_version": "v1.3.0+"}
+
+
 def test_options_reach_the_engine(tmp_path: Path, folder: Path) -> None:
     with closing(opened(tmp_path / "x.duckdb", folder, threads=2, memory_limit="1GB")) as backend:
         query = select(
