@@ -124,7 +124,10 @@ class DuckDBBackend:
         return data_as_of(self.options.fixtures)
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return the columns that every file of a source agrees on, and their rows."""
+        """Return the columns that every file of a source agrees on, their rows and version.
+
+        The version is a digest of paths, sizes, times and row counts.
+        """
         return {name: self._describe_source(name) for name in names if name in self.sources}
 
     def _describe_source(self, name: str) -> Described:
@@ -137,7 +140,8 @@ class DuckDBBackend:
                     f"{files[0].name}: {_one_line(first)}",
                     f"{file.name}: {_one_line(other)}",
                 )
-        return Described(first, sum(self._row_counts(name).values()))
+        counts = self._row_counts(name)
+        return Described(first, sum(counts.values()), version_of(files, counts))
 
     def _schema_of(self, source: str, file: Path) -> ibis.Schema:
         everything = sge.select("*").from_(_parquet(str(file)))
@@ -172,15 +176,6 @@ class DuckDBBackend:
             for name, columns in found.items()
             if not name.endswith(CANDIDATE)
         }
-
-    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
-        """Return a digest of each source's files: paths, sizes, times and row counts."""
-        return {name: self._source_version(name) for name in names}
-
-    def _source_version(self, name: str) -> str:
-        if name not in self.sources:
-            return "absent"
-        return version_of(files_of(self.sources[name]), self._row_counts(name))
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published mart, from the table of state."""

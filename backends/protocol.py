@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Described:
-    """A table as the engine's catalog has it; `rows` is None where counting costs a scan."""
+    """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
+
+    `version` changes whenever the rows of a source do, None where nothing says so. It may change
+    without need: whoever compares it builds again then.
+    """
 
     schema: ibis.Schema
     rows: int | None = None
+    version: str | None = None
 
 
 Kind = Literal["table", "view"]
@@ -77,12 +82,6 @@ class Backend(Protocol):
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return what the catalog says of every published relation."""
-
-    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
-        """Return what changes whenever a source's rows do, cheap to read; absent where unknown.
-
-        It may change without need: whoever compares it builds again then.
-        """
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published relation."""

@@ -150,7 +150,7 @@ class SnowflakeBackend:
         """Return None: tables do not say the date they were made for."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return the columns and rows of the sources that exist, from the catalog."""
+        """Return the columns, rows and versions of the sources that exist, from the catalog."""
         found = self.catalog(self.source_namespace)
         return {name: found[name] for name in names if name in found}
 
@@ -164,9 +164,12 @@ class SnowflakeBackend:
         Raises UsageError where the database does not exist for this role.
         """
         rows = self._select(
-            "TABLES", namespace, "TABLE_NAME", "ROW_COUNT", where={"TABLE_SCHEMA": namespace.schema}
+            "TABLES",
+            namespace,
+            *("TABLE_NAME", "TABLE_TYPE", *VERSION),
+            where={"TABLE_SCHEMA": namespace.schema},
         )
-        counts = {row["TABLE_NAME"]: row["ROW_COUNT"] for row in rows}
+        tables = {row["TABLE_NAME"]: row for row in rows}
         columns = self._select(
             "COLUMNS",
             namespace,
@@ -174,31 +177,14 @@ class SnowflakeBackend:
             where={"TABLE_SCHEMA": namespace.schema},
             order_by="ORDINAL_POSITION",
         )
-        types: dict[str, dict[str, dt.DataType]] = {name: {} for name in counts}
+        types: dict[str, dict[str, dt.DataType]] = {name: {} for name in tables}
         for row in columns:
             found = types.setdefault(row["TABLE_NAME"], {})
             found[row["COLUMN_NAME"].lower()] = _data_type(row)
         return {
-            name.lower(): Described(ibis.schema(schema), counts.get(name))
+            name.lower(): _described(ibis.schema(schema), tables.get(name, {}))
             for name, schema in types.items()
         }
-
-    def source_versions(self, names: Collection[str]) -> Mapping[str, str]:
-        """Return when each table was last altered, its rows and bytes; nothing of views.
-
-        What a view shows changes while the catalog says nothing of it.
-        """
-        columns = ("TABLE_NAME", "TABLE_TYPE", "CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
-        schema = {"TABLE_SCHEMA": self.source_namespace.schema}
-        rows = self._select("TABLES", self.source_namespace, *columns, where=schema)
-        found = {row["TABLE_NAME"].lower(): row for row in rows}
-        versions = {}
-        for name in names:
-            if name not in found:
-                versions[name] = "absent"
-            elif found[name]["TABLE_TYPE"] == "BASE TABLE" and found[name]["LAST_ALTERED"]:
-                versions[name] = " ".join(str(found[name][column]) for column in columns[2:])
-        return versions
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published mart, from the table of state."""
@@ -457,6 +443,20 @@ def _create_view(place: str, query: str, candidate: Candidate) -> str:
 
 def _moment(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S")  # noqa: DTZ007  (all are UTC)
+
+
+VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
+"""What the catalog says of a table that changes with its rows."""
+
+
+def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
+    """Return what the catalog says of a relation; a view has no version.
+
+    What a view shows changes while the catalog says nothing of it.
+    """
+    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
+    version = " ".join(str(table[column]) for column in VERSION) if is_dated else None
+    return Described(schema, table.get("ROW_COUNT"), version)
 
 
 TYPES: Mapping[str, dt.DataType] = {

@@ -145,7 +145,7 @@ def _reasons(
     if origin.code != present.code and origin.sql != present.sql()[name]:
         yield "code changed"
     for source in sorted(sources_of(graph, name)):
-        version = facts.source_versions.get(source)
+        version = facts.source_version(source)
         if version is None or origin.sources.get(source) != version:
             yield f"source {source} changed"
     for mart in graph.project.marts[name].inputs:
@@ -196,9 +196,9 @@ def origins_of(
             made_by.code,
             sql[name],
             {
-                source: facts.source_versions[source]
+                source: version
                 for source in sorted(sources_of(graph, name))
-                if source in facts.source_versions
+                if (version := facts.source_version(source)) is not None
             },
             {mart: runs[mart] for mart in graph.project.marts[name].inputs if mart in runs},
         ).to_text()

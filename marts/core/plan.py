@@ -21,10 +21,14 @@ from marts.core.project import Project
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What an engine says of a table that exists; `rows` is None where counting costs a scan."""
+    """What an engine says of a table that exists; `rows` is None where counting costs a scan.
+
+    `version` changes whenever the rows of a source do; None where the engine does not say.
+    """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,12 @@ class Facts:
     sources: Mapping[str, TableFacts] = field(default_factory=dict)
     published: Mapping[str, TableFacts] = field(default_factory=dict)
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
-    source_versions: Mapping[str, str] = field(default_factory=dict)
     searched: str = "nowhere"
     """Where the sources were looked for, in words."""
+
+    def source_version(self, name: str) -> str | None:
+        """Return what changes whenever a source does, also when it appears or vanishes."""
+        return self.sources[name].version if name in self.sources else "absent"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from marts.core.plan import (
 )
 
 if TYPE_CHECKING:
-    from backends.protocol import Backend, Statement
+    from backends.protocol import Backend, Described, Statement
 
 Status = Literal[
     "published", "unchanged", "checked", "failed", "error", "interrupted", "partly_published"
@@ -115,22 +115,25 @@ def survey(
     """Ask the backend for the schemas that planning needs; nothing is changed."""
     needed = sources_needed(graph, selected, source_checks=source_checks)
     return Facts(
-        sources={
-            name: TableFacts(dict(found.schema.items()), found.rows)
-            for name, found in backend.describe_sources(needed).items()
-        },
+        sources=_facts(backend.describe_sources(needed)),
         published={
-            name: TableFacts(dict(found.schema.items()), found.rows)
-            for name, found in backend.describe_published().items()
+            name: found
+            for name, found in _facts(backend.describe_published()).items()
             if name in graph.project.marts
         },
         recorded={
             name: Recorded(found.as_of, found.run_id, found.origin)
             for name, found in backend.state().items()
         },
-        source_versions=backend.source_versions(needed),
         searched=backend.searched,
     )
+
+
+def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
+    return {
+        name: TableFacts(dict(found.schema.items()), found.rows, found.version)
+        for name, found in described.items()
+    }
 
 
 def run(
