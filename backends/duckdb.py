@@ -36,6 +36,7 @@ from backends.protocol import (
     Statement,
     bare_names,
     comment_statements,
+    recorded,
     relocate,
     tree_of,
 )
@@ -179,18 +180,7 @@ class DuckDBBackend:
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published mart, from the table of state."""
-        columns = [
-            column
-            for table, column in self._catalog("columns", "table_name", "column_name")
-            if table == STATE_TABLE
-        ]
-        if not columns:
-            return {}
-        with _translated("read what is published"):
-            state = _qualified(self.options.schema, STATE_TABLE)
-            rows = self._rows(sge.select("*").from_(state).sql(DIALECT))
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in found}
+        return recorded(self) if (STATE_TABLE,) in self._catalog("tables", "table_name") else {}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return the SQL of a query over this connection's sources and relations."""

@@ -125,6 +125,12 @@ class Backend(Protocol):
         """Close the connection; what was not published is gone."""
 
 
+def recorded(backend: Backend) -> dict[str, State]:
+    """Return what the table of state says, which is there; an earlier version's has no origins."""
+    rows = backend.fetch(sge.select("*").from_(sge.table_(STATE_TABLE)), about=STATE_TABLE)
+    return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in rows}
+
+
 def tree_of(query: ir.Table | sge.Query, compiler: SQLGlotCompiler) -> sge.Query:
     """Return a query's SQL as a tree whose every node can be reached."""
     if isinstance(query, sge.Query):

@@ -30,6 +30,7 @@ from backends.protocol import (
     State,
     Statement,
     bare_names,
+    recorded,
     relocate,
     tree_of,
 )
@@ -188,11 +189,7 @@ class SnowflakeBackend:
 
     def state(self) -> Mapping[str, State]:
         """Return what is recorded of each published mart, from the table of state."""
-        if STATE_TABLE not in self.describe_published():
-            return {}
-        query = sge.select("*").from_(sge.table_(STATE_TABLE))
-        rows = self.fetch(query, about=STATE_TABLE)
-        return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in rows}
+        return recorded(self) if STATE_TABLE.upper() in self._kinds() else {}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
@@ -210,9 +207,10 @@ class SnowflakeBackend:
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
         cursor = self.execute(self._compile(query, self._aliases()), about=about, step="query")
-        rows = cursor.fetch_arrow_all(force_return_table=True)
-        found: list[dict[str, Any]] = rows.to_pylist()
-        return [{name.lower(): value for name, value in row.items()} for row in found]
+        table = cursor.fetch_arrow_all(force_return_table=True)
+        names = [name.lower() for name in table.column_names]
+        rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
+        return rows
 
     def begin(self, run_id: str) -> None:
         """Make the schema where there is none, and sweep candidates that a broken run left."""
