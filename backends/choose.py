@@ -95,7 +95,7 @@ def offline(settings: Settings, *, sources: Collection[str]) -> Offline:
             found,
             data_as_of(settings.fixtures),
         )
-    from backends.snowflake import Namespace, compile_query
+    from backends.snowflake_sql import Namespace, compile_query
 
     namespace = Namespace(settings.schema, settings.database)
     source_namespace = Namespace(

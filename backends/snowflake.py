@@ -14,13 +14,12 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
-from ibis.backends.sql.compilers import SnowflakeCompiler
 
 from backends import snowflake_ddl as ddl
 from backends.protocol import (
@@ -29,12 +28,10 @@ from backends.protocol import (
     Kind,
     State,
     Statement,
-    bare_names,
     recorded,
-    relocate,
-    tree_of,
 )
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
+from backends.snowflake_sql import Namespace, compile_query
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 
 if TYPE_CHECKING:
@@ -42,26 +39,9 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-DIALECT = ddl.DIALECT
-
 CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}")
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 """A candidate this old belongs to no run that is still going on."""
-
-
-@dataclass(frozen=True)
-class Namespace:
-    """Where relations are: a schema, in a database or in the connection's own."""
-
-    schema: str
-    database: str | None = None
-
-    def place(self, name: str) -> sge.Table:
-        """Return the qualified, upper-case name of a relation."""
-        return _upper(sge.table_(name, db=self.schema, catalog=self.database, quoted=True))
-
-    def __str__(self) -> str:
-        return f"{self.database}.{self.schema}" if self.database else self.schema
 
 
 @dataclass(frozen=True)
@@ -77,44 +57,6 @@ class Candidate:
     columns: tuple[str, ...]
     comment: str
     column_comments: Mapping[str, str]
-
-
-def compile_query(
-    query: ir.Table | sge.Query,
-    *,
-    sources: Collection[str],
-    source_namespace: Namespace,
-    namespace: Namespace,
-    aliases: Mapping[str, str] | None = None,
-) -> str:
-    """Return a query's SQL: sources in one namespace, every other name in another.
-
-    `aliases` are the names that stand for others, as candidates do for their targets. Identifiers
-    are upper-case throughout: Snowflake folds what its users type to upper case, so a name that is
-    created in lower case would have to be quoted by every reader, for ever.
-    """
-    tree = tree_of(query, SnowflakeCompiler())
-    for kind in tree.find_all(sge.DataType):
-        # TIMESTAMP is whatever the account's or the session's TIMESTAMP_TYPE_MAPPING says.
-        if kind.this == sge.DataType.Type.TIMESTAMP:
-            kind.set("this", sge.DataType.Type.TIMESTAMPNTZ)
-    aliases = aliases or {}
-    places = {
-        name: source_namespace.place(name)
-        if name in sources
-        else namespace.place(aliases.get(name, name))
-        for name in bare_names(tree)
-    }
-    return _upper(relocate(tree, places)).sql(DIALECT, pretty=True)
-
-
-Node = TypeVar("Node", bound=sge.Expr)
-
-
-def _upper(tree: Node) -> Node:
-    for each in tree.find_all(sge.Identifier):
-        each.set("this", each.name.upper())
-    return tree
 
 
 class SnowflakeBackend:
@@ -388,7 +330,7 @@ class SnowflakeBackend:
 
     def place(self, name: str) -> str:
         """Return the qualified name of a relation in the schema of the marts."""
-        return self.namespace.place(name).sql(DIALECT)
+        return self.namespace.place(name).sql(ddl.DIALECT)
 
     def _kinds(self) -> dict[str, Kind]:
         """Return what the schema holds, upper-case names, candidates included."""
@@ -418,7 +360,7 @@ class SnowflakeBackend:
         if order_by:
             query = query.order_by(order_by)
         try:
-            rows = self.execute(query.sql(DIALECT), about=view, step="catalog").fetchall()
+            rows = self.execute(query.sql(ddl.DIALECT), about=view, step="catalog").fetchall()
         except EngineError as error:
             if getattr(error.__cause__, "errno", None) not in (2003, 2043):
                 raise

@@ -11,7 +11,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 from sqlglot.schema import MappingSchema
 
-from backends import duckdb, snowflake
+from backends import duckdb, snowflake_sql
 from engines import GRAPH
 from marts.core.checks import sample_query
 from marts.core.contract import schema_of
@@ -24,11 +24,11 @@ MARTS: Mapping[str, Mart] = GRAPH.project.marts
 
 
 def _snowflake(query: Any) -> str:
-    return snowflake.compile_query(
+    return snowflake_sql.compile_query(
         query,
         sources=SOURCES,
-        source_namespace=snowflake.Namespace("RAW"),
-        namespace=snowflake.Namespace("GOLD"),
+        source_namespace=snowflake_sql.Namespace("RAW"),
+        namespace=snowflake_sql.Namespace("GOLD"),
     )
 
 

@@ -14,7 +14,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 from sqlglot.optimizer.qualify import qualify
 
-from backends.snowflake import Namespace, compile_query
+from backends.snowflake_sql import Namespace, compile_query
 from marts.core.checks import sample_query
 from marts.core.contract import schema_of
 from marts.core.model import FixedAsOf
@@ -138,7 +138,7 @@ def test_compiling_loads_no_driver_and_no_other_engine() -> None:
     script = """
 import sys
 import ibis
-from backends.snowflake import Namespace, compile_query
+from backends.snowflake_sql import Namespace, compile_query
 here = Namespace("gold")
 query = ibis.table({"a": "int64"}, name="t")
 print(compile_query(query, sources=[], source_namespace=here, namespace=here))

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from sqlglot import Expr, exp, parse_one
 
-from backends.snowflake import DIALECT, Namespace, compile_query
+from backends.snowflake_ddl import DIALECT
+from backends.snowflake_sql import Namespace, compile_query
 from engines import GRAPH, builds
 
 SOURCES, MARTS = Namespace("RAW"), Namespace("GOLD")
