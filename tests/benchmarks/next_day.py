@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -69,9 +69,7 @@ def _of_touched(sql: Mapping[str, str]) -> Iterator[str]:
         """
 
 
-def _seconds(
-    connection: duckdb.DuckDBPyConnection, queries: Sequence[str] | Iterator[str]
-) -> float:
+def _seconds(connection: duckdb.DuckDBPyConnection, queries: Iterable[str]) -> float:
     started = time.perf_counter()
     for query in queries:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS {query}")
