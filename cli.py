@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -132,13 +131,28 @@ def marts() -> None:
 @run_options
 @option("--check-sources", is_flag=True, help="Check the sources too, before building.")
 @option("--force", is_flag=True, help="Build marts that are up to date, too.")
+@option(
+    "--adopt",
+    multiple=True,
+    metavar="MART",
+    help="Replace a table of this name that is not recorded as made by this package.",
+)
+@option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist.")
 @option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
 @json_option
-def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settings: Any) -> int:
+def run(
+    check_sources: bool,
+    force: bool,
+    adopt: tuple[str, ...],
+    drop_orphans: bool,
+    dry_run: bool,
+    as_json: bool,
+    **settings: Any,
+) -> int:
     """Build marts that are not up to date, check them, and publish all of them or none."""
     from marts import terminal
     from marts.core.artifacts import prepare
-    from marts.core.changes import MadeBy, code_version, origins_of, plan_changes
+    from marts.core.changes import Present, plan_changes
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
@@ -148,9 +162,16 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
     with session.connected(graph, settings, read_only=dry_run) as backend:
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
         facts = survey(graph, selected, backend, source_checks=check_sources)
-        made_by = MadeBy(code_version(settings["package"]), backend.compile)
+        run_id = session.run_id()
         plan = plan_changes(
-            graph, selected, facts, as_of, made_by, force=force, source_checks=check_sources
+            graph,
+            selected,
+            Present(graph, facts, as_of, backend.text),
+            run_id=run_id,
+            force=force,
+            source_checks=check_sources,
+            adopt=adopt,
+            drop_orphans=drop_orphans,
         )
         if dry_run:
             if as_json:
@@ -158,11 +179,7 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
             else:
                 click.echo("\n".join(plan_lines(plan)))
             return DONE
-        run_id = session.run_id()
-        origins = origins_of(graph, plan, facts, made_by, run_id=run_id)
-        return _execute(
-            graph, plan, backend, settings, run_id=run_id, origins=origins, as_json=as_json
-        )
+        return _execute(graph, plan, backend, settings, run_id=run_id, as_json=as_json)
 
 
 @marts.command()
@@ -182,6 +199,9 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
     from marts.core.runner import survey
 
     graph, selected = session.selected(settings)
+    if not settings["select"]:
+        # What is published; a temporary mart is built and checked where it is named.
+        selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
     if relations:
         graph = with_relations(graph)
     if sources:
@@ -190,7 +210,11 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
     with session.connected(graph, settings, read_only=True) as backend:
         as_of = session.as_of(
             settings["as_of"],
-            lambda: backend.data_as_of() if sources else session.published_as_of(backend, selected),
+            lambda: (
+                backend.data_as_of()
+                if sources
+                else session.published_as_of(backend, graph.project.package, selected)
+            ),
         )
         facts = survey(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
@@ -283,6 +307,7 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
 @click.argument("mart", shell_complete=complete_marts)
 @package_option
 @engine_options
+@as_of_option
 @option("--where", metavar="EXPR", help='Only rows for which this holds: "age > 40".')
 @option("--columns", metavar="NAMES", help="Columns, separated by commas.  [default: all]")
 @option("--order-by", metavar="NAMES", help='Columns, each with asc or desc: "age desc, city".')
@@ -320,11 +345,16 @@ def show(
         limit=limit,
     )
     with session.connected(graph, settings, read_only=True) as backend:
-        if mart not in backend.describe_published():
+        if known[mart].is_temporary:
+            as_of = session.as_of(settings["as_of"], backend.data_as_of)
+            with session.built(graph, known[mart], backend, as_of):
+                rows = backend.fetch(query, about=mart)
+        elif mart in backend.describe_published():
+            rows = backend.fetch(query, about=mart)
+        else:
             raise UsageError(
                 f"{mart} is not published: {backend.where}", hint="publish it: marts run"
             )
-        rows = backend.fetch(query, about=mart)
     terminal.print_rows(query.named_selects, rows, form)
 
 
@@ -441,7 +471,6 @@ def _execute(
     settings: dict[str, Any],
     *,
     run_id: str,
-    origins: Mapping[str, str] | None = None,
     as_json: bool,
 ) -> int:
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
@@ -457,7 +486,7 @@ def _execute(
     for line in reason_lines(plan):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=interrupted) as observer:
-        report = carry_out(plan, backend, run_id=run_id, observer=observer, origins=origins)
+        report = carry_out(plan, backend, run_id=run_id, observer=observer)
     results = artifacts.run_results(
         report,
         context={

@@ -1,17 +1,18 @@
 """DuckDB: sources are Parquet files, relations live in one database file.
 
-Candidates lie beside their targets, each committed when it is built: DuckDB reads what a
-transaction has not committed with one thread. One transaction puts them all in the place of their
-targets. While a run lasts, no other process can open the file; what is left where one was killed
-is swept by the next.
+Candidates are temporary tables, which nobody else sees and which end with the connection. Each is
+committed when it is built: DuckDB reads what a transaction has not committed with one thread. One
+transaction copies them all to where readers find them, and records them. While a run lasts, no
+other process can open the file.
 """
 
 from __future__ import annotations
 
 import datetime
 import glob
+import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,25 +28,22 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import DuckDBType
 
+from backends import duckdb_ddl as ddl
 from backends.parquet import data_as_of, files_of, find_sources, version_of
 from backends.protocol import (
+    EARLIER_STATE_TABLE,
     STATE_TABLE,
     Described,
     Kind,
     State,
     Statement,
     bare_names,
-    comment_statements,
     recorded,
     relocate,
     tree_of,
 )
 from marts.core.errors import EngineError, SourceError, UsageError
-
-DIALECT = "duckdb"
-
-CANDIDATE = " (candidate)"
-"""What the names of candidates end with; no mart's name does."""
+from marts.core.state import Publication
 
 Result = TypeVar("Result")
 
@@ -84,20 +82,27 @@ def _text(
     places = {
         name: _parquet(sources[name])
         if name in sources
-        else _qualified(schema, name + CANDIDATE if name in candidates else name)
+        else ddl.candidate(name)
+        if name in candidates
+        else ddl.qualified(schema, name)
         for name in bare_names(tree)
     }
-    return relocate(tree, places).sql(DIALECT, pretty=True)
+    return relocate(tree, places).sql(ddl.DIALECT, pretty=True)
 
 
 def _parquet(pattern: str, function: str = "read_parquet") -> sge.Table:
     folder, slash, files = pattern.rpartition("/")
     pattern = f"{glob.escape(folder)}{slash}{files}"
-    return sge.Table(this=sge.func(function, sge.Literal.string(pattern), dialect=DIALECT))
+    return sge.Table(this=sge.func(function, sge.Literal.string(pattern), dialect=ddl.DIALECT))
 
 
-def _qualified(schema: str, name: str) -> sge.Table:
-    return sge.table_(name, db=schema, quoted=True)
+@dataclass(frozen=True)
+class Candidate:
+    """A temporary relation; `definition` is a view's query over what will be published."""
+
+    kind: Kind
+    definition: str
+    comments: Callable[[str], list[str]]
 
 
 class DuckDBBackend:
@@ -116,8 +121,7 @@ class DuckDBBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
         self._texts: dict[tuple[ops.Node, frozenset[str]], str] = {}
-        self._candidates: dict[str, tuple[str, ...]] = {}
-        """The statements that put each candidate in its target's place."""
+        self._candidates: dict[str, Candidate] = {}
         self._published = False
 
     def data_as_of(self) -> datetime.date | None:
@@ -147,7 +151,7 @@ class DuckDBBackend:
     def _schema_of(self, source: str, file: Path) -> ibis.Schema:
         everything = sge.select("*").from_(_parquet(str(file)))
         try:
-            columns = self._rows(f"DESCRIBE {everything.sql(DIALECT)}")
+            columns = self._rows(f"DESCRIBE {everything.sql(ddl.DIALECT)}")
         except duckdb.Error as error:
             raise SourceError(
                 f"source {source}: {file.name} is no readable Parquet file",
@@ -161,26 +165,58 @@ class DuckDBBackend:
         metadata = _parquet(self.sources[source], "parquet_file_metadata")
         with _translated(f"read the files of {source}"):
             return dict(
-                self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
+                self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(ddl.DIALECT))
             )
 
-    def describe_published(self) -> Mapping[str, Described]:
-        """Return the columns of every relation in the schema, candidates aside."""
-        rows = self._catalog("columns", "table_name", "column_name", "data_type")
-        found: dict[str, dict[str, str]] = {}
-        for table, column, kind in rows:
-            found.setdefault(table, {})[column] = kind
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+        """Return the columns of every relation in the schema.
+
+        The version of a table is a digest of all its rows, of a view its definition.
+        """
+        columns = self._columns()
+        places = {name: self._place(name) for name in versions if name in columns}
+        found = self._versions(places, columns)
         return {
             name: Described(
-                ibis.schema({column: _type_of(kind) for column, kind in columns.items()})
+                ibis.schema({column: _type_of(kind) for column, kind in kinds.items()}),
+                version=found.get(name),
             )
-            for name, columns in found.items()
-            if not name.endswith(CANDIDATE)
+            for name, kinds in columns.items()
         }
 
-    def state(self) -> Mapping[str, State]:
-        """Return what is recorded of each published mart, from the table of state."""
-        return recorded(self) if (STATE_TABLE,) in self._catalog("tables", "table_name") else {}
+    def _columns(self) -> dict[str, dict[str, str]]:
+        """Return the columns of every relation in the schema, with DuckDB's types."""
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in self._catalog(
+            "columns", "table_name", "column_name", "data_type"
+        ):
+            found.setdefault(table, {})[column] = kind
+        return found
+
+    def _versions(
+        self, places: Mapping[str, str], columns: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, str]:
+        """Return the version of each relation; its rows are read at the place that is given."""
+        found = {}
+        for name, place in places.items():
+            with _translated(f"read {name}"):
+                view = self._rows(ddl.definition_of_view(self.options.schema, name))
+                rows = ddl.words(*view[0]) if view else self._rows(ddl.digest_of_rows(place))
+            text = f"{columns[name]} {rows}"
+            found[name] = hashlib.sha256(text.encode()).hexdigest()
+        return found
+
+    def changed_sources(self) -> Sequence[str]:
+        """Say which sources have other files than when they were described."""
+        return []
+
+    def state(self) -> Sequence[State]:
+        """Return what is recorded of the relations in the schema, by any package."""
+        return recorded(self, [name for (name,) in self._catalog("tables", "table_name")])
+
+    def text(self, query: ir.Table) -> str:
+        """Return a query's SQL over bare names."""
+        return self._tree(query)[0].sql(ddl.DIALECT)
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return the SQL of a query over this connection's sources and relations."""
@@ -189,16 +225,19 @@ class DuckDBBackend:
     def _sql(self, query: ir.Table | sge.Query, *, candidates: Collection[str]) -> str:
         if not isinstance(query, ir.Table):
             return _text(query, self.sources, self.options.schema, candidates=candidates)
+        tree, names = self._tree(query)
+        key = query.op(), frozenset(names.intersection(candidates))
+        if key not in self._texts:
+            self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
+        return self._texts[key]
+
+    def _tree(self, query: ir.Table) -> tuple[sge.Query, set[str]]:
         # What is built is compiled for the report, too; a comparison, for every mutant.
         op = query.op()
         if op not in self._trees:
             tree = _tree_of(query)
             self._trees[op] = tree, bare_names(tree)
-        tree, names = self._trees[op]
-        key = op, frozenset(names.intersection(candidates))
-        if key not in self._texts:
-            self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
-        return self._texts[key]
+        return self._trees[op]
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
@@ -208,15 +247,9 @@ class DuckDBBackend:
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def begin(self, run_id: str) -> None:  # noqa: ARG002  (names candidates on other engines)
-        """Make the schema where there is none, and sweep candidates that a killed run left."""
-        with _translated("begin a run"):
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.options.schema)}")
-            self._kinds = dict(self._catalog("tables", "table_name", "table_type"))
-            for name in [name for name in self._kinds if name.endswith(CANDIDATE)]:
-                self._connection.execute(self._drop(name))
-                del self._kinds[name]
-        self._candidates.clear()
+    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:  # noqa: ARG002
+        """Forget what an earlier run of this connection built."""
+        self.discard()
         self._published = False
 
     def build(
@@ -229,65 +262,81 @@ class DuckDBBackend:
         column_comments: Mapping[str, str],
     ) -> None:
         """Create a candidate, or replace it; it alone is committed."""
-        beside, place = name + CANDIDATE, self._place(name + CANDIDATE)
-        create = f"CREATE {kind.upper()} {place} AS\n"
-        create += self._sql(query, candidates=self._candidates)
-        comments = partial(_comments, kind=kind, comment=comment, column_comments=column_comments)
+        place = ddl.candidate(name).sql(ddl.DIALECT)
+        relation = "TEMP VIEW" if kind == "view" else "TEMP TABLE"
+        create = ddl.create(relation, place, self._sql(query, candidates=self._candidates))
         with _translated(f"build {name}", create), self._transaction():
-            if beside in self._kinds:
-                self._connection.execute(self._drop(beside))
-            self._interruptible(lambda: self._connection.execute(create))
-            for statement in comments(place):
-                self._connection.execute(statement)
-        self._kinds[beside] = kind.upper()
-        if kind == "table":
-            self._candidates[name] = (f"ALTER TABLE {place} RENAME TO {_quoted(name)}",)
-            return
-        target = self._place(name)
-        definition = f"CREATE VIEW {target} AS\n{self.compile(query)}"
-        self._candidates[name] = (f"DROP VIEW {place}", definition, *comments(target))
-
-    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
-        """Put the candidates in their targets' place, in one transaction with their record.
-
-        It takes milliseconds; an interrupt meanwhile comes too late.
-        """
-        statements = [*self._replacing(), *self._recording(as_of, run_id, origins)]
-
-        def replace_all() -> None:
-            with self._transaction():
-                for statement in statements:
-                    self._connection.execute(statement)
-            self._published = True
-            self._candidates.clear()
-
-        with _translated("publish"):
-            publishing = self._worker.submit(replace_all)
-            while not publishing.done():
-                with suppress(KeyboardInterrupt):
-                    wait([publishing])
-            publishing.result()
-
-    def _replacing(self) -> Iterator[str]:
-        for name, statements in self._candidates.items():
-            if name in self._kinds:
-                yield self._drop(name)
-            yield from statements
-
-    def _recording(
-        self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]
-    ) -> Iterator[str]:
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        state = self._place(STATE_TABLE)
-        yield (
-            f"CREATE TABLE IF NOT EXISTS {state} (mart TEXT PRIMARY KEY, as_of DATE NOT NULL,"
-            " run_id TEXT NOT NULL, published_at TIMESTAMP NOT NULL, origin TEXT)"
+            if name in self._candidates:
+                self._connection.execute(self._drop(name))
+            self._execute(create)
+        comments = partial(
+            ddl.comments, kind=kind, comment=comment, column_comments=column_comments
         )
-        # Where an earlier version of this package made it.
-        yield f"ALTER TABLE {state} ADD COLUMN IF NOT EXISTS origin TEXT"
-        rows = [(name, as_of, run_id, now, origins.get(name)) for name in self._candidates]
-        values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
-        yield f"INSERT OR REPLACE INTO {state} {values.sql(DIALECT)}"
+        definition = self.compile(query) if kind == "view" else ""
+        self._candidates[name] = Candidate(kind, definition, comments)
+
+    def publish(self, publication: Publication) -> None:
+        """Copy the candidates to where readers find them, in one transaction with their record.
+
+        An interrupt before it is committed leaves all as it was; one meanwhile comes too late.
+        """
+        with _translated("publish"):
+            self._connection.begin()
+            try:
+                self._publish(publication)
+            except BaseException:
+                self._roll_back()
+                raise
+            self._commit()
+        self.discard()
+
+    def _publish(self, publication: Publication) -> None:
+        self._execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(self.options.schema)}")
+        kinds = dict(self._catalog("tables", "table_name", "table_type"))
+        published = {n: c for n, c in self._candidates.items() if c.kind != "temporary"}
+        for name in {*published, *publication.drops} & kinds.keys():
+            self._execute(ddl.drop(kinds[name], self._place(name)))
+        for name, candidate in published.items():
+            place = self._place(name)
+            if candidate.kind == "view":
+                self._execute(ddl.create("VIEW", place, candidate.definition))
+            else:
+                self._execute(ddl.create_table_from(place, ddl.candidate(name).sql(ddl.DIALECT)))
+            for comment in candidate.comments(place):
+                self._execute(comment)
+        self._record(publication, published)
+        if EARLIER_STATE_TABLE in kinds:
+            self._take_over([*published, *publication.drops])
+
+    def _record(self, publication: Publication, published: Mapping[str, Candidate]) -> None:
+        state = self._place(STATE_TABLE)
+        self._execute(ddl.create_state(state))
+        if names := [*published, *publication.drops]:
+            # Another package's, too: who takes a table over, takes its record.
+            self._execute(ddl.forget(state, names))
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        made_by = (publication.run_id, publication.as_of, now)
+        # A candidate has the same rows, which are committed, and so are read with all threads.
+        places = {name: ddl.candidate(name).sql(ddl.DIALECT) for name in published}
+        versions, origins = self._versions(places, self._columns()), publication.origins
+        rows: list[tuple[object, ...]] = [
+            (publication.package, name, each.kind, *made_by, versions[name], origins.get(name))
+            for name, each in published.items()
+        ]
+        rows += [
+            (publication.package, name, "source", *made_by, None, text)
+            for name, text in publication.checked.items()
+        ]
+        if rows:
+            self._execute(ddl.record(state, rows))
+
+    def _take_over(self, names: Collection[str]) -> None:
+        """Forget what an earlier version recorded of these, and its table when it is empty."""
+        earlier = self._place(EARLIER_STATE_TABLE)
+        if names:
+            self._execute(ddl.forget_earlier(earlier, names))
+        if not self._rows(f"FROM {earlier} LIMIT 1"):
+            self._execute(ddl.drop("TABLE", earlier))
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""
@@ -296,18 +345,35 @@ class DuckDBBackend:
         return self._published
 
     def discard(self) -> None:
-        """Drop the candidates; what cannot be dropped is swept later."""
+        """Drop the candidates; the connection's end drops what cannot be dropped."""
         for name in self._candidates:
             with suppress(duckdb.Error):
-                self._connection.execute(self._drop(name + CANDIDATE))
+                self._connection.execute(self._drop(name))
         self._candidates.clear()
 
     def _drop(self, name: str) -> str:
-        kind = "VIEW" if self._kinds[name] == "VIEW" else "TABLE"
-        return f"DROP {kind} {self._place(name)}"
+        return ddl.drop(self._candidates[name].kind, ddl.candidate(name).sql(ddl.DIALECT))
 
     def _place(self, name: str) -> str:
-        return _qualified(self.options.schema, name).sql(DIALECT)
+        return ddl.qualified(self.options.schema, name).sql(ddl.DIALECT)
+
+    def _commit(self) -> None:
+        """Commit, whatever interrupts: half a second for what was copied."""
+
+        def commit() -> None:
+            self._connection.commit()
+            self._published = True
+
+        committing = self._worker.submit(commit)
+        while not committing.done():
+            with suppress(KeyboardInterrupt):
+                wait([committing])
+        committing.result()
+
+    def _roll_back(self) -> None:
+        # DuckDB ends a transaction itself on some errors; then there is none to roll back.
+        with suppress(duckdb.TransactionException):
+            self._connection.rollback()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -316,9 +382,7 @@ class DuckDBBackend:
             yield
             self._connection.commit()
         except BaseException:
-            # DuckDB ends a transaction itself on some errors; then there is none to roll back.
-            with suppress(duckdb.TransactionException):
-                self._connection.rollback()
+            self._roll_back()
             raise
 
     def statements(self) -> tuple[Statement, ...]:
@@ -359,7 +423,10 @@ class DuckDBBackend:
         if view == "columns":
             query = query.order_by("ordinal_position")
         with _translated("read the catalog"):
-            return self._rows(query.sql(DIALECT))
+            return self._rows(query.sql(ddl.DIALECT))
+
+    def _execute(self, sql: str) -> None:
+        self._interruptible(lambda: self._connection.execute(sql))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
@@ -403,16 +470,6 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
     return connection
 
 
-def _comments(
-    place: str, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
-) -> list[str]:
-    table = sge.to_table(place, dialect=DIALECT)
-    statements = comment_statements(
-        table, kind=kind, comment=comment, column_comments=column_comments
-    )
-    return [statement.sql(DIALECT) for statement in statements]
-
-
 def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
     message = _first_line(error)
     if "Could not set lock" in message:
@@ -441,10 +498,6 @@ def _translated(action: str, sql: str | None = None) -> Iterator[None]:
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
-
-
-def _quoted(name: str) -> str:
-    return sge.to_identifier(name, quoted=True).sql(DIALECT)
 
 
 def _first_line(error: Exception) -> str:

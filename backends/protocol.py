@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
+
+from marts.core.errors import UsageError
+from marts.core.state import Publication
 
 if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
 class Described:
     """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
 
-    `version` changes whenever the rows of a source do, None where nothing says so. It may change
-    without need: whoever compares it builds again then.
+    `version` changes whenever the rows do, of a published table or view with its columns and
+    definition too; None where nothing says so, or nobody asked. It may change without need:
+    whoever compares it builds again then.
     """
 
     schema: ibis.Schema
@@ -28,19 +32,41 @@ class Described:
     version: str | None = None
 
 
-Kind = Literal["table", "view"]
+Kind = Literal["table", "view", "temporary"]
 
-STATE_TABLE = "int_published_marts"
-"""Beside the marts: one row for each that is published: its date, run and origin."""
+STATE_TABLE = "marts_state"
+"""Beside the marts: a row for each table that a package made, and for each source it checked."""
+EARLIER_STATE_TABLE = "int_published_marts"
+"""Where an earlier version recorded the same, of one package."""
+STATE_COLUMNS = {
+    "package": "string",
+    "name": "string",
+    "kind": "string",
+    "run_id": "string",
+    "as_of": "date",
+    "published_at": "timestamp",
+    "version": "string",
+    "origin": "string",
+}
+"""The table's columns; the first two are its key, the last four may be null."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What is recorded of a published mart; `origin` tells, as text, what it was made from."""
+    """What is recorded of a table that a package made, or of a source that it checked.
 
-    as_of: datetime.date
+    `kind` is table, view or source; `package` is None for what an earlier version recorded, whoever
+    made it. `version` is the table's when it was published, `origin` tells, as text, what it was
+    made from. A name without a date was claimed by a run that never published it.
+    """
+
+    package: str | None
+    name: str
+    kind: str
     run_id: str
-    origin: str | None
+    as_of: datetime.date | None = None
+    version: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,20 +106,26 @@ class Backend(Protocol):
         Raises SourceError where one is there but unreadable.
         """
 
-    def describe_published(self) -> Mapping[str, Described]:
-        """Return what the catalog says of every published relation."""
+    def changed_sources(self) -> Sequence[str]:
+        """Say which of the sources that were described may have other rows by now."""
 
-    def state(self) -> Mapping[str, State]:
-        """Return what is recorded of each published relation."""
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+        """Return what the catalog says of every relation in the schema; of some, the version."""
+
+    def state(self) -> Sequence[State]:
+        """Return what is recorded of the relations in the schema, by any package."""
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
 
+    def text(self, query: ir.Table) -> str:
+        """Return a query's SQL over bare names, which tells what it computes, not from where."""
+
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
-    def begin(self, run_id: str) -> None:
-        """Prepare to build candidates; sweep what broken runs left."""
+    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
+        """Prepare to build candidates of these names; sweep what broken runs left."""
 
     def build(
         self,
@@ -106,8 +138,8 @@ class Backend(Protocol):
     ) -> None:
         """Create a candidate from a query, with comments for the catalog."""
 
-    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
-        """Let readers see all candidates, at once, and record their date, run and origin."""
+    def publish(self, publication: Publication) -> None:
+        """Let readers see all candidates but temporary ones, at once, and record them."""
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, when it is over: an interrupt may hide its end."""
@@ -125,10 +157,32 @@ class Backend(Protocol):
         """Close the connection; what was not published is gone."""
 
 
-def recorded(backend: Backend) -> dict[str, State]:
-    """Return what the table of state says, which is there; an earlier version's has no origins."""
-    rows = backend.fetch(sge.select("*").from_(sge.table_(STATE_TABLE)), about=STATE_TABLE)
-    return {row["mart"]: State(row["as_of"], row["run_id"], row.get("origin")) for row in rows}
+def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
+    """Return what the tables of state say, of those that are among `tables`."""
+
+    def rows_of(table: str) -> list[dict[str, Any]]:
+        if table not in tables:
+            return []
+        return backend.fetch(sge.select("*").from_(sge.table_(table)), about=table)
+
+    try:
+        found = [
+            State(
+                *(row[name] for name in ("package", "name", "kind", "run_id")),
+                *(row[name] for name in ("as_of", "version", "origin")),
+            )
+            for row in rows_of(STATE_TABLE)
+        ]
+    except KeyError as error:
+        raise UsageError(
+            f"the table {STATE_TABLE} was not made by marts: it has no column {error.args[0]}",
+            hint="rename that table, or choose another --schema",
+        ) from error
+    known = {row.name for row in found}
+    earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
+    return found + [
+        State(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
+    ]
 
 
 def tree_of(query: ir.Table | sge.Query, compiler: SQLGlotCompiler) -> sge.Query:

@@ -11,9 +11,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -23,6 +23,8 @@ import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
 from backends.protocol import (
+    EARLIER_STATE_TABLE,
+    STATE_COLUMNS,
     STATE_TABLE,
     Described,
     Kind,
@@ -31,15 +33,16 @@ from backends.protocol import (
     recorded,
 )
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
-from backends.snowflake_sql import Namespace, compile_query
+from backends.snowflake_sql import Namespace, compile_bare, compile_query
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
+from marts.core.state import Publication
 
 if TYPE_CHECKING:
     # 1.1 s to import, which compiling does not need.
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}")
+CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 """A candidate this old belongs to no run that is still going on."""
 
@@ -75,6 +78,9 @@ class SnowflakeBackend:
         self._run_id = ""
         self._stopping = threading.Event()
         self._published = False
+        self._described: Mapping[str, Described] = {}
+        self._claimed: set[str] = set()
+        """The names of candidates that are recorded."""
         current = self._connection()
         database = options.database or current.database
         if database is None:
@@ -95,14 +101,36 @@ class SnowflakeBackend:
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
         """Return the columns, rows and versions of the sources that exist, from the catalog."""
         found = self.catalog(self.source_namespace)
-        return {name: found[name] for name in names if name in found}
+        self._described = {name: found[name] for name in names if name in found}
+        return self._described
 
-    def describe_published(self) -> Mapping[str, Described]:
-        """Return the columns and rows of every relation in the schema."""
-        return self.catalog(self.namespace)
+    def changed_sources(self) -> Sequence[str]:
+        """Say which sources have another version in the catalog than when they were described."""
+        if not self._described:
+            return []
+        found = self.catalog(self.source_namespace)
+        return [
+            f"source {name}: its table was altered meanwhile"
+            for name, before in self._described.items()
+            if name not in found or found[name].version != before.version
+        ]
 
-    def catalog(self, namespace: Namespace) -> Mapping[str, Described]:
+    def describe_published(
+        self,
+        versions: Collection[str] = (),  # noqa: ARG002  (the catalog has them all)
+    ) -> Mapping[str, Described]:
+        """Return the columns and rows of every relation in the schema.
+
+        The version of one is when it was made, and how many rows it has.
+        """
+        return self.catalog(self.namespace, version=PUBLISHED_VERSION)
+
+    def catalog(
+        self, namespace: Namespace, *, version: tuple[str, ...] | None = None
+    ) -> Mapping[str, Described]:
         """Return what the catalog says of a schema's relations, names in lower case.
+
+        Their versions are made of some of the catalog's columns, by default a source's.
 
         Raises UsageError where the database does not exist for this role.
         """
@@ -125,17 +153,21 @@ class SnowflakeBackend:
             found = types.setdefault(row["TABLE_NAME"], {})
             found[row["COLUMN_NAME"].lower()] = _data_type(row)
         return {
-            name.lower(): _described(ibis.schema(schema), tables.get(name, {}))
+            name.lower(): _described(ibis.schema(schema), tables.get(name, {}), version)
             for name, schema in types.items()
         }
 
-    def state(self) -> Mapping[str, State]:
-        """Return what is recorded of each published mart, from the table of state."""
-        return recorded(self) if STATE_TABLE.upper() in self._kinds() else {}
+    def state(self) -> Sequence[State]:
+        """Return what is recorded of the relations in the schema, by any package."""
+        return recorded(self, [name.lower() for name in self._kinds()])
 
     def compile(self, query: ir.Table | sge.Query) -> str:
         """Return a query's SQL over the sources and the published relations."""
         return self._compile(query, {})
+
+    def text(self, query: ir.Table) -> str:
+        """Return a query's SQL over bare names."""
+        return compile_bare(query)
 
     def _compile(self, query: ir.Table | sge.Query, aliases: Mapping[str, str]) -> str:
         return compile_query(
@@ -154,8 +186,11 @@ class SnowflakeBackend:
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
         return rows
 
-    def begin(self, run_id: str) -> None:
-        """Make the schema where there is none, and sweep candidates that a broken run left."""
+    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
+        """Make the schema where there is none, and sweep candidates that a broken run left.
+
+        Those that this run will make are recorded before they are.
+        """
         self._run_id = run_id
         self._stopping.clear()
         schemas = self._select("SCHEMATA", self.namespace, "SCHEMA_NAME")
@@ -163,10 +198,41 @@ class SnowflakeBackend:
             place = f"{ddl.identifier(self.namespace.database or '')}"
             place = f"{place}.{ddl.identifier(self.namespace.schema)}"
             self.execute(ddl.create_schema(place), step="begin")
+        kinds = self._kinds()
+        if STATE_TABLE.upper() in kinds:
+            self._sweep(kinds)
+        elif candidates:
+            self.execute(ddl.create_state(self.place(STATE_TABLE), STATE_COLUMNS), step="begin")
+        self._claimed = {self.candidate_name(name).lower() for name in candidates}
+        claims = [State(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)]
+        self._record(claims, step="begin")
+
+    def _sweep(self, kinds: Mapping[str, Kind]) -> None:
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        for name, kind in self._kinds().items():
-            if (found := CANDIDATE.fullmatch(name)) and now - _moment(found[1]) > LEFT_OVER_AFTER:
+        left = [
+            row.name
+            for row in recorded(self, [STATE_TABLE])
+            if row.kind == "candidate"
+            and (found := CANDIDATE.fullmatch(row.name))
+            and now - _moment(found[1].upper()) > LEFT_OVER_AFTER
+        ]
+        for name in left:
+            if kind := kinds.get(name.upper()):
                 self.execute(ddl.drop(kind, self.place(name)), about=name, step="sweep")
+        self._forget(left, step="sweep")
+
+    def _forget(self, names: Collection[str], *, step: str) -> None:
+        if names:
+            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, unless="source")
+            self.execute(sql, step=step)
+
+    def _record(self, rows: Sequence[State], *, step: str) -> None:
+        """Record rows; those with a date as published now."""
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
+        written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
+        if rows:
+            ordered = [{name: row[name] for name in STATE_COLUMNS} for row in written]
+            self.execute(ddl.merge_state(self.place(STATE_TABLE), ordered), step=step)
 
     def build(
         self,
@@ -197,27 +263,61 @@ class SnowflakeBackend:
         self._candidates[candidate.name] = candidate
         return self.place(self.candidate_name(candidate.name))
 
-    def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
+    def publish(self, publication: Publication) -> None:
         """Replace every target by its candidate, back to back; then record it.
 
-        Raises PartlyPublishedError where it breaks off after the first.
+        What is about to be made is recorded first. Raises PartlyPublishedError where it breaks
+        off after the first.
         """
-        state = self.place(STATE_TABLE)
-        for statement in (ddl.create_state(state), ddl.complete_state(state)):
-            self.execute(statement, step="publish")
-        marts = list(self._candidates)
+        kinds = self._kinds()
+        published = {n: c for n, c in self._candidates.items() if c.kind != "temporary"}
+        package, run_id = publication.package, publication.run_id
+        new = [name for name in published if name.upper() not in kinds]
+        claims = [State(package, name, published[name].kind, run_id) for name in new]
+        self._record(claims, step="claim")
+        for name in publication.drops:
+            if kind := kinds.get(name.upper()):
+                self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
         self.replace_targets()
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-        recorded = {name: origins.get(name) for name in marts}
-        merge = ddl.merge_state(state, recorded, as_of=as_of, run_id=run_id, now=now)
         try:
-            self.execute(merge, step="publish")
+            self._record_published(publication, published, kinds)
         except (EngineError, KeyboardInterrupt) as error:
-            raise PartlyPublishedError(marts, [], error) from error
+            raise PartlyPublishedError(list(published), [], error) from error
         self._published = True
         # All is published: an interrupt now only leaves candidates, which are swept later.
         with suppress(KeyboardInterrupt):
             self.drop_candidates()
+
+    def _record_published(
+        self,
+        publication: Publication,
+        published: Mapping[str, Candidate],
+        kinds: Mapping[str, Kind],
+    ) -> None:
+        made_by = (publication.run_id, publication.as_of)
+        found = self.describe_published()
+        marts = [
+            State(
+                publication.package,
+                name,
+                candidate.kind,
+                *made_by,
+                found[name].version,
+                publication.origins.get(name),
+            )
+            for name, candidate in published.items()
+        ]
+        sources = [
+            State(publication.package, name, "source", *made_by, None, text)
+            for name, text in publication.checked.items()
+        ]
+        names = [*published, *publication.drops]
+        # Another package's, too: who takes a table over, takes its record.
+        self._forget(names, step="publish")
+        self._record([*marts, *sources], step="publish")
+        if names and EARLIER_STATE_TABLE.upper() in kinds:
+            earlier = self.place(EARLIER_STATE_TABLE)
+            self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
 
     def replace_targets(self) -> None:
         """Replace every target by its candidate, in build order.
@@ -229,6 +329,8 @@ class SnowflakeBackend:
         executed = 0
         try:
             for name, candidate in self._candidates.items():
+                if candidate.kind == "temporary":
+                    continue
                 for sql in self._replacing(candidate, kinds.get(name.upper())):
                     self.execute(sql, about=name, step="publish")
                     executed += 1
@@ -237,7 +339,7 @@ class SnowflakeBackend:
             # A statement that was refused changed nothing; one that was interrupted may have.
             if not executed and isinstance(error, EngineError):
                 raise
-            old = [name for name in self._candidates if name not in new]
+            old = [n for n, c in self._candidates.items() if n not in new and c.kind != "temporary"]
             raise PartlyPublishedError(new, old, error) from error
 
     def _replacing(self, candidate: Candidate, existing: Kind | None) -> Iterator[str]:
@@ -267,10 +369,16 @@ class SnowflakeBackend:
     def drop_candidates(self) -> None:
         """Drop this run's candidates; what cannot be dropped is swept later."""
         candidates, self._candidates = self._candidates, {}
+        claimed, self._claimed = self._claimed, set()
         for name, candidate in candidates.items():
-            with suppress(EngineError):
-                place = self.place(self.candidate_name(name))
-                self.execute(ddl.drop(candidate.kind, place), about=name, step="discard")
+            kind = "view" if candidate.kind == "view" else "table"
+            place = self.place(self.candidate_name(name))
+            try:
+                self.execute(ddl.drop(kind, place), about=name, step="discard")
+            except EngineError:
+                claimed.discard(self.candidate_name(name).lower())
+        with suppress(EngineError):
+            self._forget(sorted(claimed), step="discard")
 
     def statements(self) -> tuple[Statement, ...]:
         """Return what was executed, in order."""
@@ -387,16 +495,22 @@ def _moment(text: str) -> datetime.datetime:
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """What the catalog says of a table that changes with its rows."""
+PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
+"""What it says of a mart that stays as long as nobody touches it; the others change by upkeep."""
+NOBODY = ""
+"""The package of candidates."""
 
 
-def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
-    """Return what the catalog says of a relation; a view has no version.
+def _described(
+    schema: ibis.Schema, table: Mapping[str, Any], version: tuple[str, ...] | None
+) -> Described:
+    """Return what the catalog says of a relation; a view that is a source has no version.
 
     What a view shows changes while the catalog says nothing of it.
     """
-    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
-    version = " ".join(str(table[column]) for column in VERSION) if is_dated else None
-    return Described(schema, table.get("ROW_COUNT"), version)
+    is_dated = version or (table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"])
+    text = " ".join(str(table.get(column)) for column in version or VERSION)
+    return Described(schema, table.get("ROW_COUNT"), text if is_dated else None)
 
 
 TYPES: Mapping[str, dt.DataType] = {

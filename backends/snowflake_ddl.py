@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -98,52 +98,49 @@ def drop(kind: str, place: str) -> str:
     return f"DROP {kind.upper()} IF EXISTS {place}"
 
 
-def create_state(place: str) -> str:
-    """Create the table of what is published where there is none."""
-    return (
-        f"CREATE TABLE IF NOT EXISTS {place} (\n"
-        '  "MART" VARCHAR NOT NULL,\n'
-        '  "AS_OF" DATE NOT NULL,\n'
-        '  "RUN_ID" VARCHAR NOT NULL,\n'
-        '  "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL,\n'
-        '  "ORIGIN" VARCHAR\n'
-        ")"
+def create_state(place: str, columns: Mapping[str, str]) -> str:
+    """Create the table of what is recorded where there is none; its columns as Ibis's types."""
+    parts = ",\n".join(
+        f"  {identifier(name)} {_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
+    return f"CREATE TABLE IF NOT EXISTS {place} (\n{parts}\n)"
 
 
-def complete_state(place: str) -> str:
-    """Add the column that a table lacks which an earlier version of this package made."""
-    return f'ALTER TABLE {place} ADD COLUMN IF NOT EXISTS "ORIGIN" VARCHAR'
-
-
-def merge_state(
-    place: str,
-    origins: Mapping[str, str | None],
-    *,
-    as_of: datetime.date,
-    run_id: str,
-    now: datetime.datetime,
-) -> str:
-    """Record of which date, by which run and from what each mart was published."""
-    rows = " UNION ALL ".join(
-        f'SELECT {literal(name)} AS "MART", {literal(origin) if origin else "NULL"} AS "ORIGIN"'
-        for name, origin in origins.items()
+def merge_state(place: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """Record rows of one set of columns, in the place of those of the same package and name."""
+    selects = " UNION ALL ".join(
+        f"SELECT {', '.join(f'{_value(v)} AS {identifier(n)}' for n, v in row.items())}"
+        for row in rows
     )
-    values = {
-        '"AS_OF"': f"CAST({literal(as_of.isoformat())} AS DATE)",
-        '"RUN_ID"': literal(run_id),
-        '"PUBLISHED_AT"': f"CAST({literal(now.isoformat(sep=' '))} AS TIMESTAMP_NTZ)",
-        '"ORIGIN"': '"S"."ORIGIN"',
-    }
-    sets = ", ".join(f"{name} = {value}" for name, value in values.items())
+    names = [identifier(name) for name in rows[0]]
+    sets = ", ".join(f'{n} = "S".{n}' for n in names if n not in ('"PACKAGE"', '"NAME"'))
     return (
         f'MERGE INTO {place} AS "T"\n'
-        f'USING ({rows}) AS "S"\n'
-        'ON "T"."MART" = "S"."MART"\n'
+        f'USING ({selects}) AS "S"\n'
+        'ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"\n'
         f"WHEN MATCHED THEN UPDATE SET {sets}\n"
-        f'WHEN NOT MATCHED THEN INSERT ("MART", {", ".join(values)})'
-        f' VALUES ("S"."MART", {", ".join(values.values())})'
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)})"
+        f" VALUES ({', '.join(f'{chr(34)}S{chr(34)}.{name}' for name in names)})"
     )
+
+
+def _value(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case datetime.datetime():
+            return f"CAST({literal(value.isoformat(sep=' '))} AS TIMESTAMP_NTZ)"
+        case datetime.date():
+            return f"CAST({literal(value.isoformat())} AS DATE)"
+        case _:
+            return literal(str(value))
+
+
+def delete_state(place: str, column: str, names: Iterable[str], *, unless: str = "") -> str:
+    """Forget what is recorded under these names, of whichever package, but of one kind."""
+    listed = ", ".join(map(literal, names))
+    kept = f' AND "KIND" <> {literal(unless)}' if unless else ""
+    return f"DELETE FROM {place} WHERE {identifier(column)} IN ({listed}){kept}"
 
 
 def copy_into(place: str, stage: str) -> str:

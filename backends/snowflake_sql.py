@@ -58,6 +58,11 @@ def compile_query(
     return _upper(relocate(tree, places)).sql(DIALECT, pretty=True)
 
 
+def compile_bare(query: ir.Table) -> str:
+    """Return a query's SQL over bare names, as Ibis has it."""
+    return tree_of(query, SnowflakeCompiler()).sql(DIALECT)
+
+
 Node = TypeVar("Node", bound=sge.Expr)
 
 

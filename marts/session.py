@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backends.protocol import Backend
     from marts.core.equivalents import Equivalent
     from marts.core.graph import Graph
-    from marts.core.model import FixedAsOf
+    from marts.core.model import FixedAsOf, Mart
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
@@ -86,6 +86,29 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Iterator[None]:
+    """Build a temporary mart, and those that it reads, for a while."""
+    from marts.core.changes import Present, plan_changes
+    from marts.core.plan import Build
+    from marts.core.runner import survey
+
+    name = run_id()
+    facts = survey(graph, [mart.name], backend)
+    present = Present(graph, facts, as_of, backend.text)
+    plan = plan_changes(graph, [mart.name], present, run_id=name)
+    steps = [step for step in plan.steps if isinstance(step, Build)]
+    try:
+        backend.begin(name, [step.mart.name for step in steps])
+        for step in steps:
+            backend.build(
+                step.mart.name, step.query, kind="temporary", comment="", column_comments={}
+            )
+        yield
+    finally:
+        backend.discard()
+
+
 def run_id() -> str:
     """Return a name for a run that no other has: when it began, and four random bytes."""
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}".upper()
@@ -116,12 +139,17 @@ def as_of(
     return FixedAsOf(day)
 
 
-def published_as_of(backend: Backend, selected: tuple[str, ...]) -> datetime.date | None:
+def published_as_of(
+    backend: Backend, package: str, selected: tuple[str, ...]
+) -> datetime.date | None:
     """Return the date by which the selected marts were published, None where none is."""
     from marts.core.errors import UsageError
 
-    published = backend.state()
-    dates = {published[name].as_of for name in selected if name in published}
+    dates = {
+        row.as_of
+        for row in backend.state()
+        if row.as_of and row.name in selected and row.package in (package, None)
+    }
     if len(dates) > 1:
         days = ", ".join(str(day) for day in sorted(dates))
         raise UsageError(

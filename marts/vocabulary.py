@@ -1,6 +1,4 @@
-"""Columns, checks and numbers that several marts share, declared once."""
-
-import ibis
+"""Columns and checks that several marts share, declared once."""
 
 from marts import AsOf, Table, date, float64, int64, money, relationship, string, table_check
 
@@ -77,12 +75,3 @@ EXACTLY_THE_CUSTOMERS = table_check("exactly_the_customers", offending=_not_exac
 CUSTOMER_KEY_IS_CURRENT = relationship(
     "customer_key", to="dim_customer.customer_key", to_where=lambda d: d.is_current
 )
-
-
-def numbered(dim_customer: Table) -> Table:
-    """Return all versions with `customer_number`: 0, 1, 2 ... by customer_id.
-
-    Engines group and join numbers faster than texts. A number holds for one run alone.
-    """
-    by_id = ibis.window(order_by=dim_customer.customer_id)
-    return dim_customer.mutate(customer_number=ibis.dense_rank().over(by_id))

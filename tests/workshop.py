@@ -188,12 +188,16 @@ class Workshop:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def published_or_nothing(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return what is published, nothing where there is no database yet."""
+        return self.published() if self.database.exists() else {}
+
     def published(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return all rows of every published mart, as a reader sees them."""
         with duckdb.connect(str(self.database), read_only=True) as reader:
             tables = reader.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'gold'"
-                " AND table_name <> 'int_published_marts' ORDER BY 1"
+                " AND table_name <> 'marts_state' ORDER BY 1"
             ).fetchall()
             return {
                 name: reader.execute(f'SELECT * FROM gold."{name}" ORDER BY ALL').fetchall()

@@ -2,205 +2,295 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import importlib.metadata
 import json
-import sys
-import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar
 
 import ibis.expr.types as ir
 
-from marts.core.checks import checks_of, tables_read
+from marts.core.checks import checks_of, is_fused, tables_read
+from marts.core.errors import UsageError, did_you_mean
 from marts.core.graph import Graph
-from marts.core.model import FixedAsOf
-from marts.core.plan import Build, CheckAcross, CheckRows, Facts, Plan, plan_run
+from marts.core.model import FixedAsOf, Mart
+from marts.core.plan import Plan, Publish, Queries, column_comments, plan_run, reads_of
+from marts.core.state import Facts, Origin
 
-OURS = ("marts", "backends")
-COMPILERS = ("ibis-framework", "sqlglot")
-"""Whose version decides, beside our own code, which SQL an expression becomes."""
-
-
-@dataclass(frozen=True)
-class MadeBy:
-    """What turns a project into SQL: a version of the code, and an engine's compiler."""
-
-    code: str
-    compile: Callable[[ir.Table], str]
+Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What a mart was made from: digests of code and SQL, versions of sources, runs of marts.
-
-    `code` is a short cut: where it is the same, the SQL is, and need not be compiled to know.
-    """
-
-    code: str
-    sql: str
-    sources: Mapping[str, str]
-    marts: Mapping[str, str]
-
-    def to_text(self) -> str:
-        """Return the origin as an engine keeps it."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_text(cls, text: str | None) -> Origin | None:
-        """Return the origin of its text; None where another version of the framework wrote it."""
-        try:
-            return cls(**json.loads(text or ""))
-        except (ValueError, TypeError):
-            return None
-
-
-def code_version(package: str) -> str:
-    """Return a digest of all code that decides what a package's marts compile to.
-
-    That is every loaded module of the package, of ours, and whatever else is neither Python's nor
-    installed.
-    """
-    own = {package.partition(".")[0], *OURS}
-    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
-    files = set()
-    for name, module in list(sys.modules.items()):
-        file = Path(getattr(module, "__file__", None) or "")
-        is_own = name.partition(".")[0] in own or not any(map(file.is_relative_to, installed))
-        if is_own and file.suffix == ".py":
-            files.add(file)
-    digest = hashlib.sha256()
-    for name in COMPILERS:
-        digest.update(importlib.metadata.version(name).encode())
-    for file in sorted(files):
-        digest.update(str(file).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def sql_versions(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
-    """Return a digest of each built mart's SQL, its comments and the SQL of its checks."""
-    texts: dict[str, list[str]] = {}
-    for step in plan.steps:
-        match step:
-            case Build(mart, query, column_comments):
-                comments = json.dumps([mart.materialized, mart.comment, dict(column_comments)])
-                texts.setdefault(mart.name, []).extend([comments, compile_(query)])
-            case CheckRows(table, checks, query):
-                made = [f"{c.name} {c.severity} {c.threshold}" for c in checks]
-                texts.setdefault(table.name, []).extend([*made, compile_(query)])
-            case CheckAcross(table, check, query):
-                made = [f"{check.name} {check.severity} {check.threshold}"]
-                texts.setdefault(table.name, []).extend([*made, compile_(query)])
-    # Sorted, since what is planned with a mart moves its checks.
-    return {
-        name: hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
-        for name, parts in texts.items()
-    }
-
-
-def sources_of(graph: Graph, name: str) -> set[str]:
-    """Return the sources that a mart's definition and its checks read themselves."""
-    mart = graph.project.marts[name]
-    read = {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
-    return read & graph.project.sources.keys()
-
-
-@dataclass(frozen=True)
 class Present:
-    """What a run would make marts from: `sql` gives digests, and takes a while to."""
+    """What a run would make marts from: the project, the sources and the date as they are now.
 
-    as_of: datetime.date
-    code: str
-    sql: Callable[[], Mapping[str, str]]
+    `text` gives a query's SQL over bare names: what it computes, wherever its tables are.
+    """
 
+    def __init__(
+        self, graph: Graph, facts: Facts, as_of: FixedAsOf, text: Callable[[ir.Table], str]
+    ) -> None:
+        self.graph = graph
+        self.facts = facts
+        self.as_of = as_of
+        self.text = text
+        self._digests: dict[str, str] = {}
 
-def reasons_to_build(
-    graph: Graph, selected: Iterable[str], facts: Facts, present: Present
-) -> dict[str, str]:
-    """Return why each selected mart must be built, in build order; without a reason it need not."""
-    reasons: dict[str, str] = {}
-    for name in selected:
-        if reason := next(_reasons(graph, name, facts, present, rebuilt=reasons), None):
-            reasons[name] = reason
-    return reasons
+    @cached_property
+    def queries(self) -> Queries:
+        """The queries of the project, over the sources that are there."""
+        return Queries(self.graph.project, self.facts, self.as_of)
 
+    def sql(self, name: str) -> str:
+        """Return a digest of all that defines a mart's rows and its checks.
 
-def _reasons(
-    graph: Graph, name: str, facts: Facts, present: Present, *, rebuilt: Mapping[str, str]
-) -> Iterator[str]:
-    recorded = facts.recorded.get(name)
-    if name not in facts.published or recorded is None:
-        yield "not published"
-        return
-    origin = Origin.from_text(recorded.origin)
-    if origin is None:
-        yield "not known what it was made from"
-        return
-    if recorded.as_of != present.as_of:
-        yield f"as of {recorded.as_of} before"
-    if origin.code != present.code and origin.sql != present.sql()[name]:
-        yield "code changed"
-    for source in sorted(sources_of(graph, name)):
-        version = facts.source_version(source)
-        if version is None or origin.sources.get(source) != version:
-            yield f"source {source} changed"
-    for mart in graph.project.marts[name].inputs:
-        if mart in graph.project.marts:
+        That is its SQL, its comments, its checks, how its sources are read, and the same of the
+        temporary marts that it reads.
+        """
+        if name not in self._digests:
+            parts = "\n".join(sorted(self._parts(self.graph.project.marts[name])))
+            self._digests[name] = hashlib.sha256(parts.encode()).hexdigest()
+        return self._digests[name]
+
+    def _parts(self, mart: Mart) -> Iterator[str]:
+        project = self.graph.project
+        comments = column_comments(mart, project)
+        yield json.dumps([mart.materialized, mart.comment, comments])
+        yield self.text(self.queries.of(mart))
+        if step := self.queries.rows(mart):
+            yield self.text(step.query)
+        for check in checks_of(mart):
+            yield f"{check.name} {check.severity} {check.threshold}"
+            if not is_fused(check):
+                yield self.text(self.queries.across(mart, check).query)
+        for each in {*mart.inputs, *_read_by_checks(mart)}:
+            if each in project.sources:
+                yield f"{each} {project.sources[each].columns}"
+            elif project.marts[each].is_temporary:
+                yield self.sql(each)
+
+    def reasons(self, name: str, rebuilt: Collection[str]) -> Iterator[str]:
+        """Yield why a mart is not up to date, `rebuilt` being those that are not either."""
+        facts, recorded = self.facts, self.facts.recorded.get(name)
+        if name not in facts.published or (recorded and recorded.as_of is None):
+            yield "not published"
+            return
+        origin = Origin.from_text(recorded.origin) if recorded else None
+        if recorded is None or origin is None:
+            yield "not known what it was made from"
+            return
+        if recorded.as_of != self.as_of.day:
+            yield f"as of {recorded.as_of} before"
+        if recorded.version != facts.published[name].version:
+            yield "altered since it was published"
+        for source in sources_of(self.graph, name):
+            version = facts.source_version(source)
+            if version is None or origin.sources.get(source) != version:
+                yield f"source {source} changed"
+        for mart in marts_of(self.graph, name):
             run_id = facts.recorded[mart].run_id if mart in facts.recorded else None
             if mart in rebuilt or origin.marts.get(mart) != run_id:
                 yield f"{mart} changed"
+        if origin.sql != self.sql(name):
+            yield "code changed"
+
+    def origin(self, name: str, runs: Mapping[str, str]) -> Origin:
+        """Return from what a mart is made, `runs` being those of the marts it reads."""
+        versions = {each: self.facts.source_version(each) for each in sources_of(self.graph, name)}
+        return Origin(
+            self.sql(name),
+            {source: version for source, version in versions.items() if version is not None},
+            {mart: runs[mart] for mart in marts_of(self.graph, name) if mart in runs},
+        )
+
+
+def _read_by_checks(mart: Mart) -> set[str]:
+    return set[str]().union(*(tables_read(check) for check in checks_of(mart)))
+
+
+def sources_of(graph: Graph, name: str) -> list[str]:
+    """Return the sources that a mart and its checks read, through temporary marts as well."""
+    marts = graph.project.marts
+    read = _with_temporaries(graph, name)
+    tables = {
+        each for mart in read for each in (*marts[mart].inputs, *_read_by_checks(marts[mart]))
+    }
+    return sorted(tables & graph.project.sources.keys())
+
+
+def marts_of(graph: Graph, name: str) -> list[str]:
+    """Return the published marts that a mart reads, through temporary ones as well."""
+    return [each for each in graph.inputs(name) if each in graph.project.marts]
+
+
+def _with_temporaries(graph: Graph, name: str) -> set[str]:
+    """Return a mart, and the temporary ones that it and its checks read."""
+    marts = graph.project.marts
+    found, waiting = set[str](), [name]
+    while waiting:
+        mart = marts[waiting.pop()]
+        found.add(mart.name)
+        read = {*mart.inputs, *_read_by_checks(mart)} & marts.keys()
+        waiting += [each for each in read - found if marts[each].is_temporary]
+    return found
 
 
 def plan_changes(
     graph: Graph,
     selected: Collection[str],
-    facts: Facts,
-    as_of: FixedAsOf,
-    made_by: MadeBy,
+    present: Present,
     *,
+    run_id: str,
     force: bool = False,
     source_checks: bool = False,
+    adopt: Collection[str] = (),
+    drop_orphans: bool = False,
 ) -> Plan:
     """Plan to build, check and publish those of the selected marts that are not up to date.
 
-    Raises what `plan_run` does.
+    With a mart that is rebuilt, the published views that read it are. Temporary marts are built for
+    their readers; where nothing else is selected, they are built and checked. Raises what
+    `plan_run` does, and UsageError where what is read as published is not up to date, or a table
+    in the place of a mart is not recorded as this package's and not in `adopt`.
     """
-
-    @cache
-    def sql() -> Mapping[str, str]:
-        return sql_versions(plan_run(graph, selected, facts, as_of), made_by.compile)
-
-    reasons = (
-        dict.fromkeys(selected, "forced")
-        if force
-        else reasons_to_build(graph, selected, facts, Present(as_of.day, made_by.code, sql))
+    facts, marts = present.facts, graph.project.marts
+    reasons = _reasons_to_build(present, selected, force=force)
+    building = tuple(reasons)
+    if all(marts[name].is_temporary for name in selected):
+        building = tuple(selected)
+    _refuse_outdated(present, selected, building)
+    _refuse_tables_of_others(present, building, adopt)
+    plan = plan_run(
+        graph,
+        building,
+        facts,
+        present.as_of,
+        source_checks=source_checks,
+        queries=present.queries,
     )
-    plan = plan_run(graph, tuple(reasons), facts, as_of, source_checks=source_checks)
-    unchanged = tuple(name for name in selected if name not in reasons)
-    return replace(plan, reasons=reasons, unchanged=unchanged)
-
-
-def origins_of(
-    graph: Graph, plan: Plan, facts: Facts, made_by: MadeBy, *, run_id: str
-) -> dict[str, str]:
-    """Return what to record, as text, of each mart that the plan builds."""
-    sql = sql_versions(plan, made_by.compile)
     runs = {name: found.run_id for name, found in facts.recorded.items()}
-    runs |= dict.fromkeys(plan.reasons, run_id)
-    return {
-        name: Origin(
-            made_by.code,
-            sql[name],
-            {
-                source: version
-                for source in sorted(sources_of(graph, name))
-                if (version := facts.source_version(source)) is not None
-            },
-            {mart: runs[mart] for mart in graph.project.marts[name].inputs if mart in runs},
-        ).to_text()
-        for name in plan.reasons
-    }
+    runs |= dict.fromkeys(reasons, run_id)
+    temporary = {name for name, mart in marts.items() if mart.is_temporary}
+    orphans = tuple(name for name in facts.recorded if name not in marts)
+    drops = (*sorted(facts.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
+    return replace(
+        _dropping(plan, drops),
+        reasons=reasons,
+        unchanged=tuple(
+            name for name in selected if name not in reasons and not marts[name].is_temporary
+        ),
+        origins={name: present.origin(name, runs) for name in reasons},
+        orphans=() if drop_orphans else orphans,
+    )
+
+
+def _dropping(plan: Plan, drops: tuple[str, ...]) -> Plan:
+    """Return the plan with the tables that its publication drops."""
+    if not drops:
+        return plan
+    *steps, last = plan.steps or (Publish(()),)
+    if isinstance(last, Publish):
+        return replace(plan, steps=(*steps, Publish(last.marts, drops)))
+    return replace(plan, steps=(*plan.steps, Publish((), drops)))
+
+
+def _reasons_to_build(
+    present: Present, selected: Collection[str], *, force: bool
+) -> dict[str, str]:
+    """Return why each mart must be built, in build order; without a reason it need not."""
+    graph, facts = present.graph, present.facts
+    upstream = set[str]().union(*map(graph.upstream, selected))
+    reasons: dict[str, str] = {}
+    outdated: set[str] = set()
+    for name in graph.order:
+        mart = graph.project.marts[name]
+        if mart.is_temporary:
+            continue
+        reason: str | None = None
+        if name in selected:
+            rebuilt = reasons.keys() | outdated
+            reason = "forced" if force else next(present.reasons(name, rebuilt), None)
+        elif mart.materialized == "view" and name in facts.published:
+            # Its rows change with those of the table, so that its checks belong to this run.
+            reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
+        if reason:
+            reasons[name] = reason
+        elif name in upstream and any(present.reasons(name, reasons.keys() | outdated)):
+            outdated.add(name)
+    return reasons
+
+
+def _refuse_outdated(
+    present: Present, selected: Collection[str], building: Collection[str]
+) -> None:
+    """Refuse to read as published what is not up to date with what is built now."""
+    graph, facts = present.graph, present.facts
+    outdated: dict[str, str] = {}
+    reader: dict[str, str] = {}
+    while True:
+        together = [name for name in graph.order if name in {*building, *outdated}]
+        reads = reads_of(graph, together)
+        new = _outdated(present, [name for name in reads if name in facts.published], together)
+        if not new:
+            break
+        outdated |= new
+        reader |= {name: reads[name] for name in new}
+    if outdated:
+        exact = [n for n in graph.order if n in {*selected, *outdated} and n not in _implied(graph)]
+        raise UsageError(
+            "the selection reads marts that are published, but not up to date",
+            *(f"{reader[name]} reads {name}: {reason}" for name, reason in outdated.items()),
+            hint=f"build them together: marts run {' '.join(f'-s {name}' for name in exact)}",
+        )
+
+
+def _implied(graph: Graph) -> set[str]:
+    return {name for name, mart in graph.project.marts.items() if mart.is_temporary}
+
+
+def _outdated(present: Present, names: Iterable[str], building: Collection[str]) -> dict[str, str]:
+    """Return why published marts, or those that they are made from, are not up to date."""
+    graph, facts = present.graph, present.facts
+    upstream = set(names).union(*map(graph.upstream, names))
+    rebuilt, found = {*building}, dict[str, str]()
+    for name in graph.order:
+        if name in building or name not in upstream or graph.project.marts[name].is_temporary:
+            continue
+        reason = next(present.reasons(name, rebuilt), None)
+        if reason:
+            rebuilt.add(name)
+            if name in names and name in facts.published:
+                found[name] = reason
+    return found
+
+
+def _refuse_tables_of_others(
+    present: Present, building: Iterable[str], adopt: Collection[str]
+) -> None:
+    marts, facts = present.graph.project.marts, present.facts
+    for name in adopt:
+        if name not in marts or marts[name].is_temporary:
+            raise UsageError(
+                f"--adopt {name}: there is no such mart",
+                hint=did_you_mean(name, marts) or "`marts ls` lists the marts",
+            )
+    strangers = [
+        name
+        for name in building
+        if name in facts.published
+        and not marts[name].is_temporary
+        and (name not in facts.recorded or name in facts.foreign)
+        and name not in adopt
+    ]
+    if strangers:
+        raise UsageError(
+            f"{', '.join(strangers)}: not made by {present.graph.project.package},"
+            " as far as is recorded; nothing was built",
+            *(
+                f"{n} was made by the package {facts.foreign[n]}"
+                for n in strangers
+                if n in facts.foreign
+            ),
+            hint="rename or drop what is there, choose another --schema, or take it over:"
+            f" {' '.join(f'--adopt {name}' for name in strangers)}",
+        )

@@ -14,6 +14,7 @@ from marts.core.errors import DefinitionError, UsageError, did_you_mean
 from marts.core.model import Mart, RelationshipCheck, Source, TableCheck
 from marts.core.project import Project
 from marts.core.relation import Relation
+from marts.core.state import RESERVED
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,23 @@ class Graph:
         """Return the marts that a mart reads, directly or not."""
         direct = {i for i in self.project.marts[name].inputs if i in self.project.marts}
         return direct.union(*(self.upstream(each) for each in direct))
+
+    def temporaries(self, names: Iterable[str]) -> set[str]:
+        """Return the temporary marts that marts read, directly or through temporary ones."""
+        marts, found = self.project.marts, set[str]()
+        waiting = [each for name in names for each in marts[name].inputs]
+        while waiting:
+            name = waiting.pop()
+            if name in marts and marts[name].is_temporary and name not in found:
+                found.add(name)
+                waiting += marts[name].inputs
+        return found
+
+    def inputs(self, name: str) -> tuple[str, ...]:
+        """Return the sources and marts that a mart reads, through temporary ones as well."""
+        read = [name, *self.temporaries([name])]
+        found = {each for mart in read for each in self.project.marts[mart].inputs}
+        return tuple(sorted(found - self.temporaries([name])))
 
     def downstream(self, name: str) -> set[str]:
         """Return the marts that read a mart, directly or not."""
@@ -53,7 +71,25 @@ def link(project: Project) -> Graph:
     for relation in project.relations.values():
         _refuse_relation_flaws(relation, project)
     _refuse_unknown_words(project)
+    for mart in project.marts.values():
+        _refuse_what_cannot_be_published(mart, project)
     return Graph(project, _order(project))
+
+
+def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
+    if mart.name in RESERVED:
+        raise DefinitionError(
+            f"{mart.name} is the table that records what is published",
+            mart.place,
+            hint="give the mart another name",
+        )
+    temporary = [n for n in mart.inputs if n in project.marts and project.marts[n].is_temporary]
+    if mart.materialized == "view" and temporary:
+        raise DefinitionError(
+            f"the view {mart.name} reads {temporary[0]}, which is gone when it is published",
+            mart.place,
+            hint=f'make {mart.name} a table, or {temporary[0]} materialized="table"',
+        )
 
 
 def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:

@@ -10,7 +10,7 @@ import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import ibis
 import ibis.expr.types as ir
@@ -19,7 +19,8 @@ from marts.core.contract import Column, flaws
 from marts.core.errors import DefinitionError, did_you_mean
 
 Severity = Literal["error", "warn"]
-Materialized = Literal["table", "view"]
+Materialized = Literal["table", "view", "temporary"]
+"""A temporary mart is built whenever a reader is, and gone when the run ends."""
 
 AS_OF = "as_of"
 """The parameter by which a mart or a table check asks for the run's date."""
@@ -164,6 +165,11 @@ class Mart:
         return tuple(name for name in self.parameters if name != AS_OF)
 
     @property
+    def is_temporary(self) -> bool:
+        """Tell whether it is built whenever a reader is, and never published."""
+        return self.materialized == "temporary"
+
+    @property
     def is_intermediate(self) -> bool:
         """Tell whether it is an implementation matter, which nothing outside may rely on."""
         return self.name.startswith(INTERMEDIATE)
@@ -226,8 +232,10 @@ def mart(
         found += _doc_flaws(columns, column_docs)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        if materialized not in ("table", "view"):
-            found.append(f"materialized is {materialized!r}, neither 'table' nor 'view'")
+        if materialized not in get_args(Materialized):
+            found.append(
+                f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+            )
         _refuse(f"mart {define.__name__}", place, found)
         return Mart(
             name=define.__name__,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
@@ -17,42 +16,7 @@ from marts.core.errors import DefinitionError, SourceError, UsageError, attribut
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
 from marts.core.project import Project
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """What an engine says of a table that exists; `rows` is None where counting costs a scan.
-
-    `version` changes whenever the rows of a source do; None where the engine does not say.
-    """
-
-    types: Mapping[str, dt.DataType]
-    rows: int | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What is recorded of a published mart: its date and run, and what it was made from."""
-
-    as_of: datetime.date
-    run_id: str
-    origin: str | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What an engine says of the sources and the published marts; absent tables are absent."""
-
-    sources: Mapping[str, TableFacts] = field(default_factory=dict)
-    published: Mapping[str, TableFacts] = field(default_factory=dict)
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
-    searched: str = "nowhere"
-    """Where the sources were looked for, in words."""
-
-    def source_version(self, name: str) -> str | None:
-        """Return what changes whenever a source does, also when it appears or vanishes."""
-        return self.sources[name].version if name in self.sources else "absent"
+from marts.core.state import Facts, Origin, TableFacts
 
 
 @dataclass(frozen=True)
@@ -84,9 +48,10 @@ class CheckAcross:
 
 @dataclass(frozen=True)
 class Publish:
-    """Let readers see all candidates, at once."""
+    """Let readers see all candidates, at once; drop what is no mart any more."""
 
     marts: tuple[Mart, ...]
+    drops: tuple[str, ...] = ()
 
 
 Step = Build | CheckRows | CheckAcross | Publish
@@ -105,6 +70,7 @@ class SkippedCheck:
 class Plan:
     """The ordered steps of a run, and the tables that their expressions read, by name."""
 
+    package: str
     as_of: FixedAsOf
     steps: tuple[Step, ...]
     tables: Mapping[str, ir.Table]
@@ -113,6 +79,10 @@ class Plan:
     """Why each mart is built."""
     unchanged: tuple[str, ...] = ()
     """The selected marts that need not be built."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """From what each published mart is made."""
+    orphans: tuple[str, ...] = ()
+    """The tables of this package that no mart is any more, and that stay."""
 
 
 def sources_needed(
@@ -120,9 +90,9 @@ def sources_needed(
 ) -> tuple[str, ...]:
     """Return the sources that building and checking the selected marts reads."""
     project, chosen = graph.project, set(selected)
-    read = {name for mart in chosen for name in project.marts[mart].inputs}
-    for _, check in _across(project, chosen):
-        read |= tables_read(check)
+    building = built_with(graph, chosen)
+    read = {name for mart in building for name in project.marts[mart].inputs}
+    read |= {name for _, check in across(graph, building) for name in tables_read(check)}
     return tuple(name for name in project.sources if source_checks or name in read)
 
 
@@ -141,6 +111,37 @@ def declared_facts(project: Project, *, sources: Collection[str]) -> Facts:
     )
 
 
+class Queries:
+    """The queries of a project's marts and checks as of a date, each made once."""
+
+    def __init__(self, project: Project, facts: Facts, as_of: AsOf) -> None:
+        self.tables = logical_tables(project, facts)
+        self.as_of = as_of
+        self._marts: dict[str, ir.Table] = {}
+        self._checks: dict[tuple[str, str], CheckRows | CheckAcross] = {}
+
+    def of(self, mart: Mart) -> ir.Table:
+        """Return the query that defines a mart."""
+        if mart.name not in self._marts:
+            self._marts[mart.name] = defining_query(mart, self.tables, self.as_of)
+        return self._marts[mart.name]
+
+    def rows(self, table: Source | Mart) -> CheckRows | None:
+        """Return the step that makes all checks of a table which one query can; None without."""
+        checks = tuple(check for check in checks_of(table) if is_fused(check))
+        if checks and (table.name, "") not in self._checks:
+            query = fused_query(table, self.tables[table.name], checks)
+            self._checks[table.name, ""] = CheckRows(table, checks, query)
+        return cast("CheckRows | None", self._checks.get((table.name, "")))
+
+    def across(self, table: Source | Mart, check: Check) -> CheckAcross:
+        """Return the step that makes a check with a query of its own."""
+        if (table.name, check.name) not in self._checks:
+            query = count_query(table, check, self.tables, self.as_of)
+            self._checks[table.name, check.name] = CheckAcross(table, check, query)
+        return cast("CheckAcross", self._checks[table.name, check.name])
+
+
 def plan_run(
     graph: Graph,
     selected: Collection[str],
@@ -148,24 +149,54 @@ def plan_run(
     as_of: FixedAsOf,
     *,
     source_checks: bool = False,
+    queries: Queries | None = None,
 ) -> Plan:
-    """Plan to build, check and publish the selected marts, given in build order.
+    """Plan to build, check and publish marts, given in build order.
 
-    Raises SourceError where a source does not fit its contract, UsageError where an upstream mart
-    is neither selected nor published.
+    The temporary marts that they and their checks read are built with them. Raises SourceError
+    where a source does not fit its contract, UsageError where an upstream mart is neither selected
+    nor published.
     """
-    project = graph.project
-    marts = [project.marts[name] for name in selected]
-    checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
-    _refuse_unpublished_inputs(marts, project, facts, as_of)
-    checker.present -= set(selected)
-    for mart in marts:
-        query = defining_query(mart, checker.tables, as_of)
-        steps.append(Build(mart, query, column_comments(mart, project)))
+    building = [graph.project.marts[name] for name in built_with(graph, selected)]
+    checker, steps = _begin(
+        graph, selected, facts, as_of, source_checks=source_checks, queries=queries
+    )
+    _refuse_unpublished_inputs(graph, selected, facts, as_of)
+    checker.present -= {mart.name for mart in building}
+    for mart in building:
+        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
         steps += checker.steps_for(mart)
-    if marts:
-        steps.append(Publish(tuple(marts)))
-    return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
+    if published := tuple(mart for mart in building if not mart.is_temporary):
+        steps.append(Publish(published))
+    return Plan(
+        graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
+    )
+
+
+def built_with(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
+    """Return the given marts and the temporary ones that they and the checks made read."""
+    chosen = set(selected)
+    read = {table for _, check in across(graph, chosen) for table in tables_read(check)}
+    wanted = chosen | {name for name in read if name in graph.project.marts}
+    temporary = graph.temporaries(wanted) | {
+        name for name in read & graph.project.marts.keys() if graph.project.marts[name].is_temporary
+    }
+    return tuple(name for name in graph.order if name in chosen | temporary)
+
+
+def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
+    """Return the marts that a run reads as they are published: each, and what reads it."""
+    marts, building = graph.project.marts, set(built_with(graph, selected))
+    found: dict[str, str] = {}
+    for name in building:
+        for each in marts[name].inputs:
+            if each in marts and each not in building:
+                found.setdefault(each, name)
+    for owner, check in across(graph, set(selected)):
+        for each in {owner.name, *tables_read(check)}:
+            if each in marts and each not in building:
+                found.setdefault(each, f"the check {owner.name}.{check.name}")
+    return {name: found[name] for name in graph.order if name in found}
 
 
 def plan_checks(
@@ -181,13 +212,15 @@ def plan_checks(
     Raises SourceError where a source does not fit its contract, UsageError where a selected mart
     is not published.
     """
-    if unpublished := [name for name in selected if name not in facts.published]:
+    marts = graph.project.marts
+    published = [name for name in selected if not marts[name].is_temporary]
+    if unpublished := [name for name in published if name not in facts.published]:
         raise UsageError(
             f"not published: {', '.join(unpublished)}",
             hint="`marts run` builds, checks and publishes them",
         )
-    for name in selected:
-        wrong = mismatches(graph.project.marts[name].columns, facts.published[name].types)
+    for name in published:
+        wrong = mismatches(marts[name].columns, facts.published[name].types)
         if wrong:
             raise UsageError(
                 f"{name} as published does not fit its contract",
@@ -195,9 +228,21 @@ def plan_checks(
                 hint=f"build it again: marts run -s {name}",
             )
     checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
+    temporary = [
+        mart
+        for name in built_with(graph, selected)
+        if (mart := graph.project.marts[name]).is_temporary
+    ]
+    checker.present -= {mart.name for mart in temporary}
+    for mart in temporary:
+        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
+        steps += checker.steps_for(mart)
     for name in selected:
-        steps += checker.steps_for(graph.project.marts[name])
-    return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
+        if not graph.project.marts[name].is_temporary:
+            steps += checker.steps_for(graph.project.marts[name])
+    return Plan(
+        graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
+    )
 
 
 def _begin(
@@ -207,20 +252,21 @@ def _begin(
     as_of: FixedAsOf,
     *,
     source_checks: bool,
+    queries: Queries | None = None,
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
     needed = sources_needed(graph, selected, source_checks=source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
-    tables = logical_tables(project, facts)
     fitting = {
         name
         for name, found in facts.published.items()
-        if not mismatches(project.marts[name].columns, found.types)
+        if name in project.marts and not mismatches(project.marts[name].columns, found.types)
     }
-    checker = _Checker(tables, as_of, present={*needed, *fitting})
+    queries = queries or Queries(project, facts, as_of)
+    checker = _Checker(queries, present={*needed, *fitting})
     steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
-    checker.pending += _across(project, set(selected))
+    checker.pending += across(graph, set(built_with(graph, selected)))
     return checker, steps
 
 
@@ -294,22 +340,19 @@ def column_comments(mart: Mart, project: Project) -> dict[str, str]:
 class _Checker:
     """Places each check behind the last of the tables it reads."""
 
-    def __init__(self, tables: Mapping[str, ir.Table], as_of: AsOf, *, present: set[str]) -> None:
-        self.tables = tables
-        self.as_of = as_of
+    def __init__(self, queries: Queries, *, present: set[str]) -> None:
+        self.queries = queries
         self.present = present
         self.pending: list[tuple[Source | Mart, Check]] = []
 
     def steps_for(self, table: Source | Mart) -> Iterator[Step]:
         """Yield the checks that can be made now that `table` is there."""
         self.present.add(table.name)
-        checks = tuple(check for check in checks_of(table) if is_fused(check))
-        if checks:
-            yield CheckRows(table, checks, fused_query(table, self.tables[table.name], checks))
+        if step := self.queries.rows(table):
+            yield step
         ready = [pair for pair in self.pending if not self._missing(*pair)]
         self.pending = [pair for pair in self.pending if pair not in ready]
-        for owner, check in ready:
-            yield CheckAcross(owner, check, count_query(owner, check, self.tables, self.as_of))
+        yield from (self.queries.across(owner, check) for owner, check in ready)
 
     def steps_for_sources(self, project: Project, facts: Facts) -> Iterator[Step]:
         """Yield the checks of all sources that are there."""
@@ -329,13 +372,20 @@ class _Checker:
         return tuple(sorted({owner.name, *tables_read(check)} - self.present))
 
 
-def _across(project: Project, chosen: set[str]) -> list[tuple[Mart, Check]]:
-    """Return the checks with a query of their own that read one of the chosen marts."""
+def across(graph: Graph, building: Collection[str]) -> list[tuple[Mart, Check]]:
+    """Return the checks with a query of their own that a run makes.
+
+    They are those of the marts that it builds, and those of other marts that read one of these; a
+    temporary mart that is built for a reader changes nothing that others read.
+    """
+    marts = graph.project.marts
+    changed = {name for name in building if not marts[name].is_temporary}
     return [
         (owner, check)
-        for owner in project.marts.values()
+        for owner in marts.values()
+        if owner.name in building or not owner.is_temporary
         for check in checks_of(owner)
-        if not is_fused(check) and chosen & {owner.name, *tables_read(check)}
+        if not is_fused(check) and (owner.name in building or changed & tables_read(check))
     ]
 
 
@@ -359,12 +409,13 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
 
 
 def _refuse_unpublished_inputs(
-    marts: Collection[Mart], project: Project, facts: Facts, as_of: FixedAsOf
+    graph: Graph, selected: Collection[str], facts: Facts, as_of: FixedAsOf
 ) -> None:
-    selected = {mart.name for mart in marts}
-    for mart in marts:
+    project = graph.project
+    building = built_with(graph, selected)
+    for mart in (project.marts[name] for name in building):
         for name in mart.inputs:
-            if name in project.sources or name in selected:
+            if name in project.sources or name in building:
                 continue
             table = facts.published.get(name)
             wrong = mismatches(project.marts[name].columns, table.types) if table else []

@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import ibis.expr.types as ir
 
-from marts.core.checks import ROWS, sample_query
+from marts.core.checks import ROWS, sample_query, tables_read
 from marts.core.concurrency import in_order_of_need
-from marts.core.errors import MartsError, PartlyPublishedError
+from marts.core.errors import EngineError, MartsError, PartlyPublishedError
 from marts.core.graph import Graph
 from marts.core.model import Check, Mart, Source
 from marts.core.plan import (
     Build,
     CheckAcross,
     CheckRows,
-    Facts,
     Plan,
     Publish,
-    Recorded,
     SkippedCheck,
     Step,
-    TableFacts,
+    across,
     sources_needed,
 )
+from marts.core.state import Facts, Publication, Recorded, TableFacts
 
 if TYPE_CHECKING:
     from backends.protocol import Backend, Described, Statement
@@ -112,21 +111,54 @@ class Observer(Protocol):
 def survey(
     graph: Graph, selected: Collection[str], backend: Backend, *, source_checks: bool = False
 ) -> Facts:
-    """Ask the backend for the schemas that planning needs; nothing is changed."""
-    needed = sources_needed(graph, selected, source_checks=source_checks)
+    """Ask the backend for what planning needs; nothing is changed."""
+    project = graph.project
+    related = _related(graph, selected)
+    read = {name for mart in related for name in sources_needed(graph, [mart])}
+    needed = [name for name in project.sources if source_checks or name in read]
+    rows = [row for row in backend.state() if row.kind != "source"]
+    own = {
+        row.name: row
+        for row in rows
+        # An earlier version recorded no package: its tables are taken over by name.
+        if row.package == project.package or (row.package is None and row.name in project.marts)
+    }
+    published = _facts(backend.describe_published([name for name in own if name in related]))
     return Facts(
         sources=_facts(backend.describe_sources(needed)),
-        published={
-            name: found
-            for name, found in _facts(backend.describe_published()).items()
-            if name in graph.project.marts
-        },
+        published={name: found for name, found in published.items() if name in project.marts},
         recorded={
-            name: Recorded(found.as_of, found.run_id, found.origin)
-            for name, found in backend.state().items()
+            name: Recorded(
+                kind="view" if row.kind == "view" else "table",
+                run_id=row.run_id,
+                as_of=row.as_of,
+                origin=row.origin,
+                version=row.version,
+            )
+            for name, row in own.items()
+            if name in published or name in project.marts
         },
+        foreign={r.name: r.package for r in rows if r.package not in (None, project.package)},
         searched=backend.searched,
     )
+
+
+def _related(graph: Graph, selected: Collection[str]) -> set[str]:
+    """Return the marts whose state a run of the selected ones may depend on."""
+    behind = {
+        name
+        for each in selected
+        for name in graph.downstream(each)
+        if graph.project.marts[name].materialized == "view"
+    }
+    chosen = {*selected, *behind}
+    checked = {
+        name
+        for owner, check in across(graph, chosen)
+        for name in (owner.name, *tables_read(check))
+        if name in graph.project.marts
+    }
+    return chosen.union(checked, *map(graph.upstream, chosen | checked))
 
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
@@ -136,22 +168,14 @@ def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
     }
 
 
-def run(
-    plan: Plan,
-    backend: Backend,
-    *,
-    run_id: str,
-    observer: Observer,
-    origins: Mapping[str, str] | None = None,
-) -> Report:
+def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
     """Carry out all steps, or none that a reader could see.
 
-    `origins` are recorded with what is published: from what each mart was made.
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observer, origins or {})
+    execution = _Execution(plan, backend, observer)
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -163,7 +187,7 @@ def run(
     except MartsError as raised:
         error = raised
     finally:
-        if status != "published" and execution.publishes:
+        if status != "published" and execution.begins:
             backend.discard()
     return Report(
         run_id=run_id,
@@ -181,19 +205,18 @@ def run(
 class _Execution:
     """One pass over a plan's steps."""
 
-    def __init__(
-        self, plan: Plan, backend: Backend, observer: Observer, origins: Mapping[str, str]
-    ) -> None:
+    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
         self.plan = plan
-        self.origins = origins
         self.backend = backend
         self.observer = observer
         self.tables: dict[str, TableReport] = {}
         self.publishes = any(isinstance(step, Publish) for step in plan.steps)
+        self.begins = any(isinstance(step, Build | Publish) for step in plan.steps)
 
     def go(self, run_id: str) -> Status:
-        if self.publishes:
-            self.backend.begin(run_id)
+        if self.begins:
+            builds = [step.mart.name for step in self.plan.steps if isinstance(step, Build)]
+            self.backend.begin(run_id, builds)
         steps = [step for step in self.plan.steps if not isinstance(step, Publish)]
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), steps))
         self._carry_out(on_sources)
@@ -202,13 +225,31 @@ class _Execution:
             self._carry_out(steps[len(on_sources) :])
         if self._failed():
             return "failed"
-        if not self.publishes:
+        self._refuse_changed_sources()
+        publish = self.plan.steps[-1] if self.publishes else None
+        if not isinstance(publish, Publish):
             return "checked" if steps else "unchanged"
-        publish = self.plan.steps[-1]
         self.observer.started(publish)
-        self.backend.publish(self.plan.as_of.day, run_id, self.origins)
+        self.backend.publish(
+            Publication(
+                package=self.plan.package,
+                as_of=self.plan.as_of.day,
+                run_id=run_id,
+                origins={name: origin.to_text() for name, origin in self.plan.origins.items()},
+                drops=publish.drops,
+            )
+        )
         self.observer.finished(publish, None)
         return "published"
+
+    def _refuse_changed_sources(self) -> None:
+        """Refuse to publish what was made, or checked, from two states of a source."""
+        if changed := self.backend.changed_sources():
+            raise EngineError(
+                "sources changed while the run read them; nothing was published",
+                *changed,
+                hint="run again",
+            )
 
     def counted(self, statement: Statement) -> Statement:
         """Return a statement with its rows; those of a build are known from its checks."""

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from marts.core.artifacts import sample_path
 from marts.core.equivalents import Judgement, Stale, entry_of, entry_text
-from marts.core.model import TableCheck
+from marts.core.model import Mart, TableCheck
 from marts.core.mutation import Mutant
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
 from marts.core.runner import Report, TableReport
@@ -52,7 +52,8 @@ def plan_lines(plan: Plan) -> list[str]:
     """Say what a plan would do, a line for each step."""
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
-    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *steps]
+    orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
+    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -64,6 +65,8 @@ def reason_lines(plan: Plan) -> Iterator[Line]:
         yield "build", f"{_listed(names)}: {reason}"
     if plan.unchanged:
         yield "keep", f"{_listed(plan.unchanged)}: unchanged"
+    for name in plan.orphans:
+        yield "keep", f"{name}: published, but no longer a mart; --drop-orphans drops it"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -79,8 +82,9 @@ def _step_line(step: Step, plan: Plan) -> str:
             return f"  check    {table.name}: {len(checks)} checks in one query"
         case CheckAcross(table, check):
             return f"  check    {table.name}: {check.name}"
-        case Publish(marts):
-            return f"  publish  {len(marts)} marts at once"
+        case Publish(marts, drops):
+            dropped = f"; drop {', '.join(drops)}" if drops else ""
+            return f"  publish  {len(marts)} marts at once{dropped}"
         case _:
             assert_never(step)
 
@@ -104,8 +108,12 @@ def _step_document(step: Step) -> dict[str, object]:
             return {"step": "check", "table": table.name, "checks": names}
         case CheckAcross(table, check):
             return {"step": "check", "table": table.name, "checks": [check.name]}
-        case Publish(marts):
-            return {"step": "publish", "marts": [mart.name for mart in marts]}
+        case Publish(marts, drops):
+            return {
+                "step": "publish",
+                "marts": [mart.name for mart in marts],
+                "drops": list(drops),
+            }
         case _:
             assert_never(step)
 
@@ -139,7 +147,11 @@ def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
     passed = made_checks - len(report.failures) - len(report.warnings)
     took = f"{passed} of {made_checks} checks passed, in {report.seconds:.2f} s"
-    built = sum(table.sql is not None for table in report.tables)
+    built = sum(
+        table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
+        for table in report.tables
+    )
+    builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
             return "done", f"published {built} marts; {took}"
@@ -148,7 +160,7 @@ def _end(report: Report) -> Line:
         case "checked":
             return "done", f"no check failed; {took}"
         case "failed":
-            return "stop", f"{UNCHANGED}; {took}" if built else took
+            return "stop", f"{UNCHANGED}; {took}" if builds else took
         case "partly_published":
             return "stop", "partly published: run again"
         case "error" | "interrupted":

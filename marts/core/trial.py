@@ -244,7 +244,7 @@ class _Trial:
         keys = declared_keys(self.graph.project)
         return Counter(finding.rule for finding in lint(self.mart, query, keys=keys))
 
-    def _build(self, name: str, query: ir.Table, kind: Literal["table", "view"] = "table") -> None:
+    def _build(self, name: str, query: ir.Table, kind: Kind = "table") -> None:
         self.backend.build(name, query, kind=kind, comment="", column_comments={})
 
 

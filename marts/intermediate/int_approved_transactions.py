@@ -1,7 +1,6 @@
 """The transactions that count, by customer."""
 
 from marts import AsOf, Table, boolean, date, decimal, int64, mart
-from marts.vocabulary import numbered
 
 TRAVEL = ("Travel", "Airlines", "Hotels")
 NECESSITIES = ("Grocery", "Gas", "Utilities")
@@ -11,6 +10,7 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
     # The source's key is long, and no reader asks which transaction a row is.
     grain=(),
     tags=["intermediate"],
+    materialized="temporary",
     # Its rows are the source's, and checks of everything made from them find what is wrong.
     unchecked=True,
     columns=[
@@ -22,7 +22,10 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
     ],
 )
 def int_approved_transactions(
-    fct_transactions: Table, dim_customer: Table, dim_merchant_category: Table, as_of: AsOf
+    fct_transactions: Table,
+    int_customer_numbers: Table,
+    dim_merchant_category: Table,
+    as_of: AsOf,
 ) -> Table:
     """Approved transactions up to as_of, narrow.
 
@@ -31,7 +34,7 @@ def int_approved_transactions(
     customer exists at as_of is a matter of int_customers. The facts are read here alone.
 
     Columns:
-        customer_number: that of int_customers
+        customer_number: that of int_customer_numbers
         transaction_date: the day of the transaction
         is_travel: whether its category is Travel, Airlines or Hotels; null without a known one
         is_necessity: whether it is Grocery, Gas or Utilities; null without a known one
@@ -41,11 +44,10 @@ def int_approved_transactions(
         # A bound on the column as it is, which engines compare with their block statistics.
         fct_transactions.transaction_date < as_of.plus(days=1),
     )
-    customers = numbered(dim_customer).select("customer_key", "customer_number")
     name = dim_merchant_category.category_name
     categories = dim_merchant_category.select(
         "category_key", is_travel=name.isin(TRAVEL), is_necessity=name.isin(NECESSITIES)
     )
-    return transactions.inner_join(customers, "customer_key").left_join(
+    return transactions.inner_join(int_customer_numbers, "customer_key").left_join(
         categories, transactions.merchant_category_key == categories.category_key
     )

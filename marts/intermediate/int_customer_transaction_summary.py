@@ -20,6 +20,7 @@ SQUARE_CENT = ibis.literal("0.0001", "decimal(5, 4)")
 @mart(
     grain="customer_id",
     tags=["intermediate"],
+    materialized="temporary",
     columns=[
         string("customer_id"),
         string("customer_key"),

@@ -1,12 +1,12 @@
 """The customers that exist, as they are now."""
 
 from marts import AsOf, Table, date, decimal, int64, mart, string
-from marts.vocabulary import numbered
 
 
 @mart(
     grain="customer_id",
     tags=["intermediate"],
+    materialized="temporary",
     columns=[
         string("customer_id"),
         string("customer_key"),
@@ -23,12 +23,13 @@ from marts.vocabulary import numbered
         date("account_open_date"),
     ],
 )
-def int_customers(dim_customer: Table, as_of: AsOf) -> Table:
+def int_customers(dim_customer: Table, int_customer_numbers: Table, as_of: AsOf) -> Table:
     """The current version of every customer whose account was open at as_of.
 
     Columns:
-        customer_number: the customer's number among all of dim_customer, by which the facts are
-            grouped and joined
+        customer_number: that of int_customer_numbers
     """
-    customers = numbered(dim_customer)
-    return customers.filter(customers.is_current, customers.account_open_date <= as_of.date)
+    customers = dim_customer.filter(
+        dim_customer.is_current, dim_customer.account_open_date <= as_of.date
+    )
+    return customers.inner_join(int_customer_numbers, "customer_key")

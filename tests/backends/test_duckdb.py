@@ -11,7 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import duckdb
 import ibis
@@ -22,8 +25,9 @@ import sqlglot
 import sqlglot.expressions as sge
 
 from backends.duckdb import DuckDBBackend, DuckDBOptions, _translated, compile_query
-from backends.protocol import STATE_TABLE, State
+from backends.protocol import EARLIER_STATE_TABLE, STATE_TABLE, State
 from marts.core.errors import EngineError, SourceError, UsageError
+from marts.core.state import Publication
 
 AS_OF = datetime.date(2025, 6, 30)
 BIKES = ibis.table({"bike": "string"}, name="bikes")
@@ -72,7 +76,15 @@ def publish(backend: DuckDBBackend, **marts: str) -> None:
     backend.begin("run")
     for name, sql in marts.items():
         build(backend, name, sql)
-    backend.publish(AS_OF, "run", {"m": "made of this"})
+    publish_all(backend)
+
+
+def publish_all(backend: DuckDBBackend, run_id: str = "run", **more: Any) -> None:
+    """Publish the candidates."""
+    origins = {"m": "made of this"}
+    backend.publish(
+        Publication(package="shop", as_of=AS_OF, run_id=run_id, origins=origins, **more)
+    )
 
 
 # Sources
@@ -186,13 +198,13 @@ def test_what_is_built_is_seen_by_the_run_alone_until_it_is_published(
     query = ibis.table({"n": "int64"}, name="reader")
     assert backend.fetch(query, about="reader") == [{"n": 3}]
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(1,)]
-    backend.publish(AS_OF, "second", {})
+    publish_all(backend, "second")
     assert other.execute("SELECT n FROM gold.m").fetchall() == [(2,)]
 
 
-def test_candidates_that_a_killed_run_left_are_swept_by_the_next(backend: DuckDBBackend) -> None:
+def test_a_run_begins_without_the_candidates_of_the_last(backend: DuckDBBackend) -> None:
     publish(backend, m="SELECT 1 AS n")
-    backend.begin("killed")
+    backend.begin("broken off")
     build(backend, "m", "SELECT 2 AS n", kind="view")
     build(backend, "k", "SELECT 2 AS n")
     backend.begin("next")
@@ -205,7 +217,7 @@ def test_a_published_view_reads_what_is_published(backend: DuckDBBackend) -> Non
         backend.begin(f"run {number}")
         build(backend, "m", f"SELECT {number} AS n")
         build(backend, "reader", "SELECT n + 1 AS n FROM m", kind="view")
-        backend.publish(AS_OF, "run", {})
+        publish_all(backend)
         rows = backend.fetch(select("SELECT n FROM reader"), about="reader")
         assert rows == [{"n": number + 1}]
     publish(backend, m="SELECT 7 AS n")
@@ -218,9 +230,9 @@ def test_publishing_that_fails_midway_changes_nothing(backend: DuckDBBackend) ->
     backend.begin("second")
     build(backend, "m", "SELECT 2 AS n")
     build(backend, "k", "SELECT 2 AS n")
-    backend._connection.execute('DROP TABLE gold."k (candidate)"')
+    backend._connection.execute("DROP TABLE temp.k")
     with pytest.raises(EngineError, match="could not publish"):
-        backend.publish(AS_OF, "second", {})
+        publish_all(backend, "second")
     assert not backend.is_published()
     backend.discard()
     assert set(backend.describe_published()) == {"m", STATE_TABLE}
@@ -296,12 +308,12 @@ def test_published_relations_are_described_with_the_engines_types(backend: DuckD
     assert backend.describe_published()["m"].schema == ibis.schema(
         {"k": "string", "v": "decimal(18, 2)", "d": "date"}
     )
-    assert backend.state() == {"m": State(AS_OF, "run", "made of this")}
+    assert backend.state() == [State("shop", "m", "table", "run", AS_OF, ANY, "made of this")]
 
 
 def test_nothing_is_published_at_first(backend: DuckDBBackend) -> None:
     assert backend.describe_published() == {}
-    assert backend.state() == {}
+    assert backend.state() == []
 
 
 def test_a_schema_may_have_any_name_and_others_are_left_alone(tmp_path: Path, folder: Path) -> None:
@@ -321,6 +333,98 @@ def test_an_instant_is_read_in_utc(backend: DuckDBBackend) -> None:
 
 def test_versions_name_engine_and_compiler(backend: DuckDBBackend) -> None:
     assert backend.versions() == {"duckdb": duckdb.__version__, "ibis": ibis.__version__}
+
+
+def test_a_temporary_candidate_is_read_by_the_run_alone(backend: DuckDBBackend) -> None:
+    backend.begin("run")
+    build(backend, "helper", "SELECT 1 AS n", kind="temporary")
+    build(backend, "m", "SELECT n + 1 AS n FROM helper")
+    publish_all(backend)
+    assert set(backend.describe_published()) == {"m", STATE_TABLE}
+    assert [row.name for row in backend.state()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "DELETE FROM gold.m WHERE n = 1",
+        "UPDATE gold.m SET n = 7 WHERE n = 1",
+        "INSERT INTO gold.m VALUES (1, 'x')",
+        "ALTER TABLE gold.m DROP COLUMN k",
+        "ALTER TABLE gold.m RENAME COLUMN k TO j",
+        "ALTER TABLE gold.m ALTER n TYPE INTEGER",
+        "CREATE OR REPLACE TABLE gold.m AS SELECT 1 AS n",
+        "DROP TABLE gold.m; CREATE VIEW gold.m AS SELECT * FROM gold.twin",
+        "CREATE OR REPLACE VIEW gold.v AS SELECT n, k FROM gold.m WHERE n > 1",
+    ],
+)
+def test_a_version_changes_with_whatever_is_done_by_hand(edit: str, backend: DuckDBBackend) -> None:
+    rows = "SELECT * FROM (VALUES (1::BIGINT, 'x'), (2, 'y'), (2, 'y')) AS t(n, k)"
+    backend.begin("run")
+    for name in ("m", "twin"):
+        build(backend, name, rows)
+    build(backend, "v", "SELECT n, k FROM m", kind="view")
+    publish_all(backend)
+    recorded = {row.name: row.version for row in backend.state()}
+
+    def found() -> dict[str, str | None]:
+        return {n: d.version for n, d in backend.describe_published(recorded).items() if d.version}
+
+    assert found() == recorded
+    backend._connection.execute("CREATE TABLE other AS FROM gold.m; FORCE CHECKPOINT")
+    assert found() == recorded
+    backend._connection.execute(edit)
+    changed = "v" if " gold.v " in edit else "m"
+    assert {name for name in recorded if found()[name] != recorded[name]} == {changed}
+
+
+def test_a_version_stays_when_the_database_is_opened_again(tmp_path: Path, folder: Path) -> None:
+    types = (
+        "DECIMAL(18, 2)",
+        "DOUBLE",
+        "BIGINT",
+        "TEXT",
+        "DATE",
+        "TIMESTAMP",
+        "BOOLEAN",
+        "HUGEINT",
+    )
+    columns = ", ".join(f'CAST(NULL AS {kind}) AS "{kind[:4]}"' for kind in types)
+    with closing(opened(tmp_path / "x.duckdb", folder)) as backend:
+        backend.begin("run")
+        for kind in ("table", "view"):
+            build(backend, kind, f"SELECT {columns}, 'a  b' AS t FROM bikes", kind=kind)
+        publish_all(backend)
+        recorded = {row.name: row.version for row in backend.state()}
+    with closing(opened(tmp_path / "x.duckdb", folder, read_only=True)) as backend:
+        found = backend.describe_published(recorded)
+        assert {name: found[name].version for name in recorded} == recorded
+
+
+def test_what_an_earlier_version_recorded_is_taken_over_name_by_name(
+    backend: DuckDBBackend,
+) -> None:
+    backend._connection.execute(
+        "CREATE SCHEMA gold; CREATE TABLE gold.int_published_marts (mart TEXT, as_of DATE,"
+        " run_id TEXT, published_at TIMESTAMP); INSERT INTO gold.int_published_marts VALUES"
+        " ('m', DATE '2025-01-01', 'old', now()), ('k', DATE '2025-01-01', 'old', now())"
+    )
+    earlier = State(None, "k", "table", "old", datetime.date(2025, 1, 1))
+    assert backend.state() == [replace(earlier, name="m"), earlier]
+    publish(backend, m="SELECT 1 AS n")
+    assert [(row.package, row.name) for row in backend.state()] == [("shop", "m"), (None, "k")]
+    backend.begin("second")
+    publish_all(backend, "second", drops=("k",))
+    assert [(row.package, row.name) for row in backend.state()] == [("shop", "m")]
+    assert EARLIER_STATE_TABLE not in backend.describe_published()
+
+
+def test_a_table_of_state_that_is_somebody_elses_is_refused(backend: DuckDBBackend) -> None:
+    backend._connection.execute(
+        "CREATE SCHEMA gold; CREATE TABLE gold.marts_state AS SELECT 1 AS n"
+    )
+    with pytest.raises(UsageError, match="marts_state was not made by marts"):
+        backend.state()
 
 
 # 900 million square roots: no machine is done within the test.
@@ -383,7 +487,7 @@ def test_reading_where_nothing_is_published_sees_nothing_and_makes_nothing(
     database = tmp_path / "a/marts.duckdb"
     with closing(opened(database, folder, read_only=True)) as backend:
         assert backend.describe_published() == {}
-        assert backend.state() == {}
+        assert backend.state() == []
         assert backend.describe_sources(["bikes"])
     assert not database.parent.exists()
 
@@ -404,7 +508,7 @@ def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -
         with closing(opened(database, folder)) as backend:
             publish(backend, m=f"SELECT {run} AS n")
     with closing(opened(database, folder, read_only=True)) as backend:
-        assert backend.state() == {"m": State(AS_OF, "run", "made of this")}
+        assert backend.state() == [State("shop", "m", "table", "run", AS_OF, ANY, "made of this")]
         assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 2}]
 
 

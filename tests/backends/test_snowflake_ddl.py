@@ -94,38 +94,49 @@ STATEMENTS = {
     "drop table": (ddl.drop("table", T), f"DROP TABLE IF EXISTS {T}"),
     "drop view": (ddl.drop("view", T), f"DROP VIEW IF EXISTS {T}"),
     "create state": (
-        ddl.create_state(T),
+        ddl.create_state(T, {"package": "string", "as_of": "date", "published_at": "timestamp"}),
         f"""\
         CREATE TABLE IF NOT EXISTS {T} (
-          "MART" VARCHAR NOT NULL,
-          "AS_OF" DATE NOT NULL,
-          "RUN_ID" VARCHAR NOT NULL,
-          "PUBLISHED_AT" TIMESTAMP_NTZ NOT NULL,
-          "ORIGIN" VARCHAR
+          "PACKAGE" VARCHAR,
+          "AS_OF" DATE,
+          "PUBLISHED_AT" TIMESTAMP_NTZ
         )""",
-    ),
-    "complete state": (
-        ddl.complete_state(T),
-        f'ALTER TABLE {T} ADD COLUMN IF NOT EXISTS "ORIGIN" VARCHAR',
     ),
     "merge state": (
         ddl.merge_state(
             T,
-            {"m1": '{"code": "1"}', "m2": None},
-            as_of=datetime.date(2025, 6, 30),
-            run_id="R1",
-            now=datetime.datetime(2025, 7, 1, 2, 3, 4),  # noqa: DTZ001  (UTC, without zone)
+            [
+                {
+                    "package": "p",
+                    "name": "m1",
+                    "as_of": datetime.date(2025, 6, 30),
+                    "published_at": datetime.datetime(2025, 7, 1, 2, 3, 4),  # noqa: DTZ001  (UTC)
+                    "origin": "it's",
+                },
+                {
+                    "package": "p",
+                    "name": "m2",
+                    "as_of": None,
+                    "published_at": None,
+                    "origin": None,
+                },
+            ],
         ),
         f"""\
         MERGE INTO {T} AS "T"
-        USING (SELECT 'm1' AS "MART", '{{"code": "1"}}' AS "ORIGIN" UNION ALL \
-SELECT 'm2' AS "MART", NULL AS "ORIGIN") AS "S"
-        ON "T"."MART" = "S"."MART"
-        WHEN MATCHED THEN UPDATE SET "AS_OF" = CAST('2025-06-30' AS DATE), "RUN_ID" = 'R1', \
-"PUBLISHED_AT" = CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ), "ORIGIN" = "S"."ORIGIN"
-        WHEN NOT MATCHED THEN INSERT ("MART", "AS_OF", "RUN_ID", "PUBLISHED_AT", "ORIGIN") \
-VALUES ("S"."MART", CAST('2025-06-30' AS DATE), 'R1', \
-CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ), "S"."ORIGIN")""",
+        USING (SELECT 'p' AS "PACKAGE", 'm1' AS "NAME", CAST('2025-06-30' AS DATE) AS "AS_OF", \
+CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ) AS "PUBLISHED_AT", 'it\\'s' AS "ORIGIN" UNION ALL \
+SELECT 'p' AS "PACKAGE", 'm2' AS "NAME", NULL AS "AS_OF", NULL AS "PUBLISHED_AT", \
+NULL AS "ORIGIN") AS "S"
+        ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"
+        WHEN MATCHED THEN UPDATE SET "AS_OF" = "S"."AS_OF", \
+"PUBLISHED_AT" = "S"."PUBLISHED_AT", "ORIGIN" = "S"."ORIGIN"
+        WHEN NOT MATCHED THEN INSERT ("PACKAGE", "NAME", "AS_OF", "PUBLISHED_AT", "ORIGIN") \
+VALUES ("S"."PACKAGE", "S"."NAME", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."ORIGIN")""",
+    ),
+    "forget": (
+        ddl.delete_state(T, "name", ["m1", "m2"], unless="source"),
+        f"DELETE FROM {T} WHERE \"NAME\" IN ('m1', 'm2') AND \"KIND\" <> 'source'",
     ),
     "copy into": (
         ddl.copy_into(T, '@"DB1"."RAW"."STAGE"/t'),

@@ -74,7 +74,7 @@ MARTS = {
         def m(s):
             return s
     """,
-    "materialized is 'incremental', neither 'table' nor 'view'": """
+    "materialized is 'incremental'; known: table, view, temporary": """
         @mart(grain="key", columns=[KEY], materialized="incremental")  # here
         def m(s):
             "M."

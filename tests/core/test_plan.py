@@ -23,11 +23,9 @@ from marts.core.plan import (
     Build,
     CheckAcross,
     CheckRows,
-    Facts,
     Plan,
     Publish,
     SkippedCheck,
-    TableFacts,
     column_comments,
     declared_facts,
     inlined,
@@ -37,6 +35,7 @@ from marts.core.plan import (
     sources_needed,
 )
 from marts.core.project import load
+from marts.core.state import Facts, TableFacts
 from workshop import AS_OF, SHOP, project_of
 
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order

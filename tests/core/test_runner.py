@@ -109,13 +109,13 @@ def test_the_state_says_which_run_made_what_as_of_when(shop: Workshop) -> None:
     earlier = datetime.date(2025, 2, 28)
     shop.run("+model_sales", as_of=earlier)
     with shop.backend(read_only=True) as backend:
-        assert {name: found.as_of for name, found in backend.state().items()} == {
+        assert {row.name: row.as_of for row in backend.state()} == {
             "int_paid_orders": earlier,
             "customer_totals": AS_OF,
             "model_sales": earlier,
             "shop_overview": AS_OF,
         }
-    assert shop.query("SELECT count(*), min(run_id) FROM gold.int_published_marts") == [(4, "run")]
+    assert shop.query("SELECT count(*), min(run_id) FROM gold.marts_state") == [(4, "run")]
 
 
 def test_what_is_published_as_of_another_day_is_not_built_upon(shop: Workshop) -> None:
@@ -237,7 +237,7 @@ def once_run(tmp_path: Path) -> Workshop:
 
 def nothing_changes(shop: Workshop, attempt: Callable[[], Report]) -> Report:
     """Make an attempt that must fail; readers see what they saw, and the next run works."""
-    state = "SELECT * FROM gold.int_published_marts ORDER BY ALL"
+    state = "SELECT * FROM gold.marts_state ORDER BY ALL"
     before = shop.published(), shop.query(state)
     assert before[0] == {"sold": [("a",)], "counted": [(AS_OF, 1)]}
     report = attempt()

@@ -1,0 +1,100 @@
+"""The statements that publish and record on DuckDB, as text; pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import sqlglot
+import sqlglot.expressions as sge
+
+from backends.protocol import STATE_COLUMNS, Kind, comment_statements
+
+DIALECT = "duckdb"
+
+STATE_TYPES = {"string": "TEXT", "date": "DATE", "timestamp": "TIMESTAMP"}
+
+
+def literal(text: str) -> str:
+    """Return a string literal."""
+    return sge.Literal.string(text).sql(DIALECT)
+
+
+def quoted(name: str) -> str:
+    """Return a quoted identifier."""
+    return sge.to_identifier(name, quoted=True).sql(DIALECT)
+
+
+def qualified(schema: str, name: str) -> sge.Table:
+    """Return the place of a published relation."""
+    return sge.table_(name, db=schema, quoted=True)
+
+
+def candidate(name: str) -> sge.Table:
+    """Return the place of a candidate: a temporary relation of the connection."""
+    return sge.table_(name, db="main", catalog="temp", quoted=True)
+
+
+def create(relation: str, place: str, query: str) -> str:
+    """Create a table or a view, TEMP or not, from a query."""
+    return f"CREATE {relation} {place} AS\n{query}"
+
+
+def create_table_from(place: str, source: str) -> str:
+    """Create a table with the rows of another."""
+    return create("TABLE", place, f"SELECT * FROM {source}")
+
+
+def drop(kind: str, place: str) -> str:
+    """Drop a table or a view; `kind` as the catalog spells it, or as marts does."""
+    return f"DROP {'VIEW' if kind.upper() == 'VIEW' else 'TABLE'} {place}"
+
+
+def digest_of_rows(place: str) -> str:
+    """Return a query of one row that changes with any row of a table, in whichever order."""
+    # A sum: two equal rows do not cancel out.
+    return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {place} AS t"
+
+
+def definition_of_view(schema: str, name: str) -> str:
+    """Return a query of a view's definition; it has no row where there is no such view."""
+    return (
+        "SELECT sql FROM duckdb_views() WHERE database_name = current_database()"
+        f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
+    )
+
+
+def words(sql: str) -> list[str]:
+    """Return the tokens of a statement, whose spaces change when a database is opened again."""
+    return [token.text for token in sqlglot.tokenize(sql, DIALECT)]
+
+
+def create_state(place: str) -> str:
+    """Create the table of what is recorded where there is none."""
+    columns = ", ".join(f"{name} {STATE_TYPES[kind]}" for name, kind in STATE_COLUMNS.items())
+    return f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY (package, name))"
+
+
+def forget(place: str, names: Collection[str]) -> str:
+    """Forget what is recorded of tables, by whichever package."""
+    listed = ", ".join(map(literal, names))
+    return f"DELETE FROM {place} WHERE name IN ({listed}) AND kind <> 'source'"
+
+
+def forget_earlier(place: str, names: Collection[str]) -> str:
+    """Forget what an earlier version recorded of tables."""
+    return f"DELETE FROM {place} WHERE mart IN ({', '.join(map(literal, names))})"
+
+
+def record(place: str, rows: Iterable[Sequence[object]]) -> str:
+    """Record rows of the table's columns, in the place of those of the same package and name."""
+    values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
+    return f"INSERT OR REPLACE INTO {place} {values.sql(DIALECT)}"
+
+
+def comments(
+    place: str, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+) -> list[str]:
+    """Return the statements that comment a relation and its columns."""
+    table = sge.to_table(place, dialect=DIALECT)
+    found = comment_statements(table, kind=kind, comment=comment, column_comments=column_comments)
+    return [statement.sql(DIALECT) for statement in found]

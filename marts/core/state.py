@@ -1,0 +1,104 @@
+"""What an engine says of the sources and the published marts before a run: plain values."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import ibis.expr.datatypes as dt
+
+RESERVED = ("marts_state", "int_published_marts")
+"""The tables that record what is published, this version's and an earlier one's."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What an engine says of a table that exists; `rows` is None where counting costs a scan.
+
+    `version` changes whenever the rows do, None where the engine does not say; of a published
+    table or view it also changes with its columns, or its definition.
+    """
+
+    types: Mapping[str, dt.DataType]
+    rows: int | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a mart was made from: a digest of its SQL, versions of sources, runs of marts.
+
+    What temporary marts read is read by the mart that reads them.
+    """
+
+    sql: str
+    sources: Mapping[str, str]
+    marts: Mapping[str, str]
+
+    def to_text(self) -> str:
+        """Return the origin as an engine keeps it."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Origin | None:
+        """Return the origin of its text; None where another version of the framework wrote it."""
+        try:
+            return cls(**json.loads(text or ""))
+        except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What is recorded of a table that marts made: by which run, as of when, and from what.
+
+    `version` is the table's when it was published. The last four are None where a run claimed the
+    name, and never published it.
+    """
+
+    kind: Literal["table", "view"] = "table"
+    run_id: str
+    as_of: datetime.date | None = None
+    origin: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an engine says of the sources and the published marts; absent tables are absent.
+
+    `published` are the tables that bear a mart's name, `recorded` those that this package made,
+    `foreign` the packages that made others, by name. `checked` is what the last publication
+    recorded of each source.
+    """
+
+    sources: Mapping[str, TableFacts] = field(default_factory=dict)
+    published: Mapping[str, TableFacts] = field(default_factory=dict)
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    checked: Mapping[str, str] = field(default_factory=dict)
+    searched: str = "nowhere"
+    """Where the sources were looked for, in words."""
+
+    def source_version(self, name: str) -> str | None:
+        """Return what changes whenever a source does, also when it appears or vanishes."""
+        return self.sources[name].version if name in self.sources else "absent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What a run publishes, beside its candidates: what is recorded, and which tables go.
+
+    `origins` says of each published mart from what it was made, as text, `checked` what is
+    recorded of each source; `drops` are tables of this package that no mart is any more.
+    """
+
+    package: str
+    as_of: datetime.date
+    run_id: str
+    origins: Mapping[str, str] = field(default_factory=dict)
+    checked: Mapping[str, str] = field(default_factory=dict)
+    drops: tuple[str, ...] = ()
