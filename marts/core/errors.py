@@ -50,6 +50,17 @@ class PartlyPublishedError(EngineError):
         self.old = tuple(old)
 
 
+class ChangedSourcesError(EngineError):
+    """Sources changed while a run read them: what it built fits no state of theirs."""
+
+    def __init__(self, changed: Iterable[str]) -> None:
+        super().__init__(
+            "sources changed while the run read them; nothing was published",
+            *changed,
+            hint="run again",
+        )
+
+
 class UsageError(MartsError):
     """The words of a call name something that does not exist: the caller's move."""
 

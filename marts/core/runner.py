@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 
 from marts.core.checks import ROWS, sample_query, tables_read
 from marts.core.concurrency import in_order_of_need
-from marts.core.errors import EngineError, MartsError, PartlyPublishedError
+from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
 from marts.core.graph import Graph
 from marts.core.model import Check, Mart, Source
 from marts.core.plan import (
@@ -225,7 +225,8 @@ class _Execution:
             self._carry_out(steps[len(on_sources) :])
         if self._failed():
             return "failed"
-        self._refuse_changed_sources()
+        if changed := self.backend.changed_sources():
+            raise ChangedSourcesError(changed)
         publish = self.plan.steps[-1] if self.publishes else None
         if not isinstance(publish, Publish):
             return "checked" if steps else "unchanged"
@@ -241,15 +242,6 @@ class _Execution:
         )
         self.observer.finished(publish, None)
         return "published"
-
-    def _refuse_changed_sources(self) -> None:
-        """Refuse to publish what was made, or checked, from two states of a source."""
-        if changed := self.backend.changed_sources():
-            raise EngineError(
-                "sources changed while the run read them; nothing was published",
-                *changed,
-                hint="run again",
-            )
 
     def counted(self, statement: Statement) -> Statement:
         """Return a statement with its rows; those of a build are known from its checks."""
