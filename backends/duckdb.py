@@ -15,21 +15,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
-from ibis.backends.sql.datatypes import DuckDBType
 
-from backends.parquet import data_as_of, files_of, find_sources, version_of
+from backends.duckdb_sources import ParquetSources, shortened
+from backends.duckdb_types import DIALECT, type_of
+from backends.parquet import LAYOUT, data_as_of
 from backends.protocol import (
     STATE_TABLE,
+    Contract,
     Described,
     Kind,
     State,
@@ -40,9 +41,7 @@ from backends.protocol import (
     relocate,
     tree_of,
 )
-from marts.core.errors import EngineError, SourceError, UsageError
-
-DIALECT = "duckdb"
+from marts.core.errors import EngineError, UsageError
 
 CANDIDATE = " (candidate)"
 """What the names of candidates end with; no mart's name does."""
@@ -62,13 +61,11 @@ class DuckDBOptions:
 
 
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
-    """Return a query's SQL: sources read from Parquet files, every other name in `schema`."""
-    return _text(_tree_of(query), sources, schema, candidates=())
+    """Return a query's SQL: sources read from Parquet files, every other name in `schema`.
 
-
-@cache
-def _type_of(kind: str) -> dt.DataType:
-    return DuckDBType.from_string(kind)
+    `sources` are paths, or patterns of them. How columns are found and cast is not shown.
+    """
+    return _text(_tree_of(query), {n: _parquet(sources[n]) for n in sources}, schema, candidates=())
 
 
 def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
@@ -79,21 +76,24 @@ def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
 
 
 def _text(
-    tree: sge.Query, sources: Mapping[str, str], schema: str, *, candidates: Collection[str]
+    tree: sge.Query,
+    sources: Mapping[str, sge.Table | sge.Subquery],
+    schema: str,
+    *,
+    candidates: Collection[str],
 ) -> str:
     places = {
-        name: _parquet(sources[name])
-        if name in sources
-        else _qualified(schema, name + CANDIDATE if name in candidates else name)
+        name: sources.get(name)
+        or _qualified(schema, name + CANDIDATE if name in candidates else name)
         for name in bare_names(tree)
     }
     return relocate(tree, places).sql(DIALECT, pretty=True)
 
 
-def _parquet(pattern: str, function: str = "read_parquet") -> sge.Table:
+def _parquet(pattern: str) -> sge.Table:
     folder, slash, files = pattern.rpartition("/")
     pattern = f"{glob.escape(folder)}{slash}{files}"
-    return sge.Table(this=sge.func(function, sge.Literal.string(pattern), dialect=DIALECT))
+    return sge.Table(this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=DIALECT))
 
 
 def _qualified(schema: str, name: str) -> sge.Table:
@@ -107,15 +107,17 @@ class DuckDBBackend:
     # DuckDB spreads each query over threads itself.
     threads = 1
 
-    def __init__(self, options: DuckDBOptions, *, read_only: bool) -> None:
+    def __init__(
+        self, options: DuckDBOptions, *, sources: Mapping[str, Contract], read_only: bool
+    ) -> None:
         self.options = options
-        self.sources = find_sources(options.fixtures)
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
-        self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
+        self.searched = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
         self._connection = _connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
+        self._sources = ParquetSources(options.fixtures, sources, self._rows)
         self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
-        self._texts: dict[tuple[ops.Node, frozenset[str]], str] = {}
+        self._texts: dict[tuple[ops.Node, frozenset[str], bool], str] = {}
         self._candidates: dict[str, tuple[str, ...]] = {}
         """The statements that put each candidate in its target's place."""
         self._published = False
@@ -125,44 +127,15 @@ class DuckDBBackend:
         return data_as_of(self.options.fixtures)
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return the columns that every file of a source agrees on, their rows and version.
+        """Return what the footers of a source's files say, and its values where these do not tell.
 
-        The version is a digest of paths, sizes, times and row counts.
+        The version is a digest of paths, sizes, times, row counts, and of how they are read.
         """
-        return {name: self._describe_source(name) for name in names if name in self.sources}
+        return self._sources.describe(names)
 
-    def _describe_source(self, name: str) -> Described:
-        files = files_of(self.sources[name])
-        first, *others = (self._schema_of(name, file) for file in files)
-        for file, other in zip(files[1:], others, strict=True):
-            if other != first:
-                raise SourceError(
-                    f"source {name}: its files have different columns",
-                    f"{files[0].name}: {_one_line(first)}",
-                    f"{file.name}: {_one_line(other)}",
-                )
-        counts = self._row_counts(name)
-        return Described(first, sum(counts.values()), version_of(files, counts))
-
-    def _schema_of(self, source: str, file: Path) -> ibis.Schema:
-        everything = sge.select("*").from_(_parquet(str(file)))
-        try:
-            columns = self._rows(f"DESCRIBE {everything.sql(DIALECT)}")
-        except duckdb.Error as error:
-            raise SourceError(
-                f"source {source}: {file.name} is no readable Parquet file",
-                _first_line(error),
-                str(file),
-            ) from error
-        return ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
-
-    def _row_counts(self, source: str) -> dict[str, int]:
-        """Return the rows of each of a source's files, from their footers."""
-        metadata = _parquet(self.sources[source], "parquet_file_metadata")
-        with _translated(f"read the files of {source}"):
-            return dict(
-                self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
-            )
+    def changed_sources(self) -> list[str]:
+        """Return the files that were written to, replaced or removed since they were described."""
+        return self._sources.changed()
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns of every relation in the schema, candidates aside."""
@@ -172,7 +145,7 @@ class DuckDBBackend:
             found.setdefault(table, {})[column] = kind
         return {
             name: Described(
-                ibis.schema({column: _type_of(kind) for column, kind in columns.items()})
+                ibis.schema({column: type_of(kind) for column, kind in columns.items()})
             )
             for name, columns in found.items()
             if not name.endswith(CANDIDATE)
@@ -183,22 +156,48 @@ class DuckDBBackend:
         return recorded(self) if (STATE_TABLE,) in self._catalog("tables", "table_name") else {}
 
     def compile(self, query: ir.Table | sge.Query) -> str:
-        """Return the SQL of a query over this connection's sources and relations."""
-        return self._sql(query, candidates=())
+        """Return the SQL of a query over this connection's sources and relations, to be read.
 
-    def _sql(self, query: ir.Table | sge.Query, *, candidates: Collection[str]) -> str:
+        A source is its file, or a pattern of its folder: which files there are, and how their
+        columns are found and cast, is part of its version, and of what is executed.
+        """
+        return self._sql(query, candidates=(), is_executed=False)
+
+    def _sql(
+        self,
+        query: ir.Table | sge.Query,
+        *,
+        candidates: Collection[str],
+        is_executed: bool = True,
+    ) -> str:
         if not isinstance(query, ir.Table):
-            return _text(query, self.sources, self.options.schema, candidates=candidates)
+            return self._text(query, bare_names(query), candidates, is_executed=is_executed)
         # What is built is compiled for the report, too; a comparison, for every mutant.
         op = query.op()
         if op not in self._trees:
             tree = _tree_of(query)
             self._trees[op] = tree, bare_names(tree)
         tree, names = self._trees[op]
-        key = op, frozenset(names.intersection(candidates))
+        key = op, frozenset(names.intersection(candidates)), is_executed
         if key not in self._texts:
-            self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
+            self._texts[key] = self._text(tree, names, candidates, is_executed=is_executed)
         return self._texts[key]
+
+    def _text(
+        self,
+        tree: sge.Query,
+        names: Collection[str],
+        candidates: Collection[str],
+        *,
+        is_executed: bool,
+    ) -> str:
+        sources: dict[str, sge.Table | sge.Subquery] = {}
+        for name in names:
+            if is_executed and (place := self._sources.place(name)):
+                sources[name] = place
+            elif not is_executed and (pattern := self._sources.pattern(name)):
+                sources[name] = _parquet(pattern)
+        return _text(tree, sources, self.options.schema, candidates=candidates)
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
@@ -244,7 +243,7 @@ class DuckDBBackend:
             self._candidates[name] = (f"ALTER TABLE {place} RENAME TO {_quoted(name)}",)
             return
         target = self._place(name)
-        definition = f"CREATE VIEW {target} AS\n{self.compile(query)}"
+        definition = f"CREATE VIEW {target} AS\n{self._sql(query, candidates=())}"
         self._candidates[name] = (f"DROP VIEW {place}", definition, *comments(target))
 
     def publish(self, as_of: datetime.date, run_id: str, origins: Mapping[str, str]) -> None:
@@ -398,6 +397,9 @@ def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConne
         raise _unreachable(options, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
+    # Columns that no contract names are never looked at; these two are, when a file is opened.
+    connection.execute("SET enable_geoparquet_conversion = false")
+    connection.execute("SET ignore_unknown_crs = true")
     # Not at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
@@ -434,7 +436,7 @@ def _translated(action: str, sql: str | None = None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
+        facts = [str(error).strip()] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
     except RuntimeError as error:
         # So DuckDB calls what a signal's handler raises while a statement runs.
@@ -449,7 +451,3 @@ def _quoted(name: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _one_line(schema: ibis.Schema) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())

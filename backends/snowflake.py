@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -24,6 +24,7 @@ import sqlglot.expressions as sge
 from backends import snowflake_ddl as ddl
 from backends.protocol import (
     STATE_TABLE,
+    Contract,
     Described,
     Kind,
     State,
@@ -64,9 +65,11 @@ class SnowflakeBackend:
 
     name = "snowflake"
 
-    def __init__(self, options: SnowflakeOptions, *, sources: Collection[str]) -> None:
+    def __init__(self, options: SnowflakeOptions, *, sources: Mapping[str, Contract]) -> None:
         self.options = options
-        self.sources = frozenset(sources)
+        self.sources = sources
+        self._versions: dict[str, str | None] = {}
+        """What the sources were when they were described."""
         self.threads = options.threads
         self._local = threading.local()
         self._connections: list[SnowflakeConnection] = []
@@ -94,8 +97,26 @@ class SnowflakeBackend:
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
         """Return the columns, rows and versions of the sources that exist, from the catalog."""
-        found = self.catalog(self.source_namespace)
-        return {name: found[name] for name in names if name in found}
+        catalog = self.catalog(self.source_namespace)
+        found = {
+            name: _read_in_zones(catalog[name], self.sources.get(name))
+            for name in names
+            if name in catalog
+        }
+        self._versions |= {name: table.version for name, table in found.items()}
+        return found
+
+    def changed_sources(self) -> list[str]:
+        """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
+        if not any(self._versions.values()):
+            return []
+        catalog = self.catalog(self.source_namespace)
+        return [
+            f"source {name}: {self.source_namespace}.{name.upper()}"
+            + (" changed" if name in catalog else " is gone")
+            for name, version in self._versions.items()
+            if version is not None and (name not in catalog or catalog[name].version != version)
+        ]
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns and rows of every relation in the schema."""
@@ -144,6 +165,7 @@ class SnowflakeBackend:
             source_namespace=self.source_namespace,
             namespace=self.namespace,
             aliases=aliases,
+            contracts=self.sources,
         )
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
@@ -397,6 +419,20 @@ def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
     is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
     version = " ".join(str(table[column]) for column in VERSION) if is_dated else None
     return Described(schema, table.get("ROW_COUNT"), version)
+
+
+def _read_in_zones(table: Described, contract: Contract | None) -> Described:
+    """Return a source with its moments as the time of day in their zones; misfits for others."""
+    types, misfits = dict(table.schema.items()), []
+    for name, zone in (contract.zones if contract else {}).items():
+        if getattr(types.get(name), "timezone", None) is not None:
+            types[name] = dt.timestamp
+        elif name in types:
+            misfits.append(
+                f"column {name}: expected timestamp with a zone, to read in {zone},"
+                f" found {types[name]}"
+            )
+    return replace(table, schema=ibis.schema(types), misfits=tuple(misfits))
 
 
 TYPES: Mapping[str, dt.DataType] = {

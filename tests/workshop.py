@@ -22,6 +22,7 @@ from marts.core.plan import Plan, Step, plan_checks, plan_run
 from marts.core.project import Project, load
 from marts.core.runner import CheckReport, Report, TableReport, run, survey
 from marts.core.text import table_of
+from marts.session import contracts_of
 
 Row = Mapping[str, object]
 
@@ -142,7 +143,8 @@ class Workshop:
     def backend(self, *, read_only: bool = False) -> Iterator[DuckDBBackend]:
         """Open the database."""
         options = DuckDBOptions(database=self.database, fixtures=self.data, threads=2)
-        backend = DuckDBBackend(options, read_only=read_only)
+        sources = contracts_of(self.graph)
+        backend = DuckDBBackend(options, sources=sources, read_only=read_only)
         try:
             yield backend
         finally:

@@ -222,6 +222,9 @@ def mart(
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
         found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found += [
+            f"column {c.name} names a zone, which only a source has" for c in columns if c.zone
+        ]
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
         if not comment:

@@ -24,11 +24,13 @@ class TableFacts:
     """What an engine says of a table that exists; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows of a source do; None where the engine does not say.
+    `misfits` say, a line each, why columns of a source cannot be read as its contract says.
     """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
     version: str | None = None
+    misfits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -347,7 +349,8 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
             if not source.optional:
                 found.append(f"source {source.name}: found no such table")
             continue
-        found += [f"source {source.name}, {m}" for m in mismatches(source.columns, table.types)]
+        wrong = [*mismatches(source.columns, table.types), *table.misfits]
+        found += [f"source {source.name}, {line}" for line in wrong]
         if table.rows == 0 and not source.optional:
             found.append(f"source {source.name}: the table has no rows")
     if found:

@@ -131,7 +131,7 @@ def survey(
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
     return {
-        name: TableFacts(dict(found.schema.items()), found.rows, found.version)
+        name: TableFacts(dict(found.schema.items()), found.rows, found.version, found.misfits)
         for name, found in described.items()
     }
 
