@@ -9,7 +9,6 @@ is swept by the next.
 from __future__ import annotations
 
 import datetime
-import glob
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -91,8 +90,6 @@ def _text(
 
 
 def _parquet(pattern: str) -> sge.Table:
-    folder, slash, files = pattern.rpartition("/")
-    pattern = f"{glob.escape(folder)}{slash}{files}"
     return sge.Table(this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=DIALECT))
 
 

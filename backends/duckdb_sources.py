@@ -297,12 +297,13 @@ class _Reader:
             return
         found = list[sge.Expr]()
         for _, column, kind in doubtful:
-            text = sge.Cast(this=sge.column(column.name, quoted=True), to=_TEXT)
+            value = sge.column(column.name, quoted=True)
             condition = sge.Where(this=does_not_fit(column, kind))
-            found += [
+            count, least = (
                 sge.Filter(this=aggregate, expression=condition.copy())
-                for aggregate in (sge.Count(this=sge.Star()), sge.Min(this=text))
-            ]
+                for aggregate in (sge.Count(this=sge.Star()), sge.Min(this=value))
+            )
+            found += [count, sge.Cast(this=least, to=_TEXT)]
         (row,) = self._rows(sge.select(*found).from_(_read(part.files)).sql(DIALECT))
         for number, (name, column, kind) in enumerate(doubtful):
             yield name, column, kind, row[2 * number], row[2 * number + 1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -94,8 +95,9 @@ def files_of(table: Path) -> list[DataFile]:
 
 
 def pattern_of(table: Path) -> str:
-    """Return a table's path, with a pattern where it is a folder, to be read by people."""
-    return f"{table}/**/*{SUFFIXES[0]}" if table.is_dir() else str(table)
+    """Return a pattern of a table's files, to be read by people."""
+    path = glob.escape(str(table))
+    return f"{path}/**/*{SUFFIXES[0]}" if table.is_dir() else path
 
 
 def changed(files: Iterable[DataFile]) -> Iterator[str]:
