@@ -199,6 +199,8 @@ def _column_flaws(column: Column) -> list[str]:
         type_of(column.type)
     except ValueError as error:
         found.append(f"column {column.name} is {column.type}: {error}")
+    if column.zone is not None and column.type != "timestamp":
+        found.append(f"column {column.name} names a zone but is {column.type}, not timestamp")
     if column.zone is not None and not _is_zone(column.zone):
         guess = did_you_mean(column.zone, zoneinfo.available_timezones())
         found.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from backends.duckdb import DuckDBBackend, DuckDBOptions
 from backends.duckdb_sources import shortened
 from backends.protocol import Contract, Described
 from marts.core.errors import EngineError, SourceError
+from workshop import shop_in
 
 D = Decimal
 DAY = datetime.date(2025, 3, 30)
@@ -476,6 +477,54 @@ def test_a_filter_reaches_the_scan(tmp_path: Path) -> None:
     sql = source.backend._sql(query, candidates=())
     (plan,) = source.backend._connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
     assert plan[1].count("N>1") == 2
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+
+
+def _by_day(orders: pa.Table, folder: Path) -> None:
+    for number, row in enumerate(orders.to_pylist()):
+        part = pa.Table.from_pylist([row], orders.schema)
+        write_table(part, folder / f"day={row['ordered_at']:%Y-%m-%d}/status=x/{number}.PARQUET")
+
+
+def _wider(orders: pa.Table, folder: Path) -> None:
+    wide = {"amount": pa.decimal128(38, 6), "ordered_at": pa.timestamp("ns")}
+    fields = [field.with_type(wide.get(field.name, field.type)) for field in orders.schema]
+    write_table(orders.cast(pa.schema(fields)), folder / "part-0.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+
+
+def _upper_case_backwards(orders: pa.Table, folder: Path) -> None:
+    names = orders.column_names[::-1]
+    turned = orders.select(names).rename_columns([name.upper() for name in names])
+    write_table(turned, folder / "a/b/c.pq")
+
+
+LAYOUTS: dict[str, Callable[[pa.Table, Path], None]] = {
+    "orders": _by_day,
+    "orders.parquet": _wider,
+    "ORDERS": _upper_case_backwards,
+}
+
+
+@pytest.mark.parametrize(("name", "make"), LAYOUTS.items(), ids=LAYOUTS)
+def test_the_same_rows_lying_otherwise_give_the_same_marts(
+    name: str, make: Callable[[pa.Table, Path], None], tmp_path: Path
+) -> None:
+    folders = tmp_path / "1", tmp_path / "amount=9/2"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    first, other = map(shop_in, folders)
+    orders = pq.read_table(other.data / "orders.parquet")
+    (other.data / "orders.parquet").unlink()
+    make(orders, other.data / name)
+    for shop in (first, other):
+        report = shop.run(source_checks=True)
+        assert report.status == "published", report.error
+    assert other.published() == first.published()
 
 
 def test_a_broken_table_that_nobody_needs_stops_nobody(tmp_path: Path) -> None:
