@@ -284,7 +284,7 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from marts.core.plan import Build, declared_facts, plan_run
 
     graph, selected = session.selected(settings)
-    engine = offline(session.engine_settings(settings), sources=graph.project.sources)
+    engine = offline(session.engine_settings(settings), sources=session.contracts_of(graph))
     facts = declared_facts(graph.project, sources=engine.sources)
     with Trace() as trace:
         plan = plan_run(
@@ -451,11 +451,11 @@ def load(overwrite: bool, **settings: Any) -> None:
     from backends.snowflake_load import load as upload
 
     found = find_sources(settings["fixtures"])
-    backend = snowflake(session.engine_settings(settings | {"backend": "snowflake"}), sources=found)
+    backend = snowflake(session.engine_settings(settings | {"backend": "snowflake"}), sources={})
     try:
         upload(
             backend,
-            {name: files_of(pattern) for name, pattern in found.items()},
+            {name: [Path(file.path) for file in files_of(path)] for name, path in found.items()},
             run_id=session.run_id(),
             overwrite=overwrite,
             loaded=lambda table, rows: click.echo(f"{table}  {rows:,} rows"),

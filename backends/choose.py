@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 
-from backends.parquet import data_as_of, find_sources
-from backends.protocol import Backend
+from backends.parquet import SUFFIXES, data_as_of, find_source, pattern_of
+from backends.protocol import Backend, Contract
+from marts.core.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from backends.snowflake import SnowflakeBackend
@@ -49,11 +50,12 @@ class Offline:
     data_as_of: datetime.date | None
 
 
-def connect(settings: Settings, *, sources: Collection[str], read_only: bool) -> Backend:
+def connect(settings: Settings, *, sources: Mapping[str, Contract], read_only: bool) -> Backend:
     """Connect to the engine that the settings name; `sources` are the tables that are read."""
     if settings.backend == "snowflake":
         return snowflake(settings, sources=sources)
-    from backends.duckdb import DuckDBBackend, DuckDBOptions
+    from backends.duckdb import DuckDBBackend
+    from backends.duckdb_connection import DuckDBOptions
 
     options = DuckDBOptions(
         database=Path(settings.database or DEFAULT_DATABASE),
@@ -62,10 +64,10 @@ def connect(settings: Settings, *, sources: Collection[str], read_only: bool) ->
         threads=settings.threads,
         memory_limit=settings.memory_limit,
     )
-    return DuckDBBackend(options, read_only=read_only)
+    return DuckDBBackend(options, sources=sources, read_only=read_only)
 
 
-def snowflake(settings: Settings, *, sources: Collection[str]) -> SnowflakeBackend:
+def snowflake(settings: Settings, *, sources: Mapping[str, Contract]) -> SnowflakeBackend:
     """Connect to Snowflake."""
     from backends.snowflake import SnowflakeBackend
     from backends.snowflake_connection import SnowflakeOptions
@@ -84,17 +86,13 @@ def snowflake(settings: Settings, *, sources: Collection[str]) -> SnowflakeBacke
     return SnowflakeBackend(options, sources=sources)
 
 
-def offline(settings: Settings, *, sources: Collection[str]) -> Offline:
-    """Return how the engine that the settings name compiles, without a connection."""
-    if settings.backend == "duckdb":
-        from backends.duckdb import compile_query as compile_for_duckdb
+def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
+    """Return how the engine that the settings name compiles, without a connection or data.
 
-        found = find_sources(settings.fixtures)
-        return Offline(
-            lambda query: compile_for_duckdb(query, sources=found, schema=settings.schema),
-            found,
-            data_as_of(settings.fixtures),
-        )
+    Without data for DuckDB, each source is taken to be `<source>.parquet`.
+    """
+    if settings.backend == "duckdb":
+        return _offline_duckdb(settings, sources)
     from backends.snowflake_sql import Namespace, compile_query
 
     namespace = Namespace(settings.schema, settings.database)
@@ -103,8 +101,37 @@ def offline(settings: Settings, *, sources: Collection[str]) -> Offline:
     )
     return Offline(
         lambda query: compile_query(
-            query, sources=sources, source_namespace=source_namespace, namespace=namespace
+            query,
+            sources=sources,
+            source_namespace=source_namespace,
+            namespace=namespace,
+            contracts=sources,
         ),
         sources,
         None,
     )
+
+
+def _offline_duckdb(settings: Settings, sources: Mapping[str, Contract]) -> Offline:
+    from backends.duckdb import compile_query
+
+    folder = settings.fixtures.resolve()
+    found = {name: path for name in sources if (path := _found(folder, name)) is not None}
+    places = {
+        name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
+        for name, contract in sources.items()
+        if name in found or not found or not contract.optional
+    }
+    return Offline(
+        lambda query: compile_query(query, sources=places, schema=settings.schema),
+        places,
+        data_as_of(settings.fixtures),
+    )
+
+
+def _found(folder: Path, source: str) -> Path | None:
+    """Return where a source is, None also where something is wrong with it: a run says what."""
+    try:
+        return find_source(folder, source)
+    except (SourceError, UsageError):
+        return None

@@ -9,30 +9,29 @@ other process can open the file.
 from __future__ import annotations
 
 import datetime
-import glob
 import hashlib
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
 
 import duckdb
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
-from ibis.backends.sql.datatypes import DuckDBType
 
 from backends import duckdb_ddl as ddl
-from backends.parquet import data_as_of, files_of, find_sources, version_of
+from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_sources import ParquetSources
+from backends.duckdb_types import type_of
+from backends.parquet import LAYOUT, data_as_of
 from backends.protocol import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
+    Contract,
     Described,
     Kind,
     State,
@@ -42,31 +41,18 @@ from backends.protocol import (
     relocate,
     tree_of,
 )
-from marts.core.errors import EngineError, SourceError, UsageError
+from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.state import Publication
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DuckDBOptions:
-    """How to reach the engine; None leaves DuckDB's default."""
-
-    database: Path
-    fixtures: Path
-    schema: str = "gold"
-    threads: int | None = None
-    memory_limit: str | None = None
-
-
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
-    """Return a query's SQL: sources read from Parquet files, every other name in `schema`."""
-    return _text(_tree_of(query), sources, schema, candidates=())
+    """Return a query's SQL: sources read from Parquet files, every other name in `schema`.
 
-
-@cache
-def _type_of(kind: str) -> dt.DataType:
-    return DuckDBType.from_string(kind)
+    `sources` are paths, or patterns of them. How columns are found and cast is not shown.
+    """
+    return _text(_tree_of(query), {n: _parquet(sources[n]) for n in sources}, schema, candidates=())
 
 
 def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
@@ -77,23 +63,24 @@ def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
 
 
 def _text(
-    tree: sge.Query, sources: Mapping[str, str], schema: str, *, candidates: Collection[str]
+    tree: sge.Query,
+    sources: Mapping[str, sge.Table | sge.Subquery],
+    schema: str,
+    *,
+    candidates: Collection[str],
 ) -> str:
     places = {
-        name: _parquet(sources[name])
-        if name in sources
-        else ddl.candidate(name)
-        if name in candidates
-        else ddl.qualified(schema, name)
+        name: sources.get(name)
+        or (ddl.candidate(name) if name in candidates else ddl.qualified(schema, name))
         for name in bare_names(tree)
     }
     return relocate(tree, places).sql(ddl.DIALECT, pretty=True)
 
 
-def _parquet(pattern: str, function: str = "read_parquet") -> sge.Table:
-    folder, slash, files = pattern.rpartition("/")
-    pattern = f"{glob.escape(folder)}{slash}{files}"
-    return sge.Table(this=sge.func(function, sge.Literal.string(pattern), dialect=ddl.DIALECT))
+def _parquet(pattern: str) -> sge.Table:
+    return sge.Table(
+        this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=ddl.DIALECT)
+    )
 
 
 @dataclass(frozen=True)
@@ -112,15 +99,17 @@ class DuckDBBackend:
     # DuckDB spreads each query over threads itself.
     threads = 1
 
-    def __init__(self, options: DuckDBOptions, *, read_only: bool) -> None:
+    def __init__(
+        self, options: DuckDBOptions, *, sources: Mapping[str, Contract], read_only: bool
+    ) -> None:
         self.options = options
-        self.sources = find_sources(options.fixtures)
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
-        self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
-        self._connection = _connect(options, read_only=read_only)
+        self.searched = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
+        self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
+        self._sources = ParquetSources(options.fixtures, sources, self._rows)
         self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
-        self._texts: dict[tuple[ops.Node, frozenset[str]], str] = {}
+        self._texts: dict[tuple[ops.Node, frozenset[str], bool], str] = {}
         self._candidates: dict[str, Candidate] = {}
         self._published = False
 
@@ -129,44 +118,15 @@ class DuckDBBackend:
         return data_as_of(self.options.fixtures)
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return the columns that every file of a source agrees on, their rows and version.
+        """Return what the footers of a source's files say, and its values where these do not tell.
 
-        The version is a digest of paths, sizes, times and row counts.
+        The version is a digest of paths, sizes, times, row counts, and of how they are read.
         """
-        return {name: self._describe_source(name) for name in names if name in self.sources}
+        return self._sources.describe(names)
 
-    def _describe_source(self, name: str) -> Described:
-        files = files_of(self.sources[name])
-        first, *others = (self._schema_of(name, file) for file in files)
-        for file, other in zip(files[1:], others, strict=True):
-            if other != first:
-                raise SourceError(
-                    f"source {name}: its files have different columns",
-                    f"{files[0].name}: {_one_line(first)}",
-                    f"{file.name}: {_one_line(other)}",
-                )
-        counts = self._row_counts(name)
-        return Described(first, sum(counts.values()), version_of(files, counts))
-
-    def _schema_of(self, source: str, file: Path) -> ibis.Schema:
-        everything = sge.select("*").from_(_parquet(str(file)))
-        try:
-            columns = self._rows(f"DESCRIBE {everything.sql(ddl.DIALECT)}")
-        except duckdb.Error as error:
-            raise SourceError(
-                f"source {source}: {file.name} is no readable Parquet file",
-                _first_line(error),
-                str(file),
-            ) from error
-        return ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
-
-    def _row_counts(self, source: str) -> dict[str, int]:
-        """Return the rows of each of a source's files, from their footers."""
-        metadata = _parquet(self.sources[source], "parquet_file_metadata")
-        with _translated(f"read the files of {source}"):
-            return dict(
-                self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(ddl.DIALECT))
-            )
+    def changed_sources(self) -> list[str]:
+        """Return the files that were written to, replaced or removed since they were described."""
+        return self._sources.changed()
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
         """Return the columns of every relation in the schema.
@@ -178,7 +138,7 @@ class DuckDBBackend:
         found = self._versions(places, columns)
         return {
             name: Described(
-                ibis.schema({column: _type_of(kind) for column, kind in kinds.items()}),
+                ibis.schema({column: type_of(kind) for column, kind in kinds.items()}),
                 version=found.get(name),
             )
             for name, kinds in columns.items()
@@ -199,16 +159,12 @@ class DuckDBBackend:
         """Return the version of each relation; its rows are read at the place that is given."""
         found = {}
         for name, place in places.items():
-            with _translated(f"read {name}"):
+            with translated(f"read {name}"):
                 view = self._rows(ddl.definition_of_view(self.options.schema, name))
                 rows = ddl.words(*view[0]) if view else self._rows(ddl.digest_of_rows(place))
             text = f"{columns[name]} {rows}"
             found[name] = hashlib.sha256(text.encode()).hexdigest()
         return found
-
-    def changed_sources(self) -> Sequence[str]:
-        """Say which sources have other files than when they were described."""
-        return []
 
     def state(self) -> Sequence[State]:
         """Return what is recorded of the relations in the schema, by any package."""
@@ -219,16 +175,26 @@ class DuckDBBackend:
         return self._tree(query)[0].sql(ddl.DIALECT)
 
     def compile(self, query: ir.Table | sge.Query) -> str:
-        """Return the SQL of a query over this connection's sources and relations."""
-        return self._sql(query, candidates=())
+        """Return the SQL of a query over this connection's sources and relations, to be read.
 
-    def _sql(self, query: ir.Table | sge.Query, *, candidates: Collection[str]) -> str:
+        A source is its file, or a pattern of its folder: which files there are, and how their
+        columns are found and cast, is part of its version, and of what is executed.
+        """
+        return self._sql(query, candidates=(), is_executed=False)
+
+    def _sql(
+        self,
+        query: ir.Table | sge.Query,
+        *,
+        candidates: Collection[str],
+        is_executed: bool = True,
+    ) -> str:
         if not isinstance(query, ir.Table):
-            return _text(query, self.sources, self.options.schema, candidates=candidates)
+            return self._text(query, bare_names(query), candidates, is_executed=is_executed)
         tree, names = self._tree(query)
-        key = query.op(), frozenset(names.intersection(candidates))
+        key = query.op(), frozenset(names.intersection(candidates)), is_executed
         if key not in self._texts:
-            self._texts[key] = _text(tree, self.sources, self.options.schema, candidates=candidates)
+            self._texts[key] = self._text(tree, names, candidates, is_executed=is_executed)
         return self._texts[key]
 
     def _tree(self, query: ir.Table) -> tuple[sge.Query, set[str]]:
@@ -239,10 +205,26 @@ class DuckDBBackend:
             self._trees[op] = tree, bare_names(tree)
         return self._trees[op]
 
+    def _text(
+        self,
+        tree: sge.Query,
+        names: Collection[str],
+        candidates: Collection[str],
+        *,
+        is_executed: bool,
+    ) -> str:
+        sources: dict[str, sge.Table | sge.Subquery] = {}
+        for name in names:
+            if is_executed and (place := self._sources.place(name)):
+                sources[name] = place
+            elif not is_executed and (pattern := self._sources.pattern(name)):
+                sources[name] = _parquet(pattern)
+        return _text(tree, sources, self.options.schema, candidates=candidates)
+
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
         sql = self._sql(query, candidates=self._candidates)
-        with _translated(f"query {about}", sql):
+        with self._noticing(), translated(f"query {about}", sql):
             rows = self._rows(sql)
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -265,14 +247,14 @@ class DuckDBBackend:
         place = ddl.candidate(name).sql(ddl.DIALECT)
         relation = "TEMP VIEW" if kind == "view" else "TEMP TABLE"
         create = ddl.create(relation, place, self._sql(query, candidates=self._candidates))
-        with _translated(f"build {name}", create), self._transaction():
+        with self._noticing(), translated(f"build {name}", create), self._transaction():
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
             self._execute(create)
         comments = partial(
             ddl.comments, kind=kind, comment=comment, column_comments=column_comments
         )
-        definition = self.compile(query) if kind == "view" else ""
+        definition = self._sql(query, candidates=()) if kind == "view" else ""
         self._candidates[name] = Candidate(kind, definition, comments)
 
     def publish(self, publication: Publication) -> None:
@@ -280,7 +262,7 @@ class DuckDBBackend:
 
         An interrupt before it is committed leaves all as it was; one meanwhile comes too late.
         """
-        with _translated("publish"):
+        with translated("publish"):
             self._connection.begin()
             try:
                 self._publish(publication)
@@ -422,8 +404,18 @@ class DuckDBBackend:
         )
         if view == "columns":
             query = query.order_by("ordinal_position")
-        with _translated("read the catalog"):
+        with translated("read the catalog"):
             return self._rows(query.sql(ddl.DIALECT))
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Say of a statement that failed because a file is not what it was, that this is why."""
+        try:
+            yield
+        except EngineError as error:
+            if changed := self.changed_sources():
+                raise ChangedSourcesError(changed) from error
+            raise
 
     def _execute(self, sql: str) -> None:
         self._interruptible(lambda: self._connection.execute(sql))
@@ -431,78 +423,3 @@ class DuckDBBackend:
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
         return self._interruptible(lambda: self._connection.execute(sql).fetchall())
-
-
-def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    database = options.database
-    if database.stem == options.schema:
-        raise UsageError(
-            f"database {database} and schema {options.schema} have one name,"
-            " and DuckDB cannot tell which is meant",
-            hint="pass another --database or --schema",
-        )
-    if read_only and not database.exists():
-        # Nothing is published yet: an empty database says so to whoever asks.
-        database = Path(":memory:")
-    # Extensions are downloaded: none is needed, and none may be.
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        # Of new files; packs texts in one way instead of trying two, and so closes them faster.
-        "storage_compatibility_version": "v1.3.0",
-    }
-    if options.threads is not None:
-        config["threads"] = options.threads
-    if options.memory_limit is not None:
-        config["memory_limit"] = options.memory_limit
-    try:
-        if str(database) != ":memory:" and not read_only:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        in_memory = str(database) == ":memory:"
-        connection = duckdb.connect(
-            str(database), read_only=read_only and not in_memory, config=config
-        )
-    except (duckdb.Error, OSError) as error:
-        raise _unreachable(options, error) from error
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
-    # Not at every candidate's commit: closing the database writes one.
-    connection.execute("SET checkpoint_threshold = '10GB'")
-    return connection
-
-
-def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
-    message = _first_line(error)
-    if "Could not set lock" in message:
-        holder = re.search(r"held in (.+? \(PID \d+\))", message)
-        return EngineError(
-            f"another process holds {options.database}",
-            *([f"held in {holder[1]}"] if holder else [message]),
-            hint="close it, or pass another --database",
-        )
-    if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
-        return UsageError(f"DuckDB does not take these options for {options.database}", message)
-    return EngineError(
-        f"cannot open {options.database}", message, hint="pass a writable --database FILE"
-    )
-
-
-@contextmanager
-def _translated(action: str, sql: str | None = None) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
-        raise EngineError(f"DuckDB could not {action}", *facts) from error
-    except RuntimeError as error:
-        # So DuckDB calls what a signal's handler raises while a statement runs.
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def _one_line(schema: ibis.Schema) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())

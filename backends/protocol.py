@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import ibis
@@ -19,17 +19,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Contract:
+    """What marts rely on in a source: its columns, as they are to be read.
+
+    `zones` are those of the timestamps that are moments in the source: they are read as the time
+    of day there. An `optional` source may be absent.
+    """
+
+    schema: ibis.Schema
+    zones: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True)
 class Described:
     """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows do, of a published table or view with its columns and
     definition too; None where nothing says so, or nobody asked. It may change without need:
-    whoever compares it builds again then.
+    whoever compares it builds again then. `misfits` say, a line each, why columns of a source
+    cannot be read as its contract says; `schema` has the contract's types nevertheless.
     """
 
     schema: ibis.Schema
     rows: int | None = None
     version: str | None = None
+    misfits: tuple[str, ...] = ()
 
 
 Kind = Literal["table", "view", "temporary"]
@@ -101,13 +116,17 @@ class Backend(Protocol):
         """Return the date that the source data was made for, None where it does not say."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return what the catalog says of the sources that exist.
+        """Return what is found of the sources that exist, as their contracts read them.
 
-        Raises SourceError where one is there but unreadable.
+        What a source consists of is fixed by this, or by the first query that reads it: what is
+        added later is not seen. Raises SourceError where one is there but unreadable.
         """
 
-    def changed_sources(self) -> Sequence[str]:
-        """Say which of the sources that were described may have other rows by now."""
+    def changed_sources(self) -> list[str]:
+        """Return which described sources are not as they were, a line each with what changed.
+
+        To be asked right before publishing: what was built from them is then of no one state.
+        """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
         """Return what the catalog says of every relation in the schema; of some, the version."""
@@ -204,7 +223,7 @@ def bare_names(tree: sge.Query) -> set[str]:
     return named - {cte.alias for cte in tree.find_all(sge.CTE)}
 
 
-def relocate(tree: sge.Query, places: Mapping[str, sge.Table]) -> sge.Query:
+def relocate(tree: sge.Query, places: Mapping[str, sge.Table | sge.Subquery]) -> sge.Query:
     """Return the query with every bare name in `places` replaced by its place."""
 
     def move(node: sge.Expression) -> sge.Expression:

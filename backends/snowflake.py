@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
@@ -26,12 +25,14 @@ from backends.protocol import (
     EARLIER_STATE_TABLE,
     STATE_COLUMNS,
     STATE_TABLE,
+    Contract,
     Described,
     Kind,
     State,
     Statement,
     recorded,
 )
+from backends.snowflake_catalog import PUBLISHED_VERSION, VERSION, described, read_in_zones
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_sql import Namespace, compile_bare, compile_query
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
 
 CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
+NOBODY = ""
+"""The package of candidates."""
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 """A candidate this old belongs to no run that is still going on."""
 
@@ -67,9 +70,11 @@ class SnowflakeBackend:
 
     name = "snowflake"
 
-    def __init__(self, options: SnowflakeOptions, *, sources: Collection[str]) -> None:
+    def __init__(self, options: SnowflakeOptions, *, sources: Mapping[str, Contract]) -> None:
         self.options = options
-        self.sources = frozenset(sources)
+        self.sources = sources
+        self._versions: dict[str, str | None] = {}
+        """What the sources were when they were described."""
         self.threads = options.threads
         self._local = threading.local()
         self._connections: list[SnowflakeConnection] = []
@@ -78,7 +83,6 @@ class SnowflakeBackend:
         self._run_id = ""
         self._stopping = threading.Event()
         self._published = False
-        self._described: Mapping[str, Described] = {}
         self._claimed: set[str] = set()
         """The names of candidates that are recorded."""
         current = self._connection()
@@ -100,19 +104,25 @@ class SnowflakeBackend:
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
         """Return the columns, rows and versions of the sources that exist, from the catalog."""
-        found = self.catalog(self.source_namespace)
-        self._described = {name: found[name] for name in names if name in found}
-        return self._described
+        catalog = self.catalog(self.source_namespace)
+        found = {
+            name: read_in_zones(catalog[name], self.sources.get(name))
+            for name in names
+            if name in catalog
+        }
+        self._versions |= {name: table.version for name, table in found.items()}
+        return found
 
-    def changed_sources(self) -> Sequence[str]:
-        """Say which sources have another version in the catalog than when they were described."""
-        if not self._described:
+    def changed_sources(self) -> list[str]:
+        """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
+        if not any(self._versions.values()):
             return []
-        found = self.catalog(self.source_namespace)
+        catalog = self.catalog(self.source_namespace)
         return [
-            f"source {name}: its table was altered meanwhile"
-            for name, before in self._described.items()
-            if name not in found or found[name].version != before.version
+            f"source {name}: {self.source_namespace}.{name.upper()}"
+            + (" changed" if name in catalog else " is gone")
+            for name, version in self._versions.items()
+            if version is not None and (name not in catalog or catalog[name].version != version)
         ]
 
     def describe_published(
@@ -148,14 +158,7 @@ class SnowflakeBackend:
             where={"TABLE_SCHEMA": namespace.schema},
             order_by="ORDINAL_POSITION",
         )
-        types: dict[str, dict[str, dt.DataType]] = {name: {} for name in tables}
-        for row in columns:
-            found = types.setdefault(row["TABLE_NAME"], {})
-            found[row["COLUMN_NAME"].lower()] = _data_type(row)
-        return {
-            name.lower(): _described(ibis.schema(schema), tables.get(name, {}), version)
-            for name, schema in types.items()
-        }
+        return described(tables, columns, version)
 
     def state(self) -> Sequence[State]:
         """Return what is recorded of the relations in the schema, by any package."""
@@ -176,6 +179,7 @@ class SnowflakeBackend:
             source_namespace=self.source_namespace,
             namespace=self.namespace,
             aliases=aliases,
+            contracts=self.sources,
         )
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
@@ -491,43 +495,3 @@ def _create_view(place: str, query: str, candidate: Candidate) -> str:
 
 def _moment(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S")  # noqa: DTZ007  (all are UTC)
-
-
-VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
-"""What the catalog says of a table that changes with its rows."""
-PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
-"""What it says of a mart that stays as long as nobody touches it; the others change by upkeep."""
-NOBODY = ""
-"""The package of candidates."""
-
-
-def _described(
-    schema: ibis.Schema, table: Mapping[str, Any], version: tuple[str, ...] | None
-) -> Described:
-    """Return what the catalog says of a relation; a view that is a source has no version.
-
-    What a view shows changes while the catalog says nothing of it.
-    """
-    is_dated = version or (table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"])
-    text = " ".join(str(table.get(column)) for column in version or VERSION)
-    return Described(schema, table.get("ROW_COUNT"), text if is_dated else None)
-
-
-TYPES: Mapping[str, dt.DataType] = {
-    "TEXT": dt.string,
-    "FLOAT": dt.float64,
-    "DATE": dt.date,
-    "BOOLEAN": dt.boolean,
-    "TIMESTAMP_NTZ": dt.timestamp,
-    "TIMESTAMP_LTZ": dt.Timestamp(timezone="UTC"),
-    "TIMESTAMP_TZ": dt.Timestamp(timezone="UTC"),
-}
-
-
-def _data_type(row: Mapping[str, Any]) -> dt.DataType:
-    """Return Ibis's type of a column in the catalog; every whole number is an int64."""
-    if row["DATA_TYPE"] != "NUMBER":
-        return TYPES.get(row["DATA_TYPE"], dt.unknown)
-    if row["NUMERIC_SCALE"] == 0:
-        return dt.int64
-    return dt.Decimal(row["NUMERIC_PRECISION"], row["NUMERIC_SCALE"])

@@ -55,8 +55,9 @@ def _fill(backend: SnowflakeBackend, name: str, files: Sequence[Path], *, stage:
     candidate = Candidate(name, "table", "", tuple(schema.names), "", {})
     place = backend.add_candidate(candidate)
     backend.execute(ddl.create_table(place, schema), about=name, step="load")
-    for file in files:
-        put = f"PUT {ddl.literal(f'file://{file}')} {stage} AUTO_COMPRESS = FALSE"
+    for number, file in enumerate(files):
+        # A folder for each: of two files of one name, the second would be left out.
+        put = f"PUT {ddl.literal(f'file://{file}')} {stage}/{number} AUTO_COMPRESS = FALSE"
         backend.execute(put, about=name, step="load")
     backend.execute(ddl.copy_into(place, stage), about=name, step="load")
     return sum(pq.read_metadata(file).num_rows for file in files)

@@ -57,7 +57,7 @@ fixtures_option = option(
     type=click.Path(path_type=Path),
     default=BUNDLED_FIXTURES,
     metavar="DIR",
-    help="A directory with <table>.parquet or <table>/*.parquet for each source."
+    help="A directory with <table>.parquet, or Parquet files below <table>/, for each source."
     "  [default: the bundled data]",
 )
 corpus_option = option(

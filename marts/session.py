@@ -18,7 +18,7 @@ import click
 # Everything heavier is imported where it is needed: `marts --help` loads click alone.
 if TYPE_CHECKING:
     from backends.choose import Settings
-    from backends.protocol import Backend
+    from backends.protocol import Backend, Contract
     from marts.core.equivalents import Equivalent
     from marts.core.graph import Graph
     from marts.core.model import FixedAsOf, Mart
@@ -45,12 +45,23 @@ def selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
     return graph, select(graph, settings["select"], exclude=settings["exclude"])
 
 
+def contracts_of(graph: Graph) -> dict[str, Contract]:
+    """Return what engines are told of the sources: how their columns are to be read."""
+    from backends.protocol import Contract
+    from marts.core.contract import schema_of, zones_of
+
+    return {
+        name: Contract(schema_of(source.columns), zones_of(source.columns), source.optional)
+        for name, source in graph.project.sources.items()
+    }
+
+
 @contextmanager
 def connected(graph: Graph, settings: dict[str, Any], *, read_only: bool) -> Iterator[Backend]:
     """Connect to the engine that the settings name, and close it in the end."""
     from backends.choose import connect
 
-    backend = connect(engine_settings(settings), sources=graph.project.sources, read_only=read_only)
+    backend = connect(engine_settings(settings), sources=contracts_of(graph), read_only=read_only)
     try:
         yield backend
     finally:

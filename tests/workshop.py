@@ -14,7 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backends.duckdb import DuckDBBackend, DuckDBOptions
+from backends.duckdb import DuckDBBackend
+from backends.duckdb_connection import DuckDBOptions
 from marts.core.contract import schema_of
 from marts.core.graph import Graph, link, select
 from marts.core.model import FixedAsOf, Mart, Source
@@ -22,6 +23,7 @@ from marts.core.plan import Plan, Step, plan_checks, plan_run
 from marts.core.project import Project, load
 from marts.core.runner import CheckReport, Report, TableReport, run, survey
 from marts.core.text import table_of
+from marts.session import contracts_of
 
 Row = Mapping[str, object]
 
@@ -142,7 +144,8 @@ class Workshop:
     def backend(self, *, read_only: bool = False) -> Iterator[DuckDBBackend]:
         """Open the database."""
         options = DuckDBOptions(database=self.database, fixtures=self.data, threads=2)
-        backend = DuckDBBackend(options, read_only=read_only)
+        sources = contracts_of(self.graph)
+        backend = DuckDBBackend(options, sources=sources, read_only=read_only)
         try:
             yield backend
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from marts.core.errors import DefinitionError
+from marts.core.errors import DefinitionError, did_you_mean
 
 type_of = dt.dtype
 
@@ -30,7 +31,8 @@ class Column:
     `type` is Ibis's spelling. Not null unless `null`; `values` are the accepted labels;
     `at_least` and `at_most` bound the value, both inclusive. Nulls pass all but the null check.
     `moves` are words that the project's relations know: to which changes of the sources the
-    column answers.
+    column answers. `zone` is that of a source's timestamps which are moments: they are read as the
+    time of day there.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Column:
     at_least: int | None = None
     at_most: int | None = None
     moves: tuple[str, ...] = ()
+    zone: str | None = None
 
 
 def string(
@@ -144,9 +147,13 @@ def date(name: str, *, null: bool = False, moves: str | Iterable[str] = ()) -> C
     return Column(name=name, type="date", null=null, moves=_words(moves))
 
 
-def timestamp(name: str, *, null: bool = False) -> Column:
-    """Declare a timestamp without zone."""
-    return Column(name=name, type="timestamp", null=null)
+def timestamp(name: str, *, null: bool = False, zone: str | None = None) -> Column:
+    """Declare a timestamp without zone, a time of day by some calendar.
+
+    Where a source has moments instead, timestamps with a zone, `zone` says whose calendar counts,
+    as "Europe/Berlin": each is read as the time of day there. Then the source must have moments.
+    """
+    return Column(name=name, type="timestamp", null=null, zone=zone)
 
 
 def boolean(name: str, *, null: bool = False, moves: str | Iterable[str] = ()) -> Column:
@@ -192,7 +199,29 @@ def _column_flaws(column: Column) -> list[str]:
         type_of(column.type)
     except ValueError as error:
         found.append(f"column {column.name} is {column.type}: {error}")
+    if column.zone is not None and column.type != "timestamp":
+        found.append(f"column {column.name} names a zone but is {column.type}, not timestamp")
+    if column.zone is not None and not _is_zone(column.zone):
+        guess = did_you_mean(column.zone, zoneinfo.available_timezones())
+        found.append(
+            f"column {column.name}: there is no zone {column.zone}"
+            + (f"; {guess}" if guess else "")
+        )
     return found
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    # The machine's own, whichever that is, and names that engines do not know.
+    return not name.startswith(("localtime", "Factory", "posix", "right"))
+
+
+def zones_of(columns: Iterable[Column]) -> dict[str, str]:
+    """Return the zones in whose calendar columns are read, by name."""
+    return {column.name: column.zone for column in columns if column.zone is not None}
 
 
 def schema_of(columns: Iterable[Column]) -> ibis.Schema:

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import ibis
 import ibis.expr.types as ir
 
-from marts.core.contract import Column, flaws
+from marts.core.contract import Column, flaws, zones_of
 from marts.core.errors import DefinitionError, did_you_mean
 
 Severity = Literal["error", "warn"]
@@ -228,6 +228,9 @@ def mart(
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
         found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found += [
+            f"column {name} names a zone, which only a source has" for name in zones_of(columns)
+        ]
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
         if not comment:

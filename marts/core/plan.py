@@ -397,7 +397,8 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
             if not source.optional:
                 found.append(f"source {source.name}: found no such table")
             continue
-        found += [f"source {source.name}, {m}" for m in mismatches(source.columns, table.types)]
+        wrong = [*mismatches(source.columns, table.types), *table.misfits]
+        found += [f"source {source.name}, {line}" for line in wrong]
         if table.rows == 0 and not source.optional:
             found.append(f"source {source.name}: the table has no rows")
     if found:

@@ -163,7 +163,7 @@ def _related(graph: Graph, selected: Collection[str]) -> set[str]:
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
     return {
-        name: TableFacts(dict(found.schema.items()), found.rows, found.version)
+        name: TableFacts(dict(found.schema.items()), found.rows, found.version, found.misfits)
         for name, found in described.items()
     }
 

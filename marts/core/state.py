@@ -19,12 +19,14 @@ class TableFacts:
     """What an engine says of a table that exists; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows do, None where the engine does not say; of a published
-    table or view it also changes with its columns, or its definition.
+    table or view it also changes with its columns, or its definition. `misfits` say, a line each,
+    why columns of a source cannot be read as its contract says.
     """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
     version: str | None = None
+    misfits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
-"""A directory of Parquet files: both layouts, and its date."""
+"""A directory of Parquet files: what a table consists of, what is refused, and its date."""
 
 from __future__ import annotations
 
 import datetime
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backends.parquet import data_as_of, files_of, find_sources
+from backends.parquet import changed, data_as_of, files_of, find_source, find_sources
 from marts.core.errors import SourceError, UsageError
 
 
@@ -19,48 +21,176 @@ def write(*paths: Path) -> None:
         pq.write_table(pa.table({"bike": ["a"]}), path)
 
 
-def test_a_table_is_a_file_or_a_folder_of_files(tmp_path: Path) -> None:
-    write(tmp_path / "bikes.parquet", tmp_path / "orders/1.parquet", tmp_path / "orders/2.parquet")
-    (tmp_path / "dataset.json").touch()
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes/readme.txt").touch()
-    found = find_sources(tmp_path)
-    assert set(found) == {"bikes", "orders"}
-    assert files_of(found["bikes"]) == [tmp_path / "bikes.parquet"]
-    assert files_of(found["orders"]) == [
-        tmp_path / "orders/1.parquet",
-        tmp_path / "orders/2.parquet",
-    ]
+def parts(folder: Path, name: str) -> list[str]:
+    """Return the files of a table, relative to the folder of all tables."""
+    table = find_source(folder, name)
+    assert table is not None
+    return [str(Path(file.path).relative_to(folder)) for file in files_of(table)]
 
 
-def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "data/bikes.parquet")
-    monkeypatch.chdir(tmp_path)
-    assert find_sources(Path("data")) == {"bikes": str(tmp_path / "data/bikes.parquet")}
+@pytest.mark.parametrize(
+    ("there", "read"),
+    [
+        (["bikes.parquet"], ["bikes.parquet"]),
+        (["bikes.PARQUET"], ["bikes.PARQUET"]),
+        (["BIKES.parq"], ["BIKES.parq"]),
+        (["bikes/2.parquet", "bikes/1.Parquet", "bikes/3.pq"], None),
+        (["bikes.parquet/part-0.snappy.parquet", "bikes.parquet/_SUCCESS"], ["bikes.parquet/part"]),
+        (["bikes/1.parquet", "bikes/a/b/c/2.parquet", "bikes/y=2025/m=1/3.parquet"], None),
+        (["bikes/1.parquet", "bikes/._1.parquet", "bikes/_tmp.parquet"], ["bikes/1.parquet"]),
+        (["bikes/1.parquet", "bikes/.git/2.parquet", "bikes/_log/3.parquet"], ["bikes/1.parquet"]),
+        (["bikes/1.parquet", "bikes/1.parquet.crc", "bikes/x.csv"], ["bikes/1.parquet"]),
+        (["bikes/part.parquet/1.parquet"], ["bikes/part.parquet/1.parquet"]),
+        (["bikes.parquet", "bikes/readme.txt"], ["bikes.parquet"]),
+        (["bikes.parquet", "_bikes/1.parquet", ".bikes.parquet"], ["bikes.parquet"]),
+        (["bikes.parquet", "bikes.csv", "bikes_old/1.parquet"], ["bikes.parquet"]),
+        (["bikes/ü [1] {a,b}*?.parquet"], ["bikes/ü [1] {a,b}*?.parquet"]),
+    ],
+)
+def test_what_a_table_consists_of(there: list[str], read: list[str] | None, tmp_path: Path) -> None:
+    write(*(tmp_path / name for name in there))
+    found = parts(tmp_path, "bikes")
+    expected = sorted(there) if read is None else read
+    assert len(found) == len(expected)
+    assert all(map(str.startswith, found, expected))
 
 
-def test_a_table_in_both_forms_is_refused_with_both(tmp_path: Path) -> None:
-    write(tmp_path / "bikes.parquet", tmp_path / "bikes/1.parquet")
+@pytest.mark.parametrize("there", [[], ["bikes/readme.txt"], ["bikes/_1.parquet"], ["bikes.csv"]])
+def test_a_table_without_files_is_absent(there: list[str], tmp_path: Path) -> None:
+    write(*(tmp_path / name for name in there))
+    assert find_source(tmp_path, "bikes") is None
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        ["bikes.parquet", "bikes/1.parquet"],
+        ["bikes.parquet", "bikes.PARQUET"],
+        ["bikes.parquet", "bikes.pq"],
+        ["bikes.parquet", "Bikes.parquet"],
+        ["bikes/1.parquet", "BIKES/1.parquet"],
+        ["bikes/1.parquet", "bikes.parquet/1.parquet"],
+    ],
+)
+def test_a_table_in_two_forms_is_refused_with_both(there: list[str], tmp_path: Path) -> None:
+    write(*(tmp_path / name for name in there))
     with pytest.raises(SourceError) as caught:
-        find_sources(tmp_path)
+        find_source(tmp_path, "bikes")
+    places = sorted(str(tmp_path / name.removesuffix("/1.parquet")) for name in there)
     assert str(caught.value).splitlines() == [
         "bikes is there twice",
-        f"  {tmp_path}/bikes.parquet",
-        f"  {tmp_path}/bikes/*.parquet",
+        *(f"  {place}" for place in places),
         "hint: remove one",
     ]
+
+
+def _link(path: str, target: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).symlink_to(target)
+
+    return make
+
+
+REFUSED = {
+    "dangling file": (_link("bikes.parquet", "/nowhere/x"), "bikes.parquet", "leads nowhere"),
+    "dangling folder": (_link("bikes", "/nowhere"), "bikes", "leads nowhere"),
+    "dangling part": (_link("bikes/b.parquet", "gone"), "b.parquet", "leads nowhere"),
+    "dangling folder of parts": (_link("bikes/2025", "gone"), "2025", "leads nowhere"),
+    "link to itself": (_link("bikes.parquet", "bikes.parquet"), "bikes.parquet", "nowhere"),
+    "link back": (_link("bikes/again", "."), "again", "leads back"),
+    "link far back": (_link("bikes/again", ".."), "again", "leads back"),
+    "one file twice": (_link("bikes/b.parquet", "a.parquet"), "b.parquet", "one file twice"),
+    "one folder twice": (_link("bikes/c", "2024"), "c/x.parquet", "one file twice"),
+    "no suffix": (lambda f: write(f / "bikes/000000_0"), "000000_0", "does not end in .parquet"),
+    "table without suffix": (lambda f: write(f / "bikes"), "bikes", "does not end in .parquet"),
+    "pipe": (lambda f: os.mkfifo(_made(f / "bikes") / "b.parquet"), "b.parquet", "is not a file"),
+    "odd name": (
+        lambda f: (_made(f / "bikes") / os.fsdecode(b"\xff.parquet")).touch(),
+        "bikes/",
+        "not UTF-8",
+    ),
+}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize(("spoil", "named", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_a_part_is_refused(
+    spoil: Callable[[Path], None], named: str, reason: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "others/1.parquet")
+    if reason in ("leads back", "one file twice") or named in ("b.parquet", "000000_0", "bikes/"):
+        write(tmp_path / "bikes/a.parquet", tmp_path / "bikes/2024/x.parquet")
+    spoil(tmp_path)
+    with pytest.raises(SourceError) as caught:
+        parts(tmp_path, "bikes")
+    assert reason in str(caught.value)
+    assert named in str(caught.value)
+    assert find_source(tmp_path, "others") == tmp_path / "others"
+
+
+def test_links_to_files_and_folders_elsewhere_are_data(tmp_path: Path) -> None:
+    write(tmp_path / "lake/2024/1.parquet", tmp_path / "lake/2.parquet")
+    folder = _made(tmp_path / "data")
+    _made(folder / "bikes")
+    (folder / "bikes/a").symlink_to(tmp_path / "lake/2024")
+    (folder / "bikes/b.parquet").symlink_to(tmp_path / "lake/2.parquet")
+    (folder / "shops").symlink_to(tmp_path / "lake")
+    assert parts(folder, "bikes") == ["bikes/a/1.parquet", "bikes/b.parquet"]
+    assert parts(folder, "shops") == ["shops/2.parquet", "shops/2024/1.parquet"]
+
+
+def test_all_tables_are_found_by_lower_case_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data/Bikes.parquet", tmp_path / "data/orders/1.parquet")
+    (tmp_path / "data/dataset.json").touch()
+    (tmp_path / "data/empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_sources(Path("data")) == {
+        "bikes": tmp_path / "data/Bikes.parquet",
+        "orders": tmp_path / "data/orders",
+    }
+
+
+def test_folders_of_values_belong_to_the_files_below_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "status=declined"
+    write(folder / "bikes/y=2025/name=a%2Fb/at=__HIVE_DEFAULT_PARTITION__/=x/1.parquet")
+    (file,) = files_of(folder / "bikes")
+    assert file.keys == (("y", "2025"), ("name", "a/b"), ("at", None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        write,
+        lambda file: file.write_bytes(file.read_bytes()),
+        lambda file: file.rename(file.with_suffix(".old")),
+        lambda file: (file.rename(file.with_suffix(".old")), file.mkdir()),
+        lambda file: (file.rename(file.with_suffix(".x")), file.symlink_to(file.with_suffix(".x"))),
+    ],
+    ids=["written", "same bytes", "gone", "a folder", "a link to it"],
+)
+def test_files_that_changed_are_named(change: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path / "bikes/1.parquet", tmp_path / "bikes/2.parquet")
+    files = files_of(tmp_path / "bikes")
+    assert not list(changed(files))
+    write(tmp_path / "bikes/3.parquet")
+    assert not list(changed(files))
+    change(tmp_path / "bikes/2.parquet")
+    (line,) = changed(files)
+    assert line.startswith(f"{tmp_path}/bikes/2.parquet ")
 
 
 @pytest.mark.parametrize("name", ["missing", "a_file"])
 def test_what_is_no_directory_is_the_callers_slip(name: str, tmp_path: Path) -> None:
     (tmp_path / "a_file").touch()
     with pytest.raises(UsageError, match=f"there is no directory .*{name}"):
-        find_sources(tmp_path / name)
-
-
-def test_an_empty_directory_has_no_tables(tmp_path: Path) -> None:
-    assert find_sources(tmp_path) == {}
+        find_source(tmp_path / name, "bikes")
 
 
 def test_data_may_say_its_date(tmp_path: Path) -> None:
@@ -71,7 +201,10 @@ def test_data_may_say_its_date(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '"2025-06-30"', '{"as_of": null}', '{"as_of": "30.6.2025"}', "null"],
+    [
+        *("", "{", "[]", "{}", '"2025-06-30"', '{"as_of": null}', '{"as_of": "30.6.2025"}', "null"),
+        "[" * 100_000,
+    ],
 )
 def test_a_broken_date_is_refused_with_the_form(text: str, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(text, "utf-8")
@@ -80,7 +213,17 @@ def test_a_broken_date_is_refused_with_the_form(text: str, tmp_path: Path) -> No
     assert caught.value.hint == 'as {"as_of": "2025-06-30"}'
 
 
-def test_a_date_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "dataset.json").write_bytes('{"as_of": "2025-06-30"}'.encode("utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_date_in_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_bytes('{"as_of": "2025-06-30"}'.encode(encoding))
     with pytest.raises(SourceError, match="does not say the data's date"):
+        data_as_of(tmp_path)
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, lambda file: file.symlink_to("nowhere")])
+def test_a_date_that_cannot_be_read_is_refused(
+    spoil: Callable[[Path], None], tmp_path: Path
+) -> None:
+    spoil(tmp_path / "dataset.json")
+    with pytest.raises(SourceError, match=r"cannot read .*dataset\.json"):
         data_as_of(tmp_path)

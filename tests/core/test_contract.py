@@ -19,6 +19,7 @@ from marts.core.contract import (
     flaws,
     mismatches,
     schema_of,
+    zones_of,
 )
 from marts.core.errors import DefinitionError
 
@@ -73,6 +74,20 @@ def test_every_kind_of_column_has_a_type() -> None:
         ([string("Ab")], ["Ab"], "column Ab is not a lower-case name"),
         ([string("zwölf")], ["zwölf"], "column zwölf is not a lower-case name"),
         ([string("2nd")], ["2nd"], "column 2nd is not a lower-case name"),
+        (
+            [timestamp("a", zone="Europe/Berln")],
+            ["a"],
+            "column a: there is no zone Europe/Berln; did you mean Europe/Berlin?",
+        ),
+        *(
+            ([timestamp("a", zone=zone)], ["a"], f"column a: there is no zone {zone}")
+            for zone in ("", "Europe", "/etc/localtime", "../UTC", "localtime", "posix/UTC", "+01")
+        ),
+        (
+            [Column(name="a", type="date", zone="UTC")],
+            ["a"],
+            "column a names a zone but is date, not timestamp",
+        ),
     ],
 )
 def test_a_flaw_is_named(columns: list[Column], grain: list[str], flaw: str) -> None:
@@ -87,7 +102,9 @@ def test_all_flaws_are_named_at_once() -> None:
 
 def test_a_sound_contract_has_no_flaws() -> None:
     columns = [*KINDS, int64("one", at_least=1, at_most=1), string("kind", values=["a"])]
+    columns += [timestamp("seen_at", zone="Europe/Berlin"), timestamp("at", zone="UTC")]
     assert flaws(columns, ["name", "sold_on"]) == []
+    assert zones_of(columns) == {"seen_at": "Europe/Berlin", "at": "UTC"}
 
 
 def test_a_decimal_that_no_engine_has_is_a_flaw() -> None:

@@ -93,6 +93,11 @@ MARTS = {
                 kee: a slip
             '''
     """,
+    "column at names a zone, which only a source has": """
+        @mart(grain="key", columns=[KEY, timestamp("at", zone="UTC")])  # here
+        def m(s):
+            "M."
+    """,
     "parameter s=None is not a plain name": """
         @mart(grain="key", columns=[KEY])  # here
         def m(s=None):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import BUNDLED, Marts
@@ -91,6 +92,11 @@ def assert_says(printed: str, *parts: str) -> None:
         rest = rest.partition(part)[2]
 
 
+def _twice(file: Path, name: str) -> None:
+    table = pq.read_table(file)
+    pq.write_table(table.append_column(name.upper(), table[name]), file)
+
+
 UNFIT = {
     "missing file": (
         lambda data: (data / "dim_merchant_category.parquet").unlink(),
@@ -110,6 +116,34 @@ UNFIT = {
             "source fct_transactions, column transaction_amount: ",
             "expected decimal(10, 2), found float64",
         ],
+    ),
+    "number too wide": (
+        lambda data: edit(
+            data,
+            "dim_customer",
+            "SELECT * REPLACE (credit_limit::DECIMAL(38, 2) + 1e8::DECIMAL(38, 2) AS credit_limit)"
+            " FROM this",
+        ),
+        [
+            "source dim_customer, column credit_limit: expected decimal(10, 2), found",
+            "decimal(38, 2) with 2,",
+            " values that do not fit, such as 1000",
+        ],
+    ),
+    "zone that nobody declared": (
+        lambda data: edit(
+            data,
+            "fct_transactions",
+            "SELECT * REPLACE (transaction_date::TIMESTAMPTZ AS transaction_date) FROM this",
+        ),
+        [
+            "source fct_transactions, column transaction_date: expected timestamp",
+            "found timestamp with a zone: declare whose calendar counts",
+        ],
+    ),
+    "column twice": (
+        lambda data: _twice(data / "fct_transactions.parquet", "status"),
+        ["source fct_transactions, column status: found status and STATUS in fct_transactions."],
     ),
     "empty table": (
         lambda data: edit(data, "dim_customer", "FROM this LIMIT 0"),
@@ -144,6 +178,22 @@ UNREADABLE = {
     "table twice": (
         _put_twice,
         ["dim_customer is there twice", "dim_customer.parquet", "hint: remove one"],
+    ),
+    "dangling link": (
+        lambda data: (data / "churn_predictions.parquet").symlink_to("/nowhere"),
+        ["cannot read ", "churn_predictions.parquet", "it is a link that leads nowhere", "hint: "],
+    ),
+    "table without suffix": (
+        lambda data: (data / "dim_customer.parquet").rename(data / "dim_customer"),
+        ["cannot read ", "dim_customer", "its name does not end in .parquet"],
+    ),
+    "date is a folder": (
+        lambda data: ((data / "dataset.json").unlink(), (data / "dataset.json").mkdir()),
+        ["cannot read data/dataset.json", "Is a directory"],
+    ),
+    "date with a byte-order mark": (
+        lambda data: (data / "dataset.json").write_text('{"as_of": "2025-06-30"}', "utf-8-sig"),
+        ["data/dataset.json does not say the data's date", "BOM", "hint: "],
     ),
     "no date": (
         lambda data: (data / "dataset.json").write_text("{}"),

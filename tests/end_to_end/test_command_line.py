@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -255,6 +255,17 @@ def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path
     assert len(statements) == len(MARTS)
     assert "read_parquet(" in done.stdout.lower()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [lambda _: None, Path.mkdir], ids=["no folder", "empty folder"])
+def test_compile_needs_no_data(make: Callable[[Path], None], marts: Marts, tmp_path: Path) -> None:
+    make(tmp_path / "data")
+    done = marts("compile", "--fixtures", "data", "--as-of", "2025-06-30")
+    assert done.returncode == DONE, done.stderr
+    for source in (*SOURCES, "churn_predictions"):
+        assert f"'{tmp_path}/data/{source}.parquet'" in done.stdout
+    of_snowflake = marts("compile", "--dialect", "snowflake", "--as-of", "2025-06-30").stdout
+    assert done.stdout.count(" JOIN ") == of_snowflake.count(" JOIN ")
 
 
 def test_compile_writes_files_of_the_other_dialect(marts: Marts, tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_part_files_and_an_optional_table(account: Account, tmp_path: Path) -> N
     tables = star(HISTORY | {"c2": [("2025-06-03", "7")]}, churn={"c1": 12.5})
     facts = tables.pop("fct_transactions")
     data = write(tmp_path / "data", tables)
-    (data / "fct_transactions").mkdir()
     for number in range(facts.num_rows):
-        file = data / f"fct_transactions/part {number}.parquet"
+        file = data / f"fct_transactions/{number % 2}/part {number // 2}.PARQUET"
+        file.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(facts.slice(number, 1), file)
     done = load(account, "PARTS", data)
     assert done.returncode == DONE, done.stderr

@@ -1,0 +1,447 @@
+"""How DuckDB reads sources: contract columns of a fixed list of Parquet files, by name.
+
+A source is looked at once, when it is first needed; its files are then fixed. In a query it is a
+subquery that selects the contract's columns, cast only where a file's type is another. Files whose
+types differ are read apart. Columns that no contract names are never looked at.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import ibis
+import sqlglot.expressions as sge
+
+from backends.duckdb_types import (
+    DIALECT,
+    Physical,
+    always_fits,
+    does_not_fit,
+    folder_value,
+    is_in_nanoseconds,
+    misfit,
+    physical,
+    proven_by_range,
+    reading,
+)
+from backends.parquet import DataFile, changed, digest_of, files_of, find_source, pattern_of
+from backends.protocol import Contract, Described
+from marts.core.errors import SourceError
+
+FILE, FOLDER_OF = "marts: file", "marts: folder of"
+"""Columns of a file's path, where folders have values."""
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
+
+Columns = tuple[tuple[Physical, ...], ...]
+"""Of each column of a contract, those of a file that match its name."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source as it was found: its files, what is said of it, and the query that reads it."""
+
+    path: Path
+    files: tuple[DataFile, ...]
+    described: Described
+    query: sge.Query
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one source that are read alike."""
+
+    files: tuple[DataFile, ...]
+    columns: Columns
+
+
+class ParquetSources:
+    """The sources in a folder, each looked at when it is first asked for."""
+
+    def __init__(self, folder: Path, contracts: Mapping[str, Contract], rows: Rows) -> None:
+        self.folder = folder
+        self.contracts = contracts
+        self._rows = rows
+        self._found: dict[str, Source | None] = {}
+
+    def describe(self, names: Iterable[str]) -> dict[str, Described]:
+        """Return what is said of the sources that are there."""
+        found = {name: self._source(name) for name in names}
+        return {name: source.described for name, source in found.items() if source}
+
+    def place(self, name: str) -> sge.Subquery | None:
+        """Return what stands for a source in a query; None where it is none, or is not there.
+
+        Raises SourceError where it cannot be read as its contract says.
+        """
+        source = self._source(name)
+        if source is None:
+            return None
+        if source.described.misfits:
+            raise SourceError(f"source {name} does not fit its contract", *source.described.misfits)
+        return sge.Subquery(this=source.query)
+
+    def pattern(self, name: str) -> str | None:
+        """Return a source's file, or a pattern of its folder, to be read by people."""
+        source = self._source(name)
+        return pattern_of(source.path) if source else None
+
+    def changed(self) -> list[str]:
+        """Return a line for each file that is not as it was when its source was looked at."""
+        return [
+            f"source {name}: {line}"
+            for name, source in self._found.items()
+            if source
+            for line in changed(source.files)
+        ]
+
+    def _source(self, name: str) -> Source | None:
+        if name not in self.contracts:
+            return None
+        if name not in self._found:
+            path = find_source(self.folder, name)
+            reader = path and _Reader(name, path, self.contracts[name], self._rows)
+            self._found[name] = reader.read() if reader else None
+        return self._found[name]
+
+
+class _Reader:
+    """One look at one source."""
+
+    def __init__(self, name: str, path: Path, contract: Contract, rows: Rows) -> None:
+        self.name = name
+        self.path = path
+        self.schema = contract.schema
+        self.zones = contract.zones
+        self._rows = rows
+        self.files = tuple(files_of(path))
+        """As they are before anything is read from them."""
+
+    def read(self) -> Source:
+        """Look at the footers, and at values where these do not tell."""
+        parts = self._parts()
+        folders = self._folders(parts)
+        misfits = [*self._misfits(parts), *self._unreadable_folders(folders)]
+        if not misfits:
+            misfits = [line for part in parts for line in self._values_that_do_not_fit(part)]
+        missing = [
+            name
+            for number, name in enumerate(self.schema)
+            if name not in folders and not any(part.columns[number] for part in parts)
+        ]
+        there = ibis.schema({n: kind for n, kind in self.schema.items() if n not in missing})
+        query = self._query(parts, folders) if not misfits and not missing else sge.select("*")
+        rows = self._row_counts()
+        described = Described(
+            there,
+            sum(rows.values()),
+            digest_of(self.files, sorted(rows.items()), *self._expressions(parts, folders)),
+            tuple(misfits),
+        )
+        return Source(self.path, self.files, described, query)
+
+    # Footers
+
+    def _parts(self) -> list[Part]:
+        """Return the files, those together that spell and type the contract's columns alike."""
+        columns = self._columns()
+        alike: defaultdict[Columns, list[DataFile]] = defaultdict(list)
+        for file in self.files:
+            found = columns[file.path]
+            alike[tuple(_matches(name, found) for name in self.schema)].append(file)
+        return [Part(tuple(files), matches) for matches, files in alike.items()]
+
+    def _columns(self) -> dict[str, list[Physical]]:
+        """Return the columns of each file, those within nested ones aside."""
+        words = ("name", "type", "converted_type", "logical_type", "precision", "scale")
+        rows = self._footers(
+            "parquet_schema", "file_name", "num_children", *words, "duckdb_type", by="column_id"
+        )
+        found: dict[str, list[Physical]] = {file.path: [] for file in self.files}
+        below = Counter[str]()
+        for file, children, name, stored, converted, logical, precision, scale, read in rows:
+            if file not in below:
+                below[file] = 0  # the root
+                continue
+            if below[file]:
+                below[file] += (children or 0) - 1
+                continue
+            below[file] = children or 0
+            found[file].append(
+                physical(
+                    name,
+                    stored=stored,
+                    converted=converted,
+                    logical=logical,
+                    digits=(precision, scale),
+                    read=None if children else read,
+                )
+            )
+        return found
+
+    def _row_counts(self) -> dict[str, int]:
+        return dict(self._footers("parquet_file_metadata", "file_name", "num_rows"))
+
+    def _footers(
+        self, function: str, *columns: str, by: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Read all files' footers; the first column is the file, and tells that all are there."""
+
+        def read(files: Sequence[DataFile]) -> list[tuple[Any, ...]]:
+            query = sge.select(*columns).from_(_call(function, files))
+            return self._rows((query.order_by(by) if by else query).sql(DIALECT))
+
+        try:
+            rows = read(self.files)
+        except duckdb.Error:
+            for file in self.files:
+                try:
+                    read([file])
+                except duckdb.Error as error:
+                    raise SourceError(
+                        f"source {self.name}: {Path(file.path).name} is no readable Parquet file",
+                        str(error).strip().partition("\n")[0],
+                        file.path,
+                    ) from error
+            raise
+        if {row[0] for row in rows} != {file.path for file in self.files}:
+            raise SourceError(f"source {self.name}: its files changed while they were read")
+        return rows
+
+    # What does not fit
+
+    def _misfits(self, parts: Sequence[Part]) -> Iterator[str]:
+        """Yield what types and names of columns tell."""
+        for number, (name, kind) in enumerate(self.schema.items()):
+            is_somewhere = any(part.columns[number] for part in parts)
+            for part in parts:
+                match part.columns[number]:
+                    case ():
+                        if is_somewhere:
+                            where = self._where(part)
+                            yield f"column {name}: expected {kind}, found no such column{where}"
+                    case (column,):
+                        if line := misfit(column, kind, self.zones.get(name)):
+                            yield f"column {name}: {line}{self._where(part)}"
+                    case several:
+                        spelled = " and ".join(column.name for column in several)
+                        yield f"column {name}: found {spelled}{self._where(part, always=True)}"
+
+    def _where(self, part: Part, *, always: bool = False) -> str:
+        """Return which files are meant, where a source has several."""
+        if len(self.files) == 1 and not always:
+            return ""
+        first, *others = part.files
+        relative = Path(first.path).relative_to(self.path.parent).as_posix()
+        return f" in {relative}" + (f" and {len(others)} more" if others else "")
+
+    def _values_that_do_not_fit(self, part: Part) -> Iterator[str]:
+        """Yield the columns with values that a cast would change, with their count."""
+        doubtful = [
+            (name, column, kind)
+            for (name, kind), (column,) in self._read_from_files(part)
+            if not always_fits(column, kind, self.zones.get(name))
+        ]
+        proven = self._proven(part, doubtful)
+        doubtful = [each for each in doubtful if each[0] not in proven]
+        counts = list(self._counted(part, doubtful)) + [
+            (name, column, kind, *_cut_digits(part.files, column.name))
+            for (name, kind), (column,) in self._read_from_files(part)
+            if is_in_nanoseconds(column)
+        ]
+        for name, column, kind, count, example in counts:
+            if count:
+                values = "1 value that does" if count == 1 else f"{count:,} values that do"
+                yield (
+                    f"column {name}: expected {kind}, found {column.said} with {values} not fit,"
+                    f" such as {example}{self._where(part)}"
+                )
+
+    def _read_from_files(
+        self, part: Part
+    ) -> Iterator[tuple[tuple[str, Any], tuple[Physical, ...]]]:
+        pairs = zip(self.schema.items(), part.columns, strict=True)
+        return ((column, matches) for column, matches in pairs if len(matches) == 1)
+
+    def _proven(self, part: Part, doubtful: Sequence[tuple[str, Physical, Any]]) -> set[str]:
+        """Return the columns whose every value fits as the files' statistics tell."""
+        if not doubtful:
+            return set()
+        by_name = {column.name: (name, column, kind) for name, column, kind in doubtful}
+        words = ("path_in_schema", "stats_min_value", "stats_max_value")
+        counts = ("stats_null_count", "num_values")
+        query = sge.select(*words, *counts).from_(_call("parquet_metadata", part.files))
+        query = query.where(sge.column("path_in_schema").isin(*by_name))
+        doubted = set()
+        for path, low, high, nulls, values in self._rows(query.sql(DIALECT)):
+            name, column, kind = by_name[path]
+            is_known = low is not None and high is not None
+            if nulls != values and not (is_known and proven_by_range(column, kind, low, high)):
+                doubted.add(name)
+        return {name for name, _, _ in doubtful} - doubted
+
+    def _counted(
+        self, part: Part, doubtful: Sequence[tuple[str, Physical, Any]]
+    ) -> Iterator[tuple[str, Physical, Any, int, object]]:
+        """Count, in one scan, the values that do not fit, and take one of each column."""
+        if not doubtful:
+            return
+        found = list[sge.Expr]()
+        for _, column, kind in doubtful:
+            value = sge.column(column.name, quoted=True)
+            condition = sge.Where(this=does_not_fit(column, kind))
+            count, least = (
+                sge.Filter(this=aggregate, expression=condition.copy())
+                for aggregate in (sge.Count(this=sge.Star()), sge.Min(this=value))
+            )
+            found += [count, sge.Cast(this=least, to=_TEXT)]
+        (row,) = self._rows(sge.select(*found).from_(_read(part.files)).sql(DIALECT))
+        for number, (name, column, kind) in enumerate(doubtful):
+            yield name, column, kind, row[2 * number], row[2 * number + 1]
+
+    # Folders that have values
+
+    def _folders(self, parts: Sequence[Part]) -> dict[str, dict[str, str | None]]:
+        """Return the values, by file, of columns that no file has, and every file's folders do."""
+        found: dict[str, dict[str, str | None]] = {}
+        for number, name in enumerate(self.schema):
+            if any(part.columns[number] for part in parts):
+                continue
+            values = {
+                file.path: [value for key, value in file.keys if _is(name, key)]
+                for file in self.files
+            }
+            if any(values.values()):
+                found[name] = {path: each[0] for path, each in values.items() if len(each) == 1}
+        return found
+
+    def _unreadable_folders(self, folders: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:
+        for name, values in folders.items():
+            kind = self.schema[name]
+            for file in self.files:
+                folder = Path(file.path).relative_to(self.path.parent).parent.as_posix()
+                if file.path not in values:
+                    yield f"column {name}: not one folder {name}=… above {file.path}"
+                elif folder_value(values[file.path], kind, self.zones.get(name)) is None:
+                    yield f"column {name}: expected {kind}, found the folder {folder}"
+
+    # The query
+
+    def _query(
+        self, parts: Sequence[Part], folders: Mapping[str, Mapping[str, str | None]]
+    ) -> sge.Query:
+        read = [self._query_of(part, folders) for part in parts]
+        return reduce(lambda one, other: sge.union(one, other, distinct=False, copy=False), read)
+
+    def _query_of(self, part: Part, folders: Mapping[str, Mapping[str, str | None]]) -> sge.Query:
+        selected = [
+            _named(reading(matches[0], kind, self.zones.get(name)), name)
+            if matches
+            else sge.column(name, quoted=True)
+            for (name, kind), matches in zip(self.schema.items(), part.columns, strict=True)
+        ]
+        if not folders:
+            return sge.select(*selected).from_(_read(part.files))
+        rows = [
+            (
+                sge.Literal.string(file.path),
+                *(self._folder_value(name, values[file.path]) for name, values in folders.items()),
+            )
+            for file in part.files
+        ]
+        columns = [sge.to_identifier(name, quoted=True) for name in (FOLDER_OF, *folders)]
+        values = sge.Values(
+            expressions=[sge.Tuple(expressions=list(row)) for row in rows],
+            alias=sge.TableAlias(this=sge.to_identifier("folders"), columns=columns),
+        )
+        paths = (sge.column(name, quoted=True) for name in (FILE, FOLDER_OF))
+        return (
+            sge.select(*selected)
+            .from_(_read(part.files, with_path=True))
+            .join(values, on=sge.EQ(this=next(paths), expression=next(paths)))
+        )
+
+    def _folder_value(self, name: str, text: str | None) -> sge.Expression:
+        return cast("sge.Expression", folder_value(text, self.schema[name], self.zones.get(name)))
+
+    def _expressions(
+        self, parts: Sequence[Part], folders: Mapping[str, object]
+    ) -> Iterator[object]:
+        """Yield how columns are read: with another contract, unchanged files are another source."""
+        yield [(name, str(kind), self.zones.get(name)) for name, kind in self.schema.items()]
+        yield [part.columns for part in parts]
+        yield sorted(folders)
+
+
+_TEXT_LITERAL = "'(?:[^']|'')*'"
+_TEXT = sge.DataType.build("TEXT", dialect=DIALECT)
+
+
+def _is(name: str, spelled: str) -> bool:
+    # Of ASCII alone: other letters have lower-case forms in it (the sign of kelvin is one).
+    return spelled.isascii() and spelled.lower() == name
+
+
+def _matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
+    """Return the columns that a contract's column may mean.
+
+    Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
+    """
+    found = tuple(column for column in columns if _is(name, column.name))
+    stem = re.sub(r"(_\d+)+$", "", name)
+    twice = tuple(column for column in columns if _is(stem, column.name))
+    return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
+
+
+def _named(value: sge.Expr, name: str) -> sge.Expr:
+    if isinstance(value, sge.Column) and value.name == name:
+        return value
+    return sge.alias_(value, name, quoted=True)
+
+
+def shortened(sql: str) -> str:
+    """Return a statement with the first alone of a long list of files."""
+    return re.sub(
+        rf"(READ_PARQUET\(\s*\[\s*{_TEXT_LITERAL})(,\s*{_TEXT_LITERAL}){{3,}}", r"\1, …", sql
+    )
+
+
+def _call(function: str, files: Iterable[DataFile], **settings: object) -> sge.Table:
+    """Return the call of a table function on files, none of whose names is taken for a pattern."""
+    paths = [sge.Literal.string(glob.escape(file.path)) for file in files]
+    words = [
+        sge.EQ(this=sge.to_identifier(word), expression=sge.convert(value))
+        for word, value in settings.items()
+    ]
+    return sge.Table(this=sge.func(function, sge.Array(expressions=paths), *words, dialect=DIALECT))
+
+
+def _read(files: Iterable[DataFile], *, with_path: bool = False) -> sge.Table:
+    more = {"filename": FILE} if with_path else {}
+    return _call("read_parquet", files, hive_partitioning=False, **more)
+
+
+def _cut_digits(files: Iterable[DataFile], column: str) -> tuple[int, object]:
+    """Return how many moments have digits that DuckDB cuts as it reads them, and one of these."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    count, example = 0, None
+    for file in files:
+        for batch in pq.ParquetFile(file.path).iter_batches(columns=[column]):
+            digits = batch.column(0).cast(pa.int64())
+            is_cut = pc.not_equal(digits, pc.multiply(pc.divide(digits, 1_000), 1_000))
+            if found := batch.column(0).filter(is_cut):
+                utc = found.cast(pa.timestamp("ns")).cast(pa.string())
+                count, example = count + len(found), utc[0].as_py()
+    return count, example

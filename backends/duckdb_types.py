@@ -1,0 +1,293 @@
+"""Which types of a Parquet file can be read as those of a contract: always, or if values fit.
+
+Nothing is rounded, cut or guessed. A value fits if it is the same when it is cast and cast back.
+
+| in the file | in the contract | read |
+|---|---|---|
+| whole number, decimal | whole number, decimal | no more digits: always; else if all fit |
+| whole number | float64 | up to 32 bits: always; else if all fit |
+| float16, float32, float64 | float64 | always |
+| date | date, timestamp | always |
+| timestamp in s, ms, us | timestamp | always |
+| timestamp in ns | timestamp | if all fit: no digit is finer than a microsecond |
+| timestamp | date | if all fit: midnights |
+| timestamp with a zone, INT96 | timestamp of a declared zone | as its time of day; ns if all fit |
+| text, JSON, categories | string | always |
+| boolean | boolean | always |
+| nothing but nulls, without a type | anything | always |
+
+All else is refused: numbers as text, fractions in floats for exact numbers, flags as numbers, bytes
+for text, more than 38 digits (which DuckDB reads as floats), zones that nobody declared.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+import ibis.expr.datatypes as dt
+import sqlglot.expressions as sge
+from ibis.backends.sql.datatypes import DuckDBType
+
+DIALECT = "duckdb"
+
+NANOSECONDS = 9
+EXACT_IN_A_FLOAT = 2**53
+
+
+@dataclass(frozen=True)
+class Physical:
+    """A column of a file, as it spells it; `sql` is the type that DuckDB reads, `said` is ours.
+
+    A column without a type (nested, or beyond DuckDB) has the kind "other".
+    """
+
+    name: str
+    kind: str
+    sql: str
+    said: str
+
+    @property
+    def type(self) -> dt.DataType:
+        """The type as Ibis has it."""
+        return type_of(self.sql)
+
+
+@cache
+def type_of(kind: str) -> dt.DataType:
+    """Return Ibis's type of DuckDB's words for it."""
+    return DuckDBType.from_string(kind)
+
+
+KINDS: tuple[tuple[str, Callable[[dt.DataType], bool]], ...] = (
+    ("boolean", lambda t: t.is_boolean()),
+    ("whole", lambda t: t.is_integer()),
+    ("decimal", lambda t: t.is_decimal()),
+    ("float", lambda t: t.is_floating()),
+    ("text", lambda t: t.is_string() or t.is_json()),
+    ("date", lambda t: t.is_date()),
+    ("moment", lambda t: getattr(t, "timezone", None) is not None),
+    ("timestamp", lambda t: t.is_timestamp()),
+    ("other", lambda _: True),
+)
+
+
+@cache
+def kind_of(kind: dt.DataType) -> str:
+    """Return the kind of a type, of which there are fewer."""
+    return next(name for name, holds in KINDS if holds(kind))
+
+
+def physical(
+    name: str,
+    *,
+    stored: str | None,
+    converted: str | None,
+    logical: str | None,
+    digits: tuple[int | None, int | None],
+    read: str | None,
+) -> Physical:
+    """Return a column from its line in `parquet_schema`; `read` is the type DuckDB gives it."""
+    if read is None:
+        return Physical(name, "other", "", "a nested type")
+    if read == '"NULL"':
+        return Physical(name, "null", "INTEGER", "nulls")
+    if stored == "INT96":
+        # Spark's, of moments, and Hive's, of times of day, look the same.
+        return Physical(name, "moment", read, "timestamp of type INT96, which may be in any zone")
+    if converted == "DECIMAL" and not read.startswith("DECIMAL"):
+        precision, scale = digits
+        return Physical(
+            name, "other", read, f"decimal({precision}, {scale}), which DuckDB does not read"
+        )
+    found = type_of(read)
+    kind = kind_of(found)
+    said = str(found)
+    if kind == "moment":
+        said = "timestamp with a zone" + (" in ns" if "Nano" in (logical or "") else "")
+    return Physical(name, kind, read, said)
+
+
+def is_in_nanoseconds(column: Physical) -> bool:
+    """Tell whether DuckDB cuts digits of a moment, and does not let us see them."""
+    return column.said.endswith(" in ns")
+
+
+def _bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:
+    """Return the least and the greatest exact number of a type, and its digits after the point."""
+    if isinstance(kind, dt.Decimal):
+        scale = kind.scale or 0
+        most = (Decimal(10) ** (kind.precision or 38) - 1).scaleb(-scale)
+        return -most, most, scale
+    low, high = kind.bounds
+    return Decimal(low), Decimal(high), 0
+
+
+def _holds_all(found: dt.DataType, expected: dt.DataType) -> bool:
+    (low, high, digits), (least, most, scale) = _bounds(found), _bounds(expected)
+    return digits <= scale and least <= low and high <= most
+
+
+def _always(_found: dt.DataType, _expected: dt.DataType) -> bool:
+    return True
+
+
+READABLE: Mapping[tuple[str, str], Callable[[dt.DataType, dt.DataType], bool]] = {
+    ("boolean", "boolean"): _always,
+    ("whole", "whole"): _holds_all,
+    ("whole", "decimal"): _holds_all,
+    ("whole", "float"): lambda found, _: bool(found.nbytes <= 4),
+    ("decimal", "whole"): _holds_all,
+    ("decimal", "decimal"): _holds_all,
+    ("float", "float"): _always,
+    ("text", "text"): _always,
+    ("date", "date"): _always,
+    ("date", "timestamp"): _always,
+    ("timestamp", "timestamp"): lambda found, _: getattr(found, "scale", None) != NANOSECONDS,
+    ("timestamp", "date"): lambda *_: False,
+    ("moment", "moment"): _always,
+}
+"""Of kinds in a file and in a contract: whether every value fits, whatever it is."""
+
+
+def misfit(column: Physical, expected: dt.DataType, zone: str | None) -> str | None:
+    """Return why no value of a column could be read as its contract says; None where some can."""
+    wanted = "moment" if zone else kind_of(expected)
+    if column.kind == "null" or (column.kind, wanted) in READABLE:
+        return None
+    if (column.kind, wanted) == ("moment", "timestamp"):
+        return (
+            f"expected {expected}, found {column.said}: declare whose calendar counts, as"
+            ' timestamp(…, zone="Europe/Berlin")'
+        )
+    if (column.kind, wanted) == ("timestamp", "moment"):
+        return (
+            f"expected timestamp with a zone, to read in {zone}, found {column.said} without one:"
+            " if it is the time of day there, declare it without zone="
+        )
+    return f"expected {expected}, found {column.said}"
+
+
+def always_fits(column: Physical, expected: dt.DataType, zone: str | None) -> bool:
+    """Tell whether every value of a readable column fits, whatever it is."""
+    if column.kind in ("null", "moment"):
+        return True
+    return READABLE[column.kind, "moment" if zone else kind_of(expected)](column.type, expected)
+
+
+def proven_by_range(column: Physical, expected: dt.DataType, low: str, high: str) -> bool:
+    """Tell whether all numbers between two that a file's statistics name fit."""
+    if column.kind not in ("whole", "decimal"):
+        return False
+    if kind_of(expected) == "float":
+        least, most, scale = Decimal(-EXACT_IN_A_FLOAT), Decimal(EXACT_IN_A_FLOAT), 0
+    else:
+        least, most, scale = _bounds(expected)
+    in_range = least <= Decimal(low) and Decimal(high) <= most
+    return in_range and _bounds(column.type)[2] <= scale
+
+
+def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Expression:
+    """Return the expression that reads a column as its contract says."""
+    wanted = DuckDBType.from_ibis(expected)
+    if column.kind == "null":
+        return sge.Cast(this=sge.Null(), to=wanted)
+    value: sge.Expression = sge.column(column.name, quoted=True)
+    if zone:
+        if column.type.timezone is None:
+            value = sge.AtTimeZone(this=value, zone=sge.Literal.string("UTC"))
+        return sge.AtTimeZone(this=value, zone=sge.Literal.string(zone))
+    is_same = column.sql == wanted.sql(DIALECT) or column.type == expected
+    is_same |= column.kind == kind_of(expected) in ("text", "timestamp") and (
+        column.sql in ("VARCHAR", "TIMESTAMP")
+    )
+    return value if is_same else sge.Cast(this=value, to=wanted)
+
+
+def does_not_fit(column: Physical, expected: dt.DataType) -> sge.Expr:
+    """Return a condition that holds for the values that are others once they are cast."""
+    value = sge.column(column.name, quoted=True)
+    there = sge.TryCast(this=value, to=DuckDBType.from_ibis(expected))
+    back = sge.TryCast(this=there, to=sge.DataType.build(column.sql, dialect=DIALECT))
+    return sge.and_(
+        sge.Not(this=sge.Is(this=value, expression=sge.Null())),
+        sge.NullSafeNEQ(this=back, expression=value),
+    )
+
+
+# Values in the names of folders
+
+
+def _whole(text: str) -> str | None:
+    return text if re.fullmatch(r"[+-]?\d+", text, re.ASCII) else None
+
+
+def _number(text: str) -> str | None:
+    return text if re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII) else None
+
+
+def _float(text: str) -> str | None:
+    try:
+        return repr(float(text)) if math.isfinite(float(text)) else None
+    except ValueError:
+        return None
+
+
+def _date(text: str) -> str | None:
+    try:
+        return str(datetime.date.fromisoformat(text))
+    except ValueError:
+        return None
+
+
+def _timestamp(text: str) -> str | None:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    # Python cuts what is finer than a microsecond.
+    return None if found.tzinfo or re.search(r"[.,]\d{7}", text) else str(found)
+
+
+def _boolean(text: str) -> str | None:
+    return text.lower() if text.lower() in ("true", "false") else None
+
+
+PARSERS: Mapping[str, Callable[[str], str | None]] = {
+    "boolean": _boolean,
+    "whole": _whole,
+    "decimal": _number,
+    "float": _float,
+    "text": str,
+    "date": _date,
+    "timestamp": _timestamp,
+}
+"""Of kinds in a contract: how DuckDB writes a value that a folder's name has, None for others."""
+
+
+def folder_value(
+    text: str | None, expected: dt.DataType, zone: str | None
+) -> sge.Expression | None:
+    """Return a value in the name of a folder, as its contract says; None where it is none such."""
+    wanted = DuckDBType.from_ibis(expected)
+    if text is None:
+        return sge.Cast(this=sge.Null(), to=wanted)
+    parse = PARSERS.get(kind_of(expected))
+    written = parse(text) if parse and not zone else None
+    if written is None or not _is_within(written, expected):
+        return None
+    return sge.Cast(this=sge.Literal.string(written), to=wanted)
+
+
+def _is_within(written: str, expected: dt.DataType) -> bool:
+    if kind_of(expected) not in ("whole", "decimal"):
+        return True
+    low, high, scale = _bounds(expected)
+    value = Decimal(written)
+    digits = len(written.partition(".")[2].rstrip("0"))
+    return low <= value <= high and digits <= scale
