@@ -5,19 +5,31 @@ from __future__ import annotations
 import datetime
 import errno
 import gc
+import importlib
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from marts import session
+# Named so generally that another folder of PYTHONPATH may have one, too.
+for _name in ("marts", "backends", "fixtures"):
+    _found = importlib.import_module(_name).__file__
+    if not _found or Path(_found).parent.parent.resolve() != Path(__file__).parent.resolve():
+        sys.exit(
+            f"error: {_found or _name} stands in the place of a module of marts\n"
+            f"  which is in {Path(__file__).parent}\n"
+            "hint: take its folder from PYTHONPATH, or name it otherwise"
+        )
+
+from marts import exit_codes, session
 from marts.completion import complete_marts, complete_selectors
+from marts.exit_codes import DONE, FAILED, INTERRUPTED
 from marts.options import (
     account_options,
     as_of_option,
@@ -47,27 +59,14 @@ from marts.streams import (
 # Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
 if TYPE_CHECKING:
     from backends.protocol import Backend
-    from marts.core.errors import EngineError
     from marts.core.graph import Graph
     from marts.core.plan import Plan
-    from marts.core.runner import Status
 
 interrupted = threading.Event()
 """Somebody pressed Ctrl-C, or asked the process to end."""
 
 ALLOWED = Path("tests/equivalent_mutants.toml")
 """Where `marts mutate` looks for the mutants that are allowed."""
-
-DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
-EXIT_CODES = {
-    "published": DONE,
-    "unchanged": DONE,
-    "checked": DONE,
-    "interrupted": INTERRUPTED,
-    "failed": FAILED,
-    "partly_published": FAILED,
-    "error": FAILED,
-}
 
 
 def main() -> NoReturn:
@@ -90,7 +89,7 @@ def main() -> NoReturn:
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except Exception as error:
-        code = _exit_code(error)
+        code = exit_codes.of_error(error)
         if code is None:
             raise
         print_error(error)
@@ -112,15 +111,6 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 def _unraisable(swallowed: sys.UnraisableHookArgs) -> None:
     if not issubclass(swallowed.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(swallowed)
-
-
-def _exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that somebody can mend, None for a bug."""
-    from marts.core.errors import EngineError, MartsError
-
-    if isinstance(error, EngineError):
-        return FAILED
-    return ASKED_WRONGLY if isinstance(error, MartsError) else None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -488,15 +478,7 @@ def _execute(
             terminal.print_json(results)
         except EngineError as error:
             troubles.append(error)
-    return _settled(report.status, troubles)
-
-
-def _settled(status: Status, troubles: Sequence[EngineError]) -> int:
-    """Return a run's exit code; what went wrong after it was published makes no failure of it."""
-    code, is_published = EXIT_CODES[status], status in ("published", "unchanged")
-    for trouble in troubles:
-        warn(f"{'all is published, but ' if is_published else ''}{trouble}")
-    return FAILED if troubles and code == DONE and not is_published else code
+    return exit_codes.of_run(report.status, troubles)
 
 
 if __name__ == "__main__":

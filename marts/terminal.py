@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import linecache
 import sys
 import textwrap
@@ -22,7 +20,7 @@ from rich.text import Text
 
 from marts.core.equivalents import Judgement, Stale
 from marts.core.errors import EngineError
-from marts.core.formats import ascii_json, cell, harmless, json_text, visible
+from marts.core.formats import ascii_json, cell, csv_lines, json_text, visible
 from marts.core.mutation import Mutant
 from marts.core.plan import Plan, Step
 from marts.core.runner import TableReport
@@ -188,12 +186,8 @@ def print_rows(
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        made = harmless if safe else lambda value: value
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        for row in [names, *(row.values() for row in rows)]:
-            writer.writerow([cell(made(value)) for value in row])
-        print_text(lines.getvalue().removesuffix("\n"))
+        lines = csv_lines([names, *(row.values() for row in rows)], safe=safe)
+        print_text("".join(lines).removesuffix("\n"))
     else:
         print_table(names, [[cell(value) for value in row.values()] for row in rows])
 

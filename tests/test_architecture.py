@@ -52,6 +52,7 @@ MART_FOLDERS = ("marts.marketing", "marts.customer_analytics", "marts.intermedia
 COMMAND_LINE = (
     "cli",
     "marts.completion",
+    "marts.exit_codes",
     "marts.options",
     "marts.session",
     "marts.streams",

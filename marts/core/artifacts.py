@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from tempfile import TemporaryFile
 
 from marts.core.checks import checks_of
 from marts.core.errors import EngineError
-from marts.core.formats import cell, harmless, json_text
+from marts.core.formats import csv_lines, json_text
 from marts.core.model import Check, Mart, Source
 from marts.core.project import Project
 from marts.core.runner import CheckReport, Report, TableReport
@@ -109,9 +108,7 @@ def write_failures(target: Path, report: Report) -> None:
 
 def _write_sample(path: Path, sample: Sequence[Mapping[str, object]]) -> None:
     with os.fdopen(_private(path), "w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow([cell(harmless(name)) for name in sample[0]])
-        rows.writerows([cell(harmless(value)) for value in row.values()] for row in sample)
+        file.writelines(csv_lines([sample[0], *(row.values() for row in sample)], safe=True))
 
 
 def _private(path: Path) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
@@ -39,6 +41,16 @@ def harmless(value: object) -> object:
     Only text does: a negative number is not a formula.
     """
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def csv_lines(rows: Iterable[Iterable[object]], *, safe: bool) -> Iterator[str]:
+    """Return each row as a line of CSV; in `safe` CSV no text is a formula to a spreadsheet."""
+    for row in rows:
+        line = io.StringIO()
+        # By its end the writer knows what to quote: both characters that may end a line.
+        writer = csv.writer(line, lineterminator="\r\n")
+        writer.writerow([cell(harmless(value) if safe else value) for value in row])
+        yield line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def cell(value: object) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marts.core.formats import ascii_json, cell, harmless, json_text, visible
+from marts.core.formats import ascii_json, cell, csv_lines, harmless, json_text, visible
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4)
 PLAIN = st.recursive(
@@ -140,8 +140,13 @@ def test_what_is_no_formula_stays(value: object) -> None:
 
 @given(st.text())
 def test_no_text_begins_a_cell_as_a_formula(text: str) -> None:
-    lines = io.StringIO(newline="")
-    csv.writer(lines).writerow([harmless(text), "x"])
-    (row,) = csv.reader(io.StringIO(lines.getvalue(), newline=""))
+    lines = "".join(csv_lines([[text, "x"]], safe=True))
+    (row,) = csv.reader(io.StringIO(lines, newline=""))
     assert row[0] in (text, f"'{text}")
     assert row[0].lstrip()[:1] not in tuple("=+-@＝＋－＠")  # noqa: RUF001
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_csv_is_read_back_as_it_was(row: list[str]) -> None:
+    lines = "".join(csv_lines([row, row], safe=False))
+    assert list(csv.reader(io.StringIO(lines, newline=""))) == [row, row]
