@@ -17,8 +17,8 @@ import click
 IN_ASCII = {"→": "->", "·": "-", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
 
 
-class Outlet(io.FileIO):
-    """A file that takes whatever is written; `lost` is why it went nowhere, if it did.
+class Outlet(io.TextIOWrapper):
+    """A stream that takes whatever is written; `lost` is why it went nowhere, if it did.
 
     So a run goes on to its end, whatever becomes of what it says.
     """
@@ -26,14 +26,27 @@ class Outlet(io.FileIO):
     lost: OSError | None = None
     is_told = False
 
-    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
-        """Write what the operating system takes, and forget the rest."""
-        if self.lost is None:
-            try:
-                return super().write(data)
-            except OSError as error:
-                self.lost = error
-        return len(data)
+    def write(self, text: str, /) -> int:
+        """Write a text, as far as somebody takes it."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is left, as far as somebody takes it."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self.lost = self.lost or error
+        # What is still to come, and what Python writes when it ends, needs a place.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 def open_streams() -> None:
@@ -58,16 +71,17 @@ def _fill_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _opened(number: int, stream: Any) -> io.TextIOWrapper:
-    outlet = Outlet(number, "w", closefd=False)
-    if stream is None:
-        outlet.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
-    return io.TextIOWrapper(
-        io.BufferedWriter(outlet),  # type: ignore[type-var]
+def _opened(number: int, stream: Any) -> Outlet:
+    file = io.FileIO(number, "w", closefd=False)
+    outlet = Outlet(
+        io.BufferedWriter(file),
         encoding=stream.encoding if stream else "utf-8",
         errors="marts",
-        line_buffering=number == 2 or outlet.isatty() or bool(stream and stream.write_through),
+        line_buffering=number == 2 or file.isatty() or bool(stream and stream.write_through),
     )
+    if stream is None:
+        outlet.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return outlet
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -81,8 +95,8 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def lost_output() -> OSError | None:
     """Return why standard output could not be written, once; None where its reader left."""
-    sys.stdout.flush()
-    outlet = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    outlet = sys.stdout
+    outlet.flush()
     if not isinstance(outlet, Outlet) or outlet.lost is None or outlet.is_told:
         return None
     outlet.is_told = True
