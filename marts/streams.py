@@ -9,16 +9,19 @@ import os
 import sys
 import traceback
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # Of our own words; what else an encoding lacks is written as Python would: \u2603.
 IN_ASCII = {"→": "->", "·": "-", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
 
 
-class Outlet(io.TextIOWrapper):
-    """A stream that takes whatever is written; `lost` is why it went nowhere, if it did.
+class Outlet(io.BufferedWriter):
+    """The bytes of a stream that takes all that is written; `lost` is why it went nowhere.
 
     So a run goes on to its end, whatever becomes of what it says.
     """
@@ -26,13 +29,13 @@ class Outlet(io.TextIOWrapper):
     lost: OSError | None = None
     is_told = False
 
-    def write(self, text: str, /) -> int:
-        """Write a text, as far as somebody takes it."""
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write bytes, as far as somebody takes them."""
         try:
-            return super().write(text)
+            return super().write(data)
         except OSError as error:
             self._lose(error)
-            return len(text)
+            return len(memoryview(data))
 
     def flush(self) -> None:
         """Write what is left, as far as somebody takes it."""
@@ -71,17 +74,16 @@ def _fill_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _opened(number: int, stream: Any) -> Outlet:
-    file = io.FileIO(number, "w", closefd=False)
-    outlet = Outlet(
-        io.BufferedWriter(file),
-        encoding=stream.encoding if stream else "utf-8",
-        errors="marts",
-        line_buffering=number == 2 or file.isatty() or bool(stream and stream.write_through),
-    )
+def _opened(number: int, stream: Any) -> io.TextIOWrapper:
+    outlet = Outlet(io.FileIO(number, "w", closefd=False))
     if stream is None:
         outlet.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
-    return outlet
+    return io.TextIOWrapper(
+        outlet,
+        encoding=stream.encoding if stream else "utf-8",
+        errors="marts",
+        line_buffering=number == 2 or outlet.isatty() or bool(stream and stream.write_through),
+    )
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -95,8 +97,8 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def lost_output() -> OSError | None:
     """Return why standard output could not be written, once; None where its reader left."""
-    outlet = sys.stdout
-    outlet.flush()
+    sys.stdout.flush()
+    outlet = getattr(sys.stdout, "buffer", None)
     if not isinstance(outlet, Outlet) or outlet.lost is None or outlet.is_told:
         return None
     outlet.is_told = True

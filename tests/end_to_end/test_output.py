@@ -199,6 +199,13 @@ def test_an_answer_that_cannot_be_printed_is_a_failure(
     assert b"cannot write to standard output\n  " in done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_help_that_cannot_be_printed_ends_in_a_sentence(encoding: str, club: Path) -> None:
+    done = redirected(">/dev/full", "--help", cwd=club, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr.count(b"\n")) == (DONE, 1)
+    assert done.stderr.startswith(b"warning: not all was printed to standard output: No space")
+
+
 def test_a_report_that_cannot_be_printed_is_none(club: Path) -> None:
     done = printed(club, "run", "--force", "--json", to=">/dev/full")
     assert done.returncode == DONE
