@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import gc
-import os
+import importlib
 import signal
 import sys
 import threading
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from marts import session
+# Named so generally that another folder of PYTHONPATH may have one, too.
+for _name in ("marts", "backends", "fixtures"):
+    _found = importlib.import_module(_name).__file__
+    if not _found or Path(_found).parent.parent.resolve() != Path(__file__).parent.resolve():
+        sys.exit(
+            f"error: {_found or _name} stands in the place of a module of marts\n"
+            f"  which is in {Path(__file__).parent}\n"
+            "hint: take its folder from PYTHONPATH, or name it otherwise"
+        )
+
+from marts import exit_codes, session
+from marts.completion import complete_marts, complete_selectors
+from marts.exit_codes import DONE, FAILED, INTERRUPTED
 from marts.options import (
     account_options,
     as_of_option,
-    complete_marts,
     corpus_option,
     database_option,
     engine_options,
@@ -31,6 +44,15 @@ from marts.options import (
     schema_option,
     selection_options,
     source_namespace_options,
+)
+from marts.streams import (
+    lost_output,
+    open_streams,
+    print_bug,
+    print_error,
+    print_usage,
+    print_warning,
+    warn,
 )
 
 # Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
@@ -45,17 +67,6 @@ interrupted = threading.Event()
 ALLOWED = Path("tests/equivalent_mutants.toml")
 """Where `marts mutate` looks for the mutants that are allowed."""
 
-DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
-EXIT_CODES = {
-    "published": DONE,
-    "unchanged": DONE,
-    "checked": DONE,
-    "interrupted": INTERRUPTED,
-    "failed": FAILED,
-    "partly_published": FAILED,
-    "error": FAILED,
-}
-
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 asked wrongly, 130 interrupted."""
@@ -65,35 +76,28 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     sys.unraisablehook = _unraisable
+    sys.excepthook = print_bug
+    warnings.showwarning = print_warning  # type: ignore[assignment]
+    open_streams()
     try:
         code = marts.main(standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        print_usage(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
-    except (BrokenPipeError, SystemExit) as error:
-        # click and Rich turn a broken pipe into an exit.
-        code = _reader_left(error)
     except Exception as error:
-        code = _exit_code(error)
+        code = exit_codes.of_error(error)
         if code is None:
             raise
-        _print_error(error)
+        print_error(error)
+    if (lost := lost_output()) and lost.errno != errno.EBADF:
+        # What was asked for is done; who closes standard output knows that nothing is said.
+        warn(f"not all was printed to standard output: {lost.strerror}")
     # Nor need Python look for garbage when it ends, and free it piece by piece.
     gc.freeze()
     sys.exit(code or DONE)
-
-
-def _reader_left(error: BrokenPipeError | SystemExit) -> int:
-    """Return the exit code where the reader (`| head`) has seen enough; nothing more is printed."""
-    # Of all that goes on below, only a broken pipe exits with 1: completion does with 0.
-    if isinstance(error, SystemExit) and error.code != 1:
-        raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
@@ -106,19 +110,6 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 def _unraisable(swallowed: sys.UnraisableHookArgs) -> None:
     if not issubclass(swallowed.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(swallowed)
-
-
-def _print_error(error: Exception) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
-
-
-def _exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that somebody can mend, None for a bug."""
-    from marts.core.errors import EngineError, MartsError
-
-    if isinstance(error, EngineError):
-        return FAILED
-    return ASKED_WRONGLY if isinstance(error, MartsError) else None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -177,7 +168,7 @@ def run(
             if as_json:
                 terminal.print_json(plan_document(plan))
             else:
-                click.echo("\n".join(plan_lines(plan)))
+                terminal.print_text("\n".join(plan_lines(plan)))
             return DONE
         return _execute(graph, plan, backend, settings, run_id=run_id, as_json=as_json)
 
@@ -291,15 +282,18 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
             graph, selected, facts, session.as_of(settings["as_of"], lambda: engine.data_as_of)
         )
     findings = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
+    console = terminal.console(to_stderr=True)
     for finding in findings:
-        terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
+        terminal.say(console, ("warn", str(finding)))
     statements = {s.mart.name: engine.compile(s.query) for s in plan.steps if isinstance(s, Build)}
     if output:
         write_sql(output, statements)
-        click.echo(f"wrote {len(statements)} files to {output}", err=True)
+        console.print(f"wrote {len(statements)} files to {output}")
     else:
-        for name, sql in statements.items():
-            click.echo(f"-- {name}, as of {plan.as_of.day}\n{sql};\n")
+        day = plan.as_of.day
+        terminal.print_text(
+            "\n".join(f"-- {name}, as of {day}\n{sql};\n" for name, sql in statements.items())
+        )
     return FAILED if strict and findings else DONE
 
 
@@ -313,6 +307,11 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
 @option("--order-by", metavar="NAMES", help='Columns, each with asc or desc: "age desc, city".')
 @option("--limit", type=click.IntRange(min=0), default=20, show_default=True)
 @option(
+    "--safe",
+    is_flag=True,
+    help="CSV: an apostrophe before text that a spreadsheet program would take for a formula.",
+)
+@option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
@@ -325,6 +324,7 @@ def show(
     columns: str | None,
     order_by: str | None,
     limit: int,
+    safe: bool,
     form: str,
     **settings: Any,
 ) -> None:
@@ -355,11 +355,11 @@ def show(
             raise UsageError(
                 f"{mart} is not published: {backend.where}", hint="publish it: marts run"
             )
-    terminal.print_rows(query.named_selects, rows, form)
+    terminal.print_rows(query.named_selects, rows, form, safe=safe)
 
 
 @marts.command()
-@click.argument("mart", nargs=-1, metavar="[MART]...", shell_complete=complete_marts)
+@click.argument("mart", nargs=-1, metavar="[MART]...", shell_complete=complete_selectors)
 @package_option
 @corpus_option
 @as_of_option
@@ -476,6 +476,7 @@ def _execute(
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
     from marts import terminal
     from marts.core import artifacts
+    from marts.core.errors import EngineError
     from marts.core.runner import run as carry_out
     from marts.core.text import outcome_lines, reason_lines
 
@@ -496,19 +497,17 @@ def _execute(
         },
         target=target,
     )
-    try:
-        artifacts.write_failures(target, report)
-        artifacts.write_json(target / artifacts.RUN_RESULTS, results)
-        artifacts.write_json(target / artifacts.MANIFEST, artifacts.manifest(graph.project))
-    finally:
-        # However that goes: what was published is published.
-        if report.error:
-            _print_error(report.error)
-        for line in outcome_lines(report, target):
-            terminal.say(console, line)
+    troubles = artifacts.leave(target, report, results, artifacts.manifest(graph.project))
+    if report.error:
+        print_error(report.error)
+    for line in outcome_lines(report, target):
+        terminal.say(console, line)
     if as_json:
-        terminal.print_json(results)
-    return EXIT_CODES[report.status]
+        try:
+            terminal.print_json(results)
+        except EngineError as error:
+            troubles.append(error)
+    return exit_codes.of_run(report.status, troubles)
 
 
 if __name__ == "__main__":

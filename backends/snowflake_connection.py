@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from marts.core.errors import EngineError, UsageError, did_you_mean
+from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     # 1.1 s to import, which compiling does not need.
@@ -27,6 +29,8 @@ SESSION_PARAMETERS = {
 }
 STATEMENT_TIMEOUT = {"STATEMENT_TIMEOUT_IN_SECONDS": 3_600}
 """Where the connection sets none."""
+SHORTEST, LONG = 4, 8
+"""Characters of a value that is hidden in errors; of one that is hidden within words, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,28 +50,24 @@ class SnowflakeOptions:
 
 
 def connect(options: SnowflakeOptions) -> SnowflakeConnection:
-    """Log in as the connector's own configuration says, with what the options add."""
+    """Log in as the connector's own configuration says, with what the options add.
+
+    Raises UsageError or EngineError that names the connection and none of its values: a secret may
+    stand under any key.
+    """
     from snowflake import connector
-    from snowflake.connector.config_manager import CONFIG_MANAGER
+    from snowflake.connector.errors import Error
 
     given: dict[str, Any] = {
         "database": options.database,
         "warehouse": options.warehouse,
         "role": options.role,
     }
-    with translated("connect"):
-        name = options.connection or str(CONFIG_MANAGER["default_connection_name"])
-        known = cast("Mapping[str, Any]", CONFIG_MANAGER["connections"])
-        if name not in known:
-            raise UsageError(
-                f"there is no connection {name}",
-                f"known: {', '.join(known) or 'none'}",
-                hint=did_you_mean(name, known)
-                or f"add [{name}] to the connector's connections.toml",
-            )
-        own = STATEMENT_TIMEOUT | dict(known[name].get("session_parameters", {}))
-        if str(known[name].get("authenticator", "snowflake")).lower() in UNATTENDED:
-            given["login_timeout"] = known[name].get("login_timeout", LOGIN_TIMEOUT_SECONDS)
+    name, settings = _connection(options.connection)
+    own = STATEMENT_TIMEOUT | dict(settings.get("session_parameters", {}))
+    if str(settings.get("authenticator", "snowflake")).lower() in UNATTENDED:
+        given["login_timeout"] = settings.get("login_timeout", LOGIN_TIMEOUT_SECONDS)
+    with _without_values(settings), translated(f"log in by connection {name}"):
         try:
             return connector.connect(
                 connection_name=name,
@@ -77,13 +77,117 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
                 arrow_number_to_decimal=True,
                 application="marts",
             )
-        except (OSError, TypeError, ValueError) as error:
-            # What the connector lets through of a missing or locked key file, or a bad port.
+        except Error:
+            raise
+        except Exception as error:
+            # What the connector lets through, of whatever kind: of a missing or locked key file,
+            # of a value of a wrong type.
             raise EngineError(
                 f"the connection {name} cannot be used",
                 f"{type(error).__name__}: {error}",
                 hint=f"mend [{name}] in connections.toml",
             ) from error
+
+
+def _connection(given: str | None) -> tuple[str, Mapping[str, Any]]:
+    """Return the name and the settings of the connection to use."""
+    from snowflake.connector.config_manager import CONFIG_MANAGER
+
+    with _readable():
+        name = given or str(CONFIG_MANAGER["default_connection_name"])
+        known = CONFIG_MANAGER["connections"]
+    if not isinstance(known, Mapping):
+        raise UsageError("the connector's connections are not tables", hint=f"write [{name}]")
+    if name not in known:
+        raise UsageError(
+            f"there is no connection {name}",
+            f"known: {', '.join(known) or 'none'}",
+            hint=did_you_mean(name, known) or f"add [{name}] to the connector's connections.toml",
+        )
+    settings = known[name]
+    if not isinstance(settings, Mapping):
+        raise UsageError(
+            f"the connection {name} is not a table",
+            hint=f"write [{name}] on a line of its own, and its settings below",
+        )
+    if not isinstance(settings.get("session_parameters", {}), Mapping):
+        raise UsageError(
+            f"session_parameters of the connection {name} is not a table",
+            hint="write session_parameters = {LOCK_TIMEOUT = 60}, or leave it out",
+        )
+    if "-----BEGIN" in str(settings.get("private_key_file", "")):
+        raise UsageError(
+            f"private_key_file of the connection {name} is a key, not the name of a file",
+            hint="write the key into a file of its own, which you alone can read",
+        )
+    return name, settings
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say of connections that cannot be read where they break off, and nothing that they say."""
+    from snowflake.connector.errors import Error
+
+    try:
+        yield
+    except Error as error:
+        raise _unreadable(str(error.msg or error), error.__cause__) from error
+    except Exception as error:
+        # Of tomlkit: the connector says which file is at fault, and of its variable nothing.
+        raise _unreadable("cannot read the variable SNOWFLAKE_CONNECTIONS", error) from error
+
+
+def _unreadable(message: str, cause: BaseException | None) -> EngineError:
+    file = re.search("while loading '(.*)'$", message)
+    summary = f"cannot read {file[1]}" if file else message
+    if cause is None or isinstance(cause, OSError):
+        return EngineError(summary, *([cause.strerror] if cause and cause.strerror else []))
+    line, column = getattr(cause, "line", None), getattr(cause, "col", None)
+    where = type(cause).__name__ if line is None else f"line {line}, column {column}"
+    mark = ", without a byte-order mark" if line == 1 and column in (0, 1) else ""
+    fact = f"its connections are not written in TOML: {where}"
+    return EngineError(summary, fact, hint=f"write [NAME] and key = value below it, in UTF-8{mark}")
+
+
+@contextmanager
+def _without_values(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Write in an error `<key>` for what stands under a key of a connection."""
+    try:
+        yield
+    except MartsError as error:
+        said = [_hidden(text, settings) for text in (error.summary, *error.facts)]
+        hint = _hidden(error.hint, settings) if error.hint else None
+        raise type(error)(*said, hint=hint) from error
+
+
+def _hidden(text: str, settings: Mapping[str, Any]) -> str:
+    spellings = {each: key for key, value in _values(settings) for each in _spellings(value)}
+    for value in sorted(spellings, key=len, reverse=True):
+        # A short one may be part of a word that has nothing to do with it.
+        around = (r"(?<!\w)", r"(?!\w)") if len(value) < LONG else ("", "")
+        pattern = re.escape(value).join(around)
+        key = spellings[value].replace("\\", "")
+        text = re.sub(pattern, f"<{key}>", text, flags=re.IGNORECASE)
+    return text
+
+
+def _values(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Give each text in a connection, with its key."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            yield from _values(value, str(name))
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from _values(value, key)
+    elif isinstance(settings, str):
+        yield key, str(settings)
+
+
+def _spellings(value: str) -> set[str]:
+    """Return how an error may spell a value: as a path, in an address, quoted, line by line."""
+    whole = {value, str(Path(value)), quote(value), quote(value, safe=""), value.replace("_", "-")}
+    whole |= {repr(each)[1:-1] for each in whole} | set(value.splitlines())
+    return {each.strip() for each in whole if len(each.strip()) >= SHORTEST}
 
 
 # By error number: what is wrong, and what mends it.

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from marts.completion import complete_selectors
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 BUNDLED_FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -31,12 +33,6 @@ def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-def complete_marts(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
-    """Return the marts whose name starts so: a mart is the file of its name; none is imported."""
-    names = (path.stem for path in Path(__file__).parent.glob("*/*.py"))
-    return sorted(name for name in names if name.startswith(start) and name != "__init__")
-
-
 package_option = option(
     "--package", default="marts", show_default=True, help="The Python package of the marts."
 )
@@ -47,10 +43,16 @@ selection_options = options(
         "--select",
         multiple=True,
         metavar="SELECTOR",
-        shell_complete=complete_marts,
+        shell_complete=complete_selectors,
         help="Marts by name, +name, name+, pattern, tag:TAG or folder; may be repeated.",
     ),
-    option("--exclude", multiple=True, metavar="SELECTOR", help="Marts to leave out."),
+    option(
+        "--exclude",
+        multiple=True,
+        metavar="SELECTOR",
+        shell_complete=complete_selectors,
+        help="Marts to leave out.",
+    ),
 )
 fixtures_option = option(
     "--fixtures",

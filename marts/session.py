@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from marts.completion import OURS
 
 # Everything heavier is imported where it is needed: `marts --help` loads click alone.
 if TYPE_CHECKING:
@@ -32,9 +36,35 @@ def graph_of(package: str) -> Graph:
     from marts.core.project import load
 
     if package != "marts":
-        # Somebody else's marts are imported from where they call.
-        sys.path.insert(0, str(Path.cwd()))
+        _import_from_here(package)
     return link(load(package))
+
+
+class _Here:
+    """Finds one top-level package in the current folder, before any other of its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.folder = str(Path.cwd())
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find that package, if it is one; a folder of data may have the name of another."""
+        found = PathFinder.find_spec(name, [self.folder]) if name == self.name else None
+        return found if found and found.origin else None
+
+
+def _import_from_here(package: str) -> None:
+    """Let somebody else's marts be imported from where they call.
+
+    What else is there comes last: their `backends` or `fixtures` must not stand in for ours, nor
+    their `queue.py` for Python's.
+    """
+    top = package.partition(".")[0]
+    sys.path.append(str(Path.cwd()))
+    if top not in OURS:
+        sys.meta_path.insert(0, _Here(top))
 
 
 def selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:

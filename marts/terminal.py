@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import linecache
-import os
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from decimal import Decimal
 from threading import Event
+from typing import Any
 
-import click
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from marts.core.equivalents import Judgement, Stale
+from marts.core.errors import EngineError
+from marts.core.formats import ascii_json, cell, csv_lines, json_text, visible
 from marts.core.mutation import Mutant
 from marts.core.plan import Plan, Step
 from marts.core.runner import TableReport
@@ -35,6 +33,7 @@ from marts.core.text import (
     table_of,
     verdict_line,
 )
+from marts.streams import lost_output, takes
 
 STYLES = {
     "ok": "green",
@@ -53,23 +52,22 @@ LONGEST_LINE = 100_000
 
 
 class Messages(Console):
-    """A console whose reader may leave: a run goes on to its end, unheard."""
+    """A console that prints text as it is: no markup, and nothing that a terminal would obey."""
 
-    def on_broken_pipe(self) -> None:
-        """Say no more."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return a text whose control characters are written out."""
+        return super().render_str(visible(text, keep="\n\t"), **settings)
 
 
 def console(*, to_stderr: bool) -> Console:
     """Return a console for messages; its lines are as long as they are."""
-    return Messages(stderr=to_stderr, highlight=False, soft_wrap=True)
+    return Messages(stderr=to_stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 def say(where: Console, line: Line) -> None:
     """Print a line, coloured by how it stands."""
     word, text = line
-    where.print(Text(f"{word:<6}", style=STYLES[word]) + Text(text))
+    where.print(Text(f"{word:<6}", style=STYLES[word]) + Text(visible(text, keep="\n")))
 
 
 @contextmanager
@@ -134,7 +132,7 @@ def print_judgements(
     for each in stale:
         say(where, stale_line(each))
     if surviving:
-        where.print("\n".join(remedy_lines(surviving, allowed_in)), markup=False)
+        where.print("\n".join(remedy_lines(surviving, allowed_in)))
         where.print()
     say(where, verdict_line(judgements, unknown))
 
@@ -154,32 +152,44 @@ def _print_mutant(where: Console, mutant: Mutant) -> None:
 
 def print_json(document: object) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+    text = json_text(document)
+    _answer((text if takes(text) else ascii_json(text)) + "\n")
 
 
-def _plain(value: object) -> object:
-    """Return a JSON value: money as a number, dates as text."""
-    return float(value) if isinstance(value, Decimal) else str(value)
+def print_text(text: str) -> None:
+    """Print lines of text: exactly in a pipe, on a terminal nothing that it would obey."""
+    _answer((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
 
 
-def print_rows(names: list[str], rows: list[dict[str, object]], form: str) -> None:
-    """Print rows as a table, as CSV with a header, or as a JSON list of objects."""
+def _answer(text: str) -> None:
+    sys.stdout.write(text)
+    _answered()
+
+
+def _answered() -> None:
+    """Raise EngineError where what a command was asked for did not reach standard output."""
+    if lost := lost_output():
+        raise EngineError(
+            "cannot write to standard output",
+            lost.strerror or str(lost),
+            hint="send it to another place",
+        )
+
+
+def print_rows(
+    names: list[str], rows: list[dict[str, object]], form: str, *, safe: bool = False
+) -> None:
+    """Print rows as a table, as CSV with a header, or as a JSON list of objects.
+
+    In `safe` CSV no text is a formula to a spreadsheet program.
+    """
     if form == "json":
         print_json(rows)
-        return
-    cells = [[_cell(value) for value in row.values()] for row in rows]
-    if form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([names, *cells])
+    elif form == "csv":
+        lines = csv_lines([names, *(row.values() for row in rows)], safe=safe)
+        print_text("".join(lines).removesuffix("\n"))
     else:
-        print_table(names, cells)
-
-
-def _cell(value: object) -> str:
-    """Return a value's text: nothing for null, flags in lower case as in SQL and JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
+        print_table(names, [[cell(value) for value in row.values()] for row in rows])
 
 
 def print_table(names: list[str], rows: list[list[str]]) -> None:
@@ -187,6 +197,11 @@ def print_table(names: list[str], rows: list[list[str]]) -> None:
 
     In a pipe every row is one line.
     """
+    _print_table(names, rows)
+    _answered()
+
+
+def _print_table(names: list[str], rows: list[list[str]]) -> None:
     out = Console(highlight=False)
     table = _grid(names, rows)
     if not out.is_terminal:
@@ -201,7 +216,8 @@ def print_table(names: list[str], rows: list[list[str]]) -> None:
 
 
 def _grid(names: list[str], rows: list[list[str]]) -> Table:
-    table = Table(*names, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    columns = [Column(Text(visible(name))) for name in names]
+    table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(visible(each)) for each in row))
     return table

@@ -2,49 +2,80 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from marts.core.checks import checks_of
 from marts.core.errors import EngineError
+from marts.core.formats import csv_lines, json_text
 from marts.core.model import Check, Mart, Source
 from marts.core.project import Project
 from marts.core.runner import CheckReport, Report, TableReport
 
 SCHEMA_VERSION = 1
 RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
+ELSEWHERE = "free or pass another folder"
 
 Document = dict[str, object]
 
 
 def prepare(target: Path) -> None:
-    """Make the folder for artifacts, without the results and samples of an earlier run.
+    """Make the folder for artifacts, and prove that they can be written there.
 
-    Raises EngineError where it cannot be written.
+    What the last run left stays until this one has ended: its `run_id` and `started_at` tell them
+    apart. Raises EngineError where something cannot be written.
     """
     with _writing(target):
         target.mkdir(parents=True, exist_ok=True)
-        # What an earlier run left must not be taken for this one's, should it break off.
-        shutil.rmtree(target / FAILURES, ignore_errors=True)
-        (target / RUN_RESULTS).unlink(missing_ok=True)
-        probe = target / f".{os.getpid()}.probe"
-        probe.touch()
-        probe.unlink()
+        with TemporaryFile(dir=target):
+            pass
+    for name in (RUN_RESULTS, MANIFEST):
+        if (target / name).is_dir():
+            raise EngineError(f"cannot write {target / name}", "it is a folder", hint=ELSEWHERE)
+    if (target / FAILURES).exists() and not (target / FAILURES).is_dir():
+        raise EngineError(f"cannot write {target / FAILURES}", "it is a file", hint=ELSEWHERE)
+
+
+def leave(target: Path, report: Report, results: Document, declared: Document) -> list[EngineError]:
+    """Replace what the last run left by what this one leaves; return what cannot be written.
+
+    By then all may be published: so each file is tried, and a report that cannot be replaced is
+    removed, lest it pass for this run's.
+    """
+    troubles = []
+    for write in (
+        partial(write_failures, target, report),
+        partial(write_json, target / RUN_RESULTS, results),
+        partial(write_json, target / MANIFEST, declared),
+    ):
+        try:
+            write()
+        except EngineError as error:
+            troubles.append(error)
+    return troubles
 
 
 def write_json(path: Path, document: Document) -> None:
-    """Write a document so that no reader ever sees half of it."""
+    """Write a document so that no reader ever sees half of it; where it cannot be, there is none.
+
+    Raises EngineError.
+    """
+    half = path.with_name(f".{path.name}.{os.getpid()}")
     with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f".{path.name}.{os.getpid()}")
-        half.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        half.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_text(json_text(document) + "\n", "utf-8")
+            half.replace(path)
+        except OSError:
+            for left in (half, path):
+                with suppress(OSError):
+                    left.unlink()
+            raise
 
 
 def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
@@ -56,17 +87,35 @@ def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
 
 
 def write_failures(target: Path, report: Report) -> None:
-    """Write each failing check's sample to `failures/<table>.<check>.csv`."""
-    for table, made in [*report.failures, *report.warnings]:
-        if not made.sample:
-            continue
-        path = sample_path(target, table, made)
-        with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8", newline="") as file:
-                rows = csv.DictWriter(file, fieldnames=list(made.sample[0]))
-                rows.writeheader()
-                rows.writerows(made.sample)
+    """Write each failing check's sample to `failures/<table>.<check>.csv`, and no earlier run's.
+
+    They hold rows of the data: their owner alone can read them, and no text in them is a formula
+    to a spreadsheet program. Raises EngineError.
+    """
+    folder = target / FAILURES
+    with _writing(folder):
+        for file in folder.glob("*.csv"):
+            file.unlink()
+        for table, made in [*report.failures, *report.warnings]:
+            if made.sample:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.chmod(0o700)
+                _write_sample(sample_path(target, table, made), made.sample)
+        with suppress(OSError):
+            # Where nothing is left in it.
+            folder.rmdir()
+
+
+def _write_sample(path: Path, sample: Sequence[Mapping[str, object]]) -> None:
+    with os.fdopen(_private(path), "w", encoding="utf-8", newline="") as file:
+        file.writelines(csv_lines([sample[0], *(row.values() for row in sample)], safe=True))
+
+
+def _private(path: Path) -> int:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Whatever the umask, which can only take away.
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def sample_path(target: Path, table: TableReport, made: CheckReport) -> Path:
@@ -170,5 +219,5 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise EngineError(
-            f"cannot write {path}", error.strerror or str(error), hint="free or pass another folder"
+            f"cannot write {path}", error.strerror or str(error), hint=ELSEWHERE
         ) from error

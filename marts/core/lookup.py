@@ -40,6 +40,11 @@ ALLOWED = (
     sge.Upper,
 )
 
+DEEPEST = 200
+"""Expressions within each other; engines take ever longer for more, and then refuse."""
+LONGEST_QUOTE = 200
+"""Characters of a condition that an error repeats."""
+
 
 def lookup(
     mart: Mart,
@@ -81,20 +86,27 @@ def _column(mart: Mart, name: str) -> sge.Column:
 
 
 def _condition(mart: Mart, where: str) -> sge.Expression:
+    if any("\ud800" <= character <= "\udfff" for character in where):
+        raise UsageError("--where is not written in this terminal's encoding")
     try:
         statements = sqlglot.parse(where, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
         raise UsageError(
-            f"--where cannot be read: {where}", hint="write it as in SQL: age > 40 and city = 'Rom'"
+            f"--where cannot be read: {_shortened(where)}",
+            hint="write it as in SQL: age > 40 and city = 'Rom'",
         ) from error
+    except RecursionError:
+        raise _too_deep(where) from None
     condition = statements[0] if len(statements) == 1 else None
     if condition is None:
-        raise UsageError(f"--where takes one condition: {where}")
+        raise UsageError(f"--where takes one condition: {_shortened(where)}")
+    if _depth(condition) > DEEPEST:
+        raise _too_deep(where)
     for node in condition.walk():
         if not isinstance(node, ALLOWED):
             raise UsageError(
                 f"--where may only compare columns of {mart.name} with values",
-                f"not allowed: {node.sql('duckdb')}",
+                f"not allowed: {_shortened(node.sql('duckdb'))}",
                 hint="of functions it may use abs, coalesce, length, lower, round, trim and upper",
             )
         if isinstance(node, sge.Column) and node.table.lower() not in ("", mart.name):
@@ -102,6 +114,29 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
     return condition.transform(
         lambda node: _column(mart, node.name) if isinstance(node, sge.Column) else node
     )
+
+
+def _depth(condition: sge.Expr) -> int:
+    """Return how many expressions are within each other; `a and b and c` are beside each other."""
+    deepest, to_see = 0, [(condition, 1)]
+    while to_see:
+        node, depth = to_see.pop()
+        deepest = max(deepest, depth)
+        for child in node.iter_expressions():
+            is_beside = isinstance(node, sge.Connector) and type(child) is type(node)
+            to_see.append((child, depth if is_beside else depth + 1))
+    return deepest
+
+
+def _too_deep(where: str) -> UsageError:
+    return UsageError(
+        f"--where is nested too deeply: {_shortened(where)}",
+        hint="leave out parentheses, or split it",
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
 
 
 def _ordering(mart: Mart, words: str) -> sge.Ordered:

@@ -73,18 +73,23 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} marts"
 
 
+def _counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 mart, 1,234 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _step_line(step: Step, plan: Plan) -> str:
     match step:
         case Build(mart):
             reason = f": {plan.reasons[mart.name]}" if mart.name in plan.reasons else ""
             return f"  build    {mart.name} ({mart.materialized}){reason}"
         case CheckRows(table, checks):
-            return f"  check    {table.name}: {len(checks)} checks in one query"
+            return f"  check    {table.name}: {_counted(len(checks), 'check')} in one query"
         case CheckAcross(table, check):
             return f"  check    {table.name}: {check.name}"
         case Publish(marts, drops):
             dropped = f"; drop {', '.join(drops)}" if drops else ""
-            return f"  publish  {len(marts)} marts at once{dropped}"
+            return f"  publish  {_counted(len(marts), 'mart')} at once{dropped}"
         case _:
             assert_never(step)
 
@@ -121,8 +126,8 @@ def _step_document(step: Step) -> dict[str, object]:
 def table_line(table: TableReport) -> Line:
     """Say how building and checking one table went."""
     failed, warned = table.outcomes("fail"), table.outcomes("warn")
-    rows = "" if table.rows is None else f"{table.rows:,} rows"
-    checks = f"{len(table.checks)} checks" if table.checks else ""
+    rows = "" if table.rows is None else _counted(table.rows, "row")
+    checks = _counted(len(table.checks), "check") if table.checks else ""
     seconds = table.build_seconds + table.check_seconds
     text = f"{table.table.name:<34}{rows:>16}{checks:>12}{seconds:>8.2f} s"
     return ("FAIL" if failed else "warn" if warned else "ok"), text
@@ -133,7 +138,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     for table, made in [*report.failures, *report.warnings]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         word: Word = "FAIL" if made.outcome == "fail" else "warn"
-        rows = "1 violation" if made.violations == 1 else f"{made.violations:,} violations"
+        rows = _counted(made.violations, "violation")
         if isinstance(made.check, TableCheck) and not made.sample:
             rows = "does not hold"
         yield word, f"{table.table.name}.{made.check.name}: {rows}{sample}"
@@ -146,7 +151,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
 def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
     passed = made_checks - len(report.failures) - len(report.warnings)
-    took = f"{passed} of {made_checks} checks passed, in {report.seconds:.2f} s"
+    took = f"{passed} of {_counted(made_checks, 'check')} passed, in {report.seconds:.2f} s"
     built = sum(
         table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
         for table in report.tables
@@ -154,7 +159,7 @@ def _end(report: Report) -> Line:
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
-            return "done", f"published {built} marts; {took}"
+            return "done", f"published {_counted(built, 'mart')}; {took}"
         case "unchanged":
             return "done", "nothing to do; --force builds all the same"
         case "checked":

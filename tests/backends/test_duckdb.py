@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -409,7 +408,7 @@ def test_a_table_of_state_that_is_somebody_elses_is_refused(backend: DuckDBBacke
 
 # 900 million square roots: no machine is done within the test.
 HEAVY = """
-    WITH numbers AS (SELECT unnest(range(30000)) AS n)
+    WITH numbers AS (SELECT unnest(range(1000000)) AS n)
     SELECT sum(sqrt(x.n * y.n)) AS n FROM numbers AS x, numbers AS y
 """
 
@@ -430,11 +429,14 @@ def test_an_interrupt_stops_the_engine_at_once(
     backend.begin("second")
     build(backend, "m", "SELECT 2 AS n")
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    started = time.perf_counter()
+    # The query would go on for an hour: this is no measurement, but ends a test that hangs.
+    hangs = threading.Timer(60, backend._connection.interrupt)
+    hangs.start()
     with pytest.raises(KeyboardInterrupt):
         work(backend)
+    assert hangs.is_alive()
+    hangs.cancel()
     backend.discard()
-    assert time.perf_counter() - started < 3
     assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 1}]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,14 +33,88 @@ def failed(shop: Workshop) -> Report:
     return shop.run()
 
 
-def test_prepare_makes_the_folder_and_sweeps_what_an_earlier_run_left(target: Path) -> None:
+def test_prepare_makes_the_folder_and_leaves_alone_what_an_earlier_run_left(target: Path) -> None:
     artifacts.prepare(target)
+    assert list(target.iterdir()) == []
     (target / "failures").mkdir()
-    (target / "failures" / "old.csv").touch()
-    (target / "run_results.json").touch()
-    (target / "marts.duckdb").touch()
+    there = ["failures/old.csv", "run_results.json", "manifest.json", "marts.duckdb"]
+    for name in there:
+        (target / name).write_text(name)
     artifacts.prepare(target)
-    assert [path.name for path in target.iterdir()] == ["marts.duckdb"]
+    files = (path for path in target.rglob("*") if path.is_file())
+    assert {str(path.relative_to(target)): path.read_text() for path in files} == {
+        name: name for name in there
+    }
+
+
+@pytest.mark.parametrize("name", ["run_results.json", "manifest.json"])
+def test_prepare_finds_a_folder_where_a_file_is_to_be(name: str, target: Path) -> None:
+    (target / name).mkdir(parents=True)
+    with pytest.raises(EngineError, match=f"cannot write .*{name}"):
+        artifacts.prepare(target)
+
+
+def test_prepare_finds_a_file_where_the_failures_are_to_be(target: Path) -> None:
+    target.mkdir(parents=True)
+    (target / "failures").touch()
+    with pytest.raises(EngineError, match=r"cannot write .*failures"):
+        artifacts.prepare(target)
+
+
+def leave(target: Path, report: Report) -> list[EngineError]:
+    """Replace what the last run left."""
+    results = artifacts.run_results(report, context=CONTEXT, target=target)
+    return artifacts.leave(target, report, results, artifacts.manifest(SHOP.project))
+
+
+def test_what_a_run_leaves_takes_the_place_of_what_the_last_one_left(
+    target: Path, failed: Report, shop: Workshop
+) -> None:
+    artifacts.prepare(target)
+    assert leave(target, failed) == []
+    assert [path.name for path in (target / "failures").iterdir()] == [
+        "customer_totals.customer_id_unique.csv"
+    ]
+    shop.write(customers=[customer("c1"), customer("c2")])
+    assert leave(target, shop.run()) == []
+    assert sorted(path.name for path in target.iterdir()) == ["manifest.json", "run_results.json"]
+    assert json.loads((target / "run_results.json").read_text("utf-8"))["status"] == "published"
+
+
+def test_each_file_is_tried_and_an_old_report_does_not_pass_for_this_runs(
+    target: Path, failed: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(target, failed)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert [str(trouble) for trouble in leave(target, failed)] == [
+        f"cannot write {target / name}\n  No space left on device\nhint: {artifacts.ELSEWHERE}"
+        for name in ("run_results.json", "manifest.json")
+    ]
+    assert [path.name for path in target.iterdir()] == ["failures"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+@pytest.mark.parametrize("before", [None, 0o777, 0o500])
+def test_samples_are_for_their_owner_alone(
+    umask: int, before: int | None, target: Path, failed: Report
+) -> None:
+    folder = target / "failures"
+    if before is not None:
+        folder.mkdir(parents=True)
+        (folder / "customer_totals.customer_id_unique.csv").touch(0o666)
+        folder.chmod(before)
+    target.mkdir(parents=True, exist_ok=True)
+    usual = os.umask(umask)
+    try:
+        artifacts.write_failures(target, failed)
+    finally:
+        os.umask(usual)
+    (file,) = folder.iterdir()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)] == [0o700, 0o600]
 
 
 def test_a_document_replaces_the_one_before_whole(target: Path) -> None:
@@ -77,10 +153,13 @@ def test_samples_of_warnings_are_written_too(tmp_path: Path, target: Path) -> No
 
     bikes = source("bikes", doc="Bikes.", grain="bike", columns=[string("bike")])
     workshop = Workshop(tmp_path, project_of(bikes, sold))
-    workshop.write(bikes=[{"bike": 'a "quoted", name'}, {"bike": "line\nbreak"}])
+    names = ['a "quoted", name', "line\nbreak", "=1+1", " @x", "-1", "plain"]
+    workshop.write(bikes=[{"bike": name} for name in names])
     artifacts.write_failures(target, workshop.run())
     with (target / "failures" / "sold.odd.csv").open(encoding="utf-8", newline="") as file:
-        assert [row["bike"] for row in csv.DictReader(file)] == ['a "quoted", name', "line\nbreak"]
+        found = {row["bike"] for row in csv.DictReader(file)}
+    # No spreadsheet program takes a text for a formula.
+    assert found == {'a "quoted", name', "line\nbreak", "'=1+1", "' @x", "'-1", "plain"}
 
 
 def test_run_results_say_what_happened(target: Path, failed: Report) -> None:

@@ -172,6 +172,53 @@ def test_whatever_is_more_than_a_condition_is_refused(where: str) -> None:
         lookup(bikes, where=where, limit=1)
 
 
+DEEP = {
+    "80 parentheses": "(" * 80 + "price > 1" + ")" * 80,
+    "3,000 parentheses": "(" * 3_000 + "price > 1" + ")" * 3_000,
+    "conditions within": "(price > 1 and " * 100 + "is_new" + ")" * 100,
+    "cases within": "case when is_new then " * 100 + "true" + " end" * 100,
+    "nots": "not " * 300 + "is_new",
+    "minus": "price > " + "- " * 300 + "1",
+    "a long sum": "price > " + "+".join(["1"] * 900),
+    "a long text": "bike = " + "||".join(["'x'"] * 900),
+    "functions": "lower(" * 200 + "bike" + ")" * 200 + " = 'x'",
+}
+
+
+@pytest.mark.parametrize("where", DEEP.values(), ids=DEEP)
+def test_a_condition_nested_too_deeply_is_refused_in_few_words(where: str) -> None:
+    with pytest.raises(UsageError, match="--where is nested too deeply") as caught:
+        lookup(bikes, where=where, limit=1)
+    assert len(str(caught.value)) < 400
+
+
+LONG = {
+    "30 parentheses": "(" * 30 + "price > 1" + ")" * 30,
+    "500 ands": " and ".join(["price > 1"] * 500),
+    "2,000 ors": " or ".join(["price > 1"] * 2_000),
+    "ands and ors": " or ".join(["(price > 1 and is_new is not null)"] * 300),
+    "10,000 characters": "price > 1" + " " * 10_000,
+    "2,000 values": f"bike in ({', '.join(map(repr, map(str, range(2_000))))}, 'b1')",
+    "a sum": "price > " + "+".join(["1"] * 90),
+}
+
+
+@pytest.mark.parametrize("where", LONG.values(), ids=LONG)
+def test_a_long_condition_is_answered(where: str, connection: duckdb.DuckDBPyConnection) -> None:
+    assert asked(connection, where=where, columns=["bike"])
+
+
+def test_a_condition_that_no_encoding_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="--where is not written in"):
+        lookup(bikes, where="bike = 'K\udcf6ln'", limit=1)
+
+
+def test_an_error_repeats_the_beginning_of_a_long_condition() -> None:
+    with pytest.raises(UsageError, match="--where cannot be read") as caught:
+        lookup(bikes, where="price > 'open" + "x" * 10_000, limit=1)
+    assert len(str(caught.value)) < 400
+
+
 @pytest.mark.parametrize(
     "where",
     [

@@ -60,11 +60,20 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refused(marts: Marts) -> Refused:
-    """Run `marts …`, which must end with `code`, without a traceback; return all it printed."""
+def refused(marts: Marts, tmp_path: Path) -> Refused:
+    """Run `marts …`, which must end with `code`, without a traceback; return all it printed.
+
+    What was asked wrongly leaves alone what the last run left.
+    """
 
     def call(*words: object, code: int) -> str:
+        left = {tmp_path / "target" / name: name for name in ("run_results.json", "failures/a.csv")}
+        for file, text in left.items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
         done = marts(*words)
+        if code == ASKED_WRONGLY:
+            assert {file: file.read_text() for file in left} == left
         printed = done.stdout + done.stderr
         assert done.returncode == code, printed
         assert "Traceback" not in printed
@@ -356,6 +365,48 @@ def test_misdeclared_marts_are_refused_with_file_and_line(
     assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
 
 
+# Of folders and files with names like ours: a call leaves all of them alone.
+OURS = ["backends", "fixtures", "tests", "marts", "rich", "queue.py", "cli.py", "uuid.py"]
+TOY = SOURCE + declared("toy_customers", reads="dim_customer")
+
+
+@pytest.mark.parametrize("package", ["toy", "shop.toy"])
+def test_a_folder_with_names_like_ours_is_no_obstacle(
+    package: str, marts: Marts, tmp_path: Path
+) -> None:
+    folder = tmp_path / package.replace(".", "/")
+    folder.mkdir(parents=True)
+    for each in (folder, *folder.parents):
+        if each.is_relative_to(tmp_path / package.partition(".")[0]):
+            (each / "__init__.py").touch()
+    (folder / "__init__.py").write_text(TOY, "utf-8")
+    for name in OURS:
+        file = tmp_path / name if name.endswith(".py") else tmp_path / name / "__init__.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("raise SystemExit(7)")
+    done = marts("run", "--package", package, "--database", "new.duckdb")
+    assert done.returncode == 0, done.stderr
+    assert "published 1 mart;" in done.stdout
+
+
+def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
+    (tmp_path / "faker").mkdir()
+    (tmp_path / "faker/__init__.py").write_text(TOY, "utf-8")
+    done = marts("ls", "--package", "faker")
+    assert "toy_customers" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["marts", "backends", "fixtures"])
+def test_a_folder_of_pythonpath_that_hides_ours_is_named(
+    name: str, marts: Marts, tmp_path: Path
+) -> None:
+    (tmp_path / "lib" / name).mkdir(parents=True)
+    (tmp_path / "lib" / name / "__init__.py").touch()
+    done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
+    assert done.returncode == FAILED
+    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py stands in the place")
+
+
 # Tests may run as root, whom no permission stops: what lies below a file nobody can write.
 UNWRITABLE = {
     "target": ("--target file/target", ["cannot write file/target", "Not a directory"]),
@@ -403,6 +454,9 @@ def test_a_second_process_that_holds_the_database_is_named(
 ) -> None:
     with held(database, by) as process:
         printed = refused(*words.split(), code=FAILED)
+    # No run began.
+    assert (database.parent / "run_results.json").read_text() == "run_results.json"
+    assert (database.parent / "failures/a.csv").exists()
     assert_says(printed, "another process holds target/marts.duckdb", str(process), "hint: close")
 
 

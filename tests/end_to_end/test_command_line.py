@@ -5,14 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ import sqlglot
 
 import cli
 from conftest import Marts, marts_process
+from terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 PUBLIC = [
@@ -56,56 +53,6 @@ def checked_json_run(
     """Return a finished run that checked the sources first, and was asked for JSON."""
     words = ("run", "--check-sources", "--json")
     return marts_process(*words, cwd=tmp_path_factory.mktemp("json"))
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """Return the caller's environment without what changes how `marts` prints."""
-    changing = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in changing and not name.startswith("MARTS_")
-    }
-    return kept | changes
-
-
-@contextmanager
-def left_by_its_reader(*words: object, cwd: Path, lines: int) -> Iterator[subprocess.Popen[str]]:
-    """Start `marts …`, read some lines of what it prints, and close the pipe, as `head` does."""
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        # Buffered as usual, so that short output meets the closed pipe only at the end.
-        env=environment(PYTHONUNBUFFERED=""),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for _ in range(lines):
-            assert process.stdout.readline()
-        process.stdout.close()
-        yield process
-
-
-def on_a_terminal(*words: object, cwd: Path) -> tuple[int, str]:
-    """Run `marts …` on a terminal of its own; return its exit code and all that it printed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        env=environment(TERM="xterm-256color", COLUMNS="120"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        printed = b""
-        # Linux says that the other end is closed by an error.
-        with suppress(OSError):
-            while more := os.read(ours, 4096):
-                printed += more
-        os.close(ours)
-    return process.returncode, printed.decode()
 
 
 def one_document(stdout: str) -> Any:
@@ -397,17 +344,3 @@ def test_the_common_options_are_there(command: str) -> None:
 
 def test_version(marts: Marts) -> None:
     assert re.fullmatch(r"marts, version \d+\.\d+\.\d+\n", marts("--version").stdout)
-
-
-def test_completion_lists_marts_and_loads_no_heavy_library(marts: Marts) -> None:
-    done = marts(
-        _MARTS_COMPLETE="bash_complete",
-        COMP_WORDS="marts show metric_",
-        COMP_CWORD="2",
-        PYTHONPROFILEIMPORTTIME="1",
-    )
-    found = [line.partition(",")[2] for line in done.stdout.splitlines()]
-    assert found == sorted(mart for mart in MARTS if mart.startswith("metric_"))
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "click" in imported
-    assert not imported & {"ibis", "duckdb", "sqlglot", "pandas", "pyarrow", "rich"}

@@ -126,12 +126,11 @@ def test_a_refusal_cancels_what_other_threads_run(
     emulated: Account, schema: str, before: dict[str, list[Row]], tmp_path: Path
 ) -> None:
     refused = {"pattern": r"^CREATE OR REPLACE TRANSIENT TABLE \S*CUSTOMER_TOTALS__", **REFUSED}
-    stalled = {"pattern": BUILDING_MODEL_SALES, "seconds": 60}
+    # Longer than a command may take.
+    stalled = {"pattern": BUILDING_MODEL_SALES, "seconds": 600}
     command = [*words(emulated, schema), "--threads", "2"]
-    start = time.monotonic()
     with emulated.told(fail=refused, stall=stalled):
         done = emulated.process(*command, cwd=tmp_path, PYTHONPATH=str(TESTS))
-    assert time.monotonic() - start < 30
     assert done.returncode == FAILED
     assert "build customer_totals" in done.stderr
     assert_nothing_published(emulated, schema, before, done)

@@ -1,0 +1,260 @@
+"""What is printed arrives as it is, does no harm, and decides no run: whoever reads it."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import errno
+import io
+import json
+import os
+import re
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from unittest import mock
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from account import call_marts
+from terminals import on_a_terminal, redirected
+
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+
+PACKAGE = '''
+from marts import Table, date, float64, int64, mart, money, row_check, source, string
+
+people = source(
+    "people",
+    doc="People.",
+    grain="name",
+    columns=[
+        string("name"), int64("points"), money("pay", null=True), float64("share"), date("since")
+    ],
+)
+polite = row_check("polite", offending=lambda t: t.name != "", severity="warn")
+
+
+@mart(grain="name", columns=people.columns, checks=[polite])
+def members(people: Table) -> Table:
+    """People."""
+    return people
+'''
+CLEAR = "\x1b[2J\x1b]0;title\x07\x9b1m\x7f\u202e\r"
+NAMES = ["Zoë → 漢字 🙂", CLEAR, "=cmd|' /C calc'!A0", "-1", 'a "quoted", name', "two\nlines"]
+SAFE = {"=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0", "-1": "'-1"}
+PAY = [Decimal("9007199254740993.00"), Decimal("-0.10"), None, *map(Decimal, ("0.00", "1", "2"))]
+SINCE = datetime.date(2025, 1, 31)
+
+
+@pytest.fixture(scope="module")
+def club(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a package and data of somebody else, published."""
+    folder = tmp_path_factory.mktemp("club")
+    (folder / "club").mkdir()
+    (folder / "club/__init__.py").write_text(PACKAGE, "utf-8")
+    (folder / "data").mkdir()
+    columns = {
+        "name": NAMES,
+        "points": [-5] * 6,
+        "pay": pa.array(PAY, pa.decimal128(18, 2)),
+        "share": [0.1] * 6,
+        "since": [SINCE] * 6,
+    }
+    pq.write_table(pa.table(columns), folder / "data/people.parquet")
+    done = printed(folder, "run")
+    assert done.returncode == DONE, done.stderr
+    return folder
+
+
+def words_of(club: Path, *words: str) -> list[str]:
+    """Return a call on the club, wherever it is made."""
+    where = ["--package", "club"]
+    where += ["--fixtures", str(club / "data")] if words[0] != "ls" else []
+    where += ["--database", str(club / "x.duckdb")] if words[0] != "ls" else []
+    return [*words, *where]
+
+
+def printed(
+    club: Path, *words: str, to: str = "", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `marts …` in the club's folder, its output sent somewhere."""
+    done = redirected(to, *words_of(club, *words), cwd=club, **environment)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    return done
+
+
+# Values
+
+
+def test_money_in_json_has_all_its_digits(club: Path) -> None:
+    done = printed(club, "show", "members", "--format", "json")
+    rows = json.loads(done.stdout, parse_float=Decimal)
+    assert {row["name"]: row["pay"] for row in rows} == dict(zip(NAMES, PAY, strict=True))
+    assert b'"pay": 9007199254740993.00,' in done.stdout
+    assert {(row["points"], row["share"], row["since"]) for row in rows} == {
+        (-5, Decimal("0.1"), "2025-01-31")
+    }
+
+
+@pytest.mark.parametrize(("words", "changed"), [((), {}), (("--safe",), SAFE)])
+def test_csv_in_a_pipe_is_exact_and_on_demand_no_formula(
+    words: tuple[str, ...], changed: dict[str, str], club: Path
+) -> None:
+    done = printed(club, "show", "members", "--format", "csv", *words)
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
+    assert {row["name"] for row in rows} == {changed.get(name, name) for name in NAMES}
+    assert {(row["points"], row["since"]) for row in rows} == {("-5", "2025-01-31")}
+    assert {row["pay"] for row in rows} >= {"9007199254740993.00", "-0.10", ""}
+
+
+def test_samples_of_failing_checks_are_no_formulas(club: Path) -> None:
+    file = club / "target/failures/members.polite.csv"
+    with file.open(encoding="utf-8", newline="") as lines:
+        assert {row["name"] for row in csv.DictReader(lines)} >= set(SAFE.values())
+    assert [path.stat().st_mode & 0o777 for path in (file.parent, file)] == [0o700, 0o600]
+
+
+# Terminals
+
+
+def obeyed(shown: str) -> list[str]:
+    """Return what a terminal would obey, other than colours and the end of a line."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
+    return re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", plain)
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_data_is_obeyed_by_no_terminal(form: str, club: Path) -> None:
+    words = words_of(club, "show", "members", "--columns", "name", "--format", form)
+    code, shown = on_a_terminal(*words, cwd=club)
+    assert code == DONE
+    assert not obeyed(shown), shown
+    assert ("\\u001b[2J" if form == "json" else "\\x1b[2J") in shown
+
+
+def test_a_table_in_a_pipe_is_obeyed_by_no_terminal_and_has_a_line_a_row(club: Path) -> None:
+    done = printed(club, "show", "members", "--columns", "name")
+    shown = done.stdout.decode()
+    assert not obeyed(shown)
+    assert len([line for line in shown.splitlines() if line.strip()]) == 2 + len(NAMES)
+
+
+def test_words_of_a_call_are_obeyed_by_no_terminal(club: Path) -> None:
+    for words in (["show", CLEAR], ["show", "members", "--where", f"name = '{CLEAR}"], [CLEAR]):
+        _, shown = on_a_terminal(*words, "--package", "club", cwd=club)
+        assert not obeyed(shown), shown
+
+
+# Streams
+
+GONE = [
+    ">&-",
+    ">/dev/full",
+    "2>&-",
+    ">&- 2>&-",
+    ">/dev/full 2>/dev/full",
+    "<&- >&-",
+    "<&- >&- 2>&-",
+]
+
+
+@pytest.mark.parametrize("to", GONE)
+def test_a_run_is_as_good_without_a_reader(to: str, club: Path, tmp_path: Path) -> None:
+    words = ("--database", str(tmp_path / "new.duckdb"), "--target", str(tmp_path / "target"))
+    done = redirected(to, *words_of(club, "run")[:-2], *words, cwd=club)
+    assert done.returncode == DONE, done.stderr
+    assert json.loads((tmp_path / "target/run_results.json").read_text())["status"] == "published"
+    with duckdb.connect(str(tmp_path / "new.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM gold.members").fetchall() == [(6,)]
+    full = b"warning: not all was printed to standard output: No space left on device\n"
+    assert done.stderr == (full if to == ">/dev/full" else b"")
+
+
+@pytest.mark.parametrize("to", [">&-", ">/dev/full"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "members"),
+        ("show", "members", "--format", "csv"),
+        ("show", "members", "--format", "json"),
+        ("ls",),
+        ("ls", "--json"),
+        ("compile",),
+        ("run", "--dry-run"),
+        ("run", "--dry-run", "--json"),
+        ("test", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_an_answer_that_cannot_be_printed_is_a_failure(
+    words: tuple[str, ...], to: str, club: Path
+) -> None:
+    done = printed(club, *words, to=to)
+    assert done.returncode == FAILED
+    assert b"cannot write to standard output\n  " in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_help_that_cannot_be_printed_ends_in_a_sentence(encoding: str, club: Path) -> None:
+    done = redirected(">/dev/full", "--help", cwd=club, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr.count(b"\n")) == (DONE, 1)
+    assert done.stderr.startswith(b"warning: not all was printed to standard output: No space")
+
+
+def test_a_report_that_cannot_be_printed_is_none(club: Path) -> None:
+    done = printed(club, "run", "--force", "--json", to=">/dev/full")
+    assert done.returncode == DONE
+    assert b"warning: all is published, but cannot write to standard output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "members"), ("compile",), ("ls", "--json"), ("run", "--force")], ids=" ".join
+)
+def test_a_reader_that_leaves_hears_no_complaint(words: tuple[str, ...], club: Path) -> None:
+    done = printed(club, *words, to="| head -c 1")
+    assert done.stderr == b""
+
+
+def test_a_report_that_cannot_be_written_is_a_warning_where_all_is_published(club: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with mock.patch.object(Path, "write_text", side_effect=full):
+        done = call_marts(*words_of(club, "run", "--force"), cwd=club)
+        checked = call_marts(*words_of(club, "test"), cwd=club)
+    assert done.returncode == DONE
+    assert "warning: all is published, but cannot write target/run_results.json" in done.stderr
+    assert "done  published 1 mart" in done.stdout
+    assert checked.returncode == FAILED
+    assert "warning: cannot write target/run_results.json\n  No space left" in checked.stderr
+
+
+# Encodings
+
+OLD = [
+    {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1:strict"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+@pytest.mark.parametrize("old", OLD, ids=lambda old: " ".join(old.values()))
+def test_an_old_code_page_prints_what_it_has(old: dict[str, str], club: Path) -> None:
+    encoding = old.get("PYTHONIOENCODING", "ascii").partition(":")[0]
+    run = printed(club, "run", "--force", **old)
+    assert run.returncode == DONE, run.stderr
+    assert f"polite: 6 violations -> target{os.sep}" in run.stdout.decode(encoding)
+    table = printed(club, "show", "members", **old).stdout.decode(encoding)
+    assert r"\u6f22\u5b57 \U0001f642" in table
+    rows = printed(club, "show", "members", "--format", "csv", **old).stdout.decode(encoding)
+    assert r"\u6f22\u5b57 \U0001f642" in rows
+    exact = printed(club, "show", "members", "--format", "json", **old).stdout.decode(encoding)
+    assert {row["name"] for row in json.loads(exact)} == set(NAMES)
+    for words in (["show", "Zoë → 漢字"], ["show", "members", "--where", "name = '→"], ["→"]):
+        wrong = printed(club, *words, **old)
+        assert wrong.returncode == ASKED_WRONGLY
+        assert wrong.stderr.startswith((b"error: ", b"Usage: "))
