@@ -18,6 +18,7 @@ from conftest import REPOSITORY
 # From the ground up: a module of core imports only those before it.
 CORE = (
     "errors",
+    "authored",
     "contract",
     "expressions",
     "model",

@@ -14,8 +14,9 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.authored import call
 from marts.core.contract import Column
-from marts.core.errors import DefinitionError, attribute_hint
+from marts.core.errors import DefinitionError
 from marts.core.model import (
     AS_OF,
     THIS,
@@ -205,18 +206,9 @@ def _say(
     owner: Source | Mart, check: Check, expression: Callable[..., Result], *tables: object
 ) -> Result:
     """Call an author's expression; its slip becomes an error that names the check."""
-    try:
-        return expression(*tables)
-    except DefinitionError:
-        raise
-    except Exception as error:  # whatever the author's lambda raises, with the cause chained
-        columns = [name for t in tables if isinstance(t, ir.Table) for name in t.columns]
-        raise _no_expression(
-            owner,
-            check,
-            f"{type(error).__name__}: {error}",
-            hint=attribute_hint(error, columns),
-        ) from error
+    columns = (name for t in tables if isinstance(t, ir.Table) for name in t.columns)
+    what = f"check {check.name} of {owner.name}"
+    return call(expression, *tables, what=what, place=owner.place, columns=columns)
 
 
 def _filter(

@@ -16,8 +16,9 @@ from typing import Any, Self
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.authored import function_of, place_of
 from marts.core.keys import Key, Keys, keys_of
-from marts.core.model import Mart, Source, place_of
+from marts.core.model import Mart, Source
 from marts.core.origin import meaning
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan
 
@@ -142,7 +143,8 @@ def lint(
     broken = [*_broken(query), *_unordered(query, keys or {})]
     found = [rule.finding(op, table, places.get(op, table.place)) for op, rule in broken]
     if trace and isinstance(table, Mart):
-        casts = [cast for cast in trace.dropped if table.define.__code__ in cast.within]
+        written = function_of(table.define)
+        casts = [cast for cast in trace.dropped if written and written.__code__ in cast.within]
         found += [
             DROPPED_CAST.finding(cast.op, table, cast.place)
             for cast in casts

@@ -15,10 +15,11 @@ from ibis.expr.types import Table
 import statements
 from engines import GRAPH
 from marts import float64, mart, money, ratio, source, string, table_check
+from marts.core.authored import place_of
 from marts.core.graph import link
 from marts.core.keys import declared_keys
 from marts.core.lint import Finding, Trace, lint, lint_plan
-from marts.core.model import FixedAsOf, place_of
+from marts.core.model import FixedAsOf
 from marts.core.plan import declared_facts, plan_run
 from marts.core.project import Project
 
