@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from marts.core.authored import naming
 from marts.core.checks import checks_of, tables_read
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf
@@ -88,13 +89,16 @@ def sql_versions(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, s
         match step:
             case Build(mart, query, column_comments):
                 comments = json.dumps([mart.materialized, mart.comment, dict(column_comments)])
-                texts.setdefault(mart.name, []).extend([comments, compile_(query)])
+                with naming(f"mart {mart.name}", mart.place):
+                    texts.setdefault(mart.name, []).extend([comments, compile_(query)])
             case CheckRows(table, checks, query):
                 made = [f"{c.name} {c.severity} {c.threshold}" for c in checks]
-                texts.setdefault(table.name, []).extend([*made, compile_(query)])
+                with naming(f"a check of {table.name}", table.place):
+                    texts.setdefault(table.name, []).extend([*made, compile_(query)])
             case CheckAcross(table, check, query):
                 made = [f"{check.name} {check.severity} {check.threshold}"]
-                texts.setdefault(table.name, []).extend([*made, compile_(query)])
+                with naming(f"check {check.name} of {table.name}", table.place):
+                    texts.setdefault(table.name, []).extend([*made, compile_(query)])
     # Sorted, since what is planned with a mart moves its checks.
     return {
         name: hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()

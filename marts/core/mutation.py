@@ -17,11 +17,11 @@ from ibis.common.graph import Graph
 from marts.core.contract import conform
 from marts.core.defects import REFUSALS, Defect, Operator, Shown
 from marts.core.errors import DefinitionError
-from marts.core.lint import Trace
 from marts.core.model import AsOf, FixedAsOf, Mart
 from marts.core.plan import defined_table
 from marts.core.row_defects import ROW_OPERATORS
 from marts.core.spelling import Speller
+from marts.core.trace import Trace
 from marts.core.value_defects import VALUE_OPERATORS
 
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)

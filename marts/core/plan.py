@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from marts.core.authored import call
+from marts.core.authored import call, naming
 from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
 from marts.core.contract import conform, empty_table, mismatches, schema_of
 from marts.core.errors import DefinitionError, SourceError, UsageError
@@ -243,8 +243,9 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
 
     Raises DefinitionError, with file and line, for whatever the function raises.
     """
-    table = defined_table(mart, tables, as_of)
-    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+    table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
+    with naming(what, mart.place):
+        return conform(table, mart.columns, what=what, place=mart.place)
 
 
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import ibis.expr.types as ir
 
+from marts.core.authored import naming
 from marts.core.checks import ROWS, sample_query
 from marts.core.concurrency import in_order_of_need
 from marts.core.errors import MartsError, PartlyPublishedError
@@ -249,7 +250,8 @@ class _Execution:
 
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)
-        report.sql = self.backend.compile(step.query)
+        with naming(f"mart {step.mart.name}", step.mart.place):
+            report.sql = self.backend.compile(step.query)
         start = time.perf_counter()
         self.backend.build(
             step.mart.name,
@@ -263,7 +265,8 @@ class _Execution:
     def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
         report = self._table(table)
         start = time.perf_counter()
-        counts = self.backend.fetch(query, about=table.name)[0]
+        with naming(f"a check of {table.name}", table.place):
+            counts = self.backend.fetch(query, about=table.name)[0]
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):

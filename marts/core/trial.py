@@ -25,6 +25,7 @@ from marts.core.keys import declared_keys
 from marts.core.lint import lint
 from marts.core.model import FixedAsOf, Mart
 from marts.core.mutation import Change, Mutant, conformed, mutants_of
+from marts.core.nulls import declared_filled
 from marts.core.plan import Build, Plan, defining_query, plan_run
 from marts.core.reach import columns_reached
 from marts.core.runner import survey
@@ -241,8 +242,9 @@ class _Trial:
         return self._broken_rules(original)
 
     def _broken_rules(self, query: ir.Table) -> Counter[str]:
-        keys = declared_keys(self.graph.project)
-        return Counter(finding.rule for finding in lint(self.mart, query, keys=keys))
+        keys, filled = declared_keys(self.graph.project), declared_filled(self.graph.project)
+        found = lint(self.mart, query, keys=keys, filled=filled)
+        return Counter(finding.rule for finding in found)
 
     def _build(self, name: str, query: ir.Table, kind: Literal["table", "view"] = "table") -> None:
         self.backend.build(name, query, kind=kind, comment="", column_comments={})

@@ -279,6 +279,16 @@ def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
     return MART.format(name=name, reads=reads, grain=grain)
 
 
+NESTED = (
+    "    return ",
+    """
+    key = dim_customer.customer_key
+    for _ in range({depth}):
+        key = key + "!"
+    return dim_customer.mutate(customer_key=key) if True else """,
+)
+
+
 MISDECLARED = {
     "cycle": (
         {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
@@ -299,6 +309,14 @@ MISDECLARED = {
     "an exit": (
         {"first": "import sys\nsys.exit(0)"},
         ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
+    ),
+    "nested too deeply to call": (
+        {"first": declared("first", reads="dim_customer").replace(*NESTED, 1).format(depth=2_000)},
+        ["mart first is no valid expression", "RecursionError", "toy/first.py:9", "hint: nest"],
+    ),
+    "nested too deeply to compile": (
+        {"first": declared("first", reads="dim_customer").replace(*NESTED, 1).format(depth=500)},
+        ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
     ),
     "no mart": ({}, ["package toy declares no mart", "hint: "]),
     "another name than the file's": (
