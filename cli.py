@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from backends.protocol import Backend
     from marts.core.graph import Graph
     from marts.core.plan import Plan
+    from marts.core.rules import Finding
 
 interrupted = threading.Event()
 """Somebody pressed Ctrl-C, or asked the process to end."""
@@ -139,6 +141,7 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
     from marts import terminal
     from marts.core.artifacts import prepare
     from marts.core.changes import MadeBy, code_version, origins_of, plan_changes
+    from marts.core.lint import lint_run
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
@@ -152,16 +155,26 @@ def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settin
         plan = plan_changes(
             graph, selected, facts, as_of, made_by, force=force, source_checks=check_sources
         )
+        findings = lint_run(graph, plan)
         if dry_run:
+            for finding in findings:
+                terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
             if as_json:
-                terminal.print_json(plan_document(plan))
+                terminal.print_json(plan_document(plan, findings))
             else:
                 click.echo("\n".join(plan_lines(plan)))
             return DONE
         run_id = session.run_id()
         origins = origins_of(graph, plan, facts, made_by, run_id=run_id)
         return _execute(
-            graph, plan, backend, settings, run_id=run_id, origins=origins, as_json=as_json
+            graph,
+            plan,
+            backend,
+            settings,
+            run_id=run_id,
+            origins=origins,
+            findings=findings,
+            as_json=as_json,
         )
 
 
@@ -454,6 +467,7 @@ def _execute(
     *,
     run_id: str,
     origins: Mapping[str, str] | None = None,
+    findings: Sequence[Finding] = (),
     as_json: bool,
 ) -> int:
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
@@ -466,7 +480,7 @@ def _execute(
     console = terminal.console(to_stderr=as_json)
     versions = {"marts": version("marts"), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    for line in reason_lines(plan):
+    for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=interrupted) as observer:
         report = carry_out(plan, backend, run_id=run_id, observer=observer, origins=origins)
@@ -476,6 +490,7 @@ def _execute(
             "as_of": str(plan.as_of.day),
             "backend": backend.name,
             "versions": versions,
+            "warnings": [asdict(finding) for finding in findings],
         },
         target=target,
     )

@@ -8,12 +8,14 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.authored import function_of, naming
-from marts.core.keys import Key, Keys, keys_of
+from marts.core.checks import count_query, fused_query
+from marts.core.graph import Graph
+from marts.core.keys import Key, Keys, declared_keys, keys_of
 from marts.core.model import Mart, Source
-from marts.core.nulls import Filled, may_be_null
-from marts.core.plan import Build, CheckAcross, CheckRows, Plan
+from marts.core.nulls import Filled, declared_filled, may_be_null
+from marts.core.plan import Build, CheckAcross, CheckRows, Plan, defined_table
 from marts.core.rules import DROPPED_CAST, NULLS, RULES, UNORDERED, Finding, Rule, is_misjudged
-from marts.core.trace import Trace
+from marts.core.trace import Trace, watched_casts
 
 
 def lint(
@@ -66,6 +68,31 @@ def lint_plan(
             case CheckRows(table, _, query) | CheckAcross(table, _, query):
                 found += lint(table, query, keys=keys, filled=filled, trace=trace)
     return tuple(dict.fromkeys(found))
+
+
+def lint_run(graph: Graph, plan: Plan) -> tuple[Finding, ...]:
+    """Return what `marts compile` would warn of in the marts that a plan builds, and its checks.
+
+    Tracing takes twice as long as planning: so only where there is something to say are the
+    authors' functions called once more, to learn the lines.
+    """
+    keys, filled = declared_keys(graph.project), declared_filled(graph.project)
+    with watched_casts() as dropped:
+        for step in plan.steps:
+            if isinstance(step, Build):
+                defined_table(step.mart, plan.tables, plan.as_of)
+    if not any(map(is_misjudged, dropped)) and not lint_plan(plan, keys=keys, filled=filled):
+        return ()
+    with Trace() as trace:
+        for step in plan.steps:
+            match step:
+                case Build(mart):
+                    defined_table(mart, plan.tables, plan.as_of)
+                case CheckRows(table, checks):
+                    fused_query(table, plan.tables[table.name], checks)
+                case CheckAcross(table, check):
+                    count_query(table, check, plan.tables, plan.as_of)
+    return lint_plan(plan, keys=keys, filled=filled, trace=trace)
 
 
 def _broken(query: ir.Table) -> Iterator[tuple[ops.Node, Rule]]:

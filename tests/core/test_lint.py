@@ -18,7 +18,7 @@ from marts import float64, mart, money, ratio, source, string, table_check
 from marts.core.authored import place_of
 from marts.core.graph import link
 from marts.core.keys import declared_keys
-from marts.core.lint import lint, lint_plan
+from marts.core.lint import lint, lint_plan, lint_run
 from marts.core.model import FixedAsOf
 from marts.core.nulls import declared_filled
 from marts.core.plan import declared_facts, plan_run
@@ -333,6 +333,28 @@ def test_of_two_versions_of_a_mart_engines_skip_no_null_to_compare_them() -> Non
     rules = {finding.rule for finding in lint_plan(plan, filled=filled)}
     # What differs is shown to people, be it with other digits.
     assert rules <= {"text_of_a_number"}
+
+
+def test_a_run_is_linted_as_if_it_had_been_traced() -> None:
+    @mart(grain="key", columns=[string("key"), money("amount")])
+    def dropped(sales: Table) -> Table:
+        """Sums."""
+        sums = sales.group_by("key").aggregate(amount=sales.amount.sum().cast("decimal(38, 2)"))
+        return sums.mutate(amount=sums.amount)
+
+    sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
+    graph = link(Project("toy", {"sales": sales}, {"dropped": dropped}))
+    facts = declared_facts(graph.project, sources=["sales"])
+    with Trace() as trace:
+        plan = plan_run(graph, ["dropped"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
+    cast = ibis.expr.types.Value.cast
+    (found,) = lint_run(graph, plan)
+    assert (found.rule, found.place.rpartition(":")[2]) == (
+        "dropped_cast",
+        str(dropped.define.__code__.co_firstlineno + 3),
+    )
+    assert lint_plan(plan, keys=declared_keys(graph.project), trace=trace) == (found,)
+    assert ibis.expr.types.Value.cast is cast
 
 
 def test_a_finding_says_what_where_and_how_to_mend_it() -> None:
