@@ -268,33 +268,19 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from backends.choose import offline
     from marts import terminal
     from marts.core.artifacts import write_sql
-    from marts.core.authored import naming
-    from marts.core.keys import declared_keys
-    from marts.core.lint import lint_plan
-    from marts.core.nulls import declared_filled
-    from marts.core.plan import Build, declared_facts, plan_run
-    from marts.core.trace import Trace
+    from marts.core.changes import compiled
+    from marts.core.lint import lint_run
+    from marts.core.plan import declared_facts, plan_run
 
     graph, selected = session.selected(settings)
     engine = offline(session.engine_settings(settings), sources=graph.project.sources)
     facts = declared_facts(graph.project, sources=engine.sources)
-    with Trace() as trace:
-        plan = plan_run(
-            graph, selected, facts, session.as_of(settings["as_of"], lambda: engine.data_as_of)
-        )
-    findings = lint_plan(
-        plan,
-        keys=declared_keys(graph.project),
-        filled=declared_filled(graph.project),
-        trace=trace,
-    )
+    as_of = session.as_of(settings["as_of"], lambda: engine.data_as_of)
+    plan = plan_run(graph, selected, facts, as_of)
+    findings = lint_run(graph, plan)
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
-    statements = {}
-    for step in plan.steps:
-        if isinstance(step, Build):
-            with naming(f"mart {step.mart.name}", step.mart.place):
-                statements[step.mart.name] = engine.compile(step.query)
+    statements = compiled(plan, engine.compile)
     if output:
         write_sql(output, statements)
         click.echo(f"wrote {len(statements)} files to {output}", err=True)

@@ -29,6 +29,7 @@ CORE = (
     "keys",
     "nulls",
     "origin",
+    "promises",
     "plan",
     "changes",
     "difference",

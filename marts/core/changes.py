@@ -82,6 +82,16 @@ def code_version(package: str) -> str:
     return digest.hexdigest()
 
 
+def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
+    """Return the SQL of each mart that a plan builds; DefinitionError for one nested too deeply."""
+    statements = {}
+    for step in plan.steps:
+        if isinstance(step, Build):
+            with naming(f"mart {step.mart.name}", step.mart.place):
+                statements[step.mart.name] = compile_(step.query)
+    return statements
+
+
 def sql_versions(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
     """Return a digest of each built mart's SQL, its comments and the SQL of its checks."""
     texts: dict[str, list[str]] = {}

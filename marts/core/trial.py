@@ -27,6 +27,7 @@ from marts.core.model import FixedAsOf, Mart
 from marts.core.mutation import Change, Mutant, conformed, mutants_of
 from marts.core.nulls import declared_filled
 from marts.core.plan import Build, Plan, defining_query, plan_run
+from marts.core.promises import promises_of
 from marts.core.reach import columns_reached
 from marts.core.runner import survey
 
@@ -70,7 +71,8 @@ def try_mutants(
     """
     start = time.perf_counter()
     trial = _Trial(graph, mart, backend, as_of)
-    mutants = mutants_of(mart, trial.plan.tables, as_of)
+    promises = promises_of(graph.project)
+    mutants = mutants_of(mart, trial.plan.tables, as_of, promises=promises)
     trials = []
     try:
         trial.begin()
