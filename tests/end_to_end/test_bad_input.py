@@ -279,14 +279,18 @@ def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
     return MART.format(name=name, reads=reads, grain=grain)
 
 
-NESTED = (
-    "    return ",
-    """
-    key = dim_customer.customer_key
+NESTED = """
+    length = dim_customer.customer_key.length()
     for _ in range({depth}):
-        key = key + "!"
-    return dim_customer.mutate(customer_key=key) if True else """,
-)
+        length = length.nullif(0)
+    return dim_customer.filter(length > 0)
+"""
+
+
+def nested(depth: int) -> str:
+    """Return the code of a mart with an expression within an expression, and so on."""
+    head, _, _ = declared("first", reads="dim_customer").partition("    return")
+    return head + NESTED.format(depth=depth)
 
 
 MISDECLARED = {
@@ -311,11 +315,11 @@ MISDECLARED = {
         ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
     ),
     "nested too deeply to call": (
-        {"first": declared("first", reads="dim_customer").replace(*NESTED, 1).format(depth=2_000)},
-        ["mart first is no valid expression", "RecursionError", "toy/first.py:9", "hint: nest"],
+        {"first": nested(2_000)},
+        ["mart first is no valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
     ),
     "nested too deeply to compile": (
-        {"first": declared("first", reads="dim_customer").replace(*NESTED, 1).format(depth=500)},
+        {"first": nested(300)},
         ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
     ),
     "no mart": ({}, ["package toy declares no mart", "hint: "]),
