@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from backends.protocol import Backend
     from marts.core.graph import Graph
     from marts.core.plan import Plan
+    from marts.core.rules import Finding
 
 interrupted = threading.Event()
 """Somebody pressed Ctrl-C, or asked the process to end."""
@@ -144,6 +147,7 @@ def run(
     from marts import terminal
     from marts.core.artifacts import prepare
     from marts.core.changes import Present, plan_changes
+    from marts.core.lint import lint_run
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
@@ -164,13 +168,18 @@ def run(
             adopt=adopt,
             drop_orphans=drop_orphans,
         )
+        findings = lint_run(graph, plan)
         if dry_run:
+            for finding in findings:
+                terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
             if as_json:
-                terminal.print_json(plan_document(plan))
+                terminal.print_json(plan_document(plan, findings))
             else:
                 terminal.print_text("\n".join(plan_lines(plan)))
             return DONE
-        return _execute(graph, plan, backend, settings, run_id=run_id, as_json=as_json)
+        return _execute(
+            graph, plan, backend, settings, run_id=run_id, findings=findings, as_json=as_json
+        )
 
 
 @marts.command()
@@ -270,22 +279,20 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from backends.choose import offline
     from marts import terminal
     from marts.core.artifacts import write_sql
-    from marts.core.keys import declared_keys
-    from marts.core.lint import Trace, lint_plan
-    from marts.core.plan import Build, declared_facts, plan_run
+    from marts.core.changes import compiled
+    from marts.core.lint import lint_run
+    from marts.core.plan import declared_facts, plan_run
 
     graph, selected = session.selected(settings)
     engine = offline(session.engine_settings(settings), sources=session.contracts_of(graph))
     facts = declared_facts(graph.project, sources=engine.sources)
-    with Trace() as trace:
-        plan = plan_run(
-            graph, selected, facts, session.as_of(settings["as_of"], lambda: engine.data_as_of)
-        )
-    findings = lint_plan(plan, keys=declared_keys(graph.project), trace=trace)
+    as_of = session.as_of(settings["as_of"], lambda: engine.data_as_of)
+    plan = plan_run(graph, selected, facts, as_of)
+    findings = lint_run(graph, plan)
     console = terminal.console(to_stderr=True)
     for finding in findings:
         terminal.say(console, ("warn", str(finding)))
-    statements = {s.mart.name: engine.compile(s.query) for s in plan.steps if isinstance(s, Build)}
+    statements = compiled(plan, engine.compile)
     if output:
         write_sql(output, statements)
         console.print(f"wrote {len(statements)} files to {output}")
@@ -471,6 +478,7 @@ def _execute(
     settings: dict[str, Any],
     *,
     run_id: str,
+    findings: Sequence[Finding] = (),
     as_json: bool,
 ) -> int:
     """Carry a plan out, write the artifacts, print what happened; return the exit code."""
@@ -484,7 +492,7 @@ def _execute(
     console = terminal.console(to_stderr=as_json)
     versions = {"marts": version("marts"), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    for line in reason_lines(plan):
+    for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=interrupted) as observer:
         report = carry_out(plan, backend, run_id=run_id, observer=observer)
@@ -494,6 +502,7 @@ def _execute(
             "as_of": str(plan.as_of.day),
             "backend": backend.name,
             "versions": versions,
+            "warnings": [asdict(finding) for finding in findings],
         },
         target=target,
     )

@@ -11,14 +11,25 @@ from typing import TypeVar
 
 import ibis.expr.types as ir
 
+from marts.core.authored import naming
 from marts.core.checks import checks_of, is_fused, tables_read
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf, Mart
-from marts.core.plan import Plan, Publish, Queries, column_comments, plan_run, reads_of
+from marts.core.plan import Build, Plan, Publish, Queries, column_comments, plan_run, reads_of
 from marts.core.state import Facts, Origin
 
 Value = TypeVar("Value")
+
+
+def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
+    """Return the SQL of each mart that a plan builds; DefinitionError for one nested too deeply."""
+    statements = {}
+    for step in plan.steps:
+        if isinstance(step, Build):
+            with naming(f"mart {step.mart.name}", step.mart.place):
+                statements[step.mart.name] = compile_(step.query)
+    return statements
 
 
 class Present:
@@ -56,13 +67,16 @@ class Present:
         project = self.graph.project
         comments = column_comments(mart, project)
         yield json.dumps([mart.materialized, mart.comment, comments])
-        yield self.text(self.queries.of(mart))
+        with naming(f"mart {mart.name}", mart.place):
+            yield self.text(self.queries.of(mart))
         if step := self.queries.rows(mart):
-            yield self.text(step.query)
+            with naming(f"a check of {mart.name}", mart.place):
+                yield self.text(step.query)
         for check in checks_of(mart):
             yield f"{check.name} {check.severity} {check.threshold}"
             if not is_fused(check):
-                yield self.text(self.queries.across(mart, check).query)
+                with naming(f"check {check.name} of {mart.name}", mart.place):
+                    yield self.text(self.queries.across(mart, check).query)
         for each in {*mart.inputs, *_read_by_checks(mart)}:
             if each in project.sources:
                 yield f"{each} {project.sources[each].columns}"

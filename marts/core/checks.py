@@ -14,8 +14,9 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.authored import call, naming
 from marts.core.contract import Column
-from marts.core.errors import DefinitionError, attribute_hint
+from marts.core.errors import DefinitionError
 from marts.core.model import (
     AS_OF,
     THIS,
@@ -100,8 +101,9 @@ def fused_query(owner: Source | Mart, table: ir.Table, checks: Iterable[Check]) 
 
     A count is null where the table is empty.
     """
-    counts = {f"c{n}": _violations(owner, table, check) for n, check in enumerate(checks)}
-    return table.aggregate(**{ROWS: table.count()}, **counts)
+    with naming(f"a check of {owner.name}", owner.place):
+        counts = {f"c{n}": _violations(owner, table, check) for n, check in enumerate(checks)}
+        return table.aggregate(**{ROWS: table.count()}, **counts)
 
 
 def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
@@ -121,7 +123,11 @@ def count_query(
     owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table:
     """Return one row with column `c0`: the violations of one check that has its own query."""
-    rows = offending_rows(owner, check, tables, as_of)
+    with naming(f"check {check.name} of {owner.name}", owner.place):
+        return _counted(check, offending_rows(owner, check, tables, as_of))
+
+
+def _counted(check: Check, rows: ir.Table) -> ir.Table:
     if isinstance(check, UniqueCheck):
         return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
     # One column is enough to count by; others may cost a lot to say.
@@ -205,18 +211,9 @@ def _say(
     owner: Source | Mart, check: Check, expression: Callable[..., Result], *tables: object
 ) -> Result:
     """Call an author's expression; its slip becomes an error that names the check."""
-    try:
-        return expression(*tables)
-    except DefinitionError:
-        raise
-    except Exception as error:  # whatever the author's lambda raises, with the cause chained
-        columns = [name for t in tables if isinstance(t, ir.Table) for name in t.columns]
-        raise _no_expression(
-            owner,
-            check,
-            f"{type(error).__name__}: {error}",
-            hint=attribute_hint(error, columns),
-        ) from error
+    columns = (name for t in tables if isinstance(t, ir.Table) for name in t.columns)
+    what = f"check {check.name} of {owner.name}"
+    return call(expression, *tables, what=what, place=owner.place, columns=columns)
 
 
 def _filter(

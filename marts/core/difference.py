@@ -106,7 +106,8 @@ def _is_same(left: ir.Value, right: ir.Value) -> ir.BooleanValue:
     same = left.identical_to(right)
     if not (left.type().is_floating() or right.type().is_floating()):
         return same
-    larger = ibis.least(ibis.greatest(left.abs(), right.abs()), LARGEST)
+    # Filled, since engines disagree on the greatest of a null; with one, the sides differ anyway.
+    larger = ibis.least(ibis.greatest(left.abs().fill_null(0), right.abs().fill_null(0)), LARGEST)
     tolerance = ibis.greatest(larger * RELATIVE, ABSOLUTE)
     return same | ((left - right).abs() <= tolerance).fill_null(False)
 

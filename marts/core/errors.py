@@ -65,7 +65,7 @@ class UsageError(MartsError):
     """The words of a call name something that does not exist: the caller's move."""
 
 
-def attribute_hint(error: Exception, columns: Iterable[str]) -> str | None:
+def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
     """Return a hint for an expression that names a column which is not there, None for others."""
     found = re.search(r"has no attribute '(\w+)'", str(error))
     if found is None or not isinstance(error, AttributeError):

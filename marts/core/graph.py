@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
+from marts.core.authored import bound_parameters, refuse_rebound
 from marts.core.checks import checks_of
 from marts.core.contract import SUM
 from marts.core.errors import DefinitionError, UsageError, did_you_mean
@@ -26,8 +28,7 @@ class Graph:
 
     def upstream(self, name: str) -> set[str]:
         """Return the marts that a mart reads, directly or not."""
-        direct = {i for i in self.project.marts[name].inputs if i in self.project.marts}
-        return direct.union(*(self.upstream(each) for each in direct))
+        return set(self._upstream[name])
 
     def temporaries(self, names: Iterable[str]) -> set[str]:
         """Return the temporary marts that marts read, directly or through temporary ones."""
@@ -48,14 +49,25 @@ class Graph:
 
     def downstream(self, name: str) -> set[str]:
         """Return the marts that read a mart, directly or not."""
-        return {other for other in self.order if name in self.upstream(other)}
+        return {other for other in self.order if name in self._upstream[other]}
+
+    @cached_property
+    def _upstream(self) -> Mapping[str, frozenset[str]]:
+        # In build order, so that each closure is made of finished ones: a tangle has more paths
+        # than anybody can walk, a chain more links than Python recurses.
+        marts, found = self.project.marts, dict[str, frozenset[str]]()
+        for name in _order(self.project):
+            direct = frozenset(marts[name].inputs) & marts.keys()
+            found[name] = direct.union(*(found[each] for each in direct))
+        return found
 
 
 def link(project: Project) -> Graph:
     """Join the declarations by name.
 
     Raises DefinitionError for an unknown input, of a mart, a check or a relation, for a column's
-    word that no relation knows, and for a cycle.
+    word that no relation knows, for a cycle, and for a function that would see other values than
+    where it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -68,8 +80,11 @@ def link(project: Project) -> Graph:
                     hint=did_you_mean(name, known) or f"declare {name}, or rename the parameter",
                 )
         _refuse_check_flaws(table, project)
+        _refuse_function_flaws(table, known)
     for relation in project.relations.values():
         _refuse_relation_flaws(relation, project)
+        _refuse_defaults(f"relation {relation.name}", relation.change, relation.place, known)
+        refuse_rebound(f"relation {relation.name}", relation.bindings)
     _refuse_unknown_words(project)
     for mart in project.marts.values():
         _refuse_what_cannot_be_published(mart, project)
@@ -112,6 +127,29 @@ def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
                     table.place,
                     hint=did_you_mean(check.to_column, columns),
                 )
+
+
+def _refuse_function_flaws(table: Source | Mart, known: Collection[str]) -> None:
+    if isinstance(table, Mart):
+        _refuse_defaults(f"mart {table.name}", table.define, table.place, known)
+        refuse_rebound(f"mart {table.name}", table.bindings)
+    for check in table.checks:
+        what = f"check {check.name} of {table.name}"
+        if isinstance(check, TableCheck):
+            _refuse_defaults(what, check.offending, table.place, known)
+        refuse_rebound(what, check.bindings)
+
+
+def _refuse_defaults(
+    what: str, function: Callable[..., object], place: str, known: Collection[str]
+) -> None:
+    for name in bound_parameters(function):
+        if name in known:
+            raise DefinitionError(
+                f"{what} would not be given {name}: its parameter has a default",
+                place,
+                hint=f"write {name} alone, or rename the parameter",
+            )
 
 
 def _refuse_relation_flaws(relation: Relation, project: Project) -> None:
@@ -181,8 +219,15 @@ def select(
     """Return the marts that the selectors name, in build order; all where there is none.
 
     A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
-    that it reads, `+` behind it all that read it. Raises UsageError for one that names nothing.
+    that it reads, `+` behind it all that read it. Raises UsageError for one that names nothing, and
+    for a package without marts.
     """
+    if not graph.order:
+        package = graph.project.package
+        raise UsageError(
+            f"package {package} declares no mart",
+            hint="write one: a function below @mart(…), in a module of its name in the package",
+        )
     words = list(selectors)
     chosen = _union(graph, words) if words else set(graph.order)
     chosen -= _union(graph, exclude)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime
 import inspect
-import os
-import sys
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import ibis
 import ibis.expr.types as ir
 
+from marts.core import authored
+from marts.core.authored import Binding, bindings_of, place_of_caller, place_of_function
 from marts.core.contract import Column, flaws, zones_of
 from marts.core.errors import DefinitionError, did_you_mean
 
@@ -67,6 +67,8 @@ class Tolerance:
 
     severity: Severity = "error"
     threshold: int = 0
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its functions looked up outside when it was declared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,8 @@ class Mart:
     parameters: tuple[str, ...]
     module: str
     place: str
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its function looked up outside when it was declared."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -188,8 +192,7 @@ def source(
 
     Raises DefinitionError, with file and line, where the declaration contradicts itself.
     """
-    caller = sys._getframe(1)  # noqa: SLF001  (the declaration's file and line)
-    place = place_of(caller.f_code.co_filename, caller.f_lineno)
+    place = place_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     comment, column_docs = _split_doc(doc)
     found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
@@ -226,7 +229,13 @@ def mart(
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
-        place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
+        place = place_of_function(define) or place_of_caller(1)
+        if not hasattr(define, "__name__"):
+            raise DefinitionError(
+                f"a mart is a {type(define).__name__}, which has no name",
+                place,
+                hint="decorate a function: def <mart>(<inputs>)",
+            )
         found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
         found += [
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
@@ -254,6 +263,7 @@ def mart(
             parameters=parameters_of(define, f"mart {define.__name__}", place),
             module=define.__module__,
             place=place,
+            bindings=bindings_of(define),
         )
 
     return declare
@@ -269,7 +279,12 @@ def row_check(
 ) -> RowCheck:
     """Check that no row (of those `where` holds for) is offending; null passes."""
     return RowCheck(
-        name=name, offending=offending, where=where, severity=severity, threshold=threshold
+        name=name,
+        offending=offending,
+        where=where,
+        severity=severity,
+        threshold=threshold,
+        bindings=bindings_of(offending, where),
     )
 
 
@@ -280,7 +295,13 @@ def unique(
     threshold: int = 0,
 ) -> UniqueCheck:
     """Check that the columns together are unique; a row with a null among them passes."""
-    return UniqueCheck(columns=columns, where=where, severity=severity, threshold=threshold)
+    return UniqueCheck(
+        columns=columns,
+        where=where,
+        severity=severity,
+        threshold=threshold,
+        bindings=bindings_of(where),
+    )
 
 
 def relationship(
@@ -302,6 +323,7 @@ def relationship(
         to_where=to_where,
         severity=severity,
         threshold=threshold,
+        bindings=bindings_of(where, to_where),
     )
 
 
@@ -316,14 +338,14 @@ def table_check(
 
     `this` is the table that carries the check, `as_of` the run's date.
     """
-    code = offending.__code__
-    place = place_of(code.co_filename, code.co_firstlineno)
+    place = place_of_function(offending) or place_of_caller(1)
     return TableCheck(
         name=name,
         offending=offending,
         parameters=parameters_of(offending, f"check {name}", place),
         severity=severity,
         threshold=threshold,
+        bindings=bindings_of(offending),
     )
 
 
@@ -357,26 +379,17 @@ def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
     return (grain,) if isinstance(grain, str) else tuple(grain)
 
 
-def place_of(file: str, line: int) -> str:
-    """Return file and line, relative to the current folder where it lies below it."""
-    relative = os.path.relpath(file)
-    return f"{file if relative.startswith('..') else relative}:{line}"
-
-
 def parameters_of(function: Callable[..., object], what: str, place: str) -> tuple[str, ...]:
-    """Return the parameters of an author's function; raises DefinitionError for unusual ones."""
-    parameters = inspect.signature(function).parameters.values()
-    _refuse(
-        what,
-        place,
-        [
-            f"parameter {parameter} is not a plain name"
-            for parameter in parameters
-            if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD
-            or parameter.default is not parameter.empty
-        ],
-    )
-    return tuple(parameter.name for parameter in parameters)
+    """Return the parameters of an author's function that it is to be given.
+
+    One with a default keeps it. Raises DefinitionError for unusual ones.
+    """
+    asked, odd = authored.parameters_of(function)
+    found = [f"parameter {each} is not a plain name" for each in odd]
+    bound = [name for name in authored.bound_parameters(function) if name in (AS_OF, THIS)]
+    found += [f"parameter {name} has a default, so that it would not be given" for name in bound]
+    _refuse(what, place, found)
+    return asked
 
 
 def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:

@@ -17,11 +17,12 @@ from ibis.common.graph import Graph
 from marts.core.contract import conform
 from marts.core.defects import REFUSALS, Defect, Operator, Shown
 from marts.core.errors import DefinitionError
-from marts.core.lint import Trace
 from marts.core.model import AsOf, FixedAsOf, Mart
 from marts.core.plan import defined_table
+from marts.core.promises import NOTHING_PROMISED, Promises, is_same_by_promise
 from marts.core.row_defects import ROW_OPERATORS
 from marts.core.spelling import Speller
+from marts.core.trace import Trace
 from marts.core.value_defects import VALUE_OPERATORS
 
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
@@ -93,17 +94,24 @@ class Original:
         return self.relations[-1]
 
 
-def mutants_of(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> tuple[Mutant, ...]:
+def mutants_of(
+    mart: Mart,
+    tables: Mapping[str, ir.Table],
+    as_of: FixedAsOf,
+    *,
+    promises: Promises = NOTHING_PROMISED,
+) -> tuple[Mutant, ...]:
     """Return every mutant of a mart that Ibis builds and its contract takes, by the author's lines.
 
     No two have one query, and none has the original's; no two have one operator and text: what
-    occurs several times is numbered from the second on. `tables` are its inputs, by name. Raises
-    DefinitionError where the mart itself is no valid expression.
+    occurs several times is numbered from the second on. `tables` are its inputs, by name. A join
+    that differs only where the project's checks publish nothing (see `promises_of`) is no mutant.
+    Raises DefinitionError where the mart itself is no valid expression.
     """
     original = _original(mart, tables, as_of)
     found: dict[ops.Node, Mutant] = {}
     for op in original.parents:
-        for mutant in _planted(original, op):
+        for mutant in _planted(original, op, promises):
             found.setdefault(mutant.table.op(), mutant)
     found.pop(original.op, None)
     return tuple(_numbered(sorted(found.values(), key=_line)))
@@ -156,11 +164,13 @@ def _filled(op: ops.FillNull) -> ops.Project:
     return ops.Project(op.parent, filled)
 
 
-def _planted(original: Original, op: ops.Node) -> Iterator[Mutant]:
+def _planted(original: Original, op: ops.Node, promises: Promises) -> Iterator[Mutant]:
     """Yield the original with each defect that one of its operations can have."""
     above = _above(op, original.parents)
     old = _smallest_relation(original, op)
     for operator, defect in _defects_of(op):
+        if is_same_by_promise(op, defect.op, promises):
+            continue
         with suppress(*REFUSALS, DefinitionError):
             new = old.replace({op: defect.op}, filter=above.__contains__)
             table = ir.Table(original.op.replace({old: new}, filter=above.__contains__))

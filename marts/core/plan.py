@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -10,9 +9,10 @@ from typing import cast
 import ibis
 import ibis.expr.types as ir
 
+from marts.core.authored import call, naming
 from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
 from marts.core.contract import conform, empty_table, mismatches, schema_of
-from marts.core.errors import DefinitionError, SourceError, UsageError, attribute_hint
+from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
 from marts.core.project import Project
@@ -157,14 +157,16 @@ def plan_run(
     where a source does not fit its contract, UsageError where an upstream mart is neither selected
     nor published.
     """
-    building = [graph.project.marts[name] for name in built_with(graph, selected)]
+    project = graph.project
+    building = [project.marts[name] for name in built_with(graph, selected)]
     checker, steps = _begin(
         graph, selected, facts, as_of, source_checks=source_checks, queries=queries
     )
     _refuse_unpublished_inputs(graph, selected, facts, as_of)
     checker.present -= {mart.name for mart in building}
+    comments: dict[str, dict[str, str]] = {}
     for mart in building:
-        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
+        steps.append(Build(mart, checker.queries.of(mart), _inherited(mart, project, comments)))
         steps += checker.steps_for(mart)
     if published := tuple(mart for mart in building if not mart.is_temporary):
         steps.append(Publish(published))
@@ -288,25 +290,16 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
 
     Raises DefinitionError, with file and line, for whatever the function raises.
     """
-    table = defined_table(mart, tables, as_of)
-    return conform(table, mart.columns, what=f"mart {mart.name}", place=mart.place)
+    table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
+    with naming(what, mart.place):
+        return conform(table, mart.columns, what=what, place=mart.place)
 
 
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
     """Call a mart's function with its inputs; return what it returns, as the author left it."""
-    try:
-        table = mart.define(*(as_of if name == AS_OF else tables[name] for name in mart.parameters))
-    except Exception as error:  # any slip of the author's, with the cause chained
-        file, own = mart.define.__code__.co_filename, traceback.extract_tb(error.__traceback__)
-        line = [frame.lineno for frame in own if frame.filename == file][-1:]
-        raise DefinitionError(
-            f"mart {mart.name} is no valid expression",
-            f"{type(error).__name__}: {error}",
-            f"{mart.place.rpartition(':')[0]}:{line[0]}" if line else mart.place,
-            hint=attribute_hint(
-                error, (name for each in mart.inputs for name in tables[each].columns)
-            ),
-        ) from error
+    given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
+    columns = (name for each in mart.inputs for name in tables[each].columns)
+    table = call(mart.define, *given, what=f"mart {mart.name}", place=mart.place, columns=columns)
     if not isinstance(table, ir.Table):
         raise DefinitionError(
             f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.place
@@ -327,14 +320,26 @@ def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[
 
 def column_comments(mart: Mart, project: Project) -> dict[str, str]:
     """Return a comment for each documented column: the mart's own words, else its inputs'."""
-    words: dict[str, str] = {}
-    for name in reversed(mart.inputs):
-        if name in project.marts:
-            words |= column_comments(project.marts[name], project)
-        else:
-            words |= project.sources[name].column_docs
-    words |= mart.column_docs
-    return {column.name: words[column.name] for column in mart.columns if column.name in words}
+    return _inherited(mart, project, {})
+
+
+def _inherited(mart: Mart, project: Project, known: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return a mart's column comments; `known` are those found so far, of marts by name."""
+    waiting = [mart]
+    # A stack instead of recursion, and each mart once: a project may be deep and tangled.
+    while waiting:
+        reader = waiting[-1]
+        inputs = [project.marts[name] for name in reader.inputs if name in project.marts]
+        if missing := [each for each in inputs if each.name not in known]:
+            waiting += missing
+            continue
+        words: dict[str, str] = {}
+        for name in reversed(reader.inputs):
+            words |= known[name] if name in known else project.sources[name].column_docs
+        words |= reader.column_docs
+        known[reader.name] = {c.name: words[c.name] for c in reader.columns if c.name in words}
+        waiting.pop()
+    return known[mart.name]
 
 
 class _Checker:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import ibis.expr.types as ir
 
+from marts.core.authored import Binding, bindings_of, place_of_caller, place_of_function
 from marts.core.errors import DefinitionError
-from marts.core.model import AS_OF, keys_named, parameters_of, place_of
+from marts.core.model import AS_OF, keys_named, parameters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Relation:
     marts: tuple[str, ...]
     offending: Callable[[ir.Table], ir.BooleanColumn] | None
     place: str
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its functions looked up outside when it was declared."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -59,7 +62,7 @@ def relation(
 
     def declare(change: Callable[..., ir.Table]) -> Relation:
         name = change.__name__
-        place = place_of(change.__code__.co_filename, change.__code__.co_firstlineno)
+        place = place_of_function(change) or place_of_caller(1)
         if not change.__doc__:
             raise DefinitionError(f"relation {name} has no docstring", place)
         return Relation(
@@ -74,6 +77,7 @@ def relation(
             marts=(marts,) if isinstance(marts, str) else tuple(marts),
             offending=offending,
             place=place,
+            bindings=bindings_of(change, keeps, offending),
         )
 
     return declare

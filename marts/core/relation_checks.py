@@ -12,9 +12,9 @@ from functools import partial
 
 import ibis.expr.types as ir
 
+from marts.core.authored import call
 from marts.core.contract import conform
 from marts.core.difference import difference
-from marts.core.errors import DefinitionError, attribute_hint
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, THIS, AsOf, Mart, TableCheck
 from marts.core.plan import inlined
@@ -61,19 +61,9 @@ def changed_sources(
         for source in graph.project.sources.values()
     }
     what = f"relation {relation.name}"
-    try:
-        table = relation.change(
-            *(as_of if name == AS_OF else sources[name] for name in relation.parameters)
-        )
-    except Exception as error:  # any slip of the author's, with the cause chained
-        raise DefinitionError(
-            f"{what} is no valid expression",
-            f"{type(error).__name__}: {error}",
-            relation.place,
-            hint=attribute_hint(
-                error, (n for each in relation.inputs for n in tables[each].columns)
-            ),
-        ) from error
+    given = [as_of if name == AS_OF else sources[name] for name in relation.parameters]
+    columns = (name for each in relation.inputs for name in tables[each].columns)
+    table = call(relation.change, *given, what=what, place=relation.place, columns=columns)
     contract = graph.project.sources[relation.source].columns
     return sources | {relation.source: conform(table, contract, what=what, place=relation.place)}
 

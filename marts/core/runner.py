@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import ibis.expr.types as ir
 
-from marts.core.checks import ROWS, sample_query, tables_read
+from marts.core.authored import naming
+from marts.core.checks import ROWS, checks_of, sample_query, tables_read
 from marts.core.concurrency import in_order_of_need
 from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
 from marts.core.graph import Graph
@@ -25,7 +26,6 @@ from marts.core.plan import (
     SkippedCheck,
     Step,
     across,
-    sources_needed,
 )
 from marts.core.state import Facts, Publication, Recorded, TableFacts
 
@@ -114,7 +114,11 @@ def survey(
     """Ask the backend for what planning needs; nothing is changed."""
     project = graph.project
     related = _related(graph, selected)
-    read = {name for mart in related for name in sources_needed(graph, [mart])}
+    read = {
+        name
+        for mart in (project.marts[name] for name in related)
+        for name in {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
+    }
     needed = [name for name in project.sources if source_checks or name in read]
     rows = [row for row in backend.state() if row.kind != "source"]
     own = {
@@ -144,21 +148,24 @@ def survey(
 
 
 def _related(graph: Graph, selected: Collection[str]) -> set[str]:
-    """Return the marts whose state a run of the selected ones may depend on."""
-    behind = {
-        name
-        for each in selected
-        for name in graph.downstream(each)
-        if graph.project.marts[name].materialized == "view"
-    }
-    chosen = {*selected, *behind}
-    checked = {
-        name
-        for owner, check in across(graph, chosen)
-        for name in (owner.name, *tables_read(check))
-        if name in graph.project.marts
-    }
-    return chosen.union(checked, *map(graph.upstream, chosen | checked))
+    """Return the marts whose state a run of the selected ones may depend on.
+
+    They are the views behind them, what these and their checks read, and so on.
+    """
+    marts = graph.project.marts
+    found, new = set[str](), set(selected)
+    while new:
+        found |= new
+        behind = {each for name in new for each in graph.downstream(name)}
+        views = {name for name in behind if marts[name].materialized == "view"}
+        checked = {
+            name
+            for owner, check in across(graph, found)
+            for name in (owner.name, *tables_read(check))
+            if name in marts
+        }
+        new = views.union(checked, *map(graph.upstream, found | checked)) - found
+    return found
 
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
@@ -282,7 +289,8 @@ class _Execution:
 
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)
-        report.sql = self.backend.compile(step.query)
+        with naming(f"mart {step.mart.name}", step.mart.place):
+            report.sql = self.backend.compile(step.query)
         start = time.perf_counter()
         self.backend.build(
             step.mart.name,
@@ -296,7 +304,8 @@ class _Execution:
     def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
         report = self._table(table)
         start = time.perf_counter()
-        counts = self.backend.fetch(query, about=table.name)[0]
+        with naming(f"a check of {table.name}", table.place):
+            counts = self.backend.fetch(query, about=table.name)[0]
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):

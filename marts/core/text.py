@@ -13,6 +13,7 @@ from marts.core.equivalents import Judgement, Stale, entry_of, entry_text
 from marts.core.model import Mart, TableCheck
 from marts.core.mutation import Mutant
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.rules import Finding
 from marts.core.runner import Report, TableReport
 
 Word = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
@@ -94,13 +95,14 @@ def _step_line(step: Step, plan: Plan) -> str:
             assert_never(step)
 
 
-def plan_document(plan: Plan) -> dict[str, object]:
-    """Return a plan as data."""
+def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, object]:
+    """Return a plan as data, with what `marts compile` would warn of."""
     return {
         "as_of": str(plan.as_of.day),
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "steps": [_step_document(step) for step in plan.steps],
+        "warnings": [asdict(finding) for finding in findings],
     }
 
 

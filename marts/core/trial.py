@@ -25,7 +25,9 @@ from marts.core.keys import declared_keys
 from marts.core.lint import lint
 from marts.core.model import FixedAsOf, Mart
 from marts.core.mutation import Change, Mutant, conformed, mutants_of
+from marts.core.nulls import declared_filled
 from marts.core.plan import Build, Plan, defining_query, plan_run
+from marts.core.promises import promises_of
 from marts.core.reach import columns_reached
 from marts.core.runner import survey
 
@@ -69,7 +71,8 @@ def try_mutants(
     """
     start = time.perf_counter()
     trial = _Trial(graph, mart, backend, as_of)
-    mutants = mutants_of(mart, trial.plan.tables, as_of)
+    promises = promises_of(graph.project)
+    mutants = mutants_of(mart, trial.plan.tables, as_of, promises=promises)
     trials = []
     try:
         trial.begin()
@@ -241,8 +244,9 @@ class _Trial:
         return self._broken_rules(original)
 
     def _broken_rules(self, query: ir.Table) -> Counter[str]:
-        keys = declared_keys(self.graph.project)
-        return Counter(finding.rule for finding in lint(self.mart, query, keys=keys))
+        keys, filled = declared_keys(self.graph.project), declared_filled(self.graph.project)
+        found = lint(self.mart, query, keys=keys, filled=filled)
+        return Counter(finding.rule for finding in found)
 
     def _build(self, name: str, query: ir.Table, kind: Kind = "table") -> None:
         self.backend.build(name, query, kind=kind, comment="", column_comments={})

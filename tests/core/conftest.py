@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from ibis.expr.types import Table
 
-from workshop import Workshop, shop_in
+from marts import mart, source, string
+from marts.core.graph import Graph
+from workshop import Workshop, project_of, shop_in
 
 Write = Callable[..., str]
 
@@ -44,3 +48,25 @@ def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 def shop(tmp_path: Path) -> Workshop:
     """Return the bicycle shop with its usual rows, nothing built."""
     return shop_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tangle() -> Graph:
+    """Return layers of three marts that each read the three before, then a chain of marts."""
+    doc = """Bikes.
+
+    Columns:
+        bike: its frame's number
+    """
+    bikes = source("bikes", doc=doc, grain="bike", columns=[string("bike")])
+    inputs: dict[str, tuple[str, ...]] = {f"{n}0": ("bikes",) for n in "abc"}
+    inputs |= {f"{n}{d}": tuple(f"{m}{d - 1}" for m in "abc") for d in range(1, 60) for n in "abc"}
+    inputs |= {f"z{d}": (f"z{d - 1}" if d else "a59",) for d in range(1_200)}
+
+    @mart(grain="bike", columns=[string("bike")])
+    def made(bikes: Table) -> Table:
+        """Return some bikes."""
+        return bikes
+
+    marts = (replace(made, name=name, parameters=reads) for name, reads in inputs.items())
+    return project_of(bikes, *marts)

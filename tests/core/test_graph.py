@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from marts import int64, relationship, row_check, source, string, table_check, unique
 from marts.core.errors import DefinitionError, UsageError
-from marts.core.graph import select
+from marts.core.graph import Graph, select
 from marts.core.model import Check, Mart
 from workshop import SHOP, project_of
 
@@ -71,6 +72,32 @@ def test_both_ways_round_a_diamond() -> None:
     assert SHOP.upstream("int_paid_orders") == set()
     assert SHOP.downstream("int_paid_orders") == {"customer_totals", "model_sales", "shop_overview"}
     assert SHOP.downstream("shop_overview") == set()
+
+
+def test_the_way_up_and_down_a_tangle(tangle: Graph) -> None:
+    # Of more paths than anybody could walk, and more links than Python recurses.
+    assert tangle.upstream("z1199") == tangle.project.marts.keys() - {"z1199", "b59", "c59"}
+    assert tangle.downstream("c58") == {"a59", "b59", "c59", *(f"z{n}" for n in range(1_200))}
+    assert set(select(tangle, ["+c1"])) == {"a0", "b0", "c0", "c1"}
+
+
+def test_what_no_mart_is_in_cannot_be_selected_from() -> None:
+    with pytest.raises(UsageError, match="package toy declares no mart") as caught:
+        select(project_of(ORDERS), ["m"], exclude=["n"])
+    assert "@mart" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        table_check("odd", offending=lambda this, orders=1: this.limit(orders)),
+        table_check("odd", offending=partial(lambda this, orders: this.limit(orders), orders=1)),
+    ],
+)
+def test_an_input_with_a_default_would_not_be_given(check: Check) -> None:
+    with pytest.raises(DefinitionError, match="check odd of m would not be given orders") as caught:
+        project_of(ORDERS, mart_of("m", "orders", checks=[check]))
+    assert caught.value.hint == "write orders alone, or rename the parameter"
 
 
 def test_an_unknown_input_of_a_mart_is_refused_with_the_nearest_name() -> None:

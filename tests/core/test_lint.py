@@ -15,12 +15,17 @@ from ibis.expr.types import Table
 import statements
 from engines import GRAPH
 from marts import float64, mart, money, ratio, source, string, table_check
+from marts.core.authored import place_of
 from marts.core.graph import link
 from marts.core.keys import declared_keys
-from marts.core.lint import Finding, Trace, lint, lint_plan
-from marts.core.model import FixedAsOf, place_of
+from marts.core.lint import lint, lint_plan, lint_run
+from marts.core.model import FixedAsOf
+from marts.core.nulls import declared_filled
 from marts.core.plan import declared_facts, plan_run
 from marts.core.project import Project
+from marts.core.relation_checks import with_relations
+from marts.core.rules import Finding
+from marts.core.trace import Trace
 
 SALES = ibis.table(
     {
@@ -32,11 +37,17 @@ SALES = ibis.table(
         "pieces": "int64",
         "weight": "float64",
         "paid": "boolean",
+        "discount": "int64",
     },
     name="sales",
 )
 CUSTOMERS = ibis.table({"customer": "string", "city": "string"}, name="customers")
 KEYS = {"sales": frozenset({frozenset({"key"})}), "customers": frozenset({frozenset({"customer"})})}
+
+FILLED = {
+    "sales": frozenset(SALES.columns) - {"discount"},
+    "customers": frozenset(CUSTOMERS.columns),
+}
 
 
 @mart(grain="key", columns=[string("key")])
@@ -48,7 +59,7 @@ def toy(sales: Table) -> Table:
 def findings(define: Callable[[Table], Table]) -> tuple[Finding, ...]:
     with Trace() as trace:
         query = define(SALES)
-    return lint(replace(toy, define=define), query, keys=KEYS, trace=trace)
+    return lint(replace(toy, define=define), query, keys=KEYS, filled=FILLED, trace=trace)
 
 
 def by(
@@ -122,12 +133,69 @@ WRONG: dict[str, list[Callable[[Table], Table]]] = {
         lambda t: t.mutate(x=ratio(t.amount, t.pieces).cast("int64")),
     ],
     "nested": [lambda t: t.aggregate(x=t.key.collect())],
-    "zone": [lambda t: t.mutate(x=t.moment.cast("timestamp('UTC')"))],
+    "zone": [
+        lambda t: t.mutate(x=t.moment.cast("timestamp('UTC')")),
+        lambda t: t.mutate(x=t.key.as_timestamp("%Y-%m-%d")),
+    ],
     "dropped_cast": [
         lambda t: t.aggregate(x=t.amount.sum().cast("decimal(38, 2)")),
         lambda t: t.aggregate(x=t.pieces.sum().cast("int64")),
         lambda t: t.mutate(x=t.day.truncate("month").cast("date")),
         lambda t: t.mutate(x=(t.amount * t.amount).cast((t.amount * t.amount).type())),
+    ],
+    "skipped_null": [
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, t.discount)),
+        lambda t: t.mutate(x=ibis.least(t.discount, 3)),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, t.pieces.nullif(0))),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, t.discount + 1)),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, ibis.ifelse(t.paid, 1, ibis.null("int64")))),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, ibis.cases((t.paid, 1)))),
+        lambda t: t.left_join(CUSTOMERS, "customer").mutate(x=ibis.greatest("a", ibis._.city)),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, t.pieces.lag().over(by("key")))),
+        lambda t: t.mutate(x=ibis.greatest(t.pieces, t.pieces.sum(where=t.paid).over(by()))),
+        lambda t: t.aggregate(x=t.pieces.sum()).mutate(y=ibis.greatest(ibis._.x, 0)),
+        lambda t: (
+            t.group_by("customer")
+            .aggregate(x=t.pieces.sum(where=t.paid))
+            .mutate(y=ibis.greatest(ibis._.x, 0))
+        ),
+        lambda t: (
+            t.select("pieces")
+            .union(t.select(pieces="discount"))
+            .mutate(x=ibis.greatest(ibis._.pieces, 0))
+        ),
+        lambda t: t.fill_null({"amount": 0}).mutate(x=ibis.greatest(ibis._.discount, 0)),
+    ],
+    "hash": [lambda t: t.mutate(x=t.key.hash())],
+    "names_in_dates": [
+        lambda t: t.mutate(x=t.day.strftime("%A")),
+        lambda t: t.mutate(x=t.day.strftime("%b %Y")),
+        lambda t: t.mutate(x=t.moment.strftime("%Y-%j")),
+        lambda t: t.mutate(x=t.moment.strftime("day %d")),
+        lambda t: t.mutate(x=t.moment.strftime(t.key)),
+    ],
+    "text_of_a_number": [
+        lambda t: t.mutate(x=t.weight.cast("string")),
+        lambda t: t.mutate(x=ratio(t.amount, t.pieces).cast("string")),
+        lambda t: t.mutate(x=t.moment.cast("string")),
+        lambda t: t.mutate(x=t.moment.time().cast("string")),
+    ],
+    "fewer_digits": [
+        lambda t: t.mutate(x=t.amount.cast("decimal(10, 1)")),
+        lambda t: t.mutate(x=t.weight.cast("decimal(10, 2)")),
+        lambda t: t.mutate(x=(t.weight * 100).cast("decimal(10, 2)")),
+    ],
+    "cut_product": [
+        lambda t: t.mutate(x=t.amount.cast("decimal(30, 7)") * t.amount.cast("decimal(30, 7)")),
+        lambda t: t.mutate(x=t.amount * t.amount * t.amount * t.amount.cast("decimal(30, 8)")),
+        lambda t: t.mutate(x=t.amount * 0.123456789012),
+    ],
+    "long_literal": [
+        lambda t: t.mutate(x=t.amount + 0.1234567890123456),
+        lambda t: t.mutate(x=0.1234567891 - t.amount),
+        lambda t: t.mutate(x=t.amount * 1000000000.5),
+        lambda t: t.mutate(x=t.amount * 1e30),
+        lambda t: t.mutate(x=t.pieces * 1e-7),
     ],
     "total_order": [
         lambda t: t.mutate(x=t.amount.lag()),
@@ -177,6 +245,30 @@ RIGHT: list[Callable[[Table], Table]] = [
     # ranks give rows that tie the same number; without a frame an aggregate sees all rows
     lambda t: t.mutate(x=ibis.rank().over(by("day", group="customer"))),
     lambda t: t.mutate(x=t.amount.sum().over(by(group="customer"))),
+    # nulls are filled, filtered, or cannot be
+    lambda t: t.mutate(x=ibis.greatest(t.pieces, t.discount.fill_null(0), 1)),
+    lambda t: t.fill_null({"discount": 0}).mutate(x=ibis.greatest(ibis._.discount, 0)),
+    lambda t: t.select("discount").fill_null(0).mutate(x=ibis.greatest(ibis._.discount, 0)),
+    lambda t: t.drop_null("discount").mutate(x=ibis.greatest(ibis._.discount, 0)),
+    lambda t: t.filter(t.paid & t.discount.notnull()).mutate(x=ibis.least(ibis._.discount, 0)),
+    lambda t: t.filter(t.discount > 0).view().mutate(x=ibis.greatest(ibis._.discount, 0)),
+    lambda t: t.inner_join(CUSTOMERS, "customer").mutate(x=ibis.greatest("a", ibis._.city)),
+    lambda t: t.mutate(x=ibis.greatest(ibis.ifelse(t.paid, t.pieces, 0), t.pieces.cast("int32"))),
+    lambda t: (
+        t.group_by("customer")
+        .aggregate(x=t.pieces.sum(), n=t.discount.count())
+        .mutate(y=ibis.greatest(ibis._.x, ibis._.n, ibis._.x.max().over(by())))
+    ),
+    lambda t: t.aggregate(n=t.count()).mutate(y=ibis.greatest(ibis._.n, 0)),
+    lambda t: t.select("pieces").union(t.select("pieces")).mutate(x=ibis.least(ibis._.pieces, 0)),
+    # texts that engines write alike
+    lambda t: t.mutate(x=t.pieces.cast("string"), y=t.amount.cast("string"), z=t.paid.cast(str)),
+    lambda t: t.mutate(x=t.day.cast("string"), y=t.moment.strftime("%Y-%m-%d %H:%M:%S")),
+    lambda t: t.mutate(x=t.day.day_of_week.full_name()),
+    # digits that both keep
+    lambda t: t.mutate(x=t.amount.round(1), y=t.amount.cast("decimal(18, 2)") * t.amount),
+    lambda t: t.mutate(x=t.amount * 1.5, y=t.amount + 0.25, z=t.weight * 0.1234567890123456),
+    lambda t: t.mutate(x=t.weight * 1e30, y=t.weight + 1e-7),
     # where no key is known, an order is enough
     lambda t: t.union(t).mutate(x=ibis.row_number().over(by("day"))),
 ]
@@ -204,7 +296,8 @@ def test_neutral_forms_pass(define: Callable[[Table], Table]) -> None:
 def test_no_mart_and_no_check_of_the_project_has_a_finding() -> None:
     with Trace() as trace:
         plan = statements.plan.__wrapped__()
-    assert lint_plan(plan, keys=declared_keys(GRAPH.project), trace=trace) == ()
+    keys, filled = declared_keys(GRAPH.project), declared_filled(GRAPH.project)
+    assert lint_plan(plan, keys=keys, filled=filled, trace=trace) == ()
 
 
 def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
@@ -230,6 +323,38 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
         ("half", "division", place_of(__file__, half.define.__code__.co_firstlineno + 7)),
         ("half", "statistic", place_of(__file__, costly.__code__.co_firstlineno + 1)),
     ]
+
+
+def test_of_two_versions_of_a_mart_engines_skip_no_null_to_compare_them() -> None:
+    graph = with_relations(GRAPH)
+    facts = declared_facts(graph.project, sources=graph.project.sources)
+    plan = plan_run(graph, graph.order, facts, FixedAsOf(datetime.date(2025, 6, 30)))
+    filled = declared_filled(graph.project)
+    rules = {finding.rule for finding in lint_plan(plan, filled=filled)}
+    # What differs is shown to people, be it with other digits.
+    assert rules <= {"text_of_a_number"}
+
+
+def test_a_run_is_linted_as_if_it_had_been_traced() -> None:
+    @mart(grain="key", columns=[string("key"), money("amount")])
+    def dropped(sales: Table) -> Table:
+        """Sums."""
+        sums = sales.group_by("key").aggregate(amount=sales.amount.sum().cast("decimal(38, 2)"))
+        return sums.mutate(amount=sums.amount)
+
+    sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
+    graph = link(Project("toy", {"sales": sales}, {"dropped": dropped}))
+    facts = declared_facts(graph.project, sources=["sales"])
+    with Trace() as trace:
+        plan = plan_run(graph, ["dropped"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
+    cast = ibis.expr.types.Value.cast
+    (found,) = lint_run(graph, plan)
+    assert (found.rule, found.place.rpartition(":")[2]) == (
+        "dropped_cast",
+        str(dropped.define.__code__.co_firstlineno + 3),
+    )
+    assert lint_plan(plan, keys=declared_keys(graph.project), trace=trace) == (found,)
+    assert ibis.expr.types.Value.cast is cast
 
 
 def test_a_finding_says_what_where_and_how_to_mend_it() -> None:

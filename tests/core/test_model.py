@@ -98,9 +98,9 @@ MARTS = {
         def m(s):
             "M."
     """,
-    "parameter s=None is not a plain name": """
+    "parameter as_of has a default, so that it would not be given": """
         @mart(grain="key", columns=[KEY])  # here
-        def m(s=None):
+        def m(s, as_of=None):
             "M."
     """,
     "parameter *tables is not a plain name": """
@@ -118,7 +118,7 @@ MARTS = {
         def m(*, s):
             "M."
     """,
-    "parameter this=1 is not a plain name": """
+    "parameter this has a default, so that it would not be given": """
         CHECK = table_check("odd", offending=lambda this=1: this)  # here
     """,
 }

@@ -366,7 +366,7 @@ def wheels(bikes, as_of):
 def of_a_mart(write_package: Write, body: str) -> Graph:
     """Return the project of one mart with this body, whose first line is the ninth."""
     text = MART.format(body.replace("\n", "\n    "))
-    return link(load(write_package(shop=text)))
+    return link(load(write_package(wheels=text)))
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_what_a_mart_raises_is_told_with_the_line_inside_it(
     message = str(caught.value).splitlines()
     assert message[0] == "mart wheels is no valid expression"
     assert message[1].strip().startswith(error)
-    assert message[2].endswith(f"{graph.project.package}/shop.py:{line}")
+    assert message[2].endswith(f"{graph.project.package}/wheels.py:{line}")
     if "attribute" in error:
         assert message[3] == "hint: the columns are: bike"
     assert caught.value.__cause__ is not None
@@ -425,7 +425,7 @@ def test_what_a_mart_returns_is_held_against_its_contract(
     with pytest.raises(DefinitionError) as caught:
         plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
     assert str(caught.value).splitlines()[0] == what
-    assert f"{graph.project.package}/shop.py:6" in str(caught.value)
+    assert f"{graph.project.package}/wheels.py:6" in str(caught.value)
 
 
 # Words for the catalog
@@ -446,6 +446,11 @@ def test_columns_inherit_the_words_of_the_mart_or_source_they_come_from() -> Non
     assert column_comments(SHOP.project.marts[MODELS], SHOP.project) == {
         "model": "the bicycle's model; `parts` where there is none",
     }
+
+
+def test_words_come_through_a_tangle_of_marts(tangle: Graph) -> None:
+    last = tangle.project.marts[tangle.order[-1]]
+    assert column_comments(last, tangle.project) == {"bike": "its frame's number"}
 
 
 def test_the_first_input_that_has_words_for_a_column_gives_them() -> None:

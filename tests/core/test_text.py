@@ -82,6 +82,7 @@ def test_a_plan_as_data(shop: Workshop) -> None:
     assert "order_id_unique" in checks["checks"]
     assert alone == {"step": "check", "table": "model_sales", "checks": ["some_revenue"]}
     assert last == {"step": "publish", "marts": ["int_paid_orders", "model_sales"]}
+    assert found["warnings"] == []
 
 
 @pytest.mark.parametrize(

@@ -317,13 +317,15 @@ def test_where_takes_no_more_than_a_condition(condition: str, fault: str, refuse
 
 
 SOURCE = """
-from marts import mart, source, string
+from marts import source, string
 
 dim_customer = source(
     "dim_customer", doc="Customers.", grain="customer_key", columns=[string("customer_key")]
 )
 """
 MART = '''
+from marts import mart, string
+
 @mart(grain="{grain}", columns=[string("customer_key")])
 def {name}({reads}):
     """Customers."""
@@ -336,32 +338,64 @@ def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
     return MART.format(name=name, reads=reads, grain=grain)
 
 
+NESTED = """
+    length = dim_customer.customer_key.length()
+    for _ in range({depth}):
+        length = length.nullif(0)
+    return dim_customer.filter(length > 0)
+"""
+
+
+def nested(depth: int) -> str:
+    """Return the code of a mart with an expression within an expression, and so on."""
+    head, _, _ = declared("first", reads="dim_customer").partition("    return")
+    return head + NESTED.format(depth=depth)
+
+
 MISDECLARED = {
     "cycle": (
-        declared("first", reads="second") + declared("second", reads="first"),
-        ["the inputs form a cycle: first → second → first", "toy/__init__.py:"],
+        {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
+        ["the inputs form a cycle: first → second → first", "toy/first.py:", "toy/second.py:"],
     ),
     "grain is no column": (
-        declared("first", reads="dim_customer", grain="customer"),
-        ["mart first is declared wrongly", "grain customer is no column", "toy/__init__.py:"],
+        {"first": declared("first", reads="dim_customer", grain="customer")},
+        ["mart first is declared wrongly", "grain customer is no column", "toy/first.py:4"],
     ),
     "unknown input": (
-        declared("first", reads="dim_custommer"),
+        {"first": declared("first", reads="dim_custommer")},
         ["mart first reads dim_custommer", "hint: did you mean dim_customer?"],
     ),
     "syntax error": (
-        "def (:",
-        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:"],
+        {"__init__": "def (:"},
+        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:1"],
+    ),
+    "an exit": (
+        {"first": "import sys\nsys.exit(0)"},
+        ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
+    ),
+    "nested too deeply to call": (
+        {"first": nested(2_000)},
+        ["mart first is no valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
+    ),
+    "nested too deeply to compile": (
+        {"first": nested(300)},
+        ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
+    ),
+    "no mart": ({}, ["package toy declares no mart", "hint: "]),
+    "another name than the file's": (
+        {"second": declared("first", reads="dim_customer")},
+        ["mart first is declared in second.py", "toy/second.py:4", "hint: move it to toy/first.py"],
     ),
 }
 
 
-@pytest.mark.parametrize(("code", "facts"), MISDECLARED.values(), ids=MISDECLARED)
+@pytest.mark.parametrize(("modules", "facts"), MISDECLARED.values(), ids=MISDECLARED)
 def test_misdeclared_marts_are_refused_with_file_and_line(
-    code: str, facts: list[str], refused: Refused, tmp_path: Path
+    modules: dict[str, str], facts: list[str], refused: Refused, tmp_path: Path
 ) -> None:
     (tmp_path / "toy").mkdir()
-    (tmp_path / "toy/__init__.py").write_text(SOURCE + code, "utf-8")
+    for name, code in {"__init__": "", "sources": SOURCE, **modules}.items():
+        (tmp_path / f"toy/{name}.py").write_text(code, "utf-8")
     assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
 
 

@@ -18,7 +18,7 @@ import pytest
 import sqlglot
 
 import cli
-from conftest import Marts, marts_process
+from conftest import REPOSITORY, Marts, marts_process
 from terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -169,6 +169,40 @@ def test_test_sources_checks_the_sources_and_needs_no_database(
     assert "customer_key_in_dim_customer" not in done.stdout
     assert lines[-1].startswith("done  no check failed; ")
     assert not (tmp_path / "target/marts.duckdb").exists()
+
+
+CLOCK = '''
+import ibis
+from marts import int64, mart, source, string
+
+categories = source(
+    "dim_merchant_category", doc="C.", grain="category_key", columns=[int64("category_key")]
+)
+
+@mart(grain="category_key", columns=[int64("category_key"), int64("year")])
+def clock(dim_merchant_category):
+    """Reads the clock."""
+    year = ibis.now().year().cast("int64")
+    return dim_merchant_category.mutate(year=year)
+'''
+
+
+def test_a_run_warns_of_what_compiling_does_and_publishes(marts: Marts, tmp_path: Path) -> None:
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock/__init__.py").touch()
+    (tmp_path / "clock/clock.py").write_text(CLOCK, "utf-8")
+    words = ("run", "--package", "clock", "--fixtures", REPOSITORY / "fixtures")
+    compiled = marts("compile", *words[1:])
+    done = marts(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert (warning["table"], warning["rule"]) == ("clock", "not_repeatable")
+    assert warning["place"] == "clock/clock.py:12"
+    assert warning["message"] in done.stderr
+    assert warning["message"] in compiled.stderr
+    assert json.loads((tmp_path / "target/run_results.json").read_text())["warnings"] == [warning]
+    # What is not built is not warned of again.
+    assert warning["message"] not in marts(*words).stdout
 
 
 # ls and compile

@@ -45,6 +45,9 @@ def totals(orders: Table) -> Table:
     """What each customer spent."""
     spent = orders.group_by("customer").aggregate(cents=orders.cents.sum())
     return spent.mutate(tier=ibis.ifelse(spent.cents >= 1000, "gold", "plain"))
+'''
+CUSTOMERS = '''
+from marts import Table, mart, string
 
 
 @mart(grain="customer", columns=[string("customer")])
@@ -91,6 +94,7 @@ def till(tmp_path: Path) -> Path:
     (package / "__init__.py").touch()
     (package / "sources.py").write_text(SOURCES, "utf-8")
     (package / "totals.py").write_text(TOTALS, "utf-8")
+    (package / "customers.py").write_text(CUSTOMERS, "utf-8")
     write_orders(tmp_path / "gaps", GAPS)
     write_orders(tmp_path / "edges", EDGES)
     return tmp_path

@@ -83,14 +83,9 @@ def before(database: Path) -> Contents:
     return contents(database)
 
 
-@pytest.fixture
-def slow_marts(tmp_path: Path) -> str:
-    """Return the words that run a quick mart, then one whose one query takes minutes."""
-    (tmp_path / "slow").mkdir()
-    (tmp_path / "slow/__init__.py").write_text(
-        '''"""Marts of which one takes minutes."""
-
-from marts import int64, mart, source, string
+SLOW = {
+    "__init__": """
+from marts import source, string
 
 transactions = source(
     "fct_transactions",
@@ -98,24 +93,35 @@ transactions = source(
     grain="transaction_key",
     columns=[string("transaction_key")],
 )
-
+""",
+    "quick": """
+from marts import int64, mart
 
 @mart(grain="longest", columns=[int64("longest")])
 def quick(fct_transactions):
-    """The longest key."""
+    '''The longest key.'''
     return fct_transactions.aggregate(longest=fct_transactions.transaction_key.length().max())
-
+""",
+    "slow": """
+from marts import int64, mart
 
 @mart(grain="longest", columns=[int64("longest")])
 def slow(quick, fct_transactions):
-    """The longest pair of keys."""
+    '''The longest pair of keys.'''
     one = fct_transactions.select(one="transaction_key")
     other = fct_transactions.select(other="transaction_key")
     pairs = one.cross_join(other)
     return pairs.aggregate(longest=(pairs.one + pairs.other).length().max())
-''',
-        "utf-8",
-    )
+""",
+}
+
+
+@pytest.fixture
+def slow_marts(tmp_path: Path) -> str:
+    """Return the words that run a quick mart, then one whose one query takes minutes."""
+    (tmp_path / "slow").mkdir()
+    for name, code in SLOW.items():
+        (tmp_path / f"slow/{name}.py").write_text(code, "utf-8")
     return "slow"
 
 

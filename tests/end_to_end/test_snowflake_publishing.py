@@ -226,7 +226,8 @@ def test_a_mart_may_change_from_view_to_table_and_back(account: Account, tmp_pat
     place = account.run_words(schema="KINDS", sources="SHOP")
     for package, kind in {"first": "view", "second": "table", "third": "view"}.items():
         (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").write_text(KINDS.format(kind=kind), "utf-8")
+        (tmp_path / package / "__init__.py").touch()
+        (tmp_path / package / "changing.py").write_text(KINDS.format(kind=kind), "utf-8")
         done = account.call("run", "--package", package, *place, cwd=tmp_path)
         assert done.returncode == DONE, done.stderr
         found = account.catalog("tables", "KINDS", "TABLE_NAME", "TABLE_TYPE", "COMMENT")

@@ -61,7 +61,7 @@ def customer_totals(customers: Table, int_paid_orders: Table, reviews: Table, as
     paid = int_paid_orders.group_by("customer_id").aggregate(
         orders_paid=int_paid_orders.count(),
         spend=int_paid_orders.amount.sum(),
-        average_order=int_paid_orders.amount.mean(),
+        average_order=int_paid_orders.amount.cast("float64").mean(),
         last_order_on=int_paid_orders.ordered_at.max(),
     )
     known = customers.filter(customers.active, customers.joined_on <= as_of.date)
