@@ -27,14 +27,17 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 def graph_of(package: str) -> Graph:
-    """Load a package's declarations and join them by name."""
+    """Load a package's declarations, join them by name, and refuse what cannot be relied on."""
     from marts.core.graph import link
     from marts.core.project import load
+    from marts.core.reliance_errors import relied_on
 
     if package != "marts":
         # Somebody else's marts are imported from where they call.
         sys.path.insert(0, str(Path.cwd()))
-    return link(load(package))
+    graph = link(load(package))
+    relied_on(graph)
+    return graph
 
 
 def selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:

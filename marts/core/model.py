@@ -17,8 +17,15 @@ import ibis.expr.types as ir
 
 from marts.core.contract import Column, flaws
 from marts.core.errors import DefinitionError, did_you_mean
+from marts.core.tolerance import (
+    Acknowledgement,
+    Severity,
+    Threshold,
+    acknowledgement_flaws,
+    threshold_flaw,
+    threshold_of,
+)
 
-Severity = Literal["error", "warn"]
 Materialized = Literal["table", "view"]
 
 AS_OF = "as_of"
@@ -62,10 +69,12 @@ class FixedAsOf(AsOf):
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """When violations of a check count: their severity, and how many rows are let pass."""
+    """When violations of a check count: their severity, and how many rows, or which rate, pass."""
 
     severity: Severity = "error"
-    threshold: int = 0
+    threshold: Threshold = 0
+    because: str = ""
+    """What else to say where it does not hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +147,7 @@ class Source:
     checks: tuple[Check, ...]
     optional: bool
     place: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +167,9 @@ class Mart:
     parameters: tuple[str, ...]
     module: str
     place: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    many_to_many: str = ""
+    """Why a join of it may multiply the rows of both sides."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -177,16 +190,19 @@ def source(
     columns: Iterable[Column],
     checks: Iterable[Check] = (),
     optional: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
 ) -> Source:
     """Declare a table that marts may read, with the columns they may rely on.
 
-    Raises DefinitionError, with file and line, where the declaration contradicts itself.
+    Warnings of its checks that are `acknowledged` are counted, not shown. Raises DefinitionError,
+    with file and line, where the declaration contradicts itself.
     """
     caller = sys._getframe(1)  # noqa: SLF001  (the declaration's file and line)
     place = place_of(caller.f_code.co_filename, caller.f_lineno)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     comment, column_docs = _split_doc(doc)
-    found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
+    known = tuple(acknowledged)
+    found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
     _refuse(f"source {name}", place, [*found, *_doc_flaws(columns, column_docs)])
     return Source(
         name=name,
@@ -197,6 +213,7 @@ def source(
         checks=checks,
         optional=optional,
         place=place,
+        acknowledged=known,
     )
 
 
@@ -208,20 +225,28 @@ def mart(
     tags: str | Iterable[str] = (),
     materialized: Materialized = "table",
     unchecked: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
+    many_to_many: str = "",
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
     Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
     comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
     without a query of checks: for one whose rows are checked elsewhere. It alone may have the grain
-    `()`, where no columns name a row. Raises DefinitionError, with file and line, where the
-    declaration contradicts itself.
+    `()`, where no columns name a row. `many_to_many` is the reason why a join of it may multiply
+    the rows of both sides; without one, such a join is refused. Warnings that are `acknowledged`
+    are counted, not shown. Raises DefinitionError, with file and line, where the declaration
+    contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
+    known = tuple(acknowledged)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of(define.__code__.co_filename, define.__code__.co_firstlineno)
         found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found += acknowledgement_flaws(known)
+        if not isinstance(many_to_many, str):
+            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
         if not comment:
@@ -243,6 +268,8 @@ def mart(
             parameters=parameters_of(define, f"mart {define.__name__}", place),
             module=define.__module__,
             place=place,
+            acknowledged=known,
+            many_to_many=many_to_many,
         )
 
     return declare
@@ -254,11 +281,15 @@ def row_check(
     offending: Callable[[ir.Table], ir.BooleanColumn],
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> RowCheck:
     """Check that no row (of those `where` holds for) is offending; null passes."""
     return RowCheck(
-        name=name, offending=offending, where=where, severity=severity, threshold=threshold
+        name=name,
+        offending=offending,
+        where=where,
+        severity=severity,
+        threshold=threshold_of(threshold),
     )
 
 
@@ -266,10 +297,12 @@ def unique(
     *columns: str,
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> UniqueCheck:
     """Check that the columns together are unique; a row with a null among them passes."""
-    return UniqueCheck(columns=columns, where=where, severity=severity, threshold=threshold)
+    return UniqueCheck(
+        columns=columns, where=where, severity=severity, threshold=threshold_of(threshold)
+    )
 
 
 def relationship(
@@ -279,7 +312,7 @@ def relationship(
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> RelationshipCheck:
     """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
     to_table, _, to_column = to.partition(".")
@@ -290,7 +323,7 @@ def relationship(
         where=where,
         to_where=to_where,
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
     )
 
 
@@ -299,7 +332,7 @@ def table_check(
     *,
     offending: Callable[..., ir.Table | ir.BooleanScalar],
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> TableCheck:
     """Check whole tables: the parameters of `offending` name them.
 
@@ -312,7 +345,7 @@ def table_check(
         offending=offending,
         parameters=parameters_of(offending, f"check {name}", place),
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
     )
 
 
@@ -374,8 +407,8 @@ def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list
     for check in checks:
         if check.severity not in ("error", "warn"):
             found.append(f"check {check.name}: severity is {check.severity!r}, not error or warn")
-        if check.threshold < 0:
-            found.append(f"check {check.name}: threshold is {check.threshold}, below 0")
+        if flaw := threshold_flaw(check.threshold):
+            found.append(f"check {check.name}: {flaw}")
         for column in _columns_named_by(check):
             if column not in names:
                 guess = did_you_mean(column, names)

@@ -29,6 +29,7 @@ from marts.core.plan import (
     TableFacts,
     sources_needed,
 )
+from marts.core.tolerance import Rate
 
 if TYPE_CHECKING:
     from backends.protocol import Backend, Described, Statement
@@ -49,11 +50,16 @@ class CheckReport:
     check: Check
     violations: int
     sample: tuple[Mapping[str, object], ...] = ()
+    rows: int = 0
+    """How many rows it looked at, of which a rate is one."""
 
     @property
     def outcome(self) -> Literal["pass", "warn", "fail"]:
         """How it counts: as many violations as the threshold still pass."""
-        if self.violations <= self.check.threshold:
+        threshold = self.check.threshold
+        if self.violations <= (
+            threshold.of(self.rows) if isinstance(threshold, Rate) else threshold
+        ):
             return "pass"
         return "fail" if self.check.severity == "error" else "warn"
 
