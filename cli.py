@@ -130,27 +130,51 @@ def marts() -> None:
 
 @marts.command()
 @run_options
-@option("--check-sources", is_flag=True, help="Check the sources too, before building.")
+@option("--check-sources", is_flag=True, hidden=True, help="What every run does now.")
+@option("--no-source-checks", is_flag=True, help="Leave out the checks of sources.")
+@option(
+    "--accept-shrink",
+    is_flag=True,
+    help="Publish though a source has less than half the rows of the last time.",
+)
 @option("--force", is_flag=True, help="Build marts that are up to date, too.")
 @option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
 @json_option
-def run(check_sources: bool, force: bool, dry_run: bool, as_json: bool, **settings: Any) -> int:
-    """Build marts that are not up to date, check them, and publish all of them or none."""
+def run(
+    no_source_checks: bool,
+    accept_shrink: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    **settings: Any,
+) -> int:
+    """Build marts that are not up to date, check them, and publish all of them or none.
+
+    Before that, what they rely on in their sources is checked.
+    """
     from marts import terminal
     from marts.core.artifacts import prepare
     from marts.core.changes import MadeBy, code_version, origins_of, plan_changes
+    from marts.core.reliance_checks import Wanted, source_checks
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
-    graph, selected = session.selected(settings)
+    graph, selected, reliance = session.relied(settings)
     if not dry_run:
         prepare(settings["target"])
     with session.connected(graph, settings, read_only=dry_run) as backend:
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
-        facts = survey(graph, selected, backend, source_checks=check_sources)
+        facts = survey(graph, selected, backend, also=reliance.columns_of_sources(selected))
         made_by = MadeBy(code_version(settings["package"]), backend.compile)
+        wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
         plan = plan_changes(
-            graph, selected, facts, as_of, made_by, force=force, source_checks=check_sources
+            graph,
+            selected,
+            facts,
+            as_of,
+            made_by,
+            force=force,
+            source_checks=lambda names: source_checks(graph, reliance, names, facts, wanted),
         )
         if dry_run:
             if as_json:

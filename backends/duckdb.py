@@ -30,6 +30,7 @@ from ibis.backends.sql.datatypes import DuckDBType
 from backends.parquet import data_as_of, files_of, find_sources, version_of
 from backends.protocol import (
     STATE_TABLE,
+    ColumnStatistics,
     Described,
     Kind,
     State,
@@ -46,6 +47,28 @@ DIALECT = "duckdb"
 
 CANDIDATE = " (candidate)"
 """What the names of candidates end with; no mart's name does."""
+
+STATISTICS = """
+WITH chunks AS (
+    SELECT path_in_schema AS name, stats_null_count AS nulls,
+        -- A float's statistics leave NaN out, and a text's may be cut short.
+        CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
+            THEN try_cast(stats_min_value AS DOUBLE) END AS low,
+        CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
+            THEN try_cast(stats_max_value AS DOUBLE) END AS high,
+        coalesce(low > lag(high) OVER inside, stats_min_value > lag(stats_max_value) OVER inside,
+            row_number() OVER inside = 1) AS is_ascending
+    FROM {metadata}
+    WHERE NOT contains(path_in_schema, ', ')
+    WINDOW inside AS (PARTITION BY path_in_schema ORDER BY file_name, row_group_id)
+)
+SELECT name,
+    CASE WHEN count(nulls) = count(*) THEN sum(nulls)::BIGINT END,
+    CASE WHEN count(low) = count(*) THEN min(low) END,
+    CASE WHEN count(high) = count(*) THEN max(high) END,
+    bool_and(is_ascending)
+FROM chunks GROUP BY name
+"""
 
 Result = TypeVar("Result")
 
@@ -142,7 +165,9 @@ class DuckDBBackend:
                     f"{file.name}: {_one_line(other)}",
                 )
         counts = self._row_counts(name)
-        return Described(first, sum(counts.values()), version_of(files, counts))
+        return Described(
+            first, sum(counts.values()), version_of(files, counts), self._statistics(name)
+        )
 
     def _schema_of(self, source: str, file: Path) -> ibis.Schema:
         everything = sge.select("*").from_(_parquet(str(file)))
@@ -163,6 +188,13 @@ class DuckDBBackend:
             return dict(
                 self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(DIALECT))
             )
+
+    def _statistics(self, source: str) -> dict[str, ColumnStatistics]:
+        """Return what the footers of a source's files say of its columns."""
+        metadata = _parquet(self.sources[source], "parquet_metadata").sql(DIALECT)
+        with _translated(f"read the files of {source}"):
+            rows = self._rows(STATISTICS.format(metadata=metadata))
+        return {name: ColumnStatistics(*known) for name, *known in rows}
 
     def describe_published(self) -> Mapping[str, Described]:
         """Return the columns of every relation in the schema, candidates aside."""

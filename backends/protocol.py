@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -15,17 +15,31 @@ if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
+class ColumnStatistics(NamedTuple):
+    """How many nulls a column has, and between which numbers it lies; None for what is unknown.
+
+    `is_ascending` is a guess: that each row holds more than the one before it.
+    """
+
+    nulls: int | None
+    low: float | None
+    high: float | None
+    is_ascending: bool
+
+
 @dataclass(frozen=True)
 class Described:
     """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows of a source do, None where nothing says so. It may change
-    without need: whoever compares it builds again then.
+    without need: whoever compares it builds again then. `columns` has what is known of some of them
+    without a look at their rows.
     """
 
     schema: ibis.Schema
     rows: int | None = None
     version: str | None = None
+    columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
 
 Kind = Literal["table", "view"]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, tables_read
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf
@@ -163,9 +164,11 @@ def plan_changes(
     made_by: MadeBy,
     *,
     force: bool = False,
-    source_checks: bool = False,
+    source_checks: Callable[[Collection[str]], SourceChecks] | None = None,
 ) -> Plan:
     """Plan to build, check and publish those of the selected marts that are not up to date.
+
+    `source_checks` tells which checks of sources building some marts relies on.
 
     Raises what `plan_run` does.
     """
@@ -179,7 +182,8 @@ def plan_changes(
         if force
         else reasons_to_build(graph, selected, facts, Present(as_of.day, made_by.code, sql))
     )
-    plan = plan_run(graph, tuple(reasons), facts, as_of, source_checks=source_checks)
+    of_sources = source_checks(tuple(reasons)) if source_checks and reasons else False
+    plan = plan_run(graph, tuple(reasons), facts, as_of, source_checks=of_sources)
     unchanged = tuple(name for name in selected if name not in reasons)
     return replace(plan, reasons=reasons, unchanged=unchanged)
 

@@ -132,7 +132,26 @@ class TableCheck(Tolerance):
         return tuple(name for name in self.parameters if name not in (AS_OF, THIS))
 
 
-Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck
+@dataclass(frozen=True, kw_only=True)
+class SpellingCheck(RowCheck):
+    """A text column that has no text which equals a meant one but for case, spaces or form.
+
+    `meant` has the meant text of each folded one.
+    """
+
+    column: str
+    meant: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeCheck(Tolerance):
+    """An aggregate over all rows of its own table, true where the check fails; null passes."""
+
+    name: str
+    fails: Callable[[ir.Table], ir.BooleanScalar]
+
+
+Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -428,7 +447,7 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
             return check.columns
         case RelationshipCheck():
             return (check.column,)
-        case RowCheck() | TableCheck():
+        case RowCheck() | TableCheck() | WholeCheck():
             return ()
 
 

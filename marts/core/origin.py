@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -104,3 +105,29 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
             for below in op.__children__:
                 if isinstance(below, ops.Relation):
                     yield below, below.schema.names
+
+
+def signature(query: ops.Node) -> str:
+    """Return a digest of an expression: the same in every process, another for another meaning."""
+    nodes, _ = Nodes.from_bfs(query).toposort()
+    numbers = {op: n for n, op in enumerate(nodes)}
+
+    def text(value: object) -> str:
+        match value:
+            case ops.Node():
+                return f"#{numbers[value]}" if value in numbers else type(value).__name__
+            case tuple() | frozenset():
+                texts = map(text, value)
+                return f"[{', '.join(sorted(texts) if isinstance(value, frozenset) else texts)}]"
+            case Mapping():
+                return f"{{{', '.join(f'{key}: {text(each)}' for key, each in value.items())}}}"
+            case _:
+                return repr(value)
+
+    digest = hashlib.sha256()
+    for op in nodes:
+        named = zip(op.__argnames__, op.__args__, strict=True)
+        # Counts references in the order in which a process makes them.
+        words = [text(value) for name, value in named if name != "identifier"]
+        digest.update(f"{type(op).__name__} {' '.join(words)}\n".encode())
+    return digest.hexdigest()

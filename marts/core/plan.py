@@ -11,12 +11,22 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
+from marts.core.checked import CheckedSource, SourceChecks
+from marts.core.checks import (
+    ascending_query,
+    checks_of,
+    count_query,
+    fused_query,
+    hashed_query,
+    is_fused,
+    tables_read,
+)
 from marts.core.contract import conform, empty_table, mismatches, schema_of
 from marts.core.errors import DefinitionError, SourceError, UsageError, attribute_hint
 from marts.core.graph import Graph
-from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
+from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source, UniqueCheck
 from marts.core.project import Project
+from marts.core.statistics import ColumnFacts, is_proven, is_sorted_out
 
 
 @dataclass(frozen=True)
@@ -24,11 +34,13 @@ class TableFacts:
     """What an engine says of a table that exists; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows of a source do; None where the engine does not say.
+    `columns` is what it knows of columns without a look at their rows.
     """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
     version: str | None = None
+    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class Facts:
     sources: Mapping[str, TableFacts] = field(default_factory=dict)
     published: Mapping[str, TableFacts] = field(default_factory=dict)
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    checked: Mapping[str, CheckedSource] = field(default_factory=dict)
+    """What the last published run found of the sources."""
     searched: str = "nowhere"
     """Where the sources were looked for, in words."""
 
@@ -80,6 +94,8 @@ class CheckAcross:
     table: Source | Mart
     check: Check
     query: ir.Table
+    quick: tuple[ir.Table, ...] = ()
+    """What to ask before, one after the other: where one finds nothing, there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,8 @@ class Plan:
     """Why each mart is built."""
     unchanged: tuple[str, ...] = ()
     """The selected marts that need not be built."""
+    source_checks: SourceChecks | None = None
+    """Which checks of sources were derived; None where that is not the question."""
 
 
 def sources_needed(
@@ -147,9 +165,11 @@ def plan_run(
     facts: Facts,
     as_of: FixedAsOf,
     *,
-    source_checks: bool = False,
+    source_checks: bool | SourceChecks = False,
 ) -> Plan:
     """Plan to build, check and publish the selected marts, given in build order.
+
+    Before that, the sources are checked: all that is declared, or what was derived.
 
     Raises SourceError where a source does not fit its contract, UsageError where an upstream mart
     is neither selected nor published.
@@ -165,7 +185,8 @@ def plan_run(
         steps += checker.steps_for(mart)
     if marts:
         steps.append(Publish(tuple(marts)))
-    return Plan(as_of, tuple(steps), checker.tables, checker.skipped())
+    derived = source_checks if isinstance(source_checks, SourceChecks) else None
+    return Plan(as_of, tuple(steps), checker.tables, checker.skipped(), source_checks=derived)
 
 
 def plan_checks(
@@ -206,11 +227,12 @@ def _begin(
     facts: Facts,
     as_of: FixedAsOf,
     *,
-    source_checks: bool,
+    source_checks: bool | SourceChecks,
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks)
+    needed = sources_needed(graph, selected, source_checks=source_checks is True)
+    of_sources = _checks_of_sources(project, facts, source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     tables = logical_tables(project, facts)
     fitting = {
@@ -218,10 +240,22 @@ def _begin(
         for name, found in facts.published.items()
         if not mismatches(project.marts[name].columns, found.types)
     }
-    checker = _Checker(tables, as_of, present={*needed, *fitting})
-    steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
+    checker = _Checker(tables, as_of, present={*needed, *fitting, *of_sources})
+    steps = list(checker.steps_for_sources(project, of_sources, facts))
     checker.pending += _across(project, set(selected))
     return checker, steps
+
+
+def _checks_of_sources(
+    project: Project, facts: Facts, source_checks: bool | SourceChecks
+) -> Mapping[str, tuple[Check, ...]]:
+    """Return the checks to make of each source that is there."""
+    if isinstance(source_checks, SourceChecks):
+        return source_checks.by_source
+    if not source_checks:
+        return {}
+    found = [source for name, source in project.sources.items() if name in facts.sources]
+    return {source.name: checks_of(source) for source in found}
 
 
 def logical_tables(project: Project, facts: Facts) -> dict[str, ir.Table]:
@@ -300,23 +334,53 @@ class _Checker:
         self.present = present
         self.pending: list[tuple[Source | Mart, Check]] = []
 
-    def steps_for(self, table: Source | Mart) -> Iterator[Step]:
-        """Yield the checks that can be made now that `table` is there."""
-        self.present.add(table.name)
-        checks = tuple(check for check in checks_of(table) if is_fused(check))
+    def steps_for(self, mart: Mart) -> Iterator[Step]:
+        """Yield the checks that can be made now that a mart is there."""
+        self.present.add(mart.name)
+        yield from self._rows(mart, tuple(check for check in checks_of(mart) if is_fused(check)))
+        yield from self._ready()
+
+    def steps_for_sources(
+        self, project: Project, checks: Mapping[str, tuple[Check, ...]], facts: Facts
+    ) -> Iterator[Step]:
+        """Yield the checks of sources, which are all there."""
+        for name, several in checks.items():
+            source, found = project.sources[name], facts.sources[name]
+            alone = [check for check in several if is_sorted_out(check, found.rows, found.columns)]
+            fused = tuple(c for c in several if is_fused(c) and c not in alone)
+            proven = [check for check in fused if is_proven(check, source, found.columns)]
+            yield from self._rows(source, fused, proven=proven)
+            for check in alone:
+                yield self._across(source, check, found.columns)
+            others = [check for check in several if not is_fused(check)]
+            self.pending += [(source, check) for check in others]
+        yield from self._ready()
+
+    def _rows(
+        self, table: Source | Mart, checks: tuple[Check, ...], *, proven: Collection[Check] = ()
+    ) -> Iterator[Step]:
         if checks:
-            yield CheckRows(table, checks, fused_query(table, self.tables[table.name], checks))
+            query = fused_query(table, self.tables[table.name], checks, proven=proven)
+            yield CheckRows(table, checks, query)
+
+    def _ready(self) -> Iterator[Step]:
         ready = [pair for pair in self.pending if not self._missing(*pair)]
         self.pending = [pair for pair in self.pending if pair not in ready]
         for owner, check in ready:
-            yield CheckAcross(owner, check, count_query(owner, check, self.tables, self.as_of))
+            yield self._across(owner, check)
 
-    def steps_for_sources(self, project: Project, facts: Facts) -> Iterator[Step]:
-        """Yield the checks of all sources that are there."""
-        found = [source for name, source in project.sources.items() if name in facts.sources]
-        self.pending += [(s, check) for s in found for check in checks_of(s) if not is_fused(check)]
-        for source in found:
-            yield from self.steps_for(source)
+    def _across(
+        self,
+        owner: Source | Mart,
+        check: Check,
+        columns: Mapping[str, ColumnFacts] | None = None,
+    ) -> CheckAcross:
+        query = count_query(owner, check, self.tables, self.as_of)
+        if not isinstance(check, UniqueCheck) or columns is None:
+            return CheckAcross(owner, check, query)
+        name, table = check.columns[0], self.tables[owner.name]
+        quick = [ascending_query(table, name)] if columns[name].is_ascending else []
+        return CheckAcross(owner, check, query, (*quick, hashed_query(table, name)))
 
     def skipped(self) -> tuple[SkippedCheck, ...]:
         """Return the checks that found no place."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import ibis.expr.types as ir
 
+from marts.core.checked import SourceChecks
 from marts.core.checks import ROWS, sample_query
 from marts.core.concurrency import in_order_of_need
 from marts.core.errors import MartsError, PartlyPublishedError
@@ -29,7 +30,8 @@ from marts.core.plan import (
     TableFacts,
     sources_needed,
 )
-from marts.core.tolerance import Rate
+from marts.core.statistics import ColumnFacts
+from marts.core.tolerance import Acknowledgement, Rate
 
 if TYPE_CHECKING:
     from backends.protocol import Backend, Described, Statement
@@ -43,6 +45,9 @@ published. The last: an engine without transactions over several tables broke of
 publishing."""
 
 
+Outcome = Literal["pass", "warn", "acknowledged", "fail"]
+
+
 @dataclass(frozen=True)
 class CheckReport:
     """One check made: its violations, and at most 20 of the offending rows where it fails."""
@@ -52,16 +57,22 @@ class CheckReport:
     sample: tuple[Mapping[str, object], ...] = ()
     rows: int = 0
     """How many rows it looked at, of which a rate is one."""
+    acknowledgement: Acknowledgement | None = None
+    """Who knows of it, if anybody does."""
+    is_acknowledged: bool = False
+    """Whether that still counts."""
 
     @property
-    def outcome(self) -> Literal["pass", "warn", "fail"]:
+    def outcome(self) -> Outcome:
         """How it counts: as many violations as the threshold still pass."""
         threshold = self.check.threshold
         if self.violations <= (
             threshold.of(self.rows) if isinstance(threshold, Rate) else threshold
         ):
             return "pass"
-        return "fail" if self.check.severity == "error" else "warn"
+        if self.check.severity == "error":
+            return "fail"
+        return "acknowledged" if self.is_acknowledged else "warn"
 
 
 @dataclass
@@ -75,7 +86,7 @@ class TableReport:
     check_seconds: float = 0.0
     checks: list[CheckReport] = field(default_factory=list)
 
-    def outcomes(self, outcome: Literal["pass", "warn", "fail"]) -> list[CheckReport]:
+    def outcomes(self, outcome: Outcome) -> list[CheckReport]:
         """Return the checks that came out so."""
         return [report for report in self.checks if report.outcome == outcome]
 
@@ -93,11 +104,18 @@ class Report:
     unchanged: tuple[str, ...]
     statements: tuple[Statement, ...]
     error: MartsError | None = None
+    source_checks: SourceChecks | None = None
+    """Which checks of sources were derived; None where that was not the question."""
 
     @property
     def failures(self) -> list[tuple[TableReport, CheckReport]]:
         """The error-level checks that did not hold."""
         return [(table, check) for table in self.tables for check in table.outcomes("fail")]
+
+    @property
+    def acknowledged(self) -> list[tuple[TableReport, CheckReport]]:
+        """The warn-level checks that did not hold, as somebody knows."""
+        return [(table, check) for table in self.tables for check in table.outcomes("acknowledged")]
 
     @property
     def warnings(self) -> list[tuple[TableReport, CheckReport]]:
@@ -116,10 +134,18 @@ class Observer(Protocol):
 
 
 def survey(
-    graph: Graph, selected: Collection[str], backend: Backend, *, source_checks: bool = False
+    graph: Graph,
+    selected: Collection[str],
+    backend: Backend,
+    *,
+    source_checks: bool = False,
+    also: Collection[str] = (),
 ) -> Facts:
-    """Ask the backend for the schemas that planning needs; nothing is changed."""
-    needed = sources_needed(graph, selected, source_checks=source_checks)
+    """Ask the backend for the schemas that planning needs, `also` of these sources.
+
+    Nothing is changed.
+    """
+    needed = {*sources_needed(graph, selected, source_checks=source_checks), *also}
     return Facts(
         sources=_facts(backend.describe_sources(needed)),
         published={
@@ -137,7 +163,12 @@ def survey(
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
     return {
-        name: TableFacts(dict(found.schema.items()), found.rows, found.version)
+        name: TableFacts(
+            dict(found.schema.items()),
+            found.rows,
+            found.version,
+            {column: ColumnFacts(*known) for column, known in found.columns.items()},
+        )
         for name, found in described.items()
     }
 
@@ -181,6 +212,7 @@ def run(
         unchanged=plan.unchanged,
         statements=tuple(map(execution.counted, backend.statements())),
         error=error,
+        source_checks=plan.source_checks,
     )
 
 
@@ -239,7 +271,7 @@ class _Execution:
                 self._check(step.table, step.checks, step.query)
                 table = step.table.name
             case CheckAcross():
-                self._check(step.table, (step.check,), step.query)
+                self._check(step.table, (step.check,), *step.quick, step.query)
                 table = step.table.name
             case Publish():
                 raise AssertionError("publishing is the last step, and no other")
@@ -266,16 +298,28 @@ class _Execution:
         )
         report.build_seconds = time.perf_counter() - start
 
-    def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
+    def _check(self, table: Source | Mart, checks: tuple[Check, ...], *queries: ir.Table) -> None:
+        """Make checks by the first of several queries that finds nothing, or the last."""
         report = self._table(table)
         start = time.perf_counter()
-        counts = self.backend.fetch(query, about=table.name)[0]
+        for query in queries:
+            counts = self.backend.fetch(query, about=table.name)[0]
+            if not counts["c0"]:
+                break
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):
-            made = CheckReport(check, int(counts[f"c{number}"] or 0))
-            if made.outcome != "pass":
-                made = CheckReport(check, made.violations, self._sample(table, check))
+            rows = counts.get(f"l{number}", report.rows)
+            known = next((a for a in table.acknowledged if a.check == check.name), None)
+            made = CheckReport(
+                check,
+                int(counts[f"c{number}"] or 0),
+                rows=int(rows or 0),
+                acknowledgement=known,
+                is_acknowledged=known is not None and self.plan.as_of.day <= known.until,
+            )
+            if made.outcome in ("warn", "fail"):
+                made = replace(made, sample=self._sample(table, check))
             report.checks.append(made)
         report.check_seconds += time.perf_counter() - start
 

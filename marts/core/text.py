@@ -10,9 +10,10 @@ from typing import Literal, assert_never
 
 from marts.core.artifacts import sample_path
 from marts.core.equivalents import Judgement, Stale, entry_of, entry_text
-from marts.core.model import TableCheck
+from marts.core.model import TableCheck, WholeCheck
 from marts.core.mutation import Mutant
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.reliance_checks import explained
 from marts.core.runner import Report, TableReport
 
 Word = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
@@ -126,19 +127,24 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         word: Word = "FAIL" if made.outcome == "fail" else "warn"
         rows = "1 violation" if made.violations == 1 else f"{made.violations:,} violations"
-        if isinstance(made.check, TableCheck) and not made.sample:
+        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
             rows = "does not hold"
-        yield word, f"{table.table.name}.{made.check.name}: {rows}{sample}"
+        why = "".join(f"; {words}" for words in explained(made))
+        yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
         yield "skip", f"{skipped.table}.{skipped.check}: not published: {missing}"
+    if report.source_checks and report.source_checks.is_left_out:
+        yield "skip", "the sources were not checked, as --no-source-checks says"
     yield _end(report)
 
 
 def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
-    passed = made_checks - len(report.failures) - len(report.warnings)
-    took = f"{passed} of {made_checks} checks passed, in {report.seconds:.2f} s"
+    known = len(report.acknowledged)
+    passed = made_checks - len(report.failures) - len(report.warnings) - known
+    acknowledged = f", {known} acknowledged" if known else ""
+    took = f"{passed} of {made_checks} checks passed{acknowledged}, in {report.seconds:.2f} s"
     built = sum(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
