@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -132,11 +133,7 @@ def marts() -> None:
 @run_options
 @option("--check-sources", is_flag=True, hidden=True, help="What every run does now.")
 @option("--no-source-checks", is_flag=True, help="Leave out the checks of sources.")
-@option(
-    "--accept-shrink",
-    is_flag=True,
-    help="Publish though a source has less than half the rows of the last time.",
-)
+@option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows.")
 @option("--force", is_flag=True, help="Build marts that are up to date, too.")
 @option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
 @json_option
@@ -148,10 +145,7 @@ def run(
     as_json: bool,
     **settings: Any,
 ) -> int:
-    """Build marts that are not up to date, check them, and publish all of them or none.
-
-    Before that, what they rely on in their sources is checked.
-    """
+    """Build marts that are not up to date, check them, and publish all of them or none."""
     from marts import terminal
     from marts.core.artifacts import prepare
     from marts.core.changes import MadeBy, code_version, origins_of, plan_changes
@@ -162,20 +156,13 @@ def run(
     graph, selected, reliance = session.relied(settings)
     if not dry_run:
         prepare(settings["target"])
+    wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
     with session.connected(graph, settings, read_only=dry_run) as backend:
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
         facts = survey(graph, selected, backend, also=reliance.columns_of_sources(selected))
         made_by = MadeBy(code_version(settings["package"]), backend.compile)
-        wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
-        plan = plan_changes(
-            graph,
-            selected,
-            facts,
-            as_of,
-            made_by,
-            force=force,
-            source_checks=lambda names: source_checks(graph, reliance, names, facts, wanted),
-        )
+        due = partial(source_checks, graph, reliance, facts, wanted)
+        plan = plan_changes(graph, selected, facts, as_of, made_by, force=force, source_checks=due)
         if dry_run:
             if as_json:
                 terminal.print_json(plan_document(plan))

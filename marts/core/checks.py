@@ -164,7 +164,7 @@ def count_query(
             counted = one.aggregate(c0=one.count())
     if isinstance(check.threshold, Rate):
         table = tables[owner.name]
-        return counted.cross_join(table.aggregate(l0=table.count()))
+        return counted.mutate(l0=table.count().as_scalar())
     return counted
 
 

@@ -90,9 +90,9 @@ class Wanted:
 def source_checks(
     graph: Graph,
     reliance: Reliance,
-    names: Collection[str],
     facts: Facts,
     wanted: Wanted,
+    names: Collection[str],
 ) -> SourceChecks:
     """Return the checks of sources that building some marts relies on, but those remembered."""
     if not wanted.source_checks:
