@@ -130,6 +130,21 @@ def fused_query(
     return table.aggregate(**{ROWS: table.count()}, **counts)
 
 
+def query_by_value(
+    owner: Source | Mart, table: ir.Table, column: str, checks: Iterable[Check]
+) -> ir.Table:
+    """Return what `fused_query` does, for checks that the values of one column alone decide."""
+    count = free_name(ROWS, [column])
+    values = table.group_by(column).aggregate(**{count: table.count()})
+    counts = {
+        f"c{n}": ibis.ifelse(_offending(owner, values, check), values[count], 0).sum()
+        if isinstance(check, RowCheck)
+        else _violations(owner, values, check)
+        for n, check in enumerate(checks)
+    }
+    return values.aggregate(**{ROWS: values[count].sum()}, **counts)
+
+
 def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
     match check:
         case RowCheck():

@@ -149,6 +149,8 @@ class WholeCheck(Tolerance):
 
     name: str
     fails: Callable[[ir.Table], ir.BooleanScalar]
+    column: str = ""
+    """The column whose values alone decide, however often each occurs."""
 
 
 Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck

@@ -19,6 +19,7 @@ from marts.core.checks import (
     fused_query,
     hashed_query,
     is_fused,
+    query_by_value,
     tables_read,
 )
 from marts.core.contract import conform, empty_table, mismatches, schema_of
@@ -26,7 +27,7 @@ from marts.core.errors import DefinitionError, SourceError, UsageError, attribut
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source, UniqueCheck
 from marts.core.project import Project
-from marts.core.statistics import ColumnFacts, is_proven, is_sorted_out
+from marts.core.statistics import ColumnFacts, decided_by, is_proven, is_sorted_out
 
 
 @dataclass(frozen=True)
@@ -346,22 +347,38 @@ class _Checker:
         """Yield the checks of sources, which are all there."""
         for name, several in checks.items():
             source, found = project.sources[name], facts.sources[name]
-            alone = [check for check in several if is_sorted_out(check, found.rows, found.columns)]
-            fused = tuple(c for c in several if is_fused(c) and c not in alone)
-            proven = [check for check in fused if is_proven(check, source, found.columns)]
-            yield from self._rows(source, fused, proven=proven)
+            known, rows = found.columns, found.rows
+            alone = [check for check in several if is_sorted_out(check, rows, known)]
+            fused = [check for check in several if is_fused(check) and check not in alone]
+            by_column: dict[str | None, list[Check]] = {None: []}
+            for check in fused:
+                column = decided_by(check, source, rows, known)
+                by_column.setdefault(column, []).append(check)
+            for column, these in by_column.items():
+                yield from self._rows(source, tuple(these), facts=found, column=column)
             for check in alone:
-                yield self._across(source, check, found.columns)
+                yield self._across(source, check, known)
             others = [check for check in several if not is_fused(check)]
             self.pending += [(source, check) for check in others]
         yield from self._ready()
 
     def _rows(
-        self, table: Source | Mart, checks: tuple[Check, ...], *, proven: Collection[Check] = ()
+        self,
+        table: Source | Mart,
+        checks: tuple[Check, ...],
+        *,
+        facts: TableFacts | None = None,
+        column: str | None = None,
     ) -> Iterator[Step]:
-        if checks:
-            query = fused_query(table, self.tables[table.name], checks, proven=proven)
-            yield CheckRows(table, checks, query)
+        if not checks:
+            return
+        rows, known = self.tables[table.name], facts.columns if facts else {}
+        if column:
+            query = query_by_value(table, rows, column, checks)
+        else:
+            proven = [check for check in checks if is_proven(check, table, known)]
+            query = fused_query(table, rows, checks, proven=proven)
+        yield CheckRows(table, checks, query)
 
     def _ready(self) -> Iterator[Step]:
         ready = [pair for pair in self.pending if not self._missing(*pair)]

@@ -351,6 +351,7 @@ def absences(conditions: Iterable[Condition]) -> Iterator[WholeCheck]:
         yield WholeCheck(
             name=name if names[name] == 1 else f"{name}_{names[name]}",
             fails=_never(condition),
+            column=condition.seen.column,
             severity="warn",
             because=f"{condition.mart}: {shortened(condition.words)}, and no row has"
             f" {' or '.join(map(repr, condition.texts))}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import ibis.expr.datatypes as dt
 
 from marts.core.contract import Column, type_of
-from marts.core.model import Check, RowCheck, Source, UniqueCheck
+from marts.core.model import Check, Mart, RowCheck, Source, SpellingCheck, UniqueCheck, WholeCheck
 
 MANY_ROWS = 1_000_000
 """From so many rows, an engine finds what repeats faster by sorting hashes than among values."""
@@ -30,11 +30,11 @@ class ColumnFacts:
     is_ascending: bool = False
 
 
-def is_proven(check: Check, source: Source, columns: Mapping[str, ColumnFacts]) -> bool:
+def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnFacts]) -> bool:
     """Tell whether a check that a column implies holds by what is known of the column."""
     return isinstance(check, RowCheck) and any(
         check.name in _proven(column, columns[column.name])
-        for column in source.columns
+        for column in table.columns
         if column.name in columns
     )
 
@@ -58,6 +58,19 @@ def _is_told_apart(kind: dt.DataType) -> bool:
     if isinstance(kind, dt.Decimal):
         return (kind.precision or DIGITS + 1) <= DIGITS
     return bool(kind.is_integer())
+
+
+def decided_by(
+    check: Check, source: Source, rows: int | None, columns: Mapping[str, ColumnFacts]
+) -> str | None:
+    """Return the text column whose different values are quicker to check than all its rows."""
+    if (rows or 0) < MANY_ROWS:
+        return None
+    if isinstance(check, SpellingCheck | WholeCheck):
+        return check.column if check.column in columns else None
+    accepted = {f"{c.name}_accepted_values": c.name for c in source.columns if c.values}
+    name = accepted.get(check.name)
+    return name if name in columns else None
 
 
 def is_sorted_out(check: Check, rows: int | None, columns: Mapping[str, ColumnFacts]) -> bool:
