@@ -49,6 +49,7 @@ CORE = (
     "reach",
     "concurrency",
     "runner",
+    "remembering",
     "trial",
     "equivalents",
     "artifacts",

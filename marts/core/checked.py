@@ -40,10 +40,12 @@ class CheckedSource:
 class SourceChecks:
     """The checks of sources that a run makes, by source, and their digests.
 
-    `remembered` are the digests of those that need not be made again, as the version of the source
-    has not changed; `is_left_out` where somebody wanted none.
+    `sources` are all that the marts to be built rely on. `remembered` are the digests of those that
+    need not be made again, as the version of the source has not changed; `is_left_out` where
+    somebody wanted none.
     """
 
+    sources: tuple[str, ...] = ()
     by_source: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
     remembered: Mapping[str, frozenset[str]] = field(default_factory=dict)

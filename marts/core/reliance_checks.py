@@ -54,6 +54,9 @@ def _bare(text: str) -> str:
 
 SPELLINGS_SAID = 3
 
+DIGITS = 16
+"""So many of a digest's tell checks of one name apart."""
+
 
 class Made(Protocol):
     """A check that was made."""
@@ -95,16 +98,20 @@ def source_checks(
     names: Collection[str],
 ) -> SourceChecks:
     """Return the checks of sources that building some marts relies on, but those remembered."""
-    if not wanted.source_checks:
-        return SourceChecks(is_left_out=True)
-    deriving = Deriving(graph, reliance)
-    needed = {
-        name: deriving.checks(source, columns, names, facts)
-        for name, columns in reliance.columns_of_sources(names).items()
+    sources = {
+        name: graph.project.sources[name]
+        for name in reliance.columns_of_sources(names)
         if name in facts.sources
-        and not mismatches(
-            (source := graph.project.sources[name]).columns, facts.sources[name].types
-        )
+    }
+    if not wanted.source_checks:
+        return SourceChecks(tuple(sources), is_left_out=True)
+    deriving = Deriving(graph, reliance)
+    read = reliance.columns_of_sources(names)
+    needed = {
+        name: deriving.checks(source, read[name], names, facts)
+        for name, source in sources.items()
+        # What does not fit its contract is refused, or read by marts alone that are not built.
+        if not mismatches(source.columns, facts.sources[name].types)
     }
     digests = {
         (name, check.name): deriving.digest(name, check, facts)
@@ -125,7 +132,7 @@ def source_checks(
         for check in checks
         if check.name in deriving.orphans.get(name, ())
     }
-    return SourceChecks(by_source, digests, remembered, frozenset(orphans))
+    return SourceChecks(tuple(sources), by_source, digests, remembered, frozenset(orphans))
 
 
 def _remembered(name: str, facts: Facts) -> frozenset[str]:
@@ -253,7 +260,7 @@ class Deriving:
         is_derived = check.name in self.orphans.get(source, ())
         tolerance = "" if is_derived else f"{check.severity} {check.threshold}"
         others = [f"{name} {facts.source_version(name)}" for name in sorted(tables_read(check))]
-        return " ".join([check.name, tolerance, *others, signature(query.op())])
+        return " ".join([check.name, tolerance, *others, signature(query.op())[:DIGITS]])
 
 
 def _names(table: str, columns: Sequence[str]) -> list[tuple[str, str]]:

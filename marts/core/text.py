@@ -154,7 +154,8 @@ def _end(report: Report) -> Line:
         case "checked":
             return "done", f"no check failed; {took}"
         case "failed":
-            return "stop", f"{UNCHANGED}; {took}" if built else took
+            is_about_sources = report.source_checks is not None
+            return "stop", f"{UNCHANGED}; {took}" if built or is_about_sources else took
         case "partly_published":
             return "stop", "partly published: run again"
         case "error" | "interrupted":
