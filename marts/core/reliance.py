@@ -246,7 +246,7 @@ class Reader:
             tuple(dict.fromkeys(name for _, (_, name) in meeting.matched)),
             keys_of(chain.first, self.keys),
             keys_of(meeting.link.table, self.keys),
-            chain,
+            meeting.link,
         )
 
     def _lookups(

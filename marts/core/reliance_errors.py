@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import ibis.expr.operations as ops
-
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.graph import Graph
 from marts.core.keys import Key
 from marts.core.lint import Trace
-from marts.core.model import FixedAsOf, Mart
-from marts.core.plan import declared_facts, defining_query, logical_tables
-from marts.core.reliance import ANY_DAY, Product, Reliance, Unknown, reliance_of
+from marts.core.reliance import Product, Reliance, Unknown, reliance_of
 
 
 def relied_on(graph: Graph) -> Reliance:
@@ -22,14 +18,23 @@ def relied_on(graph: Graph) -> Reliance:
     among a column's declared values, and for a join that no key makes single.
     """
     reliance = reliance_of(graph)
-    for name, relied in reliance.by_mart.items():
-        mart = graph.project.marts[name]
-        for unknown in relied.unknown:
-            raise _unknown_error(unknown, _place(graph, mart, unknown.at))
-        if not mart.many_to_many:
-            for product in relied.products:
-                raise _product_error(product, _place(graph, mart, product.at))
+    if any(_amiss(graph, reliance)):
+        # Once more, now that somebody needs to know where.
+        with Trace() as trace:
+            traced = reliance_of(graph)
+        for found in _amiss(graph, traced):
+            place = trace.places.get(found.at, graph.project.marts[found.mart].place)
+            if isinstance(found, Unknown):
+                raise _unknown_error(found, place)
+            raise _product_error(found, place)
     return reliance
+
+
+def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | Product]:
+    for name, relied in reliance.by_mart.items():
+        yield from relied.unknown
+        if not graph.project.marts[name].many_to_many:
+            yield from relied.products
 
 
 def _unknown_error(unknown: Unknown, place: str) -> DefinitionError:
@@ -63,12 +68,3 @@ def _keys_in_words(product: Product) -> Iterator[tuple[str, str]]:
 
 def _key(key: Key) -> str:
     return ", ".join(sorted(key)) or "it has one row"
-
-
-def _place(graph: Graph, mart: Mart, op: ops.Node) -> str:
-    """Return the author's line where an expression was built; that of the mart, where unknown."""
-    project = graph.project
-    tables = logical_tables(project, declared_facts(project, sources=project.sources))
-    with Trace() as trace:
-        defining_query(mart, tables, FixedAsOf(ANY_DAY))
-    return trace.places.get(op, mart.place)

@@ -284,7 +284,7 @@ def test_a_lookup_by_several_columns_is_checked_too(tmp_path: Path) -> None:
         return orders.left_join(prices, ["shop", "channel"])
 
     known = [{"shop": "north", "channel": "web", "price": 3}]
-    unpriced = [{"channel": "phone"}, {"shop": "south"}, {"shop": None}]
+    unpriced: list[Row] = [{"channel": "phone"}, {"shop": "south"}, {"shop": None}]
     workshop = Workshop(tmp_path, project_of(ORDERS, prices, priced))
     workshop.write(orders=orders(*unpriced), prices=known)
     done = made(tmp_path, workshop.graph)
