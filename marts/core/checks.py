@@ -227,7 +227,8 @@ def sample_query(
     if rows.columns == (HOLDS_NOT,):
         return None
     if isinstance(check, SpellingCheck):
-        return rows.order_by(rows[ROWS].desc(), rows.columns[0]).limit(SAMPLE_ROWS)
+        text, count = rows.columns
+        return rows.order_by(rows[count].desc(), text).limit(SAMPLE_ROWS)
     keys = [key for key in owner.grain if key in rows.columns]
     return rows.order_by(keys or rows.columns[:1]).limit(SAMPLE_ROWS)
 
@@ -240,7 +241,8 @@ def offending_rows(
     match check:
         case SpellingCheck():
             rows = table.filter(_offending(owner, table, check))
-            return rows.group_by(check.column).aggregate(**{ROWS: rows.count()})
+            count = free_name(ROWS, [check.column])
+            return rows.group_by(check.column).aggregate(**{count: rows.count()})
         case WholeCheck():
             told = table.aggregate(**{HOLDS_NOT: check.fails(table)})
             return told.filter(told[HOLDS_NOT])

@@ -11,13 +11,13 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import ibis
 import ibis.expr.types as ir
 
 from marts.core.checked import CheckedSource, SourceChecks
-from marts.core.checks import ROWS, checks_of, fused_query, is_fused, offending_rows, tables_read
+from marts.core.checks import checks_of, fused_query, is_fused, offending_rows, tables_read
 from marts.core.contract import mismatches
 from marts.core.graph import Graph
 from marts.core.model import (
@@ -308,8 +308,11 @@ def spellings(
         for column in source.columns
         if column.values and column.name in columns
     }
+    declared = {seen for pairs in groups.values() for seen, _ in pairs}
     for condition in conditions:
-        groups.setdefault(condition.seen.column, []).append((condition.seen, condition.texts))
+        # What is declared, a mart compares with nothing else.
+        if condition.seen not in declared:
+            groups.setdefault(condition.seen.column, []).append((condition.seen, condition.texts))
     for name, pairs in groups.items():
         yield spelling_check(name, tuple(dict.fromkeys(pairs)))
 
@@ -368,7 +371,7 @@ def absences(conditions: Iterable[Condition]) -> Iterator[WholeCheck]:
 def _never(condition: Condition) -> Callable[[ir.Table], ir.BooleanScalar]:
     def fails(t: ir.Table) -> ir.BooleanScalar:
         is_one = _as_seen(t[condition.seen.column], condition.seen).isin(condition.texts)
-        return (t.count() > 0) & (t.count(where=is_one) == 0)
+        return (t.count() > 0) & (is_one.sum().fill_null(0) == 0)
 
     return fails
 
@@ -393,8 +396,8 @@ def explained(made: Made) -> Iterator[str]:
         yield f"acknowledged until {made.acknowledgement.until}: {made.acknowledgement.reason}"
 
 
-def _spelt(check: SpellingCheck, sample: Sequence[Mapping[str, object]]) -> Iterator[str]:
+def _spelt(check: SpellingCheck, sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row in sample[:SPELLINGS_SAID]:
-        text = str(row[check.column])
-        meant = check.meant.get(folded(text), "another text")
-        yield f"{text!r} for {meant!r} in {row[ROWS]:,} rows"
+        text, count = row.values()
+        meant = check.meant.get(folded(str(text)), "another text")
+        yield f"{text!r} for {meant!r} in {count:,} row{'s' * (count != 1)}"

@@ -176,13 +176,13 @@ NFD = unicodedata.normalize("NFD", "Ärger")
                 "orders.status_accepted_values": ("fail", 3),
                 "orders.status_spelling": ("fail", 3),
             },
-            ["'Paid' for 'paid' in 2 rows", "'cancelled ' for 'cancelled' in 1 rows"],
+            ["'Paid' for 'paid' in 2 rows", "'cancelled ' for 'cancelled' in 1 row"],
         ),
         *(
             (
                 [{"channel": spelt}],
                 {"orders.channel_spelling": ("fail", 1)},
-                [f"{spelt!r} for {meant!r} in 1 rows"],
+                [f"{spelt!r} for {meant!r} in 1 row"],
             )
             for spelt, meant in [
                 ("Web", "web"),

@@ -138,7 +138,7 @@ def test_what_is_spelt_otherwise_publishes_nothing_and_names_both(city: Path, ma
     write(city, kind=["bus", "Bus", "bus", "tram"])
     done = marts(*RUN)
     assert done.returncode == FAILED
-    assert "FAIL  trips.kind_spelling: 1 violation; 'Bus' for 'bus' in 1 rows" in done.stdout
+    assert "FAIL  trips.kind_spelling: 1 violation; 'Bus' for 'bus' in 1 row" in done.stdout
     assert "nothing was published" in done.stdout
     sample = city / "target/failures/trips.kind_spelling.csv"
     assert sample.read_text("utf-8").splitlines() == ["kind,rows", "Bus,1"]
