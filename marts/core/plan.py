@@ -345,6 +345,12 @@ class _Checker:
         self, project: Project, checks: Mapping[str, tuple[Check, ...]], facts: Facts
     ) -> Iterator[Step]:
         """Yield the checks of sources, which are all there."""
+        self.pending += [
+            (project.sources[name], check)
+            for name, several in checks.items()
+            for check in several
+            if not is_fused(check)
+        ]
         for name, several in checks.items():
             source, found = project.sources[name], facts.sources[name]
             known, rows = found.columns, found.rows
@@ -358,9 +364,7 @@ class _Checker:
                 yield from self._rows(source, tuple(these), facts=found, column=column)
             for check in alone:
                 yield self._across(source, check, known)
-            others = [check for check in several if not is_fused(check)]
-            self.pending += [(source, check) for check in others]
-        yield from self._ready()
+            yield from self._ready()
 
     def _rows(
         self,

@@ -98,15 +98,15 @@ def source_checks(
     names: Collection[str],
 ) -> SourceChecks:
     """Return the checks of sources that building some marts relies on, but those remembered."""
+    read = reliance.columns_of_sources(names)
     sources = {
-        name: graph.project.sources[name]
-        for name in reliance.columns_of_sources(names)
-        if name in facts.sources
+        name: source
+        for name, source in graph.project.sources.items()
+        if name in read and name in facts.sources
     }
     if not wanted.source_checks:
         return SourceChecks(tuple(sources), is_left_out=True)
     deriving = Deriving(graph, reliance)
-    read = reliance.columns_of_sources(names)
     needed = {
         name: deriving.checks(source, read[name], names, facts)
         for name, source in sources.items()

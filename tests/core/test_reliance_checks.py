@@ -230,9 +230,9 @@ def test_what_marts_rely_on_is_checked(
 def test_the_checks_of_sources_come_before_any_mart_and_in_one_scan(tmp_path: Path) -> None:
     steps = made(tmp_path, orders=orders()).plan.steps
     names = [step.table.name for step in steps if isinstance(step, CheckRows | CheckAcross)]
-    assert names[:3] == ["orders", "shops", "orders"]
+    assert names[:3] == ["orders", "orders", "shops"]
     assert [type(step).__name__ for step in steps[:4]] == [
-        "CheckRows", "CheckRows", "CheckAcross", "Build",
+        "CheckRows", "CheckAcross", "CheckRows", "Build",
     ]  # fmt: skip
 
 

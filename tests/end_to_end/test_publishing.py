@@ -108,7 +108,7 @@ def quick(fct_transactions):
     return fct_transactions.aggregate(longest=fct_transactions.transaction_key.length().max())
 
 
-@mart(grain="longest", columns=[int64("longest")])
+@mart(grain="longest", columns=[int64("longest")], many_to_many="it takes long")
 def slow(quick, fct_transactions):
     """The longest pair of keys."""
     one = fct_transactions.select(one="transaction_key")
