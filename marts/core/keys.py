@@ -98,6 +98,8 @@ def _projected(rel: ops.Relation, known: Keys) -> Iterator[Key]:
     if isinstance(rel, ops.DummyTable):
         yield ONE_ROW
         return
+    if isinstance(rel.parent, ops.JoinChain):
+        yield from _coalesced(rel.parent, rel.values, known)
     names = {field.name: name for name, value in values if (field := told_apart_by(value))}
     for key in keys_of(rel.parent, known):
         if key <= names.keys():
@@ -313,7 +315,28 @@ def _chained(chain: ops.JoinChain, known: Keys) -> frozenset[Key]:
                 names.setdefault(column, name)
             names[field.rel, field.name] = name
     kept = (key for key in keys if key <= names.keys())
-    return frozenset(frozenset(names[column] for column in key) for key in kept)
+    found = frozenset(frozenset(names[column] for column in key) for key in kept)
+    return found | {*_coalesced(chain, chain.values, known)}
+
+
+def _coalesced(chain: ops.JoinChain, values: Mapping[str, ops.Value], known: Keys) -> Iterator[Key]:
+    """Yield the key of an outer join of one row with one, whichever side has it."""
+    if [link.how for link in chain.rest] != ["outer"]:
+        return
+    (meeting,) = meetings(chain, known)
+    names = {}
+    for name, value in values.items():
+        if isinstance(value, ops.Coalesce):
+            sides = [told_apart_by(_within(chain, each)) for each in value.arg]
+            names[frozenset((side.rel, side.name) for side in sides if side)] = name
+    pairs = [frozenset(pair) for pair in meeting.matched]
+    if meeting.one_left and meeting.one_right and names.keys() >= {*pairs}:
+        yield frozenset(names[pair] for pair in pairs)
+
+
+def _within(chain: ops.JoinChain, value: ops.Value) -> ops.Value:
+    is_its_own = isinstance(value, ops.Field) and value.rel == chain
+    return chain.values[value.name] if is_its_own else value
 
 
 def _alike(meetings: Iterable[Meeting]) -> dict[Column, set[Column]]:

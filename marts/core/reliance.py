@@ -166,7 +166,7 @@ class Reader:
             tuple(dict.fromkeys(self._conditions(mart, compared))),
             tuple(dict.fromkeys(self._lookups(mart, query, met))),
             tuple(self._unknown(mart, compared)),
-            tuple(self._product(mart, chain, each) for chain, each in met if each.multiplies),
+            tuple(self._product(mart, chain, each) for chain, each in met if _depends(each)),
         )
 
     def _reads(self, mart: Mart, query: ops.Relation) -> dict[str, frozenset[str]]:
@@ -338,6 +338,14 @@ def _nulls_in(op: ops.Value) -> Iterator[ops.Value]:
         case ops.And() | ops.Or():
             yield from _nulls_in(op.left)
             yield from _nulls_in(op.right)
+
+
+def _depends(meeting: Meeting) -> bool:
+    """Tell whether it depends on data how many rows a row of either side meets.
+
+    Rows that an author wrote down, such as a series of months, are as many as they are.
+    """
+    return meeting.multiplies and bool(meeting.link.table.find(ops.PhysicalTable))
 
 
 def _fields_of(meeting: Meeting) -> set[ops.Value]:

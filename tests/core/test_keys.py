@@ -49,6 +49,15 @@ def current(v: Table) -> Table:
     return v.filter(v.current, ~v.closed)
 
 
+def outer(t: Table, v: Table, key: str) -> Table:
+    """Return an outer join of one row with one."""
+    return t.group_by(key).aggregate(n=t.n.sum()).outer_join(v, key)
+
+
+def coalesced(key: str) -> ibis.Deferred:
+    return ibis.coalesce(ibis._[key], ibis._[f"{key}_right"])
+
+
 Query = Callable[[Table, Table], Table]
 
 
@@ -93,6 +102,8 @@ Query = Callable[[Table, Table], Table]
             .inner_join(t, ["customer", "day"]).select("customer", "n"),
             {"customer"},
         ),
+        (lambda t, v: outer(t, v, "version").select(who=coalesced("version")), {"who"}),
+        (lambda t, v: outer(t, v, "version").mutate(who=coalesced("version")), {"who"}),
     ],
 )  # fmt: skip
 def test_what_names_a_row_is_known(query: Query, key: set[str]) -> None:
@@ -123,6 +134,8 @@ def test_what_names_a_row_is_known(query: Query, key: set[str]) -> None:
         lambda t, v: t.inner_join(v, t.version < v.version).select("customer", "day"),
         lambda t, v: t.cross_join(v.limit(2)).select("customer", "day"),
         lambda t, v: t.right_join(v, "version").select("customer", "day"),
+        lambda t, v: t.outer_join(v, "version").select(who=coalesced("version")),
+        lambda t, v: outer(t, v, "version").select(who=ibis._.version),
     ],
 )  # fmt: skip
 def test_what_names_no_row_is_no_key(query: Query) -> None:

@@ -275,6 +275,8 @@ def test_a_join_of_many_with_many_is_refused_without_a_reason(define: Define) ->
         lambda o, v, *_: o.join(v.group_by("customer_id").aggregate(n=v.count()), "customer_id"),
         lambda o, v, *_: o.join(v, [o.customer_id == v.customer_id, o.shop == v.version]),
         lambda o, *_: o.cross_join(o.aggregate(total=o.amount.sum())),
+        lambda o, *_: o.cross_join(ibis.array([1, 2]).unnest().name("half").as_table()),
+        lambda o, *_: o.asof_join(o.view(), "day", predicates="shop"),
         lambda o, *_: o.join(o.view(), "order_id"),
         lambda o, _, s, h: o.join(s, "shop").left_join(h, "shop"),
     ],
