@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -123,7 +124,9 @@ def marts() -> None:
 
 @marts.command()
 @run_options
-@option("--check-sources", is_flag=True, help="Check the sources too, before building.")
+@option("--check-sources", is_flag=True, hidden=True, help="What every run does now.")
+@option("--no-source-checks", is_flag=True, help="Leave out the checks of sources.")
+@option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows.")
 @option("--force", is_flag=True, help="Build marts that are up to date, too.")
 @option(
     "--adopt",
@@ -135,7 +138,8 @@ def marts() -> None:
 @option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
 @json_option
 def run(
-    check_sources: bool,
+    no_source_checks: bool,
+    accept_shrink: bool,
     force: bool,
     adopt: tuple[str, ...],
     drop_orphans: bool,
@@ -148,15 +152,17 @@ def run(
     from marts.core.artifacts import prepare
     from marts.core.changes import Present, plan_changes
     from marts.core.lint import lint_run
+    from marts.core.reliance_checks import Wanted, source_checks
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
 
-    graph, selected = session.selected(settings)
+    graph, selected, reliance = session.relied(settings)
     if not dry_run:
         prepare(settings["target"])
+    wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
     with session.connected(graph, settings, read_only=dry_run) as backend:
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
-        facts = survey(graph, selected, backend, source_checks=check_sources)
+        facts = survey(graph, selected, backend, also=reliance.columns_of_sources(selected))
         run_id = session.run_id()
         plan = plan_changes(
             graph,
@@ -164,7 +170,7 @@ def run(
             Present(graph, facts, as_of, backend.text),
             run_id=run_id,
             force=force,
-            source_checks=check_sources,
+            source_checks=partial(source_checks, graph, reliance, facts, wanted),
             adopt=adopt,
             drop_orphans=drop_orphans,
         )

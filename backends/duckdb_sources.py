@@ -20,6 +20,7 @@ import duckdb
 import ibis
 import sqlglot.expressions as sge
 
+from backends.duckdb_statistics import statistics_of, together
 from backends.duckdb_types import (
     DIALECT,
     Physical,
@@ -35,6 +36,7 @@ from backends.duckdb_types import (
 from backends.parquet import DataFile, changed, digest_of, files_of, find_source, pattern_of
 from backends.protocol import Contract, Described
 from marts.core.errors import SourceError
+from marts.core.state import ColumnFacts
 
 FILE, FOLDER_OF = "marts: file", "marts: folder of"
 """Columns of a file's path, where folders have values."""
@@ -146,6 +148,7 @@ class _Reader:
             sum(rows.values()),
             digest_of(self.files, sorted(rows.items()), *self._expressions(parts, folders)),
             tuple(misfits),
+            {} if misfits else self._statistics(parts),
         )
         return Source(self.path, self.files, described, query)
 
@@ -190,6 +193,17 @@ class _Reader:
 
     def _row_counts(self) -> dict[str, int]:
         return dict(self._footers("parquet_file_metadata", "file_name", "num_rows"))
+
+    def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnFacts]:
+        """Return what the footers say of the contract's columns; a cast leaves values alike."""
+        found: dict[str, ColumnFacts] = {}
+        for part in parts:
+            query = statistics_of(_call("parquet_metadata", part.files).sql(DIALECT))
+            said = {name: ColumnFacts(*known) for name, *known in self._rows(query)}
+            for (name, _), (column,) in self._read_from_files(part):
+                here = said.get(column.name, ColumnFacts())
+                found[name] = together(found[name], here) if name in found else here
+        return found
 
     def _footers(
         self, function: str, *columns: str, by: str | None = None

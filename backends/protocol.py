@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
-from marts.core.state import Publication
+from marts.core.state import ColumnFacts, Publication
 
 if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
@@ -38,13 +38,15 @@ class Described:
     `version` changes whenever the rows do, of a published table or view with its columns and
     definition too; None where nothing says so, or nobody asked. It may change without need:
     whoever compares it builds again then. `misfits` say, a line each, why columns of a source
-    cannot be read as its contract says; `schema` has the contract's types nevertheless.
+    cannot be read as its contract says; `schema` has the contract's types nevertheless. `columns`
+    has what is known of some of them without a look at their rows.
     """
 
     schema: ibis.Schema
     rows: int | None = None
     version: str | None = None
     misfits: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
 
 
 Kind = Literal["table", "view", "temporary"]

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
         unique,
     )
     from marts.core.relation import relation
+    from marts.core.tolerance import acknowledge
 
 __all__ = [
     "AsOf",
     "Table",
+    "acknowledge",
     "boolean",
     "date",
     "decimal",
@@ -55,6 +57,7 @@ _ROOMS = (
     "marts.core.expressions",
     "marts.core.model",
     "marts.core.relation",
+    "marts.core.tolerance",
     "ibis.expr.types",
 )
 

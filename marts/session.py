@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
@@ -26,18 +27,67 @@ if TYPE_CHECKING:
     from marts.core.equivalents import Equivalent
     from marts.core.graph import Graph
     from marts.core.model import FixedAsOf, Mart
+    from marts.core.reliance import Reliance
+
+SETTINGS = Path("pyproject.toml")
+"""Where the current folder's settings are: in its tables [tool.marts…]."""
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
-def graph_of(package: str) -> Graph:
-    """Load a package's declarations and join them by name."""
+def _loaded(package: str) -> tuple[Graph, Reliance]:
     from marts.core.graph import link
     from marts.core.project import load
+    from marts.core.reliance_errors import relied_on
 
     if package != "marts":
         _import_from_here(package)
-    return link(load(package))
+    graph = link(load(package))
+    return graph, relied_on(graph)
+
+
+def graph_of(package: str) -> Graph:
+    """Load a package's declarations, join them by name, and refuse what cannot be relied on."""
+    graph, _ = _loaded(package)
+    return graph
+
+
+def relied(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...], Reliance]:
+    """Return the project that the settings name, the marts they select, what these rely on.
+
+    Warnings that the settings acknowledge are acknowledged in it.
+    """
+    from marts.core.acknowledging import (
+        acknowledged_in,
+        refuse_wrong_acknowledgements,
+        with_acknowledged,
+    )
+    from marts.core.graph import select
+
+    graph, reliance = _loaded(settings["package"])
+    place = str(SETTINGS)
+    graph = with_acknowledged(graph, acknowledged_in(_acknowledged(), place), place)
+    refuse_wrong_acknowledgements(graph, reliance)
+    return graph, select(graph, settings["select"], exclude=settings["exclude"]), reliance
+
+
+def _acknowledged() -> list[dict[str, object]]:
+    """Return the acknowledgements in the current folder's settings."""
+    from marts.core.errors import UsageError
+
+    try:
+        settings = tomllib.loads(SETTINGS.read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the settings in {SETTINGS}", str(error)) from error
+    found = settings.get("tool", {}).get("marts", {}).get("acknowledge", [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise UsageError(
+            f"tool.marts.acknowledge in {SETTINGS} is not a list of tables",
+            hint="write each as [[tool.marts.acknowledge]]",
+        )
+    return found
 
 
 class _Here:
@@ -69,10 +119,8 @@ def _import_from_here(package: str) -> None:
 
 def selected(settings: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
     """Return the project that the settings name, and the marts they select."""
-    from marts.core.graph import select
-
-    graph = graph_of(settings["package"])
-    return graph, select(graph, settings["select"], exclude=settings["exclude"])
+    graph, names, _ = relied(settings)
+    return graph, names
 
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:

@@ -29,7 +29,8 @@ REVIEWED = {
     # choice
     *(sge.Case, sge.If, sge.Coalesce, sge.Nullif),
     # text and dates
-    *(sge.Concat, sge.Trim, sge.DateFromParts, sge.DateDiff, sge.DateTrunc, sge.TimestampTrunc),
+    *(sge.Concat, sge.Trim, sge.Lower, sge.Replace),
+    *(sge.DateFromParts, sge.DateDiff, sge.DateTrunc, sge.TimestampTrunc),
     # aggregates and windows
     *(sge.Count, sge.Sum, sge.Min, sge.Max, sge.Median, sge.Window, sge.Lag),
     *(sge.RowNumber, sge.DenseRank),

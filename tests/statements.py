@@ -13,10 +13,13 @@ from sqlglot.schema import MappingSchema
 
 from backends import duckdb, snowflake_sql
 from engines import GRAPH
-from marts.core.checks import sample_query
+from marts.core.checked import SourceChecks
+from marts.core.checks import checks_of, sample_query
 from marts.core.contract import schema_of
 from marts.core.model import Check, FixedAsOf, Mart, Source
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, declared_facts, plan_run
+from marts.core.reliance_checks import derived_checks
+from marts.core.reliance_errors import relied_on
 
 AS_OF = FixedAsOf(datetime.date(2025, 6, 30))
 SOURCES: Mapping[str, Source] = GRAPH.project.sources
@@ -44,7 +47,15 @@ DIALECTS: Mapping[str, Callable[[Any], str]] = {"duckdb": _duckdb, "snowflake": 
 def plan(present: tuple[str, ...] = tuple(SOURCES)) -> Plan:
     """Return the plan that builds all marts and makes all checks, of sources too."""
     facts = declared_facts(GRAPH.project, sources=present)
-    return plan_run(GRAPH, GRAPH.order, facts, AS_OF, source_checks=True)
+    derived = derived_checks(GRAPH, relied_on(GRAPH))
+    checks = {
+        name: {check.name: check for check in (*derived.get(name, ()), *checks_of(SOURCES[name]))}
+        for name in present
+    }
+    everything = SourceChecks(
+        by_source={name: tuple(by_name.values()) for name, by_name in checks.items()}
+    )
+    return plan_run(GRAPH, GRAPH.order, facts, AS_OF, source_checks=everything)
 
 
 @cache

@@ -15,6 +15,7 @@ from marts.core.errors import EngineError
 from marts.core.formats import csv_lines, json_text
 from marts.core.model import Check, Mart, Source
 from marts.core.project import Project
+from marts.core.reliance_checks import explained
 from marts.core.runner import CheckReport, Report, TableReport
 
 SCHEMA_VERSION = 1
@@ -167,7 +168,8 @@ def _declared(table: Source | Mart) -> Document:
 
 
 def _check(check: Check) -> Document:
-    return {"name": check.name, "severity": check.severity, "threshold": check.threshold}
+    threshold = check.threshold if isinstance(check.threshold, int) else str(check.threshold)
+    return {"name": check.name, "severity": check.severity, "threshold": threshold}
 
 
 def run_results(report: Report, *, context: Document, target: Path) -> Document:
@@ -186,6 +188,7 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
             for statement in report.statements
         ],
         "unchanged": list(report.unchanged),
+        "source_checks_left_out": bool(report.source_checks and report.source_checks.is_left_out),
         "skipped_checks": [
             {"table": each.table, "check": each.check, "missing": list(each.missing)}
             for each in report.skipped
@@ -206,6 +209,7 @@ def _table(report: TableReport, target: Path) -> Document:
                 **_check(made.check),
                 "outcome": made.outcome,
                 "violations": made.violations,
+                "explanation": "; ".join(explained(made)) or None,
                 "sample": str(sample_path(target, report, made)) if made.sample else None,
             }
             for made in report.checks

@@ -12,6 +12,7 @@ from typing import TypeVar
 import ibis.expr.types as ir
 
 from marts.core.authored import naming
+from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, is_fused, tables_read
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.graph import Graph
@@ -156,16 +157,17 @@ def plan_changes(
     *,
     run_id: str,
     force: bool = False,
-    source_checks: bool = False,
+    source_checks: Callable[[Collection[str]], SourceChecks] | None = None,
     adopt: Collection[str] = (),
     drop_orphans: bool = False,
 ) -> Plan:
     """Plan to build, check and publish those of the selected marts that are not up to date.
 
     With a mart that is rebuilt, the published views that read it are. Temporary marts are built for
-    their readers; where nothing else is selected, they are built and checked. Raises what
-    `plan_run` does, and UsageError where what is read as published is not up to date, or a table
-    in the place of a mart is not recorded as this package's and not in `adopt`.
+    their readers; where nothing else is selected, they are built and checked. `source_checks` tells
+    which checks of sources building some marts relies on. Raises what `plan_run` does, and
+    UsageError where what is read as published is not up to date, or a table in the place of a mart
+    is not recorded as this package's and not in `adopt`.
     """
     facts, marts = present.facts, graph.project.marts
     reasons = _reasons_to_build(present, selected, force=force)
@@ -179,7 +181,7 @@ def plan_changes(
         building,
         facts,
         present.as_of,
-        source_checks=source_checks,
+        source_checks=source_checks(building) if source_checks and building else False,
         queries=present.queries,
     )
     runs = {name: found.run_id for name, found in facts.recorded.items()}

@@ -26,15 +26,25 @@ from marts.core.model import (
     RelationshipCheck,
     RowCheck,
     Source,
+    SpellingCheck,
     TableCheck,
     UniqueCheck,
+    WholeCheck,
 )
+from marts.core.tolerance import Rate
 
 SAMPLE_ROWS = 20
 HOLDS_NOT = "holds_not"
 """The column of a check that is one boolean."""
 ROWS = "rows"
 """The column of the fused query that counts all rows."""
+NOT_EMPTY = WholeCheck(
+    name="not_empty",
+    fails=lambda t: t.count() == 0,
+    severity="warn",
+    because="0 rows, though its sources have some",
+)
+"""The check of every mart that has checks."""
 
 # NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity.
 # A little less than the largest float, which a parser may round up.
@@ -50,6 +60,8 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
     implied: list[Check] = [check for column in table.columns for check in _implied_by(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
     implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    if isinstance(table, Mart):
+        implied.append(NOT_EMPTY)
     return (*implied, *table.checks)
 
 
@@ -80,7 +92,7 @@ def _implied_by(column: Column) -> list[RowCheck]:
 
 def is_fused(check: Check) -> bool:
     """Tell whether a check is part of its table's one aggregate query."""
-    return isinstance(check, RowCheck) or (
+    return isinstance(check, RowCheck | WholeCheck) or (
         isinstance(check, UniqueCheck) and len(check.columns) == 1
     )
 
@@ -92,24 +104,55 @@ def tables_read(check: Check) -> set[str]:
             return {check.to_table}
         case TableCheck():
             return set(check.inputs)
-        case RowCheck() | UniqueCheck():
+        case RowCheck() | UniqueCheck() | WholeCheck():
             return set()
 
 
-def fused_query(owner: Source | Mart, table: ir.Table, checks: Iterable[Check]) -> ir.Table:
+def fused_query(
+    owner: Source | Mart,
+    table: ir.Table,
+    checks: Iterable[Check],
+    *,
+    proven: Collection[Check] = (),
+) -> ir.Table:
     """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
 
-    A count is null where the table is empty.
+    For a check with a rate of a part of the rows, `l<n>` counts that part. A count is null where
+    the table is empty. A `proven` check needs no look.
     """
+    counts: dict[str, ir.IntegerScalar] = {}
     with naming(f"a check of {owner.name}", owner.place):
-        counts = {f"c{n}": _violations(owner, table, check) for n, check in enumerate(checks)}
+        for n, check in enumerate(checks):
+            if check in proven:
+                counts[f"c{n}"] = table.count() * 0
+                continue
+            counts[f"c{n}"] = _violations(owner, table, check)
+            if isinstance(check.threshold, Rate) and isinstance(check, RowCheck) and check.where:
+                counts[f"l{n}"] = _filter(owner, check, check.where, table).sum()
         return table.aggregate(**{ROWS: table.count()}, **counts)
+
+
+def query_by_value(
+    owner: Source | Mart, table: ir.Table, column: str, checks: Iterable[Check]
+) -> ir.Table:
+    """Return what `fused_query` does, for checks that the values of one column alone decide."""
+    count = free_name(ROWS, [column])
+    values = table.group_by(column).aggregate(**{count: table.count()})
+    counts = {
+        f"c{n}": ibis.ifelse(_offending(owner, values, check), values[count], 0).sum()
+        if isinstance(check, RowCheck)
+        else _violations(owner, values, check)
+        for n, check in enumerate(checks)
+    }
+    return values.aggregate(**{ROWS: values[count].sum()}, **counts)
 
 
 def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
     match check:
         case RowCheck():
             return _offending(owner, table, check).sum()
+        case WholeCheck():
+            return ibis.ifelse(check.fails(table), 1, 0)
         case UniqueCheck(columns=(name,)):
             value = table[name]
             if check.where is not None:
@@ -122,17 +165,61 @@ def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.Integ
 def count_query(
     owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table:
-    """Return one row with column `c0`: the violations of one check that has its own query."""
+    """Return one row with column `c0`: the violations of one check that has its own query.
+
+    With a rate, `l0` is the number of rows of the check's table.
+    """
     with naming(f"check {check.name} of {owner.name}", owner.place):
-        return _counted(check, offending_rows(owner, check, tables, as_of))
+        counted = _counted(owner, check, tables, as_of)
+    if isinstance(check.threshold, Rate):
+        return counted.mutate(l0=tables[owner.name].count().as_scalar())
+    return counted
 
 
-def _counted(check: Check, rows: ir.Table) -> ir.Table:
+def _counted(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    if isinstance(check, RelationshipCheck):
+        return _orphans_counted(owner, check, tables)
+    rows = offending_rows(owner, check, tables, as_of)
     if isinstance(check, UniqueCheck):
         return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
     # One column is enough to count by; others may cost a lot to say.
-    counted = rows.select(rows.columns[0])
-    return counted.aggregate(c0=counted.count())
+    one = rows.select(rows.columns[0])
+    return one.aggregate(c0=one.count())
+
+
+def _orphans_counted(
+    owner: Source | Mart, check: RelationshipCheck, tables: Mapping[str, ir.Table]
+) -> ir.Table:
+    """Count by distinct values, of which there are fewer than rows."""
+    rows, known, value = _looked_up(owner, check, tables[owner.name], tables[check.to_table])
+    count = free_name(ROWS, [check.column, value])
+    grouped = rows.group_by(check.column).aggregate(**{count: rows.count()})
+    joined = grouped.left_join(known, grouped[check.column] == known[value])
+    unknown = joined.filter(joined[value].isnull())
+    return unknown.aggregate(c0=unknown[count].sum())
+
+
+def ascending_query(table: ir.Table, column: str) -> ir.Table:
+    """Return one row with column `c0`: 0 only if a column is unique, as it ascends.
+
+    For an engine that reads rows in one sequence, be it any.
+    """
+    values = table.filter(table[column].notnull()).select(value=table[column])
+    pairs = values.select(is_more=values.value > values.value.lag().over(ibis.window()))
+    return pairs.aggregate(c0=pairs.count(where=~pairs.is_more))
+
+
+def hashed_query(table: ir.Table, column: str) -> ir.Table:
+    """Return one row with column `c0`: 0 only if a column is unique; how many, it does not say.
+
+    Rows that are alike have one hash, and stand beside each other in its order.
+    """
+    hashes = table.filter(table[column].notnull()).select(value=table[column].hash())
+    before = hashes.value.lag().over(ibis.window(order_by=hashes.value))
+    pairs = hashes.select(is_alike=hashes.value == before)
+    return pairs.aggregate(c0=pairs.is_alike.sum())
 
 
 def sample_query(
@@ -145,6 +232,9 @@ def sample_query(
     rows = offending_rows(owner, check, tables, as_of)
     if rows.columns == (HOLDS_NOT,):
         return None
+    if isinstance(check, SpellingCheck):
+        text, count = rows.columns
+        return rows.order_by(rows[count].desc(), text).limit(SAMPLE_ROWS)
     keys = [key for key in owner.grain if key in rows.columns]
     return rows.order_by(keys or rows.columns[:1]).limit(SAMPLE_ROWS)
 
@@ -155,6 +245,13 @@ def offending_rows(
     """Return the offending rows; for uniqueness, each key that repeats with its `rows`."""
     table = tables[owner.name]
     match check:
+        case SpellingCheck():
+            rows = table.filter(_offending(owner, table, check))
+            count = free_name(ROWS, [check.column])
+            return rows.group_by(check.column).aggregate(**{count: rows.count()})
+        case WholeCheck():
+            told = table.aggregate(**{HOLDS_NOT: check.fails(table)})
+            return told.filter(told[HOLDS_NOT])
         case RowCheck():
             bad = _offending(owner, table, check)
             columns = [*owner.grain, *(field.name for field in bad.op().find(ops.Field))]
@@ -180,18 +277,25 @@ def _offending(owner: Source | Mart, table: ir.Table, check: RowCheck) -> ir.Boo
 def _orphans(
     owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
 ) -> ir.Table:
+    rows, known, value = _looked_up(owner, check, table, other)
+    # A left join instead of an anti join, which not every engine has.
+    joined = rows.left_join(known, rows[check.column] == known[value])
+    return joined.filter(joined[value].isnull()).select(
+        *dict.fromkeys([*owner.grain, check.column])
+    )
+
+
+def _looked_up(
+    owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
+) -> tuple[ir.Table, ir.Table, str]:
+    """Return the rows that look something up, what they can find, and the name of its column."""
     rows = table.filter(table[check.column].notnull())
     if check.where is not None:
         rows = rows.filter(_filter(owner, check, check.where, rows))
     if check.to_where is not None:
         other = other.filter(_filter(owner, check, check.to_where, other))
-    # A left join instead of an anti join, which not every engine has.
     value = free_name("known_value", rows.columns)
-    known = other.select(**{value: other[check.to_column]}).distinct()
-    joined = rows.left_join(known, rows[check.column] == known[value])
-    return joined.filter(joined[value].isnull()).select(
-        *dict.fromkeys([*owner.grain, check.column])
-    )
+    return rows, other.select(**{value: other[check.to_column]}).distinct(), value
 
 
 def _table_rows(

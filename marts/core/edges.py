@@ -68,7 +68,7 @@ def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
     operations = {op for name in graph.order for op in queries[name].op().find(ops.Value)}
     found: dict[tuple[str, str], set[Any]] = defaultdict(set)
     for op in operations:
-        for value, constant in _comparisons(op):
+        for value, constant in comparisons(op):
             for measure, threshold in _measures(value, constant):
                 for kind, column, at in _edges_at(measure, threshold, as_of):
                     found[kind, column].add(at)
@@ -109,7 +109,7 @@ def _constant(op: ops.Node) -> Constant | None:
             return None
 
 
-def _comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
+def comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
     """Yield what an operation compares with constants, each with the constant."""
     match op:
         case ops.Comparison():

@@ -17,8 +17,15 @@ from marts.core import authored
 from marts.core.authored import Binding, bindings_of, place_of_caller, place_of_function
 from marts.core.contract import Column, flaws, zones_of
 from marts.core.errors import DefinitionError, did_you_mean
+from marts.core.tolerance import (
+    Acknowledgement,
+    Severity,
+    Threshold,
+    acknowledgement_flaws,
+    threshold_flaw,
+    threshold_of,
+)
 
-Severity = Literal["error", "warn"]
 Materialized = Literal["table", "view", "temporary"]
 """A temporary mart is built whenever a reader is, and gone when the run ends."""
 
@@ -63,10 +70,12 @@ class FixedAsOf(AsOf):
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """When violations of a check count: their severity, and how many rows are let pass."""
+    """When violations of a check count: their severity, and how many rows, or which rate, pass."""
 
     severity: Severity = "error"
-    threshold: int = 0
+    threshold: Threshold = 0
+    because: str = ""
+    """What else to say where it does not hold."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """What its functions looked up outside when it was declared."""
 
@@ -126,7 +135,28 @@ class TableCheck(Tolerance):
         return tuple(name for name in self.parameters if name not in (AS_OF, THIS))
 
 
-Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck
+@dataclass(frozen=True, kw_only=True)
+class SpellingCheck(RowCheck):
+    """A text column that has no text which equals a meant one but for case, spaces or form.
+
+    `meant` has the meant text of each folded one.
+    """
+
+    column: str
+    meant: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeCheck(Tolerance):
+    """An aggregate over all rows of its own table, true where the check fails; null passes."""
+
+    name: str
+    fails: Callable[[ir.Table], ir.BooleanScalar]
+    column: str = ""
+    """The column whose values alone decide, however often each occurs."""
+
+
+Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +171,7 @@ class Source:
     checks: tuple[Check, ...]
     optional: bool
     place: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +191,9 @@ class Mart:
     parameters: tuple[str, ...]
     module: str
     place: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    many_to_many: str = ""
+    """Why a join of it may multiply the rows of both sides."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """What its function looked up outside when it was declared."""
 
@@ -187,15 +221,18 @@ def source(
     columns: Iterable[Column],
     checks: Iterable[Check] = (),
     optional: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
 ) -> Source:
     """Declare a table that marts may read, with the columns they may rely on.
 
-    Raises DefinitionError, with file and line, where the declaration contradicts itself.
+    Warnings of its checks that are `acknowledged` are counted, not shown. Raises DefinitionError,
+    with file and line, where the declaration contradicts itself.
     """
     place = place_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     comment, column_docs = _split_doc(doc)
-    found = [*flaws(columns, keys), *_check_flaws(columns, checks)]
+    known = tuple(acknowledged)
+    found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
     _refuse(f"source {name}", place, [*found, *_doc_flaws(columns, column_docs)])
     return Source(
         name=name,
@@ -206,6 +243,7 @@ def source(
         checks=checks,
         optional=optional,
         place=place,
+        acknowledged=known,
     )
 
 
@@ -217,16 +255,21 @@ def mart(
     tags: str | Iterable[str] = (),
     materialized: Materialized = "table",
     unchecked: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
+    many_to_many: str = "",
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
     Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
     comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
     without a query of checks: for one whose rows are checked elsewhere. It alone may have the grain
-    `()`, where no columns name a row. Raises DefinitionError, with file and line, where the
-    declaration contradicts itself.
+    `()`, where no columns name a row. `many_to_many` is the reason why a join of it may multiply
+    the rows of both sides; without one, such a join is refused. Warnings that are `acknowledged`
+    are counted, not shown. Raises DefinitionError, with file and line, where the declaration
+    contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
+    known = tuple(acknowledged)
 
     def declare(define: Callable[..., ir.Table]) -> Mart:
         place = place_of_function(define) or place_of_caller(1)
@@ -240,6 +283,9 @@ def mart(
         found += [
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
         ]
+        found += acknowledgement_flaws(known)
+        if not isinstance(many_to_many, str):
+            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
         comment, column_docs = _split_doc(define.__doc__ or "")
         found += _doc_flaws(columns, column_docs)
         if not comment:
@@ -264,6 +310,8 @@ def mart(
             module=define.__module__,
             place=place,
             bindings=bindings_of(define),
+            acknowledged=known,
+            many_to_many=many_to_many,
         )
 
     return declare
@@ -275,7 +323,7 @@ def row_check(
     offending: Callable[[ir.Table], ir.BooleanColumn],
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> RowCheck:
     """Check that no row (of those `where` holds for) is offending; null passes."""
     return RowCheck(
@@ -283,7 +331,7 @@ def row_check(
         offending=offending,
         where=where,
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
         bindings=bindings_of(offending, where),
     )
 
@@ -292,14 +340,14 @@ def unique(
     *columns: str,
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> UniqueCheck:
     """Check that the columns together are unique; a row with a null among them passes."""
     return UniqueCheck(
         columns=columns,
         where=where,
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
         bindings=bindings_of(where),
     )
 
@@ -311,7 +359,7 @@ def relationship(
     where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> RelationshipCheck:
     """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
     to_table, _, to_column = to.partition(".")
@@ -322,7 +370,7 @@ def relationship(
         where=where,
         to_where=to_where,
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
         bindings=bindings_of(where, to_where),
     )
 
@@ -332,7 +380,7 @@ def table_check(
     *,
     offending: Callable[..., ir.Table | ir.BooleanScalar],
     severity: Severity = "error",
-    threshold: int = 0,
+    threshold: int | str = 0,
 ) -> TableCheck:
     """Check whole tables: the parameters of `offending` name them.
 
@@ -344,7 +392,7 @@ def table_check(
         offending=offending,
         parameters=parameters_of(offending, f"check {name}", place),
         severity=severity,
-        threshold=threshold,
+        threshold=threshold_of(threshold),
         bindings=bindings_of(offending),
     )
 
@@ -398,8 +446,8 @@ def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list
     for check in checks:
         if check.severity not in ("error", "warn"):
             found.append(f"check {check.name}: severity is {check.severity!r}, not error or warn")
-        if check.threshold < 0:
-            found.append(f"check {check.name}: threshold is {check.threshold}, below 0")
+        if flaw := threshold_flaw(check.threshold):
+            found.append(f"check {check.name}: {flaw}")
         for column in _columns_named_by(check):
             if column not in names:
                 guess = did_you_mean(column, names)
@@ -419,7 +467,7 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
             return check.columns
         case RelationshipCheck():
             return (check.column,)
-        case RowCheck() | TableCheck():
+        case RowCheck() | TableCheck() | WholeCheck():
             return ()
 
 

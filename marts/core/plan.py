@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import ibis
 import ibis.expr.types as ir
 
 from marts.core.authored import call, naming
-from marts.core.checks import checks_of, count_query, fused_query, is_fused, tables_read
+from marts.core.checked import SourceChecks
+from marts.core.checks import (
+    ascending_query,
+    checks_of,
+    count_query,
+    fused_query,
+    hashed_query,
+    is_fused,
+    query_by_value,
+    tables_read,
+)
 from marts.core.contract import conform, empty_table, mismatches, schema_of
 from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.graph import Graph
-from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source
+from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source, UniqueCheck
 from marts.core.project import Project
-from marts.core.state import Facts, Origin, TableFacts
+from marts.core.state import ColumnFacts, Facts, Origin, TableFacts
+from marts.core.statistics import decided_by, is_proven, is_sorted_out
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class CheckAcross:
     table: Source | Mart
     check: Check
     query: ir.Table
+    quick: tuple[ir.Table, ...] = ()
+    """What to ask before, one after the other: where one finds nothing, there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,10 @@ class Plan:
     """From what each published mart is made."""
     orphans: tuple[str, ...] = ()
     """The tables of this package that no mart is any more, and that stay."""
+    source_checks: SourceChecks | None = None
+    """Which checks of sources were derived; None where that is not the question."""
+    facts: Facts = field(default_factory=Facts)
+    """What was there when it was made."""
 
 
 def sources_needed(
@@ -148,14 +165,14 @@ def plan_run(
     facts: Facts,
     as_of: FixedAsOf,
     *,
-    source_checks: bool = False,
+    source_checks: bool | SourceChecks = False,
     queries: Queries | None = None,
 ) -> Plan:
     """Plan to build, check and publish marts, given in build order.
 
-    The temporary marts that they and their checks read are built with them. Raises SourceError
-    where a source does not fit its contract, UsageError where an upstream mart is neither selected
-    nor published.
+    Before that, the sources are checked: all that is declared, or what was derived. The temporary
+    marts that they and their checks read are built with them. Raises SourceError where a source
+    does not fit its contract, UsageError where an upstream mart is neither selected nor published.
     """
     project = graph.project
     building = [project.marts[name] for name in built_with(graph, selected)]
@@ -171,7 +188,13 @@ def plan_run(
     if published := tuple(mart for mart in building if not mart.is_temporary):
         steps.append(Publish(published))
     return Plan(
-        graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
+        project.package,
+        as_of,
+        tuple(steps),
+        checker.queries.tables,
+        checker.skipped(),
+        source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
+        facts=facts,
     )
 
 
@@ -253,12 +276,13 @@ def _begin(
     facts: Facts,
     as_of: FixedAsOf,
     *,
-    source_checks: bool,
+    source_checks: bool | SourceChecks,
     queries: Queries | None = None,
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks)
+    needed = sources_needed(graph, selected, source_checks=source_checks is True)
+    of_sources = _checks_of_sources(project, facts, source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     fitting = {
         name
@@ -266,10 +290,22 @@ def _begin(
         if name in project.marts and not mismatches(project.marts[name].columns, found.types)
     }
     queries = queries or Queries(project, facts, as_of)
-    checker = _Checker(queries, present={*needed, *fitting})
-    steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
+    checker = _Checker(queries, present={*needed, *fitting, *of_sources})
+    steps = list(checker.steps_for_sources(project, of_sources, facts))
     checker.pending += across(graph, set(built_with(graph, selected)))
     return checker, steps
+
+
+def _checks_of_sources(
+    project: Project, facts: Facts, source_checks: bool | SourceChecks
+) -> Mapping[str, tuple[Check, ...]]:
+    """Return the checks to make of each source that is there."""
+    if isinstance(source_checks, SourceChecks):
+        return source_checks.by_source
+    if not source_checks:
+        return {}
+    found = [source for name, source in project.sources.items() if name in facts.sources]
+    return {source.name: checks_of(source) for source in found}
 
 
 def logical_tables(project: Project, facts: Facts) -> dict[str, ir.Table]:
@@ -350,21 +386,66 @@ class _Checker:
         self.present = present
         self.pending: list[tuple[Source | Mart, Check]] = []
 
-    def steps_for(self, table: Source | Mart) -> Iterator[Step]:
-        """Yield the checks that can be made now that `table` is there."""
-        self.present.add(table.name)
-        if step := self.queries.rows(table):
+    def steps_for(self, mart: Mart) -> Iterator[Step]:
+        """Yield the checks that can be made now that a mart is there."""
+        self.present.add(mart.name)
+        if step := self.queries.rows(mart):
             yield step
+        yield from self._ready()
+
+    def steps_for_sources(
+        self, project: Project, checks: Mapping[str, tuple[Check, ...]], facts: Facts
+    ) -> Iterator[Step]:
+        """Yield the checks of sources, which are all there."""
+        self.pending += [
+            (project.sources[name], check)
+            for name, several in checks.items()
+            for check in several
+            if not is_fused(check)
+        ]
+        for name, several in checks.items():
+            source, found = project.sources[name], facts.sources[name]
+            known, rows = found.columns, found.rows
+            alone = [check for check in several if is_sorted_out(check, rows, known)]
+            fused = [check for check in several if is_fused(check) and check not in alone]
+            by_column: dict[str | None, list[Check]] = {None: []}
+            for check in fused:
+                column = decided_by(check, source, rows, known)
+                by_column.setdefault(column, []).append(check)
+            for column, these in by_column.items():
+                if these:
+                    yield CheckRows(source, tuple(these), self._fused(source, these, column, known))
+            for check in alone:
+                yield self._sorted_out(source, check, known)
+            yield from self._ready()
+
+    def _fused(
+        self,
+        source: Source,
+        checks: Sequence[Check],
+        column: str | None,
+        known: Mapping[str, ColumnFacts],
+    ) -> ir.Table:
+        rows = self.queries.tables[source.name]
+        if column:
+            return query_by_value(source, rows, column, checks)
+        proven = [check for check in checks if is_proven(check, source, known)]
+        return fused_query(source, rows, checks, proven=proven)
+
+    def _sorted_out(
+        self, source: Source, check: Check, known: Mapping[str, ColumnFacts]
+    ) -> CheckAcross:
+        step, table = self.queries.across(source, check), self.queries.tables[source.name]
+        if not isinstance(check, UniqueCheck):
+            return step
+        (name,) = check.columns
+        quick = [ascending_query(table, name)] if known[name].is_ascending else []
+        return replace(step, quick=(*quick, hashed_query(table, name)))
+
+    def _ready(self) -> Iterator[Step]:
         ready = [pair for pair in self.pending if not self._missing(*pair)]
         self.pending = [pair for pair in self.pending if pair not in ready]
         yield from (self.queries.across(owner, check) for owner, check in ready)
-
-    def steps_for_sources(self, project: Project, facts: Facts) -> Iterator[Step]:
-        """Yield the checks of all sources that are there."""
-        found = [source for name, source in project.sources.items() if name in facts.sources]
-        self.pending += [(s, check) for s in found for check in checks_of(s) if not is_fused(check)]
-        for source in found:
-            yield from self.steps_for(source)
 
     def skipped(self) -> tuple[SkippedCheck, ...]:
         """Return the checks that found no place."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 import ibis.expr.types as ir
 
 from marts.core.authored import naming
+from marts.core.checked import SourceChecks
 from marts.core.checks import ROWS, checks_of, sample_query, tables_read
 from marts.core.concurrency import in_order_of_need
 from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
@@ -27,7 +28,9 @@ from marts.core.plan import (
     Step,
     across,
 )
-from marts.core.state import Facts, Publication, Recorded, TableFacts
+from marts.core.remembering import checked_sources
+from marts.core.state import CheckedSource, Facts, Publication, Recorded, TableFacts
+from marts.core.tolerance import Acknowledgement, Rate
 
 if TYPE_CHECKING:
     from backends.protocol import Backend, Described, Statement
@@ -41,6 +44,9 @@ published. The last: an engine without transactions over several tables broke of
 publishing."""
 
 
+Outcome = Literal["pass", "warn", "acknowledged", "fail"]
+
+
 @dataclass(frozen=True)
 class CheckReport:
     """One check made: its violations, and at most 20 of the offending rows where it fails."""
@@ -48,13 +54,24 @@ class CheckReport:
     check: Check
     violations: int
     sample: tuple[Mapping[str, object], ...] = ()
+    rows: int = 0
+    """How many rows it looked at, of which a rate is one."""
+    acknowledgement: Acknowledgement | None = None
+    """Who knows of it, if anybody does."""
+    is_acknowledged: bool = False
+    """Whether that still counts."""
 
     @property
-    def outcome(self) -> Literal["pass", "warn", "fail"]:
+    def outcome(self) -> Outcome:
         """How it counts: as many violations as the threshold still pass."""
-        if self.violations <= self.check.threshold:
+        threshold = self.check.threshold
+        if self.violations <= (
+            threshold.of(self.rows) if isinstance(threshold, Rate) else threshold
+        ):
             return "pass"
-        return "fail" if self.check.severity == "error" else "warn"
+        if self.check.severity == "error":
+            return "fail"
+        return "acknowledged" if self.is_acknowledged else "warn"
 
 
 @dataclass
@@ -68,7 +85,7 @@ class TableReport:
     check_seconds: float = 0.0
     checks: list[CheckReport] = field(default_factory=list)
 
-    def outcomes(self, outcome: Literal["pass", "warn", "fail"]) -> list[CheckReport]:
+    def outcomes(self, outcome: Outcome) -> list[CheckReport]:
         """Return the checks that came out so."""
         return [report for report in self.checks if report.outcome == outcome]
 
@@ -86,11 +103,18 @@ class Report:
     unchanged: tuple[str, ...]
     statements: tuple[Statement, ...]
     error: MartsError | None = None
+    source_checks: SourceChecks | None = None
+    """Which checks of sources were derived; None where that was not the question."""
 
     @property
     def failures(self) -> list[tuple[TableReport, CheckReport]]:
         """The error-level checks that did not hold."""
         return [(table, check) for table in self.tables for check in table.outcomes("fail")]
+
+    @property
+    def acknowledged(self) -> list[tuple[TableReport, CheckReport]]:
+        """The warn-level checks that did not hold, as somebody knows."""
+        return [(table, check) for table in self.tables for check in table.outcomes("acknowledged")]
 
     @property
     def warnings(self) -> list[tuple[TableReport, CheckReport]]:
@@ -109,9 +133,14 @@ class Observer(Protocol):
 
 
 def survey(
-    graph: Graph, selected: Collection[str], backend: Backend, *, source_checks: bool = False
+    graph: Graph,
+    selected: Collection[str],
+    backend: Backend,
+    *,
+    source_checks: bool = False,
+    also: Collection[str] = (),
 ) -> Facts:
-    """Ask the backend for what planning needs; nothing is changed."""
+    """Ask the backend for what planning needs, `also` of these sources; nothing is changed."""
     project = graph.project
     related = _related(graph, selected)
     read = {
@@ -119,13 +148,14 @@ def survey(
         for mart in (project.marts[name] for name in related)
         for name in {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
     }
-    needed = [name for name in project.sources if source_checks or name in read]
-    rows = [row for row in backend.state() if row.kind != "source"]
+    needed = [name for name in project.sources if source_checks or name in {*read, *also}]
+    rows = backend.state()
     own = {
         row.name: row
         for row in rows
         # An earlier version recorded no package: its tables are taken over by name.
-        if row.package == project.package or (row.package is None and row.name in project.marts)
+        if row.kind != "source"
+        and (row.package == project.package or (row.package is None and row.name in project.marts))
     }
     published = _facts(backend.describe_published([name for name in own if name in related]))
     return Facts(
@@ -142,7 +172,17 @@ def survey(
             for name, row in own.items()
             if name in published or name in project.marts
         },
-        foreign={r.name: r.package for r in rows if r.package not in (None, project.package)},
+        foreign={
+            row.name: row.package
+            for row in rows
+            if row.package and row.package != project.package and row.kind != "source"
+        },
+        checked={
+            row.name: found
+            for row in rows
+            if row.kind == "source" and row.package == project.package
+            if (found := CheckedSource.from_text(row.origin))
+        },
         searched=backend.searched,
     )
 
@@ -170,7 +210,9 @@ def _related(graph: Graph, selected: Collection[str]) -> set[str]:
 
 def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
     return {
-        name: TableFacts(dict(found.schema.items()), found.rows, found.version, found.misfits)
+        name: TableFacts(
+            dict(found.schema.items()), found.rows, found.version, found.misfits, found.columns
+        )
         for name, found in described.items()
     }
 
@@ -206,6 +248,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         unchanged=plan.unchanged,
         statements=tuple(map(execution.counted, backend.statements())),
         error=error,
+        source_checks=plan.source_checks,
     )
 
 
@@ -244,6 +287,10 @@ class _Execution:
                 as_of=self.plan.as_of.day,
                 run_id=run_id,
                 origins={name: origin.to_text() for name, origin in self.plan.origins.items()},
+                checked={
+                    name: found.to_text()
+                    for name, found in checked_sources(self.plan, self.tables).items()
+                },
                 drops=publish.drops,
             )
         )
@@ -273,7 +320,7 @@ class _Execution:
                 self._check(step.table, step.checks, step.query)
                 table = step.table.name
             case CheckAcross():
-                self._check(step.table, (step.check,), step.query)
+                self._check(step.table, (step.check,), *step.quick, step.query)
                 table = step.table.name
             case Publish():
                 raise AssertionError("publishing is the last step, and no other")
@@ -301,17 +348,29 @@ class _Execution:
         )
         report.build_seconds = time.perf_counter() - start
 
-    def _check(self, table: Source | Mart, checks: tuple[Check, ...], query: ir.Table) -> None:
+    def _check(self, table: Source | Mart, checks: tuple[Check, ...], *queries: ir.Table) -> None:
+        """Make checks by the first of several queries that finds nothing, or the last."""
         report = self._table(table)
         start = time.perf_counter()
         with naming(f"a check of {table.name}", table.place):
-            counts = self.backend.fetch(query, about=table.name)[0]
+            for query in queries:
+                counts = self.backend.fetch(query, about=table.name)[0]
+                if not counts["c0"]:
+                    break
         if ROWS in counts:
             report.rows = counts[ROWS]
         for number, check in enumerate(checks):
-            made = CheckReport(check, int(counts[f"c{number}"] or 0))
-            if made.outcome != "pass":
-                made = CheckReport(check, made.violations, self._sample(table, check))
+            rows = counts.get(f"l{number}", report.rows)
+            known = next((a for a in table.acknowledged if a.check == check.name), None)
+            made = CheckReport(
+                check,
+                int(counts[f"c{number}"] or 0),
+                rows=int(rows or 0),
+                acknowledgement=known,
+                is_acknowledged=known is not None and self.plan.as_of.day <= known.until,
+            )
+            if made.outcome in ("warn", "fail"):
+                made = replace(made, sample=self._sample(table, check))
             report.checks.append(made)
         report.check_seconds += time.perf_counter() - start
 

@@ -15,18 +15,33 @@ RESERVED = ("marts_state", "int_published_marts")
 
 
 @dataclass(frozen=True)
+class ColumnFacts:
+    """How many nulls a column has, and between which numbers it lies; None for what is unknown.
+
+    `is_ascending` is a guess: that each row holds more than the one before it.
+    """
+
+    nulls: int | None = None
+    low: float | None = None
+    high: float | None = None
+    is_ascending: bool = False
+
+
+@dataclass(frozen=True)
 class TableFacts:
     """What an engine says of a table that exists; `rows` is None where counting costs a scan.
 
     `version` changes whenever the rows do, None where the engine does not say; of a published
     table or view it also changes with its columns, or its definition. `misfits` say, a line each,
-    why columns of a source cannot be read as its contract says.
+    why columns of a source cannot be read as its contract says. `columns` is what is known of
+    columns without a look at their rows.
     """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
     version: str | None = None
     misfits: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,33 @@ class Origin:
         try:
             return cls(**json.loads(text or ""))
         except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class CheckedSource:
+    """What a published run found of one version of a source.
+
+    `checks` are digests of the checks that held; `rows` is None where nobody counted; `orphans` are
+    the shares, from 0 to 1, of rows that found nothing in a lookup, by the name of the check.
+    """
+
+    version: str
+    checks: frozenset[str] = frozenset()
+    rows: int | None = None
+    orphans: Mapping[str, float] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """Return the record as an engine keeps it."""
+        return json.dumps(asdict(self) | {"checks": sorted(self.checks)}, sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str | None) -> CheckedSource | None:
+        """Return the record of its text; None where another version of the framework wrote it."""
+        try:
+            found = json.loads(text or "")
+            return cls(**found | {"checks": frozenset(found["checks"])})
+        except (ValueError, TypeError, KeyError):
             return None
 
 
@@ -81,7 +123,7 @@ class Facts:
     published: Mapping[str, TableFacts] = field(default_factory=dict)
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
-    checked: Mapping[str, str] = field(default_factory=dict)
+    checked: Mapping[str, CheckedSource] = field(default_factory=dict)
     searched: str = "nowhere"
     """Where the sources were looked for, in words."""
 

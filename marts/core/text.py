@@ -10,9 +10,10 @@ from typing import Literal, assert_never
 
 from marts.core.artifacts import sample_path
 from marts.core.equivalents import Judgement, Stale, entry_of, entry_text
-from marts.core.model import Mart, TableCheck
+from marts.core.model import Mart, TableCheck, WholeCheck
 from marts.core.mutation import Mutant
 from marts.core.plan import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.reliance_checks import explained
 from marts.core.rules import Finding
 from marts.core.runner import Report, TableReport
 
@@ -141,19 +142,25 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         word: Word = "FAIL" if made.outcome == "fail" else "warn"
         rows = _counted(made.violations, "violation")
-        if isinstance(made.check, TableCheck) and not made.sample:
+        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
             rows = "does not hold"
-        yield word, f"{table.table.name}.{made.check.name}: {rows}{sample}"
+        why = "".join(f"; {words}" for words in explained(made))
+        yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
         yield "skip", f"{skipped.table}.{skipped.check}: not published: {missing}"
+    if report.source_checks and report.source_checks.is_left_out:
+        yield "skip", "the sources were not checked, as --no-source-checks says"
     yield _end(report)
 
 
 def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
-    passed = made_checks - len(report.failures) - len(report.warnings)
-    took = f"{passed} of {_counted(made_checks, 'check')} passed, in {report.seconds:.2f} s"
+    known = len(report.acknowledged)
+    passed = made_checks - len(report.failures) - len(report.warnings) - known
+    acknowledged = f", {known} acknowledged" if known else ""
+    checks = _counted(made_checks, "check")
+    took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
     built = sum(
         table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
         for table in report.tables
@@ -167,7 +174,8 @@ def _end(report: Report) -> Line:
         case "checked":
             return "done", f"no check failed; {took}"
         case "failed":
-            return "stop", f"{UNCHANGED}; {took}" if builds else took
+            is_about_sources = report.source_checks is not None
+            return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took
         case "partly_published":
             return "stop", "partly published: run again"
         case "error" | "interrupted":

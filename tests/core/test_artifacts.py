@@ -184,6 +184,7 @@ def test_run_results_say_what_happened(target: Path, failed: Report) -> None:
         "threshold": 0,
         "outcome": "fail",
         "violations": 1,
+        "explanation": None,
         "sample": str(target / "failures" / "customer_totals.customer_id_unique.csv"),
     }
     assert checks["has_stars"] == {
@@ -192,6 +193,7 @@ def test_run_results_say_what_happened(target: Path, failed: Report) -> None:
         "threshold": 100,
         "outcome": "pass",
         "violations": 3,
+        "explanation": None,
         "sample": None,
     }
 

@@ -224,17 +224,17 @@ OLD_KEY = "(SELECT max(customer_key) FROM this WHERE NOT is_current)"
 VIOLATING = {
     "duplicated key": (
         f"SELECT * REPLACE (is_current OR customer_key = {OLD_KEY} AS is_current) FROM this",
-        "int_customers.customer_id_unique: 1 violation",
+        "dim_customer.one_current_version: 1 violation",
         "customer_id",
     ),
     "null customer_key": (
         f"SELECT * REPLACE (nullif(customer_key, {KEY}) AS customer_key) FROM this",
-        "int_customers.customer_key_not_null: 1 violation",
+        "dim_customer.customer_key_not_null: 1 violation",
         "customer_key",
     ),
     "null customer_id": (
         f"SELECT * REPLACE (if(customer_key = {KEY}, null, customer_id) AS customer_id) FROM this",
-        "int_customers.customer_id_not_null: 1 violation",
+        "dim_customer.customer_id_not_null: 1 violation",
         "customer_id",
     ),
 }
@@ -256,7 +256,7 @@ def test_a_failed_check_publishes_nothing_and_keeps_a_sample(
 
 def test_a_failed_check_of_a_source_builds_nothing(data: Path, refused: Refused) -> None:
     edit(data, "fct_transactions", "FROM this UNION ALL (FROM this LIMIT 3)")
-    printed = refused("run", "--check-sources", "--fixtures", "data", code=FAILED)
+    printed = refused("run", "--fixtures", "data", code=FAILED)
     assert_says(printed, "FAIL  fct_transactions.transaction_key_unique: 3 violations")
     assert "metric_customer_ltv" not in printed
 

@@ -105,7 +105,7 @@ def quick(fct_transactions):
     "slow": """
 from marts import int64, mart
 
-@mart(grain="longest", columns=[int64("longest")])
+@mart(grain="longest", columns=[int64("longest")], many_to_many="it takes long")
 def slow(quick, fct_transactions):
     '''The longest pair of keys.'''
     one = fct_transactions.select(one="transaction_key")

@@ -1,0 +1,70 @@
+"""Errors of what marts rely on that show without data, when a project is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from marts.core.errors import DefinitionError, did_you_mean
+from marts.core.graph import Graph
+from marts.core.keys import Key
+from marts.core.reliance import Product, Reliance, Unknown, reliance_of
+from marts.core.trace import Trace
+
+
+def relied_on(graph: Graph) -> Reliance:
+    """Read what the marts of a project rely on, and refuse what shows already that it fails.
+
+    Raises DefinitionError, with the author's line, for a comparison with a constant that is not
+    among a column's declared values, and for a join that no key makes single.
+    """
+    reliance = reliance_of(graph)
+    if any(_amiss(graph, reliance)):
+        # Once more, now that somebody needs to know where.
+        with Trace() as trace:
+            traced = reliance_of(graph)
+        for found in _amiss(graph, traced):
+            place = trace.places.get(found.at, graph.project.marts[found.mart].place)
+            if isinstance(found, Unknown):
+                raise _unknown_error(found, place)
+            raise _product_error(found, place)
+    return reliance
+
+
+def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | Product]:
+    for name, relied in reliance.by_mart.items():
+        yield from relied.unknown
+        if not graph.project.marts[name].many_to_many:
+            yield from relied.products
+
+
+def _unknown_error(unknown: Unknown, place: str) -> DefinitionError:
+    columns = " and ".join(f"{table}.{column}" for table, column in unknown.columns)
+    return DefinitionError(
+        f"mart {unknown.mart} compares {columns} with {unknown.text!r},"
+        " which is not among its declared values",
+        f"declared: {', '.join(map(repr, unknown.values))}",
+        place,
+        hint=did_you_mean(unknown.text, unknown.values)
+        or f"add {unknown.text!r} to values=[…] of {columns}, or leave the comparison out",
+    )
+
+
+def _product_error(product: Product, place: str) -> DefinitionError:
+    by = f"by {', '.join(product.columns)}" if product.columns else "without equal columns"
+    return DefinitionError(
+        f"mart {product.mart} joins {product.left} and {product.right} {by},"
+        " and neither side is known to have one row for each",
+        *(f"keys of {side}: {words}" for side, words in _keys_in_words(product)),
+        place,
+        hint="declare the key (unique=True, or unique(…) among the checks), aggregate one side"
+        ' first, or say why rows may multiply: @mart(many_to_many="…")',
+    )
+
+
+def _keys_in_words(product: Product) -> Iterator[tuple[str, str]]:
+    for side, keys in ((product.left, product.left_keys), (product.right, product.right_keys)):
+        yield side, "; ".join(sorted(map(_key, keys))) or "none known"
+
+
+def _key(key: Key) -> str:
+    return ", ".join(sorted(key)) or "it has one row"
