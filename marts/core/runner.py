@@ -269,10 +269,8 @@ class _Execution:
             self.backend.begin(run_id, builds)
         steps = [step for step in self.plan.steps if not isinstance(step, Publish)]
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), steps))
-        self._carry_out(on_sources)
         # Sources that fail their checks are not built upon.
-        if not self._failed():
-            self._carry_out(steps[len(on_sources) :])
+        self._carry_out(on_sources, steps[len(on_sources) :])
         if self._failed():
             return "failed"
         if changed := self.backend.changed_sources():
@@ -303,12 +301,20 @@ class _Execution:
             return replace(statement, rows=self.tables[statement.about].rows)
         return statement
 
-    def _carry_out(self, steps: Sequence[Step]) -> None:
+    def _carry_out(self, *stages: Sequence[Step]) -> None:
+        """Carry out one stage after the other, until a check of one fails."""
         if self.backend.threads > 1:
-            in_order_of_need(steps, self._do, threads=self.backend.threads)
+            in_order_of_need(
+                *stages,
+                carry_out=self._do,
+                threads=self.backend.threads,
+                goes_on=lambda: not self._failed(),
+            )
             return
-        for step in steps:
-            self._do(step)
+        for steps in stages:
+            if not self._failed():
+                for step in steps:
+                    self._do(step)
 
     def _do(self, step: Step) -> None:
         self.observer.started(step)

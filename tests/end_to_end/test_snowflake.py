@@ -167,10 +167,13 @@ def test_the_report_has_each_statement_with_its_query_id_and_seconds(first: Fini
     assert results["status"] == "published"
     assert results["backend"] == "snowflake"
     assert {"marts", "snowflake", "snowflake-connector-python"} <= results["versions"].keys()
-    assert {table["name"]: table["rows"] for table in results["tables"]} == {
+    built = [table for table in results["tables"] if table["kind"] != "source"]
+    assert {table["name"]: table["rows"] for table in built} == {
         name: None if mart.unchecked else first.tables[name].num_rows
         for name, mart in MARTS.items()
     }
+    of_sources = [table["name"] for table in results["tables"] if table not in built]
+    assert set(of_sources) == {"fct_transactions", "dim_customer", "dim_merchant_category"}
     assert len({each["query_id"] for each in results["statements"]}) == len(results["statements"])
     assert all(each["seconds"] >= 0 for each in results["statements"])
     for step in ("build", "publish"):
@@ -208,8 +211,8 @@ def test_test_checks_what_is_published(account: Account, first: Finished, tmp_pa
     done = account.call("test", "-s", "metric_customer_ltv", *place, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "as of 2025-06-30" in done.stdout
-    assert "ok    metric_customer_ltv                     2,000 rows   19 checks" in done.stdout
-    assert "no check failed; 19 of 19 checks passed" in done.stdout
+    assert "ok    metric_customer_ltv                     2,000 rows   20 checks" in done.stdout
+    assert "no check failed; 20 of 20 checks passed" in done.stdout
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(
@@ -220,7 +223,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     place = account.run_words(schema="GOLD", sources="RAW")
     said = account.call("run", "--dry-run", "--force", *place, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  build    int_customers")
+    assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  check    fct_tr")
+    assert "\n  build    int_customers" in said.stdout
     assert said.stdout.endswith("publish  8 marts at once\n")
     assert account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED") == before
     assert list(tmp_path.iterdir()) == []

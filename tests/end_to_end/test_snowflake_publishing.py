@@ -103,10 +103,10 @@ def test_a_failing_check_publishes_nothing(
 ) -> None:
     done = account.call(*words(account, schema, sources="BAD_SHOP"), cwd=tmp_path)
     assert done.returncode == FAILED
-    assert "FAIL  int_paid_orders.amount_at_least_0: 1 violation" in done.stdout
+    assert "FAIL  orders.amount_at_least_0: 1 violation" in done.stdout
     assert_nothing_published(account, schema, before, done)
     assert results(tmp_path)["status"] == "failed"
-    sample = tmp_path / "target/failures/int_paid_orders.amount_at_least_0.csv"
+    sample = tmp_path / "target/failures/orders.amount_at_least_0.csv"
     assert "-5000.00" in sample.read_text("utf-8")
 
 
