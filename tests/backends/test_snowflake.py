@@ -49,7 +49,8 @@ def _statements() -> Iterator[tuple[str, str]]:
                 yield f"checks of {table.name}", compiled(query)
                 for check in checks:
                     sample = sample_query(table, check, plan.tables, plan.as_of)
-                    yield f"sample of {table.name}.{check.name}", compiled(sample)
+                    if sample is not None:
+                        yield f"sample of {table.name}.{check.name}", compiled(sample)
             case CheckAcross(table, check, query):
                 yield f"{table.name}.{check.name}", compiled(query)
 
