@@ -27,9 +27,11 @@ from marts.options import (
     option,
     options,
     package_option,
+    publishing_options,
     run_options,
     schema_option,
     selection_options,
+    size_options,
     source_namespace_options,
 )
 
@@ -129,16 +131,7 @@ def marts() -> None:
 
 @marts.command()
 @run_options
-@option("--check-sources", is_flag=True, help="Check the sources too, before building.")
-@option("--force", is_flag=True, help="Build marts that are up to date, too.")
-@option(
-    "--adopt",
-    multiple=True,
-    metavar="MART",
-    help="Replace a table of this name that is not recorded as made by this package.",
-)
-@option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist.")
-@option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
+@publishing_options
 @json_option
 def run(
     check_sources: bool,
@@ -211,9 +204,8 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
         as_of = session.as_of(
             settings["as_of"],
             lambda: (
-                backend.data_as_of()
-                if sources
-                else session.published_as_of(backend, graph.project.package, selected)
+                session.published_as_of(backend, graph.project.package, selected)
+                or backend.data_as_of()
             ),
         )
         facts = survey(graph, selected, backend, source_checks=sources)
@@ -410,17 +402,7 @@ def mutate(
 
 @marts.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True)
-@option("--transactions", type=click.IntRange(min=0), default=60_000, show_default=True)
-@option("--months", type=click.IntRange(min=1), default=18, show_default=True)
-@option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
-@option(
-    "--end-date",
-    type=click.DateTime(["%Y-%m-%d"]),
-    default="2025-06-30",
-    show_default=True,
-    help="The last day of the data, which `marts run` takes as its as-of date.",
-)
+@size_options
 def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
     """Write a star schema of made-up customers; same arguments, same rows."""
     from rich.progress import Progress

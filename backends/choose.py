@@ -53,7 +53,8 @@ def connect(settings: Settings, *, sources: Collection[str], read_only: bool) ->
     """Connect to the engine that the settings name; `sources` are the tables that are read."""
     if settings.backend == "snowflake":
         return snowflake(settings, sources=sources)
-    from backends.duckdb import DuckDBBackend, DuckDBOptions
+    from backends.duckdb import DuckDBBackend
+    from backends.duckdb_connection import DuckDBOptions
 
     options = DuckDBOptions(
         database=Path(settings.database or DEFAULT_DATABASE),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import glob
 import hashlib
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import DuckDBType
 
 from backends import duckdb_ddl as ddl
+from backends.duckdb_connection import DuckDBOptions, connect, first_line, translated
 from backends.parquet import data_as_of, files_of, find_sources, version_of
 from backends.protocol import (
     EARLIER_STATE_TABLE,
@@ -42,21 +42,10 @@ from backends.protocol import (
     relocate,
     tree_of,
 )
-from marts.core.errors import EngineError, SourceError, UsageError
+from marts.core.errors import SourceError
 from marts.core.state import Publication
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DuckDBOptions:
-    """How to reach the engine; None leaves DuckDB's default."""
-
-    database: Path
-    fixtures: Path
-    schema: str = "gold"
-    threads: int | None = None
-    memory_limit: str | None = None
 
 
 def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
@@ -117,7 +106,7 @@ class DuckDBBackend:
         self.sources = find_sources(options.fixtures)
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
         self.searched = f"{options.fixtures}/ for <table>.parquet or <table>/*.parquet"
-        self._connection = _connect(options, read_only=read_only)
+        self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
         self._texts: dict[tuple[ops.Node, frozenset[str]], str] = {}
@@ -155,7 +144,7 @@ class DuckDBBackend:
         except duckdb.Error as error:
             raise SourceError(
                 f"source {source}: {file.name} is no readable Parquet file",
-                _first_line(error),
+                first_line(error),
                 str(file),
             ) from error
         return ibis.schema({name: _type_of(kind) for name, kind, *_ in columns})
@@ -163,7 +152,7 @@ class DuckDBBackend:
     def _row_counts(self, source: str) -> dict[str, int]:
         """Return the rows of each of a source's files, from their footers."""
         metadata = _parquet(self.sources[source], "parquet_file_metadata")
-        with _translated(f"read the files of {source}"):
+        with translated(f"read the files of {source}"):
             return dict(
                 self._rows(sge.select("file_name", "num_rows").from_(metadata).sql(ddl.DIALECT))
             )
@@ -199,7 +188,7 @@ class DuckDBBackend:
         """Return the version of each relation; its rows are read at the place that is given."""
         found = {}
         for name, place in places.items():
-            with _translated(f"read {name}"):
+            with translated(f"read {name}"):
                 view = self._rows(ddl.definition_of_view(self.options.schema, name))
                 rows = ddl.words(*view[0]) if view else self._rows(ddl.digest_of_rows(place))
             text = f"{columns[name]} {rows}"
@@ -242,7 +231,7 @@ class DuckDBBackend:
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
         sql = self._sql(query, candidates=self._candidates)
-        with _translated(f"query {about}", sql):
+        with translated(f"query {about}", sql):
             rows = self._rows(sql)
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -265,7 +254,7 @@ class DuckDBBackend:
         place = ddl.candidate(name).sql(ddl.DIALECT)
         relation = "TEMP VIEW" if kind == "view" else "TEMP TABLE"
         create = ddl.create(relation, place, self._sql(query, candidates=self._candidates))
-        with _translated(f"build {name}", create), self._transaction():
+        with translated(f"build {name}", create), self._transaction():
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
             self._execute(create)
@@ -280,7 +269,7 @@ class DuckDBBackend:
 
         An interrupt before it is committed leaves all as it was; one meanwhile comes too late.
         """
-        with _translated("publish"):
+        with translated("publish"):
             self._connection.begin()
             try:
                 self._publish(publication)
@@ -422,7 +411,7 @@ class DuckDBBackend:
         )
         if view == "columns":
             query = query.order_by("ordinal_position")
-        with _translated("read the catalog"):
+        with translated("read the catalog"):
             return self._rows(query.sql(ddl.DIALECT))
 
     def _execute(self, sql: str) -> None:
@@ -431,77 +420,6 @@ class DuckDBBackend:
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
         return self._interruptible(lambda: self._connection.execute(sql).fetchall())
-
-
-def _connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    database = options.database
-    if database.stem == options.schema:
-        raise UsageError(
-            f"database {database} and schema {options.schema} have one name,"
-            " and DuckDB cannot tell which is meant",
-            hint="pass another --database or --schema",
-        )
-    if read_only and not database.exists():
-        # Nothing is published yet: an empty database says so to whoever asks.
-        database = Path(":memory:")
-    # Extensions are downloaded: none is needed, and none may be.
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        # Of new files; packs texts in one way instead of trying two, and so closes them faster.
-        "storage_compatibility_version": "v1.3.0",
-    }
-    if options.threads is not None:
-        config["threads"] = options.threads
-    if options.memory_limit is not None:
-        config["memory_limit"] = options.memory_limit
-    try:
-        if str(database) != ":memory:" and not read_only:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        in_memory = str(database) == ":memory:"
-        connection = duckdb.connect(
-            str(database), read_only=read_only and not in_memory, config=config
-        )
-    except (duckdb.Error, OSError) as error:
-        raise _unreachable(options, error) from error
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
-    # Not at every candidate's commit: closing the database writes one.
-    connection.execute("SET checkpoint_threshold = '10GB'")
-    return connection
-
-
-def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
-    message = _first_line(error)
-    if "Could not set lock" in message:
-        holder = re.search(r"held in (.+? \(PID \d+\))", message)
-        return EngineError(
-            f"another process holds {options.database}",
-            *([f"held in {holder[1]}"] if holder else [message]),
-            hint="close it, or pass another --database",
-        )
-    if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
-        return UsageError(f"DuckDB does not take these options for {options.database}", message)
-    return EngineError(
-        f"cannot open {options.database}", message, hint="pass a writable --database FILE"
-    )
-
-
-@contextmanager
-def _translated(action: str, sql: str | None = None) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
-        raise EngineError(f"DuckDB could not {action}", *facts) from error
-    except RuntimeError as error:
-        # So DuckDB calls what a signal's handler raises while a statement runs.
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _one_line(schema: ibis.Schema) -> str:

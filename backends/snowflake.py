@@ -32,6 +32,7 @@ from backends.protocol import (
     Statement,
     recorded,
 )
+from backends.snowflake_catalog import PUBLISHED_VERSION, VERSION, data_type, described
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_sql import Namespace, compile_bare, compile_query
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
 
 CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
+NOBODY = ""
+"""The package of candidates."""
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 """A candidate this old belongs to no run that is still going on."""
 
@@ -151,9 +154,9 @@ class SnowflakeBackend:
         types: dict[str, dict[str, dt.DataType]] = {name: {} for name in tables}
         for row in columns:
             found = types.setdefault(row["TABLE_NAME"], {})
-            found[row["COLUMN_NAME"].lower()] = _data_type(row)
+            found[row["COLUMN_NAME"].lower()] = data_type(row)
         return {
-            name.lower(): _described(ibis.schema(schema), tables.get(name, {}), version)
+            name.lower(): described(ibis.schema(schema), tables.get(name, {}), version)
             for name, schema in types.items()
         }
 
@@ -275,11 +278,11 @@ class SnowflakeBackend:
         new = [name for name in published if name.upper() not in kinds]
         claims = [State(package, name, published[name].kind, run_id) for name in new]
         self._record(claims, step="claim")
-        for name in publication.drops:
-            if kind := kinds.get(name.upper()):
-                self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
         self.replace_targets()
         try:
+            for name in publication.drops:
+                if kind := kinds.get(name.upper()):
+                    self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
             self._record_published(publication, published, kinds)
         except (EngineError, KeyboardInterrupt) as error:
             raise PartlyPublishedError(list(published), [], error) from error
@@ -318,6 +321,8 @@ class SnowflakeBackend:
         if names and EARLIER_STATE_TABLE.upper() in kinds:
             earlier = self.place(EARLIER_STATE_TABLE)
             self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
+            if not recorded(self, [EARLIER_STATE_TABLE]):
+                self.execute(ddl.drop("table", earlier), step="publish")
 
     def replace_targets(self) -> None:
         """Replace every target by its candidate, in build order.
@@ -491,43 +496,3 @@ def _create_view(place: str, query: str, candidate: Candidate) -> str:
 
 def _moment(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S")  # noqa: DTZ007  (all are UTC)
-
-
-VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
-"""What the catalog says of a table that changes with its rows."""
-PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
-"""What it says of a mart that stays as long as nobody touches it; the others change by upkeep."""
-NOBODY = ""
-"""The package of candidates."""
-
-
-def _described(
-    schema: ibis.Schema, table: Mapping[str, Any], version: tuple[str, ...] | None
-) -> Described:
-    """Return what the catalog says of a relation; a view that is a source has no version.
-
-    What a view shows changes while the catalog says nothing of it.
-    """
-    is_dated = version or (table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"])
-    text = " ".join(str(table.get(column)) for column in version or VERSION)
-    return Described(schema, table.get("ROW_COUNT"), text if is_dated else None)
-
-
-TYPES: Mapping[str, dt.DataType] = {
-    "TEXT": dt.string,
-    "FLOAT": dt.float64,
-    "DATE": dt.date,
-    "BOOLEAN": dt.boolean,
-    "TIMESTAMP_NTZ": dt.timestamp,
-    "TIMESTAMP_LTZ": dt.Timestamp(timezone="UTC"),
-    "TIMESTAMP_TZ": dt.Timestamp(timezone="UTC"),
-}
-
-
-def _data_type(row: Mapping[str, Any]) -> dt.DataType:
-    """Return Ibis's type of a column in the catalog; every whole number is an int64."""
-    if row["DATA_TYPE"] != "NUMBER":
-        return TYPES.get(row["DATA_TYPE"], dt.unknown)
-    if row["NUMERIC_SCALE"] == 0:
-        return dt.int64
-    return dt.Decimal(row["NUMERIC_PRECISION"], row["NUMERIC_SCALE"])

@@ -267,7 +267,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
     [
         ("click", COMMAND_LINE),
         ("rich", ("cli", "marts.terminal")),
-        ("duckdb", ("backends.duckdb",)),
+        ("duckdb", ("backends.duckdb", "backends.duckdb_connection")),
         ("snowflake", ("backends.snowflake", "backends.snowflake_connection")),
         ("faker", ("fixtures.customers",)),
         ("numpy", ("fixtures",)),

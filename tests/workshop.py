@@ -14,7 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backends.duckdb import DuckDBBackend, DuckDBOptions
+from backends.duckdb import DuckDBBackend
+from backends.duckdb_connection import DuckDBOptions
 from marts.core.contract import schema_of
 from marts.core.graph import Graph, link, select
 from marts.core.model import FixedAsOf, Mart, Source

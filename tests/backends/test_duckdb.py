@@ -24,7 +24,8 @@ import pytest
 import sqlglot
 import sqlglot.expressions as sge
 
-from backends.duckdb import DuckDBBackend, DuckDBOptions, _translated, compile_query
+from backends.duckdb import DuckDBBackend, compile_query
+from backends.duckdb_connection import DuckDBOptions, translated
 from backends.protocol import EARLIER_STATE_TABLE, STATE_TABLE, State
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.state import Publication
@@ -465,9 +466,9 @@ def test_an_interrupt_within_a_short_statement_is_one() -> None:
         error.__cause__ = KeyboardInterrupt()
         raise error
 
-    with pytest.raises(KeyboardInterrupt), _translated("build m"):
+    with pytest.raises(KeyboardInterrupt), translated("build m"):
         interrupted()
-    with pytest.raises(RuntimeError, match="a bug"), _translated("build m"):
+    with pytest.raises(RuntimeError, match="a bug"), translated("build m"):
         raise RuntimeError("a bug")
 
 

@@ -1,0 +1,98 @@
+"""A connection to a DuckDB database, and DuckDB's errors in words for whoever can mend them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from marts.core.errors import EngineError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuckDBOptions:
+    """How to reach the engine; None leaves DuckDB's default."""
+
+    database: Path
+    fixtures: Path
+    schema: str = "gold"
+    threads: int | None = None
+    memory_limit: str | None = None
+
+
+def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open the database; where only reading is asked for and none is there, an empty one."""
+    database = options.database
+    if database.stem == options.schema:
+        raise UsageError(
+            f"database {database} and schema {options.schema} have one name,"
+            " and DuckDB cannot tell which is meant",
+            hint="pass another --database or --schema",
+        )
+    if read_only and not database.exists():
+        # Nothing is published yet: an empty database says so to whoever asks.
+        database = Path(":memory:")
+    # Extensions are downloaded: none is needed, and none may be.
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        # Of new files; packs texts in one way instead of trying two, and so closes them faster.
+        "storage_compatibility_version": "v1.3.0",
+    }
+    if options.threads is not None:
+        config["threads"] = options.threads
+    if options.memory_limit is not None:
+        config["memory_limit"] = options.memory_limit
+    try:
+        if str(database) != ":memory:" and not read_only:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        in_memory = str(database) == ":memory:"
+        connection = duckdb.connect(
+            str(database), read_only=read_only and not in_memory, config=config
+        )
+    except (duckdb.Error, OSError) as error:
+        raise _unreachable(options, error) from error
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET TimeZone = 'UTC'")
+    # Not at every candidate's commit: closing the database writes one.
+    connection.execute("SET checkpoint_threshold = '10GB'")
+    return connection
+
+
+def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
+    message = first_line(error)
+    if "Could not set lock" in message:
+        holder = re.search(r"held in (.+? \(PID \d+\))", message)
+        return EngineError(
+            f"another process holds {options.database}",
+            *([f"held in {holder[1]}"] if holder else [message]),
+            hint="close it, or pass another --database",
+        )
+    if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
+        return UsageError(f"DuckDB does not take these options for {options.database}", message)
+    return EngineError(
+        f"cannot open {options.database}", message, hint="pass a writable --database FILE"
+    )
+
+
+@contextmanager
+def translated(action: str, sql: str | None = None) -> Iterator[None]:
+    """Raise what DuckDB refuses as an EngineError that says what was being done."""
+    try:
+        yield
+    except duckdb.Error as error:
+        facts = [str(error).strip()] + ([f"the statement:\n{sql}"] if sql else [])
+        raise EngineError(f"DuckDB could not {action}", *facts) from error
+    except RuntimeError as error:
+        # So DuckDB calls what a signal's handler raises while a statement runs.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's words."""
+    return str(error).strip().partition("\n")[0]
