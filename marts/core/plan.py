@@ -89,10 +89,16 @@ def sources_needed(
     graph: Graph, selected: Iterable[str], *, source_checks: bool = False
 ) -> tuple[str, ...]:
     """Return the sources that building and checking the selected marts reads."""
-    project, chosen = graph.project, set(selected)
-    building = built_with(graph, chosen)
-    read = {name for mart in building for name in project.marts[mart].inputs}
-    read |= {name for _, check in across(graph, building) for name in tables_read(check)}
+    building = built_with(graph, selected)
+    return _sources_read(graph, built=building, checked=building, source_checks=source_checks)
+
+
+def _sources_read(
+    graph: Graph, *, built: Collection[str], checked: Collection[str], source_checks: bool
+) -> tuple[str, ...]:
+    project = graph.project
+    read = {name for mart in built for name in project.marts[mart].inputs}
+    read |= {name for _, check in across(graph, checked) for name in tables_read(check)}
     return tuple(name for name in project.sources if source_checks or name in read)
 
 
@@ -157,11 +163,14 @@ def plan_run(
     where a source does not fit its contract, UsageError where an upstream mart is neither selected
     nor published.
     """
-    building = [graph.project.marts[name] for name in built_with(graph, selected)]
+    names = built_with(graph, selected)
+    building = [graph.project.marts[name] for name in names]
+    needed = sources_needed(graph, selected, source_checks=source_checks)
+    queries = queries or Queries(graph.project, facts, as_of)
     checker, steps = _begin(
-        graph, selected, facts, as_of, source_checks=source_checks, queries=queries
+        graph, names, facts, needed=needed, source_checks=source_checks, queries=queries
     )
-    _refuse_unpublished_inputs(graph, selected, facts, as_of)
+    _refuse_unpublished_inputs(graph, building, facts, as_of)
     checker.present -= {mart.name for mart in building}
     for mart in building:
         steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
@@ -184,9 +193,18 @@ def built_with(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in graph.order if name in chosen | temporary)
 
 
+def built_to_check(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
+    """Return the temporary marts without which the given marts cannot be checked."""
+    chosen, marts = set(selected), graph.project.marts
+    read = {table for _, check in across(graph, chosen) for table in tables_read(check)}
+    temporary = {name for name in chosen | (read & marts.keys()) if marts[name].is_temporary}
+    temporary |= graph.temporaries(temporary)
+    return tuple(name for name in graph.order if name in temporary)
+
+
 def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
     """Return the marts that a run reads as they are published: each, and what reads it."""
-    marts, building = graph.project.marts, set(built_with(graph, selected))
+    marts, building = graph.project.marts, built_with(graph, selected)
     found: dict[str, str] = {}
     for name in building:
         for each in marts[name].inputs:
@@ -207,10 +225,11 @@ def plan_checks(
     *,
     source_checks: bool = False,
 ) -> Plan:
-    """Plan to check the selected marts as they are published, or the sources, building nothing.
+    """Plan to check the selected marts as they are published, or the sources; nothing is published.
 
-    Raises SourceError where a source does not fit its contract, UsageError where a selected mart
-    is not published.
+    Of temporary marts, those that are selected or that a check reads are built, and checked. Raises
+    SourceError where a source does not fit its contract, UsageError where a selected mart is not
+    published.
     """
     marts = graph.project.marts
     published = [name for name in selected if not marts[name].is_temporary]
@@ -227,19 +246,20 @@ def plan_checks(
                 *wrong,
                 hint=f"build it again: marts run -s {name}",
             )
-    checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
-    temporary = [
-        mart
-        for name in built_with(graph, selected)
-        if (mart := graph.project.marts[name]).is_temporary
-    ]
+    built = built_to_check(graph, selected)
+    temporary, checked = [marts[name] for name in built], (*built, *published)
+    needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks)
+    queries = Queries(graph.project, facts, as_of)
+    checker, steps = _begin(
+        graph, checked, facts, needed=needed, source_checks=source_checks, queries=queries
+    )
+    _refuse_unpublished_inputs(graph, temporary, facts, as_of)
     checker.present -= {mart.name for mart in temporary}
     for mart in temporary:
         steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
         steps += checker.steps_for(mart)
-    for name in selected:
-        if not graph.project.marts[name].is_temporary:
-            steps += checker.steps_for(graph.project.marts[name])
+    for name in published:
+        steps += checker.steps_for(marts[name])
     return Plan(
         graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
     )
@@ -247,26 +267,24 @@ def plan_checks(
 
 def _begin(
     graph: Graph,
-    selected: Collection[str],
+    checked: Collection[str],
     facts: Facts,
-    as_of: FixedAsOf,
     *,
+    needed: Collection[str],
     source_checks: bool,
-    queries: Queries | None = None,
+    queries: Queries,
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     fitting = {
         name
         for name, found in facts.published.items()
         if name in project.marts and not mismatches(project.marts[name].columns, found.types)
     }
-    queries = queries or Queries(project, facts, as_of)
     checker = _Checker(queries, present={*needed, *fitting})
     steps = list(checker.steps_for_sources(project, facts)) if source_checks else []
-    checker.pending += across(graph, set(built_with(graph, selected)))
+    checker.pending += across(graph, checked)
     return checker, steps
 
 
@@ -409,13 +427,12 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
 
 
 def _refuse_unpublished_inputs(
-    graph: Graph, selected: Collection[str], facts: Facts, as_of: FixedAsOf
+    graph: Graph, building: Collection[Mart], facts: Facts, as_of: FixedAsOf
 ) -> None:
-    project = graph.project
-    building = built_with(graph, selected)
-    for mart in (project.marts[name] for name in building):
+    project, built = graph.project, {mart.name for mart in building}
+    for mart in building:
         for name in mart.inputs:
-            if name in project.sources or name in building:
+            if name in project.sources or name in built:
                 continue
             table = facts.published.get(name)
             wrong = mismatches(project.marts[name].columns, table.types) if table else []
