@@ -64,7 +64,7 @@ class DuckDBEngine:
             self._register(name, layout.cut(rows) if name == "fct_transactions" else [rows])
         statements = self.sql(as_of, frozenset(tables))
         for name, sql in statements.items():
-            kind = self.graph.project.marts[name].materialized
+            kind = "VIEW" if self.graph.project.marts[name].materialized == "view" else "TABLE"
             self.connection.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
         built = {name: self.connection.table(name).to_arrow_table() for name in statements}
         return built, statements

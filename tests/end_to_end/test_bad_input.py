@@ -170,7 +170,7 @@ VIOLATING = {
     ),
     "null customer_key": (
         f"SELECT * REPLACE (nullif(customer_key, {KEY}) AS customer_key) FROM this",
-        "int_customers.customer_key_not_null: 1 violation",
+        "int_customer_numbers.customer_key_not_null: 1 violation",
         "customer_key",
     ),
     "null customer_id": (
@@ -212,11 +212,11 @@ ASKED = {
         ["no mart matches metric_customr_ltv", "hint: did you mean metric_customer_ltv?"],
     ),
     "unpublished upstream": (
-        "run -s customer_segments --database target/new.duckdb",
+        "run -s metric_customer_ltv --database target/new.duckdb",
         [
-            "customer_segments reads int_customer_transaction_summary, ",
+            "metric_customer_ltv reads customer_segments, ",
             "which is not selected and is not published",
-            "hint: select +customer_segments",
+            "hint: select +metric_customer_ltv",
         ],
     ),
     "unknown package": ("run --package nowhere", ["there is no package nowhere"]),

@@ -16,7 +16,7 @@ from marts.core.model import Mart
 from marts.core.plan import column_comments
 from reference.example import star
 
-MARTS = GRAPH.project.marts
+MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
 # By the type of a contract, as DESCRIBE TABLE says it.
 TYPES = {
     "string": r"VARCHAR\(\d+\)",
