@@ -10,10 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,9 +40,11 @@ from marts.options import (
     option,
     options,
     package_option,
+    publishing_options,
     run_options,
     schema_option,
     selection_options,
+    size_options,
     source_namespace_options,
 )
 from marts.streams import (
@@ -60,10 +59,7 @@ from marts.streams import (
 
 # Everything heavier is imported by the command that needs it: `marts --help` loads click alone.
 if TYPE_CHECKING:
-    from backends.protocol import Backend
-    from marts.core.graph import Graph
-    from marts.core.plan import Plan
-    from marts.core.rules import Finding
+    pass
 
 interrupted = threading.Event()
 """Somebody pressed Ctrl-C, or asked the process to end."""
@@ -124,18 +120,7 @@ def marts() -> None:
 
 @marts.command()
 @run_options
-@option("--check-sources", is_flag=True, hidden=True, help="What every run does now.")
-@option("--no-source-checks", is_flag=True, help="Leave out the checks of sources.")
-@option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows.")
-@option("--force", is_flag=True, help="Build marts that are up to date, too.")
-@option(
-    "--adopt",
-    multiple=True,
-    metavar="MART",
-    help="Replace a table of this name that is not recorded as made by this package.",
-)
-@option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist.")
-@option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
+@publishing_options
 @json_option
 def run(
     no_source_checks: bool,
@@ -183,9 +168,8 @@ def run(
             else:
                 terminal.print_text("\n".join(plan_lines(plan)))
             return DONE
-        return _execute(
-            graph, plan, backend, settings, run_id=run_id, findings=findings, as_json=as_json
-        )
+        carried_out = partial(session.carry_out, graph, plan, backend, settings, stop=interrupted)
+        return carried_out(run_id=run_id, findings=findings, as_json=as_json)
 
 
 @marts.command()
@@ -217,14 +201,14 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
         as_of = session.as_of(
             settings["as_of"],
             lambda: (
-                backend.data_as_of()
-                if sources
-                else session.published_as_of(backend, graph.project.package, selected)
+                session.published_as_of(backend, graph.project.package, selected)
+                or backend.data_as_of()
             ),
         )
         facts = survey(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
-        return _execute(graph, plan, backend, settings, run_id=session.run_id(), as_json=as_json)
+        carried_out = partial(session.carry_out, graph, plan, backend, settings, stop=interrupted)
+        return carried_out(run_id=session.run_id(), as_json=as_json)
 
 
 @marts.command()
@@ -286,8 +270,9 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from marts import terminal
     from marts.core.artifacts import write_sql
     from marts.core.changes import compiled
+    from marts.core.definition import declared_facts
     from marts.core.lint import lint_run
-    from marts.core.plan import declared_facts, plan_run
+    from marts.core.plan import plan_run
 
     graph, selected = session.selected(settings)
     engine = offline(session.engine_settings(settings), sources=session.contracts_of(graph))
@@ -423,17 +408,7 @@ def mutate(
 
 @marts.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True)
-@option("--transactions", type=click.IntRange(min=0), default=60_000, show_default=True)
-@option("--months", type=click.IntRange(min=1), default=18, show_default=True)
-@option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
-@option(
-    "--end-date",
-    type=click.DateTime(["%Y-%m-%d"]),
-    default="2025-06-30",
-    show_default=True,
-    help="The last day of the data, which `marts run` takes as its as-of date.",
-)
+@size_options
 def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
     """Write a star schema of made-up customers; same arguments, same rows."""
     from rich.progress import Progress
@@ -475,54 +450,6 @@ def load(overwrite: bool, **settings: Any) -> None:
         )
     finally:
         backend.close()
-
-
-def _execute(
-    graph: Graph,
-    plan: Plan,
-    backend: Backend,
-    settings: dict[str, Any],
-    *,
-    run_id: str,
-    findings: Sequence[Finding] = (),
-    as_json: bool,
-) -> int:
-    """Carry a plan out, write the artifacts, print what happened; return the exit code."""
-    from marts import terminal
-    from marts.core import artifacts
-    from marts.core.errors import EngineError
-    from marts.core.runner import run as carry_out
-    from marts.core.text import outcome_lines, reason_lines
-
-    target = settings["target"]
-    console = terminal.console(to_stderr=as_json)
-    versions = {"marts": version("marts"), **backend.versions()}
-    console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
-        terminal.say(console, line)
-    with terminal.progress(console, plan, stop=interrupted) as observer:
-        report = carry_out(plan, backend, run_id=run_id, observer=observer)
-    results = artifacts.run_results(
-        report,
-        context={
-            "as_of": str(plan.as_of.day),
-            "backend": backend.name,
-            "versions": versions,
-            "warnings": [asdict(finding) for finding in findings],
-        },
-        target=target,
-    )
-    troubles = artifacts.leave(target, report, results, artifacts.manifest(graph.project))
-    if report.error:
-        print_error(report.error)
-    for line in outcome_lines(report, target):
-        terminal.say(console, line)
-    if as_json:
-        try:
-            terminal.print_json(results)
-        except EngineError as error:
-            troubles.append(error)
-    return exit_codes.of_run(report.status, troubles)
 
 
 if __name__ == "__main__":

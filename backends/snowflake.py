@@ -279,11 +279,11 @@ class SnowflakeBackend:
         new = [name for name in published if name.upper() not in kinds]
         claims = [State(package, name, published[name].kind, run_id) for name in new]
         self._record(claims, step="claim")
-        for name in publication.drops:
-            if kind := kinds.get(name.upper()):
-                self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
         self.replace_targets()
         try:
+            for name in publication.drops:
+                if kind := kinds.get(name.upper()):
+                    self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
             self._record_published(publication, published, kinds)
         except (EngineError, KeyboardInterrupt) as error:
             raise PartlyPublishedError(list(published), [], error) from error
@@ -322,6 +322,8 @@ class SnowflakeBackend:
         if names and EARLIER_STATE_TABLE.upper() in kinds:
             earlier = self.place(EARLIER_STATE_TABLE)
             self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
+            if not recorded(self, [EARLIER_STATE_TABLE]):
+                self.execute(ddl.drop("table", earlier), step="publish")
 
     def replace_targets(self) -> None:
         """Replace every target by its candidate, in build order.

@@ -126,6 +126,32 @@ run_options = options(
         help="Where run_results.json, manifest.json and failures/ go.",
     ),
 )
+publishing_options = options(
+    option("--no-source-checks", is_flag=True, help="Leave out the checks of sources."),
+    option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows."),
+    option("--force", is_flag=True, help="Build marts that are up to date, too."),
+    option(
+        "--adopt",
+        multiple=True,
+        metavar="MART",
+        help="Replace a table of this name that is not recorded as made by this package.",
+    ),
+    option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
+    option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing."),
+)
+size_options = options(
+    option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True),
+    option("--transactions", type=click.IntRange(min=0), default=60_000, show_default=True),
+    option("--months", type=click.IntRange(min=1), default=18, show_default=True),
+    option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
+    option(
+        "--end-date",
+        type=click.DateTime(["%Y-%m-%d"]),
+        default="2025-06-30",
+        show_default=True,
+        help="The last day of the data, which `marts run` takes as its as-of date.",
+    ),
+)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
 )

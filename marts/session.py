@@ -8,17 +8,20 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from marts import exit_codes
 from marts.completion import OURS
+from marts.streams import print_error
 
 # Everything heavier is imported where it is needed: `marts --help` loads click alone.
 if TYPE_CHECKING:
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from marts.core.equivalents import Equivalent
     from marts.core.graph import Graph
     from marts.core.model import FixedAsOf, Mart
+    from marts.core.plan import Plan
     from marts.core.reliance import Reliance
+    from marts.core.rules import Finding
 
 SETTINGS = Path("pyproject.toml")
 """Where the current folder's settings are: in its tables [tool.marts…]."""
@@ -268,3 +273,52 @@ def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:
 def words(text: str | None) -> list[str]:
     """Return the words between commas."""
     return [word.strip() for word in text.split(",") if word.strip()] if text else []
+
+
+def carry_out(
+    graph: Graph,
+    plan: Plan,
+    backend: Backend,
+    settings: dict[str, Any],
+    *,
+    run_id: str,
+    stop: Event,
+    findings: Sequence[Finding] = (),
+    as_json: bool,
+) -> int:
+    """Carry a plan out, write the artifacts, print what happened; return the exit code."""
+    from marts import terminal
+    from marts.core import artifacts
+    from marts.core.errors import EngineError
+    from marts.core.runner import run
+    from marts.core.text import outcome_lines, reason_lines
+
+    target = settings["target"]
+    console = terminal.console(to_stderr=as_json)
+    versions = {"marts": version("marts"), **backend.versions()}
+    console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
+    for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
+        terminal.say(console, line)
+    with terminal.progress(console, plan, stop=stop) as observer:
+        report = run(plan, backend, run_id=run_id, observer=observer)
+    results = artifacts.run_results(
+        report,
+        context={
+            "as_of": str(plan.as_of.day),
+            "backend": backend.name,
+            "versions": versions,
+            "warnings": [asdict(finding) for finding in findings],
+        },
+        target=target,
+    )
+    troubles = artifacts.leave(target, report, results, artifacts.manifest(graph.project))
+    if report.error:
+        print_error(report.error)
+    for line in outcome_lines(report, target):
+        terminal.say(console, line)
+    if as_json:
+        try:
+            terminal.print_json(results)
+        except EngineError as error:
+            troubles.append(error)
+    return exit_codes.of_run(report.status, troubles)

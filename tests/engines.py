@@ -11,9 +11,13 @@ import duckdb
 import pyarrow as pa
 
 from backends.duckdb import compile_query
+from marts.core.definition import declared_facts
 from marts.core.graph import Graph, link
 from marts.core.model import FixedAsOf
-from marts.core.plan import Build, declared_facts, plan_run
+from marts.core.plan import (
+    Build,
+    plan_run,
+)
 from marts.core.project import load
 
 GRAPH = link(load("marts"))
@@ -64,7 +68,7 @@ class DuckDBEngine:
             self._register(name, layout.cut(rows) if name == "fct_transactions" else [rows])
         statements = self.sql(as_of, frozenset(tables))
         for name, sql in statements.items():
-            kind = self.graph.project.marts[name].materialized
+            kind = "VIEW" if self.graph.project.marts[name].materialized == "view" else "TABLE"
             self.connection.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
         built = {name: self.connection.table(name).to_arrow_table() for name in statements}
         return built, statements

@@ -16,8 +16,15 @@ from engines import GRAPH
 from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, sample_query
 from marts.core.contract import schema_of
+from marts.core.definition import declared_facts
 from marts.core.model import Check, FixedAsOf, Mart, Source
-from marts.core.plan import Build, CheckAcross, CheckRows, Plan, declared_facts, plan_run
+from marts.core.plan import (
+    Build,
+    CheckAcross,
+    CheckRows,
+    Plan,
+    plan_run,
+)
 from marts.core.reliance_checks import derived_checks
 from marts.core.reliance_errors import relied_on
 

@@ -35,6 +35,7 @@ CORE = (
     "origin",
     "keys",
     "promises",
+    "definition",
     "plan",
     "changes",
     "difference",

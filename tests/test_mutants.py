@@ -10,6 +10,8 @@ import pytest
 from conftest import REPOSITORY, marts_process
 from engines import GRAPH
 
+FEW = {"int_customer_numbers": 1}
+"""How many mutants a mart has whose definition is a line; others have at least five."""
 ALLOWED = REPOSITORY / "tests/equivalent_mutants.toml"
 
 
@@ -26,7 +28,7 @@ def test_every_mutant_is_killed_or_allowed(
     mart: str, judgements: dict[str, dict[str, Any]]
 ) -> None:
     judgement = judgements[mart]
-    assert judgement["mutants"] >= 5
+    assert judgement["mutants"] >= FEW.get(mart, 5)
     assert judgement["surviving"] == []
     assert judgement["stale"] == []
 

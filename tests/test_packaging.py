@@ -50,7 +50,7 @@ def test_wheel_generates_and_builds(installed: Path) -> None:
     built = call(installed, "run", "--fixtures", "data")
     assert built.returncode == 0, built.stdout + built.stderr
     assert str(installed) in built.stdout
-    assert "published 8 marts" in built.stdout
+    assert "published 5 marts" in built.stdout
 
 
 def test_wheel_carries_the_bundled_data(installed: Path) -> None:

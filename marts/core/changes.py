@@ -14,10 +14,18 @@ import ibis.expr.types as ir
 from marts.core.authored import naming
 from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, is_fused, tables_read
+from marts.core.definition import column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf, Mart
-from marts.core.plan import Build, Plan, Publish, Queries, column_comments, plan_run, reads_of
+from marts.core.plan import (
+    Build,
+    Plan,
+    Publish,
+    Queries,
+    plan_run,
+    reads_of,
+)
 from marts.core.state import Facts, Origin
 
 Value = TypeVar("Value")

@@ -17,10 +17,14 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
+from marts.core.definition import (
+    declared_facts,
+    inlined,
+    logical_tables,
+)
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf
 from marts.core.origin import meaning
-from marts.core.plan import declared_facts, inlined, logical_tables
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,17 @@ import ibis.expr.types as ir
 
 from marts.core.authored import function_of, naming
 from marts.core.checks import count_query, fused_query
+from marts.core.definition import defined_table
 from marts.core.graph import Graph
 from marts.core.keys import Key, Keys, declared_keys, keys_of
 from marts.core.model import Mart, Source
 from marts.core.nulls import Filled, declared_filled, may_be_null
-from marts.core.plan import Build, CheckAcross, CheckRows, Plan, defined_table
+from marts.core.plan import (
+    Build,
+    CheckAcross,
+    CheckRows,
+    Plan,
+)
 from marts.core.rules import DROPPED_CAST, NULLS, RULES, UNORDERED, Finding, Rule, is_misjudged
 from marts.core.trace import Trace, watched_casts
 

@@ -16,9 +16,9 @@ from ibis.common.graph import Graph
 
 from marts.core.contract import conform
 from marts.core.defects import REFUSALS, Defect, Operator, Shown
+from marts.core.definition import defined_table
 from marts.core.errors import DefinitionError
 from marts.core.model import AsOf, FixedAsOf, Mart
-from marts.core.plan import defined_table
 from marts.core.promises import NOTHING_PROMISED, Promises, is_same_by_promise
 from marts.core.row_defects import ROW_OPERATORS
 from marts.core.spelling import Speller

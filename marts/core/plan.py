@@ -6,10 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-import ibis
 import ibis.expr.types as ir
 
-from marts.core.authored import call, naming
 from marts.core.checked import SourceChecks
 from marts.core.checks import (
     ascending_query,
@@ -21,12 +19,18 @@ from marts.core.checks import (
     query_by_value,
     tables_read,
 )
-from marts.core.contract import conform, empty_table, mismatches, schema_of
-from marts.core.errors import DefinitionError, SourceError, UsageError
+from marts.core.contract import mismatches
+from marts.core.definition import (
+    column_comments,
+    defining_query,
+    inherited_comments,
+    logical_tables,
+)
+from marts.core.errors import SourceError, UsageError
 from marts.core.graph import Graph
-from marts.core.model import AS_OF, AsOf, Check, FixedAsOf, Mart, Source, UniqueCheck
+from marts.core.model import AsOf, Check, FixedAsOf, Mart, Source, UniqueCheck
 from marts.core.project import Project
-from marts.core.state import ColumnFacts, Facts, Origin, TableFacts
+from marts.core.state import ColumnFacts, Facts, Origin
 from marts.core.statistics import decided_by, is_proven, is_sorted_out
 
 
@@ -106,26 +110,17 @@ def sources_needed(
     graph: Graph, selected: Iterable[str], *, source_checks: bool = False
 ) -> tuple[str, ...]:
     """Return the sources that building and checking the selected marts reads."""
-    project, chosen = graph.project, set(selected)
-    building = built_with(graph, chosen)
-    read = {name for mart in building for name in project.marts[mart].inputs}
-    read |= {name for _, check in across(graph, building) for name in tables_read(check)}
+    building = built_with(graph, selected)
+    return _sources_read(graph, built=building, checked=building, source_checks=source_checks)
+
+
+def _sources_read(
+    graph: Graph, *, built: Collection[str], checked: Collection[str], source_checks: bool
+) -> tuple[str, ...]:
+    project = graph.project
+    read = {name for mart in built for name in project.marts[mart].inputs}
+    read |= {name for _, check in across(graph, checked) for name in tables_read(check)}
     return tuple(name for name in project.sources if source_checks or name in read)
-
-
-def declared_facts(project: Project, *, sources: Collection[str]) -> Facts:
-    """Return the facts of an engine that holds just what is declared: to compile without one.
-
-    `sources` are those that are there.
-    """
-    return Facts(
-        sources={
-            name: TableFacts(schema_of(source.columns))
-            for name, source in project.sources.items()
-            if name in sources
-        },
-        published={name: TableFacts(schema_of(m.columns)) for name, m in project.marts.items()},
-    )
 
 
 class Queries:
@@ -175,15 +170,20 @@ def plan_run(
     does not fit its contract, UsageError where an upstream mart is neither selected nor published.
     """
     project = graph.project
-    building = [project.marts[name] for name in built_with(graph, selected)]
+    names = built_with(graph, selected)
+    building = [project.marts[name] for name in names]
+    needed = sources_needed(graph, selected, source_checks=source_checks is True)
+    queries = queries or Queries(project, facts, as_of)
     checker, steps = _begin(
-        graph, selected, facts, as_of, source_checks=source_checks, queries=queries
+        graph, names, facts, needed=needed, source_checks=source_checks, queries=queries
     )
-    _refuse_unpublished_inputs(graph, selected, facts, as_of)
+    _refuse_unpublished_inputs(graph, building, facts, as_of)
     checker.present -= {mart.name for mart in building}
     comments: dict[str, dict[str, str]] = {}
     for mart in building:
-        steps.append(Build(mart, checker.queries.of(mart), _inherited(mart, project, comments)))
+        steps.append(
+            Build(mart, checker.queries.of(mart), inherited_comments(mart, project, comments))
+        )
         steps += checker.steps_for(mart)
     if published := tuple(mart for mart in building if not mart.is_temporary):
         steps.append(Publish(published))
@@ -209,9 +209,18 @@ def built_with(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in graph.order if name in chosen | temporary)
 
 
+def built_to_check(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
+    """Return the temporary marts without which the given marts cannot be checked."""
+    chosen, marts = set(selected), graph.project.marts
+    read = {table for _, check in across(graph, chosen) for table in tables_read(check)}
+    temporary = {name for name in chosen | (read & marts.keys()) if marts[name].is_temporary}
+    temporary |= graph.temporaries(temporary)
+    return tuple(name for name in graph.order if name in temporary)
+
+
 def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
     """Return the marts that a run reads as they are published: each, and what reads it."""
-    marts, building = graph.project.marts, set(built_with(graph, selected))
+    marts, building = graph.project.marts, built_with(graph, selected)
     found: dict[str, str] = {}
     for name in building:
         for each in marts[name].inputs:
@@ -232,10 +241,11 @@ def plan_checks(
     *,
     source_checks: bool = False,
 ) -> Plan:
-    """Plan to check the selected marts as they are published, or the sources, building nothing.
+    """Plan to check the selected marts as they are published, or the sources; nothing is published.
 
-    Raises SourceError where a source does not fit its contract, UsageError where a selected mart
-    is not published.
+    Of temporary marts, those that are selected or that a check reads are built, and checked. Raises
+    SourceError where a source does not fit its contract, UsageError where a selected mart is not
+    published.
     """
     marts = graph.project.marts
     published = [name for name in selected if not marts[name].is_temporary]
@@ -252,19 +262,20 @@ def plan_checks(
                 *wrong,
                 hint=f"build it again: marts run -s {name}",
             )
-    checker, steps = _begin(graph, selected, facts, as_of, source_checks=source_checks)
-    temporary = [
-        mart
-        for name in built_with(graph, selected)
-        if (mart := graph.project.marts[name]).is_temporary
-    ]
+    built = built_to_check(graph, selected)
+    temporary, checked = [marts[name] for name in built], (*built, *published)
+    needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks)
+    queries = Queries(graph.project, facts, as_of)
+    checker, steps = _begin(
+        graph, checked, facts, needed=needed, source_checks=source_checks, queries=queries
+    )
+    _refuse_unpublished_inputs(graph, temporary, facts, as_of)
     checker.present -= {mart.name for mart in temporary}
     for mart in temporary:
         steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
         steps += checker.steps_for(mart)
-    for name in selected:
-        if not graph.project.marts[name].is_temporary:
-            steps += checker.steps_for(graph.project.marts[name])
+    for name in published:
+        steps += checker.steps_for(marts[name])
     return Plan(
         graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
     )
@@ -272,16 +283,15 @@ def plan_checks(
 
 def _begin(
     graph: Graph,
-    selected: Collection[str],
+    checked: Collection[str],
     facts: Facts,
-    as_of: FixedAsOf,
     *,
+    needed: Collection[str],
     source_checks: bool | SourceChecks,
-    queries: Queries | None = None,
+    queries: Queries,
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
-    needed = sources_needed(graph, selected, source_checks=source_checks is True)
     of_sources = _checks_of_sources(project, facts, source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], facts)
     fitting = {
@@ -289,10 +299,9 @@ def _begin(
         for name, found in facts.published.items()
         if name in project.marts and not mismatches(project.marts[name].columns, found.types)
     }
-    queries = queries or Queries(project, facts, as_of)
     checker = _Checker(queries, present={*needed, *fitting, *of_sources})
     steps = list(checker.steps_for_sources(project, of_sources, facts))
-    checker.pending += across(graph, set(built_with(graph, selected)))
+    checker.pending += across(graph, checked)
     return checker, steps
 
 
@@ -306,76 +315,6 @@ def _checks_of_sources(
         return {}
     found = [source for name, source in project.sources.items() if name in facts.sources]
     return {source.name: checks_of(source) for source in found}
-
-
-def logical_tables(project: Project, facts: Facts) -> dict[str, ir.Table]:
-    """Return every table of a project by name; an absent source has its columns and no row."""
-    tables = {
-        name: ibis.table(schema_of(source.columns), name=name)
-        if name in facts.sources
-        else empty_table(source.columns)
-        for name, source in project.sources.items()
-    }
-    for name, mart in project.marts.items():
-        tables[name] = ibis.table(schema_of(mart.columns), name=name)
-    return tables
-
-
-def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
-    """Call a mart's function with its inputs; return what it returns, cast to its contract.
-
-    Raises DefinitionError, with file and line, for whatever the function raises.
-    """
-    table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
-    with naming(what, mart.place):
-        return conform(table, mart.columns, what=what, place=mart.place)
-
-
-def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
-    """Call a mart's function with its inputs; return what it returns, as the author left it."""
-    given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
-    columns = (name for each in mart.inputs for name in tables[each].columns)
-    table = call(mart.define, *given, what=f"mart {mart.name}", place=mart.place, columns=columns)
-    if not isinstance(table, ir.Table):
-        raise DefinitionError(
-            f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.place
-        )
-    return table
-
-
-def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:
-    """Return every mart as a query over the sources alone, and the sources, by name."""
-    tables = dict(sources)
-    for name in graph.order:
-        # A view of its own: Ibis would take columns of an expression read twice for one another's.
-        tables[name] = defining_query(graph.project.marts[name], tables, as_of).alias(
-            f"{name}_here"
-        )
-    return tables
-
-
-def column_comments(mart: Mart, project: Project) -> dict[str, str]:
-    """Return a comment for each documented column: the mart's own words, else its inputs'."""
-    return _inherited(mart, project, {})
-
-
-def _inherited(mart: Mart, project: Project, known: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Return a mart's column comments; `known` are those found so far, of marts by name."""
-    waiting = [mart]
-    # A stack instead of recursion, and each mart once: a project may be deep and tangled.
-    while waiting:
-        reader = waiting[-1]
-        inputs = [project.marts[name] for name in reader.inputs if name in project.marts]
-        if missing := [each for each in inputs if each.name not in known]:
-            waiting += missing
-            continue
-        words: dict[str, str] = {}
-        for name in reversed(reader.inputs):
-            words |= known[name] if name in known else project.sources[name].column_docs
-        words |= reader.column_docs
-        known[reader.name] = {c.name: words[c.name] for c in reader.columns if c.name in words}
-        waiting.pop()
-    return known[mart.name]
 
 
 class _Checker:
@@ -496,13 +435,12 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
 
 
 def _refuse_unpublished_inputs(
-    graph: Graph, selected: Collection[str], facts: Facts, as_of: FixedAsOf
+    graph: Graph, building: Collection[Mart], facts: Facts, as_of: FixedAsOf
 ) -> None:
-    project = graph.project
-    building = built_with(graph, selected)
-    for mart in (project.marts[name] for name in building):
+    project, built = graph.project, {mart.name for mart in building}
+    for mart in building:
         for name in mart.inputs:
-            if name in project.sources or name in building:
+            if name in project.sources or name in built:
                 continue
             table = facts.published.get(name)
             wrong = mismatches(project.marts[name].columns, table.types) if table else []

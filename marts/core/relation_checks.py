@@ -14,10 +14,10 @@ import ibis.expr.types as ir
 
 from marts.core.authored import call
 from marts.core.contract import conform
+from marts.core.definition import inlined
 from marts.core.difference import difference
 from marts.core.graph import Graph
 from marts.core.model import AS_OF, THIS, AsOf, Mart, TableCheck
-from marts.core.plan import inlined
 from marts.core.relation import Relation
 
 

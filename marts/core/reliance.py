@@ -15,6 +15,11 @@ from typing import TypeAlias
 import ibis.expr.operations as ops
 
 from marts.core.checks import checks_of, is_fused, offending_rows, tables_read
+from marts.core.definition import (
+    declared_facts,
+    defining_query,
+    logical_tables,
+)
 from marts.core.edges import comparisons
 from marts.core.graph import Graph
 from marts.core.keys import (
@@ -29,7 +34,6 @@ from marts.core.keys import (
 )
 from marts.core.model import FixedAsOf, Mart
 from marts.core.origin import columns_read, computed_as, meaning
-from marts.core.plan import declared_facts, defining_query, logical_tables
 from marts.core.project import Project
 from marts.core.spelling import Speller, table_of
 from marts.core.text_values import Name, Seen, Texts

@@ -19,6 +19,7 @@ import ibis.expr.types as ir
 from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, fused_query, is_fused, offending_rows, tables_read
 from marts.core.contract import mismatches
+from marts.core.definition import declared_facts, logical_tables
 from marts.core.graph import Graph
 from marts.core.model import (
     Check,
@@ -32,7 +33,6 @@ from marts.core.model import (
     WholeCheck,
 )
 from marts.core.origin import columns_read, signature
-from marts.core.plan import declared_facts, logical_tables
 from marts.core.reliance import ANY_DAY, Condition, Lookup, Reliance
 from marts.core.state import CheckedSource, Facts
 from marts.core.text_values import Seen

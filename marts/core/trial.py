@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 from ibis.common.exceptions import IbisError
 
 from marts.core.contract import schema_of
+from marts.core.definition import defining_query
 from marts.core.difference import difference
 from marts.core.errors import MartsError
 from marts.core.graph import Graph
@@ -26,7 +27,11 @@ from marts.core.lint import lint
 from marts.core.model import FixedAsOf, Mart
 from marts.core.mutation import Change, Mutant, conformed, mutants_of
 from marts.core.nulls import declared_filled
-from marts.core.plan import Build, Plan, defining_query, plan_run
+from marts.core.plan import (
+    Build,
+    Plan,
+    plan_run,
+)
 from marts.core.promises import promises_of
 from marts.core.reach import columns_reached
 from marts.core.runner import survey

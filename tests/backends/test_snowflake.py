@@ -21,8 +21,14 @@ from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.checks import sample_query
 from marts.core.contract import schema_of
+from marts.core.definition import declared_facts
 from marts.core.model import FixedAsOf
-from marts.core.plan import Build, CheckAcross, CheckRows, declared_facts, plan_run
+from marts.core.plan import (
+    Build,
+    CheckAcross,
+    CheckRows,
+    plan_run,
+)
 from workshop import AS_OF, SHOP
 
 SOURCES, MARTS = SHOP.project.sources, SHOP.project.marts

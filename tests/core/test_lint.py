@@ -16,12 +16,15 @@ import statements
 from engines import GRAPH
 from marts import float64, mart, money, ratio, source, string, table_check
 from marts.core.authored import place_of
+from marts.core.definition import declared_facts
 from marts.core.graph import link
 from marts.core.keys import declared_keys
 from marts.core.lint import lint, lint_plan, lint_run
 from marts.core.model import FixedAsOf
 from marts.core.nulls import declared_filled
-from marts.core.plan import declared_facts, plan_run
+from marts.core.plan import (
+    plan_run,
+)
 from marts.core.project import Project
 from marts.core.relation_checks import with_relations
 from marts.core.rules import Finding

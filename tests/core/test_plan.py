@@ -15,6 +15,12 @@ import pytest
 
 from core.conftest import Write
 from marts import Table, mart, relationship, source, string
+from marts.core.definition import (
+    column_comments,
+    declared_facts,
+    inlined,
+    logical_tables,
+)
 from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.graph import Graph, link, select
 from marts.core.keys import declared_keys
@@ -26,10 +32,6 @@ from marts.core.plan import (
     Plan,
     Publish,
     SkippedCheck,
-    column_comments,
-    declared_facts,
-    inlined,
-    logical_tables,
     plan_checks,
     plan_run,
     sources_needed,

@@ -13,7 +13,19 @@ import pyarrow as pa
 import pytest
 from ibis.expr.types import Table
 
-from marts import acknowledge, int64, mart, money, relationship, row_check, source, string, unique
+from marts import (
+    acknowledge,
+    decimal,
+    float64,
+    int64,
+    mart,
+    money,
+    relationship,
+    row_check,
+    source,
+    string,
+    unique,
+)
 from marts.core import statistics
 from marts.core.acknowledging import (
     acknowledged_in,
@@ -440,19 +452,16 @@ def test_texts_of_many_rows_are_checked_by_value(tmp_path: Path) -> None:
     assert done.report.tables[0].rows == 4
 
 
-def footers(folder: Path, **tables: pa.Table) -> Mapping[str, Any]:
-    workshop = Workshop(folder, ALL)
-    workshop.write(**tables)
-    with workshop.backend() as backend:
-        return backend.describe_sources(["orders"])["orders"].columns
-
-
 def test_what_footers_say_of_columns_is_known(tmp_path: Path) -> None:
-    known = footers(
-        tmp_path,
+    kinds = [int64("order_id"), string("shop", null=True), decimal("amount", 10, 2)]
+    kinds += [float64("share"), int64("nothing", null=True)]
+    workshop = Workshop(
+        tmp_path, project_of(source("orders", doc="O.", grain="order_id", columns=kinds))
+    )
+    workshop.write(
         orders=pa.table(
             {
-                "order_id": [3, 1],
+                "ORDER_ID": [3, 1],
                 "shop": [None, "a"],
                 "amount": pa.array([1, -2], pa.decimal128(10, 2)),
                 "share": [float("nan"), 1.0],
@@ -460,8 +469,12 @@ def test_what_footers_say_of_columns_is_known(tmp_path: Path) -> None:
             }
         ),
     )
-    said = {name: (facts.nulls, facts.low, facts.high) for name, facts in known.items()}
-    assert said == {"order_id": (0, 1, 3), "shop": (1, None, None), "amount": (0, -2, 1)} | {
+    with workshop.backend() as backend:
+        known = backend.describe_sources(["orders"])["orders"].columns
+    assert {name: (facts.nulls, facts.low, facts.high) for name, facts in known.items()} == {
+        "order_id": (0, 1, 3),
+        "shop": (1, None, None),
+        "amount": (0, -2, 1),
         "share": (0, None, None),
         "nothing": (2, None, None),
     }

@@ -81,11 +81,8 @@ def test_a_plan_as_data(shop: Workshop) -> None:
     assert (checks["step"], checks["table"]) == ("check", "int_paid_orders")
     assert "order_id_unique" in checks["checks"]
     assert alone == {"step": "check", "table": "model_sales", "checks": ["some_revenue"]}
-    assert last == {
-        "step": "publish",
-        "marts": ["int_paid_orders", "model_sales"],
-        "drops": [],
-    }
+    marts = ["int_paid_orders", "model_sales"]
+    assert last == {"step": "publish", "marts": marts, "drops": []}
     assert found["warnings"] == []
 
 

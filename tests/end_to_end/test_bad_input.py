@@ -271,11 +271,11 @@ ASKED = {
         ["no mart matches metric_customr_ltv", "hint: did you mean metric_customer_ltv?"],
     ),
     "unpublished upstream": (
-        "run -s customer_segments --database target/new.duckdb",
+        "run -s metric_customer_ltv --database target/new.duckdb",
         [
-            "customer_segments reads int_customer_transaction_summary, ",
+            "metric_customer_ltv reads customer_segments, ",
             "which is not selected and is not published",
-            "hint: select +customer_segments",
+            "hint: select +metric_customer_ltv",
         ],
     ),
     "unknown package": ("run --package nowhere", ["there is no package nowhere"]),

@@ -192,7 +192,7 @@ def test_checks_of_sources_are_planned_and_can_be_left_out(city: Path, marts: Ma
 
 def test_a_mart_without_rows_is_a_warning(city: Path, marts: Marts) -> None:
     write(city, kind=["tram"] * 4)
-    done = marts(*RUN, "--check-sources")
+    done = marts(*RUN)
     assert done.returncode == DONE
     assert "warn  fares.not_empty: does not hold; 0 rows" in done.stdout
     assert "fares: kind == 'bus', and no row has 'bus'" in done.stdout

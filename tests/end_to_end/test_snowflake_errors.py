@@ -336,8 +336,8 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        (NO_WAREHOUSE, ["no warehouse is there", "--warehouse", "build int_customers"]),
-        (NO_PRIVILEGE, ["lacks a privilege", "README", "grant", "build int_customers"]),
+        (NO_WAREHOUSE, ["no warehouse is there", "--warehouse", "build int_customer_numbers"]),
+        (NO_PRIVILEGE, ["lacks a privilege", "README", "grant", "build int_customer_numbers"]),
     ],
 )
 def test_what_is_refused_in_the_midst_of_a_run_is_in_its_report(

@@ -12,11 +12,11 @@ from snowflake.connector import DictCursor
 
 from account import Account, Row
 from engines import GRAPH
+from marts.core.definition import column_comments
 from marts.core.model import Mart
-from marts.core.plan import column_comments
 from reference.example import star
 
-MARTS = GRAPH.project.marts
+MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
 # By the type of a contract, as DESCRIBE TABLE says it.
 TYPES = {
     "string": r"VARCHAR\(\d+\)",

@@ -63,13 +63,13 @@ def test_every_option_is_a_variable_too(emulated: Account, tmp_path: Path) -> No
         "MARTS_ROLE": "ANALYST",
         "MARTS_THREADS": "2",
         "MARTS_AS_OF": "2024-12-31",
-        "MARTS_SELECT": "int_customers",
+        "MARTS_SELECT": "customer_segments",
     }
     with emulated.recorded("login") as logins:
         done = emulated.call("run", cwd=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     assert "as of 2024-12-31 · snowflake · DB1.LOGIN → DB1.BY_VARIABLES" in done.stdout
-    assert emulated.tables("BY_VARIABLES") == ["INT_CUSTOMERS", "INT_PUBLISHED_MARTS"]
+    assert emulated.tables("BY_VARIABLES") == ["CUSTOMER_SEGMENTS", "MARTS_STATE"]
     assert {(each["warehouse"], each["roleName"]) for each in logins} == {("LARGE_WH", "ANALYST")}
 
 

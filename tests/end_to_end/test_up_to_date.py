@@ -15,6 +15,8 @@ from conftest import BUNDLED, Marts, marts_process
 from engines import GRAPH
 from fixtures.generate import Portfolio, generate
 
+PUBLIC = [name for name in GRAPH.order if not GRAPH.project.marts[name].is_temporary]
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -29,12 +31,12 @@ def test_a_second_run_has_nothing_to_do(marts: Marts, data: Path, tmp_path: Path
     before = database.read_bytes()
     again = marts("run", "--fixtures", data)
     assert again.returncode == 0, again.stderr
-    assert "keep  8 marts: unchanged" in again.stdout
+    assert "keep  5 marts: unchanged" in again.stdout
     assert again.stdout.endswith("done  nothing to do; --force builds all the same\n")
     assert database.read_bytes() == before
     results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
     assert results["status"] == "unchanged"
-    assert results["unchanged"] == list(GRAPH.order)
+    assert results["unchanged"] == PUBLIC
 
 
 def test_a_changed_file_is_told_and_built_from(marts: Marts, data: Path) -> None:
@@ -43,26 +45,33 @@ def test_a_changed_file_is_told_and_built_from(marts: Marts, data: Path) -> None
     facts = pq.read_table(file)
     pq.write_table(facts.slice(0, 500), file)
     planned = marts("run", "--fixtures", data, "--dry-run")
-    assert "keep     int_customers: unchanged" in planned.stdout
     reason = "source fct_transactions changed"
-    assert f"build    int_approved_transactions (table): {reason}" in planned.stdout
-    done = marts("run", "--fixtures", data)
-    assert f"build int_approved_transactions: {reason}" in done.stdout
-    assert "keep  int_customers: unchanged" in done.stdout
-    assert "published 7 marts" in done.stdout
+    assert "  build    int_approved_transactions (temporary)\n" in planned.stdout
+    assert f"  build    customer_segments (table): {reason}\n" in planned.stdout
+    alone = marts("run", "--fixtures", data, "-s", "metric_mom_spend_change")
+    assert alone.returncode == 2
+    together = alone.stderr.partition("hint: build them together: marts run ")[2].split()
+    assert together[:2] == ["-s", "metric_mom_spend_change"]
+    done = marts("run", "--fixtures", data, *together)
+    built = "metric_mom_spend_change, customer_segments, metric_customer_ltv"
+    assert f"build {built}: {reason}\n" in done.stdout
+    assert "published 3 marts" in done.stdout
+    rest = marts("run", "--fixtures", data)
+    assert f"keep  {built}: unchanged\n" in rest.stdout
+    assert "published 2 marts" in rest.stdout
 
 
 def test_force_and_another_day_build_all(marts: Marts, data: Path) -> None:
     assert marts("run", "--fixtures", data).returncode == 0
     forced = marts("run", "--fixtures", data, "--force")
-    assert "build 8 marts: forced" in forced.stdout
+    assert "build 5 marts: forced" in forced.stdout
     earlier = marts("run", "--fixtures", data, "--as-of", "2025-06-01")
-    assert "build 8 marts: as of 2025-06-30 before" in earlier.stdout
+    assert "build 5 marts: as of 2025-06-30 before" in earlier.stdout
 
 
 def test_sources_are_not_checked_where_nothing_is_to_do(marts: Marts, data: Path) -> None:
     assert "fct_transactions" in marts("run", "--fixtures", data).stdout
-    done = marts("run", "--fixtures", data, "--check-sources")
+    done = marts("run", "--fixtures", data)
     assert done.returncode == 0
     assert "fct_transactions" not in done.stdout
     assert "nothing to do" in done.stdout
@@ -79,18 +88,37 @@ def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
         assert account.call("load", *place, "--fixtures", data, "--overwrite", cwd=tmp_path)
         first = account.call(*words, cwd=tmp_path)
         assert first.returncode == 0, first.stderr
-        assert "published 8 marts" in first.stdout
+        assert "published 5 marts" in first.stdout
         again = account.call(*words, cwd=tmp_path)
-        assert "keep  8 marts: unchanged" in again.stdout
+        assert "keep  5 marts: unchanged" in again.stdout
         assert again.returncode == 0, again.stderr
     assert "source dim_customer changed" in first.stdout
+
+
+EARLIER = """
+    CREATE TABLE gold.int_customers AS SELECT 1 AS customer_number;
+    CREATE TABLE gold.int_published_marts AS
+        SELECT name AS mart, as_of, run_id, published_at, NULL::TEXT AS origin
+        FROM gold.marts_state;
+    INSERT INTO gold.int_published_marts
+        SELECT 'int_customers', as_of, run_id, published_at, NULL FROM gold.marts_state LIMIT 1;
+    DROP TABLE gold.marts_state
+"""
+"""Makes a database that of an earlier version, which published intermediate marts as well."""
 
 
 def test_a_database_of_an_earlier_version_is_built_anew(finished_run: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_run / "target", tmp_path / "target")
     with duckdb.connect(str(tmp_path / "target/marts.duckdb")) as database:
-        database.execute("ALTER TABLE gold.int_published_marts DROP COLUMN origin")
-    words = ("run", "-s", "int_customers", "--fixtures", BUNDLED)
-    first = marts_process(*words, cwd=tmp_path)
-    assert "int_customers: not known what it was made from" in first.stdout
-    assert "keep  int_customers: unchanged" in marts_process(*words, cwd=tmp_path).stdout
+        database.execute(EARLIER)
+    words = ("run", "--fixtures", BUNDLED)
+    segments = marts_process(*words, "-s", "customer_segments", cwd=tmp_path)
+    assert "build customer_segments: not known what it was made from" in segments.stdout
+    assert "keep  customer_segments: unchanged" in marts_process(*words, cwd=tmp_path).stdout
+    assert "keep  5 marts: unchanged" in marts_process(*words, cwd=tmp_path).stdout
+    with duckdb.connect(str(tmp_path / "target/marts.duckdb")) as database:
+        tables = {
+            name
+            for (name,) in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
+    assert tables == {*PUBLIC, "marts_state"}

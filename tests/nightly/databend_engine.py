@@ -81,7 +81,8 @@ class DatabendEngine:
             self._load(name, table)
         statements: dict[str, str] = {}
         for step in builds(GRAPH, as_of, frozenset(tables)):
-            name, kind = step.mart.name, step.mart.materialized
+            name = step.mart.name
+            kind = "VIEW" if step.mart.materialized == "view" else "TABLE"
             sql = compile_query(
                 step.query, sources=tables, source_namespace=SOURCES, namespace=MARTS
             )
