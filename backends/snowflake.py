@@ -224,9 +224,11 @@ class SnowflakeBackend:
                 self.execute(ddl.drop(kind, self.place(name)), about=name, step="sweep")
         self._forget(left, step="sweep")
 
-    def _forget(self, names: Collection[str], *, step: str) -> None:
+    def _forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
+        """Forget what is recorded of relations, by whichever package but that one."""
+        but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
         if names:
-            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, unless="source")
+            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, but=but)
             self.execute(sql, step=step)
 
     def _record(self, rows: Sequence[State], *, step: str) -> None:
@@ -314,10 +316,11 @@ class SnowflakeBackend:
             State(publication.package, name, "source", *made_by, None, text)
             for name, text in publication.checked.items()
         ]
-        names = [*published, *publication.drops]
-        # Another package's, too: who takes a table over, takes its record.
-        self._forget(names, step="publish")
         self._record([*marts, *sources], step="publish")
+        self._forget(publication.drops, step="publish")
+        # Who takes a table over, takes its record: last, so that a table always has one.
+        self._forget(list(published), step="publish", but_of=publication.package)
+        names = [*published, *publication.drops]
         if names and EARLIER_STATE_TABLE.upper() in kinds:
             earlier = self.place(EARLIER_STATE_TABLE)
             self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
