@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from backends.protocol import (
     Statement,
     recorded,
 )
+from backends.snowflake_candidates import candidate_name, is_left_over
 from backends.snowflake_catalog import PUBLISHED_VERSION, VERSION, described, read_in_zones
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_sql import Namespace, compile_bare, compile_query
@@ -43,11 +43,8 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
 NOBODY = ""
 """The package of candidates."""
-LEFT_OVER_AFTER = datetime.timedelta(hours=24)
-"""A candidate this old belongs to no run that is still going on."""
 
 
 @dataclass(frozen=True)
@@ -216,18 +213,18 @@ class SnowflakeBackend:
         left = [
             row.name
             for row in recorded(self, [STATE_TABLE])
-            if row.kind == "candidate"
-            and (found := CANDIDATE.fullmatch(row.name))
-            and now - _moment(found[1].upper()) > LEFT_OVER_AFTER
+            if row.kind == "candidate" and is_left_over(row.name, now)
         ]
         for name in left:
             if kind := kinds.get(name.upper()):
                 self.execute(ddl.drop(kind, self.place(name)), about=name, step="sweep")
         self._forget(left, step="sweep")
 
-    def _forget(self, names: Collection[str], *, step: str) -> None:
+    def _forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
+        """Forget what is recorded of relations, by whichever package but that one."""
+        but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
         if names:
-            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, unless="source")
+            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, but=but)
             self.execute(sql, step=step)
 
     def _record(self, rows: Sequence[State], *, step: str) -> None:
@@ -315,10 +312,11 @@ class SnowflakeBackend:
             State(publication.package, name, "source", *made_by, None, text)
             for name, text in publication.checked.items()
         ]
-        names = [*published, *publication.drops]
-        # Another package's, too: who takes a table over, takes its record.
-        self._forget(names, step="publish")
         self._record([*marts, *sources], step="publish")
+        self._forget(publication.drops, step="publish")
+        # Who takes a table over, takes its record: last, so that a table always has one.
+        self._forget(list(published), step="publish", but_of=publication.package)
+        names = [*published, *publication.drops]
         if names and EARLIER_STATE_TABLE.upper() in kinds:
             earlier = self.place(EARLIER_STATE_TABLE)
             self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
@@ -408,7 +406,7 @@ class SnowflakeBackend:
 
     def candidate_name(self, name: str) -> str:
         """Return the name of a mart's candidate in this run."""
-        return f"{name}__CANDIDATE_{self._run_id.replace('-', '_')}".upper()
+        return candidate_name(name, self._run_id)
 
     def execute(self, sql: str, *, about: str = "", step: str) -> SnowflakeCursor:
         """Run one statement, tagged with what it is for."""
@@ -493,7 +491,3 @@ def _create_view(place: str, query: str, candidate: Candidate) -> str:
         comment=candidate.comment,
         column_comments=candidate.column_comments,
     )
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S")  # noqa: DTZ007  (all are UTC)

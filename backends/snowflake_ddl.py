@@ -136,10 +136,12 @@ def _value(value: object) -> str:
             return literal(str(value))
 
 
-def delete_state(place: str, column: str, names: Iterable[str], *, unless: str = "") -> str:
-    """Forget what is recorded under these names, of whichever package, but of one kind."""
+def delete_state(
+    place: str, column: str, names: Iterable[str], *, but: Mapping[str, str] | None = None
+) -> str:
+    """Forget what is recorded under these names, but not where another column says so."""
     listed = ", ".join(map(literal, names))
-    kept = f' AND "KIND" <> {literal(unless)}' if unless else ""
+    kept = "".join(f" AND {identifier(n)} <> {literal(v)}" for n, v in (but or {}).items())
     return f"DELETE FROM {place} WHERE {identifier(column)} IN ({listed}){kept}"
 
 

@@ -135,8 +135,15 @@ NULL AS "ORIGIN") AS "S"
 VALUES ("S"."PACKAGE", "S"."NAME", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."ORIGIN")""",
     ),
     "forget": (
-        ddl.delete_state(T, "name", ["m1", "m2"], unless="source"),
-        f"DELETE FROM {T} WHERE \"NAME\" IN ('m1', 'm2') AND \"KIND\" <> 'source'",
+        ddl.delete_state(T, "name", ["m1", "m2"]),
+        f"DELETE FROM {T} WHERE \"NAME\" IN ('m1', 'm2')",
+    ),
+    "forget others": (
+        ddl.delete_state(T, "name", ["m1"], but={"kind": "source", "package": "it's"}),
+        (
+            f"DELETE FROM {T} WHERE \"NAME\" IN ('m1')"
+            " AND \"KIND\" <> 'source' AND \"PACKAGE\" <> 'it\\'s'"
+        ),
     ),
     "copy into": (
         ddl.copy_into(T, '@"DB1"."RAW"."STAGE"/t'),

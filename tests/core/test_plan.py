@@ -279,6 +279,50 @@ def test_checking_what_is_published_with_an_older_schema_is_refused_with_what_di
         plan_checks(SHOP, [MODELS], given, FixedAsOf(AS_OF))
 
 
+PAID_IS_TEMPORARY = replace(
+    SHOP,
+    project=replace(
+        SHOP.project,
+        marts=SHOP.project.marts
+        | {PAID: replace(SHOP.project.marts[PAID], materialized="temporary")},
+    ),
+)
+
+
+def test_checking_what_is_published_builds_no_temporary_mart_that_it_was_made_from() -> None:
+    given = facts(published={TOTALS: ...}, orders=None)
+    plan = plan_checks(PAID_IS_TEMPORARY, [TOTALS], given, FixedAsOf(AS_OF))
+    assert words(plan) == [
+        f"check {TOTALS}",
+        f"check {TOTALS}.customer_id_in_customers",
+        f"check {TOTALS}.every_active_customer",
+    ]
+
+
+SALES = ["", ".month_and_model_unique", ".no_more_than_was_paid", ".some_revenue"]
+
+
+@pytest.mark.parametrize(
+    ("selected", "checks"),
+    [(PAID, []), (MODELS, [f"{MODELS}{check}" for check in SALES])],
+    ids=["selected", "read by a check"],
+)
+def test_a_temporary_mart_is_built_to_be_checked(selected: str, checks: list[str]) -> None:
+    given = facts(published={MODELS: ...})
+    plan = plan_checks(PAID_IS_TEMPORARY, [selected], given, FixedAsOf(AS_OF))
+    expected = [f"build {PAID}", *(f"check {name}" for name in [PAID, *checks])]
+    assert words(plan)[:2] == expected[:2]
+    assert sorted(words(plan)) == sorted(expected)
+
+
+def test_a_temporary_mart_over_one_that_is_not_published_is_not_checked() -> None:
+    marts = SHOP.project.marts
+    overview = replace(marts[OVERVIEW], materialized="temporary")
+    graph = replace(SHOP, project=replace(SHOP.project, marts=marts | {OVERVIEW: overview}))
+    with pytest.raises(UsageError, match=f"{OVERVIEW} reads {TOTALS}, which is .* not published"):
+        plan_checks(graph, [OVERVIEW], facts(), FixedAsOf(AS_OF))
+
+
 # Sources
 
 

@@ -149,6 +149,17 @@ def test_test_checks_what_is_published(finished_run: Path, marts: Marts) -> None
     assert "done  no check failed; 225 of 226 checks passed, 1 acknowledged" in done.stderr
 
 
+def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: Marts) -> None:
+    database = finished_run / "target/marts.duckdb"
+    before = database.read_bytes()
+    done = marts("test", "-s", "int_customers", "--database", database)
+    assert done.returncode == DONE, done.stderr
+    assert done.stdout.startswith("as of 2025-06-30 · ")
+    assert "ok    int_customers                           2,000 rows   15 checks" in done.stdout
+    assert "done  no check failed; 18 of 18 checks passed" in done.stdout
+    assert database.read_bytes() == before
+
+
 def test_test_fails_where_what_is_published_is_spoiled(
     finished_run: Path, marts: Marts, tmp_path: Path
 ) -> None:
@@ -303,6 +314,24 @@ def test_show_prints_json(finished_run: Path, oldest: list[tuple[Any, ...]]) -> 
     names = ("customer_id", "age", "city")
     rows = one_document(done.stdout)
     assert rows == [dict(zip(names, row, strict=True)) for row in oldest]
+
+
+@pytest.mark.parametrize("there", ["finished", "read-only", "missing"])
+def test_show_builds_a_temporary_mart_for_a_while(
+    there: str, finished_run: Path, marts: Marts, tmp_path: Path
+) -> None:
+    database = tmp_path / "marts.duckdb"
+    if there != "missing":
+        shutil.copy(finished_run / "target/marts.duckdb", database)
+    if there == "read-only":
+        database.chmod(0o400)
+    before = database.read_bytes() if database.exists() else None
+    words = ("show", "int_customers", "--order-by", "customer_id", "--limit", "2")
+    done = marts(*words, "--columns", "customer_id", "--format", "csv", "--database", database)
+    assert done.returncode == DONE, done.stderr
+    assert done.stdout == "customer_id\nC000001\nC000002\n"
+    assert (database.read_bytes() if database.exists() else None) == before
+    assert list(tmp_path.iterdir()) == ([database] if before else [])
 
 
 def test_show_takes_its_options_from_the_environment(

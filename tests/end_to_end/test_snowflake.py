@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import sqlglot.expressions as sge
 
-from account import Account, Result
+from account import Account, Result, call_marts
 from backends.snowflake_connection import SESSION_PARAMETERS
 from compare import assert_same_table
 from conftest import Marts
@@ -148,7 +148,7 @@ def test_the_schema_holds_the_marts_and_their_state_alone(
     account: Account, first: Finished, again: Finished
 ) -> None:
     assert first.tables.keys() == again.tables.keys()
-    assert account.tables("GOLD") == sorted([STATE, *map(str.upper, MARTS)])
+    assert_nothing_is_left(account)
 
 
 def test_tables_and_columns_carry_the_comments_of_the_docstrings(
@@ -215,6 +215,49 @@ def test_show_prints_rows_of_a_published_mart(
         }
         for row in rows.slice(0, 3).to_pylist()
     ]
+
+
+ORDER_OF_TEMPORARIES = {
+    "int_customer_numbers": "customer_key",
+    "int_customers": "customer_id",
+    "int_approved_transactions": "customer_number,transaction_date,transaction_amount",
+    "int_customer_transaction_summary": "customer_id",
+}
+
+
+@pytest.mark.parametrize("mart", ORDER_OF_TEMPORARIES)
+def test_show_builds_a_temporary_mart_as_duckdb_does_and_leaves_nothing(
+    mart: str, account: Account, first: Finished, finished_run: Path, tmp_path: Path
+) -> None:
+    assert first.state
+    place = account.run_words(schema="GOLD", sources="RAW")
+    order = ORDER_OF_TEMPORARIES[mart]
+    words = ("show", mart, "--order-by", order, "--limit", "100", "--format", "json")
+    shown = account.call(*words, *place, *AS_OF, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    on_duckdb = call_marts(*words, cwd=finished_run)
+    assert json.loads(shown.stdout) == json.loads(on_duckdb.stdout)
+    assert len(json.loads(shown.stdout)) == 100
+    assert_nothing_is_left(account)
+
+
+def test_test_builds_a_temporary_mart_for_its_checks(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    assert first.state
+    place = account.run_words(schema="GOLD", sources="RAW")
+    done = account.call("test", "-s", "int_customers", *place, *AS_OF, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ok    int_customers                           2,000 rows   15 checks" in done.stdout
+    assert "no check failed; 18 of 18 checks passed" in done.stdout
+    assert_nothing_is_left(account)
+
+
+def assert_nothing_is_left(account: Account) -> None:
+    """Assert that the schema holds the marts and what is recorded of them alone."""
+    assert account.tables("GOLD") == sorted([STATE, *map(str.upper, MARTS)])
+    kinds = account.rows(f"SELECT DISTINCT KIND FROM {account.place('GOLD', STATE)}")
+    assert kinds == [("table",)]
 
 
 def test_test_checks_what_is_published(account: Account, first: Finished, tmp_path: Path) -> None:
