@@ -1,5 +1,8 @@
 """Columns and checks that several marts share, declared once."""
 
+from functools import reduce
+from operator import or_
+
 from marts import AsOf, Table, date, float64, int64, money, relationship, string, table_check
 
 CUSTOMER_ID = string("customer_id")
@@ -71,6 +74,15 @@ def _not_exactly_once(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
 
 EXACTLY_THE_CUSTOMERS = table_check("exactly_the_customers", offending=_not_exactly_once)
 """The rows of a customer-grain mart are the customers that exist at as_of, no more, no fewer."""
+
+
+def _after_as_of(this: Table, as_of: AsOf) -> Table:
+    days = [this[name] for name, kind in this.schema().items() if kind.is_date()]
+    return this.filter(reduce(or_, [day > as_of.date for day in days]))
+
+
+NO_DATE_AFTER_AS_OF = table_check("no_date_after_as_of", offending=_after_as_of)
+"""A run for a past date gives the answer of that day."""
 
 CUSTOMER_KEY_IS_CURRENT = relationship(
     "customer_key", to="dim_customer.customer_key", to_where=lambda d: d.is_current

@@ -23,6 +23,7 @@ from marts.core.plan import (
     Plan,
     Publish,
     Queries,
+    across,
     plan_run,
     reads_of,
 )
@@ -190,6 +191,7 @@ def plan_changes(
         facts,
         present.as_of,
         source_checks=source_checks(building) if source_checks and building else False,
+        outdated=_outdated_beside(present, building),
         queries=present.queries,
     )
     runs = {name: found.run_id for name, found in facts.recorded.items()}
@@ -268,6 +270,18 @@ def _refuse_outdated(
         )
 
 
+def _outdated_beside(present: Present, building: Collection[str]) -> set[str]:
+    """Return what other marts' checks of those that are built read, and is not up to date."""
+    graph, facts = present.graph, present.facts
+    beside = {
+        name
+        for owner, check in across(graph, building)
+        for name in {owner.name, *tables_read(check)} - {*building}
+        if name in facts.published
+    }
+    return set(_outdated(present, beside, building))
+
+
 def _implied(graph: Graph) -> set[str]:
     return {name for name, mart in graph.project.marts.items() if mart.is_temporary}
 
@@ -275,7 +289,7 @@ def _implied(graph: Graph) -> set[str]:
 def _outdated(present: Present, names: Iterable[str], building: Collection[str]) -> dict[str, str]:
     """Return why published marts, or those that they are made from, are not up to date."""
     graph, facts = present.graph, present.facts
-    upstream = set(names).union(*map(graph.upstream, names))
+    upstream = {*names}.union(*map(graph.upstream, names))
     rebuilt, found = {*building}, dict[str, str]()
     for name in graph.order:
         if name in building or name not in upstream or graph.project.marts[name].is_temporary:

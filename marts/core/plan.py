@@ -76,7 +76,7 @@ Step = Build | CheckRows | CheckAcross | Publish
 
 @dataclass(frozen=True)
 class SkippedCheck:
-    """A check that is not made, because it reads marts that are neither built nor published."""
+    """A check that is not made, because it reads marts that are not there, or not up to date."""
 
     table: str
     check: str
@@ -161,13 +161,15 @@ def plan_run(
     as_of: FixedAsOf,
     *,
     source_checks: bool | SourceChecks = False,
+    outdated: Collection[str] = (),
     queries: Queries | None = None,
 ) -> Plan:
     """Plan to build, check and publish marts, given in build order.
 
     Before that, the sources are checked: all that is declared, or what was derived. The temporary
-    marts that they and their checks read are built with them. Raises SourceError where a source
-    does not fit its contract, UsageError where an upstream mart is neither selected nor published.
+    marts that they and their checks read are built with them. Checks that read `outdated` marts are
+    skipped. Raises SourceError where a source does not fit its contract, UsageError where an
+    upstream mart is neither selected nor published.
     """
     project = graph.project
     names = built_with(graph, selected)
@@ -178,7 +180,7 @@ def plan_run(
         graph, names, facts, needed=needed, source_checks=source_checks, queries=queries
     )
     _refuse_unpublished_inputs(graph, building, facts, as_of)
-    checker.present -= {mart.name for mart in building}
+    checker.present -= {mart.name for mart in building}.union(outdated)
     comments: dict[str, dict[str, str]] = {}
     for mart in building:
         steps.append(
@@ -219,17 +221,19 @@ def built_to_check(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
 
 
 def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
-    """Return the marts that a run reads as they are published: each, and what reads it."""
+    """Return the marts that a run reads as they are published: each, and what reads it.
+
+    What the checks of marts that it does not build read is not among them.
+    """
     marts, building = graph.project.marts, built_with(graph, selected)
     found: dict[str, str] = {}
     for name in building:
-        for each in marts[name].inputs:
+        read = [(each, name) for each in marts[name].inputs]
+        for check in checks_of(marts[name]):
+            read += [(each, f"the check {name}.{check.name}") for each in tables_read(check)]
+        for each, reader in read:
             if each in marts and each not in building:
-                found.setdefault(each, name)
-    for owner, check in across(graph, set(selected)):
-        for each in {owner.name, *tables_read(check)}:
-            if each in marts and each not in building:
-                found.setdefault(each, f"the check {owner.name}.{check.name}")
+                found.setdefault(each, reader)
     return {name: found[name] for name in graph.order if name in found}
 
 

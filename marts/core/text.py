@@ -148,7 +148,10 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
-        yield "skip", f"{skipped.table}.{skipped.check}: not published: {missing}"
+        yield (
+            "skip",
+            f"{skipped.table}.{skipped.check}: not published, or not up to date: {missing}",
+        )
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
     yield _end(report)

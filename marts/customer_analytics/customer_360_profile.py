@@ -1,5 +1,8 @@
 """The denormalised view of a customer that applications read."""
 
+from functools import reduce
+from operator import and_
+
 import ibis
 from ibis.expr.types import NumericColumn, StringColumn
 
@@ -35,6 +38,7 @@ from marts.vocabulary import (
     MIN_TRANSACTION_VALUE,
     MOM_TREND_CATEGORIES,
     NECESSITIES_SPEND_PCT,
+    NO_DATE_AFTER_AS_OF,
     SEGMENT_ASSIGNED_DATE,
     SPEND_CHANGE_PCT,
     SPEND_LAST_90_DAYS,
@@ -45,6 +49,24 @@ from marts.vocabulary import (
     TRANSACTION_VALUE_STDDEV,
     TRAVEL_SPEND_PCT,
 )
+
+
+def _other_figures(
+    this: Table,
+    metric_customer_ltv: Table,
+    metric_avg_transaction_value: Table,
+    customer_segments: Table,
+) -> Table:
+    """Return the customers of whom another mart says something else."""
+    found = this
+    for other in (metric_customer_ltv, metric_avg_transaction_value, customer_segments):
+        same = [name for name in this.columns if name in other.columns and name != "customer_id"]
+        its = other.select("customer_id", **{f"its_{name}": other[name] for name in same})
+        both = this.inner_join(its, "customer_id")
+        alike = reduce(and_, [both[name].identical_to(both[f"its_{name}"]) for name in same])
+        agreeing = both.filter(alike).select("customer_id")
+        found = found.semi_join(agreeing, "customer_id")
+    return this.anti_join(found, "customer_id")
 
 
 @mart(
@@ -138,6 +160,7 @@ from marts.vocabulary import (
     ],
     checks=[
         EXACTLY_THE_CUSTOMERS,
+        NO_DATE_AFTER_AS_OF,
         row_check(
             "required_fields_are_filled",
             offending=lambda t: (
@@ -150,6 +173,7 @@ from marts.vocabulary import (
                 | t.avg_transaction_value.isnull()
             ),
         ),
+        table_check("figures_are_those_of_their_marts", offending=_other_figures),
         row_check(
             "latest_month_only_with_active_months",
             offending=lambda t: t.latest_month.notnull() != (t.active_months > 0),

@@ -14,6 +14,7 @@ from marts.vocabulary import (
     LAST_TRANSACTION_DATE,
     LIFETIME_VALUE,
     NECESSITIES_SPEND_PCT,
+    NO_DATE_AFTER_AS_OF,
     SEGMENT_ASSIGNED_DATE,
     SPEND_CHANGE_PCT,
     SPEND_LAST_90_DAYS,
@@ -47,6 +48,7 @@ from marts.vocabulary import (
     ],
     checks=[
         EXACTLY_THE_CUSTOMERS,
+        NO_DATE_AFTER_AS_OF,
         row_check(
             "tenure_only_with_transactions",
             offending=lambda t: t.tenure_months.notnull() != (t.total_transactions > 0),

@@ -14,6 +14,7 @@ from marts.vocabulary import (
     MEDIAN_TRANSACTION_VALUE,
     METRIC_CALCULATED_DATE,
     MIN_TRANSACTION_VALUE,
+    NO_DATE_AFTER_AS_OF,
     SPENDING_CONSISTENCY,
     TRANSACTION_VALUE_STDDEV,
 )
@@ -37,6 +38,7 @@ from marts.vocabulary import (
     ],
     checks=[
         EXACTLY_THE_CUSTOMERS,
+        NO_DATE_AFTER_AS_OF,
         CUSTOMER_KEY_IS_CURRENT,
         row_check(
             "median_within_extremes",

@@ -13,6 +13,7 @@ from marts.vocabulary import (
     LAST_TRANSACTION_DATE,
     LIFETIME_VALUE,
     METRIC_CALCULATED_DATE,
+    NO_DATE_AFTER_AS_OF,
     TOTAL_TRANSACTIONS,
 )
 
@@ -34,6 +35,7 @@ from marts.vocabulary import (
     ],
     checks=[
         EXACTLY_THE_CUSTOMERS,
+        NO_DATE_AFTER_AS_OF,
         CUSTOMER_KEY_IS_CURRENT,
         row_check(
             "dates_only_with_transactions",

@@ -15,7 +15,12 @@ from marts import (
     string,
     table_check,
 )
-from marts.vocabulary import CUSTOMER_ID, METRIC_CALCULATED_DATE, MOM_TREND_CATEGORIES
+from marts.vocabulary import (
+    CUSTOMER_ID,
+    METRIC_CALCULATED_DATE,
+    MOM_TREND_CATEGORIES,
+    NO_DATE_AFTER_AS_OF,
+)
 
 
 def _gaps(this: Table) -> Table:
@@ -48,6 +53,7 @@ def _gaps(this: Table) -> Table:
         METRIC_CALCULATED_DATE,
     ],
     checks=[
+        NO_DATE_AFTER_AS_OF,
         row_check(
             "first_month_has_no_prior",
             offending=lambda t: (
