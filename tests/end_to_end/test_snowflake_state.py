@@ -192,6 +192,27 @@ def test_what_is_no_mart_any_more_goes_last_and_on_request(
     assert emulated.tables(own_schema) == [STATE, "SHOP_COUNT", "SHOP_LIST"]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE {} ADD COLUMN EXTRA VARCHAR",
+        "INSERT INTO {} SELECT 7",
+        "CREATE OR REPLACE TABLE {} AS SELECT CAST(7 AS BIGINT) AS N",
+        "DROP TABLE {}",
+    ],
+)
+def test_a_table_that_somebody_altered_is_built_anew(
+    statement: str, account: Account, own_schema: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "shop")
+    assert run(account, own_schema, "shop", folder=tmp_path).returncode == DONE
+    account.rows(statement.format(account.place(own_schema, "SHOP_COUNT")))
+    done = run(account, own_schema, "shop", "-s", "shop_count", folder=tmp_path)
+    reason = "not published" if "DROP TABLE" in statement else "altered since it was published"
+    assert f"build shop_count: {reason}" in done.stdout
+    assert account.contents(own_schema)["SHOP_COUNT"] == [(CUSTOMERS_THERE,)]
+
+
 # What a run makes for itself goes with it.
 
 
