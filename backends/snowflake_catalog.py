@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,10 +42,14 @@ def _described(
 ) -> Described:
     """Return what the catalog says of a relation; a view that is a source has no version.
 
-    What a view shows changes while the catalog says nothing of it.
+    What a view shows changes while the catalog says nothing of it. That of a mart changes with its
+    columns, too.
     """
-    is_dated = version or (table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"])
     text = " ".join(str(table.get(column)) for column in version or VERSION)
+    if version:
+        columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
+        return Described(schema, table.get("ROW_COUNT"), f"{text} {columns}")
+    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
     return Described(schema, table.get("ROW_COUNT"), text if is_dated else None)
 
 

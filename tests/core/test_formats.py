@@ -46,12 +46,24 @@ def test_any_decimal_is_read_back_as_it_was(value: Decimal) -> None:
     assert Decimal(cell(value)) == value
 
 
+def finite(value: Any) -> Any:
+    """Return a document whose floats too large for JSON are floats again."""
+    match value:
+        case dict():
+            return {key: finite(each) for key, each in value.items()}
+        case list():
+            return [finite(each) for each in value]
+        case "Infinity" | "-Infinity":
+            return float(value)
+        case _:
+            return value
+
+
 @given(PLAIN)
 def test_a_document_without_decimals_is_what_the_standard_library_reads(document: Any) -> None:
     for text in (json_text(document), json_text(document, indent=0)):
         # A float too large for JSON is text.
-        found = json.loads(text.replace('"Infinity"', "1e999").replace('"-Infinity"', "-1e999"))
-        assert found == document
+        assert finite(json.loads(text)) == document
         assert json.loads(ascii_json(text)) == json.loads(text)
         assert ascii_json(text).isascii()
     assert "\n" not in json_text(document, indent=0)

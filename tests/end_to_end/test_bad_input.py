@@ -413,7 +413,7 @@ def test_a_folder_with_names_like_ours_is_no_obstacle(
     for each in (folder, *folder.parents):
         if each.is_relative_to(tmp_path / package.partition(".")[0]):
             (each / "__init__.py").touch()
-    (folder / "__init__.py").write_text(TOY, "utf-8")
+    (folder / "toy_customers.py").write_text(TOY, "utf-8")
     for name in OURS:
         file = tmp_path / name if name.endswith(".py") else tmp_path / name / "__init__.py"
         file.parent.mkdir(exist_ok=True)
@@ -425,7 +425,8 @@ def test_a_folder_with_names_like_ours_is_no_obstacle(
 
 def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
     (tmp_path / "faker").mkdir()
-    (tmp_path / "faker/__init__.py").write_text(TOY, "utf-8")
+    (tmp_path / "faker/__init__.py").touch()
+    (tmp_path / "faker/toy_customers.py").write_text(TOY, "utf-8")
     done = marts("ls", "--package", "faker")
     assert "toy_customers" in done.stdout, done.stderr
 

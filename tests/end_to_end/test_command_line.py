@@ -82,7 +82,7 @@ def test_a_run_in_a_pipe_prints_its_date_and_one_plain_line_for_each_mart(
     assert built[:3] == SOURCES
     assert sorted(built[3:]) == sorted(MARTS)
     assert "2,000 rows" in next(line for line in lines if "customer_360_profile" in line)
-    assert last.startswith("done  published 5 marts; 264 of 265 checks passed, 1 acknowledged")
+    assert last.startswith("done  published 5 marts; 270 of 271 checks passed, 1 acknowledged")
 
 
 def test_a_run_on_a_terminal_shows_each_mart_in_colour(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_test_checks_what_is_published(finished_run: Path, marts: Marts) -> None
     results = one_document(done.stdout)
     assert (results["status"], results["as_of"]) == ("checked", "2025-06-30")
     assert sorted(table["name"] for table in results["tables"]) == sorted(PUBLIC)
-    assert "done  no check failed; 225 of 226 checks passed, 1 acknowledged" in done.stderr
+    assert "done  no check failed; 203 of 204 checks passed, 1 acknowledged" in done.stderr
 
 
 def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: Marts) -> None:
@@ -155,8 +155,8 @@ def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: M
     done = marts("test", "-s", "int_customers", "--database", database)
     assert done.returncode == DONE, done.stderr
     assert done.stdout.startswith("as of 2025-06-30 · ")
-    assert "ok    int_customers                           2,000 rows   15 checks" in done.stdout
-    assert "done  no check failed; 18 of 18 checks passed" in done.stdout
+    assert "ok    int_customers                           2,000 rows   16 checks" in done.stdout
+    assert "done  no check failed; 20 of 20 checks passed" in done.stdout
     assert database.read_bytes() == before
 
 

@@ -55,7 +55,8 @@ def club(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a package and data of somebody else, published."""
     folder = tmp_path_factory.mktemp("club")
     (folder / "club").mkdir()
-    (folder / "club/__init__.py").write_text(PACKAGE, "utf-8")
+    (folder / "club/__init__.py").touch()
+    (folder / "club/members.py").write_text(PACKAGE, "utf-8")
     (folder / "data").mkdir()
     columns = {
         "name": NAMES,

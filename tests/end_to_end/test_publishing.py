@@ -46,7 +46,9 @@ def contents(database: Path) -> Contents:
             for (name,) in tables
             if name != STATE
         }
-        state = connection.execute(f"SELECT name, as_of FROM {STATE} ORDER BY name").fetchall()
+        state = connection.execute(
+            f"SELECT name, as_of FROM {STATE} WHERE kind <> 'source' ORDER BY name"
+        ).fetchall()
     return rows | dict(views) | {STATE: state}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -75,11 +76,22 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
     load(account, "STATE_SHOP", tmp_path_factory.mktemp("shop"))
 
 
-def write(folder: Path, name: str, *, more: str = "", least: int = 0) -> None:
-    """Write a package, of which processes read what is written last."""
-    (folder / name).mkdir(exist_ok=True)
-    text = (PACKAGE + more).format(name=name, least=least)
-    (folder / name / "__init__.py").write_text(text, "utf-8")
+def write(
+    folder: Path, name: str, *, more: str = "", least: int = 0, listing: str = "{name}_list"
+) -> None:
+    """Write a package, of which processes read what is written last; a mart to a file."""
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    text = (PACKAGE + more).replace("{name}_list", listing).format(name=name, least=least)
+    head, *marts = text.split("\n\n\n@mart")
+    for mart in marts:
+        module = re.search(r"^def (\w+)", mart, re.MULTILINE)
+        assert module
+        imports = head.partition("\n\ncustomers")[0]
+        start = head if module[1] == f"int_of_{name}" else imports
+        text = f"{start}\n@mart{mart}"
+        (folder / name / f"{module[1]}.py").write_text(text, "utf-8")
 
 
 def words(account: Account, schema: str, package: str, sources: str = "STATE_SHOP") -> list[str]:
@@ -95,7 +107,8 @@ def run(account: Account, schema: str, package: str, *more: str, folder: Path) -
 def recorded(account: Account, schema: str) -> list[tuple[str, str, str]]:
     """Return package, name and kind of what is recorded."""
     rows = account.rows(
-        f"SELECT PACKAGE, NAME, KIND FROM {account.place(schema, STATE)} ORDER BY PACKAGE, NAME"
+        f"SELECT PACKAGE, NAME, KIND FROM {account.place(schema, STATE)}"
+        " WHERE KIND <> 'source' ORDER BY PACKAGE, NAME"
     )
     return [(str(package), str(name), str(kind)) for package, name, kind in rows]
 
@@ -135,8 +148,7 @@ def test_two_packages_share_a_schema_and_keep_off_each_others_tables(
     assert recorded(account, own_schema) == [*tables_of("one"), *tables_of("two")]
     assert "nothing to do" in run(account, own_schema, "one", folder=tmp_path).stdout
     before = account.contents(own_schema)
-    text = (tmp_path / "two/__init__.py").read_text("utf-8").replace("two_list", "one_list")
-    (tmp_path / "two/__init__.py").write_text(text, "utf-8")
+    write(tmp_path, "two", listing="one_list")
     refused = run(account, own_schema, "two", folder=tmp_path)
     assert refused.returncode == ASKED_WRONGLY
     assert "one_list was made by the package one" in refused.stderr
@@ -233,7 +245,7 @@ def test_temporary_marts_and_candidates_are_gone_after_a_run(
     assert run(account, own_schema, "shop", folder=tmp_path).returncode == DONE
     assert_nothing_is_left(account, own_schema, "shop_count", "shop_list")
     results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
-    kinds = {table["name"]: table["kind"] for table in results["tables"]}
+    kinds = {t["name"]: t["kind"] for t in results["tables"] if t["kind"] != "source"}
     assert kinds == {"int_of_shop": "temporary", "shop_count": "table", "shop_list": "table"}
 
 
