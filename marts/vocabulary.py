@@ -1,7 +1,6 @@
 """Columns and checks that several marts share, declared once."""
 
-from functools import reduce
-from operator import or_
+import ibis
 
 from marts import AsOf, Table, date, float64, int64, money, relationship, string, table_check
 
@@ -78,7 +77,7 @@ EXACTLY_THE_CUSTOMERS = table_check("exactly_the_customers", offending=_not_exac
 
 def _after_as_of(this: Table, as_of: AsOf) -> Table:
     days = [this[name] for name, kind in this.schema().items() if kind.is_date()]
-    return this.filter(reduce(or_, [day > as_of.date for day in days]))
+    return this.filter(ibis.or_(*(day > as_of.date for day in days)))
 
 
 NO_DATE_AFTER_AS_OF = table_check("no_date_after_as_of", offending=_after_as_of)

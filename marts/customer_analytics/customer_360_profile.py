@@ -1,8 +1,5 @@
 """The denormalised view of a customer that applications read."""
 
-from functools import reduce
-from operator import and_
-
 import ibis
 from ibis.expr.types import NumericColumn, StringColumn
 
@@ -63,7 +60,7 @@ def _other_figures(
         same = [name for name in this.columns if name in other.columns and name != "customer_id"]
         its = other.select("customer_id", **{f"its_{name}": other[name] for name in same})
         both = this.inner_join(its, "customer_id")
-        alike = reduce(and_, [both[name].identical_to(both[f"its_{name}"]) for name in same])
+        alike = ibis.and_(*(both[name].identical_to(both[f"its_{name}"]) for name in same))
         agreeing = both.filter(alike).select("customer_id")
         found = found.semi_join(agreeing, "customer_id")
     return this.anti_join(found, "customer_id")
