@@ -377,10 +377,10 @@ def mutate(
     Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
     warning of `marts compile`, would notice those that are killed. Names marts as --select does.
     """
-    from marts import terminal
+    from marts import mutants, terminal
     from marts.core.equivalents import judge, strangers
     from marts.core.graph import select
-    from marts.core.text import judgement_document, judgement_line
+    from marts.core.judgement_text import judgement_document, judgement_line
     from marts.core.trial import try_mutants
 
     graph = session.graph_of(settings["package"])
@@ -395,12 +395,12 @@ def mutate(
     ):
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
         console.print(f"as of {as_of.day} · {corpus}")
-        with terminal.trying(console, stop=interrupted) as watch:
+        with mutants.trying(console, stop=interrupted) as watch:
             for name in selected:
                 report = try_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
                 judgements.append(judge(report, entries))
                 terminal.say(console, judgement_line(judgements[-1]))
-    terminal.print_judgements(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
+    mutants.print_judgements(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
     if as_json:
         terminal.print_json(judgement_document(judgements, unknown))
     return FAILED if unknown or any(each.has_failed for each in judgements) else DONE

@@ -24,6 +24,7 @@ REVIEWED = {
     *(sge.Literal, sge.Null, sge.Boolean, sge.Cast, sge.DataType, sge.DataTypeParam, sge.Var),
     # predicates
     *(sge.And, sge.Or, sge.Not, sge.EQ, sge.NEQ, sge.LT, sge.LTE, sge.GT, sge.GTE, sge.Is, sge.In),
+    sge.NullSafeEQ,  # IS NOT DISTINCT FROM: null is equal to null, and to nothing else
     # arithmetic
     *(sge.Add, sge.Sub, sge.Mul, sge.Div, sge.Neg, sge.Sqrt),
     # choice

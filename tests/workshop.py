@@ -191,10 +191,6 @@ class Workshop:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
-    def published_or_nothing(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return what is published, nothing where there is no database yet."""
-        return self.published() if self.database.exists() else {}
-
     def published(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return all rows of every published mart, as a reader sees them."""
         with duckdb.connect(str(self.database), read_only=True) as reader:

@@ -69,9 +69,11 @@ def with_acknowledged(
 def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
     """Raise DefinitionError for an acknowledgement of a check that is not there, or of an error."""
     tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
-    if not any(table.acknowledged for table in tables):
-        return
-    derived = derived_checks(graph, reliance)
+    known = {table.name: {check.name for check in checks_of(table)} for table in tables}
+    is_derived = any(
+        a.check not in known[table.name] for table in tables for a in table.acknowledged
+    )
+    derived = derived_checks(graph, reliance) if is_derived else {}
     for table in tables:
         checks = [*checks_of(table), *derived.get(table.name, ())]
         if found := [*acknowledgement_flaws(table.acknowledged), *_flaws(table, checks)]:

@@ -18,6 +18,7 @@ from marts.core.definition import column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.graph import Graph
 from marts.core.model import FixedAsOf, Mart
+from marts.core.origin import signature
 from marts.core.plan import (
     Build,
     Plan,
@@ -79,14 +80,15 @@ class Present:
         yield json.dumps([mart.materialized, mart.comment, comments])
         with naming(f"mart {mart.name}", mart.place):
             yield self.text(self.queries.of(mart))
+        # Which rows a check asks for is told by its expression: its SQL decides no number.
         if step := self.queries.rows(mart):
             with naming(f"a check of {mart.name}", mart.place):
-                yield self.text(step.query)
+                yield signature(step.query.op())
         for check in checks_of(mart):
             yield f"{check.name} {check.severity} {check.threshold}"
             if not is_fused(check):
                 with naming(f"check {check.name} of {mart.name}", mart.place):
-                    yield self.text(self.queries.across(mart, check).query)
+                    yield signature(self.queries.across(mart, check).query.op())
         for each in {*mart.inputs, *_read_by_checks(mart)}:
             if each in project.sources:
                 yield f"{each} {project.sources[each].columns}"

@@ -18,6 +18,11 @@ from marts.core.relation import Relation
 
 RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
 
+COMMAND_LINE = frozenset(
+    {"completion", "exit_codes", "mutants", "options", "session", "streams", "terminal"}
+)
+"""Our own package's modules that declare nothing, and take a while to load."""
+
 Declaration = TypeVar("Declaration", Source, Mart, Relation)
 
 
@@ -90,6 +95,7 @@ def _refuse_place(mart: Mart, modules: Iterable[ModuleType]) -> None:
 
 def _modules(package: str) -> Iterator[ModuleType]:
     framework = __name__.rpartition(".")[0] + "."
+    ours = {f"{framework.partition('.')[0]}.{name}" for name in COMMAND_LINE}
     if not all(part.isidentifier() for part in package.split(".")):
         raise UsageError(
             f"{package or 'an empty text'} is no package's name",
@@ -108,7 +114,7 @@ def _modules(package: str) -> Iterator[ModuleType]:
                 )
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-        if not f"{found.name}.".startswith(framework):
+        if not f"{found.name}.".startswith(framework) and found.name not in ours:
             yield _import(found.name, package)
 
 

@@ -55,15 +55,14 @@ def _other_figures(
     customer_segments: Table,
 ) -> Table:
     """Return the customers of whom another mart says something else."""
-    found = this
+    both, copies = this, dict[str, str]()
     for other in (metric_customer_ltv, metric_avg_transaction_value, customer_segments):
         same = [name for name in this.columns if name in other.columns and name != "customer_id"]
-        its = other.select("customer_id", **{f"its_{name}": other[name] for name in same})
-        both = this.inner_join(its, "customer_id")
-        alike = ibis.and_(*(both[name].identical_to(both[f"its_{name}"]) for name in same))
-        agreeing = both.filter(alike).select("customer_id")
-        found = found.semi_join(agreeing, "customer_id")
-    return this.anti_join(found, "customer_id")
+        its = {f"{name}_{len(copies)}": name for name in same}
+        both = both.inner_join(other.select("customer_id", **its), "customer_id")
+        copies |= its
+    alike = (both[name].identical_to(both[copy]) for copy, name in copies.items())
+    return both.filter(~ibis.and_(*alike))
 
 
 @mart(

@@ -13,6 +13,8 @@ from typing import Any
 
 import duckdb
 import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -384,6 +386,41 @@ def test_a_lost_record_stops_the_run(updates: Updates) -> None:
     assert updates.shop.published() == before
 
 
+def test_a_source_that_changes_or_goes_meanwhile_stops_the_run(shop: Workshop) -> None:
+    updates = Updates(replace(shop, graph=PAID_IS_TEMPORARY))
+    updates.update()
+    file, before = shop.data / "orders.parquet", shop.published()
+    for happen in (lambda: updates.shop.write(orders=ORDERS[:2]), file.unlink):
+        for at in (1, 2, 5):
+            updates.shop.write(orders=ORDERS)
+            report = updates.update(force=True, through=Watched(at, happen).over)
+            assert report.status == "error"
+            said = str(report.error).splitlines()
+            assert said[0] == "sources changed while the run read them; nothing was published"
+            assert said[1].startswith(f"  source orders: {file} ")
+            assert said[2] == "hint: run again"
+            assert updates.shop.published() == before
+
+
+def test_files_that_come_meanwhile_belong_to_the_next_run(shop: Workshop) -> None:
+    (shop.data / "orders.parquet").rename(shop.data / "first.parquet")
+    (shop.data / "orders").mkdir()
+    (shop.data / "first.parquet").rename(shop.data / "orders/1.parquet")
+    updates = Updates(shop)
+
+    def come() -> None:
+        rows = pq.read_table(shop.data / "orders/1.parquet").slice(0, 1).to_pylist()
+        late = [{**rows[0], "order_id": "late"}]
+        schema = pq.read_schema(shop.data / "orders/1.parquet")
+        pq.write_table(pa.Table.from_pylist(late, schema), shop.data / "orders/2.parquet")
+
+    assert updates.update(through=Watched(2, come).over).status == "published"
+    before = shop.published()[TOTALS]
+    assert updates.update().status == "published"
+    assert updates.reasons[PAID] == "source orders changed"
+    assert shop.published()[TOTALS] != before
+
+
 # Whatever happens to data, date and code: what is published is right about the data it was made
 # from. Runs of some marts, interrupted runs and hands in the database are part of it.
 
@@ -409,18 +446,19 @@ class World:
         assert workshop.run(as_of=self.as_of).status == "published"
         return workshop.published()
 
-    def run(self, selected: Collection[str], break_at: int) -> None:
-        """Bring some marts up to date, perhaps until it breaks off; see what readers see."""
+    def run(self, selected: Collection[str], at: int, meanwhile: Change) -> None:
+        """Bring some marts up to date while something happens; see what readers see."""
         marts = self.updates.shop.graph.project.marts
-        kept, fresh = self.updates.shop.published_or_nothing(), self.from_nothing()
-        breaking = BreakingOff(break_at)
+        kept, fresh = self.seen(), self.from_nothing()
+        watched = Watched(at, lambda: meanwhile(self))
         try:
-            report = self.updates.update(as_of=self.as_of, selected=selected, through=breaking.into)
+            report = self.updates.update(as_of=self.as_of, selected=selected, through=watched.over)
         except UsageError:
-            assert self.updates.shop.published_or_nothing() == kept
+            assert self.seen() == kept
             return
-        seen = self.updates.shop.published_or_nothing()
-        if report.status == "interrupted":
+        seen = self.seen()
+        if watched.has_happened:
+            assert report.status == ("interrupted" if meanwhile is interrupt else "error")
             assert seen == kept
             return
         assert report.status in ("published", "unchanged", "checked"), report
@@ -430,26 +468,47 @@ class World:
                 assert rows == fresh[name], (name, selected)
             else:
                 assert rows == kept[name], (name, selected)
-        assert {n for n in chosen if not marts[n].is_temporary} <= seen.keys()
+        expected = {name for name in chosen if not marts[name].is_temporary}
+        assert expected - self.open_views() <= seen.keys()
+
+    def seen(self) -> dict[str, list[Any]]:
+        """Return what readers see of all but views of sources, which show these as they are."""
+        shop = self.updates.shop
+        published = shop.published() if shop.database.exists() else {}
+        return {name: rows for name, rows in published.items() if name not in self.open_views()}
+
+    def open_views(self) -> set[str]:
+        """Return the views that were published over a source, by whichever code."""
+        if not self.updates.shop.database.exists():
+            return set()
+        views = "SELECT view_name FROM duckdb_views() WHERE sql LIKE '%read_parquet%'"
+        return {name for (name,) in self.updates.shop.query(views)}
 
 
 @dataclass
-class BreakingOff:
-    """A backend in which somebody presses Ctrl-C at the n-th thing that it does."""
+class Watched:
+    """A backend, and something that happens before the n-th thing that it does for a run."""
 
     at: int
+    happen: Callable[[], None]
     done: int = 0
 
-    def into(self, backend: DuckDBBackend) -> BreakingOff:
+    @property
+    def has_happened(self) -> bool:
+        """Tell whether the run did so many things."""
+        return 0 < self.at <= self.done
+
+    def over(self, backend: DuckDBBackend) -> Watched:
         """Stand between a run and its engine."""
         self.inner = backend
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("build", "fetch", "publish", "changed_sources"):
+        # Between the last look at the sources and publishing, nobody looks.
+        if name in ("build", "fetch", "changed_sources"):
             self.done += 1
             if self.done == self.at:
-                raise KeyboardInterrupt
+                self.happen()
         return getattr(self.inner, name)
 
 
@@ -491,6 +550,10 @@ def use(graph: Graph) -> Change:
     return change
 
 
+def interrupt(_: World) -> None:
+    raise KeyboardInterrupt
+
+
 def another_day(world: World) -> None:
     world.as_of += datetime.timedelta(days=1)
 
@@ -528,21 +591,22 @@ SELECTIONS = st.one_of(
             st.lists(st.sampled_from(CHANGES), max_size=2),
             SELECTIONS,
             st.one_of(st.just(0), st.integers(1, 20)),
+            st.sampled_from([interrupt, append]),
         ),
         min_size=1,
         max_size=5,
     )
 )
 def test_what_is_published_is_what_a_build_from_nothing_gives(
-    steps: list[tuple[list[Change], list[str], int]],
+    steps: list[tuple[list[Change], list[str], int, Change]],
 ) -> None:
     with TemporaryDirectory() as here, TemporaryDirectory() as there:
         shop = Workshop(Path(here), SHOP)
         world = World(Updates(shop), Path(there), list(ORDERS))
         shop.write(customers=CUSTOMERS, orders=ORDERS)
         Path(there, "data").symlink_to(shop.data)
-        for changes, selected, break_at in steps:
+        for changes, selected, at, meanwhile in steps:
             for change in changes:
                 change(world)
-            world.run(selected, break_at)
-        world.run((), 0)
+            world.run(selected, at, meanwhile)
+        world.run((), 0, interrupt)

@@ -12,18 +12,16 @@ import pytest
 from marts import row_check
 from marts.core.equivalents import Equivalent, Judgement, Stale
 from marts.core.errors import EngineError
+from marts.core.judgement_text import judgement_line, stale_line, verdict_line
 from marts.core.plan import SkippedCheck
 from marts.core.runner import CheckReport, Report, TableReport
 from marts.core.text import (
     doing,
-    judgement_line,
     outcome_lines,
     plan_document,
     plan_lines,
-    stale_line,
     table_line,
     table_of,
-    verdict_line,
 )
 from marts.core.trial import TrialReport
 from workshop import SHOP, Workshop
@@ -157,7 +155,7 @@ def test_a_table_that_is_not_checked_has_no_rows_to_tell() -> None:
         (
             replace(report("published"), skipped=(SkippedCheck("a", "a_in_b", ("b", "c")),)),
             [
-                ("skip", "a.a_in_b: not published: b, c"),
+                ("skip", "a.a_in_b: not published, or not up to date: b, c"),
                 ("done", "published 1 mart; 0 of 0 checks passed, in 1.50 s"),
             ],
         ),

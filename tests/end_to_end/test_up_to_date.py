@@ -99,7 +99,7 @@ EARLIER = """
     CREATE TABLE gold.int_customers AS SELECT 1 AS customer_number;
     CREATE TABLE gold.int_published_marts AS
         SELECT name AS mart, as_of, run_id, published_at, NULL::TEXT AS origin
-        FROM gold.marts_state;
+        FROM gold.marts_state WHERE kind <> 'source';
     INSERT INTO gold.int_published_marts
         SELECT 'int_customers', as_of, run_id, published_at, NULL FROM gold.marts_state LIMIT 1;
     DROP TABLE gold.marts_state
