@@ -176,7 +176,8 @@ def plan_changes(
 
     With a mart that is rebuilt, the published views that read it are. Temporary marts are built for
     their readers; where nothing else is selected, they are built and checked. `source_checks` tells
-    which checks of sources building some marts relies on. Raises what `plan_run` does, and
+    which checks of sources some marts rely on; where nothing is built, those are made that must
+    hold, and were not made of the sources as they are. Raises what `plan_run` does, and
     UsageError where what is read as published is not up to date, or a table in the place of a mart
     is not recorded as this package's and not in `adopt`.
     """
@@ -187,12 +188,15 @@ def plan_changes(
         building = tuple(selected)
     _refuse_outdated(present, selected, building)
     _refuse_tables_of_others(present, building, adopt)
+    due = source_checks((*selected, *building)) if source_checks else None
+    if due and not building:
+        due = due.that_must_hold()
     plan = plan_run(
         graph,
         building,
         facts,
         present.as_of,
-        source_checks=source_checks(building) if source_checks and building else False,
+        source_checks=due or False,
         outdated=_outdated_beside(present, building),
         queries=present.queries,
     )
@@ -202,7 +206,7 @@ def plan_changes(
     orphans = tuple(name for name in facts.recorded if name not in marts)
     drops = (*sorted(facts.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
     return replace(
-        _dropping(plan, drops),
+        _publishing(plan, drops),
         reasons=reasons,
         unchanged=tuple(
             name for name in selected if name not in reasons and not marts[name].is_temporary
@@ -212,14 +216,15 @@ def plan_changes(
     )
 
 
-def _dropping(plan: Plan, drops: tuple[str, ...]) -> Plan:
-    """Return the plan with the tables that its publication drops."""
-    if not drops:
+def _publishing(plan: Plan, drops: tuple[str, ...]) -> Plan:
+    """Return the plan with what its publication drops, or records of sources alone."""
+    published = next((step.marts for step in plan.steps if isinstance(step, Publish)), ())
+    has_news = published or drops or (plan.source_checks and plan.source_checks.by_source)
+    steps = tuple(step for step in plan.steps if not isinstance(step, Publish))
+    is_trial = any(isinstance(step, Build) for step in steps) and not published
+    if not has_news or (is_trial and not drops):
         return plan
-    *steps, last = plan.steps or (Publish(()),)
-    if isinstance(last, Publish):
-        return replace(plan, steps=(*steps, Publish(last.marts, drops)))
-    return replace(plan, steps=(*plan.steps, Publish((), drops)))
+    return replace(plan, steps=(*steps, Publish(published, drops)))
 
 
 def _reasons_to_build(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from marts.core.model import Check
 
@@ -24,3 +24,12 @@ class SourceChecks:
     orphans: frozenset[tuple[str, str]] = frozenset()
     """The checks, by source and name, whose share of rows is remembered."""
     is_left_out: bool = False
+
+    def that_must_hold(self) -> SourceChecks:
+        """Return those whose violation is an error."""
+        errors = {
+            name: tuple(check for check in checks if check.severity == "error")
+            for name, checks in self.by_source.items()
+        }
+        by_source = {name: checks for name, checks in errors.items() if checks}
+        return replace(self, by_source=by_source)

@@ -116,7 +116,9 @@ def source_checks(
         name: deriving.checks(source, read[name], names, facts)
         for name, source in sources.items()
         # What does not fit its contract is refused, or read by marts alone that are not built.
-        if not mismatches(source.columns, facts.sources[name].types)
+        if not (
+            facts.sources[name].misfits or mismatches(source.columns, facts.sources[name].types)
+        )
     }
     digests = {
         (name, check.name): deriving.digest(name, check, facts)

@@ -86,6 +86,8 @@ def _step_line(step: Step, plan: Plan) -> str:
             return f"  check    {table.name}: {_counted(len(checks), 'check')} in one query"
         case CheckAcross(table, check):
             return f"  check    {table.name}: {check.name}"
+        case Publish(marts=(), drops=()):
+            return "  record   which checks of sources held"
         case Publish(marts, drops):
             dropped = f"; drop {', '.join(drops)}" if drops else ""
             return f"  publish  {_counted(len(marts), 'mart')} at once{dropped}"
@@ -168,7 +170,8 @@ def _end(report: Report) -> Line:
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
-            return "done", f"published {_counted(built, 'mart')}; {took}"
+            done = f"published {_counted(built, 'mart')}" if built else "nothing to build"
+            return "done", f"{done}; {took}"
         case "unchanged":
             return "done", "nothing to do; --force builds all the same"
         case "checked":

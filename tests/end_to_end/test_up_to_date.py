@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -75,6 +76,26 @@ def test_sources_are_not_checked_where_nothing_is_to_do(marts: Marts, data: Path
     assert done.returncode == 0
     assert "fct_transactions" not in done.stdout
     assert "nothing to do" in done.stdout
+
+
+def test_sources_that_nobody_checked_are_checked_though_nothing_is_built(
+    marts: Marts, data: Path
+) -> None:
+    file = data / "dim_merchant_category.parquet"
+    categories = pq.read_table(file)
+    unchecked = marts("run", "--fixtures", data, "--no-source-checks")
+    assert "the sources were not checked" in unchecked.stdout
+    assert "record   which checks" in marts("run", "--fixtures", data, "--dry-run").stdout
+    done = marts("run", "--fixtures", data)
+    assert "ok    fct_transactions" in done.stdout
+    assert "done  nothing to build; " in done.stdout
+    assert "done  nothing to do" in marts("run", "--fixtures", data).stdout
+    pq.write_table(pa.concat_tables([categories, categories.slice(1, 1)]), file)
+    assert marts("run", "--fixtures", data, "--no-source-checks").returncode == 0
+    for _ in range(2):
+        wrong = marts("run", "--fixtures", data)
+        assert wrong.returncode == 1
+        assert "FAIL  dim_merchant_category.category_key_unique: 1 violation" in wrong.stdout
 
 
 def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
