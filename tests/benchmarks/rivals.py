@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 PROGRAM = Path(sys.executable).with_name("marts")
 
 RUN, TEST = "`marts run`", "`marts test`"
+UNCHECKED = "`marts run --no-source-checks`"
 HAND_WRITTEN, FOUR_SCANS, PANDAS = "hand-written SQL", "a scan for each mart", "pandas"
 
 
@@ -68,6 +69,10 @@ def command_of(rival: str, load: Load) -> Sequence[object]:
     return {
         RUN: (PROGRAM, "run", *marts, load.target),
         TEST: (PROGRAM, "test", *marts, load.folder / "checks"),
+        UNCHECKED: (
+            *(PROGRAM, "run", "--no-source-checks", "--fixtures", load.fixtures),
+            *("--database", load.database(UNCHECKED), "--target", load.folder / "unchecked"),
+        ),
         HAND_WRITTEN: (*by_sql, HERE / "hand_written.sql", *made),
         FOUR_SCANS: (*by_sql, HERE / "four_scans.sql", *made),
         PANDAS: (sys.executable, HERE / "in_pandas.py", *made),
