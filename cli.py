@@ -136,7 +136,7 @@ def run(
     from marts import terminal
     from marts.core.artifacts import prepare
     from marts.core.changes import Present, plan_changes
-    from marts.core.lint import lint_run
+    from marts.core.lint import lint_run, views_of_sources
     from marts.core.reliance_checks import Wanted, source_checks
     from marts.core.runner import survey
     from marts.core.text import plan_document, plan_lines
@@ -159,7 +159,7 @@ def run(
             adopt=adopt,
             drop_orphans=drop_orphans,
         )
-        findings = lint_run(graph, plan)
+        findings = (*lint_run(graph, plan), *views_of_sources(graph, plan))
         if dry_run:
             for finding in findings:
                 terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))

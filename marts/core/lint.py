@@ -101,6 +101,28 @@ def lint_run(graph: Graph, plan: Plan) -> tuple[Finding, ...]:
     return lint_plan(plan, keys=keys, filled=filled, trace=trace)
 
 
+def views_of_sources(graph: Graph, plan: Plan) -> tuple[Finding, ...]:
+    """Return the public views that a plan builds over sources: nobody checks what they will show.
+
+    An intermediate one is read by marts, which are built and checked.
+    """
+    built = [step.mart for step in plan.steps if isinstance(step, Build)]
+    return tuple(
+        Finding(
+            mart.name,
+            "view_of_a_source",
+            f"it is a view of {name}: it shows the source as it is when somebody looks, not as it"
+            " was checked",
+            mart.place,
+            'materialized="table"',
+        )
+        for mart in built
+        if mart.materialized == "view" and not mart.is_intermediate
+        for name in mart.inputs
+        if name in graph.project.sources
+    )
+
+
 def _broken(query: ir.Table) -> Iterator[tuple[ops.Node, Rule]]:
     for op in query.op().find(ops.Node):
         yield from ((op, r) for r in RULES if isinstance(op, r.looks_at) and r.is_wrong(op))

@@ -19,7 +19,7 @@ from marts.core.authored import place_of
 from marts.core.definition import declared_facts
 from marts.core.graph import link
 from marts.core.keys import declared_keys
-from marts.core.lint import lint, lint_plan, lint_run
+from marts.core.lint import lint, lint_plan, lint_run, views_of_sources
 from marts.core.model import FixedAsOf
 from marts.core.nulls import declared_filled
 from marts.core.plan import (
@@ -29,6 +29,7 @@ from marts.core.project import Project
 from marts.core.relation_checks import with_relations
 from marts.core.rules import Finding
 from marts.core.trace import Trace
+from workshop import project_of
 
 SALES = ibis.table(
     {
@@ -395,3 +396,25 @@ def test_a_trace_gives_the_profiler_its_place_back() -> None:
     with Trace():
         assert sys.getprofile() != before
     assert sys.getprofile() is before
+
+
+def test_a_public_view_of_a_source_is_told() -> None:
+    @mart(grain="key", materialized="view", columns=[string("key")])
+    def seen(things: Table) -> Table:
+        """Things."""
+        return things
+
+    @mart(grain="key", materialized="view", columns=[string("key")])
+    def behind(kept: Table) -> Table:
+        """Things."""
+        return kept
+
+    things = source("things", doc="T.", grain="key", columns=[string("key")])
+    kept = replace(seen, name="kept", materialized="table")
+    between = replace(seen, name="int_seen")
+    graph = project_of(things, seen, behind, kept, between)
+    facts = declared_facts(graph.project, sources=["things"])
+    plan = plan_run(graph, graph.order, facts, FixedAsOf(datetime.date(2025, 6, 30)))
+    (found,) = views_of_sources(graph, plan)
+    assert (found.table, found.rule) == ("seen", "view_of_a_source")
+    assert "a view of things" in found.message
