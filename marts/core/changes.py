@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
 
 import ibis.expr.types as ir
 
@@ -29,8 +28,6 @@ from marts.core.plan import (
     reads_of,
 )
 from marts.core.state import Facts, Origin
-
-Value = TypeVar("Value")
 
 
 def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
@@ -269,7 +266,8 @@ def _refuse_outdated(
         outdated |= new
         reader |= {name: reads[name] for name in new}
     if outdated:
-        exact = [n for n in graph.order if n in {*selected, *outdated} and n not in _implied(graph)]
+        is_temporary = {name: mart.is_temporary for name, mart in graph.project.marts.items()}
+        exact = [n for n in graph.order if n in {*selected, *outdated} and not is_temporary[n]]
         raise UsageError(
             "the selection reads marts that are published, but not up to date",
             *(f"{reader[name]} reads {name}: {reason}" for name, reason in outdated.items()),
@@ -287,10 +285,6 @@ def _outdated_beside(present: Present, building: Collection[str]) -> set[str]:
         if name in facts.published
     }
     return set(_outdated(present, beside, building))
-
-
-def _implied(graph: Graph) -> set[str]:
-    return {name for name, mart in graph.project.marts.items() if mart.is_temporary}
 
 
 def _outdated(present: Present, names: Iterable[str], building: Collection[str]) -> dict[str, str]:
