@@ -24,17 +24,16 @@ from backends.duckdb_statistics import statistics_of, together
 from backends.duckdb_types import (
     DIALECT,
     Physical,
-    always_fits,
     does_not_fit,
     folder_value,
     is_in_nanoseconds,
-    misfit,
     physical,
     proven_by_range,
     reading,
 )
 from backends.parquet import DataFile, changed, digest_of, files_of, find_source, pattern_of
 from backends.protocol import Contract, Described
+from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
 from marts.core.state import ColumnFacts
 
@@ -274,11 +273,8 @@ class _Reader:
         ]
         for name, column, kind, count, example in counts:
             if count:
-                values = "1 value that does" if count == 1 else f"{count:,} values that do"
-                yield (
-                    f"column {name}: expected {kind}, found {column.said} with {values} not fit,"
-                    f" such as {example}{self._where(part)}"
-                )
+                said = values_that_do_not_fit(column, kind, count, str(example))
+                yield f"column {name}: {said}{self._where(part)}"
 
     def _read_from_files(
         self, part: Part
@@ -331,7 +327,7 @@ class _Reader:
             if any(part.columns[number] for part in parts):
                 continue
             values = {
-                file.path: [value for key, value in file.keys if _is(name, key)]
+                file.path: [value for key, value in file.keys if is_name(name, key)]
                 for file in self.files
             }
             if any(values.values()):
@@ -400,19 +396,14 @@ _TEXT_LITERAL = "'(?:[^']|'')*'"
 _TEXT = sge.DataType.build("TEXT", dialect=DIALECT)
 
 
-def _is(name: str, spelled: str) -> bool:
-    # Of ASCII alone: other letters have lower-case forms in it (the sign of kelvin is one).
-    return spelled.isascii() and spelled.lower() == name
-
-
 def _matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
     """Return the columns that a contract's column may mean.
 
     Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
     """
-    found = tuple(column for column in columns if _is(name, column.name))
+    found = tuple(column for column in columns if is_name(name, column.name))
     stem = re.sub(r"(_\d+)+$", "", name)
-    twice = tuple(column for column in columns if _is(stem, column.name))
+    twice = tuple(column for column in columns if is_name(stem, column.name))
     return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
 
 

@@ -34,10 +34,9 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import DuckDBType
 
-DIALECT = "duckdb"
+from backends.source_types import bounds, kind_of
 
-NANOSECONDS = 9
-EXACT_IN_A_FLOAT = 2**53
+DIALECT = "duckdb"
 
 
 @dataclass(frozen=True)
@@ -62,25 +61,6 @@ class Physical:
 def type_of(kind: str) -> dt.DataType:
     """Return Ibis's type of DuckDB's words for it."""
     return DuckDBType.from_string(kind)
-
-
-KINDS: tuple[tuple[str, Callable[[dt.DataType], bool]], ...] = (
-    ("boolean", lambda t: t.is_boolean()),
-    ("whole", lambda t: t.is_integer()),
-    ("decimal", lambda t: t.is_decimal()),
-    ("float", lambda t: t.is_floating()),
-    ("text", lambda t: t.is_string() or t.is_json()),
-    ("date", lambda t: t.is_date()),
-    ("moment", lambda t: getattr(t, "timezone", None) is not None),
-    ("timestamp", lambda t: t.is_timestamp()),
-    ("other", lambda _: True),
-)
-
-
-@cache
-def kind_of(kind: dt.DataType) -> str:
-    """Return the kind of a type, of which there are fewer."""
-    return next(name for name, holds in KINDS if holds(kind))
 
 
 def physical(
@@ -118,78 +98,13 @@ def is_in_nanoseconds(column: Physical) -> bool:
     return column.said.endswith(" in ns")
 
 
-def _bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:
-    """Return the least and the greatest exact number of a type, and its digits after the point."""
-    if isinstance(kind, dt.Decimal):
-        scale = kind.scale or 0
-        most = (Decimal(10) ** (kind.precision or 38) - 1).scaleb(-scale)
-        return -most, most, scale
-    low, high = kind.bounds
-    return Decimal(low), Decimal(high), 0
-
-
-def _holds_all(found: dt.DataType, expected: dt.DataType) -> bool:
-    (low, high, digits), (least, most, scale) = _bounds(found), _bounds(expected)
-    return digits <= scale and least <= low and high <= most
-
-
-def _always(_found: dt.DataType, _expected: dt.DataType) -> bool:
-    return True
-
-
-READABLE: Mapping[tuple[str, str], Callable[[dt.DataType, dt.DataType], bool]] = {
-    ("boolean", "boolean"): _always,
-    ("whole", "whole"): _holds_all,
-    ("whole", "decimal"): _holds_all,
-    ("whole", "float"): lambda found, _: bool(found.nbytes <= 4),
-    ("decimal", "whole"): _holds_all,
-    ("decimal", "decimal"): _holds_all,
-    ("float", "float"): _always,
-    ("text", "text"): _always,
-    ("date", "date"): _always,
-    ("date", "timestamp"): _always,
-    ("timestamp", "timestamp"): lambda found, _: getattr(found, "scale", None) != NANOSECONDS,
-    ("timestamp", "date"): lambda *_: False,
-    ("moment", "moment"): _always,
-}
-"""Of kinds in a file and in a contract: whether every value fits, whatever it is."""
-
-
-def misfit(column: Physical, expected: dt.DataType, zone: str | None) -> str | None:
-    """Return why no value of a column could be read as its contract says; None where some can."""
-    wanted = "moment" if zone else kind_of(expected)
-    if column.kind == "null" or (column.kind, wanted) in READABLE:
-        return None
-    if (column.kind, wanted) == ("moment", "timestamp"):
-        return (
-            f"expected {expected}, found {column.said}: declare whose calendar counts, as"
-            ' timestamp(…, zone="Europe/Berlin")'
-        )
-    if (column.kind, wanted) == ("timestamp", "moment"):
-        return (
-            f"expected timestamp with a zone, to read in {zone}, found {column.said} without one:"
-            " if it is the time of day there, declare it without zone="
-        )
-    return f"expected {expected}, found {column.said}"
-
-
-def always_fits(column: Physical, expected: dt.DataType, zone: str | None) -> bool:
-    """Tell whether every value of a readable column fits, whatever it is."""
-    if column.kind in ("null", "moment"):
-        return True
-    return READABLE[column.kind, "moment" if zone else kind_of(expected)](column.type, expected)
-
-
 def proven_by_range(column: Physical, expected: dt.DataType, low: str, high: str) -> bool:
     """Tell whether all numbers between two that a file's statistics name fit."""
     if column.kind not in ("whole", "decimal"):
         return False
-    if kind_of(expected) == "float":
-        least, most, scale = Decimal(-EXACT_IN_A_FLOAT), Decimal(EXACT_IN_A_FLOAT), 0
-    else:
-        least, most, scale = _bounds(expected)
+    least, most, scale = bounds(expected)
     in_range = least <= Decimal(low) and Decimal(high) <= most
-    return in_range and _bounds(column.type)[2] <= scale
+    return in_range and bounds(column.type)[2] <= scale
 
 
 def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Expression:
@@ -287,7 +202,7 @@ def folder_value(
 def _is_within(written: str, expected: dt.DataType) -> bool:
     if kind_of(expected) not in ("whole", "decimal"):
         return True
-    low, high, scale = _bounds(expected)
+    low, high, scale = bounds(expected)
     value = Decimal(written)
     digits = len(written.partition(".")[2].rstrip("0"))
     return low <= value <= high and digits <= scale

@@ -1,0 +1,135 @@
+"""Which types of a source can be read as those of a contract, whatever the engine.
+
+Nothing is rounded, cut or guessed; backends.duckdb_types has the table in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Protocol
+
+import ibis.expr.datatypes as dt
+
+MICROSECONDS, NANOSECONDS = 6, 9
+EXACT_IN_A_FLOAT = 2**53
+
+
+class Typed(Protocol):
+    """A column as an engine has it; `said` is its type in our words."""
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+
+    @property
+    def said(self) -> str:
+        """Its type, in words."""
+
+    @property
+    def type(self) -> dt.DataType:
+        """Its type as Ibis has it."""
+
+
+KINDS: tuple[tuple[str, Callable[[dt.DataType], bool]], ...] = (
+    ("boolean", lambda t: t.is_boolean()),
+    ("whole", lambda t: t.is_integer()),
+    ("decimal", lambda t: t.is_decimal()),
+    ("float", lambda t: t.is_floating()),
+    ("text", lambda t: t.is_string() or t.is_json()),
+    ("date", lambda t: t.is_date()),
+    ("moment", lambda t: getattr(t, "timezone", None) is not None),
+    ("timestamp", lambda t: t.is_timestamp()),
+    ("other", lambda _: True),
+)
+
+
+@cache
+def kind_of(kind: dt.DataType) -> str:
+    """Return the kind of a type, of which there are fewer."""
+    return next(name for name, holds in KINDS if holds(kind))
+
+
+def is_name(name: str, spelled: str) -> bool:
+    """Tell whether a source's spelling of a name is a contract's, whatever its case."""
+    # Of ASCII alone: other letters have lower-case forms in it (the sign of kelvin is one).
+    return spelled.isascii() and spelled.lower() == name
+
+
+def bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:
+    """Return the least and the greatest exact number of a type, and its digits after the point.
+
+    Of a float: between which whole numbers it has every one.
+    """
+    if kind.is_floating():
+        return Decimal(-EXACT_IN_A_FLOAT), Decimal(EXACT_IN_A_FLOAT), 0
+    if isinstance(kind, dt.Decimal):
+        scale = kind.scale or 0
+        # Arithmetic would round it to 28 digits.
+        nines = (9,) * (kind.precision or 38)
+        return Decimal((1, nines, -scale)), Decimal((0, nines, -scale)), scale
+    low, high = kind.bounds
+    return Decimal(low), Decimal(high), 0
+
+
+def _holds_all(found: dt.DataType, expected: dt.DataType) -> bool:
+    (low, high, digits), (least, most, scale) = bounds(found), bounds(expected)
+    return digits <= scale and least <= low and high <= most
+
+
+def _always(_found: dt.DataType, _expected: dt.DataType) -> bool:
+    return True
+
+
+def _in_microseconds(found: dt.DataType, _expected: dt.DataType) -> bool:
+    return (getattr(found, "scale", None) or MICROSECONDS) <= MICROSECONDS
+
+
+READABLE: Mapping[tuple[str, str], Callable[[dt.DataType, dt.DataType], bool]] = {
+    ("boolean", "boolean"): _always,
+    ("whole", "whole"): _holds_all,
+    ("whole", "decimal"): _holds_all,
+    ("whole", "float"): _holds_all,
+    ("decimal", "whole"): _holds_all,
+    ("decimal", "decimal"): _holds_all,
+    ("float", "float"): _always,
+    ("text", "text"): _always,
+    ("date", "date"): _always,
+    ("date", "timestamp"): _always,
+    ("timestamp", "timestamp"): _in_microseconds,
+    ("timestamp", "date"): lambda *_: False,
+    ("moment", "moment"): _in_microseconds,
+}
+"""Of kinds in a source and in a contract: whether every value fits, whatever it is."""
+
+
+def misfit(column: Typed, expected: dt.DataType, zone: str | None) -> str | None:
+    """Return why no value of a column could be read as its contract says; None where some can."""
+    wanted = "moment" if zone else kind_of(expected)
+    if column.kind == "null" or (column.kind, wanted) in READABLE:
+        return None
+    if (column.kind, wanted) == ("moment", "timestamp"):
+        return (
+            f"expected {expected}, found {column.said}: declare whose calendar counts, as"
+            ' timestamp(…, zone="Europe/Berlin")'
+        )
+    if (column.kind, wanted) == ("timestamp", "moment"):
+        return (
+            f"expected timestamp with a zone, to read in {zone}, found {column.said} without one:"
+            " if it is the time of day there, declare it without zone="
+        )
+    return f"expected {expected}, found {column.said}"
+
+
+def always_fits(column: Typed, expected: dt.DataType, zone: str | None) -> bool:
+    """Tell whether every value of a readable column fits, whatever it is."""
+    if column.kind == "null":
+        return True
+    return READABLE[column.kind, "moment" if zone else kind_of(expected)](column.type, expected)
+
+
+def values_that_do_not_fit(column: Typed, expected: dt.DataType, count: int, example: str) -> str:
+    """Return what to say of a column with values that a cast would change."""
+    values = "1 value that does" if count == 1 else f"{count:,} values that do"
+    return f"expected {expected}, found {column.said} with {values} not fit, such as {example}"
