@@ -93,6 +93,7 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
     """
     if settings.backend == "duckdb":
         return _offline_duckdb(settings, sources)
+    from backends.snowflake_sources import assumed_source
     from backends.snowflake_sql import Namespace, compile_query
 
     namespace = Namespace(settings.schema, settings.database)
@@ -105,7 +106,7 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
             sources=sources,
             source_namespace=source_namespace,
             namespace=namespace,
-            contracts=sources,
+            place_of=lambda name: assumed_source(name, sources[name]).place(source_namespace),
         ),
         sources,
         None,

@@ -32,8 +32,9 @@ from backends.protocol import (
     recorded,
 )
 from backends.snowflake_candidates import candidate_name, is_left_over
-from backends.snowflake_catalog import PUBLISHED_VERSION, VERSION, described, read_in_zones
+from backends.snowflake_catalog import VERSION, described
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
+from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compile_bare, compile_query
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.state import Publication
@@ -70,8 +71,6 @@ class SnowflakeBackend:
     def __init__(self, options: SnowflakeOptions, *, sources: Mapping[str, Contract]) -> None:
         self.options = options
         self.sources = sources
-        self._versions: dict[str, str | None] = {}
-        """What the sources were when they were described."""
         self.threads = options.threads
         self._local = threading.local()
         self._connections: list[SnowflakeConnection] = []
@@ -93,6 +92,13 @@ class SnowflakeBackend:
             (options.source_schema or options.schema).upper(),
             (options.source_database or database).upper(),
         )
+        self._sources = SnowflakeSources(
+            self.source_namespace,
+            sources,
+            tables=lambda: self._tables(self.source_namespace),
+            columns=lambda: self._columns(self.source_namespace),
+            row=self._look,
+        )
         self.searched = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
 
@@ -100,27 +106,17 @@ class SnowflakeBackend:
         """Return None: tables do not say the date they were made for."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
-        """Return the columns, rows and versions of the sources that exist, from the catalog."""
-        catalog = self.catalog(self.source_namespace)
-        found = {
-            name: read_in_zones(catalog[name], self.sources.get(name))
-            for name in names
-            if name in catalog
-        }
-        self._versions |= {name: table.version for name, table in found.items()}
-        return found
+        """Return what the catalog, and a look at doubtful values, say of the sources that exist."""
+        return self._sources.describe(names)
 
     def changed_sources(self) -> list[str]:
         """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
-        if not any(self._versions.values()):
-            return []
-        catalog = self.catalog(self.source_namespace)
-        return [
-            f"source {name}: {self.source_namespace}.{name.upper()}"
-            + (" changed" if name in catalog else " is gone")
-            for name, version in self._versions.items()
-            if version is not None and (name not in catalog or catalog[name].version != version)
-        ]
+        return self._sources.changed()
+
+    def _look(self, query: sge.Select, about: str) -> Sequence[Any]:
+        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
+        (row,) = rows.fetchall()
+        return tuple(row)
 
     def describe_published(
         self,
@@ -130,32 +126,32 @@ class SnowflakeBackend:
 
         The version of one is when it was made, and how many rows it has.
         """
-        return self.catalog(self.namespace, version=PUBLISHED_VERSION)
+        return self.catalog(self.namespace)
 
-    def catalog(
-        self, namespace: Namespace, *, version: tuple[str, ...] | None = None
-    ) -> Mapping[str, Described]:
-        """Return what the catalog says of a schema's relations, names in lower case.
-
-        Their versions are made of some of the catalog's columns, by default a source's.
+    def catalog(self, namespace: Namespace) -> Mapping[str, Described]:
+        """Return what the catalog says of a schema's published relations, names in lower case.
 
         Raises UsageError where the database does not exist for this role.
         """
+        return described(self._tables(namespace), self._columns(namespace))
+
+    def _tables(self, namespace: Namespace) -> dict[str, dict[str, Any]]:
         rows = self._select(
             "TABLES",
             namespace,
             *("TABLE_NAME", "TABLE_TYPE", *VERSION),
             where={"TABLE_SCHEMA": namespace.schema},
         )
-        tables = {row["TABLE_NAME"]: row for row in rows}
-        columns = self._select(
+        return {row["TABLE_NAME"]: row for row in rows}
+
+    def _columns(self, namespace: Namespace) -> list[dict[str, Any]]:
+        return self._select(
             "COLUMNS",
             namespace,
             *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
             where={"TABLE_SCHEMA": namespace.schema},
             order_by="ORDINAL_POSITION",
         )
-        return described(tables, columns, version)
 
     def state(self) -> Sequence[State]:
         """Return what is recorded of the relations in the schema, by any package."""
@@ -176,7 +172,7 @@ class SnowflakeBackend:
             source_namespace=self.source_namespace,
             namespace=self.namespace,
             aliases=aliases,
-            contracts=self.sources,
+            place_of=self._sources.place,
         )
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
 
-from backends.protocol import Contract, Described
+from backends.protocol import Described
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """What the catalog says of a table that changes with its rows."""
@@ -19,52 +18,35 @@ PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
 
 
 def described(
-    tables: Mapping[str, Mapping[str, Any]],
-    columns: Iterable[Mapping[str, Any]],
-    version: tuple[str, ...] | None,
+    tables: Mapping[str, Mapping[str, Any]], columns: Iterable[Mapping[str, Any]]
 ) -> dict[str, Described]:
-    """Return what the rows of TABLES, by name, and of COLUMNS say of each relation.
+    """Return what the rows of TABLES, by name, and of COLUMNS say of each published relation.
 
-    Names are in lower case; versions are made of some of TABLES' columns, by default a source's.
+    Names are in lower case; versions change with the columns, too.
     """
     types: dict[str, dict[str, dt.DataType]] = {name: {} for name in tables}
     for row in columns:
         found = types.setdefault(row["TABLE_NAME"], {})
         found[row["COLUMN_NAME"].lower()] = _data_type(row)
     return {
-        name.lower(): _described(ibis.schema(schema), tables.get(name, {}), version)
+        name.lower(): _described(ibis.schema(schema), tables.get(name, {}))
         for name, schema in types.items()
     }
 
 
-def _described(
-    schema: ibis.Schema, table: Mapping[str, Any], version: tuple[str, ...] | None
-) -> Described:
-    """Return what the catalog says of a relation; a view that is a source has no version.
+def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
+    text = " ".join(str(table.get(column)) for column in PUBLISHED_VERSION)
+    columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
+    return Described(schema, table.get("ROW_COUNT"), f"{text} {columns}")
 
-    What a view shows changes while the catalog says nothing of it. That of a mart changes with its
-    columns, too.
+
+def source_version(table: Mapping[str, Any]) -> str | None:
+    """Return what changes whenever a source's rows do; None for a view.
+
+    What a view shows changes while the catalog says nothing of it.
     """
-    text = " ".join(str(table.get(column)) for column in version or VERSION)
-    if version:
-        columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
-        return Described(schema, table.get("ROW_COUNT"), f"{text} {columns}")
-    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
-    return Described(schema, table.get("ROW_COUNT"), text if is_dated else None)
-
-
-def read_in_zones(table: Described, contract: Contract | None) -> Described:
-    """Return a source with its moments as the time of day in their zones; misfits for others."""
-    types, misfits = dict(table.schema.items()), []
-    for name, zone in (contract.zones if contract else {}).items():
-        if getattr(types.get(name), "timezone", None) is not None:
-            types[name] = dt.timestamp
-        elif name in types:
-            misfits.append(
-                f"column {name}: expected timestamp with a zone, to read in {zone},"
-                f" found {types[name]}"
-            )
-    return replace(table, schema=ibis.schema(types), misfits=tuple(misfits))
+    is_dated = table["TABLE_TYPE"] == "BASE TABLE" and table["LAST_ALTERED"]
+    return " ".join(str(table[column]) for column in VERSION) if is_dated else None
 
 
 TYPES: Mapping[str, dt.DataType] = {

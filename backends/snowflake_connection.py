@@ -24,6 +24,8 @@ UNATTENDED = ("snowflake", "snowflake_jwt")
 SESSION_PARAMETERS = {
     "TIMEZONE": "UTC",
     "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+    # Else a source's "id" would be read as ID.
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     "WEEK_START": 0,
     "WEEK_OF_YEAR_POLICY": 0,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import sqlglot
@@ -96,13 +96,27 @@ PECULIAR: tuple[tuple[type[sge.Expr], Callable[[Any], bool], str], ...] = (
 )
 
 
-def faults(sql: str, schema: Schema) -> list[str]:
-    """Return what Snowflake would refuse or run otherwise, a line each, in the order of reading."""
+# Of a look at a source alone: its values as they are, whose text nobody computes with.
+LOOKING = {sge.Trunc, sge.ToChar, sge.ConvertTimezone}
+
+
+def faults(
+    sql: str,
+    schema: Schema,
+    *,
+    also: Collection[type[sge.Expr]] = (),
+    spelled: Collection[str] = (),
+) -> list[str]:
+    """Return what Snowflake would refuse or run otherwise, a line each, in the order of reading.
+
+    `also` has been reviewed, too; a source spells names as `spelled`.
+    """
     try:
         tree = sqlglot.parse_one(sql, dialect="snowflake")
     except SqlglotError as error:
         return [f"cannot be parsed: {error}"]
-    found = [*_misspelt(tree), *_banned(tree), *_clashing(tree), *_unknown_tables(tree, schema)]
+    found = [*_misspelt(tree, spelled), *_banned(tree, also)]
+    found += [*_clashing(tree), *_unknown_tables(tree, schema)]
     try:
         qualified = qualify(tree.copy(), schema=schema, dialect="snowflake")
     except SqlglotError as error:
@@ -111,17 +125,17 @@ def faults(sql: str, schema: Schema) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _misspelt(tree: sge.Expr) -> Iterator[str]:
+def _misspelt(tree: sge.Expr, spelled: Collection[str]) -> Iterator[str]:
     for identifier in tree.find_all(sge.Identifier):
         if not identifier.quoted:
             yield f"{identifier.name}: not quoted"
-        elif identifier.name != identifier.name.upper():
+        elif identifier.name not in {identifier.name.upper(), *spelled}:
             yield f'"{identifier.name}": lower-case, which nothing on Snowflake is'
 
 
-def _banned(tree: sge.Expr) -> Iterator[str]:
+def _banned(tree: sge.Expr, also: Collection[type[sge.Expr]]) -> Iterator[str]:
     for node in tree.walk():
-        if type(node) not in REVIEWED:
+        if type(node) not in {*REVIEWED, *also}:
             reason = next((why for kinds, why in REASONS if isinstance(node, kinds)), UNREVIEWED)
             yield f"{_short(node)}: {type(node).__name__}: {reason}"
         for kind, is_wrong, reason in PECULIAR:

@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import ibis
 import pytest
 import sqlglot
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 from sqlglot.optimizer.qualify import qualify
 
-from backends.protocol import Contract, Described
-from backends.snowflake import SnowflakeBackend
-from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.checks import sample_query
 from marts.core.contract import schema_of
@@ -161,59 +157,3 @@ assert not loaded, loaded
     )
     assert done.returncode == 0, done.stderr
     assert '"GOLD"."T"' in done.stdout
-
-
-def test_moments_of_a_source_are_the_time_of_day_in_the_declared_zone() -> None:
-    contract = Contract(ibis.schema({"id": "int64", "at": "timestamp"}), {"at": "Europe/Berlin"})
-    query = ibis.table(contract.schema, name="visits")
-    sql = compile_query(
-        query.filter(query.id > 1),
-        sources=["visits"],
-        source_namespace=Namespace("raw"),
-        namespace=Namespace("gold"),
-        contracts={"visits": contract},
-    )
-    read = (
-        'SELECT * FROM ( SELECT "ID", CAST(CONVERT_TIMEZONE(\'Europe/Berlin\', "AT") AS'
-        ' TIMESTAMPNTZ) AS "AT" FROM "RAW"."VISITS" ) AS "T0" WHERE "T0"."ID" > 1'
-    )
-    assert " ".join(sql.split()) == read
-
-
-def described(version: str | None, **types: str) -> Described:
-    return Described(ibis.schema(types), rows=1, version=version)
-
-
-@pytest.fixture
-def backend(monkeypatch: pytest.MonkeyPatch) -> SnowflakeBackend:
-    """Return a backend of two sources, with no account: a test says what the catalog has."""
-    monkeypatch.setattr(SnowflakeBackend, "_connection", lambda _: None)
-    contract = Contract(ibis.schema({"seen": "timestamp"}), {"seen": "Europe/Berlin"})
-    options = SnowflakeOptions(database="db", source_schema="raw")
-    return SnowflakeBackend(options, sources={"visits": contract, "shops": contract})
-
-
-def test_sources_that_changed_since_they_were_described_are_named(
-    backend: SnowflakeBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    catalog = {name: described("1", seen="timestamp('UTC')") for name in ("visits", "shops", "x")}
-    catalog["view"] = described(None)
-    monkeypatch.setattr(backend, "catalog", lambda _: catalog)
-    assert backend.changed_sources() == []
-    found = backend.describe_sources(["visits", "shops", "view"])
-    assert found["visits"] == described("1", seen="timestamp")
-    assert backend.changed_sources() == []
-    catalog["visits"], catalog["x"] = described("2"), described("2")
-    del catalog["shops"], catalog["view"]
-    assert backend.changed_sources() == [
-        "source visits: DB.RAW.VISITS changed",
-        "source shops: DB.RAW.SHOPS is gone",
-    ]
-
-
-def test_a_zone_for_a_column_that_has_none_is_a_misfit(
-    backend: SnowflakeBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backend, "catalog", lambda _: {"visits": described("1", seen="timestamp")})
-    (line,) = backend.describe_sources(["visits"])["visits"].misfits
-    assert line.startswith("column seen: expected timestamp with a zone, to read in Europe/Berlin")

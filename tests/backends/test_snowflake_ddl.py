@@ -215,6 +215,7 @@ def test_sessions_do_not_depend_on_the_accounts_settings() -> None:
     assert SESSION_PARAMETERS == {
         "TIMEZONE": "UTC",
         "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+        "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
         "WEEK_START": 0,
         "WEEK_OF_YEAR_POLICY": 0,
     }

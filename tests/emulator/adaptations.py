@@ -109,7 +109,18 @@ def quoted_case() -> None:
 
     https://docs.snowflake.com/en/sql-reference/identifiers-syntax
     """
-    rewrite(lambda tree, _: statements.refuse_lower_case(tree))
+
+    def spelled_so(self: Any, names: list[str]) -> set[str]:
+        found = self._duck_conn.execute(
+            "select unnest([table_name, column_name]) from duckdb_columns()"
+            " where list_contains($1, table_name)",
+            [names],
+        )
+        return {name for (name,) in found.fetchall()}
+
+    rewrite(
+        lambda tree, self: statements.refuse_lower_case(tree, lambda names: spelled_so(self, names))
+    )
 
 
 def division_by_zero() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
@@ -143,14 +143,20 @@ def refuse_division_by_zero(tree: Expr) -> Expr:
     return tree
 
 
-def refuse_lower_case(tree: Expr) -> Expr:
-    """Raise for a quoted name that is not upper-case, unless the statement itself defines it.
+def refuse_lower_case(tree: Expr, spelled_so: Callable[[list[str]], set[str]]) -> Expr:
+    """Raise for a quoted name that is not upper-case, unless it is spelled so where it is defined.
 
-    All that production creates is upper-case; on Snowflake `"t1"` is not `"T1"`.
+    On Snowflake `"t1"` is not `"T1"`. `spelled_so` returns, of relations of these names, the names
+    and those of their columns; the statement itself may define some, too.
     """
     quoted = [each for each in tree.find_all(exp.Identifier) if each.quoted]
     wrong = [each for each in quoted if each.name != each.name.upper()]
+    if not wrong:
+        return tree
     defined = {each.name for each in wrong if not isinstance(each.parent, exp.Column | exp.Table)}
+    if isinstance(tree, exp.Create):
+        defined.add(target(tree).name)
+    defined |= spelled_so([table.name for table in tree.find_all(exp.Table)])
     for each in wrong:
         if each.name in defined:
             continue

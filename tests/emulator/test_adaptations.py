@@ -301,6 +301,13 @@ def test_every_adaptation_is_tested() -> None:
     assert tested == set(adaptations.ADAPTATIONS)
 
 
+def test_a_lower_case_name_is_known_where_it_is_spelled_so(session: SnowflakeConnection) -> None:
+    create = f'CREATE TABLE {T}."spelled" AS SELECT 1 AS "x", 2 AS "Y"'
+    assert answer(session, [create, f'SELECT "S"."x", "Y" FROM {T}."spelled" AS "S"']) == [(1, 2)]
+    assert answer(session, [f'SELECT "y" FROM {T}."spelled"']) == "000904 42000"
+    assert answer(session, [f'SELECT 1 FROM {T}."Spelled"']) == "002003 42S02"
+
+
 def test_other_divisions_divide(session: SnowflakeConnection) -> None:
     sql = 'SELECT DIV0(1, "X"), 1 / NULLIF("X", 0), 6 / 4, 1 / ("Y" / 2) FROM (SELECT 0 X, 4 Y)'
     assert answer(session, [sql]) == [(0, None, 1.5, 0.5)]

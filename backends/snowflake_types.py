@@ -1,0 +1,124 @@
+"""Which columns on Snowflake can be read as those of a contract: always, or if values fit.
+
+As backends.duckdb_types has it, so that both engines read and refuse the same. A NUMBER without
+digits after the point is a whole number, whatever its precision. The catalog does not say how fine
+timestamps are: each may have nanoseconds, until its values are looked at. No whole number beyond
+2^53 fits a float64; DuckDB reads those that happen to be exact, which is told by a cast back, whose
+rounding Snowflake does not promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Any
+
+import ibis.expr.datatypes as dt
+import sqlglot.expressions as sge
+from ibis.backends.sql.datatypes import SnowflakeType
+
+from backends.snowflake_ddl import DIALECT
+from backends.source_types import NANOSECONDS, bounds, kind_of
+
+NESTED = ("VARIANT", "OBJECT", "ARRAY", "MAP")
+EXACT = Context(prec=80)
+
+
+@dataclass(frozen=True)
+class Physical:
+    """A column as the catalog spells and types it; `said` is its type in our words."""
+
+    name: str
+    kind: str
+    type: dt.DataType
+    said: str
+
+
+# By the catalog's word: kind, type, words.
+PLAIN: Mapping[str, tuple[str, dt.DataType, str]] = {
+    "TEXT": ("text", dt.string, "string"),
+    "FLOAT": ("float", dt.float64, "float64"),
+    "DATE": ("date", dt.date, "date"),
+    "BOOLEAN": ("boolean", dt.boolean, "boolean"),
+    "TIMESTAMP_NTZ": ("timestamp", dt.Timestamp(scale=NANOSECONDS), "timestamp"),
+    **{
+        word: ("moment", dt.Timestamp("UTC", scale=NANOSECONDS), "timestamp with a zone")
+        for word in ("TIMESTAMP_LTZ", "TIMESTAMP_TZ")
+    },
+}
+
+
+def physical(row: Mapping[str, Any]) -> Physical:
+    """Return a column from its line in INFORMATION_SCHEMA.COLUMNS."""
+    name, word = row["COLUMN_NAME"], row["DATA_TYPE"]
+    if word == "NUMBER":
+        number = dt.Decimal(row["NUMERIC_PRECISION"], row["NUMERIC_SCALE"])
+        return Physical(name, "decimal" if number.scale else "whole", number, str(number))
+    if word in PLAIN:
+        return Physical(name, *PLAIN[word])
+    said = word.lower() + (", a nested type" if word in NESTED else "")
+    return Physical(name, "other", dt.unknown, said)
+
+
+def assumed(name: str, expected: dt.DataType, zone: str | None) -> Physical:
+    """Return the column that is there if a source is as its contract says, in upper case."""
+    if zone:
+        return Physical(name.upper(), *PLAIN["TIMESTAMP_TZ"])
+    return Physical(name.upper(), kind_of(expected), expected, str(expected))
+
+
+def reading(
+    column: Physical, expected: dt.DataType, zone: str | None, value: sge.Column
+) -> sge.Expression:
+    """Return the expression that reads a column as its contract says: itself, where it can."""
+    if zone:
+        there = sge.func("CONVERT_TIMEZONE", sge.Literal.string(zone), value, dialect=DIALECT)
+        return sge.Cast(this=there, to=sge.DataType.build("TIMESTAMPNTZ", dialect=DIALECT))
+    # All whole numbers are alike: an int64 is a NUMBER of 38 digits, too.
+    is_same = column.kind == kind_of(expected) != "decimal" or column.type == expected
+    return value if is_same else sge.Cast(this=value, to=_type(expected))
+
+
+def _type(kind: dt.DataType) -> sge.DataType:
+    # TIMESTAMP alone is whatever the account's TIMESTAMP_TYPE_MAPPING says.
+    if kind.is_timestamp():
+        return sge.DataType.build("TIMESTAMPNTZ", dialect=DIALECT)
+    found: sge.DataType = SnowflakeType.from_ibis(kind)
+    return found
+
+
+def does_not_fit(column: Physical, expected: dt.DataType, value: sge.Column) -> sge.Expr:
+    """Return a condition that holds for the values that a cast would change or refuse."""
+    return sge.or_(*_reasons(column, expected, value))
+
+
+def _reasons(column: Physical, expected: dt.DataType, value: sge.Column) -> Iterator[sge.Expr]:
+    if column.kind in ("timestamp", "moment"):
+        unit = sge.var("DAY" if kind_of(expected) == "date" else "MICROSECOND")
+        yield sge.NEQ(this=value, expression=sge.TimestampTrunc(this=value.copy(), unit=unit))
+        return
+    (least, most, digits), (low, high, scale) = bounds(column.type), bounds(expected)
+    if digits > scale:
+        whole = sge.Trunc(this=value.copy(), decimals=sge.Literal.number(scale))
+        yield sge.NEQ(this=value, expression=whole)
+    # With no more digits than the column has: Snowflake compares numbers at one scale.
+    if least < low:
+        yield sge.LT(this=value.copy(), expression=_number(low, digits, ROUND_CEILING))
+    if high < most:
+        yield sge.GT(this=value.copy(), expression=_number(high, digits, ROUND_FLOOR))
+
+
+def _number(value: Decimal, digits: int, rounding: str) -> sge.Expr:
+    unit = Decimal((0, (1,), -digits))
+    if int(value.as_tuple().exponent) < -digits:
+        value = value.quantize(unit, rounding, EXACT)
+    return sge.Literal.number(format(value, "f"))
+
+
+def as_text(column: Physical, value: sge.Expr) -> sge.Expr:
+    """Return a value as text, whatever the session's formats are."""
+    if column.kind in ("timestamp", "moment"):
+        pattern = sge.Literal.string("YYYY-MM-DD HH24:MI:SS.FF9")
+        return sge.ToChar(this=value, format=pattern)
+    return sge.Cast(this=value, to=sge.DataType.build("VARCHAR", dialect=DIALECT))

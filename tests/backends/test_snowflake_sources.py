@@ -1,0 +1,366 @@
+"""How Snowflake's sources are read, from what its catalog says: without an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ibis
+import pytest
+import sqlglot.expressions as sge
+from sqlglot.schema import MappingSchema
+
+from backends.protocol import Contract, Described
+from backends.snowflake_sources import (
+    SnowflakeSources,
+    Source,
+    assumed_source,
+    find_source,
+)
+from backends.snowflake_sql import Namespace, compile_query
+from marts.core.errors import SourceError
+from snowflake_faults import LOOKING, faults
+
+RAW = Namespace("RAW")
+BERLIN = "Europe/Berlin"
+TYPES: Mapping[str, tuple[str, int | None, int | None]] = {
+    "INT": ("NUMBER", 38, 0),
+    **{word: (word, None, None) for word in ("TEXT", "FLOAT", "DATE", "BOOLEAN", "VARIANT")},
+    **{word: (word, None, None) for word in ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")},
+}
+
+
+def row(table: str, column: str, kind: str) -> dict[str, Any]:
+    """Return a line of COLUMNS."""
+    if kind.startswith("NUMBER"):
+        precision, scale = map(int, kind[len("NUMBER(") : -1].split(","))
+        typed: tuple[Any, ...] = ("NUMBER", precision, scale)
+    else:
+        typed = TYPES.get(kind, (kind, None, None))
+    names = ("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE")
+    return dict(zip(names, (table, column, *typed), strict=True))
+
+
+def found(
+    columns: Mapping[str, str], contract: Mapping[str, str], *, table: str = "S", **zones: str
+) -> Source:
+    """Return the source `s` of a contract as it is in a table of these columns and types."""
+    rows = [row(table, name, kind) for name, kind in columns.items()]
+    source = find_source("s", Contract(ibis.schema(contract), zones), [table], rows)
+    assert source
+    return source
+
+
+def text(tree: sge.Expr | None) -> str:
+    return tree.sql("snowflake") if tree else ""
+
+
+def faults_of(tree: sge.Expr, columns: Mapping[str, str], table: str = "S") -> list[str]:
+    """Return what Snowflake would refuse of a query of a table, whose names are as spelled."""
+    schema = MappingSchema(dialect="snowflake", normalize=False)
+    types = {name: "INT" if "(" in kind else kind for name, kind in columns.items()}
+    schema.add_table(sge.table_(table, db="RAW", quoted=True), types)
+    return faults(text(tree), schema, also=LOOKING, spelled=[table, *columns])
+
+
+def test_a_source_as_its_contract_has_it_is_a_table() -> None:
+    columns = {"ID": "INT", "AMOUNT": "NUMBER(10,2)", "SHARE": "FLOAT", "MORE": "VARIANT"}
+    columns |= {"DAY": "DATE", "AT": "TIMESTAMP_NTZ", "NAME": "TEXT", "FLAG": "BOOLEAN"}
+    contract = {"flag": "boolean", "name": "string", "at": "timestamp", "day": "date"}
+    contract |= {"share": "float64", "amount": "decimal(10, 2)", "id": "int64"}
+    source = found(columns, contract)
+    assert source.misfits == ()
+    assert text(source.place(RAW)) == '"RAW"."S"'
+    assumed = assumed_source("s", Contract(ibis.schema(contract)))
+    assert text(assumed.place(RAW)) == '"RAW"."S"'
+
+
+READ = [
+    # on Snowflake, in the contract, how it is read
+    ("NUMBER(5,0)", "int64", "{}"),
+    ("NUMBER(38,0)", "int64", "{}"),
+    ("NUMBER(38,2)", "int64", "CAST({} AS BIGINT)"),
+    ("NUMBER(38,0)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
+    ("NUMBER(38,0)", "decimal(38, 0)", "{}"),
+    ("NUMBER(10,2)", "decimal(10, 2)", "{}"),
+    ("NUMBER(38,2)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
+    ("NUMBER(10,4)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
+    ("NUMBER(4,1)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
+    ("NUMBER(38,0)", "float64", "CAST({} AS DOUBLE)"),
+    ("FLOAT", "float64", "{}"),
+    ("TEXT", "string", "{}"),
+    ("DATE", "date", "{}"),
+    ("DATE", "timestamp", "CAST({} AS TIMESTAMPNTZ)"),
+    ("TIMESTAMP_NTZ", "timestamp", "{}"),
+    ("TIMESTAMP_NTZ", "date", "CAST({} AS DATE)"),
+    ("BOOLEAN", "boolean", "{}"),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected", "read"), READ)
+def test_a_column_is_cast_where_its_type_is_another(kind: str, expected: str, read: str) -> None:
+    column = '"S"."A"'
+    value = read.format(column) + ("" if read == "{}" else ' AS "A"')
+    source = found({"A": kind, "b": "TEXT"}, {"a": expected, "b": "string"})
+    assert source.misfits == ()
+    place = source.place(RAW)
+    assert text(place) == f'(SELECT {value}, "S"."b" AS "B" FROM "RAW"."S" AS "S")'
+    assert isinstance(place, sge.Subquery)
+    assert faults_of(place.this, {"A": kind, "b": "TEXT"}) == []
+
+
+LEAST, MOST = -(2**63), 2**63 - 1
+COUNTED = [
+    # on Snowflake, in the contract, of the values that do not fit
+    ("NUMBER(19,0)", "int64", '"S"."A" < {LEAST} OR "S"."A" > {MOST}'),
+    ("NUMBER(20,1)", "int64", '"S"."A" <> TRUNC("S"."A", 0) OR "S"."A" < {LEAST}'),
+    ("NUMBER(10,1)", "int64", '"S"."A" <> TRUNC("S"."A", 0)'),
+    ("NUMBER(11,2)", "decimal(10, 2)", '"S"."A" < -99999999.99 OR "S"."A" > 99999999.99'),
+    # No literal has more digits than the column: at its scale, it would not fit either.
+    ("NUMBER(38,0)", "decimal(10, 2)", '"S"."A" < -99999999 OR "S"."A" > 99999999'),
+    ("NUMBER(38,1)", "decimal(10, 2)", '"S"."A" < -99999999.9 OR "S"."A" > 99999999.9'),
+    ("NUMBER(38,37)", "decimal(38, 2)", '"S"."A" <> TRUNC("S"."A", 2)'),
+    ("NUMBER(38,0)", "decimal(37, 0)", f'"S"."A" < -{"9" * 37} OR "S"."A" > {"9" * 37}'),
+    ("NUMBER(38,0)", "float64", f'"S"."A" < {-(2**53)} OR "S"."A" > {2**53}'),
+    ("TIMESTAMP_NTZ", "timestamp", '"S"."A" <> DATE_TRUNC(\'MICROSECOND\', "S"."A")'),
+    ("TIMESTAMP_NTZ", "date", '"S"."A" <> DATE_TRUNC(\'DAY\', "S"."A")'),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected", "condition"), COUNTED)
+def test_what_the_types_do_not_tell_is_counted(kind: str, expected: str, condition: str) -> None:
+    query = found({"A": kind, "B": "TEXT"}, {"a": expected, "b": "string"}).count(RAW)
+    assert query
+    written = condition.format(LEAST=LEAST, MOST=MOST)
+    assert f"COUNT(CASE WHEN {written}" in text(query)
+    assert '"B"' not in text(query)
+    assert faults_of(query, {"A": kind, "B": "TEXT"}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("NUMBER(18,0)", "int64"),
+        ("NUMBER(8,0)", "decimal(10, 2)"),
+        ("NUMBER(10,2)", "decimal(18, 2)"),
+        ("NUMBER(15,0)", "float64"),
+        ("DATE", "timestamp"),
+        ("TEXT", "string"),
+    ],
+)
+def test_what_the_types_tell_is_not_counted(kind: str, expected: str) -> None:
+    assert found({"A": kind}, {"a": expected}).count(RAW) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "said"),
+    [
+        ("FLOAT", "decimal(10, 2)", "float64"),
+        ("FLOAT", "int64", "float64"),
+        ("NUMBER(10,2)", "float64", "decimal(10, 2)"),
+        ("NUMBER(38,0)", "string", "decimal(38, 0)"),
+        ("NUMBER(38,0)", "boolean", "decimal(38, 0)"),
+        ("NUMBER(8,0)", "date", "decimal(8, 0)"),
+        ("TEXT", "date", "string"),
+        ("TEXT", "int64", "string"),
+        ("BOOLEAN", "int64", "boolean"),
+        ("TIME", "timestamp", "time"),
+        ("BINARY", "string", "binary"),
+        ("VARIANT", "string", "variant, a nested type"),
+        ("GEOGRAPHY", "string", "geography"),
+        ("DECFLOAT", "decimal(10, 2)", "decfloat"),
+        ("TIMESTAMP_LTZ", "timestamp", "timestamp with a zone: declare whose calendar counts"),
+        ("TIMESTAMP_TZ", "date", "timestamp with a zone"),
+    ],
+)
+def test_a_type_of_another_kind_is_refused(kind: str, expected: str, said: str) -> None:
+    source = found({"A": kind}, {"a": expected})
+    (line,) = source.misfits
+    assert line.startswith(f"column a: expected {expected}, found {said}")
+    assert source.count(RAW) is None
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP_LTZ", "TIMESTAMP_TZ"])
+def test_moments_are_read_as_the_time_of_day_in_their_zone(kind: str) -> None:
+    columns = {"ID": "NUMBER(5,0)", "AT": kind}
+    source = found(columns, {"id": "int64", "at": "timestamp"}, at=BERLIN)
+    read = (
+        f'(SELECT "S"."ID", CAST(CONVERT_TIMEZONE(\'{BERLIN}\', "S"."AT") AS TIMESTAMPNTZ)'
+        ' AS "AT" FROM "RAW"."S" AS "S")'
+    )
+    assert text(source.place(RAW)) == read
+    assumed = assumed_source("s", Contract(source.schema, {"at": BERLIN}))
+    assert text(assumed.place(RAW)) == read
+    place, count = source.place(RAW), source.count(RAW)
+    assert isinstance(place, sge.Subquery)
+    assert count
+    assert faults_of(place.this, columns) == faults_of(count, columns) == []
+
+
+def test_a_zone_for_a_column_that_has_none_is_a_misfit() -> None:
+    (line,) = found({"AT": "TIMESTAMP_NTZ"}, {"at": "timestamp"}, at=BERLIN).misfits
+    assert line.startswith(f"column at: expected timestamp with a zone, to read in {BERLIN}")
+
+
+def test_names_are_read_as_the_table_spells_them() -> None:
+    columns = {"id": "NUMBER(5,0)", "Order Amount": "TEXT", "aMount": "FLOAT", "K": "TEXT"}
+    contract = {"amount": "float64", "id": "int64"}
+    source = found(columns, contract, table="s")
+    place = source.place(RAW)
+    assert text(place) == (
+        '(SELECT "S"."aMount" AS "AMOUNT", "S"."id" AS "ID" FROM "RAW"."s" AS "S")'
+    )
+    query = ibis.table(source.schema, name="s")
+    sql = compile_query(
+        query.filter(query.id > 1),
+        sources=["s"],
+        source_namespace=RAW,
+        namespace=Namespace("GOLD"),
+        place_of=lambda _: source.place(RAW),
+    )
+    schema = MappingSchema(dialect="snowflake", normalize=False)
+    schema.add_table(sge.table_("s", db="RAW", quoted=True), {"id": "INT", "aMount": "FLOAT"})
+    assert 'FROM "RAW"."s" AS "S"' in sql
+    assert faults(sql.replace("*", '"T0"."ID"'), schema, spelled=["s", "id", "aMount"]) == []
+
+
+def test_a_table_in_upper_case_with_a_name_of_its_own_case_is_named_alone() -> None:
+    assert text(found({"ID": "NUMBER(5,0)"}, {"id": "int64"}, table="s").place(RAW)) == (
+        '(SELECT "S"."ID" FROM "RAW"."s" AS "S")'
+    )
+
+
+def test_columns_that_differ_in_case_alone_are_refused() -> None:
+    source = found({"id": "INT", "B": "INT", "ID": "INT"}, {"id": "int64", "b": "int64"})
+    line = "column id: found ID and id, columns that differ in case alone"
+    assert source.misfits == (line,)
+    assert source.schema.names == ("id", "b")
+    assert source.count(RAW) is None
+    assert found({"x": "INT", "B": "INT", "X": "INT"}, {"b": "int64"}).misfits == ()
+
+
+def test_tables_that_differ_in_case_alone_are_refused() -> None:
+    contract = Contract(ibis.schema({"id": "int64"}))
+    rows = [row(table, "ID", "INT") for table in ("s", "S", "t")]
+    source = find_source("s", contract, ["s", "S", "t"], rows)
+    assert source
+    assert source.misfits == ("found S and s, tables that differ in case alone",)
+    assert source.schema == contract.schema
+    assert find_source("u", contract, ["s", "S", "t"], rows) is None
+
+
+def test_a_column_that_is_not_there_is_not_in_the_schema() -> None:
+    source = found({"A": "INT"}, {"a": "int64", "b": "int64"})
+    assert source.schema.names == ("a",)
+    assert source.misfits == ()
+
+
+def test_a_source_is_another_where_it_is_read_otherwise() -> None:
+    columns = {"AT": "TIMESTAMP_TZ"}
+    digests = {
+        found(columns, {"at": "timestamp"}, at=BERLIN).digest,
+        found(columns, {"at": "timestamp"}, at="Asia/Tokyo").digest,
+        found(columns, {"at": "timestamp"}).digest,
+        found({"at": "TIMESTAMP_TZ"}, {"at": "timestamp"}, at=BERLIN).digest,
+        found({"AT": "TIMESTAMP_NTZ"}, {"at": "timestamp"}, at=BERLIN).digest,
+    }
+    assert len(digests) == 5
+    more = columns | {"MORE": "TEXT"}
+    assert found(more, {"at": "timestamp"}, at=BERLIN).digest in digests
+
+
+class Schema:
+    """A schema's catalog, in which a test says what is there, and the looks at its values."""
+
+    def __init__(self, contracts: Mapping[str, Contract]) -> None:
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.columns: list[dict[str, Any]] = []
+        self.answers: Iterator[Sequence[Any]] = iter(())
+        self.looks: list[str] = []
+        self.sources = SnowflakeSources(
+            Namespace("RAW", "DB"),
+            contracts,
+            tables=lambda: self.tables,
+            columns=lambda: self.columns,
+            row=self.look,
+        )
+
+    def look(self, query: sge.Select, about: str) -> Sequence[Any]:
+        """Answer a look at a source as a test says."""
+        self.looks.append(about)
+        assert '"DB"."RAW"' in text(query)
+        return next(self.answers)
+
+    def create(
+        self, name: str, *, rows: int | None = 1, kind: str = "BASE TABLE", **columns: str
+    ) -> None:
+        """Create a table, or replace it."""
+        self.tables[name] = {
+            "TABLE_TYPE": kind,
+            "CREATED": "then",
+            "LAST_ALTERED": "then",
+            "ROW_COUNT": rows,
+            "BYTES": None,
+        }
+        self.columns += [row(name, column, kind) for column, kind in columns.items()]
+
+    def describe(self, *names: str) -> Mapping[str, Described]:
+        """Describe sources."""
+        return self.sources.describe(names)
+
+
+@pytest.fixture
+def schema() -> Schema:
+    contract = Contract(ibis.schema({"id": "int64", "at": "timestamp"}))
+    return Schema(dict.fromkeys(("visits", "shops", "other"), contract))
+
+
+def test_values_that_do_not_fit_are_named_with_their_count(schema: Schema) -> None:
+    schema.create("VISITS", ID="INT", AT="TIMESTAMP_NTZ")
+    schema.answers = iter([(1_200, str(2**63), 1, "1970-01-01 00:00:00.000001010")])
+    found = schema.describe("visits")["visits"]
+    assert found.misfits == (
+        (
+            "column id: expected int64, found decimal(38, 0) with 1,200 values that do"
+            " not fit, such as 9223372036854775808"
+        ),
+        (
+            "column at: expected timestamp, found timestamp with 1 value that does"
+            " not fit, such as 1970-01-01 00:00:00.00000101"
+        ),
+    )
+    with pytest.raises(SourceError, match="source visits does not fit its contract"):
+        schema.sources.place("visits")
+    schema.answers = iter([(0, None, 0, None)])
+    assert schema.describe("visits")["visits"].misfits == ()
+    assert text(schema.sources.place("visits")) == '"DB"."RAW"."VISITS"'
+    assert schema.looks == ["visits", "visits"]
+
+
+def test_a_source_is_looked_at_when_it_is_first_read(schema: Schema) -> None:
+    schema.create("visits", id="NUMBER(5,0)", at="DATE")
+    assert "CAST" in text(schema.sources.place("visits"))
+    schema.columns.clear()
+    assert "CAST" in text(schema.sources.place("visits"))
+    assert text(schema.sources.place("shops")) == '"DB"."RAW"."SHOPS"'
+    assert schema.looks == []
+
+
+def test_sources_that_changed_since_they_were_described_are_named(schema: Schema) -> None:
+    assert schema.sources.changed() == []
+    for name in ("VISITS", "shops", "X"):
+        schema.create(name, id="NUMBER(5,0)", AT="DATE")
+    schema.create("OTHER", kind="VIEW", rows=None, ID="NUMBER(5,0)", AT="DATE")
+    found = schema.describe("visits", "shops", "other")
+    assert found["visits"].version != found["shops"].version
+    assert (found["other"].version, found["other"].rows) == (None, None)
+    assert found["visits"].schema == ibis.schema({"id": "int64", "at": "timestamp"})
+    assert schema.sources.changed() == []
+    schema.tables["VISITS"]["LAST_ALTERED"] = schema.tables["X"]["LAST_ALTERED"] = "now"
+    del schema.tables["shops"], schema.tables["OTHER"]
+    assert schema.sources.changed() == [
+        "source visits: DB.RAW.VISITS changed",
+        "source shops: DB.RAW.shops is gone",
+    ]
+    assert "shops" not in schema.describe("visits", "shops")
+    assert schema.sources.changed() == []
