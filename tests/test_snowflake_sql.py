@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+import sqlglot.expressions as sge
+from ibis.backends.sql.datatypes import SnowflakeType
+
+from backends.protocol import Contract
+from backends.snowflake_sources import Source, assumed_source, find_source
+from backends.snowflake_sql import Namespace, compile_query
+from marts.core.contract import schema_of
+from marts.core.plan import Build
 from snowflake_faults import faults
-from statements import MARTS, SOURCES, snowflake_schema, snowflake_statements
+from statements import MARTS, SOURCES, builds, plan, snowflake_schema, snowflake_statements
 
 SCHEMA = snowflake_schema()
 STATEMENTS = dict(snowflake_statements())
@@ -23,6 +32,71 @@ def test_every_source_and_mart_is_read_by_some_statement() -> None:
     everything = "".join(STATEMENTS.values())
     assert [name for name in SOURCES if f'"RAW"."{name.upper()}"' not in everything] == []
     assert [name for name in MARTS if f'"GOLD"."{name.upper()}"' not in everything] == []
+
+
+CONTRACTS = {name: Contract(schema_of(source.columns)) for name, source in SOURCES.items()}
+WIDER = {"int64": (38, 0), "decimal(10, 2)": (38, 4)}
+
+
+def as_unloaded_elsewhere(name: str) -> Source:
+    """Return a source whose table and columns are lower-case, its numbers wider."""
+    rows = [
+        {
+            "TABLE_NAME": name,
+            "COLUMN_NAME": column,
+            "DATA_TYPE": "NUMBER" if str(kind) in WIDER else SNOWFLAKES[str(kind)],
+            "NUMERIC_PRECISION": WIDER.get(str(kind), (None, None))[0],
+            "NUMERIC_SCALE": WIDER.get(str(kind), (None, None))[1],
+        }
+        for column, kind in CONTRACTS[name].schema.items()
+    ]
+    source = find_source(name, CONTRACTS[name], [name], rows)
+    assert source
+    assert source.misfits == ()
+    return source
+
+
+SNOWFLAKES = {
+    "string": "TEXT",
+    "float64": "FLOAT",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMP_NTZ",
+}
+
+
+def built(source_of: Callable[[str], Source]) -> dict[str, str]:
+    """Return the SQL of each mart, over sources as they are found."""
+    return {
+        step.mart.name: compile_query(
+            step.query,
+            sources=SOURCES,
+            source_namespace=Namespace("RAW"),
+            namespace=Namespace("GOLD"),
+            place_of=lambda name: source_of(name).place(Namespace("RAW")),
+        )
+        for step in plan().steps
+        if isinstance(step, Build)
+    }
+
+
+def test_sources_as_their_contracts_have_them_change_no_statement() -> None:
+    assert built(lambda name: assumed_source(name, CONTRACTS[name])) == builds("snowflake")
+
+
+def test_snowflake_would_take_statements_over_sources_in_lower_case() -> None:
+    schema, spelled = snowflake_schema(), set(SOURCES)
+    for name, contract in CONTRACTS.items():
+        types = {column: SnowflakeType.to_string(kind) for column, kind in contract.schema.items()}
+        schema.add_table(sge.table_(name, db="RAW", quoted=True), types)
+        spelled |= types.keys()
+    statements = built(as_unloaded_elsewhere)
+    found = {name: faults(sql, schema, spelled=spelled) for name, sql in statements.items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    everything = "".join(statements.values())
+    assert [name for name in SOURCES if f'"RAW"."{name}"' not in everything] == []
+    assert not any(f'"RAW"."{name.upper()}"' in everything for name in SOURCES)
+    assert 'CAST("S"."transaction_amount" AS DECIMAL(10, 2)) AS "TRANSACTION_AMOUNT"' in everything
 
 
 def query(expression: str) -> str:
