@@ -148,9 +148,10 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
+        are = "are" if len(skipped.missing) > 1 else "is"
         yield (
             "skip",
-            f"{skipped.table}.{skipped.check}: not published, or not up to date: {missing}",
+            f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
         )
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
@@ -191,8 +192,9 @@ def judgement_line(judgement: Judgement) -> Line:
     """Say how many mutants of a mart there are, and what became of them."""
     report = judgement.report
     alive = f"{len(judgement.surviving)} survive" if judgement.surviving else ""
+    tried = _counted(len(report.trials), "mutant")
     text = (
-        f"{report.mart.name:<34}{len(report.trials):>5} mutants{judgement.killed:>6} killed"
+        f"{report.mart.name:<34}{tried:>13}{judgement.killed:>6} killed"
         f"{len(judgement.allowed):>5} allowed{alive:>13}{report.seconds:>8.2f} s"
     )
     return ("FAIL" if judgement.has_failed else "ok"), text
