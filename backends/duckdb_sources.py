@@ -220,8 +220,9 @@ class _Reader:
                 try:
                     read([file])
                 except duckdb.Error as error:
+                    name = Path(file.path).name
                     raise SourceError(
-                        f"source {self.name}: {Path(file.path).name} is no readable Parquet file",
+                        f"source {self.name}: {name} is not a readable Parquet file",
                         str(error).strip().partition("\n")[0],
                         file.path,
                     ) from error

@@ -67,4 +67,6 @@ def _schema(name: str, file: Path) -> ibis.Schema:
     try:
         return ibis.Schema.from_pyarrow(pq.read_schema(file))
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{name}: {file.name} is no readable Parquet file", str(file)) from error
+        raise SourceError(
+            f"{name}: {file.name} is not a readable Parquet file", str(file)
+        ) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Event
 from typing import Any
@@ -42,6 +43,8 @@ STYLES = {
 
 LONGEST_LINE = 100_000
 """In a pipe, where lines are as long as they are."""
+BETWEEN = 3
+"""Columns of the screen between two columns of a table."""
 
 
 class Messages(Console):
@@ -151,20 +154,48 @@ def print_table(names: list[str], rows: list[list[str]]) -> None:
 
 def _print_table(names: list[str], rows: list[list[str]]) -> None:
     out = Console(highlight=False)
-    table = _grid(names, rows)
-    if not out.is_terminal:
-        out.width = LONGEST_LINE
-    unbounded = out.options.update(width=LONGEST_LINE)
-    if Measurement.get(out, unbounded, table).minimum <= out.width:
-        out.print(table)
+    room = out.width if out.is_terminal else LONGEST_LINE
+    out.width = LONGEST_LINE
+    if widths := _widths(out, names, rows, room=room):
+        out.print(_grid(names, rows, widths))
         return
+    out.width = room
     for number, row in enumerate(rows, start=1):
         pairs = [[name, value] for name, value in zip(names, row, strict=True)]
         out.print(_grid([f"row {number}", ""], pairs))
 
 
-def _grid(names: list[str], rows: list[list[str]]) -> Table:
-    columns = [Column(Text(visible(name))) for name in names]
+def _widths(
+    out: Console, names: list[str], rows: list[list[str]], *, room: int
+) -> list[int] | None:
+    """Return the widths of columns that break no word, the widest as wide as they can be.
+
+    None where there is not enough room. Rich would cut words off before it breaks lines.
+    """
+    columns = [
+        [Measurement.get(out, out.options, Text(visible(each))) for each in column]
+        for column in zip(names, *rows, strict=True)
+    ]
+    least = [max(each.minimum for each in column) for column in columns]
+    most = [max(each.maximum for each in column) for column in columns]
+    room -= BETWEEN * len(names)
+
+    def at(level: int) -> list[int]:
+        return [min(max(level, low), high) for low, high in zip(least, most, strict=True)]
+
+    if sum(least) > room:
+        return None
+    levels = range(max(most, default=0) + 1)
+    return at(bisect_right(levels, room, key=lambda level: sum(at(level))) - 1)
+
+
+def _grid(
+    names: list[str], rows: list[list[str]], widths: Sequence[int | None] | None = None
+) -> Table:
+    columns = [
+        Column(Text(visible(name)), width=width, overflow="fold")
+        for name, width in zip(names, widths or [None] * len(names), strict=True)
+    ]
     table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(visible(each)) for each in row))

@@ -10,8 +10,6 @@ import pytest
 from conftest import REPOSITORY, marts_process
 from engines import GRAPH
 
-FEW = {"int_customer_numbers": 1}
-"""How many mutants a mart has whose definition is a line; others have at least five."""
 ALLOWED = REPOSITORY / "tests/equivalent_mutants.toml"
 
 
@@ -28,7 +26,7 @@ def test_every_mutant_is_killed_or_allowed(
     mart: str, judgements: dict[str, dict[str, Any]]
 ) -> None:
     judgement = judgements[mart]
-    assert judgement["mutants"] >= FEW.get(mart, 5)
+    assert judgement["mutants"] >= 1
     assert judgement["surviving"] == []
     assert judgement["stale"] == []
 
@@ -36,4 +34,5 @@ def test_every_mutant_is_killed_or_allowed(
 def test_few_are_allowed(judgements: dict[str, dict[str, Any]]) -> None:
     mutants = sum(each["mutants"] for each in judgements.values())
     allowed = sum(len(each["allowed"]) for each in judgements.values())
+    assert mutants >= 300
     assert allowed < mutants / 20

@@ -20,7 +20,7 @@ from marts.core.runner import CheckReport, Report, TableReport
 
 SCHEMA_VERSION = 1
 RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
-ELSEWHERE = "free or pass another folder"
+ELSEWHERE = "pass a folder that can be written to"
 
 Document = dict[str, object]
 

@@ -232,7 +232,7 @@ def call(
         if isinstance(error, RecursionError):
             hint = TOO_DEEP
         raise DefinitionError(
-            f"{what} is no valid expression",
+            f"{what} is not a valid expression",
             f"{type(error).__name__}: {error}",
             _line_within(function, error) or place,
             hint=hint,

@@ -341,7 +341,10 @@ def _no_expression(
     owner: Source | Mart, check: Check, fact: str, *, hint: str | None = None
 ) -> DefinitionError:
     return DefinitionError(
-        f"check {check.name} of {owner.name} is no valid expression", fact, owner.place, hint=hint
+        f"check {check.name} of {owner.name} is not a valid expression",
+        fact,
+        owner.place,
+        hint=hint,
     )
 
 

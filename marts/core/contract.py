@@ -178,7 +178,7 @@ def flaws(
         found.append("no grain is declared")
     for key in grain:
         if key not in by_name:
-            found.append(f"grain {key} is no column; columns: {', '.join(by_name)}")
+            found.append(f"grain {key} is not a column; columns: {', '.join(by_name)}")
         elif by_name[key].null:
             found.append(f"grain {key} is nullable")
     if not columns:

@@ -85,12 +85,12 @@ def strangers(entries: Iterable[Equivalent], marts: Collection[str]) -> tuple[St
 def read_equivalents(text: str, *, place: str) -> tuple[Equivalent, ...]:
     """Return the entries of a list: tables `[[equivalent]]` of TOML, each with all that names it.
 
-    Raises UsageError where the text is no TOML, or an entry lacks something, or stands twice.
+    Raises UsageError where the text is not TOML, or an entry lacks something, or stands twice.
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{place} is no TOML: {error}") from error
+        raise UsageError(f"{place} is not TOML: {error}") from error
     tables = document.pop("equivalent", [])
     if document or not isinstance(tables, list):
         raise UsageError(f"{place} may only hold tables [[equivalent]]", *document)

@@ -160,7 +160,7 @@ def _refuse_relation_flaws(relation: Relation, project: Project) -> None:
         for name in names:
             if name not in known:
                 raise DefinitionError(
-                    f"relation {relation.name} names {name}, which is no {kind}",
+                    f"relation {relation.name} names {name}, which is not a {kind}",
                     relation.place,
                     hint=did_you_mean(name, known),
                 )

@@ -8,15 +8,16 @@ from dataclasses import asdict
 
 from marts.core.equivalents import Judgement, Stale, entry_of, entry_text
 from marts.core.mutation import Mutant
-from marts.core.text import Line
+from marts.core.text import Line, counted
 
 
 def judgement_line(judgement: Judgement) -> Line:
     """Say how many mutants of a mart there are, and what became of them."""
     report = judgement.report
     alive = f"{len(judgement.surviving)} survive" if judgement.surviving else ""
+    tried = counted(len(report.trials), "mutant")
     text = (
-        f"{report.mart.name:<34}{len(report.trials):>5} mutants{judgement.killed:>6} killed"
+        f"{report.mart.name:<34}{tried:>13}{judgement.killed:>6} killed"
         f"{len(judgement.allowed):>5} allowed{alive:>13}{report.seconds:>8.2f} s"
     )
     return ("FAIL" if judgement.has_failed else "ok"), text

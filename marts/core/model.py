@@ -416,7 +416,7 @@ def _split_doc(doc: str) -> tuple[str, dict[str, str]]:
 def _doc_flaws(columns: tuple[Column, ...], documented: Mapping[str, str]) -> list[str]:
     names = [column.name for column in columns]
     return [
-        f"the docstring's Columns: section names {name}, which is no column"
+        f"the docstring's Columns: section names {name}, which is not a column"
         for name in documented
         if name not in names
     ]
@@ -457,7 +457,7 @@ def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list
         if isinstance(check, UniqueCheck) and not check.columns:
             found.append("a unique check names no column")
         if isinstance(check, RelationshipCheck) and not check.to_column:
-            found.append(f"check {check.name}: to={check.to_table!r} is no table.column")
+            found.append(f"check {check.name}: to={check.to_table!r} is not a table.column")
     return found
 
 

@@ -106,7 +106,7 @@ def mutants_of(
     No two have one query, and none has the original's; no two have one operator and text: what
     occurs several times is numbered from the second on. `tables` are its inputs, by name. A join
     that differs only where the project's checks publish nothing (see `promises_of`) is no mutant.
-    Raises DefinitionError where the mart itself is no valid expression.
+    Raises DefinitionError where the mart itself is not a valid expression.
     """
     original = _original(mart, tables, as_of)
     found: dict[ops.Node, Mutant] = {}

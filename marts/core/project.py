@@ -98,7 +98,7 @@ def _modules(package: str) -> Iterator[ModuleType]:
     ours = {f"{framework.partition('.')[0]}.{name}" for name in COMMAND_LINE}
     if not all(part.isidentifier() for part in package.split(".")):
         raise UsageError(
-            f"{package or 'an empty text'} is no package's name",
+            f"{package or 'an empty text'} is not a package name",
             hint="name it as Python imports it: shop, or company.shop",
         )
     root = _import(package, package)
@@ -109,7 +109,7 @@ def _modules(package: str) -> Iterator[ModuleType]:
             parents = file.relative_to(folder).parts[:-1]
             if _can_be_packages(parents) and not file.with_name("__init__.py").exists():
                 raise DefinitionError(
-                    f"{file.parent} has modules but is no package, so none of them is found",
+                    f"{file.parent} has modules but is not a package, so none of them is found",
                     hint=f"create {file.with_name('__init__.py')}",
                 )
     yield root

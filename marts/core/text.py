@@ -72,7 +72,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} marts"
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 mart, 1,234 rows."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -83,14 +83,14 @@ def _step_line(step: Step, plan: Plan) -> str:
             reason = f": {plan.reasons[mart.name]}" if mart.name in plan.reasons else ""
             return f"  build    {mart.name} ({mart.materialized}){reason}"
         case CheckRows(table, checks):
-            return f"  check    {table.name}: {_counted(len(checks), 'check')} in one query"
+            return f"  check    {table.name}: {counted(len(checks), 'check')} in one query"
         case CheckAcross(table, check):
             return f"  check    {table.name}: {check.name}"
         case Publish(marts=(), drops=()):
             return "  record   which checks of sources held"
         case Publish(marts, drops):
             dropped = f"; drop {', '.join(drops)}" if drops else ""
-            return f"  publish  {_counted(len(marts), 'mart')} at once{dropped}"
+            return f"  publish  {counted(len(marts), 'mart')} at once{dropped}"
         case _:
             assert_never(step)
 
@@ -128,8 +128,8 @@ def _step_document(step: Step) -> dict[str, object]:
 def table_line(table: TableReport) -> Line:
     """Say how building and checking one table went."""
     failed, warned = table.outcomes("fail"), table.outcomes("warn")
-    rows = "" if table.rows is None else _counted(table.rows, "row")
-    checks = _counted(len(table.checks), "check") if table.checks else ""
+    rows = "" if table.rows is None else counted(table.rows, "row")
+    checks = counted(len(table.checks), "check") if table.checks else ""
     seconds = table.build_seconds + table.check_seconds
     text = f"{table.table.name:<34}{rows:>16}{checks:>12}{seconds:>8.2f} s"
     return ("FAIL" if failed else "warn" if warned else "ok"), text
@@ -140,16 +140,17 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     for table, made in [*report.failures, *report.warnings]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         word: Word = "FAIL" if made.outcome == "fail" else "warn"
-        rows = _counted(made.violations, "violation")
+        rows = counted(made.violations, "violation")
         if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
             rows = "does not hold"
         why = "".join(f"; {words}" for words in explained(made))
         yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
+        are = "are" if len(skipped.missing) > 1 else "is"
         yield (
             "skip",
-            f"{skipped.table}.{skipped.check}: not published, or not up to date: {missing}",
+            f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
         )
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
@@ -161,7 +162,7 @@ def _end(report: Report) -> Line:
     known = len(report.acknowledged)
     passed = made_checks - len(report.failures) - len(report.warnings) - known
     acknowledged = f", {known} acknowledged" if known else ""
-    checks = _counted(made_checks, "check")
+    checks = counted(made_checks, "check")
     took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
     built = sum(
         table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
@@ -170,7 +171,7 @@ def _end(report: Report) -> Line:
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
-            done = f"published {_counted(built, 'mart')}" if built else "nothing to build"
+            done = f"published {counted(built, 'mart')}" if built else "nothing to build"
             return "done", f"{done}; {took}"
         case "unchanged":
             return "done", "nothing to do; --force builds all the same"

@@ -118,7 +118,7 @@ def test_a_corrupt_file_is_named(content: bytes, tmp_path: Path, folder: Path) -
     ):
         backend.describe_sources(["shops"])
     assert str(caught.value).splitlines()[0] == (
-        "source shops: shops.parquet is no readable Parquet file"
+        "source shops: shops.parquet is not a readable Parquet file"
     )
     assert str(folder / "shops.parquet") in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, folder: Path) -> None:
     (folder / "shops.parquet").write_bytes(whole[: len(whole) // 2])
     with (
         closing(opened(tmp_path / "x.duckdb", folder)) as backend,
-        pytest.raises(SourceError, match=r"shops\.parquet is no readable Parquet file"),
+        pytest.raises(SourceError, match=r"shops\.parquet is not a readable Parquet file"),
     ):
         backend.describe_sources(["shops"])
 

@@ -542,5 +542,5 @@ def test_a_broken_table_that_nobody_needs_stops_nobody(tmp_path: Path) -> None:
 def test_a_part_that_is_not_parquet_is_named(content: bytes, tmp_path: Path) -> None:
     write(tmp_path / "s/1.parquet", {"n": [1]})
     (tmp_path / "s/2.parquet").write_bytes(content)
-    with pytest.raises(SourceError, match=r"source s: 2\.parquet is no readable Parquet file"):
+    with pytest.raises(SourceError, match=r"source s: 2\.parquet is not a readable Parquet file"):
         Source(tmp_path, {"n": "int64"}).describe()

@@ -326,7 +326,7 @@ def too_deep(depth: int = 0) -> int:
 
 @pytest.mark.parametrize("slip", [too_deep, sys.exit, lambda: 1 / 0])
 def test_a_slip_of_an_authors_function_names_what_it_defines(slip: object) -> None:
-    with pytest.raises(DefinitionError, match="mart m is no valid expression"):
+    with pytest.raises(DefinitionError, match="mart m is not a valid expression"):
         call(slip, what="mart m", place="m.py:1", columns=())  # type: ignore[arg-type]
 
 

@@ -66,7 +66,7 @@ def test_every_kind_of_column_has_a_type() -> None:
     [
         ([string("a"), string("a")], ["a"], "column a is declared 2 times"),
         ([string("a"), int64("a"), date("a")], ["a"], "column a is declared 3 times"),
-        ([string("a")], ["b"], "grain b is no column; columns: a"),
+        ([string("a")], ["b"], "grain b is not a column; columns: a"),
         ([string("a"), string("b", null=True)], ["a", "b"], "grain b is nullable"),
         ([int64("a", at_least=2, at_most=1)], ["a"], "column a is at least 2 and at most 1"),
         ([Column(name="a", type="int64", values=("x",))], ["a"], "column a lists values but"),

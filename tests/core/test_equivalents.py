@@ -79,7 +79,7 @@ def test_an_entry_is_written_as_it_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[equivalent]", "list.toml is no TOML: "),
+        ("[[equivalent]", "list.toml is not TOML: "),
         ("equivalent = 1", r"list.toml may only hold tables \[\[equivalent\]\]"),
         (f"{ENTRY}\n[other]\n", "may only hold tables"),
         ("[[equivalent]]\nmart = 'toy'", "list.toml, entry 1, has not what an entry has: mart, "),

@@ -29,7 +29,7 @@ SOURCES = {
     "column x is declared 2 times": """
         s = source("s", doc="S.", grain="key", columns=[KEY, string("x"), int64("x")])  # here
     """,
-    "grain kee is no column; columns: key": """
+    "grain kee is not a column; columns: key": """
         s = source("s", doc="S.", grain="kee", columns=[KEY])  # here
     """,
     "grain key is nullable": """
@@ -42,7 +42,7 @@ SOURCES = {
     "no columns are declared": """
         s = source("s", doc="S.", grain="key", columns=[])  # here
     """,
-    "the docstring's Columns: section names kee, which is no column": """
+    "the docstring's Columns: section names kee, which is not a column": """
         DOC = '''S.
 
         Columns:
@@ -84,7 +84,7 @@ MARTS = {
         def m(s):
             "M."
     """,
-    "the docstring's Columns: section names kee, which is no column": """
+    "the docstring's Columns: section names kee, which is not a column": """
         @mart(grain="key", columns=[KEY])  # here
         def m(s):
             '''M.

@@ -438,7 +438,7 @@ def test_what_a_mart_raises_is_told_with_the_line_inside_it(
     with pytest.raises(DefinitionError) as caught:
         plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
     message = str(caught.value).splitlines()
-    assert message[0] == "mart wheels is no valid expression"
+    assert message[0] == "mart wheels is not a valid expression"
     assert message[1].strip().startswith(error)
     assert message[2].endswith(f"{graph.project.package}/wheels.py:{line}")
     if "attribute" in error:

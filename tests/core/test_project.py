@@ -213,7 +213,7 @@ def test_a_missing_package_is_the_callers_slip(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "./shop", "shop/", "shop.", "two words"])
 def test_what_is_no_name_of_a_package_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="no package's name"):
+    with pytest.raises(UsageError, match="not a package name"):
         load(name)
 
 
@@ -228,7 +228,7 @@ def test_a_folder_without_an_init_at_the_top_is_not_overlooked(
 ) -> None:
     package = write_package(sources=BIKES)
     (tmp_path / package / "__init__.py").unlink()
-    with pytest.raises(DefinitionError, match="has modules but is no package"):
+    with pytest.raises(DefinitionError, match="has modules but is not a package"):
         load(package)
 
 
@@ -253,6 +253,6 @@ def test_a_folder_that_is_no_package_is_not_overlooked(write_package: Write) -> 
     folder = Path(importlib.import_module(package).__file__ or "").parent / "risk"
     folder.mkdir()
     (folder / "metric.py").write_text("X = 1\n", "utf-8")
-    with pytest.raises(DefinitionError, match="has modules but is no package") as caught:
+    with pytest.raises(DefinitionError, match="has modules but is not a package") as caught:
         load(package)
     assert caught.value.hint == f"create {folder / '__init__.py'}"

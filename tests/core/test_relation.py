@@ -156,13 +156,13 @@ def refusal(*relations: Relation, marts: tuple[Mart, ...] = ()) -> str:
 
 def test_a_relation_of_an_unknown_source_is_refused() -> None:
     message = refusal(replace(orders_twice, source="order"))
-    assert "relation orders_twice names order, which is no source" in message
+    assert "relation orders_twice names order, which is not a source" in message
     assert "did you mean orders?" in message
 
 
 def test_a_relation_of_an_unknown_mart_is_refused() -> None:
     message = refusal(replace(orders_twice, marts=("spent",)))
-    assert "relation orders_twice names spent, which is no mart" in message
+    assert "relation orders_twice names spent, which is not a mart" in message
     assert "did you mean spend?" in message
 
 
@@ -181,7 +181,7 @@ def test_a_slip_in_a_relation_names_the_relation_and_its_line(tmp_path: Path) ->
     with pytest.raises(DefinitionError) as refused:
         checked(related(orders_twice, slipped), tmp_path)
     message = str(refused.value)
-    assert "relation slipped is no valid expression" in message
+    assert "relation slipped is not a valid expression" in message
     assert "test_relation.py:" in message
     assert "did you mean amount?" in message
 

@@ -456,7 +456,7 @@ def test_a_survey_asks_only_for_what_is_needed(shop: Workshop) -> None:
         found = survey(SHOP, ["int_paid_orders"], backend)
         assert set(found.sources) == {"orders"}
         assert found.sources["orders"].rows == len(ORDERS)
-        with pytest.raises(SourceError, match=r"customers\.parquet is no readable Parquet file"):
+        with pytest.raises(SourceError, match=r"customers\.parquet is not a readable Parquet file"):
             survey(SHOP, ["customer_totals"], backend)
 
 

@@ -182,7 +182,7 @@ def _put_twice(data: Path) -> None:
 UNREADABLE = {
     "corrupt Parquet": (
         lambda data: _truncate(data / "fct_transactions.parquet"),
-        ["source fct_transactions: fct_transactions.parquet is no readable Parquet file"],
+        ["source fct_transactions: fct_transactions.parquet is not a readable Parquet file"],
     ),
     "table twice": (
         _put_twice,
@@ -359,7 +359,7 @@ MISDECLARED = {
     ),
     "grain is no column": (
         {"first": declared("first", reads="dim_customer", grain="customer")},
-        ["mart first is declared wrongly", "grain customer is no column", "toy/first.py:4"],
+        ["mart first is declared wrongly", "grain customer is not a column", "toy/first.py:4"],
     ),
     "unknown input": (
         {"first": declared("first", reads="dim_custommer")},
@@ -375,7 +375,7 @@ MISDECLARED = {
     ),
     "nested too deeply to call": (
         {"first": nested(2_000)},
-        ["mart first is no valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
+        ["mart first is not a valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
     ),
     "nested too deeply to compile": (
         {"first": nested(300)},

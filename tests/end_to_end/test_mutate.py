@@ -109,7 +109,7 @@ def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
     assert (done.returncode, done.stderr) == (DONE, ""), done.stdout
     first, customers, totals, last = done.stdout.splitlines()
     assert first == "as of 2025-03-31 · edges"
-    assert re.fullmatch(r"ok    customers +1 mutants +1 killed +0 allowed +\d+\.\d\d s", customers)
+    assert re.fullmatch(r"ok    customers +1 mutant +1 killed +0 allowed +\d+\.\d\d s", customers)
     assert re.fullmatch(r"ok    totals +7 mutants +7 killed +0 allowed +\d+\.\d\d s", totals)
     assert re.fullmatch(r"done  each of 8 mutants is killed or allowed, in \d+\.\d\d s", last)
     assert not (till / "target").exists()

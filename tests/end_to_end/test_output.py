@@ -145,6 +145,32 @@ def test_a_table_in_a_pipe_is_obeyed_by_no_terminal_and_has_a_line_a_row(club: P
     assert len([line for line in shown.splitlines() if line.strip()]) == 2 + len(NAMES)
 
 
+@pytest.mark.parametrize("longest", [60, 300], ids=["fits", "does not fit"])
+def test_no_value_is_cut_on_a_terminal(longest: int, tmp_path: Path) -> None:
+    """A long text beside it can be broken between words; a single word cannot."""
+    names = ["x" * longest, f"{'some words ' * 20}{'y' * 45}"]
+    package = PACKAGE.replace('string("name"),', 'string("name"), string("other"),')
+    (tmp_path / "club").mkdir()
+    (tmp_path / "club/__init__.py").touch()
+    (tmp_path / "club/members.py").write_text(package, "utf-8")
+    columns = {
+        "name": names[:1],
+        "other": names[1:],
+        "points": [1],
+        "pay": pa.array([None], pa.decimal128(18, 2)),
+        "share": [0.1],
+        "since": [SINCE],
+    }
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table(columns), tmp_path / "data/people.parquet")
+    assert printed(tmp_path, "run").returncode == DONE
+    words = words_of(tmp_path, "show", "members", "--columns", "name,other")
+    code, shown = on_a_terminal(*words, cwd=tmp_path)
+    assert code == DONE
+    assert "…" not in shown
+    assert [shown.count(each) for each in "xy"] == [longest, 45], shown
+
+
 def test_words_of_a_call_are_obeyed_by_no_terminal(club: Path) -> None:
     for words in (["show", CLEAR], ["show", "members", "--where", f"name = '{CLEAR}"], [CLEAR]):
         _, shown = on_a_terminal(*words, "--package", "club", cwd=club)

@@ -155,7 +155,7 @@ def test_a_file_that_is_no_parquet(
     (newer / "fct_transactions.parquet").write_text("no Parquet", "utf-8")
     done = load(account, there, newer, "--overwrite")
     assert done.returncode == ASKED_WRONGLY
-    assert "fct_transactions.parquet is no readable Parquet file" in done.stderr
+    assert "fct_transactions.parquet is not a readable Parquet file" in done.stderr
     assert account.contents(there) == before
 
 
