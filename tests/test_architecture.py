@@ -19,6 +19,7 @@ from conftest import REPOSITORY
 CORE = (
     "errors",
     "formats",
+    "memtables",
     "authored",
     "state",
     "contract",
@@ -33,6 +34,7 @@ CORE = (
     "graph",
     "nulls",
     "origin",
+    "constants",
     "keys",
     "promises",
     "definition",

@@ -22,6 +22,7 @@ from typing import TypeVar
 import ibis.expr.types as ir
 
 from marts.core.errors import DefinitionError, attribute_hint
+from marts.core.memtables import written_out
 
 Result = TypeVar("Result")
 
@@ -224,7 +225,7 @@ def call(
     `columns` are those that it could have named.
     """
     try:
-        return function(*given)
+        return written_out(function(*given), what=what, place=place)
     except (DefinitionError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever the author's code raises, with the cause chained

@@ -10,6 +10,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.constants import constants_in, keys_of_rows, written_rows
 from marts.core.model import Mart, Source, UniqueCheck
 from marts.core.origin import grounded, meaning
 from marts.core.project import Project
@@ -76,9 +77,19 @@ def keys_of(rel: ops.Relation, known: Keys) -> frozenset[Key]:
 
 def _keys_of_a_set(rel: ops.Set, known: Keys) -> frozenset[Key]:
     whole = frozenset({frozenset(rel.schema.names)} if rel.distinct else ())
-    if isinstance(rel, ops.Union):
-        return whole
-    return whole | keys_of(rel.left, known)
+    if not isinstance(rel, ops.Union):
+        return whole | keys_of(rel.left, known)
+    rows = written_rows(rel)
+    return whole | frozenset(keys_of_rows(rows) if rows is not None else _labelled(rel, known))
+
+
+def _labelled(rel: ops.Union, known: Keys) -> Iterator[Key]:
+    """Yield the keys of a union whose parts bear different constants in some column."""
+    for name in rel.schema.names:
+        left, right = (constants_in(side, name) for side in (rel.left, rel.right))
+        if left is not None and right is not None and not left & right:
+            for one in keys_of(rel.left, known):
+                yield from (one | other | {name} for other in keys_of(rel.right, known))
 
 
 def _unfilled(rel: ops.FillNull, known: Keys) -> Iterator[Key]:
@@ -129,7 +140,8 @@ def told_apart_by(value: ops.Value) -> ops.Field | None:
 
 def _keeps_apart(found: dt.DataType, to: dt.DataType) -> bool:
     if type(found) is type(to):
-        return not (isinstance(found, dt.Decimal) and found.scale != getattr(to, "scale", None))
+        digits = getattr(found, "scale", None), getattr(to, "scale", None)
+        return digits[0] == digits[1] or (isinstance(to, dt.Timestamp) and digits[1] is None)
     return bool(
         found.is_integer() and (to.is_integer() or to.is_decimal() or to.is_string())
     ) or bool(found.is_date() and (to.is_timestamp() or to.is_string()))
@@ -366,11 +378,23 @@ def _walk(
         right = {other for _, other in pairs}
         added = of(link.table)
         one_left = any(key <= left for key in keys)
-        one_right = any(key <= right for key in added) or link.how in ONE_RIGHT
+        met = {frozenset((link.table, column) for column in key) for key in _met(link, known)}
+        one_right = any(key <= right for key in added | met) or link.how in ONE_RIGHT
         meeting = Meeting(link, pairs, one_left, one_right)
         done.append(meeting)
         keys = _joined(meeting, keys, added)
         yield meeting, frozenset(keys)
+
+
+def _met(link: ops.JoinLink, known: Keys) -> frozenset[Key]:
+    """Return the keys of the rows of a link's table for which its conditions on them alone hold."""
+    own = [
+        each
+        for predicate in link.predicates
+        for each in _conjuncts(predicate)
+        if _tables(each) == {link.table}
+    ]
+    return keys_of(ops.Filter(link.table, own), known) if own else frozenset()
 
 
 ONE_RIGHT = ("asof", "any_inner", "any_left", "positional")

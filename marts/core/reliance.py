@@ -15,6 +15,7 @@ from typing import TypeAlias
 import ibis.expr.operations as ops
 
 from marts.core.checks import checks_of, is_fused, offending_rows, tables_read
+from marts.core.constants import written_rows
 from marts.core.definition import (
     declared_facts,
     defining_query,
@@ -90,6 +91,17 @@ class Product:
 
 
 @dataclass(frozen=True)
+class SelfMatch:
+    """A condition of a join that compares a column with itself, as `column` of one table."""
+
+    mart: str
+    left: str
+    right: str
+    column: str
+    at: ops.Node = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Relied:
     """What one mart relies on by itself; `reads` are the columns of each table, checks included."""
 
@@ -98,6 +110,7 @@ class Relied:
     lookups: tuple[Lookup, ...]
     unknown: tuple[Unknown, ...]
     products: tuple[Product, ...]
+    self_matches: tuple[SelfMatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,7 @@ class Reader:
             tuple(dict.fromkeys(self._lookups(mart, query, met))),
             tuple(self._unknown(mart, compared)),
             tuple(self._product(mart, chain, each) for chain, each in met if _depends(each)),
+            tuple(_self_matches(mart, met)),
         )
 
     def _reads(self, mart: Mart, query: ops.Relation) -> dict[str, frozenset[str]]:
@@ -309,6 +323,16 @@ class Reader:
         return rel.first if all(link.how == "left" for link in rel.rest) else None
 
 
+def _self_matches(mart: Mart, met: list[tuple[ops.JoinChain, Meeting]]) -> Iterator[SelfMatch]:
+    # Ibis takes an expression for the column of the other side that was computed by the same.
+    for chain, meeting in met:
+        link = meeting.link
+        for each in (op for op in link.predicates if isinstance(op, ops.Comparison)):
+            if each.left == each.right and isinstance(each.left, ops.Field):
+                sides = table_of(chain.first), table_of(link.table)
+                yield SelfMatch(mart.name, *sides, each.left.name, link)
+
+
 def _roots(rel: ops.Relation) -> Iterator[ops.Value]:
     """Yield the expressions that a relation consists of."""
     match rel:
@@ -347,9 +371,12 @@ def _nulls_in(op: ops.Value) -> Iterator[ops.Value]:
 def _depends(meeting: Meeting) -> bool:
     """Tell whether it depends on data how many rows a row of either side meets.
 
-    Rows that an author wrote down, such as a series of months, are as many as they are.
+    Rows that an author wrote down, such as a series of months, are as many as they are; but
+    where columns are to be equal, one row is meant.
     """
-    return meeting.multiplies and bool(meeting.link.table.find(ops.PhysicalTable))
+    table = meeting.link.table
+    is_repeated = bool(meeting.matched) and written_rows(table) is not None
+    return meeting.multiplies and (is_repeated or bool(table.find(ops.PhysicalTable)))
 
 
 def _fields_of(meeting: Meeting) -> set[ops.Value]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.graph import Graph
 from marts.core.keys import Key
-from marts.core.reliance import Product, Reliance, Unknown, reliance_of
+from marts.core.reliance import Product, Reliance, SelfMatch, Unknown, reliance_of
 from marts.core.trace import Trace
 
 
@@ -15,7 +15,8 @@ def relied_on(graph: Graph) -> Reliance:
     """Read what the marts of a project rely on, and refuse what shows already that it fails.
 
     Raises DefinitionError, with the author's line, for a comparison with a constant that is not
-    among a column's declared values, and for a join that no key makes single.
+    among a column's declared values, for a join that no key makes single, and for one whose
+    condition compares a column with itself.
     """
     reliance = reliance_of(graph)
     if any(_amiss(graph, reliance)):
@@ -26,13 +27,16 @@ def relied_on(graph: Graph) -> Reliance:
             place = trace.places.get(found.at, graph.project.marts[found.mart].place)
             if isinstance(found, Unknown):
                 raise _unknown_error(found, place)
+            if isinstance(found, SelfMatch):
+                raise _self_match_error(found, place)
             raise _product_error(found, place)
     return reliance
 
 
-def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | Product]:
+def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | SelfMatch | Product]:
     for name, relied in reliance.by_mart.items():
         yield from relied.unknown
+        yield from relied.self_matches
         if not graph.project.marts[name].many_to_many:
             yield from relied.products
 
@@ -46,6 +50,17 @@ def _unknown_error(unknown: Unknown, place: str) -> DefinitionError:
         place,
         hint=did_you_mean(unknown.text, unknown.values)
         or f"add {unknown.text!r} to values=[…] of {columns}, or leave the comparison out",
+    )
+
+
+def _self_match_error(found: SelfMatch, place: str) -> DefinitionError:
+    column = found.column
+    return DefinitionError(
+        f"mart {found.mart} joins {found.left} and {found.right} where {column} equals itself,"
+        " which says nothing of two rows",
+        f"Ibis takes the expression of which {column} was computed for {column}",
+        place,
+        hint=f"join a view of what has {column}: other = other.view(), then other.{column}",
     )
 
 

@@ -45,6 +45,12 @@ def numbered(t: Table) -> Table:
     return t.mutate(number=ibis.row_number().over(by_customer))
 
 
+def labelled(t: Table, one: str = "n", other: str = "m") -> Table:
+    """Return each of two columns in rows of its own, as an unpivot does."""
+    n = t.select("customer", "day", label=ibis.literal(one), x=t.n)
+    return n.union(t.select("customer", "day", label=ibis.literal(other), x=t.m))
+
+
 def current(v: Table) -> Table:
     return v.filter(v.current, ~v.closed)
 
@@ -84,6 +90,8 @@ Query = Callable[[Table, Table], Table]
         (lambda t, _: t.union(t, distinct=True).select("customer", "day", "version", "n", "m"),
          {"customer", "day", "version", "n", "m"}),
         (lambda t, _: t.difference(t.filter(t.n == 0)), {"customer", "day"}),
+        (lambda t, _: labelled(t), {"customer", "day", "label"}),
+        (lambda t, _: labelled(t).filter(lambda r: r.label == "n"), {"customer", "day"}),
         # conditions of a key that not all rows have
         (lambda _, v: current(v), {"customer"}),
         (lambda _, v: v.filter(v.current & ~v.closed & (v.version != "")), {"customer"}),
@@ -102,6 +110,8 @@ Query = Callable[[Table, Table], Table]
             .inner_join(t, ["customer", "day"]).select("customer", "n"),
             {"customer"},
         ),
+        (lambda t, v: t.left_join(v, [t.customer == v.customer, v.current, ~v.closed]),
+         {"customer", "day"}),
         (lambda t, v: outer(t, v, "version").select(who=coalesced("version")), {"who"}),
         (lambda t, v: outer(t, v, "version").mutate(who=coalesced("version")), {"who"}),
     ],
@@ -126,6 +136,13 @@ def test_what_names_a_row_is_known(query: Query, key: set[str]) -> None:
         lambda t, _: t.mutate(rank=ibis.rank().over(by_customer)).filter(lambda r: r["rank"] == 0)
         .select("customer"),
         lambda t, _: t.union(t),
+        lambda t, _: labelled(t, "n", "n"),
+        lambda t, _: labelled(t).select("customer", "day"),
+        lambda t, _: t.select("customer", day=t.day.cast("timestamp(6)").cast("timestamp(0)")),
+        lambda t, v: t.left_join(v, [t.customer == v.customer, v.current])
+        .select("customer", "day"),
+        lambda t, v: t.left_join(v, [t.customer == v.customer, t.n > 0])
+        .select("customer", "day"),
         lambda t, _: t.limit(2).select("n"),
         lambda _, v: v.filter(v.current).select("customer"),
         lambda _, v: v.filter(v.current | ~v.closed).select("customer"),

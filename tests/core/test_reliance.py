@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ibis
+import pyarrow as pa
 import pytest
 from ibis.expr.types import Table
 
@@ -14,6 +15,7 @@ from engines import GRAPH
 from marts import boolean, date, int64, mart, money, source, string, table_check, unique
 from marts.core.errors import DefinitionError
 from marts.core.graph import Graph
+from marts.core.memtables import written_out
 from marts.core.model import Mart
 from marts.core.reliance import Lookup, Reliance
 from marts.core.reliance_errors import relied_on
@@ -258,6 +260,7 @@ def test_the_refusal_of_a_constant_names_the_column_and_the_nearest_value() -> N
         lambda o, v, *_: o.join(v.filter(~v.current), "customer_id"),
         lambda o, v, *_: o.join(v, [o.customer_id == v.customer_id, o.shop < v.version]),
         lambda o, v, s, _: o.join(s, "shop").join(v, "customer_id"),
+        lambda o, v, *_: o.join(v, [o.customer_id == v.customer_id, v.kind == "firm"]),
     ],
 )
 def test_a_join_of_many_with_many_is_refused_without_a_reason(define: Define) -> None:
@@ -276,6 +279,9 @@ def test_a_join_of_many_with_many_is_refused_without_a_reason(define: Define) ->
         lambda o, v, *_: o.join(v, [o.customer_id == v.customer_id, o.shop == v.version]),
         lambda o, *_: o.cross_join(o.aggregate(total=o.amount.sum())),
         lambda o, *_: o.cross_join(ibis.array([1, 2]).unnest().name("half").as_table()),
+        lambda o, v, *_: o.left_join(v, [o.customer_id == v.customer_id, v.current]),
+        lambda o, *_: o.join(written_twice("paid", "late"), "status"),
+        lambda o, *_: o.join(lows := written_twice(0, 9), o.amount > lows.status),
         lambda o, *_: o.asof_join(o.view(), "day", predicates="shop"),
         lambda o, *_: o.join(o.view(), "order_id"),
         lambda o, _, s, h: o.join(s, "shop").left_join(h, "shop"),
@@ -283,6 +289,37 @@ def test_a_join_of_many_with_many_is_refused_without_a_reason(define: Define) ->
 )
 def test_a_join_that_a_key_makes_single_passes(define: Define) -> None:
     relied(define)
+
+
+def written_twice(*keys: object) -> Table:
+    rows = written_out(
+        ibis.memtable(pa.table({"status": keys, "word": ["a", "b"]})), what="", place=""
+    )
+    assert isinstance(rows, Table)
+    return rows
+
+
+def test_written_rows_that_repeat_a_key_are_many() -> None:
+    repeated = written_twice("paid", "paid")
+    assert "joins orders and " in refusal(lambda o, *_: o.join(repeated, "status"))
+
+
+@pytest.mark.parametrize("join", ["semi_join", "anti_join", "left_join"])
+def test_a_column_that_ibis_compares_with_itself_is_refused(join: str) -> None:
+    def define(o: Table, *_: Table) -> Table:
+        spelt = o.mutate(word=o.channel.lower()).filter(o.amount > 3)
+        return getattr(o, join)(
+            spelt, [o.order_id == spelt.order_id, o.channel.lower() == spelt.word]
+        )
+
+    def through_a_view(o: Table, *_: Table) -> Table:
+        spelt = o.mutate(word=o.channel.lower()).filter(o.amount > 3).view()
+        return getattr(o, join)(
+            spelt, [o.order_id == spelt.order_id, o.channel.lower() == spelt.word]
+        )
+
+    assert "joins orders and orders where word equals itself" in refusal(define)
+    relied(through_a_view)
 
 
 # Facts and lookups
