@@ -7,7 +7,8 @@ Nothing is rounded, cut or guessed. A value fits if it is the same when it is ca
 | whole number, decimal | whole number, decimal | no more digits: always; else if all fit |
 | whole number | float64 | up to 32 bits: always; else if all fit |
 | float16, float32, float64 | float64 | always |
-| date | date, timestamp | always |
+| date | date | always |
+| date | timestamp | if all fit: a few thousand centuries |
 | timestamp in s, ms, us | timestamp | always |
 | timestamp in ns | timestamp | if all fit: no digit is finer than a microsecond |
 | timestamp | date | if all fit: midnights |
@@ -25,7 +26,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -44,13 +45,15 @@ EXACT_IN_A_FLOAT = 2**53
 class Physical:
     """A column of a file, as it spells it; `sql` is the type that DuckDB reads, `said` is ours.
 
-    A column without a type (nested, or beyond DuckDB) has the kind "other".
+    A column without a type (nested, or beyond DuckDB) has the kind "other". `is_cut` tells that
+    DuckDB cuts digits of a moment, and does not let us see them.
     """
 
     name: str
     kind: str
     sql: str
     said: str
+    is_cut: bool = False
 
     @property
     def type(self) -> dt.DataType:
@@ -99,7 +102,8 @@ def physical(
         return Physical(name, "null", "INTEGER", "nulls")
     if stored == "INT96":
         # Spark's, of moments, and Hive's, of times of day, look the same.
-        return Physical(name, "moment", read, "timestamp of type INT96, which may be in any zone")
+        said = "timestamp of type INT96, which may be in any zone"
+        return Physical(name, "moment", read, said, is_cut=True)
     if converted == "DECIMAL" and not read.startswith("DECIMAL"):
         precision, scale = digits
         return Physical(
@@ -107,15 +111,11 @@ def physical(
         )
     found = type_of(read)
     kind = kind_of(found)
-    said = str(found)
     if kind == "moment":
-        said = "timestamp with a zone" + (" in ns" if "Nano" in (logical or "") else "")
-    return Physical(name, kind, read, said)
-
-
-def is_in_nanoseconds(column: Physical) -> bool:
-    """Tell whether DuckDB cuts digits of a moment, and does not let us see them."""
-    return column.said.endswith(" in ns")
+        is_cut = "Nano" in (logical or "")
+        said = "timestamp with a zone" + (" in ns" if is_cut else "")
+        return Physical(name, kind, read, said, is_cut)
+    return Physical(name, kind, read, str(found))
 
 
 def _bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:
@@ -147,12 +147,29 @@ READABLE: Mapping[tuple[str, str], Callable[[dt.DataType, dt.DataType], bool]] =
     ("float", "float"): _always,
     ("text", "text"): _always,
     ("date", "date"): _always,
-    ("date", "timestamp"): _always,
+    ("date", "timestamp"): lambda *_: False,
     ("timestamp", "timestamp"): lambda found, _: getattr(found, "scale", None) != NANOSECONDS,
     ("timestamp", "date"): lambda *_: False,
     ("moment", "moment"): _always,
 }
 """Of kinds in a file and in a contract: whether every value fits, whatever it is."""
+
+
+def is_called(name: str, spelled: str) -> bool:
+    """Tell whether a file or folder spells a contract's column so."""
+    # Of ASCII alone: other letters have lower-case forms in it (the sign of kelvin is one).
+    return spelled.isascii() and spelled.lower() == name
+
+
+def matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
+    """Return the columns that a contract's column may mean.
+
+    Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
+    """
+    found = tuple(column for column in columns if is_called(name, column.name))
+    stem = re.sub(r"(_\d+)+$", "", name)
+    twice = tuple(column for column in columns if is_called(stem, column.name))
+    return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
 
 
 def misfit(column: Physical, expected: dt.DataType, zone: str | None) -> str | None:
@@ -232,10 +249,12 @@ def _number(text: str) -> str | None:
 
 
 def _float(text: str) -> str | None:
-    try:
-        return repr(float(text)) if math.isfinite(float(text)) else None
-    except ValueError:
+    # Python takes more for a number (1_0, blanks around it), and rounds what has too many digits.
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", text, re.ASCII):
         return None
+    value = float(text)
+    is_exact = math.isfinite(value) and Decimal(repr(value)) == Decimal(text)
+    return repr(value) if is_exact else None
 
 
 def _date(text: str) -> str | None:
@@ -254,6 +273,14 @@ def _timestamp(text: str) -> str | None:
     return None if found.tzinfo or re.search(r"[.,]\d{7}", text) else str(found)
 
 
+def _text(text: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
+
+
 def _boolean(text: str) -> str | None:
     return text.lower() if text.lower() in ("true", "false") else None
 
@@ -263,7 +290,7 @@ PARSERS: Mapping[str, Callable[[str], str | None]] = {
     "whole": _whole,
     "decimal": _number,
     "float": _float,
-    "text": str,
+    "text": _text,
     "date": _date,
     "timestamp": _timestamp,
 }

@@ -18,7 +18,10 @@ from marts.core.errors import SourceError, UsageError
 def write(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table({"bike": ["a"]}), path)
+        if path.suffix in (".csv", ".crc", ".txt"):
+            path.write_text("not Parquet", "ascii")
+        else:
+            pq.write_table(pa.table({"bike": ["a"]}), path)
 
 
 def parts(folder: Path, name: str) -> list[str]:
@@ -41,6 +44,8 @@ def parts(folder: Path, name: str) -> list[str]:
         (["bikes/1.parquet", "bikes/.git/2.parquet", "bikes/_log/3.parquet"], ["bikes/1.parquet"]),
         (["bikes/1.parquet", "bikes/1.parquet.crc", "bikes/x.csv"], ["bikes/1.parquet"]),
         (["bikes/part.parquet/1.parquet"], ["bikes/part.parquet/1.parquet"]),
+        (["bikes/_year=2025/1.parquet", "bikes/_x/2.parquet"], ["bikes/_year=2025/1.parquet"]),
+        (["bikes.parquet", "bikes.2024.parquet", "bikes.parquet.bak"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes/readme.txt"], ["bikes.parquet"]),
         (["bikes.parquet", "_bikes/1.parquet", ".bikes.parquet"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes.csv", "bikes_old/1.parquet"], ["bikes.parquet"]),
@@ -103,6 +108,13 @@ REFUSED = {
     "one file twice": (_link("bikes/b.parquet", "a.parquet"), "b.parquet", "one file twice"),
     "one folder twice": (_link("bikes/c", "2024"), "c/x.parquet", "one file twice"),
     "no suffix": (lambda f: write(f / "bikes/000000_0"), "000000_0", "does not end in .parquet"),
+    "another suffix": (
+        lambda f: write(f / "bikes/000001_0.snappy"),
+        "000001_0.snappy",
+        "does not end in .parquet",
+    ),
+    "a copy": (lambda f: write(f / "bikes/a.parquet.1"), "a.parquet.1", "does not end"),
+    "nothing but a copy": (lambda f: write(f / "bikes.snappy.pq"), "bikes.snappy.pq", "bikes.pq"),
     "table without suffix": (lambda f: write(f / "bikes"), "bikes", "does not end in .parquet"),
     "pipe": (lambda f: os.mkfifo(_made(f / "bikes") / "b.parquet"), "b.parquet", "is not a file"),
     "odd name": (
