@@ -259,7 +259,8 @@ def _float(text: str) -> str | None:
 
 def _date(text: str) -> str | None:
     try:
-        return str(datetime.date.fromisoformat(text))
+        # Python takes a week for its Monday.
+        return None if "W" in text else str(datetime.date.fromisoformat(text))
     except ValueError:
         return None
 
@@ -270,7 +271,7 @@ def _timestamp(text: str) -> str | None:
     except ValueError:
         return None
     # Python cuts what is finer than a microsecond.
-    return None if found.tzinfo or re.search(r"[.,]\d{7}", text) else str(found)
+    return None if found.tzinfo or re.search(r"[.,]\d{7}|W", text) else str(found)
 
 
 def _text(text: str) -> str | None:

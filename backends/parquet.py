@@ -14,6 +14,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ from marts.core.errors import SourceError, UsageError
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 """How the names of Parquet files end, in upper or lower case."""
+
+SET_ASIDE = (".bak", ".old", ".orig", ".tmp", "~")
+"""How names end of files that somebody, or a program, does not want to be read."""
+OTHER_FORMAT = re.compile(
+    r"\.(csv|tsv|jsonl?|ndjson|orc|avro|arrow|feather|xlsx)(\.\w+)?$|\.(parquet|parq|pq)\.\w+$"
+)
 
 LAYOUT = "<table>.parquet, or Parquet files below <table>/,"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -66,7 +73,7 @@ def find_source(folder: Path, name: str) -> Path | None:
 
     A folder without Parquet files is none. Raises UsageError where the directory is missing,
     SourceError where two things could be the table, one that could be is a dangling link, or there
-    is no table, but Parquet that is named almost so.
+    is no table, but a file named almost so, or in another format.
     """
     root = _root(folder)
     named = [path for path in _entries(root) if _table_named(path.name) == name.lower()]
@@ -80,9 +87,14 @@ def find_source(folder: Path, name: str) -> Path | None:
 
 def _refuse_almost_named(root: Path, name: str) -> None:
     for path in _entries(root):
-        if path.name.lower().startswith(f"{name.lower()}.") and _begins_like_parquet(path):
+        found = path.name.lower()
+        if not found.startswith(f"{name.lower()}.") or found.endswith(SET_ASIDE):
+            continue
+        if _begins_like_parquet(path):
             suffix = path.suffix if _has_suffix(path.name) else SUFFIXES[0]
             raise _unusable(path, f"it is Parquet, but its name is not {name}{suffix}")
+        if path.is_file() and OTHER_FORMAT.search(found):
+            raise _unusable(path, "it is not Parquet")
 
 
 def files_of(table: Path) -> list[DataFile]:
@@ -128,7 +140,10 @@ def data_as_of(folder: Path) -> datetime.date | None:
         return None
     try:
         text = file.read_text("utf-8")
-        return datetime.date.fromisoformat(json.loads(text)["as_of"])
+        day = json.loads(text)["as_of"]
+        if "W" in day:
+            raise ValueError(f"{day} is a week")
+        return datetime.date.fromisoformat(day)
     except OSError as error:
         raise SourceError(f"cannot read {file}", error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -201,7 +216,7 @@ def _names_data(path: Path) -> bool:
     """Tell whether a file is data by its name; raises SourceError where only its name hides it."""
     if _has_suffix(path.name):
         return True
-    if _begins_like_parquet(path):
+    if not path.name.lower().endswith(SET_ASIDE) and _begins_like_parquet(path):
         raise _unusable(path, f"it is Parquet, but its name does not end in {SUFFIXES[0]}")
     return False
 

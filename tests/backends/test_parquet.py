@@ -18,7 +18,7 @@ from marts.core.errors import SourceError, UsageError
 def write(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in (".csv", ".crc", ".txt"):
+        if path.suffix.lower() in (".csv", ".crc", ".txt", ".gz"):
             path.write_text("not Parquet", "ascii")
         else:
             pq.write_table(pa.table({"bike": ["a"]}), path)
@@ -45,6 +45,8 @@ def parts(folder: Path, name: str) -> list[str]:
         (["bikes/1.parquet", "bikes/1.parquet.crc", "bikes/x.csv"], ["bikes/1.parquet"]),
         (["bikes/part.parquet/1.parquet"], ["bikes/part.parquet/1.parquet"]),
         (["bikes/_year=2025/1.parquet", "bikes/_x/2.parquet"], ["bikes/_year=2025/1.parquet"]),
+        (["bikes/1.parquet", "bikes/2.parquet.tmp", "bikes/1.PQ.bak"], ["bikes/1.parquet"]),
+        (["bikes.parquet", "bikes.csv", "bikes.csv.gz"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes.2024.parquet", "bikes.parquet.bak"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes/readme.txt"], ["bikes.parquet"]),
         (["bikes.parquet", "_bikes/1.parquet", ".bikes.parquet"], ["bikes.parquet"]),
@@ -60,7 +62,10 @@ def test_what_a_table_consists_of(there: list[str], read: list[str] | None, tmp_
     assert all(map(str.startswith, found, expected))
 
 
-@pytest.mark.parametrize("there", [[], ["bikes/readme.txt"], ["bikes/_1.parquet"], ["bikes.csv"]])
+@pytest.mark.parametrize(
+    "there",
+    [[], ["bikes/readme.txt"], ["bikes/_1.parquet"], ["bikes.txt"], ["bikes.parquet.bak"]],
+)
 def test_a_table_without_files_is_absent(there: list[str], tmp_path: Path) -> None:
     write(*(tmp_path / name for name in there))
     assert find_source(tmp_path, "bikes") is None
@@ -113,6 +118,8 @@ REFUSED = {
         "000001_0.snappy",
         "does not end in .parquet",
     ),
+    "another format": (lambda f: write(f / "bikes.CSV"), "bikes.CSV", "it is not Parquet"),
+    "packed": (lambda f: (f / "bikes.pq.gz").touch(), "bikes.pq.gz", "it is not Parquet"),
     "a copy": (lambda f: write(f / "bikes/a.parquet.1"), "a.parquet.1", "does not end"),
     "nothing but a copy": (lambda f: write(f / "bikes.snappy.pq"), "bikes.snappy.pq", "bikes.pq"),
     "table without suffix": (lambda f: write(f / "bikes"), "bikes", "does not end in .parquet"),
@@ -216,6 +223,7 @@ def test_data_may_say_its_date(tmp_path: Path) -> None:
     [
         *("", "{", "[]", "{}", '"2025-06-30"', '{"as_of": null}', '{"as_of": "30.6.2025"}', "null"),
         "[" * 100_000,
+        '{"as_of": "2025-W27"}',
     ],
 )
 def test_a_broken_date_is_refused_with_the_form(text: str, tmp_path: Path) -> None:
