@@ -140,10 +140,7 @@ def data_as_of(folder: Path) -> datetime.date | None:
         return None
     try:
         text = file.read_text("utf-8")
-        day = json.loads(text)["as_of"]
-        if "W" in day:
-            raise ValueError(f"{day} is a week")
-        return datetime.date.fromisoformat(day)
+        return _day(json.loads(text)["as_of"])
     except OSError as error:
         raise SourceError(f"cannot read {file}", error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -153,6 +150,13 @@ def data_as_of(folder: Path) -> datetime.date | None:
             *([str(error)] if isinstance(error, ValueError) else []),
             hint='as {"as_of": "2025-06-30"}',
         ) from error
+
+
+def _day(text: str) -> datetime.date:
+    # Python takes a week for its Monday.
+    if "W" in text:
+        raise ValueError(f"{text} is a week")
+    return datetime.date.fromisoformat(text)
 
 
 def digest_of(files: Iterable[DataFile], *more: object) -> str:
