@@ -303,7 +303,7 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
 @option("--where", metavar="EXPR", help='Only rows for which this holds: "age > 40".')
 @option("--columns", metavar="NAMES", help="Columns, separated by commas.  [default: all]")
 @option("--order-by", metavar="NAMES", help='Columns, each with asc or desc: "age desc, city".')
-@option("--limit", type=click.IntRange(min=0), default=20, show_default=True)
+@option("--limit", type=click.IntRange(0, 1_000_000_000), default=20, show_default=True)
 @option(
     "--safe",
     is_flag=True,

@@ -83,6 +83,20 @@ def _parquet(pattern: str) -> sge.Table:
     )
 
 
+def _may_lie_in_data(error: BaseException | None) -> bool:
+    """Tell whether a statement may have failed for what files hold."""
+    others = (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.InterruptException,
+        duckdb.OutOfMemoryException,
+        duckdb.ParserException,
+    )
+    return isinstance(error, duckdb.Error) and not isinstance(error, others)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A temporary relation; `definition` is a view's query over what will be published."""
@@ -122,7 +136,8 @@ class DuckDBBackend:
 
         The version is a digest of paths, sizes, times, row counts, and of how they are read.
         """
-        return self._sources.describe(names)
+        with translated("read the sources"):
+            return self._sources.describe(names)
 
     def changed_sources(self) -> list[str]:
         """Return the files that were written to, replaced or removed since they were described."""
@@ -415,6 +430,8 @@ class DuckDBBackend:
         except EngineError as error:
             if changed := self.changed_sources():
                 raise ChangedSourcesError(changed) from error
+            if _may_lie_in_data(error.__cause__) and (fault := self._sources.fault()):
+                raise EngineError(fault.summary, *fault.facts) from error
             raise
 
     def _execute(self, sql: str) -> None:

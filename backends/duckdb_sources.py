@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +20,14 @@ import duckdb
 import ibis
 import sqlglot.expressions as sge
 
+from backends.duckdb_moments import cut_digits
 from backends.duckdb_statistics import statistics_of, together
 from backends.duckdb_types import (
     DIALECT,
     Physical,
     does_not_fit,
     folder_value,
-    is_in_nanoseconds,
+    matches,
     physical,
     proven_by_range,
     reading,
@@ -39,6 +40,9 @@ from marts.core.state import ColumnFacts
 
 FILE, FOLDER_OF = "marts: file", "marts: folder of"
 """Columns of a file's path, where folders have values."""
+
+UNREADABLE = (duckdb.Error, OSError, ValueError)
+"""What DuckDB and pyarrow raise for values that they cannot read."""
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 """Runs a statement and returns its rows."""
@@ -55,6 +59,7 @@ class Source:
     files: tuple[DataFile, ...]
     described: Described
     query: sge.Query
+    fault: Callable[[], SourceError | None]
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,11 @@ class ParquetSources:
             for line in changed(source.files)
         ]
 
+    def fault(self) -> SourceError | None:
+        """Return which column of which file cannot be read; None where all can, as far as asked."""
+        found = (source.fault() for source in self._found.values() if source)
+        return next((fault for fault in found if fault), None)
+
     def _source(self, name: str) -> Source | None:
         if name not in self.contracts:
             return None
@@ -149,7 +159,7 @@ class _Reader:
             tuple(misfits),
             {} if misfits else self._statistics(parts),
         )
-        return Source(self.path, self.files, described, query)
+        return Source(self.path, self.files, described, query, partial(self.fault, parts))
 
     # Footers
 
@@ -159,7 +169,7 @@ class _Reader:
         alike: defaultdict[Columns, list[DataFile]] = defaultdict(list)
         for file in self.files:
             found = columns[file.path]
-            alike[tuple(_matches(name, found) for name in self.schema)].append(file)
+            alike[tuple(matches(name, found) for name in self.schema)].append(file)
         return [Part(tuple(files), matches) for matches, files in alike.items()]
 
     def _columns(self) -> dict[str, list[Physical]]:
@@ -198,11 +208,22 @@ class _Reader:
         found: dict[str, ColumnFacts] = {}
         for part in parts:
             query = statistics_of(_call("parquet_metadata", part.files).sql(DIALECT))
-            said = {name: ColumnFacts(*known) for name, *known in self._rows(query)}
+            said = {name: ColumnFacts(*known) for name, *known in self._known(query) or ()}
             for (name, _), (column,) in self._read_from_files(part):
                 here = said.get(column.name, ColumnFacts())
                 found[name] = together(found[name], here) if name in found else here
         return found
+
+    def _known(self, query: str) -> list[tuple[Any, ...]] | None:
+        """Return what statistics say, None where DuckDB cannot read them.
+
+        One that is out of a type's range is enough, of whatever column: nobody may need it, and
+        what statistics do not tell, values do.
+        """
+        try:
+            return self._rows(query)
+        except duckdb.Error:
+            return None
 
     def _footers(
         self, function: str, *columns: str, by: str | None = None
@@ -223,7 +244,7 @@ class _Reader:
                     name = Path(file.path).name
                     raise SourceError(
                         f"source {self.name}: {name} is not a readable Parquet file",
-                        str(error).strip().partition("\n")[0],
+                        first_line(error),
                         file.path,
                     ) from error
             raise
@@ -267,11 +288,16 @@ class _Reader:
         ]
         proven = self._proven(part, doubtful)
         doubtful = [each for each in doubtful if each[0] not in proven]
-        counts = list(self._counted(part, doubtful)) + [
-            (name, column, kind, *_cut_digits(part.files, column.name))
-            for (name, kind), (column,) in self._read_from_files(part)
-            if is_in_nanoseconds(column)
-        ]
+        try:
+            counts = list(self._counted(part, doubtful)) + [
+                (name, column, kind, *cut_digits([file.path for file in part.files], column))
+                for (name, kind), (column,) in self._read_from_files(part)
+                if column.is_cut
+            ]
+        except UNREADABLE:
+            if fault := self.fault([part]):
+                raise fault from None
+            raise
         for name, column, kind, count, example in counts:
             if count:
                 said = values_that_do_not_fit(column, kind, count, str(example))
@@ -292,8 +318,11 @@ class _Reader:
         counts = ("stats_null_count", "num_values")
         query = sge.select(*words, *counts).from_(_call("parquet_metadata", part.files))
         query = query.where(sge.column("path_in_schema").isin(*by_name))
+        rows = self._known(query.sql(DIALECT))
+        if rows is None:
+            return set()
         doubted = set()
-        for path, low, high, nulls, values in self._rows(query.sql(DIALECT)):
+        for path, low, high, nulls, values in rows:
             name, column, kind = by_name[path]
             is_known = low is not None and high is not None
             if nulls != values and not (is_known and proven_by_range(column, kind, low, high)):
@@ -318,6 +347,35 @@ class _Reader:
         (row,) = self._rows(sge.select(*found).from_(_read(part.files)).sql(DIALECT))
         for number, (name, column, kind) in enumerate(doubtful):
             yield name, column, kind, row[2 * number], row[2 * number + 1]
+
+    def fault(self, parts: Sequence[Part]) -> SourceError | None:
+        """Return which column of which file cannot be read, and why; None where all can."""
+        for part in parts:
+            columns = [column for _, (column,) in self._read_from_files(part)]
+            for file in part.files:
+                if not self._why_unreadable(file, columns):
+                    continue
+                for column in columns:
+                    if why := self._why_unreadable(file, [column]):
+                        return SourceError(
+                            f"source {self.name}: cannot read column {column.name}"
+                            f" of {Path(file.path).name}",
+                            why,
+                            file.path,
+                        )
+        return None
+
+    def _why_unreadable(self, file: DataFile, columns: Sequence[Physical]) -> str | None:
+        # A count alone would not look at values.
+        values = [
+            sge.func("max", sge.Cast(this=sge.column(column.name, quoted=True), to=_TEXT))
+            for column in columns
+        ]
+        try:
+            self._rows(sge.select(*values).from_(_read([file])).sql(DIALECT))
+        except duckdb.Error as error:
+            return first_line(error)
+        return None
 
     # Folders that have values
 
@@ -397,21 +455,15 @@ _TEXT_LITERAL = "'(?:[^']|'')*'"
 _TEXT = sge.DataType.build("TEXT", dialect=DIALECT)
 
 
-def _matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
-    """Return the columns that a contract's column may mean.
-
-    Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
-    """
-    found = tuple(column for column in columns if is_name(name, column.name))
-    stem = re.sub(r"(_\d+)+$", "", name)
-    twice = tuple(column for column in columns if is_name(stem, column.name))
-    return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
-
-
 def _named(value: sge.Expr, name: str) -> sge.Expr:
     if isinstance(value, sge.Column) and value.name == name:
         return value
     return sge.alias_(value, name, quoted=True)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an engine says, without what it adds for those who know its inside."""
+    return str(error).strip().partition("\n")[0]
 
 
 def shortened(sql: str) -> str:
@@ -434,20 +486,3 @@ def _call(function: str, files: Iterable[DataFile], **settings: object) -> sge.T
 def _read(files: Iterable[DataFile], *, with_path: bool = False) -> sge.Table:
     more = {"filename": FILE} if with_path else {}
     return _call("read_parquet", files, hive_partitioning=False, **more)
-
-
-def _cut_digits(files: Iterable[DataFile], column: str) -> tuple[int, object]:
-    """Return how many moments have digits that DuckDB cuts as it reads them, and one of these."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    count, example = 0, None
-    for file in files:
-        for batch in pq.ParquetFile(file.path).iter_batches(columns=[column]):
-            digits = batch.column(0).cast(pa.int64())
-            is_cut = pc.not_equal(digits, pc.multiply(pc.divide(digits, 1_000), 1_000))
-            if found := batch.column(0).filter(is_cut):
-                utc = found.cast(pa.timestamp("ns")).cast(pa.string())
-                count, example = count + len(found), utc[0].as_py()
-    return count, example

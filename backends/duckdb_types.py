@@ -7,7 +7,8 @@ Nothing is rounded, cut or guessed. A value fits if it is the same when it is ca
 | whole number, decimal | whole number, decimal | no more digits: always; else if all fit |
 | whole number | float64 | up to 32 bits: always; else if all fit |
 | float16, float32, float64 | float64 | always |
-| date | date, timestamp | always |
+| date | date | always |
+| date | timestamp | if all fit: a few thousand centuries |
 | timestamp in s, ms, us | timestamp | always |
 | timestamp in ns | timestamp | if all fit: no digit is finer than a microsecond |
 | timestamp | date | if all fit: midnights |
@@ -25,7 +26,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -34,7 +35,7 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import DuckDBType
 
-from backends.source_types import bounds, kind_of
+from backends.source_types import bounds, is_name, kind_of
 
 DIALECT = "duckdb"
 
@@ -43,13 +44,15 @@ DIALECT = "duckdb"
 class Physical:
     """A column of a file, as it spells it; `sql` is the type that DuckDB reads, `said` is ours.
 
-    A column without a type (nested, or beyond DuckDB) has the kind "other".
+    A column without a type (nested, or beyond DuckDB) has the kind "other". `is_cut` tells that
+    DuckDB cuts digits of a moment, and does not let us see them.
     """
 
     name: str
     kind: str
     sql: str
     said: str
+    is_cut: bool = False
 
     @property
     def type(self) -> dt.DataType:
@@ -79,7 +82,8 @@ def physical(
         return Physical(name, "null", "INTEGER", "nulls")
     if stored == "INT96":
         # Spark's, of moments, and Hive's, of times of day, look the same.
-        return Physical(name, "moment", read, "timestamp of type INT96, which may be in any zone")
+        said = "timestamp of type INT96, which may be in any zone"
+        return Physical(name, "moment", read, said, is_cut=True)
     if converted == "DECIMAL" and not read.startswith("DECIMAL"):
         precision, scale = digits
         return Physical(
@@ -87,15 +91,22 @@ def physical(
         )
     found = type_of(read)
     kind = kind_of(found)
-    said = str(found)
     if kind == "moment":
-        said = "timestamp with a zone" + (" in ns" if "Nano" in (logical or "") else "")
-    return Physical(name, kind, read, said)
+        is_cut = "Nano" in (logical or "")
+        said = "timestamp with a zone" + (" in ns" if is_cut else "")
+        return Physical(name, kind, read, said, is_cut)
+    return Physical(name, kind, read, str(found))
 
 
-def is_in_nanoseconds(column: Physical) -> bool:
-    """Tell whether DuckDB cuts digits of a moment, and does not let us see them."""
-    return column.said.endswith(" in ns")
+def matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
+    """Return the columns that a contract's column may mean.
+
+    Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
+    """
+    found = tuple(column for column in columns if is_name(name, column.name))
+    stem = re.sub(r"(_\d+)+$", "", name)
+    twice = tuple(column for column in columns if is_name(stem, column.name))
+    return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
 
 
 def proven_by_range(column: Physical, expected: dt.DataType, low: str, high: str) -> bool:
@@ -147,15 +158,18 @@ def _number(text: str) -> str | None:
 
 
 def _float(text: str) -> str | None:
-    try:
-        return repr(float(text)) if math.isfinite(float(text)) else None
-    except ValueError:
+    # Python takes more for a number (1_0, blanks around it), and rounds what has too many digits.
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", text, re.ASCII):
         return None
+    value = float(text)
+    is_exact = math.isfinite(value) and Decimal(repr(value)) == Decimal(text)
+    return repr(value) if is_exact else None
 
 
 def _date(text: str) -> str | None:
     try:
-        return str(datetime.date.fromisoformat(text))
+        # Python takes a week for its Monday.
+        return None if "W" in text else str(datetime.date.fromisoformat(text))
     except ValueError:
         return None
 
@@ -166,7 +180,15 @@ def _timestamp(text: str) -> str | None:
     except ValueError:
         return None
     # Python cuts what is finer than a microsecond.
-    return None if found.tzinfo or re.search(r"[.,]\d{7}", text) else str(found)
+    return None if found.tzinfo or re.search(r"[.,]\d{7}|W", text) else str(found)
+
+
+def _text(text: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
 
 
 def _boolean(text: str) -> str | None:
@@ -178,7 +200,7 @@ PARSERS: Mapping[str, Callable[[str], str | None]] = {
     "whole": _whole,
     "decimal": _number,
     "float": _float,
-    "text": str,
+    "text": _text,
     "date": _date,
     "timestamp": _timestamp,
 }

@@ -2,7 +2,8 @@
 
 A table is one file `<table>.parquet`, or every Parquet file below a folder `<table>/` (or
 `<table>.parquet/`, as Spark writes it), at any depth. Names that begin with `.` or `_` are not
-data. A folder `key=value` below the table's own belongs to the files in it; one above never does.
+data, but for folders `_key=value`. A folder `key=value` below the table's own belongs to the files
+in it; one above never does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ from marts.core.errors import SourceError, UsageError
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 """How the names of Parquet files end, in upper or lower case."""
+
+SET_ASIDE = (".bak", ".old", ".orig", ".tmp", "~")
+"""How names end of files that somebody, or a program, does not want to be read."""
+OTHER_FORMAT = re.compile(
+    r"\.(csv|tsv|jsonl?|ndjson|orc|avro|arrow|feather|xlsx)(\.\w+)?$|\.(parquet|parq|pq)\.\w+$"
+)
 
 LAYOUT = "<table>.parquet, or Parquet files below <table>/,"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -64,14 +72,29 @@ def find_source(folder: Path, name: str) -> Path | None:
     """Return the file or folder that is a table, None where there is neither.
 
     A folder without Parquet files is none. Raises UsageError where the directory is missing,
-    SourceError where two things could be the table, or one that could be is a dangling link.
+    SourceError where two things could be the table, one that could be is a dangling link, or there
+    is no table, but a file named almost so, or in another format.
     """
     root = _root(folder)
     named = [path for path in _entries(root) if _table_named(path.name) == name.lower()]
     found = [path for path in named if _is_table(path)]
     if len(found) > 1:
         raise SourceError(f"{name} is there twice", *map(str, found), hint="remove one")
+    if not found:
+        _refuse_almost_named(root, name)
     return found[0] if found else None
+
+
+def _refuse_almost_named(root: Path, name: str) -> None:
+    for path in _entries(root):
+        found = path.name.lower()
+        if not found.startswith(f"{name.lower()}.") or found.endswith(SET_ASIDE):
+            continue
+        if _begins_like_parquet(path):
+            suffix = path.suffix if _has_suffix(path.name) else SUFFIXES[0]
+            raise _unusable(path, f"it is Parquet, but its name is not {name}{suffix}")
+        if path.is_file() and OTHER_FORMAT.search(found):
+            raise _unusable(path, "it is not Parquet")
 
 
 def files_of(table: Path) -> list[DataFile]:
@@ -117,7 +140,7 @@ def data_as_of(folder: Path) -> datetime.date | None:
         return None
     try:
         text = file.read_text("utf-8")
-        return datetime.date.fromisoformat(json.loads(text)["as_of"])
+        return _day(json.loads(text)["as_of"])
     except OSError as error:
         raise SourceError(f"cannot read {file}", error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -127,6 +150,13 @@ def data_as_of(folder: Path) -> datetime.date | None:
             *([str(error)] if isinstance(error, ValueError) else []),
             hint='as {"as_of": "2025-06-30"}',
         ) from error
+
+
+def _day(text: str) -> datetime.date:
+    # Python takes a week for its Monday.
+    if "W" in text:
+        raise ValueError(f"{text} is a week")
+    return datetime.date.fromisoformat(text)
 
 
 def digest_of(files: Iterable[DataFile], *more: object) -> str:
@@ -152,7 +182,12 @@ def _entries(folder: Path) -> list[Path]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise SourceError(f"cannot look into {folder}", error.strerror or str(error)) from error
-    return [path for path in paths if not path.name.startswith((".", "_"))]
+    return [path for path in paths if not _is_hidden(path.name)]
+
+
+def _is_hidden(name: str) -> bool:
+    # Spark and Hive, whose rule this is, write a column's folder whatever the column is called.
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _mode(path: Path) -> int:
@@ -183,9 +218,11 @@ def _is_table(path: Path) -> bool:
 
 def _names_data(path: Path) -> bool:
     """Tell whether a file is data by its name; raises SourceError where only its name hides it."""
-    if "." not in path.name and _begins_like_parquet(path):
+    if _has_suffix(path.name):
+        return True
+    if not path.name.lower().endswith(SET_ASIDE) and _begins_like_parquet(path):
         raise _unusable(path, f"it is Parquet, but its name does not end in {SUFFIXES[0]}")
-    return _has_suffix(path.name)
+    return False
 
 
 def _below(
@@ -206,7 +243,9 @@ def _keys_in(name: str) -> tuple[tuple[str, str | None], ...]:
     key, sign, value = name.partition("=")
     if not key or not sign:
         return ()
-    return ((unquote(key), None if value == NO_VALUE else unquote(value)),)
+    # What is not UTF-8 stays apart, for whoever needs it to refuse it.
+    key, text = (unquote(each, errors="surrogateescape") for each in (key, value))
+    return ((key, None if value == NO_VALUE else text),)
 
 
 def _begins_like_parquet(path: Path) -> bool:
@@ -236,4 +275,4 @@ def _data_file(path: Path, keys: tuple[tuple[str, str | None], ...]) -> DataFile
 
 def _unusable(path: Path, reason: str) -> SourceError:
     shown = str(path).encode(errors="backslashreplace").decode()
-    return SourceError(f"cannot read {shown}", reason, hint="mend it, or remove it")
+    return SourceError(f"cannot read {shown}", reason, hint="mend it, rename it, or remove it")

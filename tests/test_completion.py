@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Marts
+from engines import GRAPH
 
-PUBLIC = {
-    "customer_360_profile",
-    "customer_segments",
-    "metric_avg_transaction_value",
-    "metric_customer_ltv",
-    "metric_mom_spend_change",
-}
 BOOM = "raise SystemExit(7)\n"
 ODD = """
 from marts import mart as m
@@ -70,7 +64,7 @@ def odd(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("marts show metric_", {name for name in PUBLIC if name.startswith("metric_")}),
+        ("marts show metric_", {name for name in GRAPH.order if name.startswith("metric_")}),
         ("marts show c", {"customer_360_profile", "customer_segments"}),
         ("marts show co", set()),
         ("marts show tag", set()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -50,7 +51,7 @@ def test_wheel_generates_and_builds(installed: Path) -> None:
     built = call(installed, "run", "--fixtures", "data")
     assert built.returncode == 0, built.stdout + built.stderr
     assert str(installed) in built.stdout
-    assert "published 5 marts" in built.stdout
+    assert re.search(r"^done  published \d+ marts; ", built.stdout, re.MULTILINE)
 
 
 def test_wheel_carries_the_bundled_data(installed: Path) -> None:

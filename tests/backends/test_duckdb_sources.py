@@ -134,6 +134,7 @@ DO_NOT_FIT = [
     (arrow([2**63 - 1], pa.int64()), "float64", 1, "9223372036854775807"),
     (arrow([moment(1), moment()], pa.timestamp("us")), "date", 1, "2025-03-30 01:00:00"),
     (arrow([1_001, 1_000], pa.timestamp("ns")), "timestamp", 1, "1970-01-01 00:00:00.000001001"),
+    (arrow([106_751_992, 0], pa.date32()), "timestamp", 1, "294247-01-11"),
 ]
 
 
@@ -235,6 +236,19 @@ def test_digits_of_a_moment_that_would_be_cut_are_counted(tmp_path: Path) -> Non
     assert "with 2 values that do not fit, such as 1969-12-31 23:59:59.999998999" in line
 
 
+def test_digits_of_an_int96_that_would_be_cut_are_counted(tmp_path: Path) -> None:
+    """Dates far away, which fit no number of nanoseconds, are not taken for such."""
+    options = {"use_deprecated_int96_timestamps": True}
+    write(tmp_path / "s/1.parquet", {"at": arrow([1_001, None], pa.timestamp("ns"))}, **options)
+    far = arrow([datetime.datetime(year, 12, 31) for year in (1, 9999)], pa.timestamp("us"))  # noqa: DTZ001
+    write(tmp_path / "s/2.parquet", {"at": far}, **options)
+    (line,) = Source(tmp_path, {"at": "timestamp"}, at="UTC").describe().misfits
+    assert "with 1 value that does not fit, such as 1970-01-01 00:00:00.000001001" in line
+    (tmp_path / "s/1.parquet").unlink()
+    found = Source(tmp_path, {"at": "timestamp"}, at="UTC").rows()
+    assert [at.year for (at,) in found] == [1, 9999]
+
+
 # Names
 
 
@@ -318,6 +332,25 @@ def test_a_variant_that_nobody_declared_is_not_looked_at(tmp_path: Path) -> None
     assert Source(tmp_path, {"n": "int64"}).rows() == [(2,)]
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        arrow([2**62], pa.timestamp("ms")),
+        arrow([-(2**63)], pa.timestamp("us")),
+        arrow([-(2**63)], pa.timestamp("ns")),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_statistics_out_of_range_stop_nobody_who_needs_no_such_column(
+    column: pa.Array, tmp_path: Path
+) -> None:
+    write(tmp_path / "s.parquet", {"a": arrow([1], pa.uint64()), "unneeded": column})
+    assert Source(tmp_path, {"a": "int64"}).rows() == [(1,)]
+    with pytest.raises((SourceError, EngineError)) as caught:
+        Source(tmp_path, {"unneeded": "timestamp"}).rows()
+    assert str(caught.value).startswith("source s: cannot read column unneeded of s.parquet\n")
+
+
 # Folders
 
 
@@ -365,14 +398,24 @@ VALUES = [
     ("decimal(10, 2)", "100000000", None),
     ("float64", "1e3", 1000.0),
     ("float64", "nan", None),
+    ("float64", "1_0", None),
+    ("float64", " 1", None),
+    ("float64", "0.1", 0.1),
+    ("float64", "9007199254740993", None),
+    ("float64", "1e-400", None),
     ("date", "2025-03-30", DAY),
     ("date", "2025-13-30", None),
+    ("date", "20250330", DAY),
+    ("date", "2025-W13", None),
+    ("timestamp", "2025-W13", None),
     ("timestamp", "2025-03-30 01%3A02%3A03", moment(1, 2, 3)),
     ("timestamp", "2025-03-30 01%3A02%3A03.1234567", None),
     ("timestamp", "2025-03-30 01%3A02%3A03+01%3A00", None),
     ("boolean", "True", True),
     ("boolean", "1", None),
     ("string", "", ""),
+    ("string", "%C3%A9%zz", "é%zz"),
+    ("string", "%FF", None),
 ]
 
 
@@ -544,3 +587,41 @@ def test_a_part_that_is_not_parquet_is_named(content: bytes, tmp_path: Path) -> 
     (tmp_path / "s/2.parquet").write_bytes(content)
     with pytest.raises(SourceError, match=r"source s: 2\.parquet is not a readable Parquet file"):
         Source(tmp_path, {"n": "int64"}).describe()
+
+
+def spoil(path: Path, column: int = 0) -> None:
+    """Overwrite the values of a column; the footer stays whole."""
+    content, said = bytearray(path.read_bytes()), pq.read_metadata(path).row_group(0).column(column)
+    first = said.dictionary_page_offset or said.data_page_offset
+    content[first : first + said.total_compressed_size] = b"\xff" * said.total_compressed_size
+    path.write_bytes(content)
+
+
+SPOILT = [
+    (pa.int64(), "int64", {}),
+    (pa.uint64(), "int64", {}),
+    (pa.timestamp("us"), "date", {}),
+    (pa.timestamp("ns", "UTC"), "timestamp", {"a": "UTC"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "wanted", "zones"), SPOILT, ids=[str(k) for k, *_ in SPOILT])
+def test_a_part_whose_values_cannot_be_read_is_named_with_the_column(
+    kind: pa.DataType, wanted: str, zones: dict[str, str], tmp_path: Path
+) -> None:
+    for number in (1, 2, 3):
+        columns = {"n": range(100), "A": arrow([number] * 100, pa.int64()).cast(kind)}
+        write(tmp_path / f"s/{number}.parquet", columns, write_statistics=False)
+    spoil(tmp_path / "s/2.parquet", column=1)
+    with pytest.raises((SourceError, EngineError)) as caught:
+        Source(tmp_path, {"n": "int64", "a": wanted}, **zones).rows()
+    first, *_, last = str(caught.value).splitlines()
+    assert first == "source s: cannot read column A of 2.parquet"
+    assert last == f"  {tmp_path}/s/2.parquet"
+
+
+def test_a_statement_that_fails_for_another_reason_accuses_no_file(tmp_path: Path) -> None:
+    write(tmp_path / "s.parquet", {"a": ["x"]})
+    source = Source(tmp_path, {"a": "string"})
+    with pytest.raises(EngineError, match="DuckDB could not query s"):
+        source.backend.fetch(source.table.select(a=source.table.a.cast("int64")), about="s")

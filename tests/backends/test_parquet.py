@@ -18,7 +18,10 @@ from marts.core.errors import SourceError, UsageError
 def write(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table({"bike": ["a"]}), path)
+        if path.suffix.lower() in (".csv", ".crc", ".txt", ".gz"):
+            path.write_text("not Parquet", "ascii")
+        else:
+            pq.write_table(pa.table({"bike": ["a"]}), path)
 
 
 def parts(folder: Path, name: str) -> list[str]:
@@ -41,6 +44,10 @@ def parts(folder: Path, name: str) -> list[str]:
         (["bikes/1.parquet", "bikes/.git/2.parquet", "bikes/_log/3.parquet"], ["bikes/1.parquet"]),
         (["bikes/1.parquet", "bikes/1.parquet.crc", "bikes/x.csv"], ["bikes/1.parquet"]),
         (["bikes/part.parquet/1.parquet"], ["bikes/part.parquet/1.parquet"]),
+        (["bikes/_year=2025/1.parquet", "bikes/_x/2.parquet"], ["bikes/_year=2025/1.parquet"]),
+        (["bikes/1.parquet", "bikes/2.parquet.tmp", "bikes/1.PQ.bak"], ["bikes/1.parquet"]),
+        (["bikes.parquet", "bikes.csv", "bikes.csv.gz"], ["bikes.parquet"]),
+        (["bikes.parquet", "bikes.2024.parquet", "bikes.parquet.bak"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes/readme.txt"], ["bikes.parquet"]),
         (["bikes.parquet", "_bikes/1.parquet", ".bikes.parquet"], ["bikes.parquet"]),
         (["bikes.parquet", "bikes.csv", "bikes_old/1.parquet"], ["bikes.parquet"]),
@@ -55,7 +62,10 @@ def test_what_a_table_consists_of(there: list[str], read: list[str] | None, tmp_
     assert all(map(str.startswith, found, expected))
 
 
-@pytest.mark.parametrize("there", [[], ["bikes/readme.txt"], ["bikes/_1.parquet"], ["bikes.csv"]])
+@pytest.mark.parametrize(
+    "there",
+    [[], ["bikes/readme.txt"], ["bikes/_1.parquet"], ["bikes.txt"], ["bikes.parquet.bak"]],
+)
 def test_a_table_without_files_is_absent(there: list[str], tmp_path: Path) -> None:
     write(*(tmp_path / name for name in there))
     assert find_source(tmp_path, "bikes") is None
@@ -103,6 +113,15 @@ REFUSED = {
     "one file twice": (_link("bikes/b.parquet", "a.parquet"), "b.parquet", "one file twice"),
     "one folder twice": (_link("bikes/c", "2024"), "c/x.parquet", "one file twice"),
     "no suffix": (lambda f: write(f / "bikes/000000_0"), "000000_0", "does not end in .parquet"),
+    "another suffix": (
+        lambda f: write(f / "bikes/000001_0.snappy"),
+        "000001_0.snappy",
+        "does not end in .parquet",
+    ),
+    "another format": (lambda f: write(f / "bikes.CSV"), "bikes.CSV", "it is not Parquet"),
+    "packed": (lambda f: (f / "bikes.pq.gz").touch(), "bikes.pq.gz", "it is not Parquet"),
+    "a copy": (lambda f: write(f / "bikes/a.parquet.1"), "a.parquet.1", "does not end"),
+    "nothing but a copy": (lambda f: write(f / "bikes.snappy.pq"), "bikes.snappy.pq", "bikes.pq"),
     "table without suffix": (lambda f: write(f / "bikes"), "bikes", "does not end in .parquet"),
     "pipe": (lambda f: os.mkfifo(_made(f / "bikes") / "b.parquet"), "b.parquet", "is not a file"),
     "odd name": (
@@ -204,6 +223,7 @@ def test_data_may_say_its_date(tmp_path: Path) -> None:
     [
         *("", "{", "[]", "{}", '"2025-06-30"', '{"as_of": null}', '{"as_of": "30.6.2025"}', "null"),
         "[" * 100_000,
+        '{"as_of": "2025-W27"}',
     ],
 )
 def test_a_broken_date_is_refused_with_the_form(text: str, tmp_path: Path) -> None:

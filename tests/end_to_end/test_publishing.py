@@ -305,7 +305,7 @@ def test_a_run_that_cannot_write_its_report_still_says_what_it_published(
     assert f"cannot write {target}/run_results.json" in done.stderr
     assert "No space left on device" in done.stderr
     assert contents(database) != before
-    assert "done  published 5 marts" in done.stdout + done.stderr
+    assert "done  published " in done.stdout + done.stderr
 
 
 def test_a_limit_on_file_size_ends_the_run(
