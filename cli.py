@@ -152,7 +152,7 @@ def run(
         plan = plan_changes(
             graph,
             selected,
-            Present(graph, facts, as_of, backend.text),
+            Present(graph, facts, as_of, backend.text, checks_sources=wanted.source_checks),
             run_id=run_id,
             force=force,
             source_checks=partial(source_checks, graph, reliance, facts, wanted),

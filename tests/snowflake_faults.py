@@ -30,7 +30,7 @@ REVIEWED = {
     # choice
     *(sge.Case, sge.If, sge.Coalesce, sge.Nullif),
     # text and dates
-    *(sge.Concat, sge.Trim, sge.Lower, sge.Replace),
+    *(sge.Concat, sge.Trim, sge.Lower, sge.Replace, sge.Translate),
     *(sge.DateFromParts, sge.DateDiff, sge.DateTrunc, sge.TimestampTrunc),
     # aggregates and windows
     *(sge.Count, sge.Sum, sge.Min, sge.Max, sge.Median, sge.Window, sge.Lag),

@@ -19,6 +19,7 @@ from conftest import REPOSITORY
 CORE = (
     "errors",
     "formats",
+    "folding",
     "memtables",
     "authored",
     "state",

@@ -43,16 +43,24 @@ def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
 class Present:
     """What a run would make marts from: the project, the sources and the date as they are now.
 
-    `text` gives a query's SQL over bare names: what it computes, wherever its tables are.
+    `text` gives a query's SQL over bare names: what it computes, wherever its tables are. Where
+    `checks_sources` is true, what was made from sources that nobody checked is not up to date.
     """
 
     def __init__(
-        self, graph: Graph, facts: Facts, as_of: FixedAsOf, text: Callable[[ir.Table], str]
+        self,
+        graph: Graph,
+        facts: Facts,
+        as_of: FixedAsOf,
+        text: Callable[[ir.Table], str],
+        *,
+        checks_sources: bool = True,
     ) -> None:
         self.graph = graph
         self.facts = facts
         self.as_of = as_of
         self.text = text
+        self.checks_sources = checks_sources
         self._digests: dict[str, str] = {}
 
     @cached_property
@@ -106,6 +114,14 @@ class Present:
             yield f"as of {recorded.as_of} before"
         if recorded.version != facts.published[name].version:
             yield "altered since it was published"
+        if origin.is_unchecked and self.checks_sources:
+            yield "its sources were not checked"
+        yield from self._changed_inputs(name, origin, rebuilt)
+        if origin.sql != self.sql(name):
+            yield "code changed"
+
+    def _changed_inputs(self, name: str, origin: Origin, rebuilt: Collection[str]) -> Iterator[str]:
+        facts = self.facts
         for source in sources_of(self.graph, name):
             version = facts.source_version(source)
             if version is None or origin.sources.get(source) != version:
@@ -114,8 +130,6 @@ class Present:
             run_id = facts.recorded[mart].run_id if mart in facts.recorded else None
             if mart in rebuilt or origin.marts.get(mart) != run_id:
                 yield f"{mart} changed"
-        if origin.sql != self.sql(name):
-            yield "code changed"
 
     def origin(self, name: str, runs: Mapping[str, str]) -> Origin:
         """Return from what a mart is made, `runs` being those of the marts it reads."""
@@ -124,6 +138,7 @@ class Present:
             self.sql(name),
             {source: version for source, version in versions.items() if version is not None},
             {mart: runs[mart] for mart in marts_of(self.graph, name) if mart in runs},
+            is_unchecked=not self.checks_sources,
         )
 
 

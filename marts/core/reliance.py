@@ -15,7 +15,7 @@ from typing import TypeAlias
 import ibis.expr.operations as ops
 
 from marts.core.checks import checks_of, is_fused, offending_rows, tables_read
-from marts.core.constants import written_rows
+from marts.core.constants import constants_in, written_rows
 from marts.core.definition import (
     declared_facts,
     defining_query,
@@ -180,7 +180,7 @@ class Reader:
         met = [(chain, meeting) for chain in chains for meeting in meetings(chain, self.keys)]
         return Relied(
             self._reads(mart, query),
-            tuple(dict.fromkeys(self._conditions(mart, compared))),
+            tuple(dict.fromkeys(self._conditions(mart, [*compared, *_looked_up(met)]))),
             tuple(dict.fromkeys(self._lookups(mart, query, met))),
             tuple(self._unknown(mart, compared)),
             tuple(self._product(mart, chain, each) for chain, each in met if _depends(each)),
@@ -321,6 +321,18 @@ class Reader:
         if not isinstance(rel, ops.JoinChain):
             return rel.parent
         return rel.first if all(link.how == "left" for link in rel.rest) else None
+
+
+def _looked_up(
+    met: list[tuple[ops.JoinChain, Meeting]],
+) -> Iterator[tuple[ops.Value, ops.Value, ops.Value, tuple[str, ...]]]:
+    """Yield the conditions by which rows find others that an author wrote down, with the texts."""
+    for _, meeting in met:
+        for op in (each for each in meeting.link.predicates if isinstance(each, ops.Equals)):
+            for value, other in ((op.left, op.right), (op.right, op.left)):
+                known = constants_in(other.rel, other.name) if isinstance(other, ops.Field) else ()
+                if texts := tuple(sorted(each for each in known or () if isinstance(each, str))):
+                    yield op, op, value, texts
 
 
 def _self_matches(mart: Mart, met: list[tuple[ops.JoinChain, Meeting]]) -> Iterator[SelfMatch]:

@@ -7,11 +7,10 @@ they look up in a whole source gives a relationship, where none is declared.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import ibis
 import ibis.expr.types as ir
@@ -20,6 +19,7 @@ from marts.core.checked import SourceChecks
 from marts.core.checks import checks_of, fused_query, is_fused, offending_rows, tables_read
 from marts.core.contract import mismatches
 from marts.core.definition import declared_facts, logical_tables
+from marts.core.folding import equals_folded, folded
 from marts.core.graph import Graph
 from marts.core.model import (
     Check,
@@ -37,21 +37,6 @@ from marts.core.reliance import ANY_DAY, Condition, Lookup, Reliance
 from marts.core.state import CheckedSource, Facts
 from marts.core.text_values import Seen
 from marts.core.tolerance import Acknowledgement, Rate
-
-BLANKS = " \t\n\r\u00a0\u2009\u200b\u202f\ufeff"
-"""What nobody sees in a text: how it is spelt does not depend on it."""
-
-FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
-
-
-def folded(text: str) -> str:
-    """Return a text without case and blanks, its letters in one form: alike for alike readers."""
-    return unicodedata.normalize("NFKC", _bare(text))
-
-
-def _bare(text: str) -> str:
-    return "".join(letter for letter in text.lower() if letter not in BLANKS)
-
 
 SPELLINGS_SAID = 3
 
@@ -345,12 +330,8 @@ def spelling_check(column: str, meant: tuple[tuple[Seen, tuple[str, ...]], ...])
 def _almost(value: ir.Value, seen: Seen, texts: tuple[str, ...]) -> ir.BooleanValue:
     """Tell which texts equal one of those that are meant but for case, blanks or form."""
     exact = _as_seen(value, seen).isin(texts)
-    bare = value.lower()
-    for blank in BLANKS:
-        bare = bare.replace(blank, "")
-    forms = {unicodedata.normalize(form, _bare(text)) for text in texts for form in FORMS}
     # The rare texts alone are folded.
-    return ibis.ifelse(exact, False, bare.isin(sorted(forms)))
+    return ibis.ifelse(exact, False, equals_folded(value, texts))
 
 
 def _as_seen(value: ir.Value, seen: Seen) -> ir.StringValue:

@@ -48,12 +48,14 @@ class TableFacts:
 class Origin:
     """What a mart was made from: a digest of its SQL, versions of sources, runs of marts.
 
-    What temporary marts read is read by the mart that reads them.
+    What temporary marts read is read by the mart that reads them. `is_unchecked` says that nobody
+    looked whether its sources are what it relies on.
     """
 
     sql: str
     sources: Mapping[str, str]
     marts: Mapping[str, str]
+    is_unchecked: bool = False
 
     def to_text(self) -> str:
         """Return the origin as an engine keeps it."""

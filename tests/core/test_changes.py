@@ -58,6 +58,7 @@ class Updates:
         *,
         as_of: datetime.date = AS_OF,
         selected: Collection[str] = (),
+        checks_sources: bool = True,
         through: Callable[[DuckDBBackend], Any] = lambda backend: backend,
         **options: Any,
     ) -> Report:
@@ -67,7 +68,9 @@ class Updates:
         self.runs += 1
         with self.shop.backend() as backend:
             facts = survey(graph, chosen, backend)
-            present = Present(graph, facts, FixedAsOf(as_of), backend.text)
+            present = Present(
+                graph, facts, FixedAsOf(as_of), backend.text, checks_sources=checks_sources
+            )
             run_id = f"run {self.runs}"
             plan = plan_changes(graph, chosen, present, run_id=run_id, **options)
             self.reasons = dict(plan.reasons)
@@ -226,6 +229,18 @@ def test_a_mart_that_is_not_selected_must_be_of_the_same_data(updates: Updates) 
     assert updates.shop.published() == before
     together = (PAID, TOTALS, MODELS, OVERVIEW)
     assert updates.update(selected=together).status == "published"
+
+
+def test_a_mart_that_is_not_selected_must_be_made_from_checked_sources(updates: Updates) -> None:
+    updates.update(as_of=AS_OF + datetime.timedelta(days=1), checks_sources=False)
+    with pytest.raises(UsageError, match=f"{PAID}: its sources were not checked"):
+        updates.update(as_of=AS_OF + datetime.timedelta(days=1), selected=[TOTALS])
+    assert (
+        updates.update(as_of=AS_OF + datetime.timedelta(days=1), checks_sources=False).status
+        == "unchanged"
+    )
+    updates.update(as_of=AS_OF + datetime.timedelta(days=1))
+    assert set(updates.reasons.values()) == {"its sources were not checked"}
 
 
 def test_a_mart_that_is_not_selected_must_be_of_the_same_code(updates: Updates) -> None:

@@ -299,6 +299,16 @@ def written_twice(*keys: object) -> Table:
     return rows
 
 
+def test_texts_of_written_rows_are_compared_with_what_finds_them() -> None:
+    found = relied(
+        lambda o, *_: o.left_join(w := written_twice("web", "fax"), o.channel == w.status)
+    )
+    (condition,) = found.by_mart["answer"].conditions
+    assert (condition.seen.column, condition.texts) == ("channel", ("fax", "web"))
+    # Whoever writes a label down for each value need not know which there are.
+    relied(lambda o, *_: o.left_join(written_twice("paid", "lost"), "status"))
+
+
 def test_written_rows_that_repeat_a_key_are_many() -> None:
     repeated = written_twice("paid", "paid")
     assert "joins orders and " in refusal(lambda o, *_: o.join(repeated, "status"))

@@ -192,6 +192,20 @@ def test_checks_of_sources_are_planned_and_can_be_left_out(city: Path, marts: Ma
     assert json.loads(done.stdout)["source_checks_left_out"] is True
 
 
+def test_what_was_published_unchecked_is_checked_by_the_next_run(city: Path, marts: Marts) -> None:
+    write(city, kind=["bus", "Bus", "bus", "tram"])
+    for _ in range(2):
+        assert marts(*RUN, "--no-source-checks").returncode == DONE
+    assert "keep  fares: unchanged" in marts(*RUN, "--no-source-checks").stdout
+    done = marts(*RUN)
+    assert done.returncode == FAILED, "the number that is published is wrong"
+    assert "build fares: its sources were not checked" in done.stdout
+    assert "FAIL  trips.kind_spelling" in done.stdout
+    write(city)
+    assert marts(*RUN).returncode == DONE
+    assert "keep  fares: unchanged" in marts(*RUN).stdout
+
+
 def test_a_mart_without_rows_is_a_warning(city: Path, marts: Marts) -> None:
     write(city, kind=["tram"] * 4)
     done = marts(*RUN)
