@@ -284,7 +284,9 @@ class _Reader:
         doubtful = [
             (name, column, kind)
             for (name, kind), (column,) in self._read_from_files(part)
-            if not always_fits(column, kind, self.zones.get(name))
+            # DuckDB's dates go further than its timestamps.
+            if (column.kind == "date" and kind.is_timestamp())
+            or not always_fits(column, kind, self.zones.get(name))
         ]
         proven = self._proven(part, doubtful)
         doubtful = [each for each in doubtful if each[0] not in proven]
