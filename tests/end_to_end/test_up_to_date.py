@@ -78,24 +78,44 @@ def test_sources_are_not_checked_where_nothing_is_to_do(marts: Marts, data: Path
     assert "nothing to do" in done.stdout
 
 
-def test_sources_that_nobody_checked_are_checked_though_nothing_is_built(
-    marts: Marts, data: Path
+THINGS = '''
+from marts import int64, mart, row_check, source
+
+things = source(
+    "things", doc="T.", grain="n", columns=[int64("n")], checks=[{check}]
+)
+
+
+@mart(grain="n", columns=[int64("n")])
+def kept(things):
+    """Things."""
+    return things
+'''
+
+
+def test_a_new_check_of_a_source_is_made_though_nothing_is_built(
+    marts: Marts, tmp_path: Path
 ) -> None:
-    file = data / "dim_merchant_category.parquet"
-    categories = pq.read_table(file)
-    unchecked = marts("run", "--fixtures", data, "--no-source-checks")
-    assert "the sources were not checked" in unchecked.stdout
-    assert "record   which checks" in marts("run", "--fixtures", data, "--dry-run").stdout
-    done = marts("run", "--fixtures", data)
-    assert "ok    fct_transactions" in done.stdout
-    assert "done  nothing to build; " in done.stdout
-    assert "done  nothing to do" in marts("run", "--fixtures", data).stdout
-    pq.write_table(pa.concat_tables([categories, categories.slice(1, 1)]), file)
-    assert marts("run", "--fixtures", data, "--no-source-checks").returncode == 0
-    for _ in range(2):
-        wrong = marts("run", "--fixtures", data)
-        assert wrong.returncode == 1
-        assert "FAIL  dim_merchant_category.category_key_unique: 1 violation" in wrong.stdout
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").touch()
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "data/things.parquet")
+    words = ("run", "--package", "shop", "--fixtures", "data")
+    checks = {
+        "": "done  published 1 mart; ",
+        'row_check("few", offending=lambda t: t.n > 9)': "done  nothing to build; ",
+        'row_check("none", offending=lambda t: t.n > 1)': "FAIL  things.none: 1 violation",
+    }
+    for check, said in checks.items():
+        (tmp_path / "shop/kept.py").write_text(THINGS.format(check=check), "utf-8")
+        planned = marts(*words, "--dry-run").stdout
+        assert ("record   which checks of sources held" in planned) == bool(check)
+        done = marts(*words)
+        assert said in done.stdout
+        assert done.returncode == ("FAIL" in said)
+        again = marts(*words)
+        assert again.returncode == done.returncode
+        assert ("nothing to do" in again.stdout) == ("FAIL" not in said)
 
 
 def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
