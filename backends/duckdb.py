@@ -1,9 +1,9 @@
 """DuckDB: sources are Parquet files, relations live in one database file.
 
-Candidates are temporary tables, which nobody else sees and which end with the connection. Each is
-committed when it is built: DuckDB reads what a transaction has not committed with one thread. One
-transaction copies them all to where readers find them, and records them. While a run lasts, no
-other process can open the file.
+Candidates lie in a database of their own, which nobody else sees and which ends with the
+connection. Each is committed when it is built: DuckDB reads what a transaction has not committed
+with one thread. One transaction copies them all to where readers find them, and records them. While
+a run lasts, no other process can open the file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_scratch import Scratch
 from backends.duckdb_sources import ParquetSources
 from backends.duckdb_types import type_of
 from backends.parquet import LAYOUT, data_as_of
@@ -52,7 +53,7 @@ def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], sc
 
     `sources` are paths, or patterns of them. How columns are found and cast is not shown.
     """
-    return _text(_tree_of(query), {n: _parquet(sources[n]) for n in sources}, schema, candidates=())
+    return _text(_tree_of(query), {n: _parquet(sources[n]) for n in sources}, schema, candidates={})
 
 
 def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
@@ -67,11 +68,10 @@ def _text(
     sources: Mapping[str, sge.Table | sge.Subquery],
     schema: str,
     *,
-    candidates: Collection[str],
+    candidates: Mapping[str, sge.Table],
 ) -> str:
     places = {
-        name: sources.get(name)
-        or (ddl.candidate(name) if name in candidates else ddl.qualified(schema, name))
+        name: sources.get(name) or candidates.get(name) or ddl.qualified(schema, name)
         for name in bare_names(tree)
     }
     return relocate(tree, places).sql(ddl.DIALECT, pretty=True)
@@ -99,8 +99,9 @@ def _may_lie_in_data(error: BaseException | None) -> bool:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A temporary relation; `definition` is a view's query over what will be published."""
+    """A relation that is built; `definition` is a view's query over what will be published."""
 
+    place: sge.Table
     kind: Kind
     definition: str
     comments: Callable[[str], list[str]]
@@ -125,6 +126,8 @@ class DuckDBBackend:
         self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
         self._texts: dict[tuple[ops.Node, frozenset[str], bool], str] = {}
         self._candidates: dict[str, Candidate] = {}
+        in_file = not read_only and str(options.database) != ":memory:"
+        self._scratch = Scratch(options.database if in_file else None, self._execute)
         self._published = False
 
     def data_as_of(self) -> datetime.date | None:
@@ -195,13 +198,13 @@ class DuckDBBackend:
         A source is its file, or a pattern of its folder: which files there are, and how their
         columns are found and cast, is part of its version, and of what is executed.
         """
-        return self._sql(query, candidates=(), is_executed=False)
+        return self._sql(query, candidates={}, is_executed=False)
 
     def _sql(
         self,
         query: ir.Table | sge.Query,
         *,
-        candidates: Collection[str],
+        candidates: Mapping[str, sge.Table],
         is_executed: bool = True,
     ) -> str:
         if not isinstance(query, ir.Table):
@@ -224,7 +227,7 @@ class DuckDBBackend:
         self,
         tree: sge.Query,
         names: Collection[str],
-        candidates: Collection[str],
+        candidates: Mapping[str, sge.Table],
         *,
         is_executed: bool,
     ) -> str:
@@ -238,7 +241,7 @@ class DuckDBBackend:
 
     def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
-        sql = self._sql(query, candidates=self._candidates)
+        sql = self._sql(query, candidates=self._places())
         with self._noticing(), translated(f"query {about}", sql):
             rows = self._rows(sql)
         names = [name for name, *_ in self._connection.description]
@@ -248,6 +251,9 @@ class DuckDBBackend:
         """Forget what an earlier run of this connection built."""
         self.discard()
         self._published = False
+        if candidates:
+            with translated("begin a run"):
+                self._scratch.open()
 
     def build(
         self,
@@ -259,9 +265,8 @@ class DuckDBBackend:
         column_comments: Mapping[str, str],
     ) -> None:
         """Create a candidate, or replace it; it alone is committed."""
-        place = ddl.candidate(name).sql(ddl.DIALECT)
-        relation = "TEMP VIEW" if kind == "view" else "TEMP TABLE"
-        create = ddl.create(relation, place, self._sql(query, candidates=self._candidates))
+        place = ddl.candidate(name, self._scratch.catalog)
+        create = ddl.create_candidate(kind, place, self._sql(query, candidates=self._places()))
         with self._noticing(), translated(f"build {name}", create), self._transaction():
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
@@ -269,8 +274,8 @@ class DuckDBBackend:
         comments = partial(
             ddl.comments, kind=kind, comment=comment, column_comments=column_comments
         )
-        definition = self._sql(query, candidates=()) if kind == "view" else ""
-        self._candidates[name] = Candidate(kind, definition, comments)
+        definition = self._sql(query, candidates={}) if kind == "view" else ""
+        self._candidates[name] = Candidate(place, kind, definition, comments)
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, in one transaction with their record.
@@ -298,7 +303,7 @@ class DuckDBBackend:
             if candidate.kind == "view":
                 self._execute(ddl.create("VIEW", place, candidate.definition))
             else:
-                self._execute(ddl.create_table_from(place, ddl.candidate(name).sql(ddl.DIALECT)))
+                self._execute(ddl.create_table_from(place, candidate.place.sql(ddl.DIALECT)))
             for comment in candidate.comments(place):
                 self._execute(comment)
         self._record(publication, published)
@@ -314,7 +319,7 @@ class DuckDBBackend:
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         made_by = (publication.run_id, publication.as_of, now)
         # A candidate has the same rows, which are committed, and so are read with all threads.
-        places = {name: ddl.candidate(name).sql(ddl.DIALECT) for name in published}
+        places = {name: each.place.sql(ddl.DIALECT) for name, each in published.items()}
         versions, origins = self._versions(places, self._columns()), publication.origins
         rows: list[tuple[object, ...]] = [
             (publication.package, name, each.kind, *made_by, versions[name], origins.get(name))
@@ -349,7 +354,11 @@ class DuckDBBackend:
         self._candidates.clear()
 
     def _drop(self, name: str) -> str:
-        return ddl.drop(self._candidates[name].kind, ddl.candidate(name).sql(ddl.DIALECT))
+        found = self._candidates[name]
+        return ddl.drop(found.kind, found.place.sql(ddl.DIALECT))
+
+    def _places(self) -> dict[str, sge.Table]:
+        return {name: candidate.place for name, candidate in self._candidates.items()}
 
     def _place(self, name: str) -> str:
         return ddl.qualified(self.options.schema, name).sql(ddl.DIALECT)
@@ -393,6 +402,7 @@ class DuckDBBackend:
     def close(self) -> None:
         """Drop what is not published, and close the connection."""
         self.discard()
+        self._scratch.close()
         self._worker.shutdown()
         self._connection.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from backends import duckdb_ddl as ddl
 from backends.duckdb_sources import shortened
 from marts.core.errors import EngineError, UsageError
 
@@ -44,8 +45,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     # Extensions are downloaded: none is needed, and none may be.
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
-        # Of new files; packs texts in one way instead of trying two, and so closes them faster.
-        "storage_compatibility_version": "v1.3.0",
+        "storage_compatibility_version": ddl.STORAGE_VERSION,
     }
     if options.threads is not None:
         config["threads"] = options.threads

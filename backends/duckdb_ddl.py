@@ -11,6 +11,11 @@ from backends.protocol import STATE_COLUMNS, Kind, comment_statements
 
 DIALECT = "duckdb"
 
+STORAGE_VERSION = "v1.3.0"
+"""Of new files; packs texts in one way instead of trying two, and so closes them faster."""
+TEMPORARY = "temp"
+"""DuckDB's own database of a connection's temporary relations."""
+
 STATE_TYPES = {"string": "TEXT", "date": "DATE", "timestamp": "TIMESTAMP"}
 
 
@@ -29,9 +34,25 @@ def qualified(schema: str, name: str) -> sge.Table:
     return sge.table_(name, db=schema, quoted=True)
 
 
-def candidate(name: str) -> sge.Table:
-    """Return the place of a candidate: a temporary relation of the connection."""
-    return sge.table_(name, db="main", catalog="temp", quoted=True)
+def candidate(name: str, catalog: str) -> sge.Table:
+    """Return the place of a candidate, in a database of candidates."""
+    return sge.table_(name, db="main", catalog=catalog, quoted=True)
+
+
+def attach(file: str, catalog: str) -> str:
+    """Open a database file under a name, with the format of the others."""
+    return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
+
+
+def detach(catalog: str) -> str:
+    """Close a database."""
+    return f"DETACH {quoted(catalog)}"
+
+
+def create_candidate(kind: Kind, place: sge.Table, query: str) -> str:
+    """Create a candidate: a view, or a table, from a query."""
+    temporary = "TEMP " if place.catalog == TEMPORARY else ""
+    return create(f"{temporary}{'VIEW' if kind == 'view' else 'TABLE'}", place.sql(DIALECT), query)
 
 
 def create(relation: str, place: str, query: str) -> str:

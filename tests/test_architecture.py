@@ -298,7 +298,15 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
     [
         ("click", COMMAND_LINE),
         ("rich", ("cli", "marts.mutants", "marts.terminal")),
-        ("duckdb", ("backends.duckdb", "backends.duckdb_connection", "backends.duckdb_sources")),
+        (
+            "duckdb",
+            (
+                "backends.duckdb",
+                "backends.duckdb_connection",
+                "backends.duckdb_scratch",
+                "backends.duckdb_sources",
+            ),
+        ),
         ("snowflake", ("backends.snowflake", "backends.snowflake_connection")),
         ("faker", ("fixtures.customers",)),
         ("numpy", ("fixtures",)),

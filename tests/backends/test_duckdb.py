@@ -323,6 +323,25 @@ def test_a_temporary_candidate_is_read_by_the_run_alone(backend: DuckDBBackend) 
     assert [row.name for row in backend.state()] == ["m"]
 
 
+def test_candidates_lie_in_a_file_that_ends_with_the_run(tmp_path: Path, folder: Path) -> None:
+    database = tmp_path / "marts.duckdb"
+    left = [tmp_path / f".marts.duckdb.dead.candidates{end}" for end in ("", ".wal")]
+    other = tmp_path / ".other.duckdb.alive.candidates"
+    for file in (*left, other):
+        file.touch()
+    with closing(opened(database, folder)) as backend:
+        backend.begin("run", ["m", "v"])
+        (file,) = tmp_path.glob(".marts.duckdb.*.candidates")
+        assert not any(each.exists() for each in left)
+        build(backend, "m", "SELECT 1 AS n")
+        build(backend, "v", "SELECT n + 1 AS n FROM m", kind="view")
+        assert backend.fetch(select("SELECT n FROM v"), about="v") == [{"n": 2}]
+        publish_all(backend)
+        assert backend.fetch(select("SELECT n FROM v"), about="v") == [{"n": 2}]
+        assert file.exists()
+    assert {each.name for each in tmp_path.iterdir()} == {"marts.duckdb", "data", other.name}
+
+
 @pytest.mark.parametrize(
     "edit",
     [

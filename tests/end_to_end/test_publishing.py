@@ -189,6 +189,7 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
     done = marts(*WORDS, "--fixtures", portfolio)
     assert done.returncode == DONE, done.stderr
     assert contents(database) == after
+    assert not list(database.parent.glob(".*")), "what a killed run left is gone"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
