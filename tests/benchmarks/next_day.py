@@ -41,7 +41,8 @@ def measure(database: Path, results: Path, *, rounds: int) -> NextDay:
     """Take turns on a published database, with the SQL that a run reported; nothing is changed."""
     tables = json.loads(results.read_text("utf-8"))["tables"]
     temporary = [table["name"] for table in tables if table["kind"] == "temporary"]
-    sql = {table["name"]: _of_temporaries(table["sql"], temporary) for table in tables}
+    built = [table for table in tables if table["sql"]]
+    sql = {table["name"]: _of_temporaries(table["sql"], temporary) for table in built}
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute("SET enable_progress_bar = false")
         for name in temporary:

@@ -134,7 +134,7 @@ def _readings(load: Load) -> Iterator[str]:
 
     scans = scans_of_facts(load.target / "run_results.json")
     where = ", ".join(f"{name} {count}" for name, count in scans.items())
-    yield f"- fct_transactions is read {sum(scans.values())} times in a run: {where}."
+    yield f"- fct_transactions is read {sum(scans.values())} times by what builds marts: {where}."
     for what, seconds in seconds_to_read(load.database(RUN)).items():
         yield f"- Reading {what}: {seconds * 1000:.1f} ms."
 
