@@ -43,9 +43,9 @@ class Graph:
 
     def inputs(self, name: str) -> tuple[str, ...]:
         """Return the sources and marts that a mart reads, through temporary ones as well."""
-        read = [name, *self.temporaries([name])]
-        found = {each for mart in read for each in self.project.marts[mart].inputs}
-        return tuple(sorted(found - self.temporaries([name])))
+        temporary = self.temporaries([name])
+        found = {each for mart in (name, *temporary) for each in self.project.marts[mart].inputs}
+        return tuple(sorted(found - temporary))
 
     def downstream(self, name: str) -> set[str]:
         """Return the marts that read a mart, directly or not."""
