@@ -26,10 +26,11 @@ for _name in ("marts", "backends", "fixtures"):
             "hint: take its folder from PYTHONPATH, or name it otherwise"
         )
 
-from marts import exit_codes, session
-from marts.completion import complete_marts, complete_selectors
-from marts.exit_codes import DONE, FAILED, INTERRUPTED
-from marts.options import (
+from marts.core.console import exit_codes
+from marts.core.console import wiring as session
+from marts.core.console.completion import complete_marts, complete_selectors
+from marts.core.console.exit_codes import DONE, FAILED, INTERRUPTED
+from marts.core.console.options import (
     account_options,
     as_of_option,
     corpus_option,
@@ -47,7 +48,7 @@ from marts.options import (
     size_options,
     source_namespace_options,
 )
-from marts.streams import (
+from marts.core.console.streams import (
     lost_output,
     open_streams,
     print_bug,
@@ -133,13 +134,13 @@ def run(
     **settings: Any,
 ) -> int:
     """Build marts that are not up to date, check them, and publish all of them or none."""
-    from marts import terminal
-    from marts.core.artifacts import prepare
-    from marts.core.changes import Present, plan_changes
-    from marts.core.lint import lint_run, views_of_sources
-    from marts.core.reliance_checks import Wanted, source_checks
-    from marts.core.runner import survey
-    from marts.core.text import plan_document, plan_lines
+    from marts.core.console import terminal
+    from marts.core.console.messages import plan_document, plan_lines
+    from marts.core.plan.changes import Present, plan_changes
+    from marts.core.plan.findings import findings_of, findings_of_views
+    from marts.core.plan.source_checks import Wanted, source_checks
+    from marts.core.run.artifacts import prepare
+    from marts.core.run.inspection import survey
 
     graph, selected, reliance = session.relied(settings)
     if not dry_run:
@@ -159,7 +160,7 @@ def run(
             adopt=adopt,
             drop_orphans=drop_orphans,
         )
-        findings = (*lint_run(graph, plan), *views_of_sources(graph, plan))
+        findings = (*findings_of(graph.project, plan), *findings_of_views(graph.project, plan))
         if dry_run:
             for finding in findings:
                 terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
@@ -176,24 +177,24 @@ def run(
 @run_options
 @option("--sources", is_flag=True, help="Check the sources instead of the marts.")
 @option(
-    "--relations",
+    "--invariants",
     is_flag=True,
     help="Check, too, how each mart would answer changes to its sources.",
 )
 @json_option
-def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
+def test(sources: bool, invariants: bool, as_json: bool, **settings: Any) -> int:
     """Check the marts as they are published, or the sources."""
-    from marts.core.artifacts import prepare
-    from marts.core.plan import plan_checks
-    from marts.core.relation_checks import with_relations
-    from marts.core.runner import survey
+    from marts.core.plan.planner import plan_checks
+    from marts.core.query.invariant_checks import with_invariants
+    from marts.core.run.artifacts import prepare
+    from marts.core.run.inspection import survey
 
     graph, selected = session.selected(settings)
     if not settings["select"]:
         # What is published; a temporary mart is built and checked where it is named.
         selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
-    if relations:
-        graph = with_relations(graph)
+    if invariants:
+        graph = with_invariants(graph)
     if sources:
         selected = ()
     prepare(settings["target"])
@@ -216,9 +217,9 @@ def test(sources: bool, relations: bool, as_json: bool, **settings: Any) -> int:
 @json_option
 def ls(as_json: bool, **settings: Any) -> None:
     """List marts: their kind, grain, tags and checks."""
-    from marts import terminal
-    from marts.core.artifacts import describe_mart
-    from marts.core.checks import checks_of
+    from marts.core.authoring.tables import checks_of
+    from marts.core.catalog.manifest import describe_mart
+    from marts.core.console import terminal
 
     graph, selected = session.selected(settings)
     marts = [graph.project.marts[name] for name in selected]
@@ -266,20 +267,20 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
 
     Needs no connection.
     """
-    from backends.choose import offline
-    from marts import terminal
-    from marts.core.artifacts import write_sql
-    from marts.core.changes import compiled
-    from marts.core.definition import declared_facts
-    from marts.core.lint import lint_run
-    from marts.core.plan import plan_run
+    from backends.factory import offline
+    from marts.core.console import terminal
+    from marts.core.plan.changes import compiled
+    from marts.core.plan.findings import findings_of
+    from marts.core.plan.planner import plan_run
+    from marts.core.plan.state import declared_facts
+    from marts.core.run.artifacts import write_sql
 
     graph, selected = session.selected(settings)
     engine = offline(session.engine_settings(settings), sources=session.contracts_of(graph))
     facts = declared_facts(graph.project, sources=engine.sources)
     as_of = session.as_of(settings["as_of"], lambda: engine.data_as_of)
     plan = plan_run(graph, selected, facts, as_of)
-    findings = lint_run(graph, plan)
+    findings = findings_of(graph.project, plan)
     console = terminal.console(to_stderr=True)
     for finding in findings:
         terminal.say(console, ("warn", str(finding)))
@@ -327,9 +328,9 @@ def show(
     **settings: Any,
 ) -> None:
     """Print rows of a published mart."""
-    from marts import terminal
+    from marts.core.console import terminal
     from marts.core.errors import UsageError, did_you_mean
-    from marts.core.lookup import lookup
+    from marts.core.query.lookup import lookup
 
     graph = session.graph_of(settings["package"])
     known = graph.project.marts
@@ -377,11 +378,12 @@ def mutate(
     Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
     warning of `marts compile`, would notice those that are killed. Names marts as --select does.
     """
-    from marts import mutants, terminal
-    from marts.core.equivalents import judge, strangers
-    from marts.core.graph import select
-    from marts.core.judgement_text import judgement_document, judgement_line
-    from marts.core.trial import try_mutants
+    from marts.core.console import mutation_terminal as mutants
+    from marts.core.console import terminal
+    from marts.core.console.mutation_messages import judgement_document, judgement_line
+    from marts.core.project.selection import select
+    from marts.core.proof.equivalent_mutants import judge, strangers
+    from marts.core.proof.mutation import try_mutants
 
     graph = session.graph_of(settings["package"])
     selected = select(graph, mart)
@@ -415,7 +417,7 @@ def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
 
     from fixtures.generate import Portfolio
     from fixtures.generate import generate as write
-    from marts.terminal import console as open_console
+    from marts.core.console.terminal import console as open_console
 
     portfolio = Portfolio(end_date=end_date.date(), **size)
     console = open_console(to_stderr=True)
@@ -434,7 +436,7 @@ def generate(directory: Path, end_date: datetime.datetime, **size: int) -> None:
 @option("--overwrite", is_flag=True, help="Replace tables that exist.")
 def load(overwrite: bool, **settings: Any) -> None:
     """Upload Parquet files as the star schema, to try the marts on an empty account."""
-    from backends.choose import snowflake
+    from backends.factory import snowflake
     from backends.parquet import files_of, find_sources
     from backends.snowflake_load import load as upload
 

@@ -29,7 +29,10 @@ from backends.duckdb_scratch import Scratch
 from backends.duckdb_sources import ParquetSources
 from backends.duckdb_types import type_of
 from backends.parquet import LAYOUT, data_as_of
-from backends.protocol import (
+from backends.sql import bare_names, recorded, relocate, tree_of
+from marts.core.errors import ChangedSourcesError, EngineError
+from marts.core.plan.state import Publication
+from marts.core.run.backend import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
     Contract,
@@ -37,13 +40,7 @@ from backends.protocol import (
     Kind,
     State,
     Statement,
-    bare_names,
-    recorded,
-    relocate,
-    tree_of,
 )
-from marts.core.errors import ChangedSourcesError, EngineError
-from marts.core.state import Publication
 
 Result = TypeVar("Result")
 

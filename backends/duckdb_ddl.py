@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlglot
 import sqlglot.expressions as sge
 
-from backends.protocol import STATE_COLUMNS, Kind, comment_statements
+from backends.sql import comment_statements
+from marts.core.run.backend import STATE_COLUMNS, Kind
 
 DIALECT = "duckdb"
 

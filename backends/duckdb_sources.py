@@ -33,10 +33,10 @@ from backends.duckdb_types import (
     reading,
 )
 from backends.parquet import DataFile, changed, digest_of, files_of, find_source, pattern_of
-from backends.protocol import Contract, Described
 from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
-from marts.core.state import ColumnFacts
+from marts.core.plan.state import ColumnFacts
+from marts.core.run.backend import Contract, Described
 
 FILE, FOLDER_OF = "marts: file", "marts: folder of"
 """Columns of a file's path, where folders have values."""

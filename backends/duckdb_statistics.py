@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import add
 from typing import Any
 
-from marts.core.state import ColumnFacts
+from marts.core.plan.state import ColumnFacts
 
 STATISTICS = """
 WITH chunks AS (

@@ -20,7 +20,15 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
-from backends.protocol import (
+from backends.snowflake_candidates import candidate_name, is_left_over
+from backends.snowflake_catalog import VERSION, described
+from backends.snowflake_connection import SnowflakeOptions, connect, translated
+from backends.snowflake_sources import SnowflakeSources
+from backends.snowflake_sql import Namespace, compile_bare, compile_query
+from backends.sql import recorded
+from marts.core.errors import EngineError, PartlyPublishedError, UsageError
+from marts.core.plan.state import Publication
+from marts.core.run.backend import (
     EARLIER_STATE_TABLE,
     STATE_COLUMNS,
     STATE_TABLE,
@@ -29,15 +37,7 @@ from backends.protocol import (
     Kind,
     State,
     Statement,
-    recorded,
 )
-from backends.snowflake_candidates import candidate_name, is_left_over
-from backends.snowflake_catalog import VERSION, described
-from backends.snowflake_connection import SnowflakeOptions, connect, translated
-from backends.snowflake_sources import SnowflakeSources
-from backends.snowflake_sql import Namespace, compile_bare, compile_query
-from marts.core.errors import EngineError, PartlyPublishedError, UsageError
-from marts.core.state import Publication
 
 if TYPE_CHECKING:
     # 1.1 s to import, which compiling does not need.

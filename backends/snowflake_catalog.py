@@ -9,7 +9,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from backends.protocol import Described
+from marts.core.run.backend import Described
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """What the catalog says of a table that changes with its rows."""

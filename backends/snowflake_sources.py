@@ -17,7 +17,6 @@ import ibis
 import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 
-from backends.protocol import Contract, Described
 from backends.snowflake_catalog import source_version
 from backends.snowflake_sql import Namespace
 from backends.snowflake_types import (
@@ -30,6 +29,7 @@ from backends.snowflake_types import (
 )
 from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
+from marts.core.run.backend import Contract, Described
 
 Row = Mapping[str, Any]
 """A line of INFORMATION_SCHEMA."""

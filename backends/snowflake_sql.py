@@ -10,8 +10,8 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 
-from backends.protocol import bare_names, relocate, tree_of
 from backends.snowflake_ddl import DIALECT
+from backends.sql import bare_names, relocate, tree_of
 
 
 @dataclass(frozen=True)

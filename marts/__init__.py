@@ -4,69 +4,92 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ibis.expr.types import Table
+    # Each name once more, for type checkers; `as` tells them that it is exported.
+    from ibis.expr.types import Table as Table
 
-    from marts.core.contract import (
-        boolean,
-        date,
-        decimal,
-        float64,
-        int64,
-        money,
-        string,
-        timestamp,
+    from marts.core.authoring.checks import (
+        relationship as relationship,
     )
-    from marts.core.expressions import percent, ratio
-    from marts.core.model import (
-        AsOf,
-        mart,
-        relationship,
-        row_check,
-        source,
-        table_check,
-        unique,
+    from marts.core.authoring.checks import (
+        row_check as row_check,
     )
-    from marts.core.relation import relation
-    from marts.core.tolerance import acknowledge
+    from marts.core.authoring.checks import (
+        table_check as table_check,
+    )
+    from marts.core.authoring.checks import (
+        unique as unique,
+    )
+    from marts.core.authoring.columns import (
+        boolean as boolean,
+    )
+    from marts.core.authoring.columns import (
+        date as date,
+    )
+    from marts.core.authoring.columns import (
+        decimal as decimal,
+    )
+    from marts.core.authoring.columns import (
+        float64 as float64,
+    )
+    from marts.core.authoring.columns import (
+        int64 as int64,
+    )
+    from marts.core.authoring.columns import (
+        money as money,
+    )
+    from marts.core.authoring.columns import (
+        string as string,
+    )
+    from marts.core.authoring.columns import (
+        timestamp as timestamp,
+    )
+    from marts.core.authoring.expressions import (
+        AsOf as AsOf,
+    )
+    from marts.core.authoring.expressions import (
+        percent as percent,
+    )
+    from marts.core.authoring.expressions import (
+        ratio as ratio,
+    )
+    from marts.core.authoring.invariants import invariant as invariant
+    from marts.core.authoring.tables import (
+        mart as mart,
+    )
+    from marts.core.authoring.tables import (
+        source as source,
+    )
+    from marts.core.authoring.tolerance import acknowledge as acknowledge
 
-__all__ = [
-    "AsOf",
-    "Table",
-    "acknowledge",
-    "boolean",
-    "date",
-    "decimal",
-    "float64",
-    "int64",
-    "mart",
-    "money",
-    "percent",
-    "ratio",
-    "relation",
-    "relationship",
-    "row_check",
-    "source",
-    "string",
-    "table_check",
-    "timestamp",
-    "unique",
-]
+_HOMES = {
+    "AsOf": "marts.core.authoring.expressions",
+    "Table": "ibis.expr.types",
+    "acknowledge": "marts.core.authoring.tolerance",
+    "boolean": "marts.core.authoring.columns",
+    "date": "marts.core.authoring.columns",
+    "decimal": "marts.core.authoring.columns",
+    "float64": "marts.core.authoring.columns",
+    "int64": "marts.core.authoring.columns",
+    "invariant": "marts.core.authoring.invariants",
+    "mart": "marts.core.authoring.tables",
+    "money": "marts.core.authoring.columns",
+    "percent": "marts.core.authoring.expressions",
+    "ratio": "marts.core.authoring.expressions",
+    "relationship": "marts.core.authoring.checks",
+    "row_check": "marts.core.authoring.checks",
+    "source": "marts.core.authoring.tables",
+    "string": "marts.core.authoring.columns",
+    "table_check": "marts.core.authoring.checks",
+    "timestamp": "marts.core.authoring.columns",
+    "unique": "marts.core.authoring.checks",
+}
 
-_ROOMS = (
-    "marts.core.contract",
-    "marts.core.expressions",
-    "marts.core.model",
-    "marts.core.relation",
-    "marts.core.tolerance",
-    "ibis.expr.types",
-)
+__all__ = [*_HOMES]  # noqa: PLE0604  (they are strings)
 
 
 def __getattr__(name: str) -> Any:
     # Ibis takes half a second to import, which `marts --help` and completion, who import this
     # package too, have no use for: so the names above are looked up when they are asked for.
-    if name in __all__:
-        for room in map(import_module, _ROOMS):
-            if hasattr(room, name):
-                return getattr(room, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

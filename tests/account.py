@@ -52,9 +52,9 @@ class Account:
 
     def words(self, *, schema: str, sources: str | None = None) -> list[str]:
         """Return the options that name connection, database and schemas."""
-        place = ["--connection", self.name, "--database", self.database]
-        place += ["--schema", self.schema(schema)]
-        return [*place, "--source-schema", self.schema(sources)] if sources else place
+        location = ["--connection", self.name, "--database", self.database]
+        location += ["--schema", self.schema(schema)]
+        return [*location, "--source-schema", self.schema(sources)] if sources else location
 
     def run_words(self, *, schema: str, sources: str) -> list[str]:
         """Return the options of commands that can choose their engine."""
@@ -102,7 +102,7 @@ class Account:
 
     def table(self, schema: str, name: str) -> pa.Table:
         """Return a table's rows, names in lower case, times in microseconds."""
-        cursor = self.session.cursor().execute(f"SELECT * FROM {self.place(schema, name)}")
+        cursor = self.session.cursor().execute(f"SELECT * FROM {self.location(schema, name)}")
         rows = cursor.fetch_arrow_all(force_return_table=True)  # type: ignore[union-attr]
         rows = rows.rename_columns([column.lower() for column in rows.column_names])
         times = [each for each in rows.schema if pa.types.is_timestamp(each.type)]
@@ -112,7 +112,7 @@ class Account:
             rows = rows.set_column(number, each.name, values)
         return rows
 
-    def place(self, schema: str, name: str) -> str:
+    def location(self, schema: str, name: str) -> str:
         """Return a relation's qualified name."""
         return f'"{self.database}"."{self.schema(schema)}"."{name.upper()}"'
 
@@ -130,7 +130,7 @@ class Account:
     def contents(self, schema: str) -> dict[str, list[Row]]:
         """Return all rows of every relation of a schema, in an order of their own."""
         return {
-            name: sorted(self.rows(f"SELECT * FROM {self.place(schema, name)}"), key=repr)
+            name: sorted(self.rows(f"SELECT * FROM {self.location(schema, name)}"), key=repr)
             for name in self.tables(schema)
         }
 

@@ -11,14 +11,12 @@ import duckdb
 import pyarrow as pa
 
 from backends.duckdb import compile_query
-from marts.core.definition import declared_facts
-from marts.core.graph import Graph, link
-from marts.core.model import FixedAsOf
-from marts.core.plan import (
-    Build,
-    plan_run,
-)
-from marts.core.project import load
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_facts
+from marts.core.plan.steps import Build
+from marts.core.project.graph import Graph, link
+from marts.core.project.loading import load
 
 GRAPH = link(load("marts"))
 

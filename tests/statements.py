@@ -13,20 +13,17 @@ from sqlglot.schema import MappingSchema
 
 from backends import duckdb, snowflake_sql
 from engines import GRAPH
-from marts.core.checked import SourceChecks
-from marts.core.checks import checks_of, sample_query
-from marts.core.contract import schema_of
-from marts.core.definition import declared_facts
-from marts.core.model import Check, FixedAsOf, Mart, Source
-from marts.core.plan import (
-    Build,
-    CheckAcross,
-    CheckRows,
-    Plan,
-    plan_run,
-)
-from marts.core.reliance_checks import derived_checks
-from marts.core.reliance_errors import relied_on
+from marts.core.analysis.reliance_checks import derived_checks
+from marts.core.analysis.reliance_errors import relied_on
+from marts.core.authoring.checks import Check
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.plan.planner import plan_run
+from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import declared_facts
+from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
+from marts.core.query.checks import sample_query
+from marts.core.query.contract import schema_of
 
 AS_OF = FixedAsOf(datetime.date(2025, 6, 30))
 SOURCES: Mapping[str, Source] = GRAPH.project.sources

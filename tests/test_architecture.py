@@ -15,72 +15,11 @@ import pytest
 
 from conftest import REPOSITORY
 
-# From the ground up: a module of core imports only those before it.
-CORE = (
-    "errors",
-    "formats",
-    "folding",
-    "memtables",
-    "authored",
-    "state",
-    "contract",
-    "expressions",
-    "tolerance",
-    "model",
-    "relation",
-    "project",
-    "checked",
-    "statistics",
-    "checks",
-    "graph",
-    "nulls",
-    "origin",
-    "constants",
-    "keys",
-    "promises",
-    "definition",
-    "plan",
-    "changes",
-    "difference",
-    "relation_checks",
-    "trace",
-    "digits",
-    "rules",
-    "lint",
-    "edges",
-    "spelling",
-    "text_values",
-    "reliance",
-    "reliance_errors",
-    "reliance_checks",
-    "remembering",
-    "acknowledging",
-    "defects",
-    "row_defects",
-    "value_defects",
-    "mutation",
-    "reach",
-    "concurrency",
-    "runner",
-    "trial",
-    "equivalents",
-    "artifacts",
-    "lookup",
-    "text",
-    "judgement_text",
-)
-MART_FOLDERS = ("marts.marketing", "marts.customer_analytics", "marts.intermediate")
-COMMAND_LINE = (
+CONSOLE = "marts.core.console"
+LIGHT = (
     "cli",
-    "marts.completion",
-    "marts.exit_codes",
-    "marts.options",
-    "marts.session",
-    "marts.streams",
-    "marts.mutants",
-    "marts.terminal",
+    *(f"{CONSOLE}.{name}" for name in ("completion", "exit_codes", "options", "streams", "wiring")),
 )
-LIGHT = tuple(name for name in COMMAND_LINE if name not in ("marts.mutants", "marts.terminal"))
 OURS = ("marts", "backends", "fixtures", "cli")
 
 LONGEST_FUNCTION, LONGEST_FILE = 60, 500
@@ -177,102 +116,42 @@ def offences(*found: object) -> None:
 # The rooms
 
 
-def test_every_module_of_core_has_its_place() -> None:
-    there = {name.rpartition(".")[2] for name in modules() if name.startswith("marts.core.")}
-    assert there == set(CORE)
-
-
-def test_a_module_of_core_imports_only_those_below_it() -> None:
-    position = {f"marts.core.{name}": n for n, name in enumerate(CORE)}
+def test_content_imports_ibis_the_front_door_and_what_marts_share_alone() -> None:
+    content = [m for m in modules() if is_below(m, "marts") and not is_below(m, "marts.core")]
     offences(
         *(
             each
             for each in imports()
-            if each.by in position
-            and top(each.module) in OURS
-            and not each.is_for_typing
-            and not position.get(each.module, len(CORE)) < position[each.by]
+            if each.by in content
+            and each.by != "marts"
+            and top(each.module) != "ibis"
+            and each.module not in ("marts", "marts.shared")
         )
     )
 
 
-def test_core_names_a_backend_for_typing_alone_and_in_two_modules_alone() -> None:
-    found = {
-        (each.by, each.module, each.is_for_typing)
-        for each in imports()
-        if is_below(each.by, "marts.core") and is_below(each.module, "backends")
-    }
-    assert found == {
-        ("marts.core.runner", "backends.protocol", True),
-        ("marts.core.trial", "backends.protocol", True),
-    }
-
-
-def test_core_knows_no_business_and_no_terminal() -> None:
-    offences(
-        *(
-            each
-            for each in imports()
-            if is_below(each.by, "marts.core")
-            and top(each.module) in OURS
-            and not is_below(each.module, "marts.core", "backends.protocol")
-        )
-    )
-
-
-def test_backends_know_of_marts_errors_and_what_is_recorded_alone() -> None:
+def test_a_backend_imports_the_port_and_the_errors_alone() -> None:
+    port = ("marts.core.errors", "marts.core.plan.state", "marts.core.run.backend")
     offences(
         *(
             each
             for each in imports()
             if is_below(each.by, "backends")
             and top(each.module) in OURS
-            and not is_below(each.module, "backends", "marts.core.errors", "marts.core.state")
+            and not is_below(each.module, "backends", *port)
         )
     )
 
 
-def test_marts_import_ibis_the_front_door_and_the_vocabulary() -> None:
-    offences(
-        *(
-            each
-            for each in imports()
-            if is_below(each.by, *MART_FOLDERS)
-            and top(each.module) != "ibis"
-            and each.module not in ("marts", "marts.vocabulary")
-        )
-    )
-
-
-def test_sources_relations_and_vocabulary_import_the_front_door_alone() -> None:
-    offences(
-        *(
-            each
-            for each in imports()
-            if each.by in ("marts.sources", "marts.vocabulary", "marts.relations")
-            and each.module not in ("ibis", "marts")
-        )
-    )
-
-
-def test_fixtures_know_of_marts_the_errors_and_the_edges_alone() -> None:
+def test_fixtures_know_of_marts_the_errors_and_the_thresholds_alone() -> None:
+    known = ("fixtures", "marts.core.errors", "marts.core.analysis.thresholds")
     offences(
         *(
             each
             for each in imports()
             if is_below(each.by, "fixtures")
             and top(each.module) in OURS
-            and not is_below(each.module, "fixtures", "marts.core.errors", "marts.core.edges")
-        )
-    )
-
-
-def test_nothing_but_the_command_line_imports_the_command_line() -> None:
-    offences(
-        *(
-            each
-            for each in imports()
-            if is_below(each.module, *COMMAND_LINE) and each.by not in COMMAND_LINE
+            and not is_below(each.module, *known)
         )
     )
 
@@ -296,8 +175,8 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
 @pytest.mark.parametrize(
     ("library", "users"),
     [
-        ("click", COMMAND_LINE),
-        ("rich", ("cli", "marts.mutants", "marts.terminal")),
+        ("click", ("cli", CONSOLE)),
+        ("rich", ("cli", "marts.core.console.mutation_terminal", "marts.core.console.terminal")),
         (
             "duckdb",
             (
@@ -333,7 +212,7 @@ def test_the_command_line_imports_nothing_heavy_at_its_top() -> None:
             and not each.is_lazy
             and not each.is_for_typing
             and top(each.module) not in light
-            and each.module not in LIGHT
+            and each.module not in ("marts.core", *LIGHT)
         )
     )
 
@@ -355,8 +234,12 @@ def test_the_command_line_alone_reads_the_environment() -> None:
     offences(*(line for module in others for line in uses(module, *names)))
 
 
-def test_core_and_backends_neither_print_nor_exit() -> None:
-    rooms = [module for module in modules() if is_below(module, "marts.core", "backends")]
+def test_what_is_no_console_neither_prints_nor_exits() -> None:
+    rooms = [
+        module
+        for module in modules()
+        if is_below(module, "marts.core", "backends") and not is_below(module, CONSOLE)
+    ]
     names = ("print", "exit", "_exit", "quit", "input", "stdout", "stderr", "SystemExit")
     offences(*(line for module in rooms for line in uses(module, *names)))
 

@@ -124,4 +124,4 @@ def test_completion_loads_no_heavy_library(marts: Marts) -> None:
         "rich",
         "marts.sources",
     }
-    assert "marts.core.model" not in imported
+    assert "marts.core.authoring.tables" not in imported

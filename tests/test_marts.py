@@ -15,7 +15,7 @@ from conftest import folder_to_save_in
 from data_sets import bundled
 from engines import GRAPH, DuckDBEngine, Layout
 from fixtures.corpus import AS_OF, write_corpus
-from marts.core.contract import schema_of
+from marts.core.query.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
 from saved_worlds import kept_if_failing, saved_worlds
 from workshop import Workshop

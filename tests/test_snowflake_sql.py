@@ -8,11 +8,11 @@ import pytest
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
-from backends.protocol import Contract
 from backends.snowflake_sources import Source, assumed_source, find_source
 from backends.snowflake_sql import Namespace, compile_query
-from marts.core.contract import schema_of
-from marts.core.plan import Build
+from marts.core.plan.steps import Build
+from marts.core.query.contract import schema_of
+from marts.core.run.backend import Contract
 from snowflake_faults import faults
 from statements import MARTS, SOURCES, builds, plan, snowflake_schema, snowflake_statements
 

@@ -64,10 +64,10 @@ def build_on_snowflake(
     """Load a data set by way of an empty folder, run all marts beside it, and return these."""
     for name, table in data.tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
-    place = account.words(schema=schema)
-    loaded = account.call("load", *place, "--fixtures", folder, cwd=folder)
+    location = account.words(schema=schema)
+    loaded = account.call("load", *location, "--fixtures", folder, cwd=folder)
     assert loaded.returncode == 0, loaded.stderr
-    words = ("run", "--backend", "snowflake", *place, "--as-of", data.as_of)
+    words = ("run", "--backend", "snowflake", *location, "--as-of", data.as_of)
     done = account.call(*words, cwd=folder)
     assert done.returncode == 0, done.stderr + done.stdout
     return {name: account.table(schema, name) for name in PUBLISHED}

@@ -16,14 +16,19 @@ import pyarrow.parquet as pq
 
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
-from marts.core.contract import schema_of
-from marts.core.graph import Graph, link, select
-from marts.core.model import FixedAsOf, Mart, Source
-from marts.core.plan import Plan, Step, plan_checks, plan_run
-from marts.core.project import Project, load
-from marts.core.runner import CheckReport, Report, TableReport, run, survey
-from marts.core.text import table_of
-from marts.session import contracts_of
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.tables import Mart, Source
+from marts.core.console.messages import table_of
+from marts.core.console.wiring import contracts_of
+from marts.core.plan.planner import plan_checks, plan_run
+from marts.core.plan.steps import Plan, Step
+from marts.core.project.graph import Graph, link
+from marts.core.project.loading import Project, load
+from marts.core.project.selection import select
+from marts.core.query.contract import schema_of
+from marts.core.run.inspection import survey
+from marts.core.run.report import CheckReport, Report, TableReport
+from marts.core.run.runner import run
 
 Row = Mapping[str, object]
 

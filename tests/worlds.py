@@ -29,7 +29,7 @@ from fixtures.stars import (
     Version,
     star,
 )
-from marts.core.edges import around, edges_of
+from marts.core.analysis.thresholds import around, edges_of
 
 # What no constant in a mart says: ends of months and of years, leap days.
 AS_OF_DATES = (

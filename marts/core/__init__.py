@@ -1,1 +1,9 @@
-"""The framework: knows Ibis; knows no customer, no engine, no terminal."""
+"""The framework: knows Ibis; knows no customer, no engine, no environment."""
+
+from pathlib import Path
+
+PACKAGE = __name__
+"""What the modules of the framework begin with, whichever room they are in."""
+
+FOLDER = Path(__file__).parent
+"""Where the framework's files are."""

@@ -18,7 +18,7 @@ from marts import (
     string,
     table_check,
 )
-from marts.vocabulary import (
+from marts.shared import (
     AVG_MONTHLY_SPEND,
     AVG_SPEND_PER_DAY,
     AVG_TRANSACTION_VALUE,
@@ -73,17 +73,17 @@ def _other_figures(
         CUSTOMER_ID,
         CUSTOMER_KEY,
         # demographics
-        string("full_name", moves="attribute"),
-        string("first_name", moves="attribute"),
-        string("last_name", moves="attribute"),
-        string("email", moves="attribute"),
-        int64("age", at_least=18, at_most=100, moves="attribute"),
-        string("state", moves="attribute"),
-        string("city", moves="attribute"),
-        string("employment_status", moves="attribute"),
+        string("full_name", varies_with="attribute"),
+        string("first_name", varies_with="attribute"),
+        string("last_name", varies_with="attribute"),
+        string("email", varies_with="attribute"),
+        int64("age", at_least=18, at_most=100, varies_with="attribute"),
+        string("state", varies_with="attribute"),
+        string("city", varies_with="attribute"),
+        string("employment_status", varies_with="attribute"),
         # account
-        string("card_type", values=["Standard", "Premium"], moves="attribute"),
-        money("credit_limit", at_least=5_000, at_most=50_000, moves="attribute"),
+        string("card_type", values=["Standard", "Premium"], varies_with="attribute"),
+        money("credit_limit", at_least=5_000, at_most=50_000, varies_with="attribute"),
         date("account_open_date"),
         int64("account_age_days", at_least=0),
         # segmentation
@@ -98,7 +98,7 @@ def _other_figures(
         string(
             "ltv_tier",
             values=["<$10K", "$10K-$50K", "$50K-$100K", "$100K+"],
-            moves=("judged", "history"),
+            varies_with=("judged", "history"),
         ),
         # average transaction
         AVG_TRANSACTION_VALUE,
@@ -113,12 +113,15 @@ def _other_figures(
         SPEND_CHANGE_PCT,
         AVG_MONTHLY_SPEND,
         # month over month
-        int64("active_months", at_least=0, moves="history"),
+        int64("active_months", at_least=0, varies_with="history"),
         date("latest_month", null=True),
         money("latest_month_spend", null=True, at_least=0),
-        float64("latest_mom_change_pct", null=True, at_least=-100, moves="history"),
+        float64("latest_mom_change_pct", null=True, at_least=-100, varies_with="history"),
         string(
-            "latest_mom_trend_category", null=True, values=MOM_TREND_CATEGORIES, moves="history"
+            "latest_mom_trend_category",
+            null=True,
+            values=MOM_TREND_CATEGORIES,
+            varies_with="history",
         ),
         # timeline
         FIRST_TRANSACTION_DATE,
@@ -139,18 +142,18 @@ def _other_figures(
         string(
             "spending_profile",
             values=["Travel-Focused", "Necessity-Focused", "Balanced"],
-            moves="history",
+            varies_with="history",
         ),
-        float64("credit_utilization_pct", at_least=0, moves=("sum", "attribute")),
+        float64("credit_utilization_pct", at_least=0, varies_with=("sum", "attribute")),
         # churn
         float64("churn_risk_score", null=True, at_least=0, at_most=100),
         string(
             "churn_risk_category", values=["High Risk", "Medium Risk", "Low Risk", "Not Scored"]
         ),
         # campaigns
-        boolean("eligible_for_retention_campaign", moves=("judged", "history")),
-        boolean("eligible_for_onboarding_campaign", moves=("judged", "history")),
-        boolean("eligible_for_premium_campaign", moves=("judged", "history")),
+        boolean("eligible_for_retention_campaign", varies_with=("judged", "history")),
+        boolean("eligible_for_onboarding_campaign", varies_with=("judged", "history")),
+        boolean("eligible_for_premium_campaign", varies_with=("judged", "history")),
         # metadata
         date("profile_updated_date"),
     ],

@@ -3,7 +3,7 @@
 import ibis
 
 from marts import AsOf, Table, mart, percent, ratio, row_check
-from marts.vocabulary import (
+from marts.shared import (
     AVG_MONTHLY_SPEND,
     AVG_TRANSACTION_VALUE,
     CUSTOMER_ID,

@@ -3,7 +3,7 @@
 import ibis
 
 from marts import AsOf, Table, int64, mart, ratio, row_check
-from marts.vocabulary import (
+from marts.shared import (
     AVG_TRANSACTION_VALUE,
     CUSTOMER_ID,
     CUSTOMER_KEY,
@@ -31,7 +31,7 @@ from marts.vocabulary import (
         TRANSACTION_VALUE_STDDEV,
         MIN_TRANSACTION_VALUE,
         MAX_TRANSACTION_VALUE,
-        int64("transaction_count", at_least=0, moves=("count", "history")),
+        int64("transaction_count", at_least=0, varies_with=("count", "history")),
         MEDIAN_TRANSACTION_VALUE,
         SPENDING_CONSISTENCY,
         METRIC_CALCULATED_DATE,

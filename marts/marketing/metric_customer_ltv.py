@@ -1,7 +1,7 @@
 """Customer lifetime value."""
 
 from marts import AsOf, Table, mart, ratio, row_check, table_check
-from marts.vocabulary import (
+from marts.shared import (
     AVG_SPEND_PER_DAY,
     CUSTOMER_AGE_DAYS,
     CUSTOMER_ID,

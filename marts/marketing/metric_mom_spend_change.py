@@ -15,7 +15,7 @@ from marts import (
     string,
     table_check,
 )
-from marts.vocabulary import (
+from marts.shared import (
     CUSTOMER_ID,
     METRIC_CALCULATED_DATE,
     MOM_TREND_CATEGORIES,
@@ -45,11 +45,11 @@ def _gaps(this: Table) -> Table:
         CUSTOMER_ID,
         date("month"),
         money("monthly_spend", at_least=0),
-        money("prior_month_spend", null=True, at_least=0, moves=("sum", "history")),
-        float64("mom_change_pct", null=True, at_least=-100, moves="history"),
-        int64("month_number", at_least=1, moves="history"),
-        int64("months_since_prior", null=True, at_least=1, moves="history"),
-        string("mom_trend_category", values=MOM_TREND_CATEGORIES, moves="history"),
+        money("prior_month_spend", null=True, at_least=0, varies_with=("sum", "history")),
+        float64("mom_change_pct", null=True, at_least=-100, varies_with="history"),
+        int64("month_number", at_least=1, varies_with="history"),
+        int64("months_since_prior", null=True, at_least=1, varies_with="history"),
+        string("mom_trend_category", values=MOM_TREND_CATEGORIES, varies_with="history"),
         METRIC_CALCULATED_DATE,
     ],
     checks=[

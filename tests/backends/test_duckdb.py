@@ -25,9 +25,9 @@ import sqlglot.expressions as sge
 
 from backends.duckdb import DuckDBBackend, compile_query
 from backends.duckdb_connection import DuckDBOptions, translated
-from backends.protocol import EARLIER_STATE_TABLE, STATE_TABLE, Contract, State
 from marts.core.errors import EngineError, SourceError, UsageError
-from marts.core.state import Publication
+from marts.core.plan.state import Publication
+from marts.core.run.backend import EARLIER_STATE_TABLE, STATE_TABLE, Contract, State
 
 AS_OF = datetime.date(2025, 6, 30)
 BIKES = ibis.table({"bike": "string"}, name="bikes")

@@ -18,9 +18,9 @@ import pytest
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
 from backends.duckdb_sources import shortened
-from backends.protocol import Contract, Described
 from marts.core.errors import EngineError, SourceError
-from marts.core.state import Publication
+from marts.core.plan.state import Publication
+from marts.core.run.backend import Contract, Described
 from workshop import shop_in
 
 D = Decimal

@@ -15,16 +15,12 @@ from ibis.backends.sql.compilers import SnowflakeCompiler
 from sqlglot.optimizer.qualify import qualify
 
 from backends.snowflake_sql import Namespace, compile_query
-from marts.core.checks import sample_query
-from marts.core.contract import schema_of
-from marts.core.definition import declared_facts
-from marts.core.model import FixedAsOf
-from marts.core.plan import (
-    Build,
-    CheckAcross,
-    CheckRows,
-    plan_run,
-)
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_facts
+from marts.core.plan.steps import Build, CheckAcross, CheckRows
+from marts.core.query.checks import sample_query
+from marts.core.query.contract import schema_of
 from workshop import AS_OF, SHOP
 
 SOURCES, MARTS = SHOP.project.sources, SHOP.project.marts

@@ -10,7 +10,6 @@ import pytest
 import sqlglot.expressions as sge
 from sqlglot.schema import MappingSchema
 
-from backends.protocol import Contract, Described
 from backends.snowflake_sources import (
     SnowflakeSources,
     Source,
@@ -19,6 +18,7 @@ from backends.snowflake_sources import (
 )
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.errors import SourceError
+from marts.core.run.backend import Contract, Described
 from snowflake_faults import LOOKING, faults
 
 RAW = Namespace("RAW")

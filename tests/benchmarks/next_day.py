@@ -71,12 +71,12 @@ def _of_temporaries(sql: str, names: Iterable[str]) -> str:
 
 
 def _of_touched(sql: Mapping[str, str]) -> Iterator[str]:
-    for table, place in ((SUMMARY, SUMMARY), (MONTHS, f"gold.{MONTHS}")):
+    for table, location in ((SUMMARY, SUMMARY), (MONTHS, f"gold.{MONTHS}")):
         theirs = sql[table].replace(f'"{FACTS}"', THEIRS)
         yield f"""
             SELECT * FROM ({theirs}) SEMI JOIN touched USING (customer_id)
             UNION ALL
-            SELECT * FROM {place} ANTI JOIN touched USING (customer_id)
+            SELECT * FROM {location} ANTI JOIN touched USING (customer_id)
         """
 
 

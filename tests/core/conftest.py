@@ -13,7 +13,7 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import mart, source, string
-from marts.core.graph import Graph
+from marts.core.project.graph import Graph
 from workshop import Workshop, project_of, shop_in
 
 Write = Callable[..., str]

@@ -104,7 +104,7 @@ def write_connections(folder: Path, port: int) -> None:
     """Write connections.toml: [emulator], [keypair] with an encrypted key, [nowhere]."""
     key = folder / "key.p8"
     write_key(key)
-    place = {
+    location = {
         "account": "emulator",
         "user": "MARTS",
         "host": "127.0.0.1",
@@ -120,9 +120,9 @@ def write_connections(folder: Path, port: int) -> None:
         "private_key_file_pwd": PASSPHRASE,
     }
     connections = {
-        "emulator": place | {"password": "secret", "port": port},
-        "keypair": place | with_key | {"port": port},
-        "nowhere": place | {"password": "secret", "port": CLOSED_PORT},
+        "emulator": location | {"password": "secret", "port": port},
+        "keypair": location | with_key | {"port": port},
+        "nowhere": location | {"password": "secret", "port": CLOSED_PORT},
     }
     _write_private(folder / "connections.toml", tomlkit.dumps(connections).encode())
 

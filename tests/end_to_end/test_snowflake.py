@@ -20,8 +20,8 @@ from compare import assert_same_table
 from conftest import Marts
 from emulator.statements import parse
 from engines import GRAPH
-from marts.core.definition import column_comments
-from marts.core.model import Mart
+from marts.core.analysis.lineage import column_comments
+from marts.core.authoring.tables import Mart
 
 MARTS: Mapping[str, Mart] = {
     name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary
@@ -73,8 +73,8 @@ def finished(account: Account, marts: Marts, folder: Path, *words: str) -> Finis
     """Run all marts of the bundled data."""
     logins = len(account.emulator.events("login")) if account.emulator else 0
     sent = len(account.emulator.events("statement")) if account.emulator else 0
-    place = account.run_words(schema="GOLD", sources="RAW")
-    result = marts("run", *place, *AS_OF, *words, cwd=folder)
+    location = account.run_words(schema="GOLD", sources="RAW")
+    result = marts("run", *location, *AS_OF, *words, cwd=folder)
     assert result.returncode == 0, result.stderr + result.stdout
     return Finished(
         result,
@@ -84,7 +84,7 @@ def finished(account: Account, marts: Marts, folder: Path, *words: str) -> Finis
         {name: account.table("GOLD", name) for name in MARTS},
         account.rows(
             "SELECT PACKAGE, NAME, KIND, RUN_ID, AS_OF, VERSION IS NULL, ORIGIN IS NULL"
-            f" FROM {account.place('GOLD', STATE)} WHERE KIND <> 'source' ORDER BY NAME"
+            f" FROM {account.location('GOLD', STATE)} WHERE KIND <> 'source' ORDER BY NAME"
         ),
     )
 
@@ -196,9 +196,9 @@ def test_the_report_has_each_statement_with_its_query_id_and_seconds(first: Fini
 def test_show_prints_rows_of_a_published_mart(
     account: Account, first: Finished, tmp_path: Path
 ) -> None:
-    place = account.run_words(schema="GOLD", sources="RAW")
+    location = account.run_words(schema="GOLD", sources="RAW")
     shown = account.call(
-        *("show", "metric_customer_ltv", *place, "--where", "lifetime_value > 1000"),
+        *("show", "metric_customer_ltv", *location, "--where", "lifetime_value > 1000"),
         *("--columns", "customer_id,lifetime_value,last_transaction_date"),
         *("--order-by", "lifetime_value desc,customer_id", "--limit", "3", "--format", "json"),
         cwd=tmp_path,
@@ -230,10 +230,10 @@ def test_show_builds_a_temporary_mart_as_duckdb_does_and_leaves_nothing(
     mart: str, account: Account, first: Finished, finished_run: Path, tmp_path: Path
 ) -> None:
     assert first.state
-    place = account.run_words(schema="GOLD", sources="RAW")
+    location = account.run_words(schema="GOLD", sources="RAW")
     order = ORDER_OF_TEMPORARIES[mart]
     words = ("show", mart, "--order-by", order, "--limit", "100", "--format", "json")
-    shown = account.call(*words, *place, *AS_OF, cwd=tmp_path)
+    shown = account.call(*words, *location, *AS_OF, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     on_duckdb = call_marts(*words, cwd=finished_run)
     assert json.loads(shown.stdout) == json.loads(on_duckdb.stdout)
@@ -245,8 +245,8 @@ def test_test_builds_a_temporary_mart_for_its_checks(
     account: Account, first: Finished, tmp_path: Path
 ) -> None:
     assert first.state
-    place = account.run_words(schema="GOLD", sources="RAW")
-    done = account.call("test", "-s", "int_customers", *place, *AS_OF, cwd=tmp_path)
+    location = account.run_words(schema="GOLD", sources="RAW")
+    done = account.call("test", "-s", "int_customers", *location, *AS_OF, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ok    int_customers                           2,000 rows   16 checks" in done.stdout
     assert "no check failed; 20 of 20 checks passed" in done.stdout
@@ -256,14 +256,16 @@ def test_test_builds_a_temporary_mart_for_its_checks(
 def assert_nothing_is_left(account: Account) -> None:
     """Assert that the schema holds the marts and what is recorded of them alone."""
     assert account.tables("GOLD") == sorted([STATE, *map(str.upper, MARTS)])
-    kinds = account.rows(f"SELECT DISTINCT KIND FROM {account.place('GOLD', STATE)} ORDER BY KIND")
+    kinds = account.rows(
+        f"SELECT DISTINCT KIND FROM {account.location('GOLD', STATE)} ORDER BY KIND"
+    )
     assert kinds == [("source",), ("table",)]
 
 
 def test_test_checks_what_is_published(account: Account, first: Finished, tmp_path: Path) -> None:
     assert first.state
-    place = account.run_words(schema="GOLD", sources="RAW")
-    done = account.call("test", "-s", "metric_customer_ltv", *place, cwd=tmp_path)
+    location = account.run_words(schema="GOLD", sources="RAW")
+    done = account.call("test", "-s", "metric_customer_ltv", *location, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "as of 2025-06-30" in done.stdout
     assert "ok    metric_customer_ltv                     2,000 rows   21 checks" in done.stdout
@@ -275,8 +277,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 ) -> None:
     assert first.state
     before = account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED")
-    place = account.run_words(schema="GOLD", sources="RAW")
-    said = account.call("run", "--dry-run", "--force", *place, *AS_OF, cwd=tmp_path)
+    location = account.run_words(schema="GOLD", sources="RAW")
+    said = account.call("run", "--dry-run", "--force", *location, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  build    int_customer")
     assert said.stdout.endswith(f"publish  {len(PUBLISHED)} marts at once\n")
@@ -286,9 +288,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 
 def test_a_dry_run_only_reads(emulated: Account, first: Finished, tmp_path: Path) -> None:
     assert first.state
-    place = emulated.run_words(schema="NOWHERE", sources="RAW")
+    location = emulated.run_words(schema="NOWHERE", sources="RAW")
     with emulated.recorded() as sent:
-        said = emulated.call("run", "--dry-run", *place, *AS_OF, cwd=tmp_path)
+        said = emulated.call("run", "--dry-run", *location, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
     assert {each["sql"].split()[0] for each in sent} == {"SELECT"}
 
@@ -297,8 +299,8 @@ def test_a_developers_schema_reads_the_shared_sources_and_leaves_gold_alone(
     account: Account, first: Finished, tmp_path: Path
 ) -> None:
     gold = account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED")
-    place = account.run_words(schema="DEV_ME", sources="RAW")
-    done = account.call("run", "-s", "customer_segments", *place, *AS_OF, cwd=tmp_path)
+    location = account.run_words(schema="DEV_ME", sources="RAW")
+    done = account.call("run", "-s", "customer_segments", *location, *AS_OF, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert account.tables("DEV_ME") == ["CUSTOMER_SEGMENTS", STATE]
     assert_same_table(

@@ -70,8 +70,14 @@ def home(tmp_path: Path) -> Home:
 
 def to_port(port: int, **more: object) -> dict[str, object]:
     """Return a connection by password to a port of this machine."""
-    place = {"account": "a", "user": "MARTS", "host": "127.0.0.1", "protocol": "http", "port": port}
-    return place | {"password": PASSWORD, "database": "DB1"} | more
+    location = {
+        "account": "a",
+        "user": "MARTS",
+        "host": "127.0.0.1",
+        "protocol": "http",
+        "port": port,
+    }
+    return location | {"password": PASSWORD, "database": "DB1"} | more
 
 
 def by_key(port: int, key: Path, passphrase: str) -> dict[str, object]:
@@ -312,14 +318,14 @@ def test_no_database_is_named(emulated: Account, home: Home) -> None:
 
 @pytest.mark.parametrize("word", ["--database", "--source-database"])
 def test_a_database_that_is_not_there(word: str, account: Account, tmp_path: Path) -> None:
-    place = account.run_words(schema="ERRORS", sources="ERRORS")
-    result = account.call("run", *place, word, "nowhere", cwd=tmp_path)
+    location = account.run_words(schema="ERRORS", sources="ERRORS")
+    result = account.call("run", *location, word, "nowhere", cwd=tmp_path)
     assert_says(result, ASKED_WRONGLY, "database NOWHERE does not exist", "hint: ", folder=tmp_path)
 
 
 def test_sources_that_are_not_there(account: Account, tmp_path: Path) -> None:
-    place = account.run_words(schema="ERRORS", sources="EMPTY")
-    result = account.call("run", *place, cwd=tmp_path)
+    location = account.run_words(schema="ERRORS", sources="EMPTY")
+    result = account.call("run", *location, cwd=tmp_path)
     where = f"{account.database}.{account.schema('EMPTY')}"
     assert_says(result, ASKED_WRONGLY, "dim_customer", where, folder=tmp_path)
 
@@ -362,9 +368,9 @@ def test_an_error_that_quotes_a_row_does_not_say_its_value(
 ) -> None:
     refusal = {"errno": 100038, "sqlstate": "22018"}
     refusal |= {"message": "Numeric value 'private@example.com' is not recognized"}
-    place = emulated.run_words(schema="ERRORS", sources=sources)
+    location = emulated.run_words(schema="ERRORS", sources=sources)
     with emulated.told(fail={"pattern": "^CREATE OR REPLACE TRANSIENT TABLE", **refusal}):
-        result = emulated.call("run", *place, cwd=tmp_path)
+        result = emulated.call("run", *location, cwd=tmp_path)
     assert_says(result, FAILED, "Numeric value '…' is not recognized", folder=tmp_path)
     assert "private@" not in result.stderr
     assert "private@" not in (tmp_path / "target/run_results.json").read_text("utf-8")

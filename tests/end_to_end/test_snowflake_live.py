@@ -12,8 +12,8 @@ from snowflake.connector import DictCursor
 
 from account import Account, Row
 from engines import GRAPH
-from marts.core.definition import column_comments
-from marts.core.model import Mart
+from marts.core.analysis.lineage import column_comments
+from marts.core.authoring.tables import Mart
 from reference.example import star
 
 MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
@@ -54,8 +54,8 @@ def published(live: Account, data: Path) -> Account:
 
 def run(account: Account, folder: Path) -> None:
     """Publish all marts beside their sources."""
-    place = account.run_words(schema="LIVE", sources="LIVE")
-    done = account.call("run", *place, "--as-of", "2025-06-30", cwd=folder)
+    location = account.run_words(schema="LIVE", sources="LIVE")
+    done = account.call("run", *location, "--as-of", "2025-06-30", cwd=folder)
     assert done.returncode == 0, done.stderr
 
 
@@ -63,8 +63,8 @@ def run(account: Account, folder: Path) -> None:
 def published_again(published: Account, data: Path) -> Account:
     """Return the account, in which all marts were granted to everybody, and published again."""
     for name, mart in MARTS.items():
-        place = published.place("LIVE", name)
-        published.rows(f"GRANT SELECT ON {mart.materialized} {place} TO ROLE PUBLIC")
+        location = published.location("LIVE", name)
+        published.rows(f"GRANT SELECT ON {mart.materialized} {location} TO ROLE PUBLIC")
     run(published, data)
     return published
 
@@ -72,7 +72,7 @@ def published_again(published: Account, data: Path) -> Account:
 def described(account: Account, mart: Mart) -> list[Row]:
     """Return name, type and comment of each column, as DESCRIBE says."""
     kind = mart.materialized.upper()
-    sql = f"DESCRIBE {kind} {account.place('LIVE', mart.name)}"
+    sql = f"DESCRIBE {kind} {account.location('LIVE', mart.name)}"
     return [(row["name"], row["type"], row["comment"]) for row in named_rows(account, sql)]
 
 
@@ -101,8 +101,8 @@ def test_comments_of_columns_survive_the_clone(name: str, published: Account) ->
 
 @pytest.mark.parametrize("name", MARTS)
 def test_grants_survive_publishing(name: str, published_again: Account) -> None:
-    place = published_again.place("LIVE", name)
-    rows = named_rows(published_again, f"SHOW GRANTS ON {MARTS[name].materialized} {place}")
+    location = published_again.location("LIVE", name)
+    rows = named_rows(published_again, f"SHOW GRANTS ON {MARTS[name].materialized} {location}")
     assert ("SELECT", "PUBLIC") in {(row["privilege"], row["grantee_name"]) for row in rows}
 
 

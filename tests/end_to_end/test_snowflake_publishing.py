@@ -44,8 +44,8 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def words(account: Account, schema: str, *, as_of: str = NEW, sources: str = "SHOP") -> list[str]:
     """Return the words that run the bicycle shop's marts."""
-    place = account.run_words(schema=schema, sources=sources)
-    return ["run", "--package", "toy_shop", "--as-of", as_of, *place]
+    location = account.run_words(schema=schema, sources=sources)
+    return ["run", "--package", "toy_shop", "--as-of", as_of, *location]
 
 
 def published(account: Account, schema: str, folder: Path) -> str:
@@ -77,14 +77,14 @@ def before(account: Account, request: pytest.FixtureRequest) -> dict[str, list[R
 def dates(account: Account, schema: str) -> dict[str, str]:
     """Return the as-of date that each mart is recorded with."""
     rows = account.rows(
-        f"SELECT NAME, AS_OF FROM {account.place(schema, STATE)} WHERE KIND <> 'source'"
+        f"SELECT NAME, AS_OF FROM {account.location(schema, STATE)} WHERE KIND <> 'source'"
     )
     return {mart: str(day) for mart, day in rows}
 
 
 def overview_of(account: Account, schema: str) -> str:
     """Return the day for which the last mart was calculated."""
-    ((day,),) = account.rows(f"SELECT CALCULATED_ON FROM {account.place(schema, MARTS[-1])}")
+    ((day,),) = account.rows(f"SELECT CALCULATED_ON FROM {account.location(schema, MARTS[-1])}")
     return str(day)
 
 
@@ -200,10 +200,10 @@ def test_only_old_candidates_of_ours_are_swept(
         "STRANGER__CANDIDATE_OF_MINE",
         "STRANGER__CANDIDATE_20240229T235959_FFFFFFFF_COPY",
     ]
-    usual, state = account.tables(schema), account.place(schema, STATE)
+    usual, state = account.tables(schema), account.location(schema, STATE)
     for name in (old, young, *strangers):
-        account.rows(f"CREATE TABLE {account.place(schema, name)} AS SELECT 1 AS A")
-    account.rows(f"CREATE VIEW {account.place(schema, view)} AS SELECT 1 AS A")
+        account.rows(f"CREATE TABLE {account.location(schema, name)} AS SELECT 1 AS A")
+    account.rows(f"CREATE VIEW {account.location(schema, view)} AS SELECT 1 AS A")
     for name in (old, young, view, *strangers[1:]):
         account.rows(
             f"INSERT INTO {state} (PACKAGE, NAME, KIND, RUN_ID)"
@@ -216,7 +216,7 @@ def test_only_old_candidates_of_ours_are_swept(
     assert left == [(name.lower(),) for name in (young, *sorted(strangers[1:]))]
     account.rows(f"DELETE FROM {state} WHERE KIND = 'candidate'")
     for name in (young, *strangers):
-        account.rows(f"DROP TABLE {account.place(schema, name)}")
+        account.rows(f"DROP TABLE {account.location(schema, name)}")
 
 
 KINDS = '''"""A mart as a {kind}."""
@@ -234,12 +234,12 @@ def changing(customers):
 
 
 def test_a_mart_may_change_from_view_to_table_and_back(account: Account, tmp_path: Path) -> None:
-    place = account.run_words(schema="KINDS", sources="SHOP")
+    location = account.run_words(schema="KINDS", sources="SHOP")
     (tmp_path / "kinds").mkdir()
     (tmp_path / "kinds/__init__.py").touch()
     for kind in ("view", "table", "view"):
         (tmp_path / "kinds/changing.py").write_text(KINDS.format(kind=kind), "utf-8")
-        done = account.process("run", "--package", "kinds", *place, cwd=tmp_path)
+        done = account.process("run", "--package", "kinds", *location, cwd=tmp_path)
         assert done.returncode == DONE, done.stderr
         found = account.catalog("tables", "KINDS", "TABLE_NAME", "TABLE_TYPE", "COMMENT")
         assert found[0] == (

@@ -11,9 +11,9 @@ import ibis
 import pytest
 
 from account import Account, Result
-from backends.protocol import Contract, Described
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
+from marts.core.run.backend import Contract, Described
 
 DONE, ASKED_WRONGLY = 0, 2
 D = Decimal
@@ -35,7 +35,7 @@ class Table:
 
     def __init__(self, account: Account, schema: str, kind: str, **zones: str) -> None:
         self.account, self.schema = account, account.schema(schema)
-        self.place = f'"{account.database}"."{self.schema}"."s"'
+        self.location = f'"{account.database}"."{self.schema}"."s"'
         self.contract = Contract(ibis.schema({"a": kind}), zones)
         account.rows(f'CREATE SCHEMA IF NOT EXISTS "{account.database}"."{self.schema}"')
         options = SnowflakeOptions(database=account.database, source_schema=self.schema)
@@ -44,8 +44,8 @@ class Table:
     def create(self, kind: str, values: Sequence[str]) -> None:
         """Create the table, with a name and a column in lower case."""
         rows = " UNION ALL ".join(f"SELECT CAST({value} AS {kind})" for value in values)
-        self.account.rows(f'CREATE OR REPLACE TABLE {self.place} ("a" {kind})')
-        self.account.rows(f"INSERT INTO {self.place} {rows}")
+        self.account.rows(f'CREATE OR REPLACE TABLE {self.location} ("a" {kind})')
+        self.account.rows(f"INSERT INTO {self.location} {rows}")
 
     def describe(self) -> Described:
         """Describe the source."""
@@ -142,7 +142,7 @@ def test_moments_are_read_in_their_zone(make: Make) -> None:
 @pytest.fixture
 def shop(account: Account, own_schema: str) -> str:
     """Return a schema with the shop's tables, spelled and typed as nobody asked for."""
-    place = f'"{account.database}"."{account.schema(own_schema)}"'
+    location = f'"{account.database}"."{account.schema(own_schema)}"'
     customers = {
         '"customer_id"': "CAST('c1' AS VARCHAR)",
         '"Name"': "CAST('One' AS VARCHAR)",
@@ -158,19 +158,19 @@ def shop(account: Account, own_schema: str) -> str:
         '"Amount"': "CAST(12.5 AS NUMBER(37, 4))",
         '"STATUS"': "CAST('paid' AS VARCHAR)",
     }
-    account.rows(f"CREATE SCHEMA {place}")
+    account.rows(f"CREATE SCHEMA {location}")
     for table, columns in (("customers", customers), ("TILL", till)):
         selected = ", ".join(f"{value} AS {name}" for name, value in columns.items())
-        account.rows(f'CREATE TABLE {place}."{table}" AS SELECT {selected}')
-    account.rows(f'CREATE VIEW {place}."Orders" AS SELECT * FROM {place}."TILL"')
+        account.rows(f'CREATE TABLE {location}."{table}" AS SELECT {selected}')
+    account.rows(f'CREATE VIEW {location}."Orders" AS SELECT * FROM {location}."TILL"')
     return own_schema
 
 
 def run(account: Account, schema: str, folder: Path) -> Result:
     """Run the shop's marts."""
-    place = account.run_words(schema=f"{schema}_GOLD", sources=schema)
+    location = account.run_words(schema=f"{schema}_GOLD", sources=schema)
     words = ("run", "--package", "toy_shop", "--as-of", "2025-06-30")
-    return account.call(*words, *place, cwd=folder)
+    return account.call(*words, *location, cwd=folder)
 
 
 def test_marts_are_built_from_sources_of_other_spellings_and_types(
@@ -185,7 +185,7 @@ def test_marts_are_built_from_sources_of_other_spellings_and_types(
 def test_nothing_is_built_where_a_value_does_not_fit(
     account: Account, shop: str, tmp_path: Path
 ) -> None:
-    till = account.place(shop, "till")
+    till = account.location(shop, "till")
     account.rows(f'UPDATE {till} SET "Amount" = 12.505')
     done = run(account, shop, tmp_path)
     assert done.returncode == ASKED_WRONGLY

@@ -95,8 +95,8 @@ def write(
 
 
 def words(account: Account, schema: str, package: str, sources: str = "STATE_SHOP") -> list[str]:
-    place = account.run_words(schema=schema, sources=sources)
-    return ["run", "--package", package, "--as-of", "2025-06-30", *place]
+    location = account.run_words(schema=schema, sources=sources)
+    return ["run", "--package", package, "--as-of", "2025-06-30", *location]
 
 
 def run(account: Account, schema: str, package: str, *more: str, folder: Path) -> Result:
@@ -107,7 +107,7 @@ def run(account: Account, schema: str, package: str, *more: str, folder: Path) -
 def recorded(account: Account, schema: str) -> list[tuple[str, str, str]]:
     """Return package, name and kind of what is recorded."""
     rows = account.rows(
-        f"SELECT PACKAGE, NAME, KIND FROM {account.place(schema, STATE)}"
+        f"SELECT PACKAGE, NAME, KIND FROM {account.location(schema, STATE)}"
         " WHERE KIND <> 'source' ORDER BY PACKAGE, NAME"
     )
     return [(str(package), str(name), str(kind)) for package, name, kind in rows]
@@ -121,7 +121,7 @@ def test_a_table_that_is_not_recorded_is_replaced_on_request_alone(
     account: Account, own_schema: str, tmp_path: Path
 ) -> None:
     write(tmp_path, "shop")
-    stranger = account.place(own_schema, "SHOP_LIST")
+    stranger = account.location(own_schema, "SHOP_LIST")
     account.rows(f'CREATE SCHEMA "{account.database}"."{account.schema(own_schema)}"')
     account.rows(f"CREATE TABLE {stranger} AS SELECT 1 AS A")
     refused = run(account, own_schema, "shop", folder=tmp_path)
@@ -169,10 +169,10 @@ def test_what_an_earlier_version_recorded_is_taken_over(
 ) -> None:
     write(tmp_path, "shop")
     account.rows(f'CREATE SCHEMA "{account.database}"."{account.schema(own_schema)}"')
-    earlier = account.place(own_schema, "INT_PUBLISHED_MARTS")
+    earlier = account.location(own_schema, "INT_PUBLISHED_MARTS")
     account.rows(f"CREATE TABLE {earlier} (MART VARCHAR, AS_OF DATE, RUN_ID VARCHAR)")
     for name in ("shop_count", "shop_list", "int_of_shop"):
-        account.rows(f"CREATE TABLE {account.place(own_schema, name)} AS SELECT 1 AS A")
+        account.rows(f"CREATE TABLE {account.location(own_schema, name)} AS SELECT 1 AS A")
         account.rows(f"INSERT INTO {earlier} SELECT '{name}', DATE '2025-05-31', 'old'")
     one = run(account, own_schema, "shop", "-s", "shop_count", folder=tmp_path)
     assert one.returncode == DONE, one.stderr
@@ -218,7 +218,7 @@ def test_a_table_that_somebody_altered_is_built_anew(
 ) -> None:
     write(tmp_path, "shop")
     assert run(account, own_schema, "shop", folder=tmp_path).returncode == DONE
-    account.rows(statement.format(account.place(own_schema, "SHOP_COUNT")))
+    account.rows(statement.format(account.location(own_schema, "SHOP_COUNT")))
     done = run(account, own_schema, "shop", "-s", "shop_count", folder=tmp_path)
     reason = "not published" if "DROP TABLE" in statement else "altered since it was published"
     assert f"build shop_count: {reason}" in done.stdout
@@ -326,7 +326,7 @@ def test_a_source_that_changes_during_a_run_publishes_nothing(
     load(emulated, own_schema, tmp_path)
     write(tmp_path, "shop")
     usual = emulated.tables(own_schema)
-    customers = emulated.place(own_schema, "CUSTOMERS")
+    customers = emulated.location(own_schema, "CUSTOMERS")
     words_ = words(emulated, own_schema, "shop", own_schema)
     at = r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST__CANDIDATE"
     with meanwhile(emulated, at, lambda: emulated.rows(change.format(customers, customers))):

@@ -121,12 +121,12 @@ def test_a_new_check_of_a_source_is_made_though_nothing_is_built(
 def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
     account: Account, tmp_path: Path
 ) -> None:
-    place = account.words(schema="UP_TO_DATE")
-    words = ("run", "--backend", "snowflake", *place, "--as-of", "2025-06-30")
+    location = account.words(schema="UP_TO_DATE")
+    words = ("run", "--backend", "snowflake", *location, "--as-of", "2025-06-30")
     for seed in (1, 2):
         data = tmp_path / f"data {seed}"
         generate(data, Portfolio(customers=30, transactions=300, seed=seed))
-        assert account.call("load", *place, "--fixtures", data, "--overwrite", cwd=tmp_path)
+        assert account.call("load", *location, "--fixtures", data, "--overwrite", cwd=tmp_path)
         first = account.call(*words, cwd=tmp_path)
         assert first.returncode == 0, first.stderr
         assert f"published {len(PUBLIC)} marts" in first.stdout

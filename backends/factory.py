@@ -1,0 +1,138 @@
+"""Choose an engine by name; each is imported only when it is chosen."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ibis.expr.types as ir
+
+from backends.parquet import SUFFIXES, data_as_of, find_source, pattern_of
+from marts.core.errors import SourceError, UsageError
+from marts.core.run.backend import Backend, Contract
+
+if TYPE_CHECKING:
+    from backends.snowflake import SnowflakeBackend
+
+DEFAULT_DATABASE = "target/marts.duckdb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a caller says of engines; None leaves the engine's default.
+
+    `database` is DuckDB's file or Snowflake's database. An engine takes what concerns it.
+    """
+
+    backend: str
+    fixtures: Path
+    database: str | None = None
+    schema: str = "gold"
+    threads: int | None = None
+    memory_limit: str | None = None
+    connection: str | None = None
+    source_database: str | None = None
+    source_schema: str | None = None
+    warehouse: str | None = None
+    role: str | None = None
+    version: str = "0"
+
+
+@dataclass(frozen=True)
+class Offline:
+    """What can be said of an engine without it."""
+
+    compile: Callable[[ir.Table], str]
+    sources: Collection[str]
+    data_as_of: datetime.date | None
+
+
+def connect(settings: Settings, *, sources: Mapping[str, Contract], read_only: bool) -> Backend:
+    """Connect to the engine that the settings name; `sources` are the tables that are read."""
+    if settings.backend == "snowflake":
+        return snowflake(settings, sources=sources)
+    from backends.duckdb import DuckDBBackend
+    from backends.duckdb_connection import DuckDBOptions
+
+    options = DuckDBOptions(
+        database=Path(settings.database or DEFAULT_DATABASE),
+        fixtures=settings.fixtures,
+        schema=settings.schema,
+        threads=settings.threads,
+        memory_limit=settings.memory_limit,
+    )
+    return DuckDBBackend(options, sources=sources, read_only=read_only)
+
+
+def snowflake(settings: Settings, *, sources: Mapping[str, Contract]) -> SnowflakeBackend:
+    """Connect to Snowflake."""
+    from backends.snowflake import SnowflakeBackend
+    from backends.snowflake_connection import SnowflakeOptions
+
+    options = SnowflakeOptions(
+        connection=settings.connection,
+        database=settings.database,
+        schema=settings.schema,
+        source_database=settings.source_database,
+        source_schema=settings.source_schema,
+        warehouse=settings.warehouse,
+        role=settings.role,
+        threads=settings.threads or 1,
+        version=settings.version,
+    )
+    return SnowflakeBackend(options, sources=sources)
+
+
+def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
+    """Return how the engine that the settings name compiles, without a connection or data.
+
+    Without data for DuckDB, each source is taken to be `<source>.parquet`.
+    """
+    if settings.backend == "duckdb":
+        return _offline_duckdb(settings, sources)
+    from backends.snowflake_sources import assumed_source
+    from backends.snowflake_sql import Namespace, compile_query
+
+    namespace = Namespace(settings.schema, settings.database)
+    source_namespace = Namespace(
+        settings.source_schema or settings.schema, settings.source_database or settings.database
+    )
+    return Offline(
+        lambda query: compile_query(
+            query,
+            sources=sources,
+            source_namespace=source_namespace,
+            namespace=namespace,
+            place_of=lambda name: assumed_source(name, sources[name]).place(source_namespace),
+        ),
+        sources,
+        None,
+    )
+
+
+def _offline_duckdb(settings: Settings, sources: Mapping[str, Contract]) -> Offline:
+    from backends.duckdb import compile_query
+
+    folder = settings.fixtures.resolve()
+    found = {name: path for name in sources if (path := _found(folder, name)) is not None}
+    places = {
+        name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
+        for name, contract in sources.items()
+        if name in found or not found or not contract.optional
+    }
+    return Offline(
+        lambda query: compile_query(query, sources=places, schema=settings.schema),
+        places,
+        data_as_of(settings.fixtures),
+    )
+
+
+def _found(folder: Path, source: str) -> Path | None:
+    """Return where a source is, None also where something is wrong with it: a run says what."""
+    try:
+        return find_source(folder, source)
+    except (SourceError, UsageError):
+        return None

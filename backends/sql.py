@@ -1,0 +1,92 @@
+"""What the runner, and a trial of mutants, ask of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import ibis.expr.types as ir
+import sqlglot.expressions as sge
+
+from marts.core.errors import UsageError
+from marts.core.run.backend import EARLIER_STATE_TABLE, STATE_TABLE, Backend, Kind, State
+
+if TYPE_CHECKING:
+    from ibis.backends.sql.compilers.base import SQLGlotCompiler
+
+
+def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
+    """Return what the tables of state say, of those that are among `tables`."""
+
+    def rows_of(table: str) -> list[dict[str, Any]]:
+        if table not in tables:
+            return []
+        return backend.fetch(sge.select("*").from_(sge.table_(table)), about=table)
+
+    try:
+        found = [
+            State(
+                *(row[name] for name in ("package", "name", "kind", "run_id")),
+                *(row[name] for name in ("as_of", "version", "origin")),
+            )
+            for row in rows_of(STATE_TABLE)
+        ]
+    except KeyError as error:
+        raise UsageError(
+            f"the table {STATE_TABLE} was not made by marts: it has no column {error.args[0]}",
+            hint="rename that table, or choose another --schema",
+        ) from error
+    known = {row.name for row in found}
+    earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
+    return found + [
+        State(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
+    ]
+
+
+def tree_of(query: ir.Table | sge.Query, compiler: SQLGlotCompiler) -> sge.Query:
+    """Return a query's SQL as a tree whose every node can be reached."""
+    if isinstance(query, sge.Query):
+        return query
+    tree = compiler.to_sqlglot(query)
+    for node in tree.dfs():
+        for name, value in node.args.items():
+            # Ibis puts a window's keys into tuples, which SQLGlot does not walk.
+            if isinstance(value, tuple):
+                node.set(name, list(value))
+    return cast("sge.Query", tree)
+
+
+def bare_names(tree: sge.Query) -> set[str]:
+    """Return the relations that a query names without a schema, its own WITH clauses aside."""
+    named = {table.name for table in tree.find_all(sge.Table) if not table.db}
+    return named - {cte.alias for cte in tree.find_all(sge.CTE)}
+
+
+def relocate(tree: sge.Query, places: Mapping[str, sge.Table | sge.Subquery]) -> sge.Query:
+    """Return the query with every bare name in `places` replaced by its place."""
+
+    def move(node: sge.Expression) -> sge.Expression:
+        if not isinstance(node, sge.Table) or node.db or node.name not in places:
+            return node
+        place = places[node.name].copy()
+        place.set(
+            "alias", node.args.get("alias") or sge.TableAlias(this=sge.to_identifier(node.name))
+        )
+        return place
+
+    return cast("sge.Query", tree.transform(move))
+
+
+def comment_statements(
+    table: sge.Table, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+) -> list[sge.Comment]:
+    """Return the statements that comment a relation and its columns."""
+    parts = {part: table.args.get(part) for part in ("db", "catalog")}
+    about: list[tuple[sge.Expression, str, str]] = [(table, kind.upper(), comment)]
+    for name, text in column_comments.items():
+        column = sge.Column(this=sge.to_identifier(name, quoted=True), table=table.this, **parts)
+        about.append((column, "COLUMN", text))
+    return [
+        sge.Comment(this=this, kind=what, expression=sge.Literal.string(text))
+        for this, what, text in about
+    ]

@@ -1,0 +1,1 @@
+"""What can be read from a query: lineage, keys, thresholds, reliance, lint."""

@@ -1,0 +1,93 @@
+"""Warnings that somebody acknowledged, beside a table or in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from marts.core.analysis.reliance import Reliance
+from marts.core.analysis.reliance_checks import derived_checks
+from marts.core.authoring.checks import Check
+from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.authoring.tolerance import Acknowledgement, acknowledge, acknowledgement_flaws
+from marts.core.errors import DefinitionError, UsageError, did_you_mean
+from marts.core.project.graph import Graph
+
+KEYS = ("table", "check", "reason", "until")
+
+
+def acknowledged_in(
+    settings: Iterable[Mapping[str, object]], location: str
+) -> list[tuple[str, Acknowledgement]]:
+    """Return each acknowledgement of the settings with its table.
+
+    Raises UsageError for an entry that lacks something, or has too much.
+    """
+    found = []
+    for entry in settings:
+        words = {key: str(entry.get(key, "")) for key in KEYS}
+        if set(entry) != set(KEYS) or not all(words.values()):
+            raise UsageError(
+                f"an acknowledgement in {location} has {', '.join(entry) or 'nothing'}",
+                hint=f"it needs {', '.join(KEYS)}",
+            )
+        try:
+            known = acknowledge(words["check"], reason=words["reason"], until=words["until"])
+        except ValueError as error:
+            raise UsageError(
+                f"an acknowledgement in {location} is until {words['until']}",
+                hint="write the date so: 2027-06-30",
+            ) from error
+        found.append((words["table"], known))
+    return found
+
+
+def with_acknowledged(
+    graph: Graph, entries: Iterable[tuple[str, Acknowledgement]], location: str
+) -> Graph:
+    """Return the graph with the acknowledgements of the settings beside those of its tables.
+
+    Raises UsageError for a table that is not there.
+    """
+    project = graph.project
+    sources, marts = dict(project.sources), dict(project.marts)
+    for name, known in entries:
+        if name in sources:
+            sources[name] = replace(
+                sources[name], acknowledged=(*sources[name].acknowledged, known)
+            )
+        elif name in marts:
+            marts[name] = replace(marts[name], acknowledged=(*marts[name].acknowledged, known))
+        else:
+            raise UsageError(
+                f"an acknowledgement in {location} names {name},"
+                " which is neither a source nor a mart",
+                hint=did_you_mean(name, [*sources, *marts]),
+            )
+    return replace(graph, project=replace(project, sources=sources, marts=marts))
+
+
+def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
+    """Raise DefinitionError for an acknowledgement of a check that is not there, or of an error."""
+    tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
+    known = {table.name: {check.name for check in checks_of(table)} for table in tables}
+    is_derived = any(
+        a.check not in known[table.name] for table in tables for a in table.acknowledged
+    )
+    derived = derived_checks(graph, reliance) if is_derived else {}
+    for table in tables:
+        checks = [*checks_of(table), *derived.get(table.name, ())]
+        if found := [*acknowledgement_flaws(table.acknowledged), *_flaws(table, checks)]:
+            raise DefinitionError(
+                f"{table.name}: its warnings are acknowledged wrongly", *found, table.location
+            )
+
+
+def _flaws(table: Source | Mart, checks: Iterable[Check]) -> Iterator[str]:
+    by_name = {check.name: check for check in checks}
+    for known in table.acknowledged:
+        if known.check not in by_name:
+            guess = did_you_mean(known.check, by_name)
+            yield f"it has no check {known.check}" + (f"; {guess}" if guess else "")
+        elif by_name[known.check].severity == "error":
+            yield f"{known.check} is an error: only a warning can be acknowledged"

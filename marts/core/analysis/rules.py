@@ -1,0 +1,320 @@
+"""The rules of what engines would compute differently: a table, and what tells that one is broken.
+
+A rule looks at single operations, so it knows no values: a denominator that a filter keeps from 0
+is flagged all the same. Its types are those that engines give an expression, where Ibis believes
+otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ibis.expr.operations as ops
+
+from marts.core.analysis.digits import digits_of, is_float
+from marts.core.analysis.lineage import meaning
+from marts.core.authoring.tables import Mart, Source
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What to change in a mart or a check, where, and how."""
+
+    table: str
+    rule: str
+    message: str
+    location: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.message}\n  {self.location}\n  hint: {self.hint}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of mistake; `{op}` in its message is the operation, `{types}` those it works on."""
+
+    name: str
+    looks_at: tuple[type[ops.Node], ...]
+    message: str
+    hint: str
+    is_wrong: Callable[[Any], bool] = lambda _: True
+
+    def finding(self, op: ops.Node, table: Source | Mart, location: str) -> Finding:
+        """Say that an operation breaks the rule."""
+        name = getattr(op, "name", type(op).__name__)
+        short = name if len(name) <= 60 else f"{name[:59]}…"
+        types = " and ".join(str(operand.dtype) for operand in _operands(op))
+        return Finding(
+            table.name, self.name, self.message.format(op=short, types=types), location, self.hint
+        )
+
+
+def _operands(op: ops.Node) -> list[ops.Value]:
+    found = (getattr(op, name, None) for name in ("arg", "left", "right"))
+    return [operand for operand in found if isinstance(operand, ops.Value)]
+
+
+def _none_is_float(op: ops.Value) -> bool:
+    return not any(map(is_float, _operands(op)))
+
+
+def _is_unguarded(division: ops.Binary) -> bool:
+    by = meaning(division.right)
+    while isinstance(by, ops.Cast):
+        by = meaning(by.arg)
+    match by:
+        case ops.Literal():
+            return by.value is not None and not by.value
+        case ops.NullIf(null_if_expr=ops.Literal(value=value)):
+            return bool(value != 0)
+        case _:
+            return True
+
+
+def _is_week(op: ops.Value) -> bool:
+    match op:
+        case ops.DateTruncate() | ops.TimestampTruncate():
+            return bool(op.unit.name == "WEEK")
+        case ops.DateDelta() | ops.TimestampDelta():
+            return getattr(op.part, "value", None) == "week"
+        case _:
+            return True
+
+
+def _is_unsorted(limit: ops.Limit) -> bool:
+    rel = limit.parent
+    while isinstance(rel, ops.Project | ops.Filter | ops.DropColumns):
+        rel = rel.parent
+    return not isinstance(rel, ops.Sort)
+
+
+def is_misjudged(op: ops.Value) -> bool:
+    """Tell whether an engine's type of an expression is another than Ibis believes."""
+    op = meaning(op)
+    if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
+        return not is_float(op)
+    arithmetic = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Modulus, ops.Round)
+    return isinstance(op, arithmetic) and not is_float(op) and not op.dtype.is_integer()
+
+
+# Directives that Ibis translates, into digits alone.
+NUMERALS = re.compile("%[YmdHMSy]")
+
+
+def _has_words(op: ops.Strftime) -> bool:
+    """Tell whether a format writes names, or letters, which Snowflake takes for directives."""
+    form = op.format_str
+    return not isinstance(form, ops.Literal) or bool(
+        re.search(r'[^\W\d_]|[%"]', NUMERALS.sub("", form.value))
+    )
+
+
+def _is_shown_differently(cast: ops.Cast) -> bool:
+    kind = cast.arg.dtype
+    return bool(
+        cast.to.is_string() and (kind.is_floating() or kind.is_timestamp() or kind.is_time())
+    )
+
+
+def _loses_digits(cast: ops.Cast) -> bool:
+    if not cast.to.is_decimal() or isinstance(cast.arg, ops.Round):
+        return False
+    kind = cast.arg.dtype
+    return is_float(cast.arg) or bool(kind.is_decimal() and (kind.scale or 0) > cast.to.scale)
+
+
+SCALE_OF_PRODUCTS = 12
+"""How many digits of a fraction Snowflake gives a product, unless an operand has more."""
+
+
+def _is_cut(product: ops.Multiply) -> bool:
+    left, right = digits_of(product.left), digits_of(product.right)
+    if left is None or right is None:
+        return False
+    return left[1] + right[1] > max(left[1], right[1], SCALE_OF_PRODUCTS)
+
+
+LONG_LITERAL = 10
+"""More digits than that of a literal leave fewer than half of DuckDB's 18 to the other operand."""
+
+
+def _has_long_literal(op: ops.Binary) -> bool:
+    sides = (meaning(op.left), meaning(op.right))
+    literals = [each for each in sides if isinstance(each, ops.Literal)]
+    if len(literals) != 1 or any(is_float(each) for each in sides):
+        return False
+    digits = digits_of(literals[0])
+    return bool(literals[0].dtype.is_floating()) and (digits is None or digits[0] >= LONG_LITERAL)
+
+
+STATISTICS = (
+    *(ops.Mean, ops.Median, ops.ApproxMedian, ops.Quantile, ops.ApproxQuantile),
+    *(ops.MultiQuantile, ops.ApproxMultiQuantile, ops.Variance, ops.StandardDev),
+    *(ops.Covariance, ops.Correlation, ops.Kurtosis),
+)
+
+UNORDERED = Rule(
+    "total_order",
+    (),
+    "{op} over rows whose order is not total: engines number rows that tie as they like",
+    'ibis.window(group_by=…, order_by=…) with columns that name a row: order_by=["date", "key"]',
+)
+NULLS = Rule(
+    "skipped_null",
+    (),
+    "{op} of what may be null: DuckDB skips nulls, Snowflake answers null",
+    "fill them first: ibis.greatest(a.fill_null(0), b); or filter on notnull()",
+)
+DROPPED_CAST = Rule(
+    "dropped_cast",
+    (),
+    "Ibis dropped the cast of {op}: it believes in that type already, engines do not",
+    "ibis.expr.operations.Cast(value, dtype).to_expr() stays; a column of the contract is cast"
+    " anyway, without .cast(…)",
+)
+RULES = (
+    Rule(
+        "statistic",
+        STATISTICS,
+        "{op} is a statistic of {types}, which engines round to different scales",
+        'cast first: amount.cast("float64").mean()',
+        _none_is_float,
+    ),
+    Rule(
+        "division",
+        (ops.Divide, ops.FloorDivide),
+        "{op} divides {types}: floats on DuckDB, rounded to 6 digits on Snowflake",
+        "ratio(numerator, denominator) of the package marts; it divides in float64",
+        _none_is_float,
+    ),
+    Rule(
+        "denominator",
+        (ops.Divide, ops.FloorDivide, ops.Modulus),
+        "{op} may divide by 0: infinity or null on DuckDB, an error on Snowflake",
+        "ratio(numerator, denominator), or denominator.nullif(0)",
+        _is_unguarded,
+    ),
+    Rule(
+        "interval",
+        (
+            *(ops.DateAdd, ops.DateSub, ops.DateDiff, ops.IntervalBinary),
+            *(ops.TimestampAdd, ops.TimestampSub, ops.TimestampDiff, ops.TimestampBucket),
+        ),
+        "{op} calculates with an interval, whose type differs by engine",
+        'bounds from as_of: as_of.minus(days=90); differences as a.delta(b, unit="day")',
+    ),
+    Rule(
+        "not_repeatable",
+        (ops.TimestampNow, ops.DateNow, ops.RandomScalar, ops.RandomUUID, ops.Sample),
+        "{op} differs from run to run",
+        "take the day from the parameter as_of: as_of.date",
+    ),
+    Rule(
+        "any_row",
+        (ops.First, ops.Last, ops.Arbitrary, ops.Mode),
+        "{op} takes any row, and is an ARRAY_AGG with JSON's quotes on Snowflake",
+        "min() or max(), or filter on ibis.row_number() over a total order; distinct() without on=",
+    ),
+    Rule(
+        "any_row",
+        (ops.Limit,),
+        "limit takes any rows of a table that is not sorted",
+        "order_by(…) before limit(…)",
+        _is_unsorted,
+    ),
+    Rule(
+        "regex",
+        (ops.RegexSearch, ops.RegexExtract, ops.RegexReplace, ops.RegexSplit),
+        "{op} is a regular expression, whose syntax and anchors differ by engine",
+        "like(…), contains(…), startswith(…) or isin(…)",
+    ),
+    Rule(
+        "week",
+        (
+            ops.ExtractWeekOfYear,
+            ops.ExtractIsoYear,
+            ops.DateTruncate,
+            ops.TimestampTruncate,
+            ops.DateDelta,
+            ops.TimestampDelta,
+        ),
+        "{op} counts weeks, which begin and are numbered differently by engine",
+        "count days or months; seven days are as_of.minus(days=7)",
+        _is_week,
+    ),
+    Rule(
+        "try_cast",
+        (ops.TryCast,),
+        "{op} becomes a plain CAST on Snowflake, which fails on bad text",
+        "cast a column whose values are checked: .cast(…), and a row_check on the source",
+    ),
+    Rule(
+        "float_to_integer",
+        (ops.Cast,),
+        "{op} rounds halves to even on DuckDB, away from zero on Snowflake",
+        ".floor(), .ceil() or .round() say which integer is meant",
+        lambda op: op.to.is_integer() and op.arg.dtype.is_floating(),
+    ),
+    Rule(
+        "nested",
+        (ops.Value,),
+        "{op} is {types} or makes one of it: a VARIANT on Snowflake",
+        "one column for each value, or a table of its own",
+        lambda op: op.dtype.is_nested() or op.dtype.is_json(),
+    ),
+    Rule(
+        "zone",
+        (ops.Cast, ops.Literal, ops.StringToTimestamp),
+        "{op} is a timestamp with a zone, which engines show in the session's",
+        "timestamps without zone, in UTC",
+        lambda op: getattr(op.dtype, "timezone", None) is not None,
+    ),
+    Rule(
+        "hash",
+        (ops.Hash,),
+        "{op} is another number on each engine, and in another version of it",
+        "join or group by the columns themselves; a key that must stay is a column of the source",
+    ),
+    Rule(
+        "names_in_dates",
+        (ops.Strftime,),
+        "{op} writes names or words, which engines spell differently or take for directives",
+        "%Y, %m, %d, %H, %M and %S alone; names by .month().cases((1, 'January'), …)",
+        _has_words,
+    ),
+    Rule(
+        "text_of_a_number",
+        (ops.Cast,),
+        "{op} makes a text of {types}: 20.0 on DuckDB is 20 on Snowflake, and seconds have other"
+        " digits",
+        "text of whole numbers, decimals and dates: .cast('decimal(18, 2)').cast('string'),"
+        " .date().cast('string'), .strftime('%Y-%m-%d %H:%M:%S')",
+        _is_shown_differently,
+    ),
+    Rule(
+        "fewer_digits",
+        (ops.Cast,),
+        "{op} rounds {types} to fewer digits; which way, and what does not fit, is the engine's",
+        ".round(2) says what is meant; a float is best compared as it is",
+        _loses_digits,
+    ),
+    Rule(
+        "cut_product",
+        (ops.Multiply,),
+        "{op} has more digits behind the point on DuckDB than on Snowflake, which keeps 12",
+        "cast both operands to float64, or one to fewer digits",
+        _is_cut,
+    ),
+    Rule(
+        "long_literal",
+        (ops.Add, ops.Subtract, ops.Multiply),
+        "{op} puts {types} together, where the literal is a decimal to engines or a float, by its"
+        " digits: DuckDB runs out of its 18",
+        'cast the other operand first: amount.cast("float64") * 0.123456789; or round the literal',
+        _has_long_literal,
+    ),
+)

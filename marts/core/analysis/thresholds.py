@@ -1,0 +1,229 @@
+"""The edges of a project: where the constants in its marts say that results change.
+
+Comparisons are read from the marts' queries over the sources, so that an operand is known as what
+it was computed from, whichever mart computed it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from math import floor, isfinite
+from typing import Any, TypeAlias
+
+import ibis.expr.operations as ops
+
+from marts.core.analysis.lineage import meaning
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.project.graph import Graph
+from marts.core.query.definition import inlined, logical_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """The thresholds of a project, by what is compared with them; sorted, each once.
+
+    `days` and `months` count back from as_of; `counts` bound numbers of rows; `numbers` bound
+    amounts, their sums, averages and deviations, `shares` the quotients of such, with constant
+    factors undone: a sum / 3 from 5000 is a sum from 15000, and 25 % are 0.25. By source column,
+    `texts` holds the groups of strings that one comparison names, `values` the numbers.
+    """
+
+    days: tuple[int, ...] = ()
+    months: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    numbers: tuple[Decimal, ...] = ()
+    shares: tuple[Decimal, ...] = ()
+    texts: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    values: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+
+
+def around(thresholds: Iterable[int]) -> tuple[int, ...]:
+    """Return whole numbers and their neighbours, sorted, each once."""
+    return tuple(sorted({each + step for each in thresholds for step in (-1, 0, 1)}))
+
+
+def cents_around(amounts: Iterable[Decimal]) -> tuple[int, ...]:
+    """Return amounts in cents, and those a cent below and above; sorted, none negative.
+
+    An amount between two cents counts as the lower one.
+    """
+    return tuple(cents for cents in around(floor(each * 100) for each in amounts) if cents >= 0)
+
+
+def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
+    """Collect what the marts of a project compare with constants, as of a day.
+
+    A comparison of two columns has no edge, nor has one with a label that a mart makes itself, of
+    a flag, of text that was computed, or of a difference in other units than days and months.
+    """
+    project = graph.project
+    declared = logical_tables(project)
+    sources = {name: declared[name] for name in project.sources}
+    queries = inlined(graph, sources, FixedAsOf(as_of))
+    operations = {op for name in graph.order for op in queries[name].op().find(ops.Value)}
+    found: dict[tuple[str, str], set[Any]] = defaultdict(set)
+    for op in operations:
+        for value, constant in comparisons(op):
+            for measure, threshold in _measures(value, constant):
+                for kind, column, at in _edges_at(measure, threshold, as_of):
+                    found[kind, column].add(at)
+    return _edges(found)
+
+
+def _edges(found: Mapping[tuple[str, str], set[Any]]) -> Edges:
+    def by_column(kind: str) -> dict[str, tuple[Any, ...]]:
+        return {name: tuple(sorted(at)) for (its, name), at in sorted(found.items()) if its == kind}
+
+    whole = ("days", "months", "counts", "numbers", "shares")
+    return Edges(
+        **{kind: by_column(kind).get("", ()) for kind in whole},
+        texts=by_column("texts"),
+        values=by_column("values"),
+    )
+
+
+Constant: TypeAlias = Fraction | datetime.date | tuple[str, ...]
+
+
+def _constant(op: ops.Node) -> Constant | None:
+    """Return the value of a constant expression; None for others, for nulls and for flags."""
+    while isinstance(op, ops.Cast):
+        op = op.arg
+    match op.value if isinstance(op, ops.Literal) else None:
+        case None | bool():
+            return None
+        case str() as text:
+            return (text,)
+        case datetime.datetime() as moment:
+            return moment.date()
+        case datetime.date() as day:
+            return day
+        case int() | float() | Decimal() as number if isfinite(number):
+            return Fraction(str(number))
+        case _:
+            return None
+
+
+def comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
+    """Yield what an operation compares with constants, each with the constant."""
+    match op:
+        case ops.Comparison():
+            pairs = [(op.left, op.right), (op.right, op.left)]
+        case ops.Between():
+            pairs = [(op.arg, op.lower_bound), (op.arg, op.upper_bound)]
+        case ops.NullIf():
+            pairs = [(op.arg, op.null_if_expr)]
+        case ops.SimpleCase():
+            pairs = [(op.base, case) for case in op.cases]
+        case ops.InValues():
+            pairs = [(op.value, option) for option in op.options]
+        case _:
+            pairs = []
+    found = [
+        (value, constant) for value, each in pairs if (constant := _constant(each)) is not None
+    ]
+    texts = [text for _, constant in found if isinstance(constant, tuple) for text in constant]
+    yield from [(op.value, tuple(texts))] if isinstance(op, ops.InValues) and texts else found
+
+
+def _measures(op: ops.Value, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
+    """Yield what was measured before casts, defaults, cases and constant factors."""
+    op = meaning(op)
+    match op:
+        case ops.Literal():
+            inner = []
+        case ops.Cast() | ops.NullIf():
+            inner = [op.arg]
+        case ops.Coalesce():
+            inner = [*op.arg]
+        case ops.IfElse():
+            inner = [op.true_expr, op.false_null_expr]
+        case ops.SearchedCase() | ops.SimpleCase():
+            inner = [*op.results, op.default]
+        case ops.Add() | ops.Subtract() | ops.Multiply() | ops.Divide():
+            yield from _undone(op, threshold)
+            return
+        case _:
+            yield op, threshold
+            return
+    for each in inner:
+        yield from _measures(each, threshold)
+
+
+UNDONE = {
+    ops.Add: Fraction.__sub__,
+    ops.Subtract: Fraction.__add__,
+    ops.Multiply: Fraction.__truediv__,
+    ops.Divide: Fraction.__mul__,
+}
+
+
+def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
+    """Yield what a constant was added to or multiplied with, where one was."""
+    commutes = isinstance(op, ops.Add | ops.Multiply)
+    for operand, other in [(op.left, op.right), (op.right, op.left)][: 1 + commutes]:
+        constant = _constant(other)
+        if isinstance(constant, Fraction) and isinstance(threshold, Fraction) and constant != 0:
+            yield from _measures(operand, UNDONE[type(op)](threshold, constant))
+            return
+    yield op, threshold
+
+
+def _edges_at(
+    measure: ops.Value, threshold: Constant, as_of: datetime.date
+) -> Iterator[tuple[str, str, object]]:
+    """Yield the kind of an edge, the column if it is one of a source, and the edge."""
+    match measure, threshold:
+        case ops.Field(), tuple():
+            yield "texts", measure.name, threshold
+        case _, tuple():
+            pass
+        case _, datetime.date():
+            yield "days", "", (as_of - threshold).days
+        case ((ops.DateDelta() | ops.TimestampDelta()), Fraction()):
+            yield from _spans(measure, threshold, as_of)
+        case ops.Field(), Fraction():
+            yield "values", measure.name, _decimal(threshold)
+        case ops.Divide(), Fraction() if not _is_whole(measure.right):
+            yield "shares", "", _decimal(threshold)
+        case _, Fraction() if _is_whole(measure):
+            yield "counts", "", floor(threshold)
+        case _:
+            yield "numbers", "", _decimal(threshold)
+
+
+# The units of differences: the kind of their edges, and a day's place on the unit's number line.
+UNITS: Mapping[str, tuple[str, Callable[[datetime.date], int]]] = {
+    "day": ("days", datetime.date.toordinal),
+    "month": ("months", lambda day: day.year * 12 + day.month),
+}
+
+
+def _spans(
+    delta: ops.TemporalDelta, threshold: Fraction, as_of: datetime.date
+) -> Iterator[tuple[str, str, int]]:
+    """Yield how long before as_of a difference is at its threshold, in its unit."""
+    if (unit := getattr(delta.part, "value", "")) not in UNITS:
+        return
+    kind, location = UNITS[unit]
+    left, right = _constant(delta.left), _constant(delta.right)
+    if isinstance(left, datetime.date):
+        yield kind, "", location(as_of) - location(left) + floor(threshold)
+    elif isinstance(right, datetime.date):
+        yield kind, "", location(as_of) - location(right) - floor(threshold)
+    else:
+        yield kind, "", floor(threshold)
+
+
+def _is_whole(op: ops.Value) -> bool:
+    """Tell whether a value is a count, whatever it was cast to."""
+    return any(measure.dtype.is_integer() for measure, _ in _measures(op, Fraction(1)))
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return Decimal(number.numerator) / Decimal(number.denominator)

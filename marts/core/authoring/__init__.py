@@ -1,0 +1,1 @@
+"""What an author writes: columns, checks, tables, invariants, as-of dates and arithmetic."""

@@ -1,0 +1,301 @@
+"""Checks as their authors declare them, and those that columns and grain imply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import ibis.expr.types as ir
+
+from marts.core.authoring import signature as authored
+from marts.core.authoring.bindings import Binding, bindings_of
+from marts.core.authoring.columns import Column
+from marts.core.authoring.expressions import AS_OF
+from marts.core.authoring.signature import location_of_caller, location_of_function
+from marts.core.authoring.tolerance import (
+    Severity,
+    Threshold,
+    threshold_flaw,
+    threshold_of,
+)
+from marts.core.errors import DefinitionError, did_you_mean
+
+THIS = "this"
+"""The parameter by which a table check names the table it belongs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """When violations of a check count: their severity, and how many rows, or which rate, pass."""
+
+    severity: Severity = "error"
+    threshold: Threshold = 0
+    because: str = ""
+    """What else to say where it does not hold."""
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its functions looked up outside when it was declared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCheck(Tolerance):
+    """A predicate that is true for an offending row; null passes."""
+
+    name: str
+    offending: Callable[[ir.Table], ir.BooleanColumn]
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniqueCheck(Tolerance):
+    """Columns that together name a row; a row with a null among them is not counted."""
+
+    columns: tuple[str, ...]
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the check in reports."""
+        return f"{'_and_'.join(self.columns)}_unique"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationshipCheck(Tolerance):
+    """A column whose values exist in a column of another table; null passes."""
+
+    column: str
+    to_table: str
+    to_column: str
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the check in reports."""
+        return f"{self.column}_in_{self.to_table}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCheck(Tolerance):
+    """An expression over whole tables, named by its parameters.
+
+    It returns the table of offending rows, or one boolean that is true where the check fails.
+    """
+
+    name: str
+    offending: Callable[..., ir.Table | ir.BooleanScalar]
+    parameters: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The other tables it reads."""
+        return tuple(name for name in self.parameters if name not in (AS_OF, THIS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpellingCheck(RowCheck):
+    """A text column that has no text which equals a meant one but for case, spaces or form.
+
+    `meant` has the meant text of each folded one.
+    """
+
+    column: str
+    meant: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeCheck(Tolerance):
+    """An aggregate over all rows of its own table, true where the check fails; null passes."""
+
+    name: str
+    fails: Callable[[ir.Table], ir.BooleanScalar]
+    column: str = ""
+    """The column whose values alone decide, however often each occurs."""
+
+
+Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
+
+
+def row_check(
+    name: str,
+    *,
+    offending: Callable[[ir.Table], ir.BooleanColumn],
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int | str = 0,
+) -> RowCheck:
+    """Check that no row (of those `where` holds for) is offending; null passes."""
+    return RowCheck(
+        name=name,
+        offending=offending,
+        where=where,
+        severity=severity,
+        threshold=threshold_of(threshold),
+        bindings=bindings_of(offending, where),
+    )
+
+
+def unique(
+    *columns: str,
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int | str = 0,
+) -> UniqueCheck:
+    """Check that the columns together are unique; a row with a null among them passes."""
+    return UniqueCheck(
+        columns=columns,
+        where=where,
+        severity=severity,
+        threshold=threshold_of(threshold),
+        bindings=bindings_of(where),
+    )
+
+
+def relationship(
+    column: str,
+    *,
+    to: str,
+    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    severity: Severity = "error",
+    threshold: int | str = 0,
+) -> RelationshipCheck:
+    """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
+    to_table, _, to_column = to.partition(".")
+    return RelationshipCheck(
+        column=column,
+        to_table=to_table,
+        to_column=to_column,
+        where=where,
+        to_where=to_where,
+        severity=severity,
+        threshold=threshold_of(threshold),
+        bindings=bindings_of(where, to_where),
+    )
+
+
+def table_check(
+    name: str,
+    *,
+    offending: Callable[..., ir.Table | ir.BooleanScalar],
+    severity: Severity = "error",
+    threshold: int | str = 0,
+) -> TableCheck:
+    """Check whole tables: the parameters of `offending` name them.
+
+    `this` is the table that carries the check, `as_of` the run's date.
+    """
+    location = location_of_function(offending) or location_of_caller(1)
+    return TableCheck(
+        name=name,
+        offending=offending,
+        parameters=parameters_of(offending, f"check {name}", location),
+        severity=severity,
+        threshold=threshold_of(threshold),
+        bindings=bindings_of(offending),
+    )
+
+
+def parameters_of(function: Callable[..., object], what: str, location: str) -> tuple[str, ...]:
+    """Return the parameters of an author's function that it is to be given.
+
+    One with a default keeps it. Raises DefinitionError for unusual ones.
+    """
+    asked, odd = authored.parameters_of(function)
+    found = [f"parameter {each} is not a plain name" for each in odd]
+    bound = [name for name in authored.bound_parameters(function) if name in (AS_OF, THIS)]
+    found += [f"parameter {name} has a default, so that it would not be given" for name in bound]
+    _refuse(what, location, found)
+    return asked
+
+
+def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+    names = [column.name for column in columns]
+    found = []
+    for check in checks:
+        if check.severity not in ("error", "warn"):
+            found.append(f"check {check.name}: severity is {check.severity!r}, not error or warn")
+        if flaw := threshold_flaw(check.threshold):
+            found.append(f"check {check.name}: {flaw}")
+        for column in _columns_named_by(check):
+            if column not in names:
+                guess = did_you_mean(column, names)
+                found.append(
+                    f"check {check.name}: no column {column}" + (f"; {guess}" if guess else "")
+                )
+        if isinstance(check, UniqueCheck) and not check.columns:
+            found.append("a unique check names no column")
+        if isinstance(check, RelationshipCheck) and not check.to_column:
+            found.append(f"check {check.name}: to={check.to_table!r} is not a table.column")
+    return found
+
+
+def _columns_named_by(check: Check) -> tuple[str, ...]:
+    match check:
+        case UniqueCheck():
+            return check.columns
+        case RelationshipCheck():
+            return (check.column,)
+        case RowCheck() | TableCheck() | WholeCheck():
+            return ()
+
+
+def _refuse(what: str, location: str, found: list[str]) -> None:
+    if found:
+        raise DefinitionError(f"{what} is declared wrongly", *found, location)
+
+
+NOT_EMPTY = WholeCheck(
+    name="not_empty",
+    fails=lambda t: t.count() == 0,
+    severity="warn",
+    because="0 rows, though its sources have some",
+)
+"""The check of every mart that has checks."""
+
+
+# NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity.
+# A little less than the largest float, which a parser may round up.
+LARGEST_FLOAT = 1e308
+
+
+def _implied_by(column: Column) -> list[RowCheck]:
+    name, low, high = column.name, column.at_least, column.at_most
+    found = []
+    if not column.null:
+        found.append(RowCheck(name=f"{name}_not_null", offending=lambda t: t[name].isnull()))
+    if column.values:
+        found.append(
+            RowCheck(
+                name=f"{name}_accepted_values", offending=lambda t: t[name].notin(column.values)
+            )
+        )
+    if low is not None:
+        found.append(RowCheck(name=f"{name}_at_least_{low}", offending=lambda t: t[name] < low))
+    if high is not None:
+        found.append(RowCheck(name=f"{name}_at_most_{high}", offending=lambda t: t[name] > high))
+    if column.type == "float64":
+        found.append(
+            RowCheck(
+                name=f"{name}_finite",
+                offending=lambda t: (t[name] > LARGEST_FLOAT) | (t[name] < -LARGEST_FLOAT),
+            )
+        )
+    return found
+
+
+def is_fused(check: Check) -> bool:
+    """Tell whether a check is part of its table's one aggregate query."""
+    return isinstance(check, RowCheck | WholeCheck) or (
+        isinstance(check, UniqueCheck) and len(check.columns) == 1
+    )
+
+
+def tables_read(check: Check) -> set[str]:
+    """Return the tables that a check reads beside its own."""
+    match check:
+        case RelationshipCheck():
+            return {check.to_table}
+        case TableCheck():
+            return set(check.inputs)
+        case RowCheck() | UniqueCheck() | WholeCheck():
+            return set()

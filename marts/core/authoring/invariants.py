@@ -1,0 +1,86 @@
+"""Invariants: a change to a source, and how marts must answer it; a test without a reference."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import ibis.expr.types as ir
+
+from marts.core.authoring.bindings import Binding, bindings_of
+from marts.core.authoring.checks import parameters_of
+from marts.core.authoring.expressions import AS_OF
+from marts.core.authoring.signature import location_of_caller, location_of_function
+from marts.core.authoring.tables import keys_named
+from marts.core.errors import DefinitionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invariant:
+    """A change to one source, and how marts must answer it: a test that needs no reference.
+
+    `change` returns the changed source. A column that `varies_with` one of the invariant's words is
+    multiplied by the word's number, or, where that is None, may become anything; any other column
+    must stay. Rows that `keeps` does not hold for (of the mart as it was) may go; a mart whose
+    grain is in `adds` gains so many rows for each that it had, or any number where that is None.
+    With `offending`, only the answer is looked at, and no row of it may be offending.
+    """
+
+    name: str
+    comment: str
+    source: str
+    change: Callable[..., ir.Table]
+    parameters: tuple[str, ...]
+    varies_with: Mapping[str, int | None]
+    keeps: Callable[[ir.Table], ir.BooleanColumn] | None
+    adds: Mapping[tuple[str, ...], int | None]
+    marts: tuple[str, ...]
+    offending: Callable[[ir.Table], ir.BooleanColumn] | None
+    location: str
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its functions looked up outside when it was declared."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The sources it reads."""
+        return tuple(name for name in self.parameters if name != AS_OF)
+
+
+def invariant(
+    *,
+    changes: str,
+    varies_with: Mapping[str, int | None] | None = None,
+    keeps: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+    adds: Mapping[str | tuple[str, ...], int | None] | None = None,
+    marts: str | Iterable[str] = (),
+    offending: Callable[[ir.Table], ir.BooleanColumn] | None = None,
+) -> Callable[[Callable[..., ir.Table]], Invariant]:
+    """Declare the decorated function as a change to the source `changes`, and what follows of it.
+
+    Its parameters name the sources it reads, and `as_of` the run's date; it returns the changed
+    source. The invariant is tested on every mart that reads the source, or on the named `marts`;
+    `Invariant` tells what the other settings mean. Raises DefinitionError for a slip.
+    """
+
+    def declare(change: Callable[..., ir.Table]) -> Invariant:
+        name = change.__name__
+        location = location_of_function(change) or location_of_caller(1)
+        if not change.__doc__:
+            raise DefinitionError(f"invariant {name} has no docstring", location)
+        return Invariant(
+            name=name,
+            comment=inspect.cleandoc(change.__doc__),
+            source=changes,
+            change=change,
+            parameters=parameters_of(change, f"invariant {name}", location),
+            varies_with=dict(varies_with or {}),
+            keeps=keeps,
+            adds={keys_named(grain): rows for grain, rows in (adds or {}).items()},
+            marts=(marts,) if isinstance(marts, str) else tuple(marts),
+            offending=offending,
+            location=location,
+            bindings=bindings_of(change, keeps, offending),
+        )
+
+    return declare

@@ -1,0 +1,129 @@
+"""Authors' functions: where they stand, and what of their surroundings they will look up.
+
+Python looks a name up when a function runs, not where it is written: lambdas made in a loop all
+see the loop's last value. So a declaration notes the values that its functions see when they are
+declared, and they are compared once everything is declared.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FunctionType, MethodType
+from typing import TypeVar
+
+from marts.core.authoring.memtables import written_out
+from marts.core.errors import DefinitionError, attribute_hint
+
+Result = TypeVar("Result")
+
+
+def location_of(file: str, line: int) -> str:
+    """Return file and line, relative to the current folder where it lies below it."""
+    relative = os.path.relpath(file)
+    return f"{file if relative.startswith('..') else relative}:{line}"
+
+
+def function_of(given: object) -> FunctionType | None:
+    """Return the function that the author wrote: of a partial, a method, a wrapper or an object.
+
+    None for what was not written in Python.
+    """
+    while not isinstance(given, FunctionType) or "__wrapped__" in vars(given):
+        match given:
+            case functools.partial(func=inner) | MethodType(__func__=inner):
+                given = inner
+            case _ if inner := inspect.getattr_static(given, "__wrapped__", None):
+                given = inner
+            case _:
+                call = inspect.getattr_static(type(given), "__call__", None)
+                return call if isinstance(call, FunctionType) else None
+    return given
+
+
+def location_of_function(given: object) -> str | None:
+    """Return where the author wrote a function, None for what was not written in Python."""
+    function = function_of(given)
+    if function is None:
+        return None
+    return location_of(function.__code__.co_filename, function.__code__.co_firstlineno)
+
+
+def location_of_caller(depth: int) -> str:
+    """Return the line that calls the function that asks, or one further up."""
+    caller = sys._getframe(depth + 1)  # noqa: SLF001  (the declaration's file and line)
+    return location_of(caller.f_code.co_filename, caller.f_lineno)
+
+
+def parameters_of(function: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names that a function asks for, and the parameters that cannot ask for any.
+
+    A parameter with a default asks for nothing: so a value can be bound where it is declared.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    asking = [each for each in parameters if each.default is each.empty]
+    odd = tuple(str(each) for each in asking if each.kind is not each.POSITIONAL_OR_KEYWORD)
+    return tuple(each.name for each in asking), odd
+
+
+def bound_parameters(function: Callable[..., object]) -> tuple[str, ...]:
+    """Return the names of the parameters that have a default."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(each.name for each in parameters if each.default is not each.empty)
+
+
+def call(
+    function: Callable[..., Result],
+    *given: object,
+    what: str,
+    location: str,
+    columns: Iterable[str],
+) -> Result:
+    """Call an author's function; its slip becomes an error that names what it defines, and a line.
+
+    `columns` are those that it could have named.
+    """
+    try:
+        return written_out(function(*given), what=what, location=location)
+    except (DefinitionError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever the author's code raises, with the cause chained
+        hint = attribute_hint(error, columns)
+        if isinstance(error, RecursionError):
+            hint = TOO_DEEP
+        raise DefinitionError(
+            f"{what} is not a valid expression",
+            f"{type(error).__name__}: {error}",
+            _line_within(function, error) or location,
+            hint=hint,
+        ) from error
+
+
+TOO_DEEP = "nest less: go step by step with mutate(…), or use isin(…), cases(…) or a join"
+
+
+def _line_within(function: object, error: BaseException) -> str | None:
+    """Return the last line that the author's file was at, None where it is not known."""
+    written = function_of(function)
+    if written is None:
+        return None
+    file = written.__code__.co_filename
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file and frame.lineno]
+    return location_of(file, lines[-1]) if lines else None
+
+
+@contextmanager
+def naming(what: str, location: str) -> Iterator[None]:
+    """Turn an expression too deep for Python's stack into an error that names whose it is."""
+    try:
+        yield
+    except RecursionError as error:
+        raise DefinitionError(
+            f"{what} is an expression nested too deeply to compile", location, hint=TOO_DEEP
+        ) from error

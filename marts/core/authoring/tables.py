@@ -1,0 +1,237 @@
+"""Sources, marts and checks as their authors declare them: frozen values, no engine."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import ibis.expr.types as ir
+
+from marts.core.authoring.bindings import Binding, bindings_of
+from marts.core.authoring.checks import (
+    NOT_EMPTY,
+    Check,
+    UniqueCheck,
+    _check_flaws,
+    _implied_by,
+    _refuse,
+    parameters_of,
+)
+from marts.core.authoring.columns import Column, flaws, zones_of
+from marts.core.authoring.expressions import AS_OF
+from marts.core.authoring.signature import location_of_caller, location_of_function
+from marts.core.authoring.tolerance import (
+    Acknowledgement,
+    acknowledgement_flaws,
+)
+from marts.core.errors import DefinitionError
+
+Materialized = Literal["table", "view", "temporary"]
+"""A temporary mart is built whenever a reader is, and gone when the run ends."""
+
+
+INTERMEDIATE = "int_"
+"""How the names of tables begin that several marts share, and nothing outside relies on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A table that is read, never written; an optional one may be absent or empty."""
+
+    name: str
+    comment: str
+    column_docs: Mapping[str, str]
+    columns: tuple[Column, ...]
+    grain: tuple[str, ...]
+    checks: tuple[Check, ...]
+    optional: bool
+    location: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mart:
+    """A table that is built: its contract, its checks, and the function that defines it."""
+
+    name: str
+    comment: str
+    column_docs: Mapping[str, str]
+    columns: tuple[Column, ...]
+    grain: tuple[str, ...]
+    checks: tuple[Check, ...]
+    tags: tuple[str, ...]
+    materialized: Materialized
+    unchecked: bool
+    define: Callable[..., ir.Table]
+    parameters: tuple[str, ...]
+    module: str
+    location: str
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    many_to_many: str = ""
+    """Why a join of it may multiply the rows of both sides."""
+    bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
+    """What its function looked up outside when it was declared."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The sources and marts it reads."""
+        return tuple(name for name in self.parameters if name != AS_OF)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether it is built whenever a reader is, and never published."""
+        return self.materialized == "temporary"
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Tell whether it is an implementation matter, which nothing outside may rely on."""
+        return self.name.startswith(INTERMEDIATE)
+
+
+def source(
+    name: str,
+    *,
+    doc: str,
+    grain: str | Iterable[str],
+    columns: Iterable[Column],
+    checks: Iterable[Check] = (),
+    optional: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
+) -> Source:
+    """Declare a table that marts may read, with the columns they may rely on.
+
+    Warnings of its checks that are `acknowledged` are counted, not shown. Raises DefinitionError,
+    with file and line, where the declaration contradicts itself.
+    """
+    location = location_of_caller(1)
+    columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
+    comment, column_docs = _split_doc(doc)
+    known = tuple(acknowledged)
+    found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    _refuse(f"source {name}", location, [*found, *_doc_flaws(columns, column_docs)])
+    return Source(
+        name=name,
+        comment=comment,
+        column_docs=column_docs,
+        columns=columns,
+        grain=keys,
+        checks=checks,
+        optional=optional,
+        location=location,
+        acknowledged=known,
+    )
+
+
+def mart(
+    *,
+    grain: str | Iterable[str],
+    columns: Iterable[Column],
+    checks: Iterable[Check] = (),
+    tags: str | Iterable[str] = (),
+    materialized: Materialized = "table",
+    unchecked: bool = False,
+    acknowledged: Iterable[Acknowledgement] = (),
+    many_to_many: str = "",
+) -> Callable[[Callable[..., ir.Table]], Mart]:
+    """Declare the decorated function as a mart of the same name.
+
+    Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
+    comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
+    without a query of checks: for one whose rows are checked elsewhere. It alone may have the grain
+    `()`, where no columns name a row. `many_to_many` is the reason why a join of it may multiply
+    the rows of both sides; without one, such a join is refused. Warnings that are `acknowledged`
+    are counted, not shown. Raises DefinitionError, with file and line, where the declaration
+    contradicts itself.
+    """
+    columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
+    known = tuple(acknowledged)
+
+    def declare(define: Callable[..., ir.Table]) -> Mart:
+        location = location_of_function(define) or location_of_caller(1)
+        if not hasattr(define, "__name__"):
+            raise DefinitionError(
+                f"a mart is a {type(define).__name__}, which has no name",
+                location,
+                hint="decorate a function: def <mart>(<inputs>)",
+            )
+        found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found += [
+            f"column {name} names a zone, which only a source has" for name in zones_of(columns)
+        ]
+        found += acknowledgement_flaws(known)
+        if not isinstance(many_to_many, str):
+            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
+        comment, column_docs = _split_doc(define.__doc__ or "")
+        found += _doc_flaws(columns, column_docs)
+        if not comment:
+            found.append("it has no docstring, which becomes the table's comment")
+        if materialized not in get_args(Materialized):
+            found.append(
+                f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+            )
+        _refuse(f"mart {define.__name__}", location, found)
+        return Mart(
+            name=define.__name__,
+            comment=comment,
+            column_docs=column_docs,
+            columns=columns,
+            grain=keys,
+            checks=checks,
+            tags=(tags,) if isinstance(tags, str) else tuple(tags),
+            materialized=materialized,
+            unchecked=unchecked,
+            define=define,
+            parameters=parameters_of(define, f"mart {define.__name__}", location),
+            module=define.__module__,
+            location=location,
+            bindings=bindings_of(define),
+            acknowledged=known,
+            many_to_many=many_to_many,
+        )
+
+    return declare
+
+
+def _split_doc(doc: str) -> tuple[str, dict[str, str]]:
+    """Split a docstring into the table's comment and those of its section `Columns:`.
+
+    There each line is `name: text`; lines that are indented further go on with the text.
+    """
+    comment, _, section = inspect.cleandoc(doc).partition("\nColumns:\n")
+    found: dict[str, str] = {}
+    for line in textwrap.dedent(section).splitlines():
+        if line.startswith(" ") and found:
+            found[list(found)[-1]] += f" {line.strip()}"
+        elif line.strip():
+            name, _, text = line.partition(":")
+            found[name.strip()] = text.strip()
+    return comment.strip(), found
+
+
+def _doc_flaws(columns: tuple[Column, ...], documented: Mapping[str, str]) -> list[str]:
+    names = [column.name for column in columns]
+    return [
+        f"the docstring's Columns: section names {name}, which is not a column"
+        for name in documented
+        if name not in names
+    ]
+
+
+def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of a grain, given as one name or several."""
+    return (grain,) if isinstance(grain, str) else tuple(grain)
+
+
+def checks_of(table: Source | Mart) -> tuple[Check, ...]:
+    """Return all checks of a table: those its columns and grain imply, then the declared ones."""
+    if isinstance(table, Mart) and table.unchecked:
+        return ()
+    implied: list[Check] = [check for column in table.columns for check in _implied_by(column)]
+    keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
+    implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    if isinstance(table, Mart):
+        implied.append(NOT_EMPTY)
+    return (*implied, *table.checks)

@@ -1,0 +1,50 @@
+"""What a project declares, as data."""
+
+from __future__ import annotations
+
+from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.project.loading import Project
+from marts.core.run.artifacts import SCHEMA_VERSION, Document, describe_check
+
+
+def manifest(project: Project) -> Document:
+    """Return the declarations as data."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sources": [describe_source(source) for source in project.sources.values()],
+        "marts": [describe_mart(mart) for mart in project.marts.values()],
+    }
+
+
+def describe_source(source: Source) -> Document:
+    """Return a source's declaration as data."""
+    return {**_declared(source), "optional": source.optional}
+
+
+def describe_mart(mart: Mart) -> Document:
+    """Return a mart's declaration as data."""
+    return {
+        **_declared(mart),
+        "tags": list(mart.tags),
+        "materialized": mart.materialized,
+        "inputs": list(mart.inputs),
+    }
+
+
+def _declared(table: Source | Mart) -> Document:
+    return {
+        "name": table.name,
+        "comment": table.comment,
+        "grain": list(table.grain),
+        "columns": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "null": column.null,
+                "comment": table.column_docs.get(column.name),
+            }
+            for column in table.columns
+        ],
+        "checks": [describe_check(check) for check in checks_of(table)],
+        "declared_at": table.location,
+    }

@@ -1,0 +1,1 @@
+"""The terminal: options, wiring, messages, and one file for each command."""

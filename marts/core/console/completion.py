@@ -1,0 +1,118 @@
+"""What the shell offers for marts and selectors: read from a package's files, never imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import click
+
+from marts.core import FOLDER
+
+OURS = ("backends", "cli", "fixtures", "marts")
+# Of a file without such a line nothing need be parsed.
+DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A mart as its file's text has it: name, literal tags, folders below the package."""
+
+    name: str
+    tags: tuple[str, ...] = ()
+    folders: tuple[str, ...] = field(default=())
+
+
+def complete_marts(context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Return the marts of the package in use whose names start so."""
+    return sorted(name for name in {m.name for m in _declared(context)} if name.startswith(start))
+
+
+def complete_selectors(
+    context: click.Context, _parameter: click.Parameter, start: str
+) -> list[str]:
+    """Return the selectors that start so: names, tags, folders; behind a `+` each with it."""
+    plus = "+" if start.startswith("+") else ""
+    found: set[str] = set()
+    for mart in _declared(context):
+        found |= {mart.name, *mart.folders, *(f"tag:{tag}" for tag in mart.tags)}
+    return sorted(plus + each for each in found if (plus + each).startswith(start))
+
+
+def _declared(context: click.Context) -> list[Declared]:
+    """Return a package's marts; none where it cannot be read: this is for a shell."""
+    package = str(context.params.get("package") or "marts")
+    try:
+        # As `--package` is imported: ours from where this file is, others from here first.
+        first = FOLDER.parent.parent if package.partition(".")[0] in OURS else Path.cwd()
+        path = [str(first), *sys.path]
+        return [mart for folder in _folders(package, path) for mart in _marts_below(folder)]
+    except (OSError, ValueError, ImportError):
+        return []
+
+
+def _folders(package: str, path: list[str]) -> list[Path]:
+    """Return where a package's files are; importing it, or the packages it is in, runs them."""
+    *_, found = _specs(package.split("."), path)
+    return [Path(folder) for folder in found]
+
+
+def _specs(parts: list[str], path: list[str]) -> Iterator[list[str]]:
+    for depth in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: depth + 1]), path)
+        path = list(spec.submodule_search_locations or ()) if spec else []
+        yield path
+
+
+def _marts_below(folder: Path) -> Iterator[Declared]:
+    for file in sorted(folder.rglob("*.py")):
+        inner = file.parent.relative_to(folder).parts
+        if not file.is_relative_to(FOLDER) and all(part.isidentifier() for part in inner):
+            paths = tuple("/".join(inner[: depth + 1]) for depth in range(len(inner)))
+            for name, tags in _marts_in(file):
+                yield Declared(name, tags, paths)
+
+
+def _marts_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Read the functions of a file that `@mart(…)` decorates, by whatever name it is imported."""
+    try:
+        text = file.read_text("utf-8-sig")
+        if "mart" not in text or not DECLARES.search(text):
+            return
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(text)
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return
+    words = {"mart"} | {
+        name.asname
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+        if name.name == "mart" and name.asname
+    }
+    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        for call in function.decorator_list:
+            if isinstance(call, ast.Call) and _last_name(call.func) in words:
+                yield function.name, _tags(call)
+
+
+def _last_name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _tags(call: ast.Call) -> tuple[str, ...]:
+    """Return the tags that are written out."""
+    for keyword in call.keywords:
+        if keyword.arg == "tags":
+            within = ast.walk(keyword.value)
+            texts = [node.value for node in within if isinstance(node, ast.Constant)]
+            return tuple(text for text in texts if isinstance(text, str))
+    return ()

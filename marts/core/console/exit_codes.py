@@ -1,0 +1,43 @@
+"""Exit codes: 0 done, 1 something failed, 2 asked wrongly, 130 interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from marts.core.console.streams import warn
+
+if TYPE_CHECKING:
+    from marts.core.errors import EngineError
+    from marts.core.run.report import Status
+
+DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
+BY_STATUS = {
+    "published": DONE,
+    "unchanged": DONE,
+    "checked": DONE,
+    "interrupted": INTERRUPTED,
+    "failed": FAILED,
+    "partly_published": FAILED,
+    "error": FAILED,
+}
+
+
+def of_error(error: Exception) -> int | None:
+    """Return the exit code of an error that somebody can mend, None for a bug."""
+    from marts.core.errors import EngineError, MartsError
+
+    if isinstance(error, EngineError):
+        return FAILED
+    return ASKED_WRONGLY if isinstance(error, MartsError) else None
+
+
+def of_run(status: Status, troubles: Sequence[EngineError]) -> int:
+    """Return a run's exit code, and print what went wrong after it.
+
+    Where all is published, no report that cannot be written makes a failure of it.
+    """
+    code, is_published = BY_STATUS[status], status in ("published", "unchanged")
+    for trouble in troubles:
+        warn(f"{'all is published, but ' if is_published else ''}{trouble}")
+    return FAILED if troubles and code == DONE and not is_published else code

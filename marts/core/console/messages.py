@@ -1,0 +1,187 @@
+"""Say in plain words what a plan will do, and what a run did; no colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, assert_never
+
+from marts.core.analysis.rules import Finding
+from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.authoring.tables import Mart
+from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.run.artifacts import describe_finding, sample_path
+from marts.core.run.report import Report, TableReport, explained
+
+Word = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
+Line = tuple[Word, str]
+"""How it stands, and the words."""
+
+UNCHANGED = "nothing was published; what was published before is unchanged"
+
+
+def doing(step: Step) -> str:
+    """Say what a step does, for as long as it lasts."""
+    match step:
+        case Build(mart):
+            return f"building {mart.name}"
+        case CheckRows(table) | CheckAcross(table):
+            return f"checking {table.name}"
+        case Publish():
+            return "publishing"
+        case _:
+            assert_never(step)
+
+
+def table_of(step: Step) -> str | None:
+    """Return the table that a step is about, None for publishing."""
+    match step:
+        case Build(mart):
+            return mart.name
+        case CheckRows(table) | CheckAcross(table):
+            return table.name
+        case Publish():
+            return None
+        case _:
+            assert_never(step)
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Say what a plan would do, a line for each step."""
+    kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
+    steps = [_step_line(step, plan) for step in plan.steps]
+    orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
+    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps]
+
+
+def reason_lines(plan: Plan) -> Iterator[Line]:
+    """Say which marts will be built, and why, and which are up to date."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in plan.reasons.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield "build", f"{_listed(names)}: {reason}"
+    if plan.unchanged:
+        yield "keep", f"{_listed(plan.unchanged)}: unchanged"
+    for name in plan.orphans:
+        yield "keep", f"{name}: published, but no longer a mart; --drop-orphans drops it"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} marts"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 mart, 1,234 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _step_line(step: Step, plan: Plan) -> str:
+    match step:
+        case Build(mart):
+            reason = f": {plan.reasons[mart.name]}" if mart.name in plan.reasons else ""
+            return f"  build    {mart.name} ({mart.materialized}){reason}"
+        case CheckRows(table, checks):
+            return f"  check    {table.name}: {counted(len(checks), 'check')} in one query"
+        case CheckAcross(table, check):
+            return f"  check    {table.name}: {check.name}"
+        case Publish(marts=(), drops=()):
+            return "  record   which checks of sources held"
+        case Publish(marts, drops):
+            dropped = f"; drop {', '.join(drops)}" if drops else ""
+            return f"  publish  {counted(len(marts), 'mart')} at once{dropped}"
+        case _:
+            assert_never(step)
+
+
+def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, object]:
+    """Return a plan as data, with what `marts compile` would warn of."""
+    return {
+        "as_of": str(plan.as_of.day),
+        "unchanged": list(plan.unchanged),
+        "reasons": dict(plan.reasons),
+        "steps": [_step_document(step) for step in plan.steps],
+        "warnings": [describe_finding(each) for each in findings],
+    }
+
+
+def _step_document(step: Step) -> dict[str, object]:
+    match step:
+        case Build(mart):
+            return {"step": "build", "table": mart.name, "kind": mart.materialized}
+        case CheckRows(table, checks):
+            names = [check.name for check in checks]
+            return {"step": "check", "table": table.name, "checks": names}
+        case CheckAcross(table, check):
+            return {"step": "check", "table": table.name, "checks": [check.name]}
+        case Publish(marts, drops):
+            return {
+                "step": "publish",
+                "marts": [mart.name for mart in marts],
+                "drops": list(drops),
+            }
+        case _:
+            assert_never(step)
+
+
+def table_line(table: TableReport) -> Line:
+    """Say how building and checking one table went."""
+    failed, warned = table.outcomes("fail"), table.outcomes("warn")
+    rows = "" if table.rows is None else counted(table.rows, "row")
+    checks = counted(len(table.checks), "check") if table.checks else ""
+    seconds = table.build_seconds + table.check_seconds
+    text = f"{table.table.name:<34}{rows:>16}{checks:>12}{seconds:>8.2f} s"
+    return ("FAIL" if failed else "warn" if warned else "ok"), text
+
+
+def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
+    """Say which checks did not hold, and how the run ended."""
+    for table, made in [*report.failures, *report.warnings]:
+        sample = f" → {sample_path(target, table, made)}" if made.sample else ""
+        word: Word = "FAIL" if made.outcome == "fail" else "warn"
+        rows = counted(made.violations, "violation")
+        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
+            rows = "does not hold"
+        why = "".join(f"; {words}" for words in explained(made))
+        yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
+    for skipped in report.skipped:
+        missing = ", ".join(skipped.missing)
+        are = "are" if len(skipped.missing) > 1 else "is"
+        yield (
+            "skip",
+            f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
+        )
+    if report.source_checks and report.source_checks.is_left_out:
+        yield "skip", "the sources were not checked, as --no-source-checks says"
+    yield _end(report)
+
+
+def _end(report: Report) -> Line:
+    made_checks = sum(len(table.checks) for table in report.tables)
+    known = len(report.acknowledged)
+    passed = made_checks - len(report.failures) - len(report.warnings) - known
+    acknowledged = f", {known} acknowledged" if known else ""
+    checks = counted(made_checks, "check")
+    took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
+    built = sum(
+        table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
+        for table in report.tables
+    )
+    builds = any(table.sql is not None for table in report.tables)
+    match report.status:
+        case "published":
+            done = f"published {counted(built, 'mart')}" if built else "nothing to build"
+            return "done", f"{done}; {took}"
+        case "unchanged":
+            return "done", "nothing to do; --force builds all the same"
+        case "checked":
+            return "done", f"no check failed; {took}"
+        case "failed":
+            is_about_sources = report.source_checks is not None
+            return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took
+        case "partly_published":
+            return "stop", "partly published: run again"
+        case "error" | "interrupted":
+            return "stop", f"{report.status}: {UNCHANGED}"
+        case _:
+            assert_never(report.status)

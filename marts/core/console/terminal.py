@@ -1,0 +1,202 @@
+"""How an answer looks: lines, tables and documents, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import Event
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.status import Status
+from rich.table import Column, Table
+from rich.text import Text
+
+from marts.core.console.messages import (
+    Line,
+    doing,
+    table_line,
+    table_of,
+)
+from marts.core.console.streams import lost_output, takes
+from marts.core.errors import EngineError
+from marts.core.plan.steps import Plan, Step
+from marts.core.run.formats import ascii_json, cell, csv_lines, json_text, visible
+from marts.core.run.report import TableReport
+
+STYLES = {
+    "ok": "green",
+    "warn": "yellow",
+    "skip": "yellow",
+    "build": "cyan",
+    "keep": "dim",
+    "FAIL": "bold red",
+    "done": "bold green",
+    "stop": "bold red",
+}
+
+
+LONGEST_LINE = 100_000
+"""In a pipe, where lines are as long as they are."""
+BETWEEN = 3
+"""Columns of the screen between two columns of a table."""
+
+
+class Messages(Console):
+    """A console that prints text as it is: no markup, and nothing that a terminal would obey."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return a text whose control characters are written out."""
+        return super().render_str(visible(text, keep="\n\t"), **settings)
+
+
+def console(*, to_stderr: bool) -> Console:
+    """Return a console for messages; its lines are as long as they are."""
+    return Messages(stderr=to_stderr, markup=False, highlight=False, soft_wrap=True)
+
+
+def say(where: Console, line: Line) -> None:
+    """Print a line, coloured by how it stands."""
+    word, text = line
+    where.print(Text(f"{word:<6}", style=STYLES[word]) + Text(visible(text, keep="\n")))
+
+
+@contextmanager
+def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
+    """Print a line for each table when it is done; on a terminal, show what is going on.
+
+    No step begins once `stop` is set: KeyboardInterrupt is raised instead.
+    """
+    with where.status("") if where.is_terminal else nullcontext() as status:
+        yield Progress(where, status, Counter(table_of(step) for step in plan.steps), stop)
+
+
+class Progress:
+    """Knows how many steps of each table are still to come."""
+
+    def __init__(
+        self, where: Console, status: Status | None, to_come: Counter[str | None], stop: Event
+    ) -> None:
+        self.where = where
+        self.status = status
+        self.to_come = to_come
+        self.stop = stop
+
+    def started(self, step: Step) -> None:
+        """Show what begins."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        if self.status:
+            self.status.update(doing(step))
+
+    def finished(self, step: Step, table: TableReport | None) -> None:
+        """Print the line of a table whose last step is done."""
+        self.to_come[table_of(step)] -= 1
+        if table and not self.to_come[table_of(step)]:
+            say(self.where, table_line(table))
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    text = json_text(document)
+    _answer((text if takes(text) else ascii_json(text)) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print lines of text: exactly in a pipe, on a terminal nothing that it would obey."""
+    _answer((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
+
+
+def _answer(text: str) -> None:
+    sys.stdout.write(text)
+    _answered()
+
+
+def _answered() -> None:
+    """Raise EngineError where what a command was asked for did not reach standard output."""
+    if lost := lost_output():
+        raise EngineError(
+            "cannot write to standard output",
+            lost.strerror or str(lost),
+            hint="send it to another place",
+        )
+
+
+def print_rows(
+    names: list[str], rows: list[dict[str, object]], form: str, *, safe: bool = False
+) -> None:
+    """Print rows as a table, as CSV with a header, or as a JSON list of objects.
+
+    In `safe` CSV no text is a formula to a spreadsheet program.
+    """
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        lines = csv_lines([names, *(row.values() for row in rows)], safe=safe)
+        print_text("".join(lines).removesuffix("\n"))
+    else:
+        print_table(names, [[cell(value) for value in row.values()] for row in rows])
+
+
+def print_table(names: list[str], rows: list[list[str]]) -> None:
+    """Print a table; where a terminal is too narrow for it, each row as a list of its values.
+
+    In a pipe every row is one line.
+    """
+    _print_table(names, rows)
+    _answered()
+
+
+def _print_table(names: list[str], rows: list[list[str]]) -> None:
+    out = Console(highlight=False)
+    room = out.width if out.is_terminal else LONGEST_LINE
+    out.width = LONGEST_LINE
+    if widths := _widths(out, names, rows, room=room):
+        out.print(_grid(names, rows, widths))
+        return
+    out.width = room
+    for number, row in enumerate(rows, start=1):
+        pairs = [[name, value] for name, value in zip(names, row, strict=True)]
+        out.print(_grid([f"row {number}", ""], pairs))
+
+
+def _widths(
+    out: Console, names: list[str], rows: list[list[str]], *, room: int
+) -> list[int] | None:
+    """Return the widths of columns that break no word, the widest as wide as they can be.
+
+    None where there is not enough room. Rich would cut words off before it breaks lines.
+    """
+    columns = [
+        [Measurement.get(out, out.options, Text(visible(each))) for each in column]
+        for column in zip(names, *rows, strict=True)
+    ]
+    least = [max(each.minimum for each in column) for column in columns]
+    most = [max(each.maximum for each in column) for column in columns]
+    room -= BETWEEN * len(names)
+
+    def at(level: int) -> list[int]:
+        return [min(max(level, low), high) for low, high in zip(least, most, strict=True)]
+
+    if sum(least) > room:
+        return None
+    levels = range(max(most, default=0) + 1)
+    return at(bisect_right(levels, room, key=lambda level: sum(at(level))) - 1)
+
+
+def _grid(
+    names: list[str], rows: list[list[str]], widths: Sequence[int | None] | None = None
+) -> Table:
+    columns = [
+        Column(Text(visible(name)), width=width, overflow="fold")
+        for name, width in zip(names, widths or [None] * len(names), strict=True)
+    ]
+    table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(visible(each)) for each in row))
+    return table

@@ -1,0 +1,31 @@
+"""What engines would compute differently in what a plan builds and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from marts.core.analysis.lint import Subject, lint_all, views_of_sources
+from marts.core.analysis.rules import Finding
+from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
+from marts.core.project.loading import Project
+
+
+def findings_of(project: Project, plan: Plan) -> tuple[Finding, ...]:
+    """Return what `marts compile` warns of in the marts that a plan builds, and its checks."""
+    return lint_all(tuple(_subjects(plan)), project, plan.tables, plan.as_of)
+
+
+def findings_of_views(project: Project, plan: Plan) -> tuple[Finding, ...]:
+    """Return the public views over sources that a plan builds."""
+    return views_of_sources(project, (s.mart for s in plan.steps if isinstance(s, Build)))
+
+
+def _subjects(plan: Plan) -> Iterator[Subject]:
+    for step in plan.steps:
+        match step:
+            case Build(mart, query):
+                yield Subject(mart, query)
+            case CheckRows(table, checks, query):
+                yield Subject(table, query, checks, is_fused=True)
+            case CheckAcross(table, check, query):
+                yield Subject(table, query, (check,))

@@ -1,0 +1,124 @@
+"""Which checks of sources a run makes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from marts.core.analysis.reliance import Reliance
+from marts.core.analysis.reliance_checks import Deriving
+from marts.core.authoring.checks import (
+    Check,
+    WholeCheck,
+)
+from marts.core.plan.state import CheckedSource, Facts
+from marts.core.project.graph import Graph
+from marts.core.query.contract import mismatches
+
+
+@dataclass(frozen=True)
+class SourceChecks:
+    """The checks of sources that a run makes, by source, and their digests.
+
+    `sources` are all that the marts to be built rely on. `remembered` are the digests of those that
+    need not be made again, as the version of the source has not changed; `is_left_out` where
+    somebody wanted none.
+    """
+
+    sources: tuple[str, ...] = ()
+    by_source: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    remembered: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    orphans: frozenset[tuple[str, str]] = frozenset()
+    """The checks, by source and name, whose share of rows is remembered."""
+    is_left_out: bool = False
+
+    def that_must_hold(self) -> SourceChecks:
+        """Return those whose violation is an error."""
+        errors = {
+            name: tuple(check for check in checks if check.severity == "error")
+            for name, checks in self.by_source.items()
+        }
+        by_source = {name: checks for name, checks in errors.items() if checks}
+        return replace(self, by_source=by_source)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller says of the checks of sources: to leave them out, to let sources shrink."""
+
+    source_checks: bool = True
+    accept_shrink: bool = False
+
+
+def source_checks(
+    graph: Graph,
+    reliance: Reliance,
+    facts: Facts,
+    wanted: Wanted,
+    names: Collection[str],
+) -> SourceChecks:
+    """Return the checks of sources that building some marts relies on, but those remembered."""
+    read = reliance.columns_of_sources(names)
+    sources = {
+        name: source
+        for name, source in graph.project.sources.items()
+        if name in read and name in facts.sources
+    }
+    if not wanted.source_checks:
+        return SourceChecks(tuple(sources), is_left_out=True)
+    deriving = Deriving(graph, reliance)
+    needed = {
+        name: deriving.checks(
+            source,
+            read[name],
+            names,
+            present=facts.sources,
+            shares=facts.checked[name].orphans if name in facts.checked else {},
+        )
+        for name, source in sources.items()
+        # What does not fit its contract is refused, or read by marts alone that are not built.
+        if not (
+            facts.sources[name].misfits or mismatches(source.columns, facts.sources[name].types)
+        )
+    }
+    digests = {
+        (name, check.name): deriving.digest(name, check, facts.source_version)
+        for name, checks in needed.items()
+        for check in checks
+    }
+    remembered = {name: _remembered(name, facts) for name in needed}
+    by_source: dict[str, tuple[Check, ...]] = {}
+    for name, checks in needed.items():
+        due = [c for c in checks if digests[name, c.name] not in remembered[name]]
+        if not wanted.accept_shrink:
+            due += _shrink(facts.checked.get(name), facts.source_version(name))
+        if due:
+            by_source[name] = tuple(due)
+    orphans = {
+        (name, check.name)
+        for name, checks in needed.items()
+        for check in checks
+        if check.name in deriving.orphans.get(name, ())
+    }
+    return SourceChecks(tuple(sources), by_source, digests, remembered, frozenset(orphans))
+
+
+def _remembered(name: str, facts: Facts) -> frozenset[str]:
+    """Return the digests of the checks that held of the very version that is there."""
+    known, version = facts.checked.get(name), facts.source_version(name)
+    return known.checks if known and version and known.version == version else frozenset()
+
+
+def _shrink(known: CheckedSource | None, version: str | None) -> list[WholeCheck]:
+    if known is None or not known.rows or (version and known.version == version):
+        return []
+    least = (known.rows + 1) // 2
+    return [
+        WholeCheck(
+            name="not_shrunk",
+            fails=lambda t: t.count() < least,
+            because=f"less than half of the {known.rows:,} rows of the last published run;"
+            " --accept-shrink publishes all the same",
+        )
+    ]

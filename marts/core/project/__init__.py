@@ -1,0 +1,1 @@
+"""A package's declarations: found, linked, selected; and its settings."""

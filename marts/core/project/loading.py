@@ -1,0 +1,177 @@
+"""Find the declarations in a package by its name: the only import by name there is."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from marts.core import FOLDER, PACKAGE
+from marts.core.authoring.checks import THIS
+from marts.core.authoring.expressions import AS_OF
+from marts.core.authoring.invariants import Invariant
+from marts.core.authoring.tables import Mart, Source
+from marts.core.errors import DefinitionError, UsageError
+
+RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
+
+Declaration = TypeVar("Declaration", Source, Mart, Invariant)
+
+
+@dataclass(frozen=True)
+class Project:
+    """All that a package declares, by name."""
+
+    package: str
+    sources: dict[str, Source]
+    marts: dict[str, Mart]
+    invariants: dict[str, Invariant] = field(default_factory=dict)
+
+
+def load(package: str) -> Project:
+    """Import every module below `package` and gather its sources, marts and invariants.
+
+    Raises UsageError where there is no such package, DefinitionError where a module does not
+    import, two declarations share a name, or a mart is not in a module of its name.
+    """
+    modules = list(_modules(package))
+    sources = _gather(modules, Source)
+    marts = _gather(modules, Mart)
+    _refuse_names(sources, marts)
+    for mart in marts.values():
+        _refuse_location(mart, modules)
+    return Project(package, sources, marts, _gather(modules, Invariant))
+
+
+def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> None:
+    """Raise DefinitionError for a name that two tables have, be it in another case, or reserved."""
+    met: dict[str, Source | Mart] = {}
+    tables: list[Source | Mart] = [*sources.values(), *marts.values()]
+    for table in tables:
+        kind = "source" if isinstance(table, Source) else "mart"
+        if table.name in RESERVED:
+            raise DefinitionError(
+                f"{table.name} names {RESERVED[table.name]}, no table",
+                table.location,
+                hint=f"give the {kind} another name",
+            )
+        # Engines fold names, some to upper case and some to lower.
+        other = met.setdefault(table.name.casefold().upper(), table)
+        if other is table:
+            continue
+        if other.name == table.name:
+            what, why = f"{table.name} is both a source and a mart", ""
+        else:
+            what = f"{other.name} and {table.name} are one name to engines, which fold case"
+            why = f" to a name that differs in more than case from {other.name}"
+        raise DefinitionError(
+            what, other.location, table.location, hint=f"rename the {kind} {table.name}{why}"
+        )
+
+
+def _refuse_location(mart: Mart, modules: Iterable[ModuleType]) -> None:
+    """Raise DefinitionError for a mart that nobody would find in the file of its name."""
+    own = mart.module.rpartition(".")[2]
+    holders = (each for each in modules if each.__name__.rpartition(".")[2] == mart.name)
+    if own == mart.name or any(vars(each).get(mart.name) is mart for each in holders):
+        return
+    file, _, _ = mart.location.rpartition(":")
+    is_init = Path(file).name == "__init__.py"
+    move = f"move it to {Path(file).with_name(f'{mart.name}.py')}"
+    raise DefinitionError(
+        f"mart {mart.name} is declared in {Path(file).name}, not in a file of its name",
+        mart.location,
+        hint=move if is_init else f"{move}, or rename the function to {own}",
+    )
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    if not all(part.isidentifier() for part in package.split(".")):
+        raise UsageError(
+            f"{package or 'an empty text'} is not a package name",
+            hint="name it as Python imports it: shop, or company.shop",
+        )
+    root = _import(package, package)
+    if not hasattr(root, "__path__"):
+        raise UsageError(f"{package} is a module, no package", hint="name the folder it is in")
+    for folder in map(Path, root.__path__):
+        for file in folder.rglob("*.py"):
+            parents = file.relative_to(folder).parts[:-1]
+            if _can_be_packages(parents) and not file.with_name("__init__.py").exists():
+                raise DefinitionError(
+                    f"{file.parent} has modules but is not a package, so none of them is found",
+                    hint=f"create {file.with_name('__init__.py')}",
+                )
+    yield root
+    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not f"{found.name}.".startswith(f"{PACKAGE}."):
+            yield _import(found.name, package)
+
+
+def _can_be_packages(folders: Iterable[str]) -> bool:
+    """Tell whether Python could import from a folder: not from `.ipynb_checkpoints`."""
+    return all(name.isidentifier() and name != "__pycache__" for name in folders)
+
+
+def _import(name: str, package: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (DefinitionError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{package}.".startswith(f"{missing}."):
+            raise UsageError(
+                f"there is no package {package}", hint="name one that Python can import from here"
+            ) from error
+        # Whatever an author's module raises on import is the author's slip, be it an exit; the
+        # chained exception keeps the traceback.
+        hint = None if isinstance(error, Exception) else ENDS
+        raise DefinitionError(
+            f"module {name} does not import", *_origin(error), hint=hint
+        ) from error
+
+
+ENDS = (
+    """a module that only declares ends nothing; put a script below `if __name__ == "__main__":`"""
+)
+
+
+def _origin(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_ours(frame.filename)]
+    written = [frame for frame in own if not _is_installed(frame.filename)]
+    frame = (written or own or frames)[-1]
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return what, f"{frame.filename}:{frame.lineno}"
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith("<frozen") or Path(file).is_relative_to(FOLDER)
+
+
+def _is_installed(file: str) -> bool:
+    folders = map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
+    return any(Path(file).is_relative_to(folder) for folder in folders)
+
+
+def _gather(modules: list[ModuleType], kind: type[Declaration]) -> dict[str, Declaration]:
+    found: dict[str, Declaration] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if not isinstance(value, kind):
+                continue
+            known = found.setdefault(value.name, value)
+            if known is not value:
+                raise DefinitionError(
+                    f"{value.name} is declared twice", known.location, value.location
+                )
+    return found

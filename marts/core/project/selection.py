@@ -1,0 +1,65 @@
+"""Select marts by name, pattern, tag or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from marts.core.authoring.tables import Mart
+from marts.core.errors import UsageError, did_you_mean
+from marts.core.project.graph import Graph
+
+
+def select(
+    graph: Graph, selectors: Iterable[str] = (), *, exclude: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the marts that the selectors name, in build order; all where there is none.
+
+    A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
+    that it reads, `+` behind it all that read it. Raises UsageError for one that names nothing, and
+    for a package without marts.
+    """
+    if not graph.order:
+        package = graph.project.package
+        raise UsageError(
+            f"package {package} declares no mart",
+            hint="write one: a function below @mart(…), in a module of its name in the package",
+        )
+    words = list(selectors)
+    chosen = _union(graph, words) if words else set(graph.order)
+    chosen -= _union(graph, exclude)
+    if not chosen:
+        raise UsageError("the selection is empty", hint="leave out --exclude, or select more")
+    return tuple(name for name in graph.order if name in chosen)
+
+
+def _union(graph: Graph, selectors: Iterable[str]) -> set[str]:
+    return set[str]().union(*(_matches(graph, selector) for selector in selectors))
+
+
+def _matches(graph: Graph, selector: str) -> set[str]:
+    body = selector.removeprefix("+").removesuffix("+")
+    found = {name for name, mart in graph.project.marts.items() if body in _handles(graph, mart)}
+    found |= {name for name in graph.order if fnmatchcase(name, body)}
+    if not found:
+        known = {handle for m in graph.project.marts.values() for handle in _handles(graph, m)}
+        raise UsageError(
+            f"no mart matches {selector}",
+            hint=did_you_mean(body, sorted(known)) or "`marts ls` lists the marts",
+        )
+    upstream = [graph.upstream(name) for name in found] if selector.startswith("+") else []
+    downstream = [graph.downstream(name) for name in found] if selector.endswith("+") else []
+    return found.union(*upstream, *downstream)
+
+
+def _handles(graph: Graph, mart: Mart) -> set[str]:
+    """Return the words that select a mart: its name, its tags and its folders."""
+    folders = mart.module.removeprefix(f"{graph.project.package}.").split(".")[:-1]
+    paths = {"/".join(folders[: depth + 1]) for depth in range(len(folders))}
+    package = graph.project.package
+    return (
+        {mart.name}
+        | {f"tag:{tag}" for tag in mart.tags}
+        | paths
+        | {f"{package}/{path}" for path in paths}
+    )

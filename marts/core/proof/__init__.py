@@ -1,0 +1,1 @@
+"""Who would notice a wrong number: mutants, and what kills them."""

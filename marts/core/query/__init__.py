@@ -1,0 +1,1 @@
+"""Marts and checks as Ibis queries."""

@@ -1,0 +1,287 @@
+"""Checks compiled: each is an Ibis expression that is true for an offending row.
+
+All that concern single rows, or a single unique column, become one aggregate query for a table;
+each of the others is a query of its own. A violation is an offending row; for uniqueness, a row
+beyond the first of its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TypeVar
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from marts.core.authoring.checks import (
+    THIS,
+    Check,
+    RelationshipCheck,
+    RowCheck,
+    SpellingCheck,
+    TableCheck,
+    UniqueCheck,
+    WholeCheck,
+)
+from marts.core.authoring.expressions import AS_OF, AsOf
+from marts.core.authoring.signature import call, naming
+from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tolerance import Rate
+from marts.core.errors import DefinitionError
+
+SAMPLE_ROWS = 20
+HOLDS_NOT = "holds_not"
+"""The column of a check that is one boolean."""
+ROWS = "rows"
+"""The column of the fused query that counts all rows."""
+
+
+Result = TypeVar("Result")
+
+
+def fused_query(
+    owner: Source | Mart,
+    table: ir.Table,
+    checks: Iterable[Check],
+    *,
+    proven: Collection[Check] = (),
+) -> ir.Table:
+    """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
+
+    For a check with a rate of a part of the rows, `l<n>` counts that part. A count is null where
+    the table is empty. A `proven` check needs no look.
+    """
+    counts: dict[str, ir.IntegerScalar] = {}
+    with naming(f"a check of {owner.name}", owner.location):
+        for n, check in enumerate(checks):
+            if check in proven:
+                counts[f"c{n}"] = table.count() * 0
+                continue
+            counts[f"c{n}"] = _violations(owner, table, check)
+            if isinstance(check.threshold, Rate) and isinstance(check, RowCheck) and check.where:
+                counts[f"l{n}"] = _filter(owner, check, check.where, table).sum()
+        return table.aggregate(**{ROWS: table.count()}, **counts)
+
+
+def query_by_value(
+    owner: Source | Mart, table: ir.Table, column: str, checks: Iterable[Check]
+) -> ir.Table:
+    """Return what `fused_query` does, for checks that the values of one column alone decide."""
+    count = free_name(ROWS, [column])
+    values = table.group_by(column).aggregate(**{count: table.count()})
+    counts = {
+        f"c{n}": ibis.ifelse(_offending(owner, values, check), values[count], 0).sum()
+        if isinstance(check, RowCheck)
+        else _violations(owner, values, check)
+        for n, check in enumerate(checks)
+    }
+    return values.aggregate(**{ROWS: values[count].sum()}, **counts)
+
+
+def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
+    match check:
+        case RowCheck():
+            return _offending(owner, table, check).sum()
+        case WholeCheck():
+            return ibis.ifelse(check.fails(table), 1, 0)
+        case UniqueCheck(columns=(name,)):
+            value = table[name]
+            if check.where is not None:
+                value = ibis.ifelse(_filter(owner, check, check.where, table), value, ibis.null())
+            return value.count() - value.nunique()
+        case _:
+            raise AssertionError(f"{check.name} is no part of the fused query")
+
+
+def count_query(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    """Return one row with column `c0`: the violations of one check that has its own query.
+
+    With a rate, `l0` is the number of rows of the check's table.
+    """
+    with naming(f"check {check.name} of {owner.name}", owner.location):
+        counted = _counted(owner, check, tables, as_of)
+    if isinstance(check.threshold, Rate):
+        return counted.mutate(l0=tables[owner.name].count().as_scalar())
+    return counted
+
+
+def _counted(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    if isinstance(check, RelationshipCheck):
+        return _orphans_counted(owner, check, tables)
+    rows = offending_rows(owner, check, tables, as_of)
+    if isinstance(check, UniqueCheck):
+        return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
+    # One column is enough to count by; others may cost a lot to say.
+    one = rows.select(rows.columns[0])
+    return one.aggregate(c0=one.count())
+
+
+def _orphans_counted(
+    owner: Source | Mart, check: RelationshipCheck, tables: Mapping[str, ir.Table]
+) -> ir.Table:
+    """Count by distinct values, of which there are fewer than rows."""
+    rows, known, value = _looked_up(owner, check, tables[owner.name], tables[check.to_table])
+    count = free_name(ROWS, [check.column, value])
+    grouped = rows.group_by(check.column).aggregate(**{count: rows.count()})
+    joined = grouped.left_join(known, grouped[check.column] == known[value])
+    unknown = joined.filter(joined[value].isnull())
+    return unknown.aggregate(c0=unknown[count].sum())
+
+
+def ascending_query(table: ir.Table, column: str) -> ir.Table:
+    """Return one row with column `c0`: 0 only if a column is unique, as it ascends.
+
+    For an engine that reads rows in one sequence, be it any.
+    """
+    values = table.filter(table[column].notnull()).select(value=table[column])
+    pairs = values.select(is_more=values.value > values.value.lag().over(ibis.window()))
+    return pairs.aggregate(c0=pairs.count(where=~pairs.is_more))
+
+
+def hashed_query(table: ir.Table, column: str) -> ir.Table:
+    """Return one row with column `c0`: 0 only if a column is unique; how many, it does not say.
+
+    Rows that are alike have one hash, and stand beside each other in its order.
+    """
+    hashes = table.filter(table[column].notnull()).select(value=table[column].hash())
+    before = hashes.value.lag().over(ibis.window(order_by=hashes.value))
+    pairs = hashes.select(is_alike=hashes.value == before)
+    return pairs.aggregate(c0=pairs.is_alike.sum())
+
+
+def sample_query(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table | None:
+    """Return at most 20 offending rows: the grain's key, then the columns the check looks at.
+
+    None for a check that is one boolean: it has no rows to show.
+    """
+    rows = offending_rows(owner, check, tables, as_of)
+    if rows.columns == (HOLDS_NOT,):
+        return None
+    if isinstance(check, SpellingCheck):
+        text, count = rows.columns
+        return rows.order_by(rows[count].desc(), text).limit(SAMPLE_ROWS)
+    keys = [key for key in owner.grain if key in rows.columns]
+    return rows.order_by(keys or rows.columns[:1]).limit(SAMPLE_ROWS)
+
+
+def offending_rows(
+    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    """Return the offending rows; for uniqueness, each key that repeats with its `rows`."""
+    table = tables[owner.name]
+    match check:
+        case SpellingCheck():
+            rows = table.filter(_offending(owner, table, check))
+            count = free_name(ROWS, [check.column])
+            return rows.group_by(check.column).aggregate(**{count: rows.count()})
+        case WholeCheck():
+            told = table.aggregate(**{HOLDS_NOT: check.fails(table)})
+            return told.filter(told[HOLDS_NOT])
+        case RowCheck():
+            bad = _offending(owner, table, check)
+            columns = [*owner.grain, *(field.name for field in bad.op().find(ops.Field))]
+            return table.filter(bad).select(*dict.fromkeys(columns))
+        case UniqueCheck(columns=names):
+            rows = table.filter([table[name].notnull() for name in names])
+            if check.where is not None:
+                rows = rows.filter(_filter(owner, check, check.where, rows))
+            count = free_name(ROWS, names)
+            grouped = rows.group_by(list(names)).aggregate(**{count: rows.count()})
+            return grouped.filter(grouped[count] > 1)
+        case RelationshipCheck():
+            return _orphans(owner, check, table, tables[check.to_table])
+        case TableCheck():
+            return _table_rows(owner, check, tables, as_of)
+
+
+def _offending(owner: Source | Mart, table: ir.Table, check: RowCheck) -> ir.BooleanColumn:
+    bad = _filter(owner, check, check.offending, table)
+    return bad if check.where is None else _filter(owner, check, check.where, table) & bad
+
+
+def _orphans(
+    owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
+) -> ir.Table:
+    rows, known, value = _looked_up(owner, check, table, other)
+    # A left join instead of an anti join, which not every engine has.
+    joined = rows.left_join(known, rows[check.column] == known[value])
+    return joined.filter(joined[value].isnull()).select(
+        *dict.fromkeys([*owner.grain, check.column])
+    )
+
+
+def _looked_up(
+    owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
+) -> tuple[ir.Table, ir.Table, str]:
+    """Return the rows that look something up, what they can find, and the name of its column."""
+    rows = table.filter(table[check.column].notnull())
+    if check.where is not None:
+        rows = rows.filter(_filter(owner, check, check.where, rows))
+    if check.to_where is not None:
+        other = other.filter(_filter(owner, check, check.to_where, other))
+    value = free_name("known_value", rows.columns)
+    return rows, other.select(**{value: other[check.to_column]}).distinct(), value
+
+
+def _table_rows(
+    owner: Source | Mart, check: TableCheck, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    named = {**tables, THIS: tables[owner.name], AS_OF: as_of}
+    found = _say(owner, check, check.offending, *(named[name] for name in check.parameters))
+    if isinstance(found, ir.Table):
+        return found
+    if not isinstance(found, ir.BooleanScalar):
+        raise _no_expression(owner, check, f"it returns {_kind(found)}, no table and no boolean")
+    # A table of one row first: a boolean over several tables has none of its own.
+    return ibis.literal(value=True).name(HOLDS_NOT).as_table().filter(found)
+
+
+def _say(
+    owner: Source | Mart, check: Check, expression: Callable[..., Result], *tables: object
+) -> Result:
+    """Call an author's expression; its slip becomes an error that names the check."""
+    columns = (name for t in tables if isinstance(t, ir.Table) for name in t.columns)
+    what = f"check {check.name} of {owner.name}"
+    return call(expression, *tables, what=what, location=owner.location, columns=columns)
+
+
+def _filter(
+    owner: Source | Mart,
+    check: Check,
+    expression: Callable[[ir.Table], ir.BooleanColumn],
+    table: ir.Table,
+) -> ir.BooleanColumn:
+    """Call an author's predicate."""
+    found = _say(owner, check, expression, table)
+    if not isinstance(found, ir.BooleanValue):
+        raise _no_expression(owner, check, f"it returns {_kind(found)}, no boolean")
+    return found
+
+
+def _kind(value: object) -> str:
+    return str(value.type()) if isinstance(value, ir.Value) else type(value).__name__
+
+
+def _no_expression(
+    owner: Source | Mart, check: Check, fact: str, *, hint: str | None = None
+) -> DefinitionError:
+    return DefinitionError(
+        f"check {check.name} of {owner.name} is not a valid expression",
+        fact,
+        owner.location,
+        hint=hint,
+    )
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return the name, with as many underscores behind it as make it new."""
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,93 @@
+"""Contracts as schemas: how a real table compares, and how a query is made to conform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from marts.core.authoring.columns import Column, type_of
+from marts.core.errors import DefinitionError
+
+
+def schema_of(columns: Iterable[Column]) -> ibis.Schema:
+    """Return the Ibis schema of a contract, in its order."""
+    return ibis.schema({column.name: type_of(column.type) for column in columns})
+
+
+def empty_table(columns: Iterable[Column]) -> ir.Table:
+    """Return a table of the contract's columns without a row."""
+    nulls = [ops.Cast(ibis.null(), type_of(c.type)).to_expr().name(c.name) for c in columns]
+    return nulls[0].as_table().mutate(nulls[1:]).filter(ibis.literal(False))
+
+
+def mismatches(columns: Iterable[Column], found: Mapping[str, dt.DataType]) -> list[str]:
+    """Return what a real table lacks of a contract, a line each; further columns are welcome."""
+    lines = []
+    for column in columns:
+        if column.name not in found:
+            lines.append(f"column {column.name}: expected {column.type}, found no such column")
+        elif not _fits(found[column.name], type_of(column.type)):
+            lines.append(
+                f"column {column.name}: expected {column.type}, found {found[column.name]}"
+            )
+    return lines
+
+
+def _fits(found: dt.DataType, expected: dt.DataType) -> bool:
+    """Tell whether every value of one type is a value of the other, without rounding."""
+    if isinstance(found, dt.Decimal) and isinstance(expected, dt.Decimal):
+        return found.scale == expected.scale and (found.precision or 0) <= (expected.precision or 0)
+    if found.is_integer() and expected.is_integer():
+        (low, high), (least, most) = found.bounds, expected.bounds
+        return bool(least <= low and high <= most)
+    if found.is_timestamp() and expected.is_timestamp():
+        return getattr(found, "timezone", None) is None
+    return type(found) is type(expected)
+
+
+def conform(table: ir.Table, columns: Iterable[Column], *, what: str, location: str) -> ir.Table:
+    """Select a contract's columns, in its order, cast to its types.
+
+    Raises DefinitionError where a column is missing, or of a kind that no cast makes right
+    (text for a number, a fraction for a count).
+    """
+    selected = {}
+    for column in columns:
+        if column.name not in table.columns:
+            raise DefinitionError(
+                f"{what} returns no column {column.name}, which its contract declares",
+                f"it returns: {', '.join(table.columns)}",
+                location,
+                hint=f"add {column.name} to the returned table, or drop it from columns=[…]",
+            )
+        value, kind = table[column.name], type_of(column.type)
+        if not _convertible(value.type(), kind):
+            raise DefinitionError(
+                f"{what}: column {column.name} is {value.type()}, its contract says {column.type}",
+                location,
+                hint=f"make the expression a {column.type}, or change the contract",
+            )
+        # An explicit operation: .cast() compiles to nothing where Ibis already believes in the
+        # type, and its belief is wrong for sums and means of decimals.
+        selected[column.name] = ops.Cast(value, kind).to_expr()
+    return table.select(**selected)
+
+
+def _convertible(found: dt.DataType, expected: dt.DataType) -> bool:
+    if found.is_null():
+        return True
+    if getattr(found, "timezone", None) is not None:
+        # Which day it is there depends on the session.
+        return False
+    if expected.is_integer() or expected.is_decimal():
+        # Engines round a fraction to a whole number, and a float to cents, differently.
+        return bool(found.is_integer() or (expected.is_decimal() and found.is_decimal()))
+    if expected.is_numeric():
+        return bool(found.is_numeric() and not found.is_boolean())
+    if expected.is_date():
+        return bool(found.is_date() or found.is_timestamp())
+    return type(found) is type(expected)

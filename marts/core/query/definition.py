@@ -1,0 +1,69 @@
+"""Marts as queries: what their functions return, over the tables that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from marts.core.authoring.expressions import AS_OF, AsOf
+from marts.core.authoring.signature import call, naming
+from marts.core.authoring.tables import Mart
+from marts.core.errors import DefinitionError
+from marts.core.project.graph import Graph
+from marts.core.project.loading import Project
+from marts.core.query.contract import conform, empty_table, schema_of
+
+
+def logical_tables(
+    project: Project, *, present: Collection[str] | None = None
+) -> dict[str, ir.Table]:
+    """Return every table of a project by name.
+
+    Of the sources, those are `present`, by default all; an absent one has its columns and no row.
+    """
+    tables = {
+        name: ibis.table(schema_of(source.columns), name=name)
+        if present is None or name in present
+        else empty_table(source.columns)
+        for name, source in project.sources.items()
+    }
+    for name, mart in project.marts.items():
+        tables[name] = ibis.table(schema_of(mart.columns), name=name)
+    return tables
+
+
+def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
+    """Call a mart's function with its inputs; return what it returns, cast to its contract.
+
+    Raises DefinitionError, with file and line, for whatever the function raises.
+    """
+    table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
+    with naming(what, mart.location):
+        return conform(table, mart.columns, what=what, location=mart.location)
+
+
+def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
+    """Call a mart's function with its inputs; return what it returns, as the author left it."""
+    given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
+    columns = (name for each in mart.inputs for name in tables[each].columns)
+    table = call(
+        mart.define, *given, what=f"mart {mart.name}", location=mart.location, columns=columns
+    )
+    if not isinstance(table, ir.Table):
+        raise DefinitionError(
+            f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.location
+        )
+    return table
+
+
+def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:
+    """Return every mart as a query over the sources alone, and the sources, by name."""
+    tables = dict(sources)
+    for name in graph.order:
+        # A view of its own: Ibis would take columns of an expression read twice for one another's.
+        tables[name] = defining_query(graph.project.marts[name], tables, as_of).alias(
+            f"{name}_here"
+        )
+    return tables

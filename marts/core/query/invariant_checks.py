@@ -1,0 +1,128 @@
+"""Invariants as checks: each compares a mart with what it would be, were its sources changed.
+
+Such a check is one query over the mart and the sources, with the definitions of the marts between
+written into it; nothing is built for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import ibis.expr.types as ir
+
+from marts.core.authoring.checks import THIS, TableCheck
+from marts.core.authoring.expressions import AS_OF, AsOf
+from marts.core.authoring.invariants import Invariant
+from marts.core.authoring.signature import call
+from marts.core.authoring.tables import Mart
+from marts.core.project.graph import Graph
+from marts.core.query.contract import conform
+from marts.core.query.definition import inlined
+from marts.core.query.difference import difference
+
+
+def with_invariants(graph: Graph) -> Graph:
+    """Return the graph with a check in each mart for every invariant that it must obey."""
+    project = graph.project
+    marts = {
+        name: replace(mart, checks=(*mart.checks, *invariant_checks(graph, mart)))
+        for name, mart in project.marts.items()
+    }
+    return replace(graph, project=replace(project, marts=marts))
+
+
+def invariant_checks(graph: Graph, mart: Mart) -> Iterator[TableCheck]:
+    """Yield the checks of a mart that its project's invariants imply."""
+    for invariant in graph.project.invariants.values():
+        if concerns(invariant, mart, graph):
+            rows, count = (
+                partial(unexpected, invariant, mart),
+                partial(_miscounted, invariant, mart),
+            )
+            yield _check(graph, mart, invariant, invariant.name, rows)
+            if invariant.offending is None and invariant.adds.get(mart.grain):
+                yield _check(graph, mart, invariant, f"{invariant.name}_rows", count)
+
+
+def concerns(invariant: Invariant, mart: Mart, graph: Graph) -> bool:
+    """Tell whether a mart must obey an invariant; intermediate ones obey through their readers."""
+    if invariant.marts:
+        return mart.name in invariant.marts
+    marts = [mart, *(graph.project.marts[name] for name in graph.upstream(mart.name))]
+    return not mart.is_intermediate and any(invariant.source in each.inputs for each in marts)
+
+
+def changed_sources(
+    invariant: Invariant, graph: Graph, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> dict[str, ir.Table]:
+    """Return the sources as the invariant changes them, cast to their contracts."""
+    # A source may have more columns than its contract, and Ibis writes all of them as `*`.
+    sources = {
+        source.name: conform(
+            tables[source.name], source.columns, what=source.name, location=source.location
+        )
+        for source in graph.project.sources.values()
+    }
+    what = f"invariant {invariant.name}"
+    given = [as_of if name == AS_OF else sources[name] for name in invariant.parameters]
+    columns = (name for each in invariant.inputs for name in tables[each].columns)
+    table = call(invariant.change, *given, what=what, location=invariant.location, columns=columns)
+    contract = graph.project.sources[invariant.source].columns
+    return sources | {
+        invariant.source: conform(table, contract, what=what, location=invariant.location)
+    }
+
+
+def unexpected(invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Table) -> ir.Table:
+    """Return the rows in which a mart does not answer the invariant's change as it must."""
+    if invariant.offending is not None:
+        return after.filter(invariant.offending(after))
+    if invariant.keeps is not None:
+        before = before.filter(invariant.keeps(before))
+    if mart.grain in invariant.adds:
+        after = after.semi_join(before, list(mart.grain)).view()
+    expected = {
+        column.name: _expected(column.varies_with, invariant)
+        for column in mart.columns
+        if any(word in invariant.varies_with for word in column.varies_with)
+    }
+    return difference(before, after, mart.grain, expected=expected)
+
+
+def _miscounted(
+    invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Table
+) -> ir.BooleanScalar:
+    added = invariant.adds[mart.grain] or 0
+    return after.count().as_scalar() != before.count().as_scalar() * (1 + added)
+
+
+def _expected(words: tuple[str, ...], invariant: Invariant) -> int | None:
+    factors = [invariant.varies_with[word] for word in words if word in invariant.varies_with]
+    return factors[0] if len(set(factors)) == 1 else None
+
+
+def _check(
+    graph: Graph,
+    mart: Mart,
+    invariant: Invariant,
+    name: str,
+    wrong: Callable[[ir.Table, ir.Table], ir.Table | ir.BooleanScalar],
+) -> TableCheck:
+    """Return the check that nothing is wrong between a mart and its answer."""
+    sources = tuple(graph.project.sources)
+
+    def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.Table | ir.BooleanScalar:
+        given = dict(zip(sources, tables, strict=True))
+        return wrong(this, _answer(graph, mart, invariant, given, as_of))
+
+    return TableCheck(name=name, offending=offending, parameters=(THIS, AS_OF, *sources))
+
+
+def _answer(
+    graph: Graph, mart: Mart, invariant: Invariant, tables: Mapping[str, ir.Table], as_of: AsOf
+) -> ir.Table:
+    needed = {mart.name, *graph.upstream(mart.name)}
+    upstream = replace(graph, order=tuple(name for name in graph.order if name in needed))
+    return inlined(upstream, changed_sources(invariant, graph, tables, as_of), as_of)[mart.name]

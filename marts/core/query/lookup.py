@@ -1,0 +1,151 @@
+"""Turn a reader's words into a query on one published mart, which can change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlglot
+import sqlglot.errors
+import sqlglot.expressions as sge
+
+from marts.core.authoring.tables import Mart
+from marts.core.errors import UsageError, did_you_mean
+
+# What a condition may consist of. A list of what is allowed, because what engines offer to do
+# harm with grows: subqueries, table functions, settings, commands.
+ALLOWED = (
+    sge.Column,
+    sge.Identifier,
+    sge.Literal,
+    sge.Boolean,
+    sge.Null,
+    sge.Paren,
+    sge.Tuple,
+    sge.Unary,
+    sge.Binary,
+    sge.Predicate,
+    sge.Case,
+    sge.If,
+    sge.Cast,
+    sge.DataType,
+    sge.DataTypeParam,
+    sge.Interval,
+    sge.Var,
+    sge.Abs,
+    sge.Coalesce,
+    sge.Length,
+    sge.Lower,
+    sge.Round,
+    sge.Trim,
+    sge.Upper,
+)
+
+DEEPEST = 200
+"""Expressions within each other; engines take ever longer for more, and then refuse."""
+LONGEST_QUOTE = 200
+"""Characters of a condition that an error repeats."""
+
+
+def lookup(
+    mart: Mart,
+    *,
+    where: str | None = None,
+    columns: Iterable[str] = (),
+    order_by: Iterable[str] = (),
+    limit: int,
+) -> sge.Select:
+    """Return `select columns from mart where … order by … limit …`, all columns by default.
+
+    `order_by` has names, each with `asc` or `desc` behind it if wanted, by default the grain's;
+    nulls come last. Raises
+    UsageError for a name that is no column, and for a condition that is more than a condition.
+    """
+    names = list(columns) or _names(mart)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"--columns names {repeated[0]} twice")
+    query = sge.select(*(_column(mart, name) for name in names))
+    query = query.from_(sge.table_(mart.name, quoted=True)).limit(limit)
+    if where is not None:
+        query = query.where(_condition(mart, where))
+    ordering = list(order_by) or mart.grain
+    return query.order_by(*(_ordering(mart, words) for words in ordering)) if ordering else query
+
+
+def _names(mart: Mart) -> list[str]:
+    return [column.name for column in mart.columns]
+
+
+def _column(mart: Mart, name: str) -> sge.Column:
+    known = {each.lower(): each for each in _names(mart)}
+    if name.lower() not in known:
+        raise UsageError(
+            f"{mart.name} has no column {name}",
+            hint=did_you_mean(name, known) or f"its columns: {', '.join(known.values())}",
+        )
+    return sge.column(known[name.lower()], quoted=True)
+
+
+def _condition(mart: Mart, where: str) -> sge.Expression:
+    if any("\ud800" <= character <= "\udfff" for character in where):
+        raise UsageError("--where is not written in this terminal's encoding")
+    try:
+        statements = sqlglot.parse(where, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        raise UsageError(
+            f"--where cannot be read: {_shortened(where)}",
+            hint="write it as in SQL: age > 40 and city = 'Rom'",
+        ) from error
+    except RecursionError:
+        raise _too_deep(where) from None
+    condition = statements[0] if len(statements) == 1 else None
+    if condition is None:
+        raise UsageError(f"--where takes one condition: {_shortened(where)}")
+    if _depth(condition) > DEEPEST:
+        raise _too_deep(where)
+    for node in condition.walk():
+        if not isinstance(node, ALLOWED):
+            raise UsageError(
+                f"--where may only compare columns of {mart.name} with values",
+                f"not allowed: {_shortened(node.sql('duckdb'))}",
+                hint="of functions it may use abs, coalesce, length, lower, round, trim and upper",
+            )
+        if isinstance(node, sge.Column) and node.table.lower() not in ("", mart.name):
+            raise UsageError(f"--where may only name columns of {mart.name}: {node.sql('duckdb')}")
+    return condition.transform(
+        lambda node: _column(mart, node.name) if isinstance(node, sge.Column) else node
+    )
+
+
+def _depth(condition: sge.Expr) -> int:
+    """Return how many expressions are within each other; `a and b and c` are beside each other."""
+    deepest, to_see = 0, [(condition, 1)]
+    while to_see:
+        node, depth = to_see.pop()
+        deepest = max(deepest, depth)
+        for child in node.iter_expressions():
+            is_beside = isinstance(node, sge.Connector) and type(child) is type(node)
+            to_see.append((child, depth if is_beside else depth + 1))
+    return deepest
+
+
+def _too_deep(where: str) -> UsageError:
+    return UsageError(
+        f"--where is nested too deeply: {_shortened(where)}",
+        hint="leave out parentheses, or split it",
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def _ordering(mart: Mart, words: str) -> sge.Ordered:
+    name, _, direction = words.strip().partition(" ")
+    if direction.strip().lower() not in ("", "asc", "desc"):
+        raise UsageError(
+            f"--order-by takes a column, then asc or desc: {words}",
+            hint=f'--order-by "{name} desc"',
+        )
+    return sge.Ordered(
+        this=_column(mart, name), desc=direction.strip().lower() == "desc", nulls_first=False
+    )

@@ -1,0 +1,195 @@
+"""Write what happened to files; the only writer of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from marts.core.analysis.rules import Finding
+from marts.core.authoring.checks import Check
+from marts.core.authoring.tables import Source
+from marts.core.errors import EngineError
+from marts.core.run.formats import csv_lines, json_text
+from marts.core.run.report import CheckReport, Report, TableReport, explained
+
+SCHEMA_VERSION = 1
+RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
+ELSEWHERE = "pass a folder that can be written to"
+
+Document = dict[str, object]
+
+
+def prepare(target: Path) -> None:
+    """Make the folder for artifacts, and prove that they can be written there.
+
+    What the last run left stays until this one has ended: its `run_id` and `started_at` tell them
+    apart. Raises EngineError where something cannot be written.
+    """
+    with _writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=target):
+            pass
+    for name in (RUN_RESULTS, MANIFEST):
+        if (target / name).is_dir():
+            raise EngineError(f"cannot write {target / name}", "it is a folder", hint=ELSEWHERE)
+    if (target / FAILURES).exists() and not (target / FAILURES).is_dir():
+        raise EngineError(f"cannot write {target / FAILURES}", "it is a file", hint=ELSEWHERE)
+
+
+def leave(target: Path, report: Report, results: Document, declared: Document) -> list[EngineError]:
+    """Replace what the last run left by what this one leaves; return what cannot be written.
+
+    By then all may be published: so each file is tried, and a report that cannot be replaced is
+    removed, lest it pass for this run's.
+    """
+    troubles = []
+    for write in (
+        partial(write_failures, target, report),
+        partial(write_json, target / RUN_RESULTS, results),
+        partial(write_json, target / MANIFEST, declared),
+    ):
+        try:
+            write()
+        except EngineError as error:
+            troubles.append(error)
+    return troubles
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a document so that no reader ever sees half of it; where it cannot be, there is none.
+
+    Raises EngineError.
+    """
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_text(json_text(document) + "\n", "utf-8")
+            half.replace(path)
+        except OSError:
+            for left in (half, path):
+                with suppress(OSError):
+                    left.unlink()
+            raise
+
+
+def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
+    """Write one file `<mart>.sql` for each statement."""
+    with _writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, sql in statements.items():
+            (directory / f"{name}.sql").write_text(sql + "\n", "utf-8")
+
+
+def write_failures(target: Path, report: Report) -> None:
+    """Write each failing check's sample to `failures/<table>.<check>.csv`, and no earlier run's.
+
+    They hold rows of the data: their owner alone can read them, and no text in them is a formula
+    to a spreadsheet program. Raises EngineError.
+    """
+    folder = target / FAILURES
+    with _writing(folder):
+        for file in folder.glob("*.csv"):
+            file.unlink()
+        for table, made in [*report.failures, *report.warnings]:
+            if made.sample:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.chmod(0o700)
+                _write_sample(sample_path(target, table, made), made.sample)
+        with suppress(OSError):
+            # Where nothing is left in it.
+            folder.rmdir()
+
+
+def _write_sample(path: Path, sample: Sequence[Mapping[str, object]]) -> None:
+    with os.fdopen(_private(path), "w", encoding="utf-8", newline="") as file:
+        file.writelines(csv_lines([sample[0], *(row.values() for row in sample)], safe=True))
+
+
+def _private(path: Path) -> int:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Whatever the umask, which can only take away.
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def sample_path(target: Path, table: TableReport, made: CheckReport) -> Path:
+    """Return where a failing check's sample is written."""
+    return target / FAILURES / f"{table.table.name}.{made.check.name}.csv"
+
+
+def describe_check(check: Check) -> Document:
+    """Return a check's declaration as data."""
+    threshold = check.threshold if isinstance(check.threshold, int) else str(check.threshold)
+    return {"name": check.name, "severity": check.severity, "threshold": threshold}
+
+
+def describe_finding(finding: Finding) -> Document:
+    """Return what engines would compute differently as data."""
+    return {
+        "table": finding.table,
+        "rule": finding.rule,
+        "message": finding.message,
+        "place": finding.location,
+        "hint": finding.hint,
+    }
+
+
+def run_results(report: Report, *, context: Document, target: Path) -> Document:
+    """Return what happened in a run as data; `context` names its date, backend and versions."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": report.run_id,
+        "status": report.status,
+        **context,
+        "started_at": report.started_at.isoformat(timespec="seconds"),
+        "seconds": round(report.seconds, 3),
+        "error": str(report.error) if report.error else None,
+        "tables": [_table(table, target) for table in report.tables],
+        "statements": [
+            {**asdict(statement), "seconds": round(statement.seconds, 3)}
+            for statement in report.statements
+        ],
+        "unchanged": list(report.unchanged),
+        "source_checks_left_out": bool(report.source_checks and report.source_checks.is_left_out),
+        "skipped_checks": [
+            {"table": each.table, "check": each.check, "missing": list(each.missing)}
+            for each in report.skipped
+        ],
+    }
+
+
+def _table(report: TableReport, target: Path) -> Document:
+    return {
+        "name": report.table.name,
+        "kind": "source" if isinstance(report.table, Source) else report.table.materialized,
+        "rows": report.rows,
+        "build_seconds": round(report.build_seconds, 3),
+        "check_seconds": round(report.check_seconds, 3),
+        "sql": report.sql,
+        "checks": [
+            {
+                **describe_check(made.check),
+                "outcome": made.outcome,
+                "violations": made.violations,
+                "explanation": "; ".join(explained(made)) or None,
+                "sample": str(sample_path(target, report, made)) if made.sample else None,
+            }
+            for made in report.checks
+        ],
+    }
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"cannot write {path}", error.strerror or str(error), hint=ELSEWHERE
+        ) from error

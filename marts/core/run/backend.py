@@ -1,0 +1,177 @@
+"""The port: what a run, and the proof of mutants, ask of an engine."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import ibis
+import ibis.expr.types as ir
+import sqlglot.expressions as sge
+
+from marts.core.plan.state import ColumnFacts, Publication
+from marts.core.project.graph import RESERVED
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What marts rely on in a source: its columns, as they are to be read.
+
+    `zones` are those of the timestamps that are moments in the source: they are read as the time
+    of day there. An `optional` source may be absent.
+    """
+
+    schema: ibis.Schema
+    zones: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
+
+    `version` changes whenever the rows do, of a published table or view with its columns and
+    definition too; None where nothing says so, or nobody asked. It may change without need:
+    whoever compares it builds again then. `misfits` say, a line each, why columns of a source
+    cannot be read as its contract says; `schema` has the contract's types nevertheless. `columns`
+    has what is known of some of them without a look at their rows.
+    """
+
+    schema: ibis.Schema
+    rows: int | None = None
+    version: str | None = None
+    misfits: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
+
+
+Kind = Literal["table", "view", "temporary"]
+
+
+STATE_TABLE, EARLIER_STATE_TABLE = RESERVED
+"""Beside the marts: a row for each table that a package made, and for each source it checked;
+the other is where an earlier version recorded the same, of one package."""
+
+
+STATE_COLUMNS = {
+    "package": "string",
+    "name": "string",
+    "kind": "string",
+    "run_id": "string",
+    "as_of": "date",
+    "published_at": "timestamp",
+    "version": "string",
+    "origin": "string",
+}
+"""The table's columns; the first two are its key, the last four may be null."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is recorded of a table that a package made, or of a source that it checked.
+
+    `kind` is table, view or source; `package` is None for what an earlier version recorded, whoever
+    made it. `version` is the table's when it was published, `origin` tells, as text, what it was
+    made from. A name without a date was claimed by a run that never published it.
+    """
+
+    package: str | None
+    name: str
+    kind: str
+    run_id: str
+    as_of: datetime.date | None = None
+    version: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement that was executed: for which table, why, and what it took."""
+
+    about: str
+    step: str
+    query_id: str | None
+    rows: int | None
+    seconds: float
+
+
+class Backend(Protocol):
+    """One engine, connected: sources to read, and a schema of published relations.
+
+    Queries name relations alone; the engine knows where each is. Between `begin` and `publish`
+    (or `discard`), a relation that was built stands for its published namesake in queries; readers
+    on other connections see the published state only. Every method raises EngineError for what
+    the engine refuses.
+    """
+
+    name: str
+    threads: int
+    """How many marts may be built at once; a backend with more than one is thread-safe."""
+    searched: str
+    """Where sources are looked for, in words."""
+    where: str
+    """What is read and what is written, in words."""
+
+    def data_as_of(self) -> datetime.date | None:
+        """Return the date that the source data was made for, None where it does not say."""
+
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+        """Return what is found of the sources that exist, as their contracts read them.
+
+        What a source consists of is fixed by this, or by the first query that reads it: what is
+        added later is not seen. Raises SourceError where one is there but unreadable.
+        """
+
+    def changed_sources(self) -> list[str]:
+        """Return which described sources are not as they were, a line each with what changed.
+
+        To be asked right before publishing: what was built from them is then of no one state.
+        """
+
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+        """Return what the catalog says of every relation in the schema; of some, the version."""
+
+    def state(self) -> Sequence[State]:
+        """Return what is recorded of the relations in the schema, by any package."""
+
+    def compile(self, query: ir.Table | sge.Query) -> str:
+        """Return a query's SQL over the sources and the published relations."""
+
+    def text(self, query: ir.Table) -> str:
+        """Return a query's SQL over bare names, which tells what it computes, not from where."""
+
+    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
+        """Run a query and return its rows; `about` names the table it is run for."""
+
+    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
+        """Prepare to build candidates of these names; sweep what broken runs left."""
+
+    def build(
+        self,
+        name: str,
+        query: ir.Table,
+        *,
+        kind: Kind,
+        comment: str,
+        column_comments: Mapping[str, str],
+    ) -> None:
+        """Create a candidate from a query, with comments for the catalog."""
+
+    def publish(self, publication: Publication) -> None:
+        """Let readers see all candidates but temporary ones, at once, and record them."""
+
+    def is_published(self) -> bool:
+        """Tell whether `publish` took effect, when it is over: an interrupt may hide its end."""
+
+    def discard(self) -> None:
+        """Drop the candidates; the published state stays. Does nothing without `begin`."""
+
+    def statements(self) -> tuple[Statement, ...]:
+        """Return the statements executed so far, where the engine gives them an id."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of engine and driver."""
+
+    def close(self) -> None:
+        """Close the connection; what was not published is gone."""

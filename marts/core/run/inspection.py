@@ -1,0 +1,97 @@
+"""Ask an engine for what planning needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from marts.core.authoring.checks import tables_read
+from marts.core.authoring.tables import checks_of
+from marts.core.plan.planner import across
+from marts.core.plan.state import CheckedSource, Facts, Recorded, TableFacts
+from marts.core.project.graph import Graph
+from marts.core.run.backend import Backend, Described
+
+
+def survey(
+    graph: Graph,
+    selected: Collection[str],
+    backend: Backend,
+    *,
+    source_checks: bool = False,
+    also: Collection[str] = (),
+) -> Facts:
+    """Ask the backend for what planning needs, `also` of these sources; nothing is changed."""
+    project = graph.project
+    related = _related(graph, selected)
+    read = {
+        name
+        for mart in (project.marts[name] for name in related)
+        for name in {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
+    }
+    needed = [name for name in project.sources if source_checks or name in {*read, *also}]
+    rows = backend.state()
+    own = {
+        row.name: row
+        for row in rows
+        # An earlier version recorded no package: its tables are taken over by name.
+        if row.kind != "source"
+        and (row.package == project.package or (row.package is None and row.name in project.marts))
+    }
+    published = _facts(backend.describe_published([name for name in own if name in related]))
+    return Facts(
+        sources=_facts(backend.describe_sources(needed)),
+        published={name: found for name, found in published.items() if name in project.marts},
+        recorded={
+            name: Recorded(
+                kind="view" if row.kind == "view" else "table",
+                run_id=row.run_id,
+                as_of=row.as_of,
+                origin=row.origin,
+                version=row.version,
+            )
+            for name, row in own.items()
+            if name in published or name in project.marts
+        },
+        foreign={
+            row.name: row.package
+            for row in rows
+            if row.package and row.package != project.package and row.kind != "source"
+        },
+        checked={
+            row.name: found
+            for row in rows
+            if row.kind == "source" and row.package == project.package
+            if (found := CheckedSource.from_text(row.origin))
+        },
+        searched=backend.searched,
+    )
+
+
+def _related(graph: Graph, selected: Collection[str]) -> set[str]:
+    """Return the marts whose state a run of the selected ones may depend on.
+
+    They are the views behind them, what these and their checks read, and so on.
+    """
+    marts = graph.project.marts
+    found, new = set[str](), set(selected)
+    while new:
+        found |= new
+        behind = {each for name in new for each in graph.downstream(name)}
+        views = {name for name in behind if marts[name].materialized == "view"}
+        checked = {
+            name
+            for owner, check in across(graph, found)
+            for name in (owner.name, *tables_read(check))
+            if name in marts
+        }
+        new = views.union(checked, *map(graph.upstream, found | checked)) - found
+    return found
+
+
+def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
+    return {
+        name: TableFacts(
+            dict(found.schema.items()), found.rows, found.version, found.misfits, found.columns
+        )
+        for name, found in described.items()
+    }

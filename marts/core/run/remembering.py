@@ -1,0 +1,76 @@
+"""What to remember of sources once a run is published, so that no version is checked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import CheckedSource, Facts
+from marts.core.plan.steps import Plan
+from marts.core.run.report import Made
+
+
+class Reported(Protocol):
+    """What was found of one table."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows it has, None where not counted."""
+
+    @property
+    def checks(self) -> Sequence[Made]:
+        """The checks that were made of it."""
+
+
+def checked_sources(plan: Plan, tables: Mapping[str, Reported]) -> dict[str, CheckedSource]:
+    """Return what to record of each source that a plan relied on, by name.
+
+    `tables` are the reports of a run in which no check failed. Remembered are the checks that held:
+    one that warned is made again in the next run, though the source be the same. What was known of
+    the same version before stays.
+    """
+    wanted = plan.source_checks
+    if wanted is None:
+        return {}
+    return {name: _checked(name, wanted, plan.facts, tables.get(name)) for name in wanted.sources}
+
+
+def _checked(
+    name: str, wanted: SourceChecks, facts: Facts, report: Reported | None
+) -> CheckedSource:
+    found, version = facts.sources.get(name), facts.source_version(name)
+    made = {each.check.name: each for each in report.checks} if report else {}
+    before = facts.checked.get(name)
+    held = {
+        wanted.digests[name, check]
+        for check, each in made.items()
+        if each.outcome == "pass" and (name, check) in wanted.digests
+    }
+    asked = {check for source, check in wanted.digests if source == name}
+    current = {digest for (source, _), digest in wanted.digests.items() if source == name}
+    kept = {
+        digest
+        for digest in (before.checks if before and version and before.version == version else ())
+        # What a check asked of another version of another source, nobody will ask again.
+        if digest in current or digest.partition(" ")[0] not in asked
+    }
+    counted = report.rows if report else None
+    rows = counted if counted is not None or found is None else found.rows
+    return CheckedSource(
+        version or "",
+        frozenset(held | kept),
+        rows,
+        {
+            **(before.orphans if before else {}),
+            **{
+                check: _share(each)
+                for check, each in made.items()
+                if (name, check) in wanted.orphans
+            },
+        },
+    )
+
+
+def _share(made: Made) -> float:
+    return made.violations / made.rows if made.rows else 0.0

@@ -1,0 +1,206 @@
+"""Carry a plan out on a backend, and report what happened; trials aside, its only caller."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+import ibis.expr.types as ir
+
+from marts.core.authoring.checks import Check
+from marts.core.authoring.signature import naming
+from marts.core.authoring.tables import Mart, Source
+from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
+from marts.core.plan.state import Publication
+from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.query.checks import ROWS, sample_query
+from marts.core.run.remembering import checked_sources
+from marts.core.run.report import CheckReport, Report, Status, TableReport
+from marts.core.run.scheduler import in_order_of_need
+
+if TYPE_CHECKING:
+    from marts.core.run.backend import Backend, Statement
+
+
+class Observer(Protocol):
+    """Is told what a run does, as it does it; with several threads, from each of them."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def finished(self, step: Step, table: TableReport | None) -> None:
+        """A step is done; its table's report so far, None for publishing."""
+
+
+def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
+    """Carry out all steps, or none that a reader could see.
+
+    A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
+    raised after the candidates are dropped.
+    """
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    execution = _Execution(plan, backend, observer)
+    status: Status = "error"
+    error: MartsError | None = None
+    try:
+        status = execution.go(run_id)
+    except KeyboardInterrupt:
+        status = "published" if execution.publishes and backend.is_published() else "interrupted"
+    except PartlyPublishedError as raised:
+        status, error = "partly_published", raised
+    except MartsError as raised:
+        error = raised
+    finally:
+        if status != "published" and execution.begins:
+            backend.discard()
+    return Report(
+        run_id=run_id,
+        status=status,
+        started_at=started,
+        seconds=time.perf_counter() - clock,
+        tables=tuple(execution.tables.values()),
+        skipped=plan.skipped,
+        unchanged=plan.unchanged,
+        statements=tuple(map(execution.counted, backend.statements())),
+        error=error,
+        source_checks=plan.source_checks,
+    )
+
+
+class _Execution:
+    """One pass over a plan's steps."""
+
+    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
+        self.plan = plan
+        self.backend = backend
+        self.observer = observer
+        self.tables: dict[str, TableReport] = {}
+        self.publishes = any(isinstance(step, Publish) for step in plan.steps)
+        self.begins = any(isinstance(step, Build | Publish) for step in plan.steps)
+
+    def go(self, run_id: str) -> Status:
+        if self.begins:
+            builds = [step.mart.name for step in self.plan.steps if isinstance(step, Build)]
+            self.backend.begin(run_id, builds)
+        steps = [step for step in self.plan.steps if not isinstance(step, Publish)]
+        on_sources = list(takewhile(lambda step: not isinstance(step, Build), steps))
+        # Sources that fail their checks are not built upon.
+        self._carry_out(on_sources, steps[len(on_sources) :])
+        if self._failed():
+            return "failed"
+        if changed := self.backend.changed_sources():
+            raise ChangedSourcesError(changed)
+        publish = self.plan.steps[-1] if self.publishes else None
+        if not isinstance(publish, Publish):
+            return "checked" if steps else "unchanged"
+        self.observer.started(publish)
+        self.backend.publish(
+            Publication(
+                package=self.plan.package,
+                as_of=self.plan.as_of.day,
+                run_id=run_id,
+                origins={name: origin.to_text() for name, origin in self.plan.origins.items()},
+                checked={
+                    name: found.to_text()
+                    for name, found in checked_sources(self.plan, self.tables).items()
+                },
+                drops=publish.drops,
+            )
+        )
+        self.observer.finished(publish, None)
+        return "published"
+
+    def counted(self, statement: Statement) -> Statement:
+        """Return a statement with its rows; those of a build are known from its checks."""
+        if statement.step == "build" and statement.about in self.tables:
+            return replace(statement, rows=self.tables[statement.about].rows)
+        return statement
+
+    def _carry_out(self, *stages: Sequence[Step]) -> None:
+        """Carry out one stage after the other, until a check of one fails."""
+        if self.backend.threads > 1:
+            in_order_of_need(
+                *stages,
+                carry_out=self._do,
+                threads=self.backend.threads,
+                goes_on=lambda: not self._failed(),
+            )
+            return
+        for steps in stages:
+            if not self._failed():
+                for step in steps:
+                    self._do(step)
+
+    def _do(self, step: Step) -> None:
+        self.observer.started(step)
+        match step:
+            case Build():
+                self._build(step)
+                table = step.mart.name
+            case CheckRows():
+                self._check(step.table, step.checks, step.query)
+                table = step.table.name
+            case CheckAcross():
+                self._check(step.table, (step.check,), *step.quick, step.query)
+                table = step.table.name
+            case Publish():
+                raise AssertionError("publishing is the last step, and no other")
+            case _:
+                assert_never(step)
+        self.observer.finished(step, self.tables[table])
+
+    def _failed(self) -> bool:
+        return any(report.outcomes("fail") for report in self.tables.values())
+
+    def _table(self, table: Source | Mart) -> TableReport:
+        return self.tables.setdefault(table.name, TableReport(table))
+
+    def _build(self, step: Build) -> None:
+        report = self._table(step.mart)
+        with naming(f"mart {step.mart.name}", step.mart.location):
+            report.sql = self.backend.compile(step.query)
+        start = time.perf_counter()
+        self.backend.build(
+            step.mart.name,
+            step.query,
+            kind=step.mart.materialized,
+            comment=step.mart.comment,
+            column_comments=step.column_comments,
+        )
+        report.build_seconds = time.perf_counter() - start
+
+    def _check(self, table: Source | Mart, checks: tuple[Check, ...], *queries: ir.Table) -> None:
+        """Make checks by the first of several queries that finds nothing, or the last."""
+        report = self._table(table)
+        start = time.perf_counter()
+        with naming(f"a check of {table.name}", table.location):
+            for query in queries:
+                counts = self.backend.fetch(query, about=table.name)[0]
+                if not counts["c0"]:
+                    break
+        if ROWS in counts:
+            report.rows = counts[ROWS]
+        for number, check in enumerate(checks):
+            rows = counts.get(f"l{number}", report.rows)
+            known = next((a for a in table.acknowledged if a.check == check.name), None)
+            made = CheckReport(
+                check,
+                int(counts[f"c{number}"] or 0),
+                rows=int(rows or 0),
+                acknowledgement=known,
+                is_acknowledged=known is not None and self.plan.as_of.day <= known.until,
+            )
+            if made.outcome in ("warn", "fail"):
+                made = replace(made, sample=self._sample(table, check))
+            report.checks.append(made)
+        report.check_seconds += time.perf_counter() - start
+
+    def _sample(self, table: Source | Mart, check: Check) -> tuple[Mapping[str, object], ...]:
+        query = sample_query(table, check, self.plan.tables, self.plan.as_of)
+        if query is None:
+            return ()
+        return tuple(self.backend.fetch(query, about=table.name))

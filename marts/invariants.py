@@ -1,0 +1,141 @@
+"""What must hold whatever the data: changes to the star schema, and how every mart answers.
+
+The words by which columns say that they move: `sum` and `level` (mean, median, extremes) are
+amounts of money, `count` counts transactions, `spread` measures how amounts vary, `judged` is a
+label or flag with a threshold of money, `history` reaches back without bound, and `attribute` comes
+from the customer's current version. What no word moves must stay.
+"""
+
+import ibis
+
+from marts import AsOf, Table, invariant
+
+LATER = "-later"
+AGAIN = "-again"
+NEW = "-new"
+
+
+def _renamed(transactions: Table, suffix: str) -> Table:
+    """Return the transactions with keys of their own."""
+    return transactions.mutate(
+        transaction_key=transactions.transaction_key + suffix,
+        transaction_id=transactions.transaction_id + suffix,
+    )
+
+
+def _is_in_part(t: Table) -> ibis.expr.types.BooleanColumn:
+    return t.customer_id.right(1).isin(["0", "2", "4", "6", "8"])
+
+
+@invariant(changes="fct_transactions")
+def declined_transactions_change_nothing(fct_transactions: Table) -> Table:
+    """Each transaction is there a second time, declined."""
+    again = _renamed(fct_transactions, AGAIN).mutate(status=ibis.literal("declined"))
+    return fct_transactions.union(again)
+
+
+@invariant(changes="fct_transactions")
+def later_transactions_change_nothing(fct_transactions: Table, as_of: AsOf) -> Table:
+    """Each transaction is there a second time, on the day after as_of."""
+    again = _renamed(fct_transactions, AGAIN)
+    tomorrow = as_of.plus(days=1).cast("timestamp")
+    return fct_transactions.union(again.mutate(transaction_date=tomorrow))
+
+
+@invariant(
+    changes="fct_transactions", varies_with={"sum": 4, "level": 4, "spread": 4, "judged": None}
+)
+def four_times_the_amounts(fct_transactions: Table) -> Table:
+    """Every amount is four times as high; for amounts below 25 million, which it fits.
+
+    A power of two, which scales floats exactly: no percentage leaves its threshold.
+    """
+    return fct_transactions.mutate(transaction_amount=fct_transactions.transaction_amount * 4)
+
+
+@invariant(
+    changes="fct_transactions", varies_with={"sum": 2, "count": 2, "spread": None, "judged": None}
+)
+def each_transaction_twice(fct_transactions: Table) -> Table:
+    """Each transaction is there a second time: mean, median and extremes stay."""
+    return fct_transactions.union(_renamed(fct_transactions, AGAIN))
+
+
+@invariant(
+    changes="fct_transactions", varies_with={"history": None}, adds={("customer_id", "month"): None}
+)
+def old_transactions_move_history_alone(fct_transactions: Table, as_of: AsOf) -> Table:
+    """Whoever spent anything did so 2,000 days before as_of, too, beyond every window."""
+    counted = fct_transactions.filter(
+        fct_transactions.status == "approved",
+        fct_transactions.transaction_date < as_of.plus(days=1),
+        fct_transactions.transaction_date >= as_of.minus(days=2_000),
+    )
+    old = as_of.minus(days=2_000).cast("timestamp")
+    return fct_transactions.union(_renamed(counted, AGAIN).mutate(transaction_date=old))
+
+
+@invariant(
+    changes="fct_transactions",
+    marts="customer_segments",
+    offending=lambda t: t.spend_prior_90_days + t.spend_last_90_days != t.lifetime_value,
+)
+def adjacent_windows_add_up(fct_transactions: Table, as_of: AsOf) -> Table:
+    """Without transactions from before the windows, these hold all that was ever spent."""
+    return fct_transactions.filter(fct_transactions.transaction_date >= as_of.minus(days=180))
+
+
+@invariant(changes="dim_customer", keeps=_is_in_part)
+def customers_of_one_part_stay(dim_customer: Table) -> Table:
+    """Only some of the customers are there."""
+    return dim_customer.filter(_is_in_part(dim_customer))
+
+
+@invariant(changes="dim_customer", keeps=lambda t: ~_is_in_part(t))
+def customers_of_the_other_part_stay(dim_customer: Table) -> Table:
+    """Only the others are there: the marts of both parts add up to those of all."""
+    return dim_customer.filter(~_is_in_part(dim_customer))
+
+
+@invariant(changes="dim_customer", adds={"customer_id": 1})
+def new_customers_add_a_row_each(dim_customer: Table) -> Table:
+    """For each customer there is another one, without transactions."""
+    current = dim_customer.filter(dim_customer.is_current)
+    return dim_customer.union(
+        current.mutate(
+            customer_key=current.customer_key + NEW, customer_id=current.customer_id + NEW
+        )
+    )
+
+
+@invariant(changes="dim_customer")
+def customers_of_tomorrow_change_nothing(dim_customer: Table, as_of: AsOf) -> Table:
+    """For each customer there is another one, whose account opens on the day after as_of."""
+    current = dim_customer.filter(dim_customer.is_current)
+    return dim_customer.union(
+        current.mutate(
+            customer_key=current.customer_key + NEW,
+            customer_id=current.customer_id + NEW,
+            account_open_date=as_of.plus(days=1),
+        )
+    )
+
+
+@invariant(changes="dim_customer", varies_with={"attribute": None})
+def later_versions_change_attributes_alone(dim_customer: Table) -> Table:
+    """Every customer has a new current version."""
+    former = dim_customer.mutate(is_current=ibis.literal(value=False))
+    current = dim_customer.filter(dim_customer.is_current)
+    later = current.mutate(
+        customer_key=current.customer_key + LATER,
+        first_name=current.first_name + LATER,
+        last_name=current.last_name + LATER,
+        email=current.email + LATER,
+        age=current.age % 80 + 19,
+        state=current.state + LATER,
+        city=current.city + LATER,
+        employment_status=current.employment_status + LATER,
+        card_type=ibis.literal("Premium"),
+        credit_limit=(current.credit_limit + 1_000).cast("decimal(10, 2)"),
+    )
+    return former.union(later)

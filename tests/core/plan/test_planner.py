@@ -1,0 +1,526 @@
+"""Plans: which steps, in which order; what is refused before anything is built."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from textwrap import dedent
+from typing import Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import pytest
+
+from core.conftest import Write
+from marts import Table, mart, relationship, source, string
+from marts.core.analysis.keys import declared_keys
+from marts.core.analysis.lineage import column_comments
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.errors import DefinitionError, SourceError, UsageError
+from marts.core.plan.planner import plan_checks, plan_run, sources_needed
+from marts.core.plan.state import Facts, TableFacts, declared_facts
+from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, SkippedCheck
+from marts.core.project.graph import Graph, link
+from marts.core.project.loading import load
+from marts.core.project.selection import select
+from marts.core.query.definition import inlined, logical_tables
+from workshop import AS_OF, SHOP, project_of
+
+PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
+
+
+def facts(*, published: Mapping[str, Any] | None = None, **sources: Any) -> Facts:
+    """Return the facts of an engine with the shop's required sources, and nothing published.
+
+    A keyword replaces what it names: by a schema, by TableFacts, or by None.
+    """
+    declared = declared_facts(SHOP.project, sources=["customers", "orders"])
+    found = {**declared.sources, **sources}
+    return Facts(
+        sources={
+            name: table if isinstance(table, TableFacts) else TableFacts(table)
+            for name, table in found.items()
+            if table
+        },
+        published={
+            name: declared.published[name] if kind is ... else TableFacts(kind)
+            for name, kind in (published or {}).items()
+        },
+        searched="the till",
+    )
+
+
+def planned(*selectors: str, given: Facts | None = None, source_checks: bool = False) -> Plan:
+    """Plan a run of the shop."""
+    return plan_run(
+        SHOP,
+        select(SHOP, selectors),
+        given or facts(),
+        FixedAsOf(AS_OF),
+        source_checks=source_checks,
+    )
+
+
+def words(plan: Plan) -> list[str]:
+    """Return a plan's steps, a few words for each."""
+    found = []
+    for step in plan.steps:
+        match step:
+            case Build(of):
+                found.append(f"build {of.name}")
+            case CheckRows(of):
+                found.append(f"check {of.name}")
+            case CheckAcross(of, check):
+                found.append(f"check {of.name}.{check.name}")
+            case Publish(marts):
+                found.append(f"publish {' '.join(of.name for of in marts)}")
+    return found
+
+
+def without(table: Mapping[str, dt.DataType], column: str) -> dict[str, dt.DataType]:
+    return {name: kind for name, kind in table.items() if name != column}
+
+
+ORDERS = facts().sources["orders"].types
+CUSTOMERS = facts().sources["customers"].types
+
+
+# Steps
+
+
+def test_every_mart_is_built_then_checked_and_all_are_published_last() -> None:
+    assert SHOP.order == ("int_paid_orders", "customer_totals", "model_sales", "shop_overview")
+    assert words(planned()) == [
+        "build int_paid_orders",
+        "check int_paid_orders",
+        "build customer_totals",
+        "check customer_totals",
+        "check customer_totals.customer_id_in_customers",
+        "check customer_totals.every_active_customer",
+        "build model_sales",
+        "check model_sales",
+        "check model_sales.month_and_model_unique",
+        "check model_sales.no_more_than_was_paid",
+        "check model_sales.some_revenue",
+        "build shop_overview",
+        "check shop_overview",
+        "check shop_overview.best_customer_in_customer_totals",
+        "publish int_paid_orders customer_totals model_sales shop_overview",
+    ]
+
+
+def test_sources_are_checked_before_anything_is_built() -> None:
+    plan = planned(PAID, source_checks=True)
+    assert sorted(words(plan)[: words(plan).index("build int_paid_orders")]) == [
+        "check customers",
+        "check orders",
+        "check orders.customer_id_in_customers",
+    ]
+
+
+def test_a_plan_of_checks_builds_and_publishes_nothing() -> None:
+    given = facts(published={TOTALS: ..., PAID: ...})
+    plan = plan_checks(SHOP, [PAID, TOTALS], given, FixedAsOf(AS_OF))
+    assert sorted(words(plan)) == [
+        "check customer_totals",
+        "check customer_totals.customer_id_in_customers",
+        "check customer_totals.every_active_customer",
+        "check int_paid_orders",
+    ]
+    assert {skipped.check: skipped.missing for skipped in plan.skipped} == {
+        "no_more_than_was_paid": (MODELS,),
+        "best_customer_in_customer_totals": (OVERVIEW,),
+    }
+
+
+def test_a_plan_of_checks_of_sources_alone() -> None:
+    plan = plan_checks(SHOP, [], facts(), FixedAsOf(AS_OF), source_checks=True)
+    assert sorted(words(plan)) == [
+        "check customers",
+        "check orders",
+        "check orders.customer_id_in_customers",
+    ]
+
+
+def test_an_unchecked_mart_is_built_and_published_all_the_same() -> None:
+    # Its rows need no name; and of no name there is no check that it is unique.
+    @mart(grain=(), columns=[string("bike")], materialized="view", unchecked=True)
+    def all_bikes(bikes: Table) -> Table:
+        """Bikes."""
+        return bikes
+
+    graph = project_of(BIKES, all_bikes)
+    plan = plan_run(
+        graph, graph.order, declared_facts(graph.project, sources=["bikes"]), FixedAsOf(AS_OF)
+    )
+    assert words(plan) == ["build all_bikes", "publish all_bikes"]
+    assert declared_keys(graph.project)["all_bikes"] == frozenset()
+
+
+# Checks that read other marts
+
+
+def test_checks_that_read_what_is_neither_built_nor_published_are_skipped_with_the_reason() -> None:
+    plan = planned(PAID)
+    assert words(plan) == [
+        "build int_paid_orders",
+        "check int_paid_orders",
+        "publish int_paid_orders",
+    ]
+    assert plan.skipped == (SkippedCheck(MODELS, "no_more_than_was_paid", (MODELS,)),)
+
+
+def test_checks_of_published_marts_that_read_a_selected_one_are_made() -> None:
+    plan = planned(PAID, given=facts(published={MODELS: ...}))
+    assert words(plan) == [
+        "build int_paid_orders",
+        "check int_paid_orders",
+        "check model_sales.no_more_than_was_paid",
+        "publish int_paid_orders",
+    ]
+    assert plan.skipped == ()
+
+
+def test_checks_of_a_mart_published_with_an_older_schema_are_skipped() -> None:
+    # Its own query would not even bind; nobody asked for that mart to be built.
+    older = without(declared_facts(SHOP.project, sources=[]).published[MODELS].types, "revenue")
+    plan = planned(PAID, given=facts(published={MODELS: older}))
+    assert words(plan) == [
+        "build int_paid_orders",
+        "check int_paid_orders",
+        "publish int_paid_orders",
+    ]
+    assert [skipped.table for skipped in plan.skipped] == [MODELS]
+
+
+def test_a_check_waits_for_the_last_mart_it_reads() -> None:
+    later = relationship("bike", to="second.bike")
+
+    @mart(grain="bike", columns=[string("bike")], checks=[later])
+    def first(bikes: Table) -> Table:
+        """Bikes."""
+        return bikes
+
+    @mart(grain="bike", columns=[string("bike")])
+    def second(first: Table) -> Table:
+        """Bikes."""
+        return first
+
+    graph = project_of(BIKES, first, second)
+    # Both are published: yet the check must read what this run builds.
+    given = declared_facts(graph.project, sources=["bikes"])
+    plan = plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
+    assert words(plan) == [
+        "build first",
+        "check first",
+        "build second",
+        "check second",
+        "check first.bike_in_second",
+        "publish first second",
+    ]
+
+
+# Upstream marts that are not selected
+
+
+def test_an_upstream_mart_that_is_not_selected_is_read_as_published() -> None:
+    plan = planned(TOTALS, given=facts(published={PAID: ...}))
+    assert words(plan)[0] == "build customer_totals"
+    assert not any(word.endswith(" int_paid_orders") for word in words(plan))
+
+
+def test_an_upstream_mart_that_is_not_published_is_refused_with_the_selector() -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(TOTALS)
+    assert str(caught.value).splitlines() == [
+        "customer_totals reads int_paid_orders, which is not selected and is not published",
+        "hint: select +customer_totals, which includes what it reads",
+    ]
+
+
+def test_an_upstream_mart_with_an_older_schema_is_refused_with_what_differs() -> None:
+    older = {"order_id": dt.string, "customer_id": dt.int64, "model": dt.string}
+    with pytest.raises(UsageError) as caught:
+        planned(TOTALS, given=facts(published={PAID: older}))
+    summary, *differences, hint = str(caught.value).splitlines()
+    assert summary.endswith("which is not selected and as published does not fit its contract")
+    assert differences == [
+        "  column customer_id: expected string, found int64",
+        "  column ordered_at: expected timestamp, found no such column",
+        "  column amount: expected decimal(18, 2), found no such column",
+    ]
+    assert hint == "hint: select +customer_totals, which includes what it reads"
+
+
+def test_checking_what_is_not_published_is_refused() -> None:
+    with pytest.raises(UsageError, match="not published: customer_totals, shop_overview"):
+        plan_checks(
+            SHOP, [TOTALS, MODELS, OVERVIEW], facts(published={MODELS: ...}), FixedAsOf(AS_OF)
+        )
+
+
+def test_checking_what_is_published_with_an_older_schema_is_refused_with_what_differs() -> None:
+    given = facts(published={MODELS: {"month": dt.date, "model": dt.string, "sold": dt.int64}})
+    with pytest.raises(UsageError, match="column revenue: expected"):
+        plan_checks(SHOP, [MODELS], given, FixedAsOf(AS_OF))
+
+
+PAID_IS_TEMPORARY = replace(
+    SHOP,
+    project=replace(
+        SHOP.project,
+        marts=SHOP.project.marts
+        | {PAID: replace(SHOP.project.marts[PAID], materialized="temporary")},
+    ),
+)
+
+
+def test_checking_what_is_published_builds_no_temporary_mart_that_it_was_made_from() -> None:
+    given = facts(published={TOTALS: ...}, orders=None)
+    plan = plan_checks(PAID_IS_TEMPORARY, [TOTALS], given, FixedAsOf(AS_OF))
+    assert words(plan) == [
+        f"check {TOTALS}",
+        f"check {TOTALS}.customer_id_in_customers",
+        f"check {TOTALS}.every_active_customer",
+    ]
+
+
+SALES = ["", ".month_and_model_unique", ".no_more_than_was_paid", ".some_revenue"]
+
+
+@pytest.mark.parametrize(
+    ("selected", "checks"),
+    [(PAID, []), (MODELS, [f"{MODELS}{check}" for check in SALES])],
+    ids=["selected", "read by a check"],
+)
+def test_a_temporary_mart_is_built_to_be_checked(selected: str, checks: list[str]) -> None:
+    given = facts(published={MODELS: ...})
+    plan = plan_checks(PAID_IS_TEMPORARY, [selected], given, FixedAsOf(AS_OF))
+    expected = [f"build {PAID}", *(f"check {name}" for name in [PAID, *checks])]
+    assert words(plan)[:2] == expected[:2]
+    assert sorted(words(plan)) == sorted(expected)
+
+
+def test_a_temporary_mart_over_one_that_is_not_published_is_not_checked() -> None:
+    marts = SHOP.project.marts
+    overview = replace(marts[OVERVIEW], materialized="temporary")
+    graph = replace(SHOP, project=replace(SHOP.project, marts=marts | {OVERVIEW: overview}))
+    with pytest.raises(UsageError, match=f"{OVERVIEW} reads {TOTALS}, which is .* not published"):
+        plan_checks(graph, [OVERVIEW], facts(), FixedAsOf(AS_OF))
+
+
+# Sources
+
+
+@pytest.mark.parametrize(
+    ("selected", "source_checks", "expected"),
+    [
+        ([MODELS], False, ()),
+        ([PAID], False, ("orders",)),
+        ([TOTALS], False, ("customers", "reviews")),
+        ([], True, ("customers", "orders", "reviews")),
+        ([PAID], True, ("customers", "orders", "reviews")),
+    ],
+)
+def test_only_the_sources_that_are_read_are_needed(
+    selected: list[str], source_checks: bool, expected: tuple[str, ...]
+) -> None:
+    needed = sources_needed(SHOP, selected, source_checks=source_checks)
+    assert sorted(needed) == sorted(expected)
+
+
+def test_all_that_does_not_fit_of_all_sources_is_listed() -> None:
+    given = facts(
+        orders=without(ORDERS, "status") | {"amount": dt.float64},
+        customers=TableFacts(CUSTOMERS, rows=0),
+        reviews={"customer_id": dt.string},
+    )
+    with pytest.raises(SourceError) as caught:
+        planned(given=given)
+    summary, *found = str(caught.value).splitlines()
+    assert summary == "the sources do not fit their contracts; nothing was built"
+    assert sorted(line.strip() for line in found) == [
+        "looked in the till",
+        "source customers: the table has no rows",
+        "source orders, column amount: expected decimal(10, 2), found float64",
+        "source orders, column status: expected string, found no such column",
+        "source reviews, column stars: expected float64, found no such column",
+    ]
+
+
+def test_a_missing_source_is_refused() -> None:
+    with pytest.raises(SourceError, match="source orders: found no such table"):
+        planned(given=facts(orders=None))
+
+
+def test_a_source_that_nobody_reads_may_be_missing() -> None:
+    assert planned(PAID, given=facts(customers=None, reviews=None))
+
+
+def test_a_source_whose_rows_are_not_counted_is_taken() -> None:
+    assert planned(given=facts(orders=TableFacts(ORDERS, rows=None)))
+
+
+def reads_a_table(plan: Plan, mart_name: str, source_name: str) -> bool:
+    (query,) = (s.query for s in plan.steps if isinstance(s, Build) and s.mart.name == mart_name)
+    sql = ibis.to_sql(query, dialect="duckdb")
+    return f'"{source_name}"' in sql
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_an_optional_source_may_be_empty(rows: int) -> None:
+    stars = {"customer_id": dt.string, "stars": dt.float64}
+    plan = planned(given=facts(reviews=TableFacts(stars, rows=rows)))
+    assert reads_a_table(plan, TOTALS, "reviews")
+
+
+def test_an_absent_optional_source_is_not_asked_for() -> None:
+    assert not reads_a_table(planned(), TOTALS, "reviews")
+
+
+# What a mart's function does wrong
+
+BIKES = source("bikes", doc="Bikes.", grain="bike", columns=[string("bike")])
+
+MART = """\
+from marts import *
+
+bikes = source("bikes", doc="Bikes.", grain="bike", columns=[string("bike")])
+
+
+@mart(grain="bike", columns=[string("bike"), int64("wheels")])
+def wheels(bikes, as_of):
+    "Wheels."
+    {}
+"""
+
+
+def of_a_mart(write_package: Write, body: str) -> Graph:
+    """Return the project of one mart with this body, whose first line is the ninth."""
+    text = MART.format(body.replace("\n", "\n    "))
+    return link(load(write_package(wheels=text)))
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "line"),
+    [
+        (
+            "t = bikes\nreturn t.select(t.bike, wheels=t.weels)",
+            "AttributeError: 'Table' object has no attribute 'weels'",
+            10,
+        ),
+        ("return wheel", "NameError: name 'wheel' is not defined", 9),
+        ("return bikes.mutate(wheels=1 / 0)", "ZeroDivisionError: division by zero", 9),
+        ("half = lambda t: t.bike / 2\nreturn bikes.mutate(wheels=half)", "TypeError: ", 9),
+        ("return bikes.select(\n    bikes['bike'],\n    bikes['x'],\n)", "IbisTypeError: ", 11),
+    ],
+    ids=["unknown column", "unknown name", "arithmetic", "inside a lambda", "inside a call"],
+)
+def test_what_a_mart_raises_is_told_with_the_line_inside_it(
+    body: str, error: str, line: int, write_package: Write
+) -> None:
+    graph = of_a_mart(write_package, body)
+    given = declared_facts(graph.project, sources=["bikes"])
+    with pytest.raises(DefinitionError) as caught:
+        plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
+    message = str(caught.value).splitlines()
+    assert message[0] == "mart wheels is not a valid expression"
+    assert message[1].strip().startswith(error)
+    assert message[2].endswith(f"{graph.project.package}/wheels.py:{line}")
+    if "attribute" in error:
+        assert message[3] == "hint: the columns are: bike"
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("pass", "mart wheels returns a NoneType, not an Ibis table"),
+        ("return bikes.bike", "mart wheels returns a StringColumn, not an Ibis table"),
+        ("return as_of.date", "mart wheels returns a DateScalar, not an Ibis table"),
+        ("return bikes", "mart wheels returns no column wheels, which its contract declares"),
+        (
+            "return bikes.mutate(wheels=bikes.bike)",
+            "mart wheels: column wheels is string, its contract says int64",
+        ),
+        (
+            "return bikes.mutate(wheels=bikes.count().cast('float64'))",
+            "mart wheels: column wheels is float64, its contract says int64",
+        ),
+    ],
+)
+def test_what_a_mart_returns_is_held_against_its_contract(
+    body: str, what: str, write_package: Write
+) -> None:
+    graph = of_a_mart(write_package, body)
+    given = declared_facts(graph.project, sources=["bikes"])
+    with pytest.raises(DefinitionError) as caught:
+        plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
+    assert str(caught.value).splitlines()[0] == what
+    assert f"{graph.project.package}/wheels.py:6" in str(caught.value)
+
+
+# Words for the catalog
+
+
+def test_columns_inherit_the_words_of_the_mart_or_source_they_come_from() -> None:
+    assert column_comments(SHOP.project.marts[TOTALS], SHOP.project) == {
+        "customer_id": "the number on the customer's card",
+        "city": "where a bicycle is delivered; null where it is fetched",
+        "tier": "gold from a spend of 1,000",
+        "last_order_on": "day of the last paid order; null where there is none",
+    }
+    # Its own words win over those of its source.
+    assert column_comments(SHOP.project.marts[PAID], SHOP.project) == {
+        "model": "the bicycle's model; `parts` where there is none",
+        "amount": "price with tax",
+    }
+    assert column_comments(SHOP.project.marts[MODELS], SHOP.project) == {
+        "model": "the bicycle's model; `parts` where there is none",
+    }
+
+
+def test_words_come_through_a_tangle_of_marts(tangle: Graph) -> None:
+    last = tangle.project.marts[tangle.order[-1]]
+    assert column_comments(last, tangle.project) == {"bike": "its frame's number"}
+
+
+def test_the_first_input_that_has_words_for_a_column_gives_them() -> None:
+    def with_words(name: str, text: str) -> Any:
+        doc = dedent(f"""
+            A source.
+
+            Columns:
+                bike: {text}
+        """)
+        return source(name, doc=doc, grain="bike", columns=[string("bike")])
+
+    @mart(grain="bike", columns=[string("bike")])
+    def joined(sold: Table, lent: Table) -> Table:
+        """Bikes."""
+        return sold.join(lent, "bike")
+
+    graph = project_of(with_words("lent", "lent out"), with_words("sold", "sold"), joined)
+    assert column_comments(joined, graph.project) == {"bike": "sold"}
+
+
+def test_as_of_is_what_the_plan_says() -> None:
+    later = replace(FixedAsOf(AS_OF), day=datetime.date(2030, 1, 1))
+    plan = plan_run(SHOP, SHOP.order, facts(), later)
+    assert plan.as_of is later
+    (query,) = (s.query for s in plan.steps if isinstance(s, Build) and s.mart.name == PAID)
+    assert "MAKE_DATE(2030, 1, 2)" in ibis.to_sql(query, dialect="duckdb")
+
+
+def test_inlined_marts_read_the_sources_alone() -> None:
+    project, given = SHOP.project, declared_facts(SHOP.project, sources=SHOP.project.sources)
+    declared = logical_tables(project, present=given.sources)
+    sources = {name: declared[name] for name in project.sources}
+    queries = inlined(SHOP, sources, FixedAsOf(AS_OF))
+    for name in SHOP.order:
+        read = {table.name for table in queries[name].op().find(ops.UnboundTable)}
+        assert read
+        assert read <= project.sources.keys()
+        assert queries[name].columns == declared[name].columns

@@ -1,0 +1,122 @@
+"""The list of allowed mutants: what it may hold, and what it leaves of a trial."""
+
+from __future__ import annotations
+
+import ibis
+import pytest
+
+from marts import Table, mart, string
+from marts.core.errors import UsageError
+from marts.core.proof.equivalent_mutants import (
+    Equivalent,
+    Judgement,
+    entry_of,
+    entry_text,
+    judge,
+    read_equivalents,
+    strangers,
+)
+from marts.core.proof.mutants import Change, Mutant
+from marts.core.proof.mutation import Trial, TrialReport
+
+T = ibis.table({"k": "string"}, name="t")
+
+ENTRY = """
+[[equivalent]]
+mart = "toy"
+operator = "label"
+before = "'a' if n > 1"
+after = "'a?' if n > 1"
+reason = "n is never above 1"
+"""
+
+
+@mart(grain="k", columns=[string("k")])
+def toy(t: Table) -> Table:
+    """Toy."""
+    return t
+
+
+def mutant(before: str) -> Mutant:
+    return Mutant(
+        toy, "label", before, f"{before}?", "toy.py:1", T, Change((T.op(),), T.op(), T.op())
+    )
+
+
+def entry(before: str, mart: str = "toy") -> Equivalent:
+    return Equivalent(mart, "label", before, f"{before}?", "because")
+
+
+def judged(*entries: Equivalent) -> Judgement:
+    trials = (
+        Trial(mutant("seen"), "rows", "toy, k1: x: 1 → 2"),
+        Trial(mutant("allowed"), None),
+        Trial(mutant("alive"), None),
+    )
+    return judge(TrialReport(toy, trials, 0.5), entries)
+
+
+def test_an_entry_is_read() -> None:
+    assert read_equivalents(ENTRY, location="list.toml") == (
+        Equivalent("toy", "label", "'a' if n > 1", "'a?' if n > 1", "n is never above 1"),
+    )
+    assert read_equivalents("", location="list.toml") == ()
+
+
+def test_an_entry_is_written_as_it_is_read() -> None:
+    strange = Equivalent("toy", "label", 'a "b" \\ é', "'c'", "of no\nmatter")
+    assert read_equivalents(entry_text(strange), location="list.toml") == (strange,)
+    assert entry_text(entry_of(mutant("x"), reason="why")).splitlines() == [
+        "[[equivalent]]",
+        'mart = "toy"',
+        'operator = "label"',
+        'before = "x"',
+        'after = "x?"',
+        'reason = "why"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[equivalent]", "list.toml is not TOML: "),
+        ("equivalent = 1", r"list.toml may only hold tables \[\[equivalent\]\]"),
+        (f"{ENTRY}\n[other]\n", "may only hold tables"),
+        ("[[equivalent]]\nmart = 'toy'", "list.toml, entry 1, has not what an entry has: mart, "),
+        (f"{ENTRY}more = 'words'", "list.toml, entry 1, has not what an entry has"),
+        (f"{ENTRY}{ENTRY}".replace("never above 1", "x", 1), "list.toml has an entry twice"),
+        (ENTRY.replace("n is never above 1", " "), "list.toml, entry 1, has not what"),
+        (ENTRY.replace('"toy"', "1"), "list.toml, entry 1, has not what"),
+        ("equivalent = [1]", "list.toml, entry 1, has not what"),
+    ],
+)
+def test_a_list_that_is_none_raises(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_equivalents(text, location="list.toml")
+
+
+def test_mutants_are_killed_allowed_or_alive() -> None:
+    judgement = judged(entry("allowed"))
+    assert judgement.killed == 1
+    assert judgement.allowed == (mutant("allowed"),)
+    assert judgement.surviving == (mutant("alive"),)
+    assert judgement.stale == ()
+    assert judgement.has_failed
+
+
+def test_a_mart_whose_mutants_are_all_killed_or_allowed_has_not_failed() -> None:
+    assert not judged(entry("allowed"), entry("alive"), entry("x", mart="other")).has_failed
+
+
+def test_an_entry_that_is_not_needed_is_stale() -> None:
+    judgement = judged(entry("allowed"), entry("alive"), entry("seen"), entry("gone"))
+    assert [(stale.entry.before, stale.why) for stale in judgement.stale] == [
+        ("seen", "it is noticed: toy, k1: x: 1 → 2"),
+        ("gone", "there is no such mutant"),
+    ]
+    assert judgement.has_failed
+
+
+def test_an_entry_of_no_mart_is_a_stranger() -> None:
+    (stranger,) = strangers([entry("a"), entry("b", mart="other")], {"toy": toy})
+    assert (stranger.entry.before, stranger.why) == ("b", "there is no such mart")
