@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.duckdb import compile_query
-from compare import assert_same_table
-from engines import GRAPH, DuckDBEngine
 from marts import Table
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.state import declared_facts
@@ -24,7 +22,9 @@ from marts.core.project.graph import Graph
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import logical_tables
 from marts.core.query.invariant_checks import changed_sources, concerns, unexpected
-from worlds import World, corpus_world, worlds
+from support.compare import assert_same_table
+from support.engines import GRAPH, DuckDBEngine
+from support.worlds import World, corpus_world, worlds
 
 RELATIONS = sorted(GRAPH.project.invariants)
 

@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from compare import assert_same_table
 from conftest import folder_to_save_in
-from data_sets import bundled
-from engines import GRAPH, DuckDBEngine, Layout
 from fixtures.corpus import AS_OF, write_corpus
 from marts.core.query.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
-from saved_worlds import kept_if_failing, saved_worlds
-from workshop import Workshop
-from worlds import EDGES, World, corpus_world, worlds
+from support.compare import assert_same_table
+from support.data_sets import bundled
+from support.engines import GRAPH, DuckDBEngine, Layout
+from support.saved_worlds import kept_if_failing, saved_worlds
+from support.workshop import Workshop
+from support.worlds import EDGES, World, corpus_world, worlds
 
 
 @pytest.fixture(scope="module")

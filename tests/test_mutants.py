@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import REPOSITORY, marts_process
-from engines import GRAPH
+from support.engines import GRAPH
 
 ALLOWED = REPOSITORY / "tests/equivalent_mutants.toml"
 

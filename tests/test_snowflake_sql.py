@@ -13,8 +13,8 @@ from backends.snowflake_sql import Namespace, compile_query
 from marts.core.plan.steps import Build
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Contract
-from snowflake_faults import faults
-from statements import MARTS, SOURCES, builds, plan, snowflake_schema, snowflake_statements
+from support.snowflake_faults import faults
+from support.statements import MARTS, SOURCES, builds, plan, snowflake_schema, snowflake_statements
 
 SCHEMA = snowflake_schema()
 STATEMENTS = dict(snowflake_statements())

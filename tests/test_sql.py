@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from statements import DIALECTS, MARTS, builds
+from support.statements import DIALECTS, MARTS, builds
 
 GOLDEN = Path(__file__).parent / "sql"
 HOW = "regenerate: pytest tests/test_sql.py --update-sql; then read: git diff tests/sql"

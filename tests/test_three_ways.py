@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from account import Account
-from account import account as open_account
-from compare import assert_same_table
-from data_sets import DATA_SETS
-from engines import GRAPH, DuckDBEngine
 from reference.all_marts import GRAINS, TWINS
-from worlds import World
+from support.account import Account
+from support.account import account as open_account
+from support.compare import assert_same_table
+from support.data_sets import DATA_SETS
+from support.engines import GRAPH, DuckDBEngine
+from support.worlds import World
 
 PUBLISHED = [name for name, mart in GRAPH.project.marts.items() if not mart.is_temporary]
 """The others show in what is made from them."""

@@ -21,7 +21,7 @@ from backends.duckdb_sources import shortened
 from marts.core.errors import EngineError, SourceError
 from marts.core.plan.state import Publication
 from marts.core.run.backend import Contract, Described
-from workshop import shop_in
+from support.workshop import shop_in
 
 D = Decimal
 DAY = datetime.date(2025, 3, 30)

@@ -21,7 +21,7 @@ from marts.core.plan.state import declared_facts
 from marts.core.plan.steps import Build, CheckAcross, CheckRows
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
-from workshop import AS_OF, SHOP
+from support.workshop import AS_OF, SHOP
 
 SOURCES, MARTS = SHOP.project.sources, SHOP.project.marts
 

@@ -19,7 +19,7 @@ from backends.snowflake_sources import (
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.errors import SourceError
 from marts.core.run.backend import Contract, Described
-from snowflake_faults import LOOKING, faults
+from support.snowflake_faults import LOOKING, faults
 
 RAW = Namespace("RAW")
 BERLIN = "Europe/Berlin"

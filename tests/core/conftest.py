@@ -14,7 +14,7 @@ from ibis.expr.types import Table
 
 from marts import mart, source, string
 from marts.core.project.graph import Graph
-from workshop import Workshop, project_of, shop_in
+from support.workshop import Workshop, project_of, shop_in
 
 Write = Callable[..., str]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from account import Account
-from account import account as open_account
+from support.account import Account
+from support.account import account as open_account
 
 
 @pytest.fixture(scope="session")

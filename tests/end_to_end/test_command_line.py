@@ -19,8 +19,8 @@ import sqlglot
 
 import cli
 from conftest import REPOSITORY, Marts, marts_process
-from engines import GRAPH
-from terminals import left_by_its_reader, on_a_terminal
+from support.engines import GRAPH
+from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 MARTS = GRAPH.order

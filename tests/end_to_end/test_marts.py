@@ -16,9 +16,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from compare import assert_same_table
 from conftest import BUNDLED, Marts
-from engines import GRAPH
+from support.compare import assert_same_table
+from support.engines import GRAPH
 
 MONEY = "DECIMAL(18,2)"
 COLUMNS = {

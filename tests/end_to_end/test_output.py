@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from account import call_marts
-from terminals import on_a_terminal, redirected
+from support.account import call_marts
+from support.terminals import on_a_terminal, redirected
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 import sqlglot.expressions as sge
 
-from account import Account, Result, call_marts
 from backends.snowflake_connection import SESSION_PARAMETERS
-from compare import assert_same_table
 from conftest import Marts
 from emulator.statements import parse
-from engines import GRAPH
 from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.tables import Mart
+from support.account import Account, Result, call_marts
+from support.compare import assert_same_table
+from support.engines import GRAPH
 
 MARTS: Mapping[str, Mart] = {
     name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import pytest
 
-from account import Account, Result, call_marts
 from backends.snowflake_connection import _without_values
 from conftest import BUNDLED, marts_process
 from emulator.fixtures import CLOSED_PORT, environment, write_key
 from emulator.stand_in import stand_in
 from marts.core.errors import EngineError
+from support.account import Account, Result, call_marts
 
 FAILED, ASKED_WRONGLY = 1, 2
 PASSWORD, PASSPHRASE = "pa55word-of-mine", "pa55phrase-of-mine"

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import DictCursor
 
-from account import Account, Row
-from engines import GRAPH
 from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.tables import Mart
 from reference.example import star
+from support.account import Account, Row
+from support.engines import GRAPH
 
 MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
 # By the type of a contract, as DESCRIBE TABLE says it.

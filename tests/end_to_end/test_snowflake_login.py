@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from account import Account, Result
+from support.account import Account, Result
 
 DRY_RUN = ("run", "--backend", "snowflake", "--dry-run", "-s", "int_customers")
 

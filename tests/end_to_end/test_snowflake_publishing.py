@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from account import Account, Result, Row
-from workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
+from support.account import Account, Result, Row
+from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 TESTS = Path(__file__).parent.parent

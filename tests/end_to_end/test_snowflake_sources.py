@@ -10,10 +10,10 @@ from pathlib import Path
 import ibis
 import pytest
 
-from account import Account, Result
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
 from marts.core.run.backend import Contract, Described
+from support.account import Account, Result
 
 DONE, ASKED_WRONGLY = 0, 2
 D = Decimal

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from account import Account, Result
-from workshop import CUSTOMERS, ORDERS, SHOP, Workshop
+from support.account import Account, Result
+from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 STATE = "MARTS_STATE"

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from account import Account
 from conftest import BUNDLED, Marts, marts_process
-from engines import GRAPH
 from fixtures.generate import Portfolio, generate
+from support.account import Account
+from support.engines import GRAPH
 
 PUBLIC = [name for name in GRAPH.order if not GRAPH.project.marts[name].is_temporary]
 

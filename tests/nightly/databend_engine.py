@@ -15,7 +15,7 @@ from sqlglot import Expr, exp, parse_one
 
 from backends.snowflake_ddl import DIALECT
 from backends.snowflake_sql import Namespace, compile_query
-from engines import GRAPH, builds
+from support.engines import GRAPH, builds
 
 SOURCES, MARTS = Namespace("RAW"), Namespace("GOLD")
 ARRIVED = "arrived"

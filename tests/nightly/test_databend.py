@@ -14,9 +14,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from compare import assert_same_table
-from data_sets import DATA_SETS, worlds_of
-from engines import GRAPH, DuckDBEngine
 from nightly.databend_engine import (
     ADAPTATIONS,
     Adaptation,
@@ -27,7 +24,10 @@ from nightly.databend_engine import (
     timestamp_without_zone,
 )
 from reference.all_marts import GRAINS, TWINS
-from worlds import AS_OF_DATES
+from support.compare import assert_same_table
+from support.data_sets import DATA_SETS, worlds_of
+from support.engines import GRAPH, DuckDBEngine
+from support.worlds import AS_OF_DATES
 
 pytestmark = pytest.mark.nightly
 

@@ -10,7 +10,7 @@ from ibis.expr.types import Table
 
 from marts import boolean, date, int64, source, string, unique
 from marts.core.analysis.keys import declared_keys, keys_of
-from workshop import project_of
+from support.workshop import project_of
 
 VERSIONS = source(
     "versions",

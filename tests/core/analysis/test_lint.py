@@ -12,8 +12,6 @@ import ibis.expr.operations as ops
 import pytest
 from ibis.expr.types import Table
 
-import statements
-from engines import GRAPH
 from marts import float64, mart, money, ratio, source, string, table_check
 from marts.core.analysis.lint import lint
 from marts.core.analysis.rules import Finding
@@ -29,7 +27,9 @@ from marts.core.plan.steps import Build
 from marts.core.project.graph import link
 from marts.core.project.loading import Project
 from marts.core.query.invariant_checks import with_invariants
-from workshop import project_of
+from support import statements
+from support.engines import GRAPH
+from support.workshop import project_of
 
 SALES = ibis.table(
     {

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from ibis.expr.types import Table
 
-from engines import GRAPH
 from marts import boolean, date, int64, mart, money, source, string, table_check, unique
 from marts.core.analysis.reliance import Lookup, Reliance
 from marts.core.analysis.reliance_errors import relied_on
@@ -20,7 +19,8 @@ from marts.core.authoring.memtables import written_out
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
 from marts.core.project.graph import Graph
-from workshop import SHOP, project_of
+from support.engines import GRAPH
+from support.workshop import SHOP, project_of
 
 ORDERS = source(
     "orders",

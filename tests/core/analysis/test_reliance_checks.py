@@ -47,7 +47,7 @@ from marts.core.run.inspection import survey
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, explained
 from marts.core.run.runner import run
-from workshop import AS_OF, Observed, Row, Workshop, checks_by_name, project_of, shop_in
+from support.workshop import AS_OF, Observed, Row, Workshop, checks_by_name, project_of, shop_in
 
 ORDERS = source(
     "orders",

@@ -11,10 +11,10 @@ import ibis
 import pytest
 from ibis.expr.types import Table
 
-from engines import GRAPH
 from marts import AsOf, boolean, date, float64, int64, mart, money, ratio, source, string, timestamp
 from marts.core.analysis.thresholds import Edges, around, cents_around, edges_of
-from workshop import SHOP, project_of
+from support.engines import GRAPH
+from support.workshop import SHOP, project_of
 
 AS_OF = datetime.date(2024, 6, 15)
 

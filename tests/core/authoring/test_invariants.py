@@ -15,7 +15,7 @@ from marts.core.errors import DefinitionError
 from marts.core.project.graph import Graph, link
 from marts.core.query.invariant_checks import invariant_checks, with_invariants
 from marts.core.run.report import Report
-from workshop import CUSTOMERS, ORDERS, SHOP, Workshop, checks_by_name
+from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, checks_by_name
 
 
 @invariant(changes="orders", varies_with={"sum": 2, "count": 2})

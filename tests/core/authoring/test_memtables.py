@@ -18,7 +18,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.memtables import MOST_ROWS, written_out
 from marts.core.errors import DefinitionError
 from marts.core.query.definition import defining_query, logical_tables
-from workshop import project_of
+from support.workshop import project_of
 
 ROWS = pa.table(
     {

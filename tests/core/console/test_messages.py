@@ -24,7 +24,7 @@ from marts.core.plan.steps import SkippedCheck
 from marts.core.proof.equivalent_mutants import Equivalent, Judgement, Stale
 from marts.core.proof.mutation import TrialReport
 from marts.core.run.report import CheckReport, Report, TableReport
-from workshop import SHOP, Workshop
+from support.workshop import SHOP, Workshop
 
 TOTALS = SHOP.project.marts["customer_totals"]
 TARGET = Path("target")

@@ -31,7 +31,7 @@ from marts.core.project.graph import Graph, link
 from marts.core.run.inspection import survey
 from marts.core.run.report import Report
 from marts.core.run.runner import run
-from workshop import (
+from support.workshop import (
     AS_OF,
     CUSTOMERS,
     ORDERS,

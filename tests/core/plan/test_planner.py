@@ -26,7 +26,7 @@ from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 from marts.core.project.selection import select
 from marts.core.query.definition import inlined, logical_tables
-from workshop import AS_OF, SHOP, project_of
+from support.workshop import AS_OF, SHOP, project_of
 
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
 

@@ -14,7 +14,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError, UsageError
 from marts.core.project.graph import Graph
 from marts.core.project.selection import select
-from workshop import SHOP, project_of
+from support.workshop import SHOP, project_of
 
 ORDERS = source(
     "orders", doc="Orders.", grain="order_id", columns=[string("order_id"), int64("wheels")]

@@ -15,9 +15,9 @@ from marts.core.plan.steps import Build
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import Trial, TrialReport, rebuilt_and_observed, try_mutants
 from marts.core.query.difference import difference
+from support.workshop import AS_OF, ORDERS, SHOP, Workshop, order, project_of, shop_in
 from toy_shop.intermediate.int_paid_orders import int_paid_orders
 from toy_shop.sources import customers, orders
-from workshop import AS_OF, ORDERS, SHOP, Workshop, order, project_of, shop_in
 
 
 def tried(shop: Workshop, name: str) -> TrialReport:

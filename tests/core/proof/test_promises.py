@@ -16,7 +16,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.proof.mutants import mutants_of
 from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
-from workshop import project_of
+from support.workshop import project_of
 
 KNOWN = relationship("town", to="towns.town")
 

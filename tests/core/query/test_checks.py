@@ -30,7 +30,7 @@ from marts.core.authoring.tables import Source, checks_of
 from marts.core.errors import DefinitionError
 from marts.core.plan.steps import CheckAcross, CheckRows
 from marts.core.run.report import CheckReport
-from workshop import SHOP, Counting, Row, Workshop, checks_by_name, project_of
+from support.workshop import SHOP, Counting, Row, Workshop, checks_by_name, project_of
 
 SHOPS = source(
     "shops", doc="Shops.", grain="shop", columns=[string("shop"), boolean("is_open", null=True)]

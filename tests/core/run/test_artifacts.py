@@ -17,7 +17,7 @@ from marts.core.catalog.manifest import manifest
 from marts.core.errors import EngineError
 from marts.core.run import artifacts
 from marts.core.run.report import Report
-from workshop import SHOP, Workshop, customer, order, project_of
+from support.workshop import SHOP, Workshop, customer, order, project_of
 
 CONTEXT: artifacts.Document = {"as_of": "2025-06-30", "backend": "duckdb", "versions": {}}
 

@@ -16,7 +16,7 @@ from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.run.inspection import survey
 from marts.core.run.report import Report
 from marts.core.run.runner import run
-from workshop import (
+from support.workshop import (
     AS_OF,
     ORDERS,
     SHOP,

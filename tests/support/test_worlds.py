@@ -10,7 +10,7 @@ from hypothesis.vendor.pretty import pretty
 from fixtures.corpus import AS_OF
 from reference.all_marts import GRAINS, TWINS, expected
 from reference.example import SCHEMAS
-from worlds import LARGEST_CROWD, MOST_CUSTOMERS, World, worlds
+from support.worlds import LARGEST_CROWD, MOST_CUSTOMERS, World, worlds
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
 SEARCH = settings(

@@ -12,7 +12,6 @@ from ibis.backends.sql.datatypes import SnowflakeType
 from sqlglot.schema import MappingSchema
 
 from backends import duckdb, snowflake_sql
-from engines import GRAPH
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.checks import Check
@@ -24,6 +23,7 @@ from marts.core.plan.state import declared_facts
 from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
+from support.engines import GRAPH
 
 AS_OF = FixedAsOf(datetime.date(2025, 6, 30))
 SOURCES: Mapping[str, Source] = GRAPH.project.sources

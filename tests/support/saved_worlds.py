@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from hypothesis import settings
 
 from conftest import SAVED_WORLDS
-from engines import Layout
-from worlds import World
+from support.engines import Layout
+from support.worlds import World
 
 
 def save(world: World, folder: Path, *, about: str) -> None:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from engines import GRAPH, Layout
 from fixtures.corpus import AS_OF, VERSIONS, corpus, families, histories, scores
 from fixtures.corpus import customers as customers_of_corpus
 from fixtures.stars import (
@@ -30,6 +29,7 @@ from fixtures.stars import (
     star,
 )
 from marts.core.analysis.thresholds import around, edges_of
+from support.engines import GRAPH, Layout
 
 # What no constant in a mart says: ends of months and of years, leap days.
 AS_OF_DATES = (

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from conftest import BUNDLED
 from fixtures.generate import Portfolio, generate
 from fixtures.stars import SCHEMAS, UNKNOWN_CUSTOMER_KEY
-from saved_worlds import saved_worlds
-from worlds import World, corpus_world, worlds
+from support.saved_worlds import saved_worlds
+from support.worlds import World, corpus_world, worlds
 
 # Columns that name a customer, a version or a transaction: of one world alone, then.
 KEYS = {"customer_key", "customer_id", "transaction_key", "transaction_id"}

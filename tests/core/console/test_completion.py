@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Marts
-from engines import GRAPH
+from support.engines import GRAPH
 
 BOOM = "raise SystemExit(7)\n"
 ODD = """

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from backends.parquet import data_as_of, find_sources
 from conftest import REPOSITORY
-from engines import Layout
 from reference.all_marts import expected
-from saved_worlds import kept_if_failing, load, save, saved_worlds
-from worlds import World, corpus_world, worlds
+from support.engines import Layout
+from support.saved_worlds import kept_if_failing, load, save, saved_worlds
+from support.worlds import World, corpus_world, worlds
 
 FAILING = settings(
     derandomize=True,

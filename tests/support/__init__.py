@@ -1,0 +1,1 @@
+"""Helpers of the tests: projects, data, engines, accounts, comparisons."""
