@@ -140,7 +140,7 @@ def run(
     from marts.core.plan.findings import findings_of, findings_of_views
     from marts.core.plan.source_checks import Wanted, source_checks
     from marts.core.run.artifacts import prepare
-    from marts.core.run.inspection import survey
+    from marts.core.run.inspection import inspect_engine
 
     graph, selected, reliance = session.relied(settings)
     if not dry_run:
@@ -148,15 +148,15 @@ def run(
     wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
     with session.connected(graph, settings, read_only=dry_run) as backend:
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
-        facts = survey(graph, selected, backend, also=reliance.columns_of_sources(selected))
+        state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
         run_id = session.run_id()
         plan = plan_changes(
             graph,
             selected,
-            Present(graph, facts, as_of, backend.text, checks_sources=wanted.source_checks),
+            Present(graph, state, as_of, backend.text, checks_sources=wanted.source_checks),
             run_id=run_id,
             force=force,
-            source_checks=partial(source_checks, graph, reliance, facts, wanted),
+            source_checks=partial(source_checks, graph, reliance, state, wanted),
             adopt=adopt,
             drop_orphans=drop_orphans,
         )
@@ -187,7 +187,7 @@ def test(sources: bool, invariants: bool, as_json: bool, **settings: Any) -> int
     from marts.core.plan.planner import plan_checks
     from marts.core.query.invariant_checks import with_invariants
     from marts.core.run.artifacts import prepare
-    from marts.core.run.inspection import survey
+    from marts.core.run.inspection import inspect_engine
 
     graph, selected = session.selected(settings)
     if not settings["select"]:
@@ -206,8 +206,8 @@ def test(sources: bool, invariants: bool, as_json: bool, **settings: Any) -> int
                 or backend.data_as_of()
             ),
         )
-        facts = survey(graph, selected, backend, source_checks=sources)
-        plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
+        state = inspect_engine(graph, selected, backend, source_checks=sources)
+        plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         carried_out = partial(session.carry_out, graph, plan, backend, settings, stop=interrupted)
         return carried_out(run_id=session.run_id(), as_json=as_json)
 
@@ -272,14 +272,14 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     from marts.core.plan.changes import compiled
     from marts.core.plan.findings import findings_of
     from marts.core.plan.planner import plan_run
-    from marts.core.plan.state import declared_facts
+    from marts.core.plan.state import declared_state
     from marts.core.run.artifacts import write_sql
 
     graph, selected = session.selected(settings)
     engine = offline(session.engine_settings(settings), sources=session.contracts_of(graph))
-    facts = declared_facts(graph.project, sources=engine.sources)
+    state = declared_state(graph.project, sources=engine.sources)
     as_of = session.as_of(settings["as_of"], lambda: engine.data_as_of)
-    plan = plan_run(graph, selected, facts, as_of)
+    plan = plan_run(graph, selected, state, as_of)
     findings = findings_of(graph.project, plan)
     console = terminal.console(to_stderr=True)
     for finding in findings:

@@ -31,16 +31,15 @@ from backends.duckdb_types import type_of
 from backends.parquet import LAYOUT, data_as_of
 from backends.sql import bare_names, recorded, relocate, tree_of
 from marts.core.errors import ChangedSourcesError, EngineError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import (
+from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
-    Contract,
-    Described,
-    Kind,
-    State,
-    Statement,
+    Materialized,
+    Publication,
+    RecordedTable,
+    TableState,
 )
+from marts.core.run.backend import Contract, Statement
 
 Result = TypeVar("Result")
 
@@ -99,7 +98,7 @@ class Candidate:
     """A relation that is built; `definition` is a view's query over what will be published."""
 
     place: sge.Table
-    kind: Kind
+    kind: Materialized
     definition: str
     comments: Callable[[str], list[str]]
 
@@ -116,7 +115,7 @@ class DuckDBBackend:
     ) -> None:
         self.options = options
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
-        self.searched = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
+        self.source_location = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
         self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._sources = ParquetSources(options.fixtures, sources, self._rows)
@@ -131,7 +130,7 @@ class DuckDBBackend:
         """Return the date that the data was made for, None where it does not say."""
         return data_as_of(self.options.fixtures)
 
-    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return what the footers of a source's files say, and its values where these do not tell.
 
         The version is a digest of paths, sizes, times, row counts, and of how they are read.
@@ -143,7 +142,7 @@ class DuckDBBackend:
         """Return the files that were written to, replaced or removed since they were described."""
         return self._sources.changed()
 
-    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return the columns of every relation in the schema.
 
         The version of a table is a digest of all its rows, of a view its definition.
@@ -152,7 +151,7 @@ class DuckDBBackend:
         places = {name: self._place(name) for name in versions if name in columns}
         found = self._versions(places, columns)
         return {
-            name: Described(
+            name: TableState(
                 ibis.schema({column: type_of(kind) for column, kind in kinds.items()}),
                 version=found.get(name),
             )
@@ -181,7 +180,7 @@ class DuckDBBackend:
             found[name] = hashlib.sha256(text.encode()).hexdigest()
         return found
 
-    def state(self) -> Sequence[State]:
+    def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
         return recorded(self, [name for (name,) in self._catalog("tables", "table_name")])
 
@@ -257,7 +256,7 @@ class DuckDBBackend:
         name: str,
         query: ir.Table,
         *,
-        kind: Kind,
+        kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
@@ -317,9 +316,9 @@ class DuckDBBackend:
         made_by = (publication.run_id, publication.as_of, now)
         # A candidate has the same rows, which are committed, and so are read with all threads.
         places = {name: each.place.sql(ddl.DIALECT) for name, each in published.items()}
-        versions, origins = self._versions(places, self._columns()), publication.origins
+        versions, fingerprints = self._versions(places, self._columns()), publication.fingerprints
         rows: list[tuple[object, ...]] = [
-            (publication.package, name, each.kind, *made_by, versions[name], origins.get(name))
+            (publication.package, name, each.kind, *made_by, versions[name], fingerprints.get(name))
             for name, each in published.items()
         ]
         rows += [

@@ -27,17 +27,16 @@ from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compile_bare, compile_query
 from backends.sql import recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import (
+from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     STATE_COLUMNS,
     STATE_TABLE,
-    Contract,
-    Described,
-    Kind,
-    State,
-    Statement,
+    Materialized,
+    Publication,
+    RecordedTable,
+    TableState,
 )
+from marts.core.run.backend import Contract, Statement
 
 if TYPE_CHECKING:
     # 1.1 s to import, which compiling does not need.
@@ -56,7 +55,7 @@ class Candidate:
     """
 
     name: str
-    kind: Kind
+    kind: Materialized
     definition: str
     columns: tuple[str, ...]
     comment: str
@@ -99,13 +98,13 @@ class SnowflakeBackend:
             columns=lambda: self._columns(self.source_namespace),
             row=self._look,
         )
-        self.searched = f"{self.source_namespace}"
+        self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
 
     def data_as_of(self) -> None:
         """Return None: tables do not say the date they were made for."""
 
-    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return what the catalog, and a look at doubtful values, say of the sources that exist."""
         return self._sources.describe(names)
 
@@ -121,14 +120,14 @@ class SnowflakeBackend:
     def describe_published(
         self,
         versions: Collection[str] = (),  # noqa: ARG002  (the catalog has them all)
-    ) -> Mapping[str, Described]:
+    ) -> Mapping[str, TableState]:
         """Return the columns and rows of every relation in the schema.
 
         The version of one is when it was made, and how many rows it has.
         """
         return self.catalog(self.namespace)
 
-    def catalog(self, namespace: Namespace) -> Mapping[str, Described]:
+    def catalog(self, namespace: Namespace) -> Mapping[str, TableState]:
         """Return what the catalog says of a schema's published relations, names in lower case.
 
         Raises UsageError where the database does not exist for this role.
@@ -153,7 +152,7 @@ class SnowflakeBackend:
             order_by="ORDINAL_POSITION",
         )
 
-    def state(self) -> Sequence[State]:
+    def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
         return recorded(self, [name.lower() for name in self._kinds()])
 
@@ -201,10 +200,12 @@ class SnowflakeBackend:
         elif candidates:
             self.execute(ddl.create_state(self.place(STATE_TABLE), STATE_COLUMNS), step="begin")
         self._claimed = {self.candidate_name(name).lower() for name in candidates}
-        claims = [State(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)]
+        claims = [
+            RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
+        ]
         self._record(claims, step="begin")
 
-    def _sweep(self, kinds: Mapping[str, Kind]) -> None:
+    def _sweep(self, kinds: Mapping[str, Materialized]) -> None:
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         left = [
             row.name
@@ -223,7 +224,7 @@ class SnowflakeBackend:
             sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, but=but)
             self.execute(sql, step=step)
 
-    def _record(self, rows: Sequence[State], *, step: str) -> None:
+    def _record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
         """Record rows; those with a date as published now."""
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
         written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
@@ -236,7 +237,7 @@ class SnowflakeBackend:
         name: str,
         query: ir.Table,
         *,
-        kind: Kind,
+        kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
@@ -270,7 +271,7 @@ class SnowflakeBackend:
         published = {n: c for n, c in self._candidates.items() if c.kind != "temporary"}
         package, run_id = publication.package, publication.run_id
         new = [name for name in published if name.upper() not in kinds]
-        claims = [State(package, name, published[name].kind, run_id) for name in new]
+        claims = [RecordedTable(package, name, published[name].kind, run_id) for name in new]
         self._record(claims, step="claim")
         self.replace_targets()
         try:
@@ -289,23 +290,23 @@ class SnowflakeBackend:
         self,
         publication: Publication,
         published: Mapping[str, Candidate],
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, Materialized],
     ) -> None:
         made_by = (publication.run_id, publication.as_of)
         found = self.describe_published()
         marts = [
-            State(
+            RecordedTable(
                 publication.package,
                 name,
                 candidate.kind,
                 *made_by,
                 found[name].version,
-                publication.origins.get(name),
+                publication.fingerprints.get(name),
             )
             for name, candidate in published.items()
         ]
         sources = [
-            State(publication.package, name, "source", *made_by, None, text)
+            RecordedTable(publication.package, name, "source", *made_by, None, text)
             for name, text in publication.checked.items()
         ]
         self._record([*marts, *sources], step="publish")
@@ -342,7 +343,7 @@ class SnowflakeBackend:
             old = [n for n, c in self._candidates.items() if n not in new and c.kind != "temporary"]
             raise PartlyPublishedError(new, old, error) from error
 
-    def _replacing(self, candidate: Candidate, existing: Kind | None) -> Iterator[str]:
+    def _replacing(self, candidate: Candidate, existing: Materialized | None) -> Iterator[str]:
         target = self.place(candidate.name)
         if existing not in (None, candidate.kind):
             # CREATE OR REPLACE does not turn a view into a table, nor back.
@@ -440,7 +441,7 @@ class SnowflakeBackend:
         """Return the qualified name of a relation in the schema of the marts."""
         return self.namespace.place(name).sql(ddl.DIALECT)
 
-    def _kinds(self) -> dict[str, Kind]:
+    def _kinds(self) -> dict[str, Materialized]:
         """Return what the schema holds, upper-case names, candidates included."""
         rows = self._select(
             "TABLES",

@@ -9,7 +9,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from marts.core.run.backend import Described
+from marts.core.plan.state import TableState
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """What the catalog says of a table that changes with its rows."""
@@ -19,7 +19,7 @@ PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
 
 def described(
     tables: Mapping[str, Mapping[str, Any]], columns: Iterable[Mapping[str, Any]]
-) -> dict[str, Described]:
+) -> dict[str, TableState]:
     """Return what the rows of TABLES, by name, and of COLUMNS say of each published relation.
 
     Names are in lower case; versions change with the columns, too.
@@ -34,10 +34,10 @@ def described(
     }
 
 
-def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
+def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> TableState:
     text = " ".join(str(table.get(column)) for column in PUBLISHED_VERSION)
     columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
-    return Described(schema, table.get("ROW_COUNT"), f"{text} {columns}")
+    return TableState(schema, table.get("ROW_COUNT"), f"{text} {columns}")
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:

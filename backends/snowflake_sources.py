@@ -29,7 +29,8 @@ from backends.snowflake_types import (
 )
 from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import TableState
+from marts.core.run.backend import Contract
 
 Row = Mapping[str, Any]
 """A line of INFORMATION_SCHEMA."""
@@ -143,7 +144,7 @@ class SnowflakeSources:
         """What the sources were when they were described."""
         self._looking = threading.Lock()
 
-    def describe(self, names: Iterable[str]) -> dict[str, Described]:
+    def describe(self, names: Iterable[str]) -> dict[str, TableState]:
         """Return what is said of the sources that are there."""
         tables, columns = self._tables(), self._columns()
         described = {}
@@ -158,7 +159,7 @@ class SnowflakeSources:
             if source:
                 table = tables[source.table]
                 version = self._versions[name] = source_version(table)
-                described[name] = Described(
+                described[name] = TableState(
                     source.schema,
                     table["ROW_COUNT"],
                     version and f"{version} {source.digest}",

@@ -9,13 +9,14 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
-from marts.core.run.backend import EARLIER_STATE_TABLE, STATE_TABLE, Backend, Kind, State
+from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, Materialized, RecordedTable
+from marts.core.run.backend import Backend
 
 if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
-def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
+def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
     """Return what the tables of state say, of those that are among `tables`."""
 
     def rows_of(table: str) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
 
     try:
         found = [
-            State(
+            RecordedTable(
                 *(row[name] for name in ("package", "name", "kind", "run_id")),
                 *(row[name] for name in ("as_of", "version", "origin")),
             )
@@ -39,7 +40,7 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
     known = {row.name for row in found}
     earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
     return found + [
-        State(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
+        RecordedTable(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
     ]
 
 
@@ -78,7 +79,7 @@ def relocate(tree: sge.Query, places: Mapping[str, sge.Table | sge.Subquery]) ->
 
 
 def comment_statements(
-    table: sge.Table, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+    table: sge.Table, *, kind: Materialized, comment: str, column_comments: Mapping[str, str]
 ) -> list[sge.Comment]:
     """Return the statements that comment a relation and its columns."""
     parts = {part: table.args.get(part) for part in ("db", "catalog")}

@@ -19,8 +19,8 @@ from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
 from backends.duckdb_sources import shortened
 from marts.core.errors import EngineError, SourceError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import Publication, TableState
+from marts.core.run.backend import Contract
 from support.workshop import shop_in
 
 D = Decimal
@@ -47,7 +47,7 @@ class Source:
         contract = Contract(self.table.schema(), zones)
         self.backend = DuckDBBackend(options, sources={"s": contract}, read_only=False)
 
-    def describe(self) -> Described:
+    def describe(self) -> TableState:
         """Describe it."""
         return self.backend.describe_sources(["s"])["s"]
 
@@ -55,7 +55,7 @@ class Source:
         """Return its rows, in order, as the contract's types."""
         described = self.describe()
         assert described.misfits == ()
-        assert described.schema == self.table.schema()
+        assert described.types == self.table.schema()
         rows = self.backend.fetch(self.table, about="s")
         types = self.backend._connection.execute(
             f"DESCRIBE {self.backend._sql(self.table, candidates={})}"
@@ -285,7 +285,7 @@ def test_a_name_that_the_engine_would_give_away_is_refused(tmp_path: Path) -> No
 def test_a_letter_that_only_looks_alike_is_another_column(tmp_path: Path) -> None:
     write(tmp_path / "s.parquet", {"\N{KELVIN SIGN}ey": [1], "n": [2]})
     described = Source(tmp_path, {"key": "int64", "n": "int64"}).describe()
-    assert described.schema.names == ("n",)
+    assert tuple(described.types) == ("n",)
     assert described.misfits == ()
 
 
@@ -360,7 +360,7 @@ def test_folders_above_a_table_never_become_columns(tmp_path: Path) -> None:
     assert Source(folder, {"n": "int64", "label": "string"}).rows() == [(1, "a")]
     (folder / "s/1.parquet").unlink()
     write(folder / "s/1.parquet", {"n": [1]})
-    assert Source(folder, {"n": "int64", "label": "string"}).describe().schema.names == ("n",)
+    assert tuple(Source(folder, {"n": "int64", "label": "string"}).describe().types) == ("n",)
 
 
 def test_folders_give_a_column_that_no_file_has(tmp_path: Path) -> None:

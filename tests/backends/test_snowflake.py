@@ -17,7 +17,7 @@ from sqlglot.optimizer.qualify import qualify
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.planner import plan_run
-from marts.core.plan.state import declared_facts
+from marts.core.plan.state import declared_state
 from marts.core.plan.steps import Build, CheckAcross, CheckRows
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
@@ -37,7 +37,7 @@ def compiled(query: Any) -> str:
 
 def _statements() -> Iterator[tuple[str, str]]:
     """Yield every query of a run of the toy shop, the samples of its checks too."""
-    facts = declared_facts(SHOP.project, sources=SOURCES)
+    facts = declared_state(SHOP.project, sources=SOURCES)
     plan = plan_run(SHOP, SHOP.order, facts, FixedAsOf(AS_OF), source_checks=True)
     for step in plan.steps:
         match step:

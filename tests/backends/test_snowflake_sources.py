@@ -18,7 +18,8 @@ from backends.snowflake_sources import (
 )
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.errors import SourceError
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import TableState
+from marts.core.run.backend import Contract
 from support.snowflake_faults import LOOKING, faults
 
 RAW = Namespace("RAW")
@@ -304,7 +305,7 @@ class Schema:
         }
         self.columns += [row(name, column, kind) for column, kind in columns.items()]
 
-    def describe(self, *names: str) -> Mapping[str, Described]:
+    def describe(self, *names: str) -> Mapping[str, TableState]:
         """Describe sources."""
         return self.sources.describe(names)
 
@@ -354,7 +355,7 @@ def test_sources_that_changed_since_they_were_described_are_named(schema: Schema
     found = schema.describe("visits", "shops", "other")
     assert found["visits"].version != found["shops"].version
     assert (found["other"].version, found["other"].rows) == (None, None)
-    assert found["visits"].schema == ibis.schema({"id": "int64", "at": "timestamp"})
+    assert found["visits"].types == ibis.schema({"id": "int64", "at": "timestamp"})
     assert schema.sources.changed() == []
     schema.tables["VISITS"]["LAST_ALTERED"] = schema.tables["X"]["LAST_ALTERED"] = "now"
     del schema.tables["shops"], schema.tables["OTHER"]

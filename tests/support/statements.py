@@ -19,7 +19,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import declared_facts
+from marts.core.plan.state import declared_state
 from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
@@ -50,7 +50,7 @@ DIALECTS: Mapping[str, Callable[[Any], str]] = {"duckdb": _duckdb, "snowflake": 
 @cache
 def plan(present: tuple[str, ...] = tuple(SOURCES)) -> Plan:
     """Return the plan that builds all marts and makes all checks, of sources too."""
-    facts = declared_facts(GRAPH.project, sources=present)
+    facts = declared_state(GRAPH.project, sources=present)
     derived = derived_checks(GRAPH, relied_on(GRAPH))
     checks = {
         name: {check.name: check for check in (*derived.get(name, ()), *checks_of(SOURCES[name]))}

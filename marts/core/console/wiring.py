@@ -187,11 +187,11 @@ def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Itera
     """Build a temporary mart, and those that it reads, for a while."""
     from marts.core.plan.changes import Present, plan_changes
     from marts.core.plan.steps import Build
-    from marts.core.run.inspection import survey
+    from marts.core.run.inspection import inspect_engine
 
     name = run_id()
-    facts = survey(graph, [mart.name], backend)
-    present = Present(graph, facts, as_of, backend.text, checks_sources=False)
+    state = inspect_engine(graph, [mart.name], backend)
+    present = Present(graph, state, as_of, backend.text, checks_sources=False)
     plan = plan_changes(graph, [mart.name], present, run_id=name)
     steps = [step for step in plan.steps if isinstance(step, Build)]
     try:

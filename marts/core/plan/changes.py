@@ -16,9 +16,10 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, checks_of
 from marts.core.errors import UsageError, did_you_mean
+from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.planner import Queries, across, plan_run, reads_of
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Facts, Origin
+from marts.core.plan.state import EngineState
 from marts.core.plan.steps import Build, Plan, Publish
 from marts.core.project.graph import Graph
 
@@ -43,14 +44,14 @@ class Present:
     def __init__(
         self,
         graph: Graph,
-        facts: Facts,
+        state: EngineState,
         as_of: FixedAsOf,
         text: Callable[[ir.Table], str],
         *,
         checks_sources: bool = True,
     ) -> None:
         self.graph = graph
-        self.facts = facts
+        self.state = state
         self.as_of = as_of
         self.text = text
         self.checks_sources = checks_sources
@@ -59,7 +60,7 @@ class Present:
     @cached_property
     def queries(self) -> Queries:
         """The queries of the project, over the sources that are there."""
-        return Queries(self.graph.project, self.facts, self.as_of)
+        return Queries(self.graph.project, self.state, self.as_of)
 
     def sql(self, name: str) -> str:
         """Return a digest of all that defines a mart's rows and its checks.
@@ -95,17 +96,17 @@ class Present:
 
     def reasons(self, name: str, rebuilt: Collection[str]) -> Iterator[str]:
         """Yield why a mart is not up to date, `rebuilt` being those that are not either."""
-        facts, recorded = self.facts, self.facts.recorded.get(name)
-        if name not in facts.published or (recorded and recorded.as_of is None):
+        state, recorded = self.state, self.state.recorded.get(name)
+        if name not in state.published or (recorded and recorded.as_of is None):
             yield "not published"
             return
-        origin = Origin.from_text(recorded.origin) if recorded else None
+        origin = Fingerprint.from_text(recorded.origin) if recorded else None
         if recorded is None or origin is None:
             yield "not known what it was made from"
             return
         if recorded.as_of != self.as_of.day:
             yield f"as of {recorded.as_of} before"
-        if recorded.version != facts.published[name].version:
+        if recorded.version != state.published[name].version:
             yield "altered since it was published"
         if origin.is_unchecked and self.checks_sources:
             yield "its sources were not checked"
@@ -113,21 +114,23 @@ class Present:
         if origin.sql != self.sql(name):
             yield "code changed"
 
-    def _changed_inputs(self, name: str, origin: Origin, rebuilt: Collection[str]) -> Iterator[str]:
-        facts = self.facts
+    def _changed_inputs(
+        self, name: str, origin: Fingerprint, rebuilt: Collection[str]
+    ) -> Iterator[str]:
+        state = self.state
         for source in sources_of(self.graph, name):
-            version = facts.source_version(source)
+            version = state.source_version(source)
             if version is None or origin.sources.get(source) != version:
                 yield f"source {source} changed"
         for mart in marts_of(self.graph, name):
-            run_id = facts.recorded[mart].run_id if mart in facts.recorded else None
+            run_id = state.recorded[mart].run_id if mart in state.recorded else None
             if mart in rebuilt or origin.marts.get(mart) != run_id:
                 yield f"{mart} changed"
 
-    def origin(self, name: str, runs: Mapping[str, str]) -> Origin:
+    def origin(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
         """Return from what a mart is made, `runs` being those of the marts it reads."""
-        versions = {each: self.facts.source_version(each) for each in sources_of(self.graph, name)}
-        return Origin(
+        versions = {each: self.state.source_version(each) for each in sources_of(self.graph, name)}
+        return Fingerprint(
             self.sql(name),
             {source: version for source, version in versions.items() if version is not None},
             {mart: runs[mart] for mart in marts_of(self.graph, name) if mart in runs},
@@ -186,7 +189,7 @@ def plan_changes(
     UsageError where what is read as published is not up to date, or a table in the place of a mart
     is not recorded as this package's and not in `adopt`.
     """
-    facts, marts = present.facts, graph.project.marts
+    state, marts = present.state, graph.project.marts
     reasons = _reasons_to_build(present, selected, force=force)
     building = tuple(reasons)
     if all(marts[name].is_temporary for name in selected):
@@ -199,17 +202,17 @@ def plan_changes(
     plan = plan_run(
         graph,
         building,
-        facts,
+        state,
         present.as_of,
         source_checks=due or False,
         outdated=_outdated_beside(present, building),
         queries=present.queries,
     )
-    runs = {name: found.run_id for name, found in facts.recorded.items()}
+    runs = {name: found.run_id for name, found in state.recorded.items()}
     runs |= dict.fromkeys(reasons, run_id)
     temporary = {name for name, mart in marts.items() if mart.is_temporary}
-    orphans = tuple(name for name in facts.recorded if name not in marts)
-    drops = (*sorted(facts.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
+    orphans = tuple(name for name in state.recorded if name not in marts)
+    drops = (*sorted(state.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
     return replace(
         _publishing(plan, drops),
         reasons=reasons,
@@ -236,7 +239,7 @@ def _reasons_to_build(
     present: Present, selected: Collection[str], *, force: bool
 ) -> dict[str, str]:
     """Return why each mart must be built, in build order; without a reason it need not."""
-    graph, facts = present.graph, present.facts
+    graph, state = present.graph, present.state
     upstream = set[str]().union(*map(graph.upstream, selected))
     reasons: dict[str, str] = {}
     outdated: set[str] = set()
@@ -248,7 +251,7 @@ def _reasons_to_build(
         if name in selected:
             rebuilt = reasons.keys() | outdated
             reason = "forced" if force else next(present.reasons(name, rebuilt), None)
-        elif mart.materialized == "view" and name in facts.published:
+        elif mart.materialized == "view" and name in state.published:
             # Its rows change with those of the table, so that its checks belong to this run.
             reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
         if reason:
@@ -262,13 +265,13 @@ def _refuse_outdated(
     present: Present, selected: Collection[str], building: Collection[str]
 ) -> None:
     """Refuse to read as published what is not up to date with what is built now."""
-    graph, facts = present.graph, present.facts
+    graph, state = present.graph, present.state
     outdated: dict[str, str] = {}
     reader: dict[str, str] = {}
     while True:
         together = [name for name in graph.order if name in {*building, *outdated}]
         reads = reads_of(graph, together)
-        new = _outdated(present, [name for name in reads if name in facts.published], together)
+        new = _outdated(present, [name for name in reads if name in state.published], together)
         if not new:
             break
         outdated |= new
@@ -285,19 +288,19 @@ def _refuse_outdated(
 
 def _outdated_beside(present: Present, building: Collection[str]) -> set[str]:
     """Return what other marts' checks of those that are built read, and is not up to date."""
-    graph, facts = present.graph, present.facts
+    graph, state = present.graph, present.state
     beside = {
         name
         for owner, check in across(graph, building)
         for name in {owner.name, *tables_read(check)} - {*building}
-        if name in facts.published
+        if name in state.published
     }
     return set(_outdated(present, beside, building))
 
 
 def _outdated(present: Present, names: Iterable[str], building: Collection[str]) -> dict[str, str]:
     """Return why published marts, or those that they are made from, are not up to date."""
-    graph, facts = present.graph, present.facts
+    graph, state = present.graph, present.state
     upstream = {*names}.union(*map(graph.upstream, names))
     rebuilt, found = {*building}, dict[str, str]()
     for name in graph.order:
@@ -306,7 +309,7 @@ def _outdated(present: Present, names: Iterable[str], building: Collection[str])
         reason = next(present.reasons(name, rebuilt), None)
         if reason:
             rebuilt.add(name)
-            if name in names and name in facts.published:
+            if name in names and name in state.published:
                 found[name] = reason
     return found
 
@@ -314,7 +317,7 @@ def _outdated(present: Present, names: Iterable[str], building: Collection[str])
 def _refuse_tables_of_others(
     present: Present, building: Iterable[str], adopt: Collection[str]
 ) -> None:
-    marts, facts = present.graph.project.marts, present.facts
+    marts, state = present.graph.project.marts, present.state
     for name in adopt:
         if name not in marts or marts[name].is_temporary:
             raise UsageError(
@@ -324,9 +327,9 @@ def _refuse_tables_of_others(
     strangers = [
         name
         for name in building
-        if name in facts.published
+        if name in state.published
         and not marts[name].is_temporary
-        and (name not in facts.recorded or name in facts.foreign)
+        and (name not in state.recorded or name in state.foreign)
         and name not in adopt
     ]
     if strangers:
@@ -334,9 +337,9 @@ def _refuse_tables_of_others(
             f"{', '.join(strangers)}: not made by {present.graph.project.package},"
             " as far as is recorded; nothing was built",
             *(
-                f"{n} was made by the package {facts.foreign[n]}"
+                f"{n} was made by the package {state.foreign[n]}"
                 for n in strangers
-                if n in facts.foreign
+                if n in state.foreign
             ),
             hint="rename or drop what is there, choose another --schema, or take it over:"
             f" {' '.join(f'--adopt {name}' for name in strangers)}",

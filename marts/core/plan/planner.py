@@ -14,7 +14,7 @@ from marts.core.authoring.expressions import AsOf, FixedAsOf
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import ColumnFacts, Facts
+from marts.core.plan.state import ColumnStatistics, EngineState
 from marts.core.plan.statistics import decided_by, is_proven, is_sorted_out
 from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, SkippedCheck, Step
 from marts.core.project.graph import Graph
@@ -50,8 +50,8 @@ def _sources_read(
 class Queries:
     """The queries of a project's marts and checks as of a date, each made once."""
 
-    def __init__(self, project: Project, facts: Facts, as_of: AsOf) -> None:
-        self.tables = logical_tables(project, present=facts.sources)
+    def __init__(self, project: Project, state: EngineState, as_of: AsOf) -> None:
+        self.tables = logical_tables(project, present=state.sources)
         self.as_of = as_of
         self._marts: dict[str, ir.Table] = {}
         self._checks: dict[tuple[str, str], CheckRows | CheckAcross] = {}
@@ -81,7 +81,7 @@ class Queries:
 def plan_run(
     graph: Graph,
     selected: Collection[str],
-    facts: Facts,
+    state: EngineState,
     as_of: FixedAsOf,
     *,
     source_checks: bool | SourceChecks = False,
@@ -99,11 +99,11 @@ def plan_run(
     names = built_with(graph, selected)
     building = [project.marts[name] for name in names]
     needed = sources_needed(graph, selected, source_checks=source_checks is True)
-    queries = queries or Queries(project, facts, as_of)
+    queries = queries or Queries(project, state, as_of)
     checker, steps = _begin(
-        graph, names, facts, needed=needed, source_checks=source_checks, queries=queries
+        graph, names, state, needed=needed, source_checks=source_checks, queries=queries
     )
-    _refuse_unpublished_inputs(graph, building, facts, as_of)
+    _refuse_unpublished_inputs(graph, building, state, as_of)
     checker.present -= {mart.name for mart in building}.union(outdated)
     comments: dict[str, dict[str, str]] = {}
     for mart in building:
@@ -120,7 +120,7 @@ def plan_run(
         checker.queries.tables,
         checker.skipped(),
         source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
-        facts=facts,
+        state=state,
     )
 
 
@@ -164,7 +164,7 @@ def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
 def plan_checks(
     graph: Graph,
     selected: Collection[str],
-    facts: Facts,
+    state: EngineState,
     as_of: FixedAsOf,
     *,
     source_checks: bool = False,
@@ -177,13 +177,13 @@ def plan_checks(
     """
     marts = graph.project.marts
     published = [name for name in selected if not marts[name].is_temporary]
-    if unpublished := [name for name in published if name not in facts.published]:
+    if unpublished := [name for name in published if name not in state.published]:
         raise UsageError(
             f"not published: {', '.join(unpublished)}",
             hint="`marts run` builds, checks and publishes them",
         )
     for name in published:
-        wrong = mismatches(marts[name].columns, facts.published[name].types)
+        wrong = mismatches(marts[name].columns, state.published[name].types)
         if wrong:
             raise UsageError(
                 f"{name} as published does not fit its contract",
@@ -193,11 +193,11 @@ def plan_checks(
     built = built_to_check(graph, selected)
     temporary, checked = [marts[name] for name in built], (*built, *published)
     needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks)
-    queries = Queries(graph.project, facts, as_of)
+    queries = Queries(graph.project, state, as_of)
     checker, steps = _begin(
-        graph, checked, facts, needed=needed, source_checks=source_checks, queries=queries
+        graph, checked, state, needed=needed, source_checks=source_checks, queries=queries
     )
-    _refuse_unpublished_inputs(graph, temporary, facts, as_of)
+    _refuse_unpublished_inputs(graph, temporary, state, as_of)
     checker.present -= {mart.name for mart in temporary}
     for mart in temporary:
         steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
@@ -212,7 +212,7 @@ def plan_checks(
 def _begin(
     graph: Graph,
     checked: Collection[str],
-    facts: Facts,
+    state: EngineState,
     *,
     needed: Collection[str],
     source_checks: bool | SourceChecks,
@@ -220,28 +220,28 @@ def _begin(
 ) -> tuple[_Checker, list[Step]]:
     """Refuse unfit sources; return what places checks, and the steps that check sources."""
     project = graph.project
-    of_sources = _checks_of_sources(project, facts, source_checks)
-    _refuse_unfit_sources([project.sources[name] for name in needed], facts)
+    of_sources = _checks_of_sources(project, state, source_checks)
+    _refuse_unfit_sources([project.sources[name] for name in needed], state)
     fitting = {
         name
-        for name, found in facts.published.items()
+        for name, found in state.published.items()
         if name in project.marts and not mismatches(project.marts[name].columns, found.types)
     }
     checker = _Checker(queries, present={*needed, *fitting, *of_sources})
-    steps = list(checker.steps_for_sources(project, of_sources, facts))
+    steps = list(checker.steps_for_sources(project, of_sources, state))
     checker.pending += across(graph, checked)
     return checker, steps
 
 
 def _checks_of_sources(
-    project: Project, facts: Facts, source_checks: bool | SourceChecks
+    project: Project, state: EngineState, source_checks: bool | SourceChecks
 ) -> Mapping[str, tuple[Check, ...]]:
     """Return the checks to make of each source that is there."""
     if isinstance(source_checks, SourceChecks):
         return source_checks.by_source
     if not source_checks:
         return {}
-    found = [source for name, source in project.sources.items() if name in facts.sources]
+    found = [source for name, source in project.sources.items() if name in state.sources]
     return {source.name: checks_of(source) for source in found}
 
 
@@ -261,7 +261,7 @@ class _Checker:
         yield from self._ready()
 
     def steps_for_sources(
-        self, project: Project, checks: Mapping[str, tuple[Check, ...]], facts: Facts
+        self, project: Project, checks: Mapping[str, tuple[Check, ...]], state: EngineState
     ) -> Iterator[Step]:
         """Yield the checks of sources, which are all there."""
         self.pending += [
@@ -271,7 +271,7 @@ class _Checker:
             if not is_fused(check)
         ]
         for name, several in checks.items():
-            source, found = project.sources[name], facts.sources[name]
+            source, found = project.sources[name], state.sources[name]
             known, rows = found.columns, found.rows
             alone = [check for check in several if is_sorted_out(check, rows, known)]
             fused = [check for check in several if is_fused(check) and check not in alone]
@@ -291,7 +291,7 @@ class _Checker:
         source: Source,
         checks: Sequence[Check],
         column: str | None,
-        known: Mapping[str, ColumnFacts],
+        known: Mapping[str, ColumnStatistics],
     ) -> ir.Table:
         rows = self.queries.tables[source.name]
         if column:
@@ -300,7 +300,7 @@ class _Checker:
         return fused_query(source, rows, checks, proven=proven)
 
     def _sorted_out(
-        self, source: Source, check: Check, known: Mapping[str, ColumnFacts]
+        self, source: Source, check: Check, known: Mapping[str, ColumnStatistics]
     ) -> CheckAcross:
         step, table = self.queries.across(source, check), self.queries.tables[source.name]
         if not isinstance(check, UniqueCheck):
@@ -342,10 +342,10 @@ def across(graph: Graph, building: Collection[str]) -> list[tuple[Mart, Check]]:
     ]
 
 
-def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
+def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None:
     found = []
     for source in sources:
-        table = facts.sources.get(source.name)
+        table = state.sources.get(source.name)
         if table is None:
             if not source.optional:
                 found.append(f"source {source.name}: found no such table")
@@ -358,28 +358,28 @@ def _refuse_unfit_sources(sources: Iterable[Source], facts: Facts) -> None:
         raise SourceError(
             "the sources do not fit their contracts; nothing was built",
             *found,
-            f"looked in {facts.searched}",
+            f"looked in {state.source_location}",
         )
 
 
 def _refuse_unpublished_inputs(
-    graph: Graph, building: Collection[Mart], facts: Facts, as_of: FixedAsOf
+    graph: Graph, building: Collection[Mart], state: EngineState, as_of: FixedAsOf
 ) -> None:
     project, built = graph.project, {mart.name for mart in building}
     for mart in building:
         for name in mart.inputs:
             if name in project.sources or name in built:
                 continue
-            table = facts.published.get(name)
+            table = state.published.get(name)
             wrong = mismatches(project.marts[name].columns, table.types) if table else []
             if table is None or wrong:
-                state = "as published does not fit its contract" if table else "is not published"
+                how = "as published does not fit its contract" if table else "is not published"
                 raise UsageError(
-                    f"{mart.name} reads {name}, which is not selected and {state}",
+                    f"{mart.name} reads {name}, which is not selected and {how}",
                     *wrong,
                     hint=f"select +{mart.name}, which includes what it reads",
                 )
-            day = facts.recorded[name].as_of if name in facts.recorded else as_of.day
+            day = state.recorded[name].as_of if name in state.recorded else as_of.day
             if day != as_of.day:
                 raise UsageError(
                     f"{mart.name} as of {as_of.day} reads {name},"

@@ -10,8 +10,9 @@ import ibis.expr.types as ir
 from marts.core.authoring.checks import Check
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source
+from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Facts, Origin
+from marts.core.plan.state import EngineState
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Plan:
     """Why each mart is built."""
     unchanged: tuple[str, ...] = ()
     """The selected marts that need not be built."""
-    origins: Mapping[str, Origin] = field(default_factory=dict)
+    origins: Mapping[str, Fingerprint] = field(default_factory=dict)
     """From what each published mart is made."""
     orphans: tuple[str, ...] = ()
     """The tables of this package that no mart is any more, and that stay."""
     source_checks: SourceChecks | None = None
     """Which checks of sources were derived; None where that is not the question."""
-    facts: Facts = field(default_factory=Facts)
+    state: EngineState = field(default_factory=EngineState)
     """What was there when it was made."""

@@ -32,10 +32,11 @@ from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
-    from marts.core.run.backend import Backend, Kind
+    from marts.core.plan.state import Materialized
+    from marts.core.run.backend import Backend
 
 NoticedBy = Literal["rows", "engine", "compile"]
 """Rows differ; the engine refuses the query; `marts compile` warns of what it did not before."""
@@ -114,7 +115,7 @@ class _Trial:
         wanted = {mart.name, *self.rebuilt, *self.observed}
         wanted |= set[str]().union(*map(graph.upstream, wanted))
         selected = tuple(name for name in graph.order if name in wanted)
-        self.plan: Plan = plan_run(graph, selected, survey(graph, selected, backend), as_of)
+        self.plan: Plan = plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
         self.rebuilding, self.comparing = self._downstream(as_of)
         self.frames: dict[tuple[object, ...], ir.Table] = {}
 
@@ -184,7 +185,7 @@ class _Trial:
         if is_seen and columns < set(change.original.schema.names):
             yield self.mart.name, self._around(change, columns)
             return
-        kind: Kind = "view" if is_seen else "table"
+        kind: Materialized = "view" if is_seen else "table"
         self._build(_beside(self.mart.name), self._around(change), kind)
         if is_seen:
             yield self.mart.name, self.counted
@@ -251,7 +252,7 @@ class _Trial:
         found = lint(self.mart, query, keys=keys, filled=filled)
         return Counter(finding.rule for finding in found)
 
-    def _build(self, name: str, query: ir.Table, kind: Kind = "table") -> None:
+    def _build(self, name: str, query: ir.Table, kind: Materialized = "table") -> None:
         self.backend.build(name, query, kind=kind, comment="", column_comments={})
 
 

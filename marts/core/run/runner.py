@@ -103,7 +103,7 @@ class _Execution:
                 package=self.plan.package,
                 as_of=self.plan.as_of.day,
                 run_id=run_id,
-                origins={name: origin.to_text() for name, origin in self.plan.origins.items()},
+                fingerprints={name: each.to_text() for name, each in self.plan.origins.items()},
                 checked={
                     name: found.to_text()
                     for name, found in checked_sources(self.plan, self.tables).items()

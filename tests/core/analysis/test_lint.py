@@ -22,7 +22,7 @@ from marts.core.plan.findings import findings_of, findings_of_views
 from marts.core.plan.planner import (
     plan_run,
 )
-from marts.core.plan.state import declared_facts
+from marts.core.plan.state import declared_state
 from marts.core.plan.steps import Build
 from marts.core.project.graph import link
 from marts.core.project.loading import Project
@@ -316,7 +316,7 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
 
     sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
     graph = link(Project("toy", {"sales": sales}, {"half": half}))
-    facts = declared_facts(graph.project, sources=["sales"])
+    facts = declared_state(graph.project, sources=["sales"])
     plan = plan_run(graph, ["half"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
     found = findings_of(graph.project, plan)
     assert [(finding.table, finding.rule, finding.location) for finding in found] == [
@@ -327,7 +327,7 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
 
 def test_of_two_versions_of_a_mart_engines_skip_no_null_to_compare_them() -> None:
     graph = with_invariants(GRAPH)
-    facts = declared_facts(graph.project, sources=graph.project.sources)
+    facts = declared_state(graph.project, sources=graph.project.sources)
     plan = plan_run(graph, graph.order, facts, FixedAsOf(datetime.date(2025, 6, 30)))
     rules = {finding.rule for finding in findings_of(graph.project, plan)}
     # What differs is shown to people, be it with other digits.
@@ -343,7 +343,7 @@ def test_a_run_is_linted_as_if_it_had_been_traced() -> None:
 
     sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
     graph = link(Project("toy", {"sales": sales}, {"dropped": dropped}))
-    facts = declared_facts(graph.project, sources=["sales"])
+    facts = declared_state(graph.project, sources=["sales"])
     with Trace() as trace:
         plan = plan_run(graph, ["dropped"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
     cast = ibis.expr.types.Value.cast
@@ -409,7 +409,7 @@ def test_a_public_view_of_a_source_is_told() -> None:
     kept = replace(seen, name="kept", materialized="table")
     between = replace(seen, name="int_seen")
     graph = project_of(things, seen, behind, kept, between)
-    facts = declared_facts(graph.project, sources=["things"])
+    facts = declared_state(graph.project, sources=["things"])
     plan = plan_run(graph, graph.order, facts, FixedAsOf(datetime.date(2025, 6, 30)))
     (found,) = findings_of_views(graph.project, plan)
     assert (found.table, found.rule) == ("seen", "view_of_a_source")

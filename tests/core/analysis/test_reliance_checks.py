@@ -40,10 +40,10 @@ from marts.core.errors import DefinitionError, UsageError
 from marts.core.plan import statistics
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import Wanted, source_checks
-from marts.core.plan.state import CheckedSource, Facts
+from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.plan.steps import CheckAcross, CheckRows, Plan
 from marts.core.project.graph import Graph
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, explained
 from marts.core.run.runner import run
@@ -111,7 +111,7 @@ class Made:
 
     plan: Plan
     report: Report
-    facts: Facts
+    facts: EngineState
 
     @property
     def checks(self) -> dict[str, CheckReport]:
@@ -162,7 +162,7 @@ def made(
     names = tuple(selected) or graph.order
     reliance = relied_on(graph)
     with workshop.backend() as backend:
-        found = survey(graph, names, backend, also=reliance.columns_of_sources(names))
+        found = inspect_engine(graph, names, backend, also=reliance.columns_of_sources(names))
         facts = replace(found, checked=dict(checked or {}))
         derived = source_checks(graph, reliance, facts, wanted, names)
         plan = plan_run(graph, names, facts, FixedAsOf(as_of), source_checks=derived)
