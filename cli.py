@@ -136,8 +136,9 @@ def run(
     """Build marts that are not up to date, check them, and publish all of them or none."""
     from marts.core.console import terminal
     from marts.core.console.messages import plan_document, plan_lines
-    from marts.core.plan.changes import Present, plan_changes
+    from marts.core.plan.changes import plan_changes
     from marts.core.plan.findings import findings_of, findings_of_views
+    from marts.core.plan.fingerprint import CurrentInputs
     from marts.core.plan.source_checks import Wanted, source_checks
     from marts.core.run.artifacts import prepare
     from marts.core.run.inspection import inspect_engine
@@ -153,7 +154,9 @@ def run(
         plan = plan_changes(
             graph,
             selected,
-            Present(graph, state, as_of, backend.text, checks_sources=wanted.source_checks),
+            CurrentInputs(
+                graph, state, as_of, backend.compile, checks_sources=wanted.source_checks
+            ),
             run_id=run_id,
             force=force,
             source_checks=partial(source_checks, graph, reliance, state, wanted),
@@ -269,10 +272,10 @@ def compile_(output: Path | None, strict: bool, **settings: Any) -> int:
     """
     from backends.factory import offline
     from marts.core.console import terminal
-    from marts.core.plan.changes import compiled
     from marts.core.plan.findings import findings_of
     from marts.core.plan.planner import plan_run
     from marts.core.plan.state import declared_state
+    from marts.core.plan.steps import compiled
     from marts.core.run.artifacts import write_sql
 
     graph, selected = session.selected(settings)

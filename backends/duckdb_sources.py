@@ -84,7 +84,7 @@ class ParquetSources:
         found = {name: self._source(name) for name in names}
         return {name: source.described for name, source in found.items() if source}
 
-    def place(self, name: str) -> sge.Subquery | None:
+    def subquery(self, name: str) -> sge.Subquery | None:
         """Return what stands for a source in a query; None where it is none, or is not there.
 
         Raises SourceError where it cannot be read as its contract says.

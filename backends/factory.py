@@ -106,7 +106,7 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
             sources=sources,
             source_namespace=source_namespace,
             namespace=namespace,
-            place_of=lambda name: assumed_source(name, sources[name]).place(source_namespace),
+            source_of=lambda name: assumed_source(name, sources[name]).qualified(source_namespace),
         ),
         sources,
         None,
@@ -114,7 +114,7 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
 
 
 def _offline_duckdb(settings: Settings, sources: Mapping[str, Contract]) -> Offline:
-    from backends.duckdb import compile_query
+    from backends.duckdb_sql import compile_query
 
     folder = settings.fixtures.resolve()
     found = {name: path for name in sources if (path := _found(folder, name)) is not None}

@@ -72,10 +72,10 @@ class Source:
     misfits: tuple[str, ...] = ()
 
     def at(self, namespace: Namespace) -> sge.Table:
-        """Return the table's place, spelled as it is."""
+        """Return the table's qualified name, spelled as it is."""
         return sge.table_(self.table, db=namespace.schema, catalog=namespace.database, quoted=True)
 
-    def place(self, namespace: Namespace) -> sge.Table | sge.Subquery:
+    def qualified(self, namespace: Namespace) -> sge.Table | sge.Subquery:
         """Return what stands for the source in a query."""
         selected = [_selected(found) for found in self.columns]
         is_plain = all(isinstance(each, sge.Column) for each in selected)
@@ -167,8 +167,8 @@ class SnowflakeSources:
                 )
         return described
 
-    def place(self, name: str) -> sge.Table | sge.Subquery:
-        """Return what stands for a source in a query; its usual place where it is not there.
+    def qualified(self, name: str) -> sge.Table | sge.Subquery:
+        """Return what stands for a source in a query; its usual name where it is not there.
 
         Raises SourceError where it cannot be read as its contract says.
         """
@@ -177,10 +177,10 @@ class SnowflakeSources:
                 self.describe([name])
         source = self._sources[name]
         if source is None:
-            return self.namespace.place(name)
+            return self.namespace.qualified(name)
         if source.misfits:
             raise SourceError(f"source {name} does not fit its contract", *source.misfits)
-        return source.place(self.namespace)
+        return source.qualified(self.namespace)
 
     def changed(self) -> list[str]:
         """Return the sources whose catalog entry is another, or gone; of views nothing is known."""

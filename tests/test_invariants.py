@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts import Table
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.state import declared_state

@@ -23,8 +23,9 @@ import pytest
 import sqlglot
 import sqlglot.expressions as sge
 
-from backends.duckdb import DuckDBBackend, compile_query
+from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions, translated
+from backends.duckdb_sql import compile_query
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, Publication, RecordedTable
 from marts.core.run.backend import Contract
@@ -241,11 +242,17 @@ def test_a_relation_may_change_its_kind_within_a_run_and_after_it(backend: DuckD
     assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": 7}]
 
 
-def test_a_query_is_compiled_once(backend: DuckDBBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = backend.compile(BIKES.filter(BIKES.bike == "a"))
-    monkeypatch.setattr("backends.duckdb.tree_of", lambda *_: sqlglot.parse_one("SELECT 1"))
-    assert backend.compile(BIKES.filter(BIKES.bike == "a")) == compiled
-    assert backend.compile(BIKES.filter(BIKES.bike == "b")) != compiled
+def test_a_compiled_query_reads_what_stands_for_its_names_now(backend: DuckDBBackend) -> None:
+    query = backend.compile(select("SELECT n FROM m"))
+    assert query.sql == "SELECT n FROM m"
+    publish(backend, m="SELECT 1 AS n")
+    assert backend.fetch(query, about="m") == [{"n": 1}]
+    backend.begin("second")
+    build(backend, "m", "SELECT 2 AS n")
+    assert backend.fetch(query, about="m") == [{"n": 2}]
+    assert 'FROM "gold"."m"' in backend.to_sql(query)
+    backend.discard()
+    assert backend.fetch(query, about="m") == [{"n": 1}]
 
 
 def test_discarding_without_a_run_does_nothing(backend: DuckDBBackend) -> None:

@@ -18,6 +18,7 @@ import pytest
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
 from backends.duckdb_sources import shortened
+from backends.duckdb_sql import compiled
 from marts.core.errors import EngineError, SourceError
 from marts.core.plan.state import Publication, TableState
 from marts.core.run.backend import Contract
@@ -58,7 +59,7 @@ class Source:
         assert described.types == self.table.schema()
         rows = self.backend.fetch(self.table, about="s")
         types = self.backend._connection.execute(
-            f"DESCRIBE {self.backend._sql(self.table, candidates={})}"
+            f"DESCRIBE {self.backend._executed(compiled(self.table), {})}"
         ).fetchall()
         assert len(types) == len(self.table.columns)
         for _, kind, *_ in types:
@@ -495,10 +496,10 @@ def test_hundreds_of_files_are_one_short_name_for_people(tmp_path: Path) -> None
         write(tmp_path / f"s/{number % 7}/{number}.parquet", {"n": [number]})
     source = Source(tmp_path, {"n": "int64"})
     assert source.rows() == [(n,) for n in range(300)]
-    sql = source.backend.compile(source.table)
+    sql = source.backend.to_sql(compiled(source.table))
     assert f"'{tmp_path}/s/**/*.parquet'" in sql
     assert sql.count(".parquet") == 1
-    executed = source.backend._sql(source.table, candidates={})
+    executed = source.backend._executed(compiled(source.table), {})
     assert executed.count(".parquet") == 300
     assert shortened(executed).count(".parquet") == 1
 
@@ -520,7 +521,7 @@ def test_a_filter_reaches_the_scan(tmp_path: Path) -> None:
     write(tmp_path / "s/2.parquet", {"N": [0, 5], "wide": [2, 2]})
     source = Source(tmp_path, {"n": "int64", "wide": "int64"})
     query = source.table.filter(source.table.n > 1).aggregate(x=source.table.wide.sum())
-    sql = source.backend._sql(query, candidates={})
+    sql = source.backend._executed(compiled(query), {})
     (plan,) = source.backend._connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
     assert plan[1].count("N>1") == 2
 

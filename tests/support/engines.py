@@ -10,7 +10,7 @@ from random import Random
 import duckdb
 import pyarrow as pa
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state

@@ -95,12 +95,16 @@ class Observed:
 
     def started(self, step: Step) -> None:
         """Remember that a step began."""
-        self.told.append(f"started {table_of(step) or 'publishing'}")
+        self.told.append(f"started {table_of(step)}")
 
-    def finished(self, step: Step, table: TableReport | None) -> None:
+    def finished(self, step: Step, table: TableReport) -> None:
         """Remember that a step is done."""
-        assert (table.table.name if table else None) == table_of(step)
-        self.told.append(f"finished {table_of(step) or 'publishing'}")
+        assert table.table.name == table_of(step)
+        self.told.append(f"finished {table_of(step)}")
+
+    def publishing(self) -> None:
+        """Remember that publishing began."""
+        self.told.append("publishing")
 
 
 @dataclass

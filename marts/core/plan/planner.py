@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 import ibis.expr.types as ir
 
-from marts.core.analysis.lineage import column_comments, inherited_comments
+from marts.core.analysis.lineage import inherited_comments
 from marts.core.authoring.checks import Check, UniqueCheck, is_fused, tables_read
-from marts.core.authoring.expressions import AsOf, FixedAsOf
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.errors import SourceError, UsageError
+from marts.core.plan.queries import Queries, fused_checks
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ColumnStatistics, EngineState
 from marts.core.plan.statistics import decided_by, is_proven, is_sorted_out
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, SkippedCheck, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Project
-from marts.core.query.checks import (
-    ascending_query,
-    count_query,
-    fused_query,
-    hashed_query,
-    query_by_value,
-)
+from marts.core.query.checks import ascending_query, fused_query, hashed_query, query_by_value
 from marts.core.query.contract import mismatches
-from marts.core.query.definition import defining_query, logical_tables
 
 
 def sources_needed(
     graph: Graph, selected: Iterable[str], *, source_checks: bool = False
 ) -> tuple[str, ...]:
     """Return the sources that building and checking the selected marts reads."""
-    building = built_with(graph, selected)
+    building = graph.built_with(selected)
     return _sources_read(graph, built=building, checked=building, source_checks=source_checks)
 
 
@@ -43,39 +36,8 @@ def _sources_read(
 ) -> tuple[str, ...]:
     project = graph.project
     read = {name for mart in built for name in project.marts[mart].inputs}
-    read |= {name for _, check in across(graph, checked) for name in tables_read(check)}
+    read |= {name for _, check in graph.wide_checks(checked) for name in tables_read(check)}
     return tuple(name for name in project.sources if source_checks or name in read)
-
-
-class Queries:
-    """The queries of a project's marts and checks as of a date, each made once."""
-
-    def __init__(self, project: Project, state: EngineState, as_of: AsOf) -> None:
-        self.tables = logical_tables(project, present=state.sources)
-        self.as_of = as_of
-        self._marts: dict[str, ir.Table] = {}
-        self._checks: dict[tuple[str, str], CheckRows | CheckAcross] = {}
-
-    def of(self, mart: Mart) -> ir.Table:
-        """Return the query that defines a mart."""
-        if mart.name not in self._marts:
-            self._marts[mart.name] = defining_query(mart, self.tables, self.as_of)
-        return self._marts[mart.name]
-
-    def rows(self, table: Source | Mart) -> CheckRows | None:
-        """Return the step that makes all checks of a table which one query can; None without."""
-        checks = tuple(check for check in checks_of(table) if is_fused(check))
-        if checks and (table.name, "") not in self._checks:
-            query = fused_query(table, self.tables[table.name], checks)
-            self._checks[table.name, ""] = CheckRows(table, checks, query)
-        return cast("CheckRows | None", self._checks.get((table.name, "")))
-
-    def across(self, table: Source | Mart, check: Check) -> CheckAcross:
-        """Return the step that makes a check with a query of its own."""
-        if (table.name, check.name) not in self._checks:
-            query = count_query(table, check, self.tables, self.as_of)
-            self._checks[table.name, check.name] = CheckAcross(table, check, query)
-        return cast("CheckAcross", self._checks[table.name, check.name])
 
 
 def plan_run(
@@ -92,73 +54,21 @@ def plan_run(
 
     Before that, the sources are checked: all that is declared, or what was derived. The temporary
     marts that they and their checks read are built with them. Checks that read `outdated` marts are
-    skipped. Raises SourceError where a source does not fit its contract, UsageError where an
-    upstream mart is neither selected nor published.
+    skipped. `queries` are those made already, by default they are made now, and not compiled.
+    Raises SourceError where a source does not fit its contract, UsageError where an upstream mart
+    is neither selected nor published.
     """
-    project = graph.project
-    names = built_with(graph, selected)
-    building = [project.marts[name] for name in names]
-    needed = sources_needed(graph, selected, source_checks=source_checks is True)
-    queries = queries or Queries(project, state, as_of)
-    checker, steps = _begin(
-        graph, names, state, needed=needed, source_checks=source_checks, queries=queries
-    )
-    _refuse_unpublished_inputs(graph, building, state, as_of)
-    checker.present -= {mart.name for mart in building}.union(outdated)
-    comments: dict[str, dict[str, str]] = {}
-    for mart in building:
-        steps.append(
-            Build(mart, checker.queries.of(mart), inherited_comments(mart, project, comments))
-        )
-        steps += checker.steps_for(mart)
-    if published := tuple(mart for mart in building if not mart.is_temporary):
-        steps.append(Publish(published))
-    return Plan(
-        project.package,
+    plan = _planned(
+        graph,
+        state,
+        queries or Queries(graph.project, state, as_of),
         as_of,
-        tuple(steps),
-        checker.queries.tables,
-        checker.skipped(),
-        source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
-        state=state,
+        built=graph.built_with(selected),
+        outdated=outdated,
+        source_checks=source_checks,
     )
-
-
-def built_with(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
-    """Return the given marts and the temporary ones that they and the checks made read."""
-    chosen = set(selected)
-    read = {table for _, check in across(graph, chosen) for table in tables_read(check)}
-    wanted = chosen | {name for name in read if name in graph.project.marts}
-    temporary = graph.temporaries(wanted) | {
-        name for name in read & graph.project.marts.keys() if graph.project.marts[name].is_temporary
-    }
-    return tuple(name for name in graph.order if name in chosen | temporary)
-
-
-def built_to_check(graph: Graph, selected: Iterable[str]) -> tuple[str, ...]:
-    """Return the temporary marts without which the given marts cannot be checked."""
-    chosen, marts = set(selected), graph.project.marts
-    read = {table for _, check in across(graph, chosen) for table in tables_read(check)}
-    temporary = {name for name in chosen | (read & marts.keys()) if marts[name].is_temporary}
-    temporary |= graph.temporaries(temporary)
-    return tuple(name for name in graph.order if name in temporary)
-
-
-def reads_of(graph: Graph, selected: Collection[str]) -> dict[str, str]:
-    """Return the marts that a run reads as they are published: each, and what reads it.
-
-    What the checks of marts that it does not build read is not among them.
-    """
-    marts, building = graph.project.marts, built_with(graph, selected)
-    found: dict[str, str] = {}
-    for name in building:
-        read = [(each, name) for each in marts[name].inputs]
-        for check in checks_of(marts[name]):
-            read += [(each, f"the check {name}.{check.name}") for each in tables_read(check)]
-        for each, reader in read:
-            if each in marts and each not in building:
-                found.setdefault(each, reader)
-    return {name: found[name] for name in graph.order if name in found}
+    published = tuple(step.mart for step in plan.builds if not step.mart.is_temporary)
+    return replace(plan, publication=PlannedPublication(published) if published else None)
 
 
 def plan_checks(
@@ -190,36 +100,32 @@ def plan_checks(
                 *wrong,
                 hint=f"build it again: marts run -s {name}",
             )
-    built = built_to_check(graph, selected)
-    temporary, checked = [marts[name] for name in built], (*built, *published)
-    needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks)
-    queries = Queries(graph.project, state, as_of)
-    checker, steps = _begin(
-        graph, checked, state, needed=needed, source_checks=source_checks, queries=queries
-    )
-    _refuse_unpublished_inputs(graph, temporary, state, as_of)
-    checker.present -= {mart.name for mart in temporary}
-    for mart in temporary:
-        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
-        steps += checker.steps_for(mart)
-    for name in published:
-        steps += checker.steps_for(marts[name])
-    return Plan(
-        graph.project.package, as_of, tuple(steps), checker.queries.tables, checker.skipped()
+    return _planned(
+        graph,
+        state,
+        Queries(graph.project, state, as_of),
+        as_of,
+        built=graph.built_to_check(selected),
+        published=published,
+        source_checks=source_checks,
     )
 
 
-def _begin(
+def _planned(
     graph: Graph,
-    checked: Collection[str],
     state: EngineState,
-    *,
-    needed: Collection[str],
-    source_checks: bool | SourceChecks,
     queries: Queries,
-) -> tuple[_Checker, list[Step]]:
-    """Refuse unfit sources; return what places checks, and the steps that check sources."""
-    project = graph.project
+    as_of: FixedAsOf,
+    *,
+    built: Collection[str],
+    published: Collection[str] = (),
+    outdated: Collection[str] = (),
+    source_checks: bool | SourceChecks,
+) -> Plan:
+    """Plan to check the sources, then to build and check marts, then to check published ones."""
+    project, checked = graph.project, (*built, *published)
+    building = [project.marts[name] for name in built]
+    needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks is True)
     of_sources = _checks_of_sources(project, state, source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], state)
     fitting = {
@@ -229,8 +135,25 @@ def _begin(
     }
     checker = _Checker(queries, present={*needed, *fitting, *of_sources})
     steps = list(checker.steps_for_sources(project, of_sources, state))
-    checker.pending += across(graph, checked)
-    return checker, steps
+    checker.pending += graph.wide_checks(checked)
+    _refuse_unpublished_inputs(graph, building, state, as_of)
+    checker.present -= {*built, *outdated}
+    comments: dict[str, dict[str, str]] = {}
+    for mart in building:
+        query, words = queries.of(mart), inherited_comments(mart, project, comments)
+        steps.append(Build(mart, query, words, queries.compiled(mart)))
+        steps += checker.steps_for(mart)
+    for name in published:
+        steps += checker.steps_for(project.marts[name])
+    return Plan(
+        project.package,
+        as_of,
+        tuple(steps),
+        queries.tables,
+        checker.skipped(),
+        source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
+        state=state,
+    )
 
 
 def _checks_of_sources(
@@ -256,8 +179,8 @@ class _Checker:
     def steps_for(self, mart: Mart) -> Iterator[Step]:
         """Yield the checks that can be made now that a mart is there."""
         self.present.add(mart.name)
-        if step := self.queries.rows(mart):
-            yield step
+        if checks := fused_checks(mart):
+            yield CheckTable(mart, checks, self.queries.fused(mart))
         yield from self._ready()
 
     def steps_for_sources(
@@ -281,7 +204,8 @@ class _Checker:
                 by_column.setdefault(column, []).append(check)
             for column, these in by_column.items():
                 if these:
-                    yield CheckRows(source, tuple(these), self._fused(source, these, column, known))
+                    query = self._fused(source, these, column, known)
+                    yield CheckTable(source, tuple(these), query)
             for check in alone:
                 yield self._sorted_out(source, check, known)
             yield from self._ready()
@@ -301,8 +225,8 @@ class _Checker:
 
     def _sorted_out(
         self, source: Source, check: Check, known: Mapping[str, ColumnStatistics]
-    ) -> CheckAcross:
-        step, table = self.queries.across(source, check), self.queries.tables[source.name]
+    ) -> CheckTable:
+        step, table = self._alone(source, check), self.queries.tables[source.name]
         if not isinstance(check, UniqueCheck):
             return step
         (name,) = check.columns
@@ -312,7 +236,10 @@ class _Checker:
     def _ready(self) -> Iterator[Step]:
         ready = [pair for pair in self.pending if not self._missing(*pair)]
         self.pending = [pair for pair in self.pending if pair not in ready]
-        yield from (self.queries.across(owner, check) for owner, check in ready)
+        yield from (self._alone(owner, check) for owner, check in ready)
+
+    def _alone(self, owner: Source | Mart, check: Check) -> CheckTable:
+        return CheckTable(owner, (check,), self.queries.of_check(owner, check))
 
     def skipped(self) -> tuple[SkippedCheck, ...]:
         """Return the checks that found no place."""
@@ -323,23 +250,6 @@ class _Checker:
 
     def _missing(self, owner: Source | Mart, check: Check) -> tuple[str, ...]:
         return tuple(sorted({owner.name, *tables_read(check)} - self.present))
-
-
-def across(graph: Graph, building: Collection[str]) -> list[tuple[Mart, Check]]:
-    """Return the checks with a query of their own that a run makes.
-
-    They are those of the marts that it builds, and those of other marts that read one of these; a
-    temporary mart that is built for a reader changes nothing that others read.
-    """
-    marts = graph.project.marts
-    changed = {name for name in building if not marts[name].is_temporary}
-    return [
-        (owner, check)
-        for owner in marts.values()
-        if owner.name in building or not owner.is_temporary
-        for check in checks_of(owner)
-        if not is_fused(check) and (owner.name in building or changed & tables_read(check))
-    ]
 
 
 def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None:

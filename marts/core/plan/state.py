@@ -9,8 +9,12 @@ import datetime
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TypeAlias
 
 import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import sqlglot.expressions as sge
 
 # Engines import it from here: they know of the rooms before the plan through its values alone.
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
@@ -36,6 +40,30 @@ STATE_COLUMNS = {
 
 STATE_KEY = ("package", "name")
 """The columns that name a row of the state table."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledQuery:
+    """A query in an engine's SQL: compiled once, wherever its tables are.
+
+    It names tables alone, those of `names`. An engine qualifies these names in a copy of `tree`,
+    and may keep what comes of it in `texts`: a query may run more than once.
+    """
+
+    tree: sge.Query
+    columns: tuple[str, ...]
+    names: frozenset[str]
+    dialect: str
+    texts: dict[object, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sql(self) -> str:
+        """Its SQL over bare names, which tells what it computes, not from where."""
+        return self.tree.sql(self.dialect)
+
+
+Query: TypeAlias = ir.Table | sge.Query | CompiledQuery
+"""A query over tables that it names alone. What runs more than once is compiled before."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from marts.core.query.difference import difference
 from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
-    from marts.core.plan.state import Materialized
+    from marts.core.plan.state import CompiledQuery, Materialized
     from marts.core.run.backend import Backend
 
 NoticedBy = Literal["rows", "engine", "compile"]
@@ -118,6 +118,7 @@ class _Trial:
         self.plan: Plan = plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
         self.rebuilding, self.comparing = self._downstream(as_of)
         self.frames: dict[tuple[object, ...], ir.Table] = {}
+        self.compiled: dict[ops.Node, CompiledQuery] = {}
 
     def _downstream(self, as_of: FixedAsOf) -> tuple[dict[str, ir.Table], dict[str, ir.Table]]:
         """Return the query that rebuilds each mart from the mutant, and those that compare."""
@@ -168,7 +169,7 @@ class _Trial:
 
     def _on_rows(self, mutant: Mutant) -> Trial | None:
         for name, query in self._comparisons(mutant.change):
-            for row in self.backend.fetch(query, about=name):
+            for row in self.backend.fetch(self._compiled(query), about=name):
                 *keys, differs_in = row.values()
                 return Trial(mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}")
         return None
@@ -253,7 +254,15 @@ class _Trial:
         return Counter(finding.rule for finding in found)
 
     def _build(self, name: str, query: ir.Table, kind: Materialized = "table") -> None:
-        self.backend.build(name, query, kind=kind, comment="", column_comments={})
+        compiled = self._compiled(query)
+        self.backend.build(name, compiled, kind=kind, comment="", column_comments={})
+
+    def _compiled(self, query: ir.Table) -> CompiledQuery:
+        # What is around a mutant's change, and what compares it, is the same for many mutants.
+        op = query.op()
+        if op not in self.compiled:
+            self.compiled[op] = self.backend.compile(query)
+        return self.compiled[op]
 
 
 def _beside(name: str) -> str:

@@ -11,7 +11,14 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
-from marts.core.plan.state import Materialized, Publication, RecordedTable, TableState
+from marts.core.plan.state import (
+    CompiledQuery,
+    Materialized,
+    Publication,
+    Query,
+    RecordedTable,
+    TableState,
+)
 
 
 @dataclass(frozen=True)
@@ -77,13 +84,13 @@ class Backend(Protocol):
     def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
 
-    def compile(self, query: ir.Table | sge.Query) -> str:
-        """Return a query's SQL over the sources and the published relations."""
+    def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
+        """Return a query in the engine's SQL, over the bare names of the tables it reads."""
 
-    def text(self, query: ir.Table) -> str:
-        """Return a query's SQL over bare names, which tells what it computes, not from where."""
+    def to_sql(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources and the published relations, to be read."""
 
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
@@ -92,7 +99,7 @@ class Backend(Protocol):
     def build(
         self,
         name: str,
-        query: ir.Table,
+        query: Query,
         *,
         kind: Materialized,
         comment: str,

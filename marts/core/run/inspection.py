@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from marts.core.authoring.checks import tables_read
-from marts.core.authoring.tables import checks_of
-from marts.core.plan.planner import across
 from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.project.graph import Graph
 from marts.core.run.backend import Backend
@@ -22,12 +19,8 @@ def inspect_engine(
 ) -> EngineState:
     """Ask the backend for what planning needs, `also` of these sources; nothing is changed."""
     project = graph.project
-    related = _related(graph, selected)
-    read = {
-        name
-        for mart in (project.marts[name] for name in related)
-        for name in {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
-    }
+    related = graph.related(selected)
+    read = graph.sources_read(related)
     needed = [name for name in project.sources if source_checks or name in {*read, *also}]
     rows = backend.state()
     own = {
@@ -57,24 +50,3 @@ def inspect_engine(
         },
         source_location=backend.source_location,
     )
-
-
-def _related(graph: Graph, selected: Collection[str]) -> set[str]:
-    """Return the marts whose state a run of the selected ones may depend on.
-
-    They are the views behind them, what these and their checks read, and so on.
-    """
-    marts = graph.project.marts
-    found, new = set[str](), set(selected)
-    while new:
-        found |= new
-        behind = {each for name in new for each in graph.downstream(name)}
-        views = {name for name in behind if marts[name].materialized == "view"}
-        checked = {
-            name
-            for owner, check in across(graph, found)
-            for name in (owner.name, *tables_read(check))
-            if name in marts
-        }
-        new = views.union(checked, *map(graph.upstream, found | checked)) - found
-    return found

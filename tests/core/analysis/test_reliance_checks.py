@@ -41,7 +41,7 @@ from marts.core.plan import statistics
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import Wanted, source_checks
 from marts.core.plan.state import CheckedSource, EngineState
-from marts.core.plan.steps import CheckAcross, CheckRows, Plan
+from marts.core.plan.steps import CheckTable, Plan
 from marts.core.project.graph import Graph
 from marts.core.run.inspection import inspect_engine
 from marts.core.run.remembering import checked_sources
@@ -249,11 +249,12 @@ def test_what_marts_rely_on_is_checked(
 
 def test_the_checks_of_sources_come_before_any_mart_and_in_one_scan(tmp_path: Path) -> None:
     steps = made(tmp_path, orders=orders()).plan.steps
-    names = [step.table.name for step in steps if isinstance(step, CheckRows | CheckAcross)]
+    names = [step.table.name for step in steps if isinstance(step, CheckTable)]
     assert names[:3] == ["orders", "orders", "shops"]
-    assert [type(step).__name__ for step in steps[:4]] == [
-        "CheckRows", "CheckAcross", "CheckRows", "Build",
+    assert [isinstance(step, CheckTable) and step.is_fused for step in steps[:4]] == [
+        True, False, True, False,
     ]  # fmt: skip
+    assert not isinstance(steps[3], CheckTable)
 
 
 def test_what_only_other_marts_rely_on_is_not_checked(tmp_path: Path) -> None:
@@ -436,7 +437,7 @@ def test_uniqueness_of_many_rows_is_proven_or_counted(
     workshop.write(orders=[order(n) for n in numbers], shops=SHOP_ROWS)
     asked: list[str] = []
     done = made(tmp_path)
-    (step,) = [s for s in done.plan.steps if isinstance(s, CheckAcross) and s.quick
+    (step,) = [s for s in done.plan.steps if isinstance(s, CheckTable) and s.quick
                and s.table.name == "orders"]  # fmt: skip
     assert done.checks["orders.order_id_unique"].violations == violations
     with workshop.backend(read_only=True) as backend:

@@ -24,8 +24,8 @@ from marts import Table, int64, mart, relationship
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError
-from marts.core.plan.changes import Present, plan_changes
-from marts.core.plan.fingerprint import Fingerprint
+from marts.core.plan.changes import plan_changes
+from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.steps import SkippedCheck
 from marts.core.project.graph import Graph, link
 from marts.core.run.inspection import inspect_engine
@@ -71,11 +71,11 @@ class Updates:
         self.runs += 1
         with self.shop.backend() as backend:
             state = inspect_engine(graph, chosen, backend)
-            present = Present(
-                graph, state, FixedAsOf(as_of), backend.text, checks_sources=checks_sources
+            current = CurrentInputs(
+                graph, state, FixedAsOf(as_of), backend.compile, checks_sources=checks_sources
             )
             run_id = f"run {self.runs}"
-            plan = plan_changes(graph, chosen, present, run_id=run_id, **options)
+            plan = plan_changes(graph, chosen, current, run_id=run_id, **options)
             self.reasons = dict(plan.reasons)
             return run(plan, through(backend), run_id=run_id, observer=Observed())
 

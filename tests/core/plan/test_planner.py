@@ -21,7 +21,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.plan.planner import plan_checks, plan_run, sources_needed
 from marts.core.plan.state import EngineState, TableState, declared_state
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, SkippedCheck
+from marts.core.plan.steps import Build, CheckTable, Plan, SkippedCheck
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 from marts.core.project.selection import select
@@ -70,12 +70,11 @@ def words(plan: Plan) -> list[str]:
         match step:
             case Build(of):
                 found.append(f"build {of.name}")
-            case CheckRows(of):
-                found.append(f"check {of.name}")
-            case CheckAcross(of, check):
-                found.append(f"check {of.name}.{check.name}")
-            case Publish(marts):
-                found.append(f"publish {' '.join(of.name for of in marts)}")
+            case CheckTable(of, checks):
+                which = "" if step.is_fused else f".{checks[0].name}"
+                found.append(f"check {of.name}{which}")
+    if plan.publication:
+        found.append(f"publish {' '.join(of.name for of in plan.publication.marts)}")
     return found
 
 
