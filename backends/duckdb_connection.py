@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 
 from backends import duckdb_ddl as ddl
-from backends.duckdb_sources import shortened
 from marts.core.errors import EngineError, UsageError
+
+TEXT_LITERAL = "'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +104,10 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def shortened(sql: str) -> str:
+    """Return a statement with the first alone of a long list of files."""
+    return re.sub(
+        rf"(READ_PARQUET\(\s*\[\s*{TEXT_LITERAL})(,\s*{TEXT_LITERAL}){{3,}}", r"\1, …", sql
+    )
