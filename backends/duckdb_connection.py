@@ -28,7 +28,7 @@ class DuckDBOptions:
 
 
 def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the database, or an empty one in memory to read where there is none.
+    """Open the database, or to read an absent one, an empty one in memory.
 
     Raises UsageError for options that DuckDB does not take, EngineError where the file is held by
     another process or cannot be opened.
@@ -41,7 +41,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
             hint="pass another --database or --schema",
         )
     if read_only and not database.exists():
-        # Nothing is published yet: an empty database says so to whoever asks.
+        # Nothing is published yet: an empty database says so.
         database = Path(":memory:")
     # Extensions are downloaded: none is needed, and none may be.
     config: dict[str, str | bool | int | float | list[str]] = {

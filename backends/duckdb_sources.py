@@ -80,7 +80,7 @@ class ParquetSources:
         return {name: source.described for name, source in found.items() if source}
 
     def subquery(self, name: str) -> sge.Subquery | None:
-        """Return what stands for a source in a query; None where it is none, or is not there.
+        """Return what stands for a source in a query; None for other names, and for absent sources.
 
         Raises SourceError where it cannot be read as its contract says.
         """

@@ -118,14 +118,14 @@ def _offline_duckdb(settings: Settings, sources: Mapping[str, Contract]) -> Offl
 
     folder = settings.fixtures.resolve()
     found = {name: path for name in sources if (path := _found(folder, name)) is not None}
-    places = {
+    patterns = {
         name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
         for name, contract in sources.items()
         if name in found or not found or not contract.optional
     }
     return Offline(
-        lambda query: compile_query(query, sources=places, schema=settings.schema),
-        places,
+        lambda query: compile_query(query, sources=patterns, schema=settings.schema),
+        patterns,
         data_as_of(settings.fixtures),
     )
 

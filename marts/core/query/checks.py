@@ -45,7 +45,7 @@ def fused_query(
     """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
 
     For a check with a rate of a part of the rows, `l<n>` counts that part. A count is null where
-    the table is empty. A `proven` check needs no look.
+    the table is empty. A `proven` check is not looked at.
     """
     counts: dict[str, ir.IntegerScalar] = {}
     with naming(f"a check of {owner.name}", owner.location):
@@ -86,7 +86,7 @@ def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.Integ
                 value = ibis.ifelse(_filter(owner, check, check.where, table), value, ibis.null())
             return value.count() - value.nunique()
         case _:
-            raise AssertionError(f"{check.name} is no part of the fused query")
+            raise AssertionError(f"{check.name} is not a part of the fused query")
 
 
 def count_query(
@@ -139,7 +139,7 @@ def ascending_query(table: ir.Table, column: str) -> ir.Table:
 
 
 def hashed_query(table: ir.Table, column: str) -> ir.Table:
-    """Return one row with column `c0`: 0 only if a column is unique; how many, it does not say.
+    """Return one row with column `c0`: 0 only if a column is unique; it does not say how many.
 
     Rows that are alike have one hash, and stand beside each other in its order.
     """
