@@ -68,14 +68,17 @@ Marts = Callable[..., subprocess.CompletedProcess[str]]
 def marts_process(
     *words: object, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables."""
+    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables.
+
+    The marts are ours, unless the environment names others or the words do.
+    """
     inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
     # Compiled once, not at every call.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         [Path(sys.executable).with_name("marts"), *map(str, words)],
         cwd=cwd,
-        env=inherited | environment,
+        env=inherited | {"MARTS_PACKAGE": "marts"} | environment,
         capture_output=True,
         text=True,
         check=False,
