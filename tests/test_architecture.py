@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, marts_environment
 
 CONSOLE = "marts.core.console"
 SETTINGS = "marts.core.project.settings"
@@ -305,6 +305,7 @@ def loaded_by(*words: object, cwd: Path) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, *map(str, words)],
         cwd=cwd,
+        env=marts_environment(),
         capture_output=True,
         text=True,
         check=False,

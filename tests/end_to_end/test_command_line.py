@@ -200,7 +200,7 @@ def test_a_run_warns_of_what_compiling_does_and_publishes(marts: Marts, tmp_path
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/__init__.py").touch()
     (tmp_path / "clock/clock.py").write_text(CLOCK, "utf-8")
-    words = ("run", "--package", "clock", "--fixtures", REPOSITORY / "fixtures")
+    words = ("run", "--package", "clock", "--data", REPOSITORY / "fixtures")
     compiled = marts("compile", *words[1:])
     done = marts(*words, "--json")
     assert done.returncode == 0, done.stderr
@@ -251,7 +251,7 @@ def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path
 @pytest.mark.parametrize("make", [lambda _: None, Path.mkdir], ids=["no folder", "empty folder"])
 def test_compile_needs_no_data(make: Callable[[Path], None], marts: Marts, tmp_path: Path) -> None:
     make(tmp_path / "data")
-    done = marts("compile", "--fixtures", "data", "--as-of", "2025-06-30")
+    done = marts("compile", "--data", "data", "--as-of", "2025-06-30")
     assert done.returncode == DONE, done.stderr
     for source in (*SOURCES, "churn_predictions"):
         assert f"'{tmp_path}/data/{source}.parquet'" in done.stdout
@@ -400,7 +400,7 @@ def test_each_option_has_an_environment_variable(command: str, option: click.Opt
 @pytest.mark.parametrize("command", ["run", "test"])
 def test_the_common_options_are_there(command: str) -> None:
     known = {name for option in cli.marts.commands[command].params for name in option.opts}
-    assert known >= {"--backend", "--fixtures", "--database", "--schema", "-s", "--select"}
+    assert known >= {"--backend", "--data", "--database", "--schema", "-s", "--select"}
     assert known >= {"--exclude", "--as-of", "--threads", "--memory-limit", "--json"}
 
 

@@ -53,9 +53,9 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.pass_context
     @wraps(command)
-    def call(context: click.Context, /, **values: Any) -> Any:
+    def call(context: click.Context, /, *objects: Any, **values: Any) -> Any:
         own = {n: v for n, v in values.items() if n not in FIELDS and n != "selectors"}
-        return command(settings_of(context), **own)
+        return command(settings_of(context), *objects, **own)
 
     return call
 
