@@ -65,17 +65,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 Marts = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def marts_environment(**changes: str) -> dict[str, str]:
+    """Return the caller's environment without its MARTS_… variables; the marts are ours."""
+    inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    return inherited | {"MARTS_PACKAGE": "marts"} | changes
+
+
 def marts_process(
     *words: object, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables."""
-    inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables.
+
+    The marts are ours, unless the environment names others or the words do.
+    """
+    inherited = marts_environment(**environment)
     # Compiled once, not at every call.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         [Path(sys.executable).with_name("marts"), *map(str, words)],
         cwd=cwd,
-        env=inherited | environment,
+        env=inherited,
         capture_output=True,
         text=True,
         check=False,

@@ -166,7 +166,7 @@ def test_sources_that_do_not_fit_are_refused(
     spoil: Callable[[Path], None], facts: list[str], data: Path, refused: Refused
 ) -> None:
     spoil(data)
-    printed = refused("run", "--fixtures", "data", code=ASKED_WRONGLY)
+    printed = refused("run", "--data", "data", code=ASKED_WRONGLY)
     assert_says(printed, "the sources do not fit their contracts; nothing was built", *facts)
 
 
@@ -216,7 +216,7 @@ def test_data_that_cannot_be_read_is_refused(
     spoil: Callable[[Path], None], facts: list[str], data: Path, refused: Refused
 ) -> None:
     spoil(data)
-    assert_says(refused("run", "--fixtures", "data", code=ASKED_WRONGLY), *facts)
+    assert_says(refused("run", "--data", "data", code=ASKED_WRONGLY), *facts)
 
 
 KEY = "(SELECT max(customer_key) FROM this WHERE is_current)"
@@ -245,7 +245,7 @@ def test_a_failed_check_publishes_nothing_and_keeps_a_sample(
     query: str, violation: str, column: str, data: Path, refused: Refused, tmp_path: Path
 ) -> None:
     edit(data, "dim_customer", query)
-    printed = refused("run", "--fixtures", "data", code=FAILED)
+    printed = refused("run", "--data", "data", code=FAILED)
     sample = f"target/failures/{violation.partition(':')[0]}.csv"
     assert_says(printed, f"FAIL  {violation} → {sample}", "stop  nothing was published")
     with (tmp_path / sample).open(encoding="utf-8", newline="") as file:
@@ -256,15 +256,15 @@ def test_a_failed_check_publishes_nothing_and_keeps_a_sample(
 
 def test_a_failed_check_of_a_source_builds_nothing(data: Path, refused: Refused) -> None:
     edit(data, "fct_transactions", "FROM this UNION ALL (FROM this LIMIT 3)")
-    printed = refused("run", "--fixtures", "data", code=FAILED)
+    printed = refused("run", "--data", "data", code=FAILED)
     assert_says(printed, "FAIL  fct_transactions.transaction_key_unique: 3 violations")
     assert "metric_customer_ltv" not in printed
 
 
 ASKED = {
     "missing fixture directory": (
-        "run --fixtures nowhere",
-        ["there is no directory nowhere", "hint: pass --fixtures DIR"],
+        "run --data nowhere",
+        ["there is no directory nowhere", "hint: pass --data DIR"],
     ),
     "unknown selection": (
         "run -s metric_customr_ltv",

@@ -409,7 +409,7 @@ def test_a_run_for_an_earlier_day_is_a_run_on_data_cut_at_that_day(
             f" TO '{cut}/fct_transactions.parquet'"
         )
     for name, data in (("whole", BUNDLED), ("cut", cut)):
-        words = ("--fixtures", data, "--as-of", day, "--database", tmp_path / f"{name}.duckdb")
+        words = ("--data", data, "--as-of", day, "--database", tmp_path / f"{name}.duckdb")
         done = marts("run", *words)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"as of {day} ")

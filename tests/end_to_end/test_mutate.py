@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Marts, marts_process
+from conftest import Marts, marts_environment, marts_process
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
@@ -105,7 +105,7 @@ def mutate(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
-    done = mutate(till, "--fixtures", "edges")
+    done = mutate(till, "--data", "edges")
     assert (done.returncode, done.stderr) == (DONE, ""), done.stdout
     first, customers, totals, last = done.stdout.splitlines()
     assert first == "as of 2025-03-31 · edges"
@@ -116,7 +116,7 @@ def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
 
 
 def test_what_survives_is_shown_as_a_difference_with_what_to_do(till: Path) -> None:
-    done = mutate(till, "totals", "--fixtures", "gaps")
+    done = mutate(till, "totals", "--data", "gaps")
     assert (done.returncode, done.stderr) == (FAILED, "")
     assert re.search(
         r"^FAIL  totals +7 mutants +5 killed +0 allowed    2 survive", done.stdout, re.MULTILINE
@@ -133,22 +133,22 @@ def test_what_survives_is_shown_as_a_difference_with_what_to_do(till: Path) -> N
 
 
 def test_the_entries_to_paste_are_what_the_list_takes(till: Path) -> None:
-    printed = mutate(till, "--fixtures", "gaps").stdout
+    printed = mutate(till, "--data", "gaps").stdout
     entries = printed[printed.index("[[equivalent]]") : printed.index("stop  ")]
     assert len(tomllib.loads(entries)["equivalent"]) == 2
     (till / "list.toml").write_text(entries, "utf-8")
-    refused = mutate(till, "--fixtures", "gaps", "--allow", "list.toml")
+    refused = mutate(till, "--data", "gaps", "--allow", "list.toml")
     assert refused.returncode == ASKED_WRONGLY
     assert "error: list.toml, entry 1, has not what an entry has" in refused.stderr
     reasoned = entries.replace('reason = ""', 'reason = "none"')
     (till / "list.toml").write_text(reasoned, "utf-8")
-    assert mutate(till, "--fixtures", "gaps", "--allow", "list.toml").returncode == DONE
+    assert mutate(till, "--data", "gaps", "--allow", "list.toml").returncode == DONE
 
 
 def test_the_usual_list_is_read_where_there_is_one(till: Path) -> None:
     (till / "tests").mkdir()
     (till / "tests/equivalent_mutants.toml").write_text(ALLOWED, "utf-8")
-    done = mutate(till, "--fixtures", "gaps")
+    done = mutate(till, "--data", "gaps")
     assert done.returncode == DONE, done.stdout + done.stderr
     assert re.search(r"^ok    totals +7 mutants +5 killed +2 allowed", done.stdout, re.MULTILINE)
 
@@ -156,7 +156,7 @@ def test_the_usual_list_is_read_where_there_is_one(till: Path) -> None:
 def test_an_entry_without_need_fails(till: Path) -> None:
     gone = ALLOWED.replace("cents >= 999", "cents >= 9")
     (till / "list.toml").write_text(gone, "utf-8")
-    done = mutate(till, "totals", "--fixtures", "edges", "--allow", "list.toml")
+    done = mutate(till, "totals", "--data", "edges", "--allow", "list.toml")
     assert done.returncode == FAILED
     assert (
         "FAIL  list of allowed mutants: totals, literal: cents >= 1000 → cents >= 1001\n"
@@ -173,7 +173,7 @@ def test_an_entry_of_no_mart_fails_unless_some_marts_are_named(till: Path) -> No
     strange = ALLOWED.replace('"totals"', '"total"', 1).replace("999", "998")
     (till / "list.toml").write_text(strange.partition("\n[[equivalent]]\n")[0], "utf-8")
     (till / "list.toml").write_text("\n".join(strange.strip().splitlines()[:6]), "utf-8")
-    words = ("--fixtures", "edges", "--allow", "list.toml")
+    words = ("--data", "edges", "--allow", "list.toml")
     done = mutate(till, *words)
     assert done.returncode == FAILED
     assert "there is no such mart; remove the entry" in done.stdout
@@ -182,7 +182,7 @@ def test_an_entry_of_no_mart_fails_unless_some_marts_are_named(till: Path) -> No
 
 def test_json_is_one_document_with_messages_beside_it(till: Path) -> None:
     (till / "list.toml").write_text("\n".join(ALLOWED.strip().splitlines()[:6]), "utf-8")
-    done = mutate(till, "--fixtures", "gaps", "--json", "--allow", "list.toml")
+    done = mutate(till, "--data", "gaps", "--json", "--allow", "list.toml")
     assert done.returncode == FAILED
     document: Any = json.loads(done.stdout)
     customers, totals = document["marts"]
@@ -205,9 +205,9 @@ def test_json_is_one_document_with_messages_beside_it(till: Path) -> None:
     ("words", "message"),
     [
         (("total",), "no mart matches total\nhint: did you mean totals?"),
-        (("--fixtures", "nowhere"), "there is no directory nowhere"),
-        (("--fixtures", "gaps", "--allow", "nowhere.toml"), "cannot read nowhere.toml"),
-        (("--fixtures", "till"), "source orders: found no such table"),
+        (("--data", "nowhere"), "there is no directory nowhere"),
+        (("--data", "gaps", "--allow", "nowhere.toml"), "cannot read nowhere.toml"),
+        (("--data", "till"), "source orders: found no such table"),
     ],
 )
 def test_bad_words_are_refused(words: tuple[str, ...], message: str, till: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_interrupt_ends_it(tmp_path: Path) -> None:
     with subprocess.Popen(
         [Path(sys.executable).with_name("marts"), "mutate"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=marts_environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import BUNDLED, Marts, marts_process
+from conftest import BUNDLED, Marts, marts_environment, marts_process
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
@@ -65,7 +65,7 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def after(portfolio: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents:
     """Return what a complete run on the portfolio publishes."""
     folder = tmp_path_factory.mktemp("after")
-    done = marts_process(*WORDS, "--fixtures", portfolio, cwd=folder)
+    done = marts_process(*WORDS, "--data", portfolio, cwd=folder)
     assert done.returncode == DONE, done.stderr
     return contents(folder / "target/marts.duckdb")
 
@@ -135,7 +135,7 @@ def started(*words: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [Path(sys.executable).with_name("marts"), *map(str, words)],
         cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name[:6] != "MARTS_"},
+        env=marts_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -176,7 +176,7 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
     previous = database.with_name("previous.duckdb")
     shutil.copy(database, previous)
     for line, seconds in MOMENTS:
-        with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+        with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
             read_until(process, line)
             time.sleep(seconds)
             os.killpg(process.pid, signal.SIGKILL)
@@ -186,7 +186,7 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
         if left == after:
             database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
             shutil.copy(previous, database)
-    done = marts(*WORDS, "--fixtures", portfolio)
+    done = marts(*WORDS, "--data", portfolio)
     assert done.returncode == DONE, done.stderr
     assert contents(database) == after
     assert not list(database.parent.glob(".*")), "what a killed run left is gone"
@@ -212,7 +212,7 @@ def test_an_interrupt_within_a_query_ends_the_run(
 def test_an_interrupt_before_the_first_mart_ends_the_run(
     database: Path, before: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+    with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
         read_until(process, "as of")
         os.killpg(process.pid, signal.SIGINT)
         printed, _ = process.communicate(timeout=20)
@@ -226,7 +226,7 @@ def test_an_interrupt_before_the_first_mart_ends_the_run(
 def test_an_interrupt_while_publishing_is_reported_as_it_ended(
     seconds: float, database: Path, before: Contents, after: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+    with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
         read_until(process, "customer_360_profile")
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
@@ -248,7 +248,7 @@ def test_a_check_that_fails_on_the_last_mart_publishes_none(
         connection.execute(f"CREATE TABLE this AS FROM '{BUNDLED}/dim_customer.parquet'")
         connection.execute("UPDATE this SET age = 7 WHERE customer_id = 'C000100'")
         connection.execute(f"COPY this TO '{data}/dim_customer.parquet'")
-    done = marts(*WORDS, "--fixtures", data, "--as-of", "2025-03-31")
+    done = marts(*WORDS, "--data", data, "--as-of", "2025-03-31")
     assert done.returncode == FAILED
     assert "ok    metric_customer_ltv" in done.stdout
     assert "FAIL  customer_360_profile.age_at_least_18: 1 violation" in done.stdout
@@ -284,7 +284,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_works(
 ) -> None:
     on_disk = disk("5m") / "marts.duckdb"
     shutil.copy(database, on_disk)
-    words = (*WORDS, "--fixtures", portfolio, "--database", on_disk)
+    words = (*WORDS, "--data", portfolio, "--database", on_disk)
     full = marts(*words)
     assert full.returncode == FAILED, full.stdout
     assert full.stderr.startswith("error: DuckDB could not ")
@@ -321,10 +321,11 @@ def test_a_limit_on_file_size_ends_the_run(
             "sh",
             program,
             *WORDS,
-            "--fixtures",
+            "--data",
             portfolio,
         ],
         cwd=tmp_path,
+        env=marts_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -107,7 +107,7 @@ def write(folder: Path, **changes: list[Any]) -> None:
         pq.write_table(table, folder / "data" / f"{name}.parquet")
 
 
-RUN = ("run", "--package", "city", "--fixtures", "data", "--as-of", "2025-06-30")
+RUN = ("run", "--package", "city", "--data", "data", "--as-of", "2025-06-30")
 
 
 def test_a_join_of_many_with_many_is_refused_by_every_command(city: Path, marts: Marts) -> None:

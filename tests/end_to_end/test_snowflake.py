@@ -96,7 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(account: Account, folder: Path) -> Result:
-    return account.process("load", *account.words(schema="RAW"), cwd=folder)
+    return account.process(*account.load_words("RAW"), cwd=folder)
 
 
 @pytest.fixture(scope="module")

@@ -334,7 +334,7 @@ def test_sources_that_are_not_there(account: Account, tmp_path: Path) -> None:
 def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the name of a schema with the star schema."""
     folder = tmp_path_factory.mktemp("errors")
-    words = ("load", *account.words(schema="ERRORS"), "--fixtures", BUNDLED, "--overwrite")
+    words = (*account.load_words("ERRORS"), "--data", BUNDLED, "--overwrite")
     assert account.call(*words, cwd=folder).returncode == 0
     return "ERRORS"
 

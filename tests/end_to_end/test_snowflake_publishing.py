@@ -38,7 +38,7 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
     }.items():
         shop = Workshop(tmp_path_factory.mktemp(schema), SHOP)
         shop.write(customers=CUSTOMERS, orders=orders)
-        words = ("load", *account.words(schema=schema), "--fixtures", shop.data)
+        words = (*account.load_words(schema), "--data", shop.data)
         assert account.call(*words, cwd=shop.folder).returncode == DONE
 
 

@@ -67,7 +67,7 @@ def load(account: Account, schema: str, folder: Path) -> None:
     """Load the bicycle shop into a schema."""
     shop = Workshop(folder, SHOP)
     shop.write(customers=CUSTOMERS, orders=ORDERS)
-    words = ("load", *account.words(schema=schema), "--fixtures", shop.data, "--overwrite")
+    words = (*account.load_words(schema), "--data", shop.data, "--overwrite")
     assert account.call(*words, cwd=folder).returncode == DONE
 
 

@@ -24,7 +24,7 @@ import pytest
 from snowflake import connector
 
 import cli
-from conftest import marts_process
+from conftest import marts_environment, marts_process
 from emulator.fixtures import DATABASE, Emulator, emulator
 
 Result = subprocess.CompletedProcess[str]
@@ -49,6 +49,11 @@ class Account:
         """Return the name of a schema for tests, which is dropped after them."""
         self.schemas.add(self.prefix + name)
         return self.prefix + name
+
+    def load_words(self, sources: str) -> list[str]:
+        """Return the words that load data into a schema."""
+        location = ["--connection", self.name, "--database", self.database]
+        return ["load", *location, "--source-schema", self.schema(sources)]
 
     def words(self, *, schema: str, sources: str | None = None) -> list[str]:
         """Return the options that name connection, database and schemas."""
@@ -83,7 +88,7 @@ class Account:
         with subprocess.Popen(
             [Path(sys.executable).with_name("marts"), *map(str, words)],
             cwd=cwd,
-            env=without_marts(os.environ) | found | environment,
+            env=marts_environment(**found | environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -196,15 +201,10 @@ SESSION: Mapping[str, Any] = {
 }
 
 
-def without_marts(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variables without the caller's MARTS_…."""
-    return {name: value for name, value in environment.items() if name[:6] != "MARTS_"}
-
-
 def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
     """Run the command line in this process, as `marts_process` does in one of its own."""
     out, err = io.StringIO(), io.StringIO()
-    argv, clean = ["marts", *map(str, words)], without_marts(os.environ) | environment
+    argv, clean = ["marts", *map(str, words)], marts_environment(**environment)
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
         stack.enter_context(mock.patch.object(sys, "argv", argv))

@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from conftest import marts_environment
+
 MARTS = Path(sys.executable).with_name("marts")
 
 
 def environment(**changes: str) -> dict[str, str]:
     """Return the caller's environment without what changes how `marts` prints."""
     changing = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in changing and not name.startswith("MARTS_")
-    }
+    kept = {name: value for name, value in marts_environment().items() if name not in changing}
     return kept | changes
 
 

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart, Source, checks_of
-from marts.core.authoring.tolerance import Acknowledgement, acknowledge, acknowledgement_flaws
+from marts.core.authoring.tolerance import Acknowledgement, acknowledgement_flaws
 from marts.core.errors import DefinitionError, UsageError, did_you_mean
 from marts.core.project.graph import Graph
-
-KEYS = ("table", "check", "reason", "until")
-
-
-def acknowledged_in(
-    settings: Iterable[Mapping[str, object]], location: str
-) -> list[tuple[str, Acknowledgement]]:
-    """Return each acknowledgement of the settings with its table.
-
-    Raises UsageError for an entry that lacks something, or has too much.
-    """
-    found = []
-    for entry in settings:
-        words = {key: str(entry.get(key, "")) for key in KEYS}
-        if set(entry) != set(KEYS) or not all(words.values()):
-            raise UsageError(
-                f"an acknowledgement in {location} has {', '.join(entry) or 'nothing'}",
-                hint=f"it needs {', '.join(KEYS)}",
-            )
-        try:
-            known = acknowledge(words["check"], reason=words["reason"], until=words["until"])
-        except ValueError as error:
-            raise UsageError(
-                f"an acknowledgement in {location} is until {words['until']}",
-                hint="write the date so: 2027-06-30",
-            ) from error
-        found.append((words["table"], known))
-    return found
 
 
 def with_acknowledged(

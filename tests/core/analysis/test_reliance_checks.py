@@ -27,7 +27,6 @@ from marts import (
     unique,
 )
 from marts.core.analysis.acknowledgements import (
-    acknowledged_in,
     refuse_wrong_acknowledgements,
     with_acknowledged,
 )
@@ -43,6 +42,7 @@ from marts.core.plan.source_checks import Wanted, source_checks
 from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.plan.steps import CheckTable, Plan
 from marts.core.project.graph import Graph
+from marts.core.project.settings import acknowledged_in
 from marts.core.run.inspection import inspect_engine
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, explained
@@ -578,7 +578,7 @@ def test_warnings_declared_or_derived_can_be_acknowledged_in_the_settings(
     table: str, entry: str
 ) -> None:
     settings = [{"table": table, "check": entry, "reason": "so", "until": datetime.date.max}]
-    graph = with_acknowledged(ALL, acknowledged_in(settings, "settings"), "settings")
+    graph = with_acknowledged(ALL, acknowledged_in(settings, Path("settings")), "settings")
     refuse_wrong_acknowledgements(graph, relied_on(graph))
     tables = graph.project.sources | graph.project.marts
     assert tables[table].acknowledged[0].until == datetime.date.max
@@ -621,4 +621,4 @@ def test_an_acknowledgement_needs_a_reason_and_a_date() -> None:
 )
 def test_wrong_entries_of_the_settings_are_refused(entry: dict[str, object]) -> None:
     with pytest.raises(UsageError):
-        with_acknowledged(ALL, acknowledged_in([entry], "settings"), "settings")
+        with_acknowledged(ALL, acknowledged_in([entry], Path("settings")), "settings")
