@@ -380,15 +380,15 @@ def mutate(
     """
     from marts.core.console import mutation_terminal as mutants
     from marts.core.console import terminal
-    from marts.core.console.mutation_messages import judgement_document, judgement_line
+    from marts.core.console.mutation_messages import mutation_document, report_line
     from marts.core.project.selection import select
-    from marts.core.proof.equivalent_mutants import judge, strangers
-    from marts.core.proof.mutation import try_mutants
+    from marts.core.proof.equivalent_mutants import score, unknown_entries
+    from marts.core.proof.mutation import run_mutants
 
     graph = session.graph_of(settings["package"])
     selected = select(graph, mart)
     entries = session.equivalents(allow, default=ALLOWED)
-    unknown = () if mart else strangers(entries, graph.project.marts)
+    unknown = () if mart else unknown_entries(entries, graph.project.marts)
     judgements = []
     console = terminal.console(to_stderr=as_json)
     with (
@@ -397,14 +397,14 @@ def mutate(
     ):
         as_of = session.as_of(settings["as_of"], backend.data_as_of)
         console.print(f"as of {as_of.day} · {corpus}")
-        with mutants.trying(console, stop=interrupted) as watch:
+        with mutants.progress(console, stop=interrupted) as watch:
             for name in selected:
-                report = try_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
-                judgements.append(judge(report, entries))
-                terminal.say(console, judgement_line(judgements[-1]))
-    mutants.print_judgements(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
+                report = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                judgements.append(score(report, entries))
+                terminal.say(console, report_line(judgements[-1]))
+    mutants.print_reports(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
     if as_json:
-        terminal.print_json(judgement_document(judgements, unknown))
+        terminal.print_json(mutation_document(judgements, unknown))
     return FAILED if unknown or any(each.has_failed for each in judgements) else DONE
 
 

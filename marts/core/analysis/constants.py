@@ -7,7 +7,7 @@ from itertools import combinations
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import computed_as
+from marts.core.analysis.lineage import resolved
 
 Row = Mapping[str, object]
 
@@ -50,7 +50,7 @@ def constants_in(rel: ops.Relation, name: str) -> frozenset[object] | None:
     if isinstance(rel, ops.Union):
         left, right = constants_in(rel.left, name), constants_in(rel.right, name)
         return None if left is None or right is None else left | right
-    match computed_as(rel.values[name]) if name in rel.values else None:
+    match resolved(rel.values[name]) if name in rel.values else None:
         case ops.Alias(arg=ops.Literal(value=value)) | ops.Literal(value=value):
             return frozenset([value])
         case ops.Field(rel=ops.Union() as parent, name=of):

@@ -35,20 +35,20 @@ TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate, ops.TimeTruncate)
 
 
 @dataclass(frozen=True)
-class Speller:
+class Formatter:
     """Spells operations; days that a mart reckoned from its as-of date are spelled from it, too.
 
     So a text stays the same from date to date. A day beside one of those is one that was moved.
     """
 
     as_of: datetime.date | None = None
-    reckoned: Collection[datetime.date] = ()
+    as_of_days: Collection[datetime.date] = ()
 
     def __call__(self, op: object) -> str:
         """Return the text of an operation, a type, a unit or a plain value."""
-        for kind, spell in FORMS.items():
+        for kind, formatter in FORMS.items():
             if isinstance(op, kind):
-                return spell(self, op)
+                return formatter(self, op)
         return _plain(op)
 
     def inner(self, op: object) -> str:
@@ -62,7 +62,7 @@ class Speller:
 
     def day(self, day: datetime.date) -> str:
         """Return the text of a day: `as_of - 90 days`, or itself."""
-        if self.as_of is None or not any(abs((day - each).days) <= 1 for each in self.reckoned):
+        if self.as_of is None or not any(abs((day - each).days) <= 1 for each in self.as_of_days):
             return str(day)
         days = (day - self.as_of).days
         if days == 0:
@@ -70,12 +70,12 @@ class Speller:
         return f"as_of {'+' if days > 0 else '-'} {abs(days)} day{'s' if abs(days) > 1 else ''}"
 
 
-Form = Callable[[Speller, Any], str]
+Form = Callable[[Formatter, Any], str]
 
 
-def _infix(spell: Speller, op: ops.Binary | ops.StringConcat) -> str:
+def _infix(formatter: Formatter, op: ops.Binary | ops.StringConcat) -> str:
     operands = op.arg if isinstance(op, ops.StringConcat) else (op.left, op.right)
-    texts = [spell.inner(operand) for operand in operands]
+    texts = [formatter.inner(operand) for operand in operands]
     fields = [operand for operand in operands if isinstance(operand, ops.Field)]
     if len(fields) == len({each.rel for each in fields}) > 1 == len(set(texts)):
         texts = [
@@ -92,7 +92,7 @@ def table_of(rel: ops.Relation) -> str:
     return "a table"
 
 
-def _call(spell: Speller, op: ops.Node) -> str:
+def _call(formatter: Formatter, op: ops.Node) -> str:
     """Spell what has no form of its own: `quantile(amount, quantile=0.9)`."""
     words = []
     for name, value in zip(op.__argnames__, op.__args__, strict=True):
@@ -100,7 +100,7 @@ def _call(spell: Speller, op: ops.Node) -> str:
             continue
         if isinstance(op, ops.CountStar | ops.CountDistinctStar) and name == "arg":
             continue
-        text = spell.several(value) if isinstance(value, tuple) else spell(value)
+        text = formatter.several(value) if isinstance(value, tuple) else formatter(value)
         is_first = name in ("arg", "left", "right", "base", "value")
         words.append(text if is_first else f"{name}={text}")
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(op).__name__).lower()
@@ -115,57 +115,61 @@ NAMES: Mapping[type[ops.Node], str] = {
 }
 
 
-def _literal(spell: Speller, op: ops.Literal) -> str:
-    return spell.day(op.value) if op.dtype.is_date() else _plain(op.value)
+def _literal(formatter: Formatter, op: ops.Literal) -> str:
+    return formatter.day(op.value) if op.dtype.is_date() else _plain(op.value)
 
 
-def _case(spell: Speller, op: ops.SearchedCase | ops.SimpleCase) -> str:
-    base = f"{spell(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
+def _case(formatter: Formatter, op: ops.SearchedCase | ops.SimpleCase) -> str:
+    base = f"{formatter(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
     pairs = zip(op.cases, op.results, strict=True)
-    branches = "".join(f"{spell(case)}: {spell(result)}, " for case, result in pairs)
-    return f"case({base}{branches}else {spell(op.default)})"
+    branches = "".join(f"{formatter(case)}: {formatter(result)}, " for case, result in pairs)
+    return f"case({base}{branches}else {formatter(op.default)})"
 
 
-def _window(spell: Speller, op: ops.WindowFunction) -> str:
+def _window(formatter: Formatter, op: ops.WindowFunction) -> str:
     keys = [
-        f"{word} {spell.several(values)}"
+        f"{word} {formatter.several(values)}"
         for word, values in (("partition by", op.group_by), ("order by", op.order_by))
         if values
     ]
     keys += [
-        f"{word} {spell(bound)}" for word, bound in (("from", op.start), ("to", op.end)) if bound
+        f"{word} {formatter(bound)}"
+        for word, bound in (("from", op.start), ("to", op.end))
+        if bound
     ]
-    return f"{spell(op.func)} over ({', '.join(keys)})"
+    return f"{formatter(op.func)} over ({', '.join(keys)})"
 
 
 FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
     tuple(INFIX): _infix,
     ops.Literal: _literal,
     ops.Field: lambda _, op: str(op.name),
-    ops.Alias: lambda spell, op: spell(op.arg),
-    ops.Not: lambda spell, op: f"not {spell.inner(op.arg)}",
-    ops.IsNull: lambda spell, op: f"{spell.inner(op.arg)} is null",
-    ops.NotNull: lambda spell, op: f"{spell.inner(op.arg)} is not null",
-    ops.InValues: lambda spell, op: f"{spell(op.value)} in ({spell.several(op.options)})",
-    ops.InSubquery: lambda spell, op: f"{spell(op.needle)} in {spell(op.rel)}",
-    ops.Between: lambda spell, op: (
-        f"{spell(op.arg)} between {spell(op.lower_bound)} and {spell(op.upper_bound)}"
+    ops.Alias: lambda formatter, op: formatter(op.arg),
+    ops.Not: lambda formatter, op: f"not {formatter.inner(op.arg)}",
+    ops.IsNull: lambda formatter, op: f"{formatter.inner(op.arg)} is null",
+    ops.NotNull: lambda formatter, op: f"{formatter.inner(op.arg)} is not null",
+    ops.InValues: lambda formatter, op: (
+        f"{formatter(op.value)} in ({formatter.several(op.options)})"
     ),
-    ops.Cast: lambda spell, op: f"cast({spell(op.arg)}, {op.to})",
-    ops.NullIf: lambda spell, op: f"nullif({spell(op.arg)}, {spell(op.null_if_expr)})",
-    ops.IfElse: lambda spell, op: (
-        f"ifelse({spell.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
+    ops.InSubquery: lambda formatter, op: f"{formatter(op.needle)} in {formatter(op.rel)}",
+    ops.Between: lambda formatter, op: (
+        f"{formatter(op.arg)} between {formatter(op.lower_bound)} and {formatter(op.upper_bound)}"
+    ),
+    ops.Cast: lambda formatter, op: f"cast({formatter(op.arg)}, {op.to})",
+    ops.NullIf: lambda formatter, op: f"nullif({formatter(op.arg)}, {formatter(op.null_if_expr)})",
+    ops.IfElse: lambda formatter, op: (
+        f"ifelse({formatter.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
     ),
     (ops.SearchedCase, ops.SimpleCase): _case,
-    DELTAS: lambda spell, op: f"delta({spell.several((op.left, op.right, op.part))})",
-    TRUNCATES: lambda spell, op: f"truncate({spell(op.arg)}, {op.unit.name.lower()!r})",
+    DELTAS: lambda formatter, op: f"delta({formatter.several((op.left, op.right, op.part))})",
+    TRUNCATES: lambda formatter, op: f"truncate({formatter(op.arg)}, {op.unit.name.lower()!r})",
     ops.WindowFunction: _window,
-    ops.WindowBoundary: lambda spell, op: (
-        f"{spell(op.value)} {'preceding' if op.preceding else 'following'}"
+    ops.WindowBoundary: lambda formatter, op: (
+        f"{formatter(op.value)} {'preceding' if op.preceding else 'following'}"
     ),
-    ops.SortKey: lambda spell, op: spell(op.arg) + ("" if op.ascending else " desc"),
+    ops.SortKey: lambda formatter, op: formatter(op.arg) + ("" if op.ascending else " desc"),
     ops.PhysicalTable: lambda _, op: str(op.name),
-    ops.JoinReference: lambda spell, op: spell(op.parent),
+    ops.JoinReference: lambda formatter, op: formatter(op.parent),
     ops.Relation: lambda _, op: f"(from {table_of(op)})",
     ops.Value: _call,
 }

@@ -11,7 +11,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.constants import constants_in, keys_of_rows, written_rows
-from marts.core.analysis.lineage import grounded, meaning
+from marts.core.analysis.lineage import expanded, resolved_operation
 from marts.core.authoring.checks import UniqueCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
@@ -42,26 +42,26 @@ def declared_keys(project: Project) -> Keys:
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     return DeclaredKeys(
         {table.name: frozenset(_declared(table)) for table in tables},
-        {table.name: tuple(c for c in _certain(table) if c.where is not None) for table in tables},
+        {table.name: tuple(c for c in _enforced(table) if c.where is not None) for table in tables},
     )
 
 
 class DeclaredKeys(dict[str, frozenset[Key]]):
     """The keys of tables, and beside them those that name a row of some of their rows alone."""
 
-    def __init__(self, keys: Keys, of_some_rows: Mapping[str, tuple[UniqueCheck, ...]]) -> None:
+    def __init__(self, keys: Keys, conditional: Mapping[str, tuple[UniqueCheck, ...]]) -> None:
         super().__init__(keys)
-        self.of_some_rows = of_some_rows
+        self.conditional = conditional
 
 
 def _declared(table: Source | Mart) -> Iterator[Key]:
     if table.grain:
         yield frozenset(table.grain)
     yield from (frozenset({column.name}) for column in table.columns if column.unique)
-    yield from (frozenset(check.columns) for check in _certain(table) if check.where is None)
+    yield from (frozenset(check.columns) for check in _enforced(table) if check.where is None)
 
 
-def _certain(table: Source | Mart) -> Iterator[UniqueCheck]:
+def _enforced(table: Source | Mart) -> Iterator[UniqueCheck]:
     """Yield the declared uniqueness that no run publishes without."""
     for check in table.checks:
         if isinstance(check, UniqueCheck) and check.severity == "error" and not check.threshold:
@@ -81,10 +81,10 @@ def _keys_of_a_set(rel: ops.Set, known: Keys) -> frozenset[Key]:
     if not isinstance(rel, ops.Union):
         return whole | keys_of(rel.left, known)
     rows = written_rows(rel)
-    return whole | frozenset(keys_of_rows(rows) if rows is not None else _labelled(rel, known))
+    return whole | frozenset(keys_of_rows(rows) if rows is not None else _discriminated(rel, known))
 
 
-def _labelled(rel: ops.Union, known: Keys) -> Iterator[Key]:
+def _discriminated(rel: ops.Union, known: Keys) -> Iterator[Key]:
     """Yield the keys of a union whose parts bear different constants in some column."""
     for name in rel.schema.names:
         left, right = (constants_in(side, name) for side in (rel.left, rel.right))
@@ -98,8 +98,8 @@ def _unfilled(rel: ops.FillNull, known: Keys) -> Iterator[Key]:
 
 
 def _filled(rel: ops.FillNull) -> Mapping[str, object]:
-    filled = rel.replacements
-    return filled if isinstance(filled, Mapping) else dict.fromkeys(rel.schema.names)
+    not_null = rel.replacements
+    return not_null if isinstance(not_null, Mapping) else dict.fromkeys(rel.schema.names)
 
 
 def _projected(rel: ops.Relation, known: Keys) -> Iterator[Key]:
@@ -112,12 +112,12 @@ def _projected(rel: ops.Relation, known: Keys) -> Iterator[Key]:
         return
     if isinstance(rel.parent, ops.JoinChain):
         yield from _coalesced(rel.parent, rel.values, known)
-    names = {field.name: name for name, value in values if (field := told_apart_by(value))}
+    names = {field.name: name for name, value in values if (field := injective_column(value))}
     for key in keys_of(rel.parent, known):
         if key <= names.keys():
             yield frozenset(names[column] for column in key)
     for name, value in values:
-        partition = _numbered_within(value)
+        partition = _row_number_partition(value)
         if partition is not None and partition <= names.keys():
             yield frozenset({name, *(names[column] for column in partition)})
 
@@ -126,20 +126,20 @@ def _unnests(rel: ops.Relation) -> bool:
     return any(value.find(ops.Unnest, filter=ops.Value) for value in rel.values.values())
 
 
-def told_apart_by(value: ops.Value) -> ops.Field | None:
+def injective_column(value: ops.Value) -> ops.Field | None:
     """Return the column whose different values a value keeps apart, None where there is none."""
     match value:
         case ops.Field():
             return value
         case ops.Alias():
-            return told_apart_by(value.arg)
-        case ops.Cast(arg=arg, to=to) if _keeps_apart(arg.dtype, to):
-            return told_apart_by(arg)
+            return injective_column(value.arg)
+        case ops.Cast(arg=arg, to=to) if _is_injective_cast(arg.dtype, to):
+            return injective_column(arg)
         case _:
             return None
 
 
-def _keeps_apart(found: dt.DataType, to: dt.DataType) -> bool:
+def _is_injective_cast(found: dt.DataType, to: dt.DataType) -> bool:
     if type(found) is type(to):
         digits = getattr(found, "scale", None), getattr(to, "scale", None)
         return digits[0] == digits[1] or (isinstance(to, dt.Timestamp) and digits[1] is None)
@@ -148,18 +148,18 @@ def _keeps_apart(found: dt.DataType, to: dt.DataType) -> bool:
     ) or bool(found.is_date() and (to.is_timestamp() or to.is_string()))
 
 
-def _numbered_within(value: ops.Value) -> frozenset[str] | None:
+def _row_number_partition(value: ops.Value) -> frozenset[str] | None:
     """Return the columns within whose values each row has another number, None for no number."""
     match value:
         case (
             ops.Add(left=number, right=ops.Literal())
             | ops.Subtract(left=number, right=ops.Literal())
         ):
-            return _numbered_within(number)
+            return _row_number_partition(number)
         case ops.Cast(arg=number, to=to) if to.is_integer():
-            return _numbered_within(number)
+            return _row_number_partition(number)
         case ops.WindowFunction(func=ops.RowNumber()):
-            fields = [told_apart_by(each) for each in value.group_by]
+            fields = [injective_column(each) for each in value.group_by]
             return None if None in fields else frozenset(f.name for f in fields if f)
         case _:
             return None
@@ -182,13 +182,13 @@ def _conjuncts(op: ops.Value) -> Iterator[ops.Value]:
         yield op
 
 
-def _filtered(rel: ops.Filter, known: Keys) -> set[Key]:
-    keys = {*keys_of(rel.parent, known), *_keys_of_some_rows(rel, known)}
+def _of_filter(rel: ops.Filter, known: Keys) -> set[Key]:
+    keys = {*keys_of(rel.parent, known), *_conditional_keys(rel, known)}
     for predicate in predicates_of(rel):
         numbered = _first_of_each(predicate)
         if numbered is not None:
             keys.add(numbered)
-        for column, by in _determined(predicate):
+        for column, by in _functional_dependencies(predicate):
             keys |= {(key - {column}) | by for key in keys if column in key}
     return keys
 
@@ -200,17 +200,17 @@ def _first_of_each(predicate: ops.Value) -> Key | None:
             ops.Equals(left=number, right=ops.Literal())
             | ops.Equals(left=ops.Literal(), right=number)
         ):
-            return _numbered_within(number)
+            return _row_number_partition(number)
         case (
             ops.Less(left=number, right=ops.Literal(value=1))
             | ops.LessEqual(left=number, right=ops.Literal(value=0))
-        ) if isinstance(meaning(number), ops.RowNumber):
-            return _numbered_within(number)
+        ) if isinstance(resolved_operation(number), ops.RowNumber):
+            return _row_number_partition(number)
         case _:
             return None
 
 
-def _determined(predicate: ops.Value) -> Iterator[tuple[str, Key]]:
+def _functional_dependencies(predicate: ops.Value) -> Iterator[tuple[str, Key]]:
     """Yield each column that a condition leaves one value, for each value of the columns beside."""
     match predicate:
         case ops.Field() | ops.Not(arg=ops.Field()):
@@ -223,22 +223,22 @@ def _determined(predicate: ops.Value) -> Iterator[tuple[str, Key]]:
                 (predicate.left, predicate.right),
                 (predicate.right, predicate.left),
             ]:
-                field, by = told_apart_by(one), _depends_on(other)
+                field, by = injective_column(one), _determinants(other)
                 if field is not None and by is not None:
                     yield field.name, by
         case (
             ops.Less(left=ops.Field() as field, right=ops.Literal(value=1))
             | ops.LessEqual(left=ops.Field() as field, right=ops.Literal(value=0))
-        ) if isinstance(meaning(field), ops.RowNumber):
+        ) if isinstance(resolved_operation(field), ops.RowNumber):
             yield field.name, frozenset()
 
 
-def _depends_on(value: ops.Value) -> Key | None:
+def _determinants(value: ops.Value) -> Key | None:
     """Return the columns that decide a value; None where rows that are alike may differ."""
     if value.find(ops.Impure, filter=ops.Value):
         return None
     if isinstance(value, ops.WindowFunction):
-        fields = [told_apart_by(each) for each in value.group_by]
+        fields = [injective_column(each) for each in value.group_by]
         ordered = value.order_by or value.start is not None or value.end is not None
         if ordered or not isinstance(value.func, ops.Reduction) or None in fields:
             return None
@@ -248,10 +248,10 @@ def _depends_on(value: ops.Value) -> Key | None:
     return frozenset(field.name for field in value.find(ops.Field, filter=ops.Value))
 
 
-def _keys_of_some_rows(rel: ops.Filter, known: Keys) -> Iterator[Key]:
+def _conditional_keys(rel: ops.Filter, known: Keys) -> Iterator[Key]:
     """Yield the keys that are declared for the rows for which the filter's conditions hold."""
     some = getattr(known, "of_some_rows", {})
-    columns = {name: meaning(ops.Field(rel, name)) for name in rel.schema.names}
+    columns = {name: resolved_operation(ops.Field(rel, name)) for name in rel.schema.names}
     tables = {op.rel for op in columns.values() if isinstance(op, ops.Field)}
     for table in tables:
         if not isinstance(table, ops.PhysicalTable) or not some.get(table.name):
@@ -259,7 +259,7 @@ def _keys_of_some_rows(rel: ops.Filter, known: Keys) -> Iterator[Key]:
         names = {op.name: n for n, op in columns.items() if getattr(op, "rel", None) == table}
         if table not in _whole_tables(rel):
             continue
-        holds = {grounded(each) for each in _all_predicates(rel)}
+        holds = {expanded(each) for each in _all_predicates(rel)}
         for check in some[table.name]:
             condition = _condition(check, table)
             if set(check.columns) <= names.keys() and condition and condition <= holds:
@@ -294,7 +294,7 @@ Column = tuple[ops.Relation | None, str]
 
 
 @dataclass(frozen=True)
-class Meeting:
+class JoinCardinality:
     """One link of a chain of joins: how many rows of one side a row of the other may meet.
 
     `matched` are the pairs of columns, left and right, that are equal where two rows meet.
@@ -302,27 +302,29 @@ class Meeting:
 
     link: ops.JoinLink
     matched: tuple[tuple[Column, Column], ...]
-    one_left: bool
-    one_right: bool
+    left_is_unique: bool
+    right_is_unique: bool
 
     @property
     def multiplies(self) -> bool:
         """Tell whether a row of either side may meet several of the other's."""
-        return self.link.how not in ("semi", "anti") and not (self.one_left or self.one_right)
+        return self.link.how not in ("semi", "anti") and not (
+            self.left_is_unique or self.right_is_unique
+        )
 
 
-def meetings(chain: ops.JoinChain, known: Keys) -> tuple[Meeting, ...]:
+def join_cardinalities(chain: ops.JoinChain, known: Keys) -> tuple[JoinCardinality, ...]:
     """Return the links of a chain of joins, in order."""
-    return tuple(meeting for meeting, _ in _walk(chain, known))
+    return tuple(cardinality for cardinality, _ in _walk(chain, known))
 
 
 def _chained(chain: ops.JoinChain, known: Keys) -> frozenset[Key]:
     """Return the keys of a join: of one side where each of its rows meets one of the other's."""
     keys = [keys for _, keys in _walk(chain, known)][-1]
-    alike = _alike(meeting for meeting, _ in _walk(chain, known))
+    alike = _alike(cardinality for cardinality, _ in _walk(chain, known))
     names: dict[Column, str] = {}
     for name, value in chain.values.items():
-        field = told_apart_by(value)
+        field = injective_column(value)
         if field is not None:
             for column in alike.get((field.rel, field.name), {(field.rel, field.name)}):
                 names.setdefault(column, name)
@@ -336,14 +338,14 @@ def _coalesced(chain: ops.JoinChain, values: Mapping[str, ops.Value], known: Key
     """Yield the key of an outer join of one row with one, whichever side has it."""
     if [link.how for link in chain.rest] != ["outer"]:
         return
-    (meeting,) = meetings(chain, known)
+    (cardinality,) = join_cardinalities(chain, known)
     names = {}
     for name, value in values.items():
         if isinstance(value, ops.Coalesce):
-            sides = [told_apart_by(_within(chain, each)) for each in value.arg]
+            sides = [injective_column(_within(chain, each)) for each in value.arg]
             names[frozenset((side.rel, side.name) for side in sides if side)] = name
-    pairs = [frozenset(pair) for pair in meeting.matched]
-    if meeting.one_left and meeting.one_right and names.keys() >= {*pairs}:
+    pairs = [frozenset(pair) for pair in cardinality.matched]
+    if cardinality.left_is_unique and cardinality.right_is_unique and names.keys() >= {*pairs}:
         yield frozenset(names[pair] for pair in pairs)
 
 
@@ -352,12 +354,12 @@ def _within(chain: ops.JoinChain, value: ops.Value) -> ops.Value:
     return chain.values[value.name] if is_its_own else value
 
 
-def _alike(meetings: Iterable[Meeting]) -> dict[Column, set[Column]]:
+def _alike(join_cardinalities: Iterable[JoinCardinality]) -> dict[Column, set[Column]]:
     """Return for each column those that hold the same where neither is null."""
     classes: dict[Column, set[Column]] = {}
-    for meeting in meetings:
-        if meeting.link.how in ("inner", "left", "any_inner", "any_left", "asof"):
-            for pair in meeting.matched:
+    for cardinality in join_cardinalities:
+        if cardinality.link.how in ("inner", "left", "any_inner", "any_left", "asof"):
+            for pair in cardinality.matched:
                 merged = set[Column]().union(*(classes.get(each, {each}) for each in pair))
                 classes |= dict.fromkeys(merged, merged)
     return classes
@@ -365,26 +367,26 @@ def _alike(meetings: Iterable[Meeting]) -> dict[Column, set[Column]]:
 
 def _walk(
     chain: ops.JoinChain, known: Keys
-) -> Iterator[tuple[Meeting, frozenset[frozenset[Column]]]]:
+) -> Iterator[tuple[JoinCardinality, frozenset[frozenset[Column]]]]:
     """Yield each link of a chain, and the keys of what is joined so far."""
 
     def of(table: ops.Relation) -> set[frozenset[Column]]:
         return {frozenset((table, column) for column in key) for key in keys_of(table, known)}
 
-    keys, done = of(chain.first), list[Meeting]()
+    keys, done = of(chain.first), list[JoinCardinality]()
     for link in chain.rest:
         pairs = tuple(_matched(link))
         alike = _alike(done)
         left = set[Column]().union(*(alike.get(one, {one}) for one, _ in pairs))
         right = {other for _, other in pairs}
         added = of(link.table)
-        one_left = any(key <= left for key in keys)
+        left_is_unique = any(key <= left for key in keys)
         met = {frozenset((link.table, column) for column in key) for key in _met(link, known)}
-        one_right = any(key <= right for key in added | met) or link.how in ONE_RIGHT
-        meeting = Meeting(link, pairs, one_left, one_right)
-        done.append(meeting)
-        keys = _joined(meeting, keys, added)
-        yield meeting, frozenset(keys)
+        right_is_unique = any(key <= right for key in added | met) or link.how in AT_MOST_ONE_RIGHT
+        cardinality = JoinCardinality(link, pairs, left_is_unique, right_is_unique)
+        done.append(cardinality)
+        keys = _joined(cardinality, keys, added)
+        yield cardinality, frozenset(keys)
 
 
 def _met(link: ops.JoinLink, known: Keys) -> frozenset[Key]:
@@ -398,22 +400,27 @@ def _met(link: ops.JoinLink, known: Keys) -> frozenset[Key]:
     return keys_of(ops.Filter(link.table, own), known) if own else frozenset()
 
 
-ONE_RIGHT = ("asof", "any_inner", "any_left", "positional")
+AT_MOST_ONE_RIGHT = ("asof", "any_inner", "any_left", "positional")
 """The joins of which each row of the left side meets one of the right's at the most."""
 
 
 def _joined(
-    meeting: Meeting, keys: set[frozenset[Column]], added: set[frozenset[Column]]
+    cardinality: JoinCardinality, keys: set[frozenset[Column]], added: set[frozenset[Column]]
 ) -> set[frozenset[Column]]:
-    how = meeting.link.how
+    how = cardinality.link.how
     if how in ("semi", "anti"):
         return keys
-    stays_left = meeting.one_right and how in ("inner", "left", "cross", *ONE_RIGHT)
-    stays_right = meeting.one_left and how in ("inner", "right", "cross")
+    stays_left = cardinality.right_is_unique and how in (
+        "inner",
+        "left",
+        "cross",
+        *AT_MOST_ONE_RIGHT,
+    )
+    stays_right = cardinality.left_is_unique and how in ("inner", "right", "cross")
     if stays_left or stays_right:
         return (keys if stays_left else set()) | (added if stays_right else set())
     # What a row matches by is known of the other side's row, which its key names.
-    left, right = ({pair[side] for pair in meeting.matched} for side in (0, 1))
+    left, right = ({pair[side] for pair in cardinality.matched} for side in (0, 1))
     pairs = [(key, other) for key in keys for other in added]
     found = {key | other for key, other in pairs}
     if how in ("inner", "left"):
@@ -442,7 +449,7 @@ def _tables(value: ops.Value) -> set[ops.Relation]:
 
 
 def _column(value: ops.Value) -> Column:
-    field = told_apart_by(value)
+    field = injective_column(value)
     if field is not None:
         return field.rel, field.name
     return next(iter(_tables(value)), None), "(computed)"
@@ -464,7 +471,7 @@ KEYS: tuple[
     (ops.Set, _keys_of_a_set),
     (ops.JoinChain, _chained),
     ((ops.Project, ops.DropColumns, ops.DummyTable), _projected),
-    (ops.Filter, _filtered),
+    (ops.Filter, _of_filter),
     (ops.Limit, lambda rel, known: [ONE_ROW] if rel.n == 1 else keys_of(rel.parent, known)),
     (ops.FillNull, _unfilled),
     (ROW_BY_ROW, lambda rel, known: keys_of(rel.parent, known)),

@@ -13,16 +13,16 @@ from marts.core.authoring.tables import Mart
 from marts.core.project.loading import Project
 
 
-def meaning(op: ops.Value) -> ops.Value:
+def resolved_operation(op: ops.Value) -> ops.Value:
     """Return what a column was computed as, through joins and views; else the operation itself.
 
     A column of a table or of a union is itself; of a window function it is the function.
     """
-    op = computed_as(op)
+    op = resolved(op)
     return op.func if isinstance(op, ops.WindowFunction) else op
 
 
-def computed_as(op: ops.Value) -> ops.Value:
+def resolved(op: ops.Value) -> ops.Value:
     """Return what a column was computed as; a window function is itself."""
     while isinstance(op, ops.Field):
         if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
@@ -34,11 +34,11 @@ def computed_as(op: ops.Value) -> ops.Value:
     return op
 
 
-def grounded(op: ops.Value) -> ops.Value:
+def expanded(op: ops.Value) -> ops.Value:
     """Return an operation with each column within replaced by what it was computed as."""
     while True:
         fields = op.find(ops.Field, filter=ops.Value)
-        known = {each: found for each in fields if (found := computed_as(each)) != each}
+        known = {each: found for each in fields if (found := resolved(each)) != each}
         if not known:
             return op
         op = known[op] if op in known else op.replace(known, filter=ops.Value)

@@ -9,7 +9,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.keys import Key, Keys, declared_keys, keys_of
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
+from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.analysis.rules import (
     DROPPED_CAST,
     NULLS,
@@ -34,7 +34,7 @@ def lint(
     query: ir.Table,
     *,
     keys: Keys | None = None,
-    filled: Filled | None = None,
+    not_null: NotNull | None = None,
     trace: Trace | None = None,
 ) -> tuple[Finding, ...]:
     """Return what engines would compute differently in a mart's query, or in one of its checks.
@@ -49,7 +49,7 @@ def lint(
         broken = [
             *_broken(query),
             *_unordered(query, keys or {}),
-            *_skipping_nulls(query, filled or {}),
+            *_skipping_nulls(query, not_null or {}),
         ]
     found = [rule.finding(op, table, locations.get(op, table.location)) for op, rule in broken]
     if trace and isinstance(table, Mart):
@@ -95,10 +95,10 @@ def lint_all(
     only where there is something to say are the authors' functions called once more, to learn the
     lines.
     """
-    keys, filled = declared_keys(project), declared_filled(project)
+    keys, not_null = declared_keys(project), declared_not_null(project)
 
     def found(trace: Trace | None = None) -> tuple[Finding, ...]:
-        each = (lint(s.table, s.query, keys=keys, filled=filled, trace=trace) for s in subjects)
+        each = (lint(s.table, s.query, keys=keys, not_null=not_null, trace=trace) for s in subjects)
         return tuple(dict.fromkeys(finding for findings in each for finding in findings))
 
     with watched_casts() as dropped:
@@ -166,7 +166,7 @@ def _lacks_total_order(window: ops.WindowFunction, keys: Keys) -> bool:
     return bool(possible) and not any(key <= names for key in possible)
 
 
-def _skipping_nulls(query: ir.Table, filled: Filled) -> Iterator[tuple[ops.Node, Rule]]:
+def _skipping_nulls(query: ir.Table, not_null: NotNull) -> Iterator[tuple[ops.Node, Rule]]:
     for op in query.op().find((ops.Greatest, ops.Least)):
-        if len(op.arg) > 1 and any(may_be_null(each, filled) for each in op.arg):
+        if len(op.arg) > 1 and any(may_be_null(each, not_null) for each in op.arg):
             yield op, NULLS

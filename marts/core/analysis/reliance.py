@@ -15,19 +15,19 @@ from typing import TypeAlias
 import ibis.expr.operations as ops
 
 from marts.core.analysis.constants import constants_in, written_rows
-from marts.core.analysis.formatting import Speller, table_of
+from marts.core.analysis.formatting import Formatter, table_of
 from marts.core.analysis.keys import (
+    JoinCardinality,
     Key,
     Keys,
-    Meeting,
     declared_keys,
+    injective_column,
+    join_cardinalities,
     keys_of,
-    meetings,
     predicates_of,
-    told_apart_by,
 )
-from marts.core.analysis.lineage import columns_read, computed_as, meaning
-from marts.core.analysis.text_values import Name, Seen, Texts
+from marts.core.analysis.lineage import columns_read, resolved, resolved_operation
+from marts.core.analysis.text_values import Name, TextColumn, TextLineage
 from marts.core.analysis.thresholds import comparisons
 from marts.core.authoring.checks import is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
@@ -48,7 +48,7 @@ class Condition:
     """A condition of a mart that compares a text column of a source with constants."""
 
     mart: str
-    seen: Seen
+    seen: TextColumn
     texts: tuple[str, ...]
     words: str
 
@@ -65,7 +65,7 @@ class Lookup:
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UndeclaredConstant:
     """A constant that a mart compares columns with whose declared values it is not among."""
 
     mart: str
@@ -76,7 +76,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Product:
+class ManyToManyJoin:
     """A join of a mart in which neither side is known to be unique by its keys."""
 
     mart: str
@@ -89,7 +89,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class SelfMatch:
+class SelfComparison:
     """A condition of a join that compares a column with itself, as `column` of one table."""
 
     mart: str
@@ -100,22 +100,22 @@ class SelfMatch:
 
 
 @dataclass(frozen=True)
-class Relied:
+class MartReliance:
     """What one mart relies on by itself; `reads` are the columns of each table, checks included."""
 
     reads: Mapping[str, frozenset[str]]
     conditions: tuple[Condition, ...]
     lookups: tuple[Lookup, ...]
-    unknown: tuple[Unknown, ...]
-    products: tuple[Product, ...]
-    self_matches: tuple[SelfMatch, ...] = ()
+    unknown: tuple[UndeclaredConstant, ...]
+    many_to_many_joins: tuple[ManyToManyJoin, ...]
+    self_comparisons: tuple[SelfComparison, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reliance:
     """What each mart of a project relies on, and the columns of sources that its own are."""
 
-    by_mart: Mapping[str, Relied]
+    by_mart: Mapping[str, MartReliance]
     copies: Mapping[Name, Name]
     """The columns of marts that hold a source's column as it is."""
     inputs: Mapping[str, tuple[str, ...]]
@@ -166,16 +166,20 @@ class Reader:
         self.tables = logical_tables(self.project)
         self.keys: Keys = declared_keys(self.project)
         self.queries: dict[str, ops.Relation] = {}
-        self.texts = Texts(self.project, self.queries)
+        self.texts = TextLineage(self.project, self.queries)
 
-    def relied(self, mart: Mart) -> Relied:
+    def relied(self, mart: Mart) -> MartReliance:
         """Return what a mart relies on by itself."""
         query = defining_query(mart, self.tables, self.as_of).op()
         self.queries[mart.name] = query
         compared = list(self._compared(query))
         chains = query.find(ops.JoinChain)
-        met = [(chain, meeting) for chain in chains for meeting in meetings(chain, self.keys)]
-        return Relied(
+        met = [
+            (chain, cardinality)
+            for chain in chains
+            for cardinality in join_cardinalities(chain, self.keys)
+        ]
+        return MartReliance(
             self._reads(mart, query),
             tuple(dict.fromkeys(self._conditions(mart, [*compared, *_looked_up(met)]))),
             tuple(dict.fromkeys(self._lookups(mart, query, met))),
@@ -215,20 +219,20 @@ class Reader:
         compared: list[tuple[ops.Value, ops.Value, ops.Value, tuple[str, ...]]],
     ) -> Iterator[Condition]:
         """Yield what each root expression compares a source's column with, all in one."""
-        found: dict[tuple[ops.Value, Seen], list[tuple[ops.Value, str]]] = {}
+        found: dict[tuple[ops.Value, TextColumn], list[tuple[ops.Value, str]]] = {}
         for root, op, value, texts in compared:
             for seen in self.texts.seen(value):
                 found.setdefault((root, seen), []).extend((op, text) for text in texts)
         for (root, seen), pairs in found.items():
             compared_by = {op for op, _ in pairs}
-            words = Speller()(compared_by.pop() if len(compared_by) == 1 else root)
+            words = Formatter()(compared_by.pop() if len(compared_by) == 1 else root)
             yield Condition(mart.name, seen, tuple(dict.fromkeys(t for _, t in pairs)), words)
 
     def _unknown(
         self,
         mart: Mart,
         compared: list[tuple[ops.Value, ops.Value, ops.Value, tuple[str, ...]]],
-    ) -> Iterator[Unknown]:
+    ) -> Iterator[UndeclaredConstant]:
         for _, op, value, texts in compared:
             known = self.texts.values_of(value)
             if known is None or not known[1]:
@@ -236,42 +240,51 @@ class Reader:
             for text in texts:
                 if text not in known[0]:
                     columns, values = tuple(sorted(known[1])), tuple(sorted(known[0]))
-                    yield Unknown(mart.name, columns, text, values, op)
+                    yield UndeclaredConstant(mart.name, columns, text, values, op)
 
     # Joins
 
     def copied(self, value: ops.Value) -> Name | None:
         """Return the column of a source that a value is a copy of, None for any other value."""
-        field = told_apart_by(value)
+        field = injective_column(value)
         if field is None:
             return None
-        found = computed_as(field)
+        found = resolved(field)
         if not isinstance(found, ops.Field):
-            return self.copied(found) if told_apart_by(found) else None
+            return self.copied(found) if injective_column(found) else None
         table = getattr(found.rel, "name", None)
         if table in self.queries:
             return self.copied(ops.Field(self.queries[table], found.name))
         return (table, found.name) if table in self.project.sources else None
 
-    def _product(self, mart: Mart, chain: ops.JoinChain, meeting: Meeting) -> Product:
-        return Product(
+    def _product(
+        self, mart: Mart, chain: ops.JoinChain, cardinality: JoinCardinality
+    ) -> ManyToManyJoin:
+        return ManyToManyJoin(
             mart.name,
             table_of(chain.first),
-            table_of(meeting.link.table),
-            tuple(dict.fromkeys(name for _, (_, name) in meeting.matched)),
+            table_of(cardinality.link.table),
+            tuple(dict.fromkeys(name for _, (_, name) in cardinality.matched)),
             keys_of(chain.first, self.keys),
-            keys_of(meeting.link.table, self.keys),
-            meeting.link,
+            keys_of(cardinality.link.table, self.keys),
+            cardinality.link,
         )
 
     def _lookups(
-        self, mart: Mart, query: ops.Relation, met: list[tuple[ops.JoinChain, Meeting]]
+        self, mart: Mart, query: ops.Relation, met: list[tuple[ops.JoinChain, JoinCardinality]]
     ) -> Iterator[Lookup]:
-        unmatched = {meaning(value) for rel in query.find(ops.Filter) for value in _nulls_kept(rel)}
-        for _, meeting in met:
-            for fact, lookup in _facts_to_lookups(meeting):
-                columns = [meaning(ops.Field(*column)) for column in lookup]
-                if meeting.link.how != "inner" and unmatched & {*columns, *_fields_of(meeting)}:
+        unmatched = {
+            resolved_operation(value)
+            for rel in query.find(ops.Filter)
+            for value in _nulls_kept(rel)
+        }
+        for _, cardinality in met:
+            for fact, lookup in _facts_to_lookups(cardinality):
+                columns = [resolved_operation(ops.Field(*column)) for column in lookup]
+                if cardinality.link.how != "inner" and unmatched & {
+                    *columns,
+                    *_fields_of(cardinality),
+                }:
                     continue
                 yield from self._lookup(mart, fact, lookup)
 
@@ -302,7 +315,7 @@ class Reader:
                 case ops.Reference() | ops.AliasedRelation() | ops.Sort() | ops.Distinct():
                     rel = rel.parent
                 case ops.Project() | ops.DropColumns() | ops.JoinChain():
-                    field, whole = told_apart_by(rel.values[name]), self._whole_side(rel)
+                    field, whole = injective_column(rel.values[name]), self._whole_side(rel)
                     if field is None or field.rel != whole:
                         return None
                     rel, name = whole, field.name
@@ -321,25 +334,27 @@ class Reader:
 
 
 def _looked_up(
-    met: list[tuple[ops.JoinChain, Meeting]],
+    met: list[tuple[ops.JoinChain, JoinCardinality]],
 ) -> Iterator[tuple[ops.Value, ops.Value, ops.Value, tuple[str, ...]]]:
     """Yield the conditions by which rows find others that an author wrote down, with the texts."""
-    for _, meeting in met:
-        for op in (each for each in meeting.link.predicates if isinstance(each, ops.Equals)):
+    for _, cardinality in met:
+        for op in (each for each in cardinality.link.predicates if isinstance(each, ops.Equals)):
             for value, other in ((op.left, op.right), (op.right, op.left)):
                 known = constants_in(other.rel, other.name) if isinstance(other, ops.Field) else ()
                 if texts := tuple(sorted(each for each in known or () if isinstance(each, str))):
                     yield op, op, value, texts
 
 
-def _self_matches(mart: Mart, met: list[tuple[ops.JoinChain, Meeting]]) -> Iterator[SelfMatch]:
+def _self_matches(
+    mart: Mart, met: list[tuple[ops.JoinChain, JoinCardinality]]
+) -> Iterator[SelfComparison]:
     # Ibis takes an expression for the column of the other side that was computed by the same.
-    for chain, meeting in met:
-        link = meeting.link
+    for chain, cardinality in met:
+        link = cardinality.link
         for each in (op for op in link.predicates if isinstance(op, ops.Comparison)):
             if each.left == each.right and isinstance(each.left, ops.Field):
                 sides = table_of(chain.first), table_of(link.table)
-                yield SelfMatch(mart.name, *sides, each.left.name, link)
+                yield SelfComparison(mart.name, *sides, each.left.name, link)
 
 
 def _roots(rel: ops.Relation) -> Iterator[ops.Value]:
@@ -377,32 +392,36 @@ def _nulls_in(op: ops.Value) -> Iterator[ops.Value]:
             yield from _nulls_in(op.right)
 
 
-def _depends(meeting: Meeting) -> bool:
+def _depends(cardinality: JoinCardinality) -> bool:
     """Tell whether it depends on data how many rows a row of either side meets.
 
     Rows that an author wrote down, such as a series of months, are as many as they are; but
     where columns are to be equal, one row is meant.
     """
-    table = meeting.link.table
-    is_repeated = bool(meeting.matched) and written_rows(table) is not None
-    return meeting.multiplies and (is_repeated or bool(table.find(ops.PhysicalTable)))
+    table = cardinality.link.table
+    is_repeated = bool(cardinality.matched) and written_rows(table) is not None
+    return cardinality.multiplies and (is_repeated or bool(table.find(ops.PhysicalTable)))
 
 
-def _fields_of(meeting: Meeting) -> set[ops.Value]:
-    table = meeting.link.table
-    return {meaning(ops.Field(table, name)) for name in table.schema.names}
+def _fields_of(cardinality: JoinCardinality) -> set[ops.Value]:
+    table = cardinality.link.table
+    return {resolved_operation(ops.Field(table, name)) for name in table.schema.names}
 
 
 Columns: TypeAlias = tuple[tuple[ops.Relation, str], ...]
 
 
-def _facts_to_lookups(meeting: Meeting) -> Iterator[tuple[Columns, Columns]]:
+def _facts_to_lookups(cardinality: JoinCardinality) -> Iterator[tuple[Columns, Columns]]:
     """Yield the columns of rows that look something up, and those by which they find it."""
-    how, predicates = meeting.link.how, meeting.link.predicates
-    left, right = zip(*meeting.matched, strict=True) if meeting.matched else ((), ())
-    if len(predicates) != len(left) or meeting.one_left == meeting.one_right:
+    how, predicates = cardinality.link.how, cardinality.link.predicates
+    left, right = zip(*cardinality.matched, strict=True) if cardinality.matched else ((), ())
+    if len(predicates) != len(left) or cardinality.left_is_unique == cardinality.right_is_unique:
         return
-    if meeting.one_right and how in ("inner", "left"):
+    if cardinality.right_is_unique and how in ("inner", "left"):
         yield left, right
-    if meeting.one_left and how in ("inner", "right") and len({rel for rel, _ in left}) == 1:
+    if (
+        cardinality.left_is_unique
+        and how in ("inner", "right")
+        and len({rel for rel, _ in left}) == 1
+    ):
         yield right, left

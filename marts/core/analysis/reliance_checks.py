@@ -15,10 +15,9 @@ from types import MappingProxyType
 import ibis
 import ibis.expr.types as ir
 
-from marts.core.analysis.folding import equals_folded, folded
 from marts.core.analysis.lineage import columns_read, signature
 from marts.core.analysis.reliance import ANY_DAY, Condition, Lookup, Reliance
-from marts.core.analysis.text_values import Seen
+from marts.core.analysis.text_values import TextColumn
 from marts.core.authoring.checks import (
     Check,
     RelationshipCheck,
@@ -35,6 +34,7 @@ from marts.core.authoring.tolerance import Rate
 from marts.core.project.graph import Graph
 from marts.core.query.checks import fused_query, offending_rows
 from marts.core.query.definition import logical_tables
+from marts.core.query.folding import equals_folded, folded
 
 DIGITS = 16
 """So many of a digest's tell checks of one name apart."""
@@ -195,8 +195,8 @@ def spellings(
     source: Source, columns: frozenset[str], conditions: Iterable[Condition]
 ) -> Iterator[SpellingCheck]:
     """Yield for each text column the check that nothing is spelt almost as what is meant."""
-    groups: dict[str, list[tuple[Seen, tuple[str, ...]]]] = {
-        column.name: [(Seen(source.name, column.name), column.values)]
+    groups: dict[str, list[tuple[TextColumn, tuple[str, ...]]]] = {
+        column.name: [(TextColumn(source.name, column.name), column.values)]
         for column in source.columns
         if column.values and column.name in columns
     }
@@ -209,7 +209,9 @@ def spellings(
         yield spelling_check(name, tuple(dict.fromkeys(pairs)))
 
 
-def spelling_check(column: str, meant: tuple[tuple[Seen, tuple[str, ...]], ...]) -> SpellingCheck:
+def spelling_check(
+    column: str, meant: tuple[tuple[TextColumn, tuple[str, ...]], ...]
+) -> SpellingCheck:
     """Return the check of a column that is compared with texts, each group as it is seen."""
 
     def offending(t: ir.Table) -> ir.BooleanColumn:
@@ -227,14 +229,14 @@ def spelling_check(column: str, meant: tuple[tuple[Seen, tuple[str, ...]], ...])
     )
 
 
-def _almost(value: ir.Value, seen: Seen, texts: tuple[str, ...]) -> ir.BooleanValue:
+def _almost(value: ir.Value, seen: TextColumn, texts: tuple[str, ...]) -> ir.BooleanValue:
     """Tell which texts equal one of those that are meant but for case, blanks or form."""
     exact = _as_seen(value, seen).isin(texts)
     # The rare texts alone are folded.
     return ibis.ifelse(exact, False, equals_folded(value, texts))
 
 
-def _as_seen(value: ir.Value, seen: Seen) -> ir.StringValue:
+def _as_seen(value: ir.Value, seen: TextColumn) -> ir.StringValue:
     for name in seen.functions:
         value = getattr(value, name)()
     return value

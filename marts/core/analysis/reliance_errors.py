@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from marts.core.analysis.keys import Key
-from marts.core.analysis.reliance import Product, Reliance, SelfMatch, Unknown, reliance_of
+from marts.core.analysis.reliance import (
+    ManyToManyJoin,
+    Reliance,
+    SelfComparison,
+    UndeclaredConstant,
+    reliance_of,
+)
 from marts.core.analysis.trace import Trace
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.graph import Graph
@@ -25,23 +31,25 @@ def relied_on(graph: Graph) -> Reliance:
             traced = reliance_of(graph)
         for found in _amiss(graph, traced):
             location = trace.locations.get(found.at, graph.project.marts[found.mart].location)
-            if isinstance(found, Unknown):
+            if isinstance(found, UndeclaredConstant):
                 raise _unknown_error(found, location)
-            if isinstance(found, SelfMatch):
+            if isinstance(found, SelfComparison):
                 raise _self_match_error(found, location)
             raise _product_error(found, location)
     return reliance
 
 
-def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | SelfMatch | Product]:
+def _amiss(
+    graph: Graph, reliance: Reliance
+) -> Iterator[UndeclaredConstant | SelfComparison | ManyToManyJoin]:
     for name, relied in reliance.by_mart.items():
         yield from relied.unknown
-        yield from relied.self_matches
+        yield from relied.self_comparisons
         if not graph.project.marts[name].many_to_many:
-            yield from relied.products
+            yield from relied.many_to_many_joins
 
 
-def _unknown_error(unknown: Unknown, location: str) -> DefinitionError:
+def _unknown_error(unknown: UndeclaredConstant, location: str) -> DefinitionError:
     columns = " and ".join(f"{table}.{column}" for table, column in unknown.columns)
     return DefinitionError(
         f"mart {unknown.mart} compares {columns} with {unknown.text!r},"
@@ -53,7 +61,7 @@ def _unknown_error(unknown: Unknown, location: str) -> DefinitionError:
     )
 
 
-def _self_match_error(found: SelfMatch, location: str) -> DefinitionError:
+def _self_match_error(found: SelfComparison, location: str) -> DefinitionError:
     column = found.column
     return DefinitionError(
         f"mart {found.mart} joins {found.left} and {found.right} where {column} equals itself,"
@@ -64,7 +72,7 @@ def _self_match_error(found: SelfMatch, location: str) -> DefinitionError:
     )
 
 
-def _product_error(product: Product, location: str) -> DefinitionError:
+def _product_error(product: ManyToManyJoin, location: str) -> DefinitionError:
     by = f"by {', '.join(product.columns)}" if product.columns else "without equal columns"
     return DefinitionError(
         f"mart {product.mart} joins {product.left} and {product.right} {by},"
@@ -76,7 +84,7 @@ def _product_error(product: Product, location: str) -> DefinitionError:
     )
 
 
-def _keys_in_words(product: Product) -> Iterator[tuple[str, str]]:
+def _keys_in_words(product: ManyToManyJoin) -> Iterator[tuple[str, str]]:
     for side, keys in ((product.left, product.left_keys), (product.right, product.right_keys)):
         yield side, "; ".join(sorted(map(_key, keys))) or "none known"
 

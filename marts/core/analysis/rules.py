@@ -14,8 +14,8 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.digits import digits_of, is_float
-from marts.core.analysis.lineage import meaning
+from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.precision import is_float, precision_and_scale
 from marts.core.authoring.tables import Mart, Source
 
 
@@ -63,9 +63,9 @@ def _none_is_float(op: ops.Value) -> bool:
 
 
 def _is_unguarded(division: ops.Binary) -> bool:
-    by = meaning(division.right)
+    by = resolved_operation(division.right)
     while isinstance(by, ops.Cast):
-        by = meaning(by.arg)
+        by = resolved_operation(by.arg)
     match by:
         case ops.Literal():
             return by.value is not None and not by.value
@@ -94,7 +94,7 @@ def _is_unsorted(limit: ops.Limit) -> bool:
 
 def is_misjudged(op: ops.Value) -> bool:
     """Tell whether an engine's type of an expression is another than Ibis believes."""
-    op = meaning(op)
+    op = resolved_operation(op)
     if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
         return not is_float(op)
     arithmetic = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Modulus, ops.Round)
@@ -132,7 +132,7 @@ SCALE_OF_PRODUCTS = 12
 
 
 def _is_cut(product: ops.Multiply) -> bool:
-    left, right = digits_of(product.left), digits_of(product.right)
+    left, right = precision_and_scale(product.left), precision_and_scale(product.right)
     if left is None or right is None:
         return False
     return left[1] + right[1] > max(left[1], right[1], SCALE_OF_PRODUCTS)
@@ -143,11 +143,11 @@ LONG_LITERAL = 10
 
 
 def _has_long_literal(op: ops.Binary) -> bool:
-    sides = (meaning(op.left), meaning(op.right))
+    sides = (resolved_operation(op.left), resolved_operation(op.right))
     literals = [each for each in sides if isinstance(each, ops.Literal)]
     if len(literals) != 1 or any(is_float(each) for each in sides):
         return False
-    digits = digits_of(literals[0])
+    digits = precision_and_scale(literals[0])
     return bool(literals[0].dtype.is_floating()) and (digits is None or digits[0] >= LONG_LITERAL)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import computed_as
+from marts.core.analysis.lineage import resolved
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 
@@ -37,7 +37,7 @@ CHOOSING = (
 
 
 @dataclass(frozen=True)
-class Seen:
+class TextColumn:
     """A text column as a mart sees it: after these functions, in this order."""
 
     table: str
@@ -51,7 +51,7 @@ class Seen:
         return text
 
 
-class Texts:
+class TextLineage:
     """Follows texts through the marts' queries, as far as they are known."""
 
     def __init__(self, project: Project, queries: Mapping[str, ops.Relation]) -> None:
@@ -65,7 +65,7 @@ class Texts:
             if column.values
         }
 
-    def seen(self, value: ops.Value) -> set[Seen]:
+    def seen(self, value: ops.Value) -> set[TextColumn]:
         """Return the text columns of sources that a value is one of, as it has them."""
         match value:
             case ops.Field():
@@ -77,9 +77,9 @@ class Texts:
                     for each in self.seen(value.arg)
                 }
             case _:
-                return set[Seen]().union(*(self.seen(each) for each in _alternatives(value)))
+                return set[TextColumn]().union(*(self.seen(each) for each in _alternatives(value)))
 
-    def _column_seen(self, value: ops.Value) -> set[Seen]:
+    def _column_seen(self, value: ops.Value) -> set[TextColumn]:
         if not isinstance(value, ops.Field):
             return self.seen(value)
         table = getattr(value.rel, "name", None)
@@ -88,7 +88,7 @@ class Texts:
         if table in self.queries:
             return self.seen(ops.Field(self.queries[table], value.name))
         if table in self.project.sources and value.dtype.is_string():
-            return {Seen(table, value.name)}
+            return {TextColumn(table, value.name)}
         return set()
 
     def values_of(self, value: ops.Value) -> tuple[frozenset[str], frozenset[Name]] | None:
@@ -128,7 +128,7 @@ class Texts:
 
 def _sources_of(value: ops.Field) -> list[ops.Value]:
     """Return what a column was computed as, of each side of a union."""
-    found = computed_as(value)
+    found = resolved(value)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.Set):
         sides = (found.rel.left, found.rel.right)
         return [each for side in sides for each in _sources_of(ops.Field(side, found.name))]

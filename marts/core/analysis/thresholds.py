@@ -17,14 +17,14 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import meaning
+from marts.core.analysis.lineage import resolved_operation
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
 from marts.core.query.definition import inlined, logical_tables
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edges:
+class Thresholds:
     """The thresholds of a project, by what is compared with them; sorted, each once.
 
     `days` and `months` count back from as_of; `counts` bound numbers of rows; `numbers` bound
@@ -55,7 +55,7 @@ def cents_around(amounts: Iterable[Decimal]) -> tuple[int, ...]:
     return tuple(cents for cents in around(floor(each * 100) for each in amounts) if cents >= 0)
 
 
-def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
+def thresholds_of(graph: Graph, as_of: datetime.date) -> Thresholds:
     """Collect what the marts of a project compare with constants, as of a day.
 
     A comparison of two columns has no edge, nor has one with a label that a mart makes itself, of
@@ -70,17 +70,17 @@ def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
     for op in operations:
         for value, constant in comparisons(op):
             for measure, threshold in _measures(value, constant):
-                for kind, column, at in _edges_at(measure, threshold, as_of):
+                for kind, column, at in _thresholds_at(measure, threshold, as_of):
                     found[kind, column].add(at)
-    return _edges(found)
+    return _thresholds(found)
 
 
-def _edges(found: Mapping[tuple[str, str], set[Any]]) -> Edges:
+def _thresholds(found: Mapping[tuple[str, str], set[Any]]) -> Thresholds:
     def by_column(kind: str) -> dict[str, tuple[Any, ...]]:
         return {name: tuple(sorted(at)) for (its, name), at in sorted(found.items()) if its == kind}
 
     whole = ("days", "months", "counts", "numbers", "shares")
-    return Edges(
+    return Thresholds(
         **{kind: by_column(kind).get("", ()) for kind in whole},
         texts=by_column("texts"),
         values=by_column("values"),
@@ -133,7 +133,7 @@ def comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
 
 def _measures(op: ops.Value, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
     """Yield what was measured before casts, defaults, cases and constant factors."""
-    op = meaning(op)
+    op = resolved_operation(op)
     match op:
         case ops.Literal():
             inner = []
@@ -174,7 +174,7 @@ def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Co
     yield op, threshold
 
 
-def _edges_at(
+def _thresholds_at(
     measure: ops.Value, threshold: Constant, as_of: datetime.date
 ) -> Iterator[tuple[str, str, object]]:
     """Yield the kind of an edge, the column if it is one of a source, and the edge."""

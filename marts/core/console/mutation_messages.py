@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from marts.core.console.messages import Line, counted
-from marts.core.proof.equivalent_mutants import Judgement, Stale, entry_of, entry_text
+from marts.core.proof.equivalent_mutants import MutationReport, Stale, entry_of, entry_text
 from marts.core.proof.mutants import Mutant
 
 
-def judgement_line(judgement: Judgement) -> Line:
+def report_line(judgement: MutationReport) -> Line:
     """Say how many mutants of a mart there are, and what became of them."""
     report = judgement.report
     alive = f"{len(judgement.surviving)} survive" if judgement.surviving else ""
-    tried = counted(len(report.trials), "mutant")
+    tried = counted(len(report.results), "mutant")
     text = (
         f"{report.mart.name:<34}{tried:>13}{judgement.killed:>6} killed"
         f"{len(judgement.allowed):>5} allowed{alive:>13}{report.seconds:>8.2f} s"
@@ -40,10 +40,10 @@ def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
         yield entry_text(entry_of(mutant, reason=""))
 
 
-def verdict_line(judgements: Iterable[Judgement], unknown: Iterable[Stale]) -> Line:
+def verdict_line(judgements: Iterable[MutationReport], unknown: Iterable[Stale]) -> Line:
     """Say how all of it ended."""
     judged = list(judgements)
-    total = sum(len(each.report.trials) for each in judged)
+    total = sum(len(each.report.results) for each in judged)
     alive = sum(len(each.surviving) for each in judged)
     stale = sum(len(each.stale) for each in judged) + len(list(unknown))
     seconds = sum(each.report.seconds for each in judged)
@@ -55,8 +55,8 @@ def verdict_line(judgements: Iterable[Judgement], unknown: Iterable[Stale]) -> L
     return "stop", f"{'; '.join(found)}, in {seconds:.2f} s"
 
 
-def judgement_document(
-    judgements: Iterable[Judgement], unknown: Iterable[Stale]
+def mutation_document(
+    judgements: Iterable[MutationReport], unknown: Iterable[Stale]
 ) -> dict[str, object]:
     """Return what became of all mutants as data."""
     return {
@@ -64,9 +64,9 @@ def judgement_document(
         "marts": [
             {
                 "mart": each.report.mart.name,
-                "mutants": len(each.report.trials),
+                "mutants": len(each.report.results),
                 "killed": each.killed,
-                "noticed_by": Counter(t.noticed_by for t in each.report.trials if t.noticed_by),
+                "noticed_by": Counter(t.killed_by for t in each.report.results if t.killed_by),
                 "allowed": [_mutant_document(mutant) for mutant in each.allowed],
                 "surviving": [_mutant_document(mutant) for mutant in each.surviving],
                 "stale": [_stale_document(stale) for stale in each.stale],

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from marts.core.console.mutation_messages import remedy_lines, stale_line, verdict_line
 from marts.core.console.terminal import LONGEST_LINE, say
-from marts.core.proof.equivalent_mutants import Judgement, Stale
+from marts.core.proof.equivalent_mutants import MutationReport, Stale
 from marts.core.proof.mutants import Mutant
 
 
 @contextmanager
-def trying(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, int], None]]:
+def progress(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, int], None]]:
     """Show on a terminal which mutant is tried; none is once `stop` is set: KeyboardInterrupt."""
     with where.status("") if where.is_terminal else nullcontext() as status:
 
@@ -31,8 +31,12 @@ def trying(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, in
         yield watch
 
 
-def print_judgements(
-    where: Console, judgements: Sequence[Judgement], unknown: Sequence[Stale], *, allowed_in: str
+def print_reports(
+    where: Console,
+    judgements: Sequence[MutationReport],
+    unknown: Sequence[Stale],
+    *,
+    allowed_in: str,
 ) -> None:
     """Print each mutant that survives, each entry that is stale, and what to do."""
     surviving = [mutant for each in judgements for mutant in each.surviving]

@@ -175,10 +175,10 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
             hint="pass --fixtures DIR, a small data set that meets the edges of its marts",
         )
     from fixtures.corpus import AS_OF, write_corpus
-    from marts.core.analysis.thresholds import edges_of
+    from marts.core.analysis.thresholds import thresholds_of
 
     with TemporaryDirectory() as folder:
-        write_corpus(Path(folder), edges_of(graph, AS_OF), AS_OF)
+        write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
         yield Path(folder)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 from marts.core.errors import UsageError
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import TrialReport
+from marts.core.proof.mutation import MutationResults
 
 Key = tuple[str, str, str, str]
 
@@ -39,10 +39,10 @@ class Stale:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class MutationReport:
     """One mart's mutants: which were noticed, which are allowed, and which survive."""
 
-    report: TrialReport
+    report: MutationResults
     allowed: tuple[Mutant, ...]
     surviving: tuple[Mutant, ...]
     stale: tuple[Stale, ...]
@@ -50,7 +50,7 @@ class Judgement:
     @property
     def killed(self) -> int:
         """How many were noticed."""
-        return len(self.report.trials) - len(self.allowed) - len(self.surviving)
+        return len(self.report.results) - len(self.allowed) - len(self.surviving)
 
     @property
     def has_failed(self) -> bool:
@@ -58,18 +58,18 @@ class Judgement:
         return bool(self.surviving or self.stale)
 
 
-def judge(report: TrialReport, entries: Iterable[Equivalent]) -> Judgement:
+def score(report: MutationResults, entries: Iterable[Equivalent]) -> MutationReport:
     """Return what is left of a mart's mutants, and which of its entries are stale."""
     own = {entry.key: entry for entry in entries if entry.mart == report.mart.name}
-    alive = {_key(t.mutant): t.mutant for t in report.trials if t.noticed_by is None}
-    noticed = {_key(trial.mutant): trial for trial in report.trials if trial.noticed_by}
+    alive = {_key(t.mutant): t.mutant for t in report.results if t.killed_by is None}
+    noticed = {_key(trial.mutant): trial for trial in report.results if trial.killed_by}
     stale = []
     for key, entry in own.items():
         if key in noticed:
-            stale.append(Stale(entry, f"it is noticed: {noticed[key].sight}"))
+            stale.append(Stale(entry, f"it is noticed: {noticed[key].evidence}"))
         elif key not in alive:
             stale.append(Stale(entry, "there is no such mutant"))
-    return Judgement(
+    return MutationReport(
         report,
         allowed=tuple(mutant for key, mutant in alive.items() if key in own),
         surviving=tuple(mutant for key, mutant in alive.items() if key not in own),
@@ -77,7 +77,7 @@ def judge(report: TrialReport, entries: Iterable[Equivalent]) -> Judgement:
     )
 
 
-def strangers(entries: Iterable[Equivalent], marts: Collection[str]) -> tuple[Stale, ...]:
+def unknown_entries(entries: Iterable[Equivalent], marts: Collection[str]) -> tuple[Stale, ...]:
     """Return the entries of marts that there are not."""
     return tuple(Stale(e, "there is no such mart") for e in entries if e.mart not in marts)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
-Reached = Mapping[ops.Relation, frozenset[str]]
+Affected = Mapping[ops.Relation, frozenset[str]]
 """The columns of each relation that may hold other values; its rows are the same."""
 
 DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
@@ -22,7 +22,7 @@ DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
 """The values that decide which rows a relation has, and in which order."""
 
 
-def columns_reached(
+def affected_columns(
     relations: Sequence[ops.Relation], old: ops.Relation, new: ops.Relation
 ) -> frozenset[str]:
     """Return the columns of a query that may hold other values where `new` replaces `old` in it.
@@ -37,32 +37,32 @@ def columns_reached(
     if old.parent != new.parent or old.schema.names != new.schema.names:
         return everything
     changed = (name for name, value in old.values.items() if new.values[name] != value)
-    reached = {old: frozenset(changed)}
+    affected = {old: frozenset(changed)}
     for op in relations:
         if op != old:
-            names = _columns_of(op, reached)
+            names = _columns_of(op, affected)
             if names is None:
                 return everything
-            reached[op] = names
-    return reached[whole]
+            affected[op] = names
+    return affected[whole]
 
 
-def _columns_of(op: ops.Relation, reached: Reached) -> frozenset[str] | None:
+def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
     """Return the columns of a relation that may hold other values, None where rows may change."""
     if type(op) in DECIDING:
-        if any(_reads(value, reached) for value in DECIDING[type(op)](op)):
+        if any(_reads(value, affected) for value in DECIDING[type(op)](op)):
             return None
-        return frozenset(name for name, value in op.values.items() if _reads(value, reached))
+        return frozenset(name for name, value in op.values.items() if _reads(value, affected))
     below = op.find_below(ops.Relation)
-    return None if any(reached.get(each) for each in below) else frozenset()
+    return None if any(affected.get(each) for each in below) else frozenset()
 
 
-def _reads(value: ops.Value, reached: Reached) -> bool:
+def _reads(value: ops.Value, affected: Affected) -> bool:
     """Tell whether a value is computed from a column that may hold others, or from its rows."""
     for op in value.find(ops.Value, filter=ops.Value):
         if isinstance(op, ops.Field):
-            if op.name in reached.get(op.rel, ()):
+            if op.name in affected.get(op.rel, ()):
                 return True
-        elif any(reached.get(each) for each in op.__children__ if isinstance(each, ops.Relation)):
+        elif any(affected.get(each) for each in op.__children__ if isinstance(each, ops.Relation)):
             return True
     return False

@@ -14,13 +14,13 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.common.graph import Graph
 
-from marts.core.analysis.formatting import Speller
+from marts.core.analysis.formatting import Formatter
 from marts.core.analysis.trace import Trace
 from marts.core.authoring.expressions import AsOf, FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
-from marts.core.proof.operators import REFUSALS, Defect, Operator, Shown
-from marts.core.proof.promises import NOTHING_PROMISED, Promises, is_same_by_promise
+from marts.core.proof.guarantees import NO_GUARANTEES, Guarantees, is_equivalent_join
+from marts.core.proof.operators import REFUSALS, Mutation, Operator, Shown
 from marts.core.proof.row_operators import ROW_OPERATORS
 from marts.core.proof.value_operators import VALUE_OPERATORS
 from marts.core.query.contract import conform
@@ -65,7 +65,7 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class NotedAsOf(AsOf):
+class RecordingAsOf(AsOf):
     """An as-of date that notes which days are reckoned from it."""
 
     day: datetime.date
@@ -87,7 +87,7 @@ class Original:
     locations: Mapping[ops.Node, str]
     lines: Mapping[str, str]
     """The first place of each text: of values that Ibis built anew for another relation."""
-    speller: Speller
+    formatter: Formatter
 
     @property
     def op(self) -> ops.Relation:
@@ -100,7 +100,7 @@ def mutants_of(
     tables: Mapping[str, ir.Table],
     as_of: FixedAsOf,
     *,
-    promises: Promises = NOTHING_PROMISED,
+    guarantees: Guarantees = NO_GUARANTEES,
 ) -> tuple[Mutant, ...]:
     """Return every mutant of a mart that Ibis builds and its contract takes, by the author's lines.
 
@@ -112,7 +112,7 @@ def mutants_of(
     original = _original(mart, tables, as_of)
     found: dict[ops.Node, Mutant] = {}
     for op in original.parents:
-        for mutant in _planted(original, op, promises):
+        for mutant in _mutants_at(original, op, guarantees):
             found.setdefault(mutant.table.op(), mutant)
     found.pop(original.op, None)
     return tuple(_numbered(sorted(found.values(), key=_line)))
@@ -124,23 +124,23 @@ def conformed(mart: Mart, table: ir.Table) -> ir.Table:
 
 
 def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> Original:
-    noted = NotedAsOf(as_of.day)
+    noted = RecordingAsOf(as_of.day)
     with Trace() as trace:
         table = defined_table(mart, tables, noted)
     conformed(mart, table)
-    op = _unfolded(table.op(), trace.locations)
+    op = _without_fill_null(table.op(), trace.locations)
     inputs = {tables[name].op() for name in mart.inputs}
     graph = Graph.from_bfs(op, filter=lambda each: each not in inputs)
-    speller = Speller(as_of.day, frozenset(noted.days))
+    formatter = Formatter(as_of.day, frozenset(noted.days))
     values = [
         (op, location) for op, location in trace.locations.items() if isinstance(op, ops.Value)
     ]
-    lines = {speller(op): location for op, location in reversed(values)}
+    lines = {formatter(op): location for op, location in reversed(values)}
     relations = tuple(op.find(ops.Relation, ordered=True))
-    return Original(mart, relations, graph.invert(), trace.locations, lines, speller)
+    return Original(mart, relations, graph.invert(), trace.locations, lines, formatter)
 
 
-def _unfolded(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relation:
+def _without_fill_null(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relation:
     """Return a relation whose `fill_null` is operations like all others; add their places."""
 
     def unfold(op: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
@@ -160,19 +160,19 @@ def _filled(op: ops.FillNull) -> ops.Project:
     given = op.replacements
     if not isinstance(given, Mapping):
         given = {name: given for name, kind in op.schema.items() if kind.nullable}
-    filled = {
+    not_null = {
         name: ops.Coalesce((column, given[name])) if name in given else column
         for name, column in op.parent.fields.items()
     }
-    return ops.Project(op.parent, filled)
+    return ops.Project(op.parent, not_null)
 
 
-def _planted(original: Original, op: ops.Node, promises: Promises) -> Iterator[Mutant]:
+def _mutants_at(original: Original, op: ops.Node, guarantees: Guarantees) -> Iterator[Mutant]:
     """Yield the original with each defect that one of its operations can have."""
     above = _above(op, original.parents)
-    old = _smallest_relation(original, op)
+    old = _enclosing_relation(original, op)
     for operator, defect in _defects_of(op):
-        if is_same_by_promise(op, defect.op, promises):
+        if is_equivalent_join(op, defect.op, guarantees):
             continue
         with suppress(*REFUSALS, DefinitionError):
             new = old.replace({op: defect.op}, filter=above.__contains__)
@@ -182,19 +182,19 @@ def _planted(original: Original, op: ops.Node, promises: Promises) -> Iterator[M
             yield Mutant(
                 original.mart,
                 operator.name,
-                _text(original.speller, defect.before or (op,)),
-                _text(original.speller, defect.after or (defect.op,)),
-                _place(original, defect.at or op, old),
+                _text(original.formatter, defect.before or (op,)),
+                _text(original.formatter, defect.after or (defect.op,)),
+                _location(original, defect.at or op, old),
                 table,
                 Change(original.relations, old, new),
             )
 
 
-def _defects_of(op: ops.Node) -> Iterator[tuple[Operator, Defect]]:
+def _defects_of(op: ops.Node) -> Iterator[tuple[Operator, Mutation]]:
     for operator in OPERATORS:
-        if isinstance(op, operator.looks_at):
+        if isinstance(op, operator.applies_to):
             with suppress(*REFUSALS):
-                yield from ((operator, defect) for defect in operator.defects(op))
+                yield from ((operator, defect) for defect in operator.mutations(op))
 
 
 def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[ops.Node]:
@@ -206,7 +206,7 @@ def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[
     return found
 
 
-def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
+def _enclosing_relation(original: Original, op: ops.Node) -> ops.Relation:
     """Return the relation that an operation is part of; of several, all the mart."""
     found, new = set[ops.Relation](), {op}
     while new:
@@ -215,17 +215,17 @@ def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
     return found.pop() if len(found) == 1 else original.op
 
 
-def _place(original: Original, op: ops.Node, within: ops.Relation) -> str:
+def _location(original: Original, op: ops.Node, within: ops.Relation) -> str:
     """Return the author's line of an operation: where it was built, not where it was put to use."""
     used = original.locations.get(within, original.mart.location)
     location = original.locations.get(op, used)
     if location == used and isinstance(op, ops.Value):
-        return original.lines.get(original.speller(op), location)
+        return original.lines.get(original.formatter(op), location)
     return location
 
 
-def _text(speller: Speller, shown: Shown) -> str:
-    return "".join(part if isinstance(part, str) else speller(part) for part in shown)
+def _text(formatter: Formatter, shown: Shown) -> str:
+    return "".join(part if isinstance(part, str) else formatter(part) for part in shown)
 
 
 def _line(mutant: Mutant) -> tuple[str, int]:

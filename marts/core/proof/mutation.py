@@ -19,16 +19,16 @@ from ibis.common.exceptions import IbisError
 
 from marts.core.analysis.keys import declared_keys
 from marts.core.analysis.lint import lint
-from marts.core.analysis.nulls import declared_filled
+from marts.core.analysis.nulls import declared_not_null
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import MartsError
 from marts.core.plan.planner import plan_run
 from marts.core.plan.steps import Build, Plan
 from marts.core.project.graph import Graph
-from marts.core.proof.impact import columns_reached
+from marts.core.proof.guarantees import guarantees_of
+from marts.core.proof.impact import affected_columns
 from marts.core.proof.mutants import Change, Mutant, conformed, mutants_of
-from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
@@ -37,36 +37,36 @@ from marts.core.run.inspection import survey
 if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Kind
 
-NoticedBy = Literal["rows", "engine", "compile"]
+KilledBy = Literal["rows", "engine", "compile"]
 """Rows differ; the engine refuses the query; `marts compile` warns of what it did not before."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class MutantResult:
     """One mutant tried: who notices it, nobody being None; and what there is to see."""
 
     mutant: Mutant
-    noticed_by: NoticedBy | None
-    sight: str = ""
+    killed_by: KilledBy | None
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
-class TrialReport:
+class MutationResults:
     """All mutants of one mart, tried."""
 
     mart: Mart
-    trials: tuple[Trial, ...]
+    results: tuple[MutantResult, ...]
     seconds: float
 
 
-def try_mutants(
+def run_mutants(
     graph: Graph,
     mart: Mart,
     backend: Backend,
     as_of: FixedAsOf,
     *,
     watch: Callable[[Mutant, int, int], None] = lambda *_: None,
-) -> TrialReport:
+) -> MutationResults:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
     `watch` is told before each: the mutant, how many there were, and how many there are. Raises
@@ -74,17 +74,17 @@ def try_mutants(
     """
     start = time.perf_counter()
     trial = _Trial(graph, mart, backend, as_of)
-    promises = promises_of(graph.project)
-    mutants = mutants_of(mart, trial.plan.tables, as_of, promises=promises)
-    trials = []
+    guarantees = guarantees_of(graph.project)
+    mutants = mutants_of(mart, trial.plan.tables, as_of, guarantees=guarantees)
+    results = []
     try:
         trial.begin()
         for number, mutant in enumerate(mutants):
             watch(mutant, number, len(mutants))
-            trials.append(trial.of(mutant))
+            results.append(trial.of(mutant))
     finally:
         backend.discard()
-    return TrialReport(mart, tuple(trials), time.perf_counter() - start)
+    return MutationResults(mart, tuple(results), time.perf_counter() - start)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -158,18 +158,20 @@ class _Trial:
             if isinstance(step, Build):
                 self._build(step.mart.name, step.query)
 
-    def of(self, mutant: Mutant) -> Trial:
+    def of(self, mutant: Mutant) -> MutantResult:
         """Return who notices a mutant: readers, the engine, or else the linter."""
         try:
             return self._on_rows(mutant) or self._on_lint(mutant)
         except (MartsError, IbisError) as error:
-            return Trial(mutant, "engine", str(error).partition("\n")[0])
+            return MutantResult(mutant, "engine", str(error).partition("\n")[0])
 
-    def _on_rows(self, mutant: Mutant) -> Trial | None:
+    def _on_rows(self, mutant: Mutant) -> MutantResult | None:
         for name, query in self._comparisons(mutant.change):
             for row in self.backend.fetch(query, about=name):
                 *keys, differs_in = row.values()
-                return Trial(mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}")
+                return MutantResult(
+                    mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}"
+                )
         return None
 
     def _comparisons(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
@@ -179,7 +181,7 @@ class _Trial:
         mutant; what is around it, and what compares it, is the same for many.
         """
         self._build(_changed(self.mart.name), self._on_stand_ins(change), "view")
-        columns = columns_reached(change.relations, change.old, change.new)
+        columns = affected_columns(change.relations, change.old, change.new)
         is_seen = self.mart.name in self.observed
         if is_seen and columns < set(change.original.schema.names):
             yield self.mart.name, self._around(change, columns)
@@ -213,16 +215,16 @@ class _Trial:
             # A table has no order that a limit could rely on.
             return ir.Table(change.new)
         known = set(change.relations)
-        reached, shared, waiting = set[ops.Node](), set[ops.Relation](), [change.new]
+        affected, shared, waiting = set[ops.Node](), set[ops.Relation](), [change.new]
         while waiting:
             op = waiting.pop()
-            reached.add(op)
+            affected.add(op)
             if op in known and not isinstance(op, ops.PhysicalTable | ops.Reference):
                 shared.add(op)
             else:
                 waiting += op.__children__
         stand_ins = {op: self._stand_in(op) for op in shared}
-        return ir.Table(change.new.replace(stand_ins, filter=reached.__contains__))
+        return ir.Table(change.new.replace(stand_ins, filter=affected.__contains__))
 
     def _stand_in(self, op: ops.Relation) -> ops.Relation:
         if op not in self.stand_ins:
@@ -231,11 +233,11 @@ class _Trial:
             self.stand_ins[op] = ibis.table(op.schema, name=name).op()
         return self.stand_ins[op]
 
-    def _on_lint(self, mutant: Mutant) -> Trial:
+    def _on_lint(self, mutant: Mutant) -> MutantResult:
         for rule, count in self._broken_rules(mutant.query).items():
             if count > self._broken_before[rule]:
-                return Trial(mutant, "compile", rule)
-        return Trial(mutant, None)
+                return MutantResult(mutant, "compile", rule)
+        return MutantResult(mutant, None)
 
     @cached_property
     def _broken_before(self) -> Counter[str]:
@@ -247,8 +249,8 @@ class _Trial:
         return self._broken_rules(original)
 
     def _broken_rules(self, query: ir.Table) -> Counter[str]:
-        keys, filled = declared_keys(self.graph.project), declared_filled(self.graph.project)
-        found = lint(self.mart, query, keys=keys, filled=filled)
+        keys, not_null = declared_keys(self.graph.project), declared_not_null(self.graph.project)
+        found = lint(self.mart, query, keys=keys, not_null=not_null)
         return Counter(finding.rule for finding in found)
 
     def _build(self, name: str, query: ir.Table, kind: Kind = "table") -> None:

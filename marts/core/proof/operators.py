@@ -23,7 +23,7 @@ Shown = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Defect:
+class Mutation:
     """What stands in an operation's place; what to show of the two, where not all of them.
 
     `at` is what of the operation the author's line is looked up for, where not all of it.
@@ -40,8 +40,8 @@ class Operator:
     """One kind of slip, and the operations in which it can happen."""
 
     name: str
-    looks_at: tuple[type[ops.Node], ...]
-    defects: Callable[[Any], Iterator[Defect]]
+    applies_to: tuple[type[ops.Node], ...]
+    mutations: Callable[[Any], Iterator[Mutation]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Slot:
     key: int | str | None
     value: object
 
-    def filled(self, value: object) -> Iterator[Defect]:
+    def not_null(self, value: object) -> Iterator[Mutation]:
         """Yield the operation with another operand in this place, unless Ibis refuses it."""
         given, new = getattr(self.op, self.argument), value
         match self.key:
@@ -63,7 +63,7 @@ class Slot:
                 new = {**given, name: value}
         with suppress(*REFUSALS):
             op = self.op.copy(**{self.argument: new})
-            yield Defect(op, self._shown(self.value), self._shown(value), self._at())
+            yield Mutation(op, self._shown(self.value), self._shown(value), self._at())
 
     def _shown(self, value: object) -> Shown:
         """Return what to show where this place holds a value; nothing for the whole operation."""

@@ -63,7 +63,7 @@ def toy(sales: Table) -> Table:
 def findings(define: Callable[[Table], Table]) -> tuple[Finding, ...]:
     with Trace() as trace:
         query = define(SALES)
-    return lint(replace(toy, define=define), query, keys=KEYS, filled=FILLED, trace=trace)
+    return lint(replace(toy, define=define), query, keys=KEYS, not_null=FILLED, trace=trace)
 
 
 def by(

@@ -9,15 +9,15 @@ from marts import Table, mart, string
 from marts.core.errors import UsageError
 from marts.core.proof.equivalent_mutants import (
     Equivalent,
-    Judgement,
+    MutationReport,
     entry_of,
     entry_text,
-    judge,
     read_equivalents,
-    strangers,
+    score,
+    unknown_entries,
 )
 from marts.core.proof.mutants import Change, Mutant
-from marts.core.proof.mutation import Trial, TrialReport
+from marts.core.proof.mutation import MutantResult, MutationResults
 
 T = ibis.table({"k": "string"}, name="t")
 
@@ -47,13 +47,13 @@ def entry(before: str, mart: str = "toy") -> Equivalent:
     return Equivalent(mart, "label", before, f"{before}?", "because")
 
 
-def judged(*entries: Equivalent) -> Judgement:
-    trials = (
-        Trial(mutant("seen"), "rows", "toy, k1: x: 1 → 2"),
-        Trial(mutant("allowed"), None),
-        Trial(mutant("alive"), None),
+def judged(*entries: Equivalent) -> MutationReport:
+    results = (
+        MutantResult(mutant("seen"), "rows", "toy, k1: x: 1 → 2"),
+        MutantResult(mutant("allowed"), None),
+        MutantResult(mutant("alive"), None),
     )
-    return judge(TrialReport(toy, trials, 0.5), entries)
+    return score(MutationResults(toy, results, 0.5), entries)
 
 
 def test_an_entry_is_read() -> None:
@@ -118,5 +118,5 @@ def test_an_entry_that_is_not_needed_is_stale() -> None:
 
 
 def test_an_entry_of_no_mart_is_a_stranger() -> None:
-    (stranger,) = strangers([entry("a"), entry("b", mart="other")], {"toy": toy})
+    (stranger,) = unknown_entries([entry("a"), entry("b", mart="other")], {"toy": toy})
     assert (stranger.entry.before, stranger.why) == ("b", "there is no such mart")

@@ -13,24 +13,29 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import EngineError, SourceError
 from marts.core.plan.steps import Build
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import Trial, TrialReport, rebuilt_and_observed, try_mutants
+from marts.core.proof.mutation import (
+    MutantResult,
+    MutationResults,
+    rebuilt_and_observed,
+    run_mutants,
+)
 from marts.core.query.difference import difference
 from support.workshop import AS_OF, ORDERS, SHOP, Workshop, order, project_of, shop_in
 from toy_shop.intermediate.int_paid_orders import int_paid_orders
 from toy_shop.sources import customers, orders
 
 
-def tried(shop: Workshop, name: str) -> TrialReport:
+def tried(shop: Workshop, name: str) -> MutationResults:
     with shop.backend() as backend:
-        return try_mutants(shop.graph, shop.graph.project.marts[name], backend, FixedAsOf(AS_OF))
+        return run_mutants(shop.graph, shop.graph.project.marts[name], backend, FixedAsOf(AS_OF))
 
 
-def of(report: TrialReport, operator: str, before: str, after: str) -> Trial:
+def of(report: MutationResults, operator: str, before: str, after: str) -> MutantResult:
     """Return the trial of one mutant."""
     key = (operator, before, after)
     (found,) = [
         trial
-        for trial in report.trials
+        for trial in report.results
         if (trial.mutant.operator, trial.mutant.before, trial.mutant.after) == key
     ]
     return found
@@ -45,11 +50,11 @@ def shop(tmp_path: Path) -> Workshop:
 
 
 def test_a_gap_in_the_data_lets_a_mutant_survive_and_a_richer_row_kills_it(shop: Workshop) -> None:
-    assert of(tried(shop, "customer_totals"), *BOUND).noticed_by is None
+    assert of(tried(shop, "customer_totals"), *BOUND).killed_by is None
     shop.write(orders=[*ORDERS, order("edge", "c3", "1000.00")])
     trial = of(tried(shop, "customer_totals"), *BOUND)
-    assert trial.noticed_by == "rows"
-    assert trial.sight == "customer_totals, c3: tier: gold → plain"
+    assert trial.killed_by == "rows"
+    assert trial.evidence == "customer_totals, c3: tier: gold → plain"
 
 
 def test_rows_that_are_lost_or_multiplied_are_counted(shop: Workshop) -> None:
@@ -57,18 +62,18 @@ def test_rows_that_are_lost_or_multiplied_are_counted(shop: Workshop) -> None:
         tried(shop, "customer_totals"),
         *("condition dropped", "filter(active)", "every row"),
     )
-    assert (lost.noticed_by, lost.sight) == ("rows", "customer_totals: 3 rows → 4")
+    assert (lost.killed_by, lost.evidence) == ("rows", "customer_totals: 3 rows → 4")
 
 
 def test_an_internal_mart_is_seen_in_the_nearest_public_ones(shop: Workshop) -> None:
     report = tried(shop, "int_paid_orders")
     paid = of(report, "label", "status == 'paid'", "status == 'paid?'")
-    assert paid.noticed_by == "rows"
-    assert paid.sight.startswith("customer_totals, c")
+    assert paid.killed_by == "rows"
+    assert paid.evidence.startswith("customer_totals, c")
     # The name of what is no model shows in the sales of models alone.
     parts = of(report, "fallback removed", "coalesce(model, 'parts')", "model")
-    assert parts.noticed_by == "rows"
-    assert parts.sight.startswith("model_sales, 2025-02-01, ")
+    assert parts.killed_by == "rows"
+    assert parts.evidence.startswith("model_sales, 2025-02-01, ")
 
 
 @mart(grain="customer_id", columns=[string("customer_id"), float64("amount")])
@@ -82,8 +87,8 @@ def test_the_linter_notices_what_rows_do_not_show(shop: Workshop) -> None:
     shop.write(orders=ORDERS[:1])
     report = tried(Workshop(shop.folder, project_of(orders, customers, averaged)), "averaged")
     cast = of(report, "cast dropped", "mean(cast(amount, float64))", "mean(amount)")
-    assert (cast.noticed_by, cast.sight) == ("compile", "statistic")
-    assert {trial.noticed_by for trial in report.trials} == {"compile", None}
+    assert (cast.killed_by, cast.evidence) == ("compile", "statistic")
+    assert {trial.killed_by for trial in report.results} == {"compile", None}
 
 
 @mart(grain="order_id", columns=[string("order_id"), float64("root"), string("size")])
@@ -98,12 +103,12 @@ def test_a_mutant_that_the_engine_refuses_is_noticed_and_the_next_ones_are_tried
     shop: Workshop,
 ) -> None:
     report = tried(Workshop(shop.folder, project_of(orders, customers, rooted)), "rooted")
-    refused = [trial for trial in report.trials if trial.noticed_by == "engine"]
+    refused = [trial for trial in report.results if trial.killed_by == "engine"]
     assert [trial.mutant.operator for trial in refused] == ["operands exchanged"]
-    assert "DuckDB could not query rooted" in refused[0].sight
+    assert "DuckDB could not query rooted" in refused[0].evidence
     # All those behind are seen by rows, or would not be but for a bound that no order meets.
-    assert of(report, "label", "'large' if root > 5", "'large?' if root > 5").noticed_by == "rows"
-    assert of(report, "comparison", "root > 5", "root >= 5").noticed_by is None
+    assert of(report, "label", "'large' if root > 5", "'large?' if root > 5").killed_by == "rows"
+    assert of(report, "comparison", "root > 5", "root >= 5").killed_by is None
 
 
 @mart(grain="order_id", columns=[string("order_id"), money("amount")])
@@ -134,15 +139,15 @@ def test_internal_marts_between_are_rebuilt(shop: Workshop) -> None:
     assert rebuilt_and_observed(CHAIN, largest) == ((), ("largest",))
     report = tried(Workshop(shop.folder, CHAIN), "int_paid_orders")
     status = of(report, "condition dropped", "filter(status == 'paid')", "every row")
-    assert (status.noticed_by, status.sight) == ("rows", "largest, c2: missing on the left")
+    assert (status.killed_by, status.evidence) == ("rows", "largest, c2: missing on the left")
     # Nothing downstream reads the model.
-    assert of(report, "fallback removed", "coalesce(model, 'parts')", "model").noticed_by is None
+    assert of(report, "fallback removed", "coalesce(model, 'parts')", "model").killed_by is None
 
 
 def test_an_internal_mart_that_nobody_reads_is_seen_in_itself(shop: Workshop) -> None:
     assert rebuilt_and_observed(CHAIN, int_unread) == ((), ("int_unread",))
     report = tried(Workshop(shop.folder, CHAIN), "int_unread")
-    assert {trial.noticed_by for trial in report.trials} == {"rows"}
+    assert {trial.killed_by for trial in report.results} == {"rows"}
 
 
 def test_the_order_that_a_limit_relies_on_is_kept(shop: Workshop) -> None:
@@ -151,9 +156,9 @@ def test_the_order_that_a_limit_relies_on_is_kept(shop: Workshop) -> None:
     turned = of(
         report, "order reversed", "order by spend desc, customer_id", "order by spend, customer_id"
     )
-    assert turned.noticed_by == "rows"
+    assert turned.killed_by == "rows"
     # Of several best customers the contract lets one row through.
-    assert of(report, "literal", "limit 1", "limit 2").sight == "shop_overview: 1 rows → 2"
+    assert of(report, "literal", "limit 1", "limit 2").evidence == "shop_overview: 1 rows → 2"
 
 
 def is_seen(shop: Workshop, mutant: Mutant) -> bool:
@@ -179,8 +184,8 @@ def is_seen(shop: Workshop, mutant: Mutant) -> bool:
 
 @pytest.mark.parametrize("name", ["customer_totals", "model_sales", "shop_overview"])
 def test_what_is_seen_of_a_part_is_what_is_seen_of_the_whole(name: str, shop: Workshop) -> None:
-    for trial in tried(shop, name).trials:
-        assert (trial.noticed_by in ("rows", "engine")) == is_seen(shop, trial.mutant), trial
+    for trial in tried(shop, name).results:
+        assert (trial.killed_by in ("rows", "engine")) == is_seen(shop, trial.mutant), trial
 
 
 def test_nothing_is_published(shop: Workshop) -> None:
@@ -202,7 +207,7 @@ def test_it_tells_of_each_mutant_before_it_is_tried_and_may_be_stopped(shop: Wor
     before = shop.published()
     totals = shop.graph.project.marts["customer_totals"]
     with shop.backend() as backend, pytest.raises(KeyboardInterrupt):
-        try_mutants(shop.graph, totals, backend, FixedAsOf(AS_OF), watch=watch)
+        run_mutants(shop.graph, totals, backend, FixedAsOf(AS_OF), watch=watch)
     assert [number for _, number, _ in told] == [0, 1, 2]
     assert {(name, total) for name, _, total in told} == {("customer_totals", told[0][2])}
     assert shop.published() == before

@@ -13,8 +13,8 @@ from ibis.expr.types import Table
 from marts import int64, mart, relationship, source, string
 from marts.core.authoring.checks import Check
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.mutants import mutants_of
-from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
 from support.workshop import project_of
 
@@ -46,7 +46,7 @@ def joins_tried(
         placed,
         tables,
         FixedAsOf(datetime.date(2025, 6, 30)),
-        promises=promises_of(project_of(people, towns, placed).project),
+        guarantees=guarantees_of(project_of(people, towns, placed).project),
     )
     return [mutant.after.partition(" join")[0] for mutant in found if mutant.operator == "join"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import meaning
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
+from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
@@ -18,17 +18,17 @@ Column = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Promises:
+class Guarantees:
     """The columns of which every value is in another, and the columns without nulls."""
 
     found_in: Collection[tuple[Column, Column]]
-    filled: Filled
+    not_null: NotNull
 
 
-NOTHING_PROMISED = Promises((), {})
+NO_GUARANTEES = Guarantees((), {})
 
 
-def promises_of(project: Project) -> Promises:
+def guarantees_of(project: Project) -> Guarantees:
     """Return what a project's checks let nothing be published without.
 
     A relationship that only warns, or lets rows pass, promises nothing; nor does one that concerns
@@ -42,7 +42,7 @@ def promises_of(project: Project) -> Promises:
         if isinstance(check, RelationshipCheck)
         and (check.severity, check.threshold, check.where) == ("error", 0, None)
     )
-    return Promises(found_in, declared_filled(project))
+    return Guarantees(found_in, declared_not_null(project))
 
 
 EXCHANGED = ({"inner", "left"}, {"any_inner", "any_left"})
@@ -50,7 +50,7 @@ WITHOUT_LOSS = (ops.Project, ops.DropColumns, ops.Sort, ops.Reference, ops.Alias
 """What has a row for each of its parent's."""
 
 
-def is_same_by_promise(old: ops.Node, new: ops.Node, promises: Promises) -> bool:
+def is_equivalent_join(old: ops.Node, new: ops.Node, guarantees: Guarantees) -> bool:
     """Tell whether a join differs from another only in keeping rows that there cannot be."""
     if not (isinstance(old, ops.JoinChain) and isinstance(new, ops.JoinChain)):
         return False
@@ -64,14 +64,14 @@ def is_same_by_promise(old: ops.Node, new: ops.Node, promises: Promises) -> bool
     before, after = old.rest[changed[0]], new.rest[changed[0]]
     if {before.how, after.how} not in EXCHANGED or before.predicates != after.predicates:
         return False
-    return _all_are_found(old.first, old.rest[: changed[0]], before, promises)
+    return _all_are_found(old.first, old.rest[: changed[0]], before, guarantees)
 
 
 def _all_are_found(
     first: ops.Relation,
     earlier: tuple[ops.JoinLink, ...],
     link: ops.JoinLink,
-    promises: Promises,
+    guarantees: Guarantees,
 ) -> bool:
     """Tell whether every row so far meets one of the table that a link joins."""
     match link.predicates:
@@ -82,14 +82,14 @@ def _all_are_found(
     if any(each.how in ("right", "outer") for each in earlier) or given.rel != link.table:
         return False
     whole = {first, *(each.table for each in earlier if each.how in ("inner", "any_inner"))}
-    if asked.rel not in whole or may_be_null(asked, promises.filled):
+    if asked.rel not in whole or may_be_null(asked, guarantees.not_null):
         return False
     origin, target = _column_of(asked), _column_of(given)
-    return _is_unfiltered(given.rel) and (origin, target) in promises.found_in
+    return _is_unfiltered(given.rel) and (origin, target) in guarantees.found_in
 
 
 def _column_of(field: ops.Field) -> Column | None:
-    found = meaning(field)
+    found = resolved_operation(field)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.PhysicalTable):
         return found.rel.name, found.name
     return None
