@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
 
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
+from marts.core.analysis.nodes import deciding_values
 from marts.core.authoring.tables import Mart
 from marts.core.project.loading import Project
 
@@ -78,8 +78,8 @@ def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, C
                     rel.schema.names if rel.subset is None else (each.name for each in rel.subset)
                 ),
             )
-        case _ if type(rel) in DECIDING:
-            for value in (*(rel.values[name] for name in names), *DECIDING[type(rel)](rel)):
+        case _ if (deciding := deciding_values(rel)) is not None:
+            for value in (*(rel.values[name] for name in names), *deciding):
                 yield from _needs_of(value)
         case _:
             for below in rel.__children__:
@@ -87,17 +87,6 @@ def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, C
                     yield below, below.schema.names
                 elif isinstance(below, ops.Value):
                     yield from _needs_of(below)
-
-
-DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
-    ops.Project: lambda _: (),
-    ops.DropColumns: lambda _: (),
-    ops.Filter: lambda op: op.predicates,
-    ops.Sort: lambda op: op.keys,
-    ops.Aggregate: lambda op: op.groups.values(),
-    ops.JoinChain: lambda op: [each for link in op.rest for each in link.predicates],
-}
-"""The values that decide which rows a relation has, and in which order."""
 
 
 def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]]:

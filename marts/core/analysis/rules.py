@@ -1,8 +1,7 @@
-"""The rules of what engines would compute differently: a table, and what tells that one is broken.
+"""The rules of what engines would compute differently: a table of them, and their conditions.
 
-A rule looks at single operations, so it knows no values: a denominator that a filter keeps from 0
-is flagged all the same. Its types are those that engines give an expression, where Ibis believes
-otherwise.
+A rule sees single operations, not values: it flags a denominator even if a filter keeps it from
+being 0. Where Ibis is wrong about the type of an expression, a rule knows the engine's type.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nodes import first_below
 from marts.core.analysis.precision import is_float, precision_and_scale
 from marts.core.authoring.tables import Mart, Source
 
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of mistake; `{op}` in its message is the operation, `{types}` those it works on."""
+    """One kind of mistake; in its message, `{op}` is the operation and `{types}` its operands'."""
 
     name: str
     looks_at: tuple[type[ops.Node], ...]
@@ -44,7 +44,7 @@ class Rule:
     is_wrong: Callable[[Any], bool] = lambda _: True
 
     def finding(self, op: ops.Node, table: Source | Mart, location: str) -> Finding:
-        """Say that an operation breaks the rule."""
+        """Return the finding that an operation breaks the rule."""
         name = getattr(op, "name", type(op).__name__)
         short = name if len(name) <= 60 else f"{name[:59]}…"
         types = " and ".join(str(operand.dtype) for operand in _operands(op))
@@ -86,14 +86,12 @@ def _is_week(op: ops.Value) -> bool:
 
 
 def _is_unsorted(limit: ops.Limit) -> bool:
-    rel = limit.parent
-    while isinstance(rel, ops.Project | ops.Filter | ops.DropColumns):
-        rel = rel.parent
+    rel = first_below(limit.parent, (ops.Project, ops.Filter, ops.DropColumns))
     return not isinstance(rel, ops.Sort)
 
 
-def is_misjudged(op: ops.Value) -> bool:
-    """Tell whether an engine's type of an expression is another than Ibis believes."""
+def is_mistyped(op: ops.Value) -> bool:
+    """Tell whether engines give an expression another type than Ibis does."""
     op = resolved_operation(op)
     if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
         return not is_float(op)
@@ -101,12 +99,12 @@ def is_misjudged(op: ops.Value) -> bool:
     return isinstance(op, arithmetic) and not is_float(op) and not op.dtype.is_integer()
 
 
-# Directives that Ibis translates, into digits alone.
+# The directives that Ibis translates to digits.
 NUMERALS = re.compile("%[YmdHMSy]")
 
 
 def _has_words(op: ops.Strftime) -> bool:
-    """Tell whether a format writes names, or letters, which Snowflake takes for directives."""
+    """Tell whether a format writes names, or letters that Snowflake takes for directives."""
     form = op.format_str
     return not isinstance(form, ops.Literal) or bool(
         re.search(r'[^\W\d_]|[%"]', NUMERALS.sub("", form.value))
@@ -128,7 +126,7 @@ def _loses_digits(cast: ops.Cast) -> bool:
 
 
 SCALE_OF_PRODUCTS = 12
-"""How many digits of a fraction Snowflake gives a product, unless an operand has more."""
+"""The scale that Snowflake gives a product, unless an operand has a larger one."""
 
 
 def _is_cut(product: ops.Multiply) -> bool:
@@ -139,7 +137,7 @@ def _is_cut(product: ops.Multiply) -> bool:
 
 
 LONG_LITERAL = 10
-"""More digits than that of a literal leave fewer than half of DuckDB's 18 to the other operand."""
+"""A literal of so many digits leaves less than half of DuckDB's 18 to the other operand."""
 
 
 def _has_long_literal(op: ops.Binary) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import resolved
+from marts.core.analysis.nodes import alternatives
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 
@@ -65,28 +66,29 @@ class TextLineage:
             if column.values
         }
 
-    def seen(self, value: ops.Value) -> set[TextColumn]:
-        """Return the text columns of sources that a value is one of, as it has them."""
+    def columns_of(self, value: ops.Value) -> set[TextColumn]:
+        """Return the text columns of sources whose texts a value has."""
         match value:
             case ops.Field():
-                return set().union(*map(self._column_seen, _sources_of(value)))
+                return set().union(*map(self._columns_of_resolved, _resolved_sides(value)))
             case ops.Lowercase() | ops.Uppercase() | ops.Strip() | ops.LStrip() | ops.RStrip():
                 name = TEXT_FUNCTIONS[type(value)]
                 return {
                     replace(each, functions=(*each.functions, name))
-                    for each in self.seen(value.arg)
+                    for each in self.columns_of(value.arg)
                 }
             case _:
-                return set[TextColumn]().union(*(self.seen(each) for each in _alternatives(value)))
+                found = (self.columns_of(each) for each in _alternatives(value))
+                return set[TextColumn]().union(*found)
 
-    def _column_seen(self, value: ops.Value) -> set[TextColumn]:
+    def _columns_of_resolved(self, value: ops.Value) -> set[TextColumn]:
         if not isinstance(value, ops.Field):
-            return self.seen(value)
+            return self.columns_of(value)
         table = getattr(value.rel, "name", None)
         if table is None:
             return set()
         if table in self.queries:
-            return self.seen(ops.Field(self.queries[table], value.name))
+            return self.columns_of(ops.Field(self.queries[table], value.name))
         if table in self.project.sources and value.dtype.is_string():
             return {TextColumn(table, value.name)}
         return set()
@@ -106,7 +108,7 @@ class TextLineage:
                 name = TEXT_FUNCTIONS[type(value)]
                 return found and (frozenset(getattr(text, name)() for text in found[0]), found[1])
             case ops.Field():
-                several = [self._values_of_column(each) for each in _sources_of(value)]
+                several = [self._values_of_column(each) for each in _resolved_sides(value)]
             case _:
                 several = [self.values_of(each) for each in _alternatives(value)]
         known = [each for each in several if each is not None]
@@ -126,32 +128,25 @@ class TextLineage:
         return None
 
 
-def _sources_of(value: ops.Field) -> list[ops.Value]:
+def _resolved_sides(value: ops.Field) -> list[ops.Value]:
     """Return what a column was computed as, of each side of a union."""
     found = resolved(value)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.Set):
         sides = (found.rel.left, found.rel.right)
-        return [each for side in sides for each in _sources_of(ops.Field(side, found.name))]
+        return [each for side in sides for each in _resolved_sides(ops.Field(side, found.name))]
     return [found]
 
 
 def _alternatives(value: ops.Value) -> tuple[ops.Value, ...]:
-    """Return the values of which another one is always one; none where that is not known."""
-    for kinds, found in ALTERNATIVES.items():
-        if isinstance(value, kinds):
-            return tuple(found(value))
-    return ()
-
-
-ALTERNATIVES: Mapping[
-    type[ops.Node] | tuple[type[ops.Node], ...], Callable[[Any], Iterable[ops.Value]]
-] = {
-    (ops.Alias, ops.NullIf): lambda op: (op.arg,),
-    ops.Cast: lambda op: (op.arg,) if op.to.is_string() and op.arg.dtype.is_string() else (),
-    ops.Coalesce: lambda op: op.arg,
-    ops.IfElse: lambda op: (op.true_expr, op.false_null_expr),
-    (ops.SearchedCase, ops.SimpleCase): lambda op: (*op.results, op.default),
-    ops.WindowFunction: lambda op: _alternatives(op.func),
-    (ops.Lag, ops.Lead): lambda op: (op.arg, *([op.default] if op.default else [])),
-    CHOOSING: lambda op: (op.arg,),
-}
+    """Return the values of which a text is always one; none where that is not known."""
+    match value:
+        case ops.Cast(arg=arg, to=to):
+            return (arg,) if to.is_string() and arg.dtype.is_string() else ()
+        case ops.WindowFunction():
+            return _alternatives(value.func)
+        case ops.Lag() | ops.Lead():
+            return (value.arg, *([value.default] if value.default else []))
+        case _ if isinstance(value, CHOOSING):
+            return (value.arg,)
+        case _:
+            return alternatives(value)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import ibis.expr.operations as ops
 
+from marts.core.analysis.nodes import deciding_values
+
 Affected = Mapping[ops.Relation, frozenset[str]]
 """The columns of each relation that may hold other values; its rows are the same."""
-
-DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
-    ops.Project: lambda _: (),
-    ops.DropColumns: lambda _: (),
-    ops.JoinReference: lambda _: (),
-    ops.Filter: lambda op: op.predicates,
-    ops.Sort: lambda op: op.keys,
-    ops.Aggregate: lambda op: op.groups.values(),
-    ops.JoinChain: lambda op: [each for link in op.rest for each in link.predicates],
-}
-"""The values that decide which rows a relation has, and in which order."""
 
 
 def affected_columns(
@@ -49,8 +39,9 @@ def affected_columns(
 
 def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
     """Return the columns of a relation that may hold other values, None where rows may change."""
-    if type(op) in DECIDING:
-        if any(_reads(value, affected) for value in DECIDING[type(op)](op)):
+    deciding = deciding_values(op)
+    if deciding is not None:
+        if any(_reads(value, affected) for value in deciding):
             return None
         return frozenset(name for name, value in op.values.items() if _reads(value, affected))
     below = op.find_below(ops.Relation)

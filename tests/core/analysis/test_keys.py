@@ -9,7 +9,8 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import boolean, date, int64, source, string, unique
-from marts.core.analysis.keys import declared_keys, keys_of
+from marts.core.analysis.declared_keys import declared_keys
+from marts.core.analysis.keys import keys_of
 from support.workshop import project_of
 
 VERSIONS = source(

@@ -13,6 +13,7 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import float64, mart, money, ratio, source, string, table_check
+from marts.core.analysis.declared_keys import DeclaredKeys
 from marts.core.analysis.lint import lint
 from marts.core.analysis.rules import Finding
 from marts.core.analysis.trace import Trace
@@ -46,7 +47,9 @@ SALES = ibis.table(
     name="sales",
 )
 CUSTOMERS = ibis.table({"customer": "string", "city": "string"}, name="customers")
-KEYS = {"sales": frozenset({frozenset({"key"})}), "customers": frozenset({frozenset({"customer"})})}
+KEYS = DeclaredKeys(
+    {"sales": frozenset({frozenset({"key"})}), "customers": frozenset({frozenset({"customer"})})}
+)
 
 FILLED = {
     "sales": frozenset(SALES.columns) - {"discount"},

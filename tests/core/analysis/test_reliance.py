@@ -184,15 +184,15 @@ def test_the_texts_that_a_column_of_a_source_is_compared_with_are_known(
     texts: tuple[str, ...],
 ) -> None:
     reliance = relied(lambda o, *_: o.filter(compare(value(o))))
-    found = [(each.seen, each.texts) for each in reliance.by_mart["answer"].conditions]
+    found = [(each.column, each.texts) for each in reliance.by_mart["answer"].conditions]
     assert found == ([(seen, texts)] if seen else [])
 
 
 def test_a_comparison_is_followed_through_marts_to_the_source() -> None:
     reliance = relied(lambda o, *_: o.filter(o.state == "paid"), int_orders, int_shops, **THROUGH)
     (condition,) = reliance.by_mart["answer"].conditions
-    assert condition.seen == TextColumn("orders", "status")
-    assert condition.words == "state == 'paid'"
+    assert condition.column == TextColumn("orders", "status")
+    assert condition.formatted == "state == 'paid'"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_texts_of_written_rows_are_compared_with_what_finds_them() -> None:
         lambda o, *_: o.left_join(w := written_twice("web", "fax"), o.channel == w.status)
     )
     (condition,) = found.by_mart["answer"].conditions
-    assert (condition.seen.column, condition.texts) == ("channel", ("fax", "web"))
+    assert (condition.column.column, condition.texts) == ("channel", ("fax", "web"))
     # Whoever writes a label down for each value need not know which there are.
     relied(lambda o, *_: o.left_join(written_twice("paid", "lost"), "status"))
 
