@@ -389,7 +389,7 @@ def mutate(
     selected = select(graph, mart)
     entries = session.equivalents(allow, default=ALLOWED)
     unknown = () if mart else unknown_entries(entries, graph.project.marts)
-    judgements = []
+    reports = []
     console = terminal.console(to_stderr=as_json)
     with (
         session.corpus(graph, fixtures) as corpus,
@@ -399,13 +399,13 @@ def mutate(
         console.print(f"as of {as_of.day} · {corpus}")
         with mutants.progress(console, stop=interrupted) as watch:
             for name in selected:
-                report = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
-                judgements.append(score(report, entries))
-                terminal.say(console, report_line(judgements[-1]))
-    mutants.print_reports(console, judgements, unknown, allowed_in=str(allow or ALLOWED))
+                run = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                reports.append(score(run, entries))
+                terminal.say(console, report_line(reports[-1]))
+    mutants.print_reports(console, reports, unknown, allowed_in=str(allow or ALLOWED))
     if as_json:
-        terminal.print_json(mutation_document(judgements, unknown))
-    return FAILED if unknown or any(each.has_failed for each in judgements) else DONE
+        terminal.print_json(mutation_document(reports, unknown))
+    return FAILED if unknown or any(each.has_failed for each in reports) else DONE
 
 
 @marts.command()

@@ -1,6 +1,6 @@
 """Hypothesis draws small worlds: a few customers, their histories and a date.
 
-Everything leans to the edges of the marts, which the marts' own constants name, and nothing is
+Everything leans to the thresholds of the marts, which are the marts' own constants, and nothing is
 filtered: keys follow from positions, each list begins with its simplest value, so a failing
 example shrinks to a few readable rows.
 """
@@ -76,7 +76,7 @@ class World:
 
 @cache
 def corpus_world(as_of: date = AS_OF) -> World:
-    """Give the one world that meets all the edges, none by chance."""
+    """Return the world that meets all thresholds, none of them by chance."""
     return World(tables=corpus(THRESHOLDS, as_of), as_of=as_of)
 
 

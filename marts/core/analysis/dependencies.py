@@ -1,4 +1,4 @@
-"""Functional dependencies: which columns decide a value, and which a value tells apart."""
+"""Functional dependencies: columns that determine a value, or are determined by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spell an expression in a line, as its author might have written it: no aliases, no engine."""
+"""Format an expression in a line, as its author might have written it: no aliases, no engine."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate, ops.TimeTruncate)
 
 @dataclass(frozen=True)
 class Formatter:
-    """Spells operations; days that a mart reckoned from its as-of date are spelled from it, too.
+    """Formats operations; days that a mart computes from its as-of date as such.
 
-    So a text stays the same from date to date. A day beside one of those is one that was moved.
+    So a text is the same for every date. A day next to one of `as_of_days` is a mutated one.
     """
 
     as_of: datetime.date | None = None
@@ -93,7 +93,7 @@ def table_of(rel: ops.Relation) -> str:
 
 
 def _call(formatter: Formatter, op: ops.Node) -> str:
-    """Spell what has no form of its own: `quantile(amount, quantile=0.9)`."""
+    """Format an operation without a form of its own: `quantile(amount, quantile=0.9)`."""
     words = []
     for name, value in zip(op.__argnames__, op.__args__, strict=True):
         if value is None or value == () or (isinstance(value, bool) and not value):
@@ -173,7 +173,7 @@ FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
     ops.Relation: lambda _, op: f"(from {table_of(op)})",
     ops.Value: _call,
 }
-"""The first form that fits an operation spells it."""
+"""How each kind of operation is formatted; the first that fits counts."""
 
 
 def _plain(value: object) -> str:

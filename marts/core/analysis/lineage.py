@@ -1,4 +1,4 @@
-"""What the columns of a query were computed as, and from which columns of its tables."""
+"""Lineage: what the columns of a query are computed from, down to the columns of its tables."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from marts.core.project.loading import Project
 
 
 def resolved_operation(op: ops.Value) -> ops.Value:
-    """Return what a column was computed as, through joins and views; else the operation itself.
-
-    A column of a table or of a union is itself; of a window function it is the function.
-    """
+    """Return the operation that computes a value: its expression, without a window around it."""
     op = resolved(op)
     return op.func if isinstance(op, ops.WindowFunction) else op
 
 
 def resolved(op: ops.Value) -> ops.Value:
-    """Return what a column was computed as; a window function is itself."""
+    """Return the expression that a column is computed as, through joins and views.
+
+    A column of a table or of a union, and a value that is not a column, is returned as it is.
+    """
     while isinstance(op, ops.Field):
         if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
             op = ops.Field(op.rel.parent, op.name)
@@ -35,7 +35,7 @@ def resolved(op: ops.Value) -> ops.Value:
 
 
 def expanded(op: ops.Value) -> ops.Value:
-    """Return an operation with each column within replaced by what it was computed as."""
+    """Return an operation with each column in it replaced by its expression."""
     while True:
         fields = op.find(ops.Field, filter=ops.Value)
         known = {each: found for each in fields if (found := resolved(each)) != each}
@@ -47,7 +47,7 @@ def expanded(op: ops.Value) -> ops.Value:
 def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
     """Return the columns of each table that a query's result depends on, rows or values.
 
-    A table of which only the rows are counted is there without a column.
+    A table whose rows are only counted has no columns.
     """
     nodes, _ = Nodes.from_bfs(query).toposort()
     relations = [op for op in nodes if isinstance(op, ops.Relation)]
@@ -63,7 +63,7 @@ def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
 
 
 def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, Collection[str]]]:
-    """Yield which columns of what it reads a relation needs for some of its own."""
+    """Yield the relations below one, with the columns that some of its own need of them."""
     match rel:
         case ops.AliasedRelation() | ops.Reference() | ops.Limit() | ops.Sample() | ops.FillNull():
             yield rel.parent, names
@@ -100,7 +100,7 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
 
 
 def signature(query: ops.Node) -> str:
-    """Return a digest of an expression: the same in every process, another for another meaning."""
+    """Return a digest of an expression, which is the same in every process."""
     nodes, _ = Nodes.from_bfs(query).toposort()
     numbers = {op: n for n, op in enumerate(nodes)}
 
@@ -119,7 +119,7 @@ def signature(query: ops.Node) -> str:
     digest = hashlib.sha256()
     for op in nodes:
         named = zip(op.__argnames__, op.__args__, strict=True)
-        # Counts references in the order in which a process makes them.
+        # An identifier depends on the order in which a process creates references.
         words = [text(value) for name, value in named if name != "identifier"]
         digest.update(f"{type(op).__name__} {' '.join(words)}\n".encode())
     return digest.hexdigest()

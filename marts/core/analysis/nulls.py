@@ -1,4 +1,4 @@
-"""Where nulls can be: the columns that contracts declare not null, and what queries make of it."""
+"""Nullability: which values of a query may be null, derived from the declared columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def declared_not_null(project: Project) -> NotNull:
 
 
 def may_be_null(op: ops.Value, not_null: NotNull) -> bool:
-    """Tell whether a value may be null, as far as is known; in doubt it may."""
+    """Tell whether a value may be null; a value that nothing is known of may."""
     for kinds, rule in VALUES:
         if isinstance(op, kinds):
             return rule(op, not_null)
@@ -51,7 +51,7 @@ def _window(window: ops.WindowFunction, not_null: NotNull) -> bool:
 
 
 def _of_rows(reduction: ops.Value, not_null: NotNull) -> bool:
-    """Tell whether what is aggregated of rows, of which there is one at least, may be null."""
+    """Tell whether an aggregate of at least one row may be null."""
     if isinstance(reduction, COUNTS):
         return False
     if not isinstance(reduction, OF_ITS_ARGUMENT) or reduction.where is not None:
@@ -69,7 +69,7 @@ STRICT = (
     *(ops.ExtractYear, ops.ExtractMonth, ops.ExtractDay, ops.DateTruncate, ops.TimestampTruncate),
     *(ops.DateDelta, ops.TimestampDelta),
 )
-"""Null where an argument is, and never otherwise."""
+"""Operations that are null exactly where an argument is."""
 
 VALUES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, NotNull], bool]], ...] = (
     ((ops.Literal,), lambda op, _: op.value is None),
@@ -95,7 +95,7 @@ def _column(rel: ops.Relation, name: str, not_null: NotNull) -> bool:
 
 
 def _joined(chain: ops.JoinChain, name: str, not_null: NotNull) -> bool:
-    """Tell whether a join's column may be null: as it is, or for want of a row to join."""
+    """Tell whether a join's column may be null: in its table, or where no row matches."""
     before, outer = {chain.first}, set[ops.Relation]()
     for link in chain.rest:
         if link.how in ("left", "any_left", "outer", "asof"):
@@ -146,7 +146,7 @@ def _refilled(rel: ops.FillNull, name: str, not_null: NotNull) -> bool:
 RELATIONS: tuple[
     tuple[tuple[type[ops.Relation], ...], Callable[[Any, str, NotNull], bool]], ...
 ] = (
-    # A view is a table to Ibis: so it comes first.
+    # Before tables: Ibis takes a view for one.
     (
         (ops.Reference, ops.AliasedRelation),
         lambda rel, name, not_null: _column(rel.parent, name, not_null),

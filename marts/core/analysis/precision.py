@@ -1,4 +1,4 @@
-"""What engines make of a number: a float, or a decimal of so many digits."""
+"""The numeric types that engines give expressions: floats, or decimals and their precision."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import resolved_operation
 
-# Snowflake's functions that answer in floats whatever they are asked in.
+# These return floats on Snowflake, whatever the type of their argument.
 ALWAYS_FLOAT = (ops.Sqrt, ops.Exp, ops.Ln, ops.Log, ops.Log2, ops.Log10, ops.Power)
 
 
 def is_float(op: ops.Value) -> bool:
-    """Tell whether engines compute in floats: `1.5` is a decimal to them, and so is 1 / 3."""
+    """Tell whether engines compute a value in floats; `1.5` and `1 / 3` are decimals to them."""
     op = resolved_operation(op)
     if not op.dtype.is_floating():
         return False
@@ -24,9 +24,9 @@ WHOLE_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 
 
 def precision_and_scale(op: ops.Value) -> tuple[int, int] | None:
-    """Return how many digits engines give an exact number, and how many of these to a fraction.
+    """Return the precision and scale that engines give an exact number.
 
-    None for floats, and where that is not known.
+    None for floats, and where they are unknown.
     """
     op = resolved_operation(op)
     match op:
@@ -54,7 +54,7 @@ def _of_two(op: ops.Add | ops.Subtract | ops.Multiply) -> tuple[int, int] | None
 
 
 def _of_literal(text: str) -> tuple[int, int] | None:
-    """Return the digits of a literal as it is written in SQL; with an exponent it is a float."""
+    """Return precision and scale of a literal in SQL; None with an exponent, a float."""
     whole, _, fraction = text.lstrip("-").partition(".")
     is_exact = (whole + fraction).isdigit()
     return (len(whole.lstrip("0") + fraction), len(fraction)) if is_exact else None

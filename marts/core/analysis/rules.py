@@ -158,20 +158,20 @@ STATISTICS = (
 UNORDERED = Rule(
     "total_order",
     (),
-    "{op} over rows whose order is not total: engines number rows that tie as they like",
-    'ibis.window(group_by=…, order_by=…) with columns that name a row: order_by=["date", "key"]',
+    "{op} over rows whose order is not total: which of tied rows is first depends on the engine",
+    'ibis.window(group_by=…, order_by=…) with columns that identify a row: order_by=["day", "key"]',
 )
 NULLS = Rule(
     "skipped_null",
     (),
-    "{op} of what may be null: DuckDB skips nulls, Snowflake answers null",
+    "{op} of a value that may be null: DuckDB skips nulls, Snowflake returns null",
     "fill them first: ibis.greatest(a.fill_null(0), b); or filter on notnull()",
 )
 DROPPED_CAST = Rule(
     "dropped_cast",
     (),
-    "Ibis dropped the cast of {op}: it believes in that type already, engines do not",
-    "ibis.expr.operations.Cast(value, dtype).to_expr() stays; a column of the contract is cast"
+    "Ibis dropped the cast of {op}, which has that type for Ibis, but not on the engines",
+    "write ibis.expr.operations.Cast(value, dtype).to_expr(); columns of the contract are cast"
     " anyway, without .cast(…)",
 )
 RULES = (
@@ -254,7 +254,7 @@ RULES = (
         "float_to_integer",
         (ops.Cast,),
         "{op} rounds halves to even on DuckDB, away from zero on Snowflake",
-        ".floor(), .ceil() or .round() say which integer is meant",
+        "use .floor(), .ceil() or .round()",
         lambda op: op.to.is_integer() and op.arg.dtype.is_floating(),
     ),
     Rule(
@@ -297,7 +297,7 @@ RULES = (
         "fewer_digits",
         (ops.Cast,),
         "{op} rounds {types} to fewer digits; which way, and what does not fit, is the engine's",
-        ".round(2) says what is meant; a float is best compared as it is",
+        "use .round(2); compare a float without a cast",
         _loses_digits,
     ),
     Rule(
@@ -310,8 +310,8 @@ RULES = (
     Rule(
         "long_literal",
         (ops.Add, ops.Subtract, ops.Multiply),
-        "{op} puts {types} together, where the literal is a decimal to engines or a float, by its"
-        " digits: DuckDB runs out of its 18",
+        "{op} combines {types}: engines take the literal for a decimal or a float, by its digits,"
+        " and the 18 digits of DuckDB's decimals do not suffice",
         'cast the other operand first: amount.cast("float64") * 0.123456789; or round the literal',
         _has_long_literal,
     ),

@@ -1,4 +1,4 @@
-"""Checks of the texts that marts compare columns with: that they occur, and only so spelled."""
+"""Checks of the texts that marts compare columns with: that they occur, and in this spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that a value can have: the columns it is one of, and the values these declare."""
+"""Texts that a value can have: the columns of sources they are from, and the declared values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT_FUNCTIONS: Mapping[type[ops.Node], str] = {
     ops.LStrip: "lstrip",
     ops.RStrip: "rstrip",
 }
-"""What may be done to a text before it is compared; so Python's texts and Ibis's call it."""
+"""Functions of a text before it is compared, by the name that Python and Ibis give them."""
 
 CHOOSING = (
     ops.Max,
@@ -39,21 +39,21 @@ CHOOSING = (
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A text column as a mart sees it: after these functions, in this order."""
+    """A text column of a source, as a mart compares it: after these functions, in this order."""
 
     table: str
     column: str
     functions: tuple[str, ...] = ()
 
     def text(self, text: str) -> str:
-        """Return a text of the column as the mart sees it."""
+        """Return a text of the column as the mart compares it."""
         for name in self.functions:
             text = getattr(text, name)()
         return text
 
 
 class TextLineage:
-    """Follows texts through the marts' queries, as far as they are known."""
+    """Traces texts through the queries of marts to the columns of sources."""
 
     def __init__(self, project: Project, queries: Mapping[str, ops.Relation]) -> None:
         self.project = project

@@ -172,7 +172,7 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
     if graph.project.package != "marts":
         raise UsageError(
             f"there is no data for the mutants of {graph.project.package}",
-            hint="pass --fixtures DIR, a small data set that meets the edges of its marts",
+            hint="pass --fixtures DIR, a small data set with rows at the thresholds of its marts",
         )
     from fixtures.corpus import AS_OF, write_corpus
     from marts.core.analysis.thresholds import thresholds_of

@@ -1,4 +1,4 @@
-"""What relationships promise of a join: each row finds one, so that inner is as good as left."""
+"""Guarantees of declared relationships: every row finds a match, so inner and left joins agree."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nodes import first_below
 from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
@@ -19,7 +20,7 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class Guarantees:
-    """The columns of which every value is in another, and the columns without nulls."""
+    """The columns whose values are all in another column, and the columns without nulls."""
 
     found_in: Collection[tuple[Column, Column]]
     not_null: NotNull
@@ -29,10 +30,9 @@ NO_GUARANTEES = Guarantees((), {})
 
 
 def guarantees_of(project: Project) -> Guarantees:
-    """Return what a project's checks let nothing be published without.
+    """Return what holds for all published data, because a project's checks enforce it.
 
-    A relationship that only warns, or lets rows pass, promises nothing; nor does one that concerns
-    some rows alone.
+    A relationship guarantees nothing if it only warns, tolerates rows, or concerns only some rows.
     """
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     found_in = frozenset(
@@ -47,11 +47,11 @@ def guarantees_of(project: Project) -> Guarantees:
 
 EXCHANGED = ({"inner", "left"}, {"any_inner", "any_left"})
 WITHOUT_LOSS = (ops.Project, ops.DropColumns, ops.Sort, ops.Reference, ops.AliasedRelation)
-"""What has a row for each of its parent's."""
+"""The relations that have each row of their parent."""
 
 
 def is_equivalent_join(old: ops.Node, new: ops.Node, guarantees: Guarantees) -> bool:
-    """Tell whether a join differs from another only in keeping rows that there cannot be."""
+    """Tell whether two joins differ only in rows without a match, when there are none."""
     if not (isinstance(old, ops.JoinChain) and isinstance(new, ops.JoinChain)):
         return False
     changed = [
@@ -73,7 +73,7 @@ def _all_are_found(
     link: ops.JoinLink,
     guarantees: Guarantees,
 ) -> bool:
-    """Tell whether every row so far meets one of the table that a link joins."""
+    """Tell whether every row joined so far has a match in the table that a link joins."""
     match link.predicates:
         case (ops.Equals(left=ops.Field() as one, right=ops.Field() as other),):
             asked, given = (one, other) if other.rel == link.table else (other, one)
@@ -81,11 +81,11 @@ def _all_are_found(
             return False
     if any(each.how in ("right", "outer") for each in earlier) or given.rel != link.table:
         return False
-    whole = {first, *(each.table for each in earlier if each.how in ("inner", "any_inner"))}
-    if asked.rel not in whole or may_be_null(asked, guarantees.not_null):
+    complete = {first, *(each.table for each in earlier if each.how in ("inner", "any_inner"))}
+    if asked.rel not in complete or may_be_null(asked, guarantees.not_null):
         return False
-    origin, target = _column_of(asked), _column_of(given)
-    return _is_unfiltered(given.rel) and (origin, target) in guarantees.found_in
+    pair = (_column_of(asked), _column_of(given))
+    return _is_unfiltered(given.rel) and pair in guarantees.found_in
 
 
 def _column_of(field: ops.Field) -> Column | None:
@@ -96,6 +96,4 @@ def _column_of(field: ops.Field) -> Column | None:
 
 
 def _is_unfiltered(rel: ops.Relation) -> bool:
-    while isinstance(rel, WITHOUT_LOSS):
-        rel = rel.parent
-    return isinstance(rel, ops.PhysicalTable)
+    return isinstance(first_below(rel, WITHOUT_LOSS), ops.PhysicalTable)

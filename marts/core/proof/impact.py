@@ -1,4 +1,4 @@
-"""How far a change reaches: the columns of a query that another relation within it may alter."""
+"""Impact of a change: the columns of a query that a change of one of its relations affects."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import ibis.expr.operations as ops
 from marts.core.analysis.nodes import deciding_values
 
 Affected = Mapping[ops.Relation, frozenset[str]]
-"""The columns of each relation that may hold other values; its rows are the same."""
+"""The columns of each relation that may have other values; it has the same rows."""
 
 
 def affected_columns(
     relations: Sequence[ops.Relation], old: ops.Relation, new: ops.Relation
 ) -> frozenset[str]:
-    """Return the columns of a query that may hold other values where `new` replaces `old` in it.
+    """Return the columns of a query that may have other values if `new` replaces `old` in it.
 
-    All of them, where there may be other rows. `relations` are the query's, each behind those that
-    it reads; so it is the last.
+    Return all columns where the rows may differ. `relations` are the query's, each after those
+    that it reads, so the last is the query itself.
     """
     whole = relations[-1]
     everything = frozenset(whole.schema.names)
@@ -38,7 +38,7 @@ def affected_columns(
 
 
 def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
-    """Return the columns of a relation that may hold other values, None where rows may change."""
+    """Return the columns of a relation that may have other values, None where rows may differ."""
     deciding = deciding_values(op)
     if deciding is not None:
         if any(_reads(value, affected) for value in deciding):
@@ -49,7 +49,7 @@ def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
 
 
 def _reads(value: ops.Value, affected: Affected) -> bool:
-    """Tell whether a value is computed from a column that may hold others, or from its rows."""
+    """Tell whether a value is computed from an affected column, or from an affected relation."""
     for op in value.find(ops.Value, filter=ops.Value):
         if isinstance(op, ops.Field):
             if op.name in affected.get(op.rel, ()):

@@ -56,8 +56,8 @@ class MutantResult:
 
 
 @dataclass(frozen=True)
-class MutationResults:
-    """The results of all mutants of one mart."""
+class MutationRun:
+    """All mutants of one mart, run."""
 
     mart: Mart
     results: tuple[MutantResult, ...]
@@ -71,7 +71,7 @@ def run_mutants(
     as_of: FixedAsOf,
     *,
     watch: Callable[[Mutant, int, int], None] = lambda *_: None,
-) -> MutationResults:
+) -> MutationRun:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
     `watch` is called before each with the mutant, how many were run, and how many there are.
@@ -90,7 +90,7 @@ def run_mutants(
             results.append(runner.run(mutant))
     finally:
         backend.discard()
-    return MutationResults(mart, tuple(results), time.perf_counter() - start)
+    return MutationRun(mart, tuple(results), time.perf_counter() - start)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What an author may get wrong about rows: filters, joins, sets, orders and windows."""
+"""Mutations of rows: filters, joins, sets, orders and windows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _window_reversed(op: ops.WindowFunction) -> Iterator[Mutation]:
 
 
 ORDERED = (ops.Sort, ops.Project, ops.Filter, ops.DropColumns)
-"""What passes an order on to a limit."""
+"""The relations between an order and a limit that keep the order."""
 
 
 def _limit_reversed(op: ops.Limit) -> Iterator[Mutation]:

@@ -1,4 +1,4 @@
-"""What an author may get wrong about values: conditions, functions, arithmetic, cases, literals."""
+"""Mutations of values: conditions, functions, arithmetic, cases and literals."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _end_excluded(op: ops.Between) -> Iterator[Mutation]:
 def _negated(op: ops.Comparison | ops.Not) -> Iterator[Mutation]:
     if isinstance(op, ops.Not):
         yield Mutation(op.arg)
-    # The pairs of rows that a join does not want are no slip, and more than an engine can hold.
+    # Negating a join condition is an unlikely mistake, and gives more rows than an engine can hold.
     elif (kind := NEGATED.get(type(op))) and len(op.relations) <= 1:
         yield Mutation(kind(op.left, op.right))
 
@@ -122,7 +122,7 @@ EXCHANGED: Mapping[type[ops.Value], tuple[type[ops.Value], ...]] = {
 
 def _exchanged(op: ops.Value) -> Iterator[Mutation]:
     for kind in EXCHANGED.get(type(op), ()):
-        # The mean of anything but floats is refused when it is compiled.
+        # Compiling the mean of anything but floats fails.
         if kind is not ops.Mean or op.arg.dtype.is_floating():
             yield Mutation(kind(**dict(zip(op.__argnames__, op.__args__, strict=True))))
 
@@ -138,7 +138,7 @@ def _operands_exchanged(op: Any) -> Iterator[Mutation]:
 def _ratio_exchanged(op: ops.Divide) -> Iterator[Mutation]:
     left, right = op.left, op.right
     if isinstance(right, ops.NullIf):
-        # Whoever exchanges the two still guards the denominator.
+        # An author who exchanges the two still guards the denominator.
         left, right = right.copy(arg=left), right.arg
     yield Mutation(op.copy(left=right, right=left))
 
@@ -161,7 +161,7 @@ def _condition_never_met(op: ops.IfElse) -> Iterator[Mutation]:
 
 
 def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Mutation]:
-    """Yield neighbours exchanged: where the conditions of both hold, the first counts."""
+    """Yield neighbouring branches exchanged: where both conditions hold, the first one counts."""
     branches = list(zip(op.cases, op.results, strict=True))
     for n, (first, second) in enumerate(pairwise(branches)):
         if _exclude_each_other(first[0], second[0]):
@@ -176,7 +176,7 @@ def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Mutation]:
 
 
 def _exclude_each_other(first: ops.Value, second: ops.Value) -> bool:
-    """Tell whether two conditions plainly never both hold: `x is null`, `x > 0` and `x < 0`."""
+    """Tell whether two conditions clearly exclude each other: `x > 0` and `x < 0`, `x is null`."""
     for test, other in ((first, second), (second, first)):
         if isinstance(test, ops.IsNull) and isinstance(other, ops.Comparison):
             return bool(test.arg == other.left)
@@ -207,15 +207,15 @@ def _nullif_removed(op: ops.NullIf) -> Iterator[Mutation]:
 
 
 def _cast_dropped(op: ops.Node) -> Iterator[Mutation]:
-    """Yield an operation without each cast of an operand that changes values, or its own type."""
+    """Yield an operation without each cast that changes the operand's values or its own type."""
     for slot in slots_of(op):
         cast = slot.value
         if not isinstance(cast, ops.Cast | ops.Date) or isinstance(cast.arg, ops.Literal):
             continue
-        for defect in slot.not_null(cast.arg):
+        for mutation in slot.with_operand(cast.arg):
             computes = isinstance(op, ops.Binary | ops.Reduction)
-            if _narrows(cast) or (computes and defect.op.dtype != op.dtype):
-                yield defect
+            if _narrows(cast) or (computes and mutation.op.dtype != op.dtype):
+                yield mutation
 
 
 def _narrows(cast: ops.Cast | ops.Date) -> bool:
@@ -227,7 +227,7 @@ def _narrows(cast: ops.Cast | ops.Date) -> bool:
 
 
 def _digits(kind: dt.DataType) -> float:
-    """Return how many digits a type of number has behind the point."""
+    """Return how many digits a numeric type has after the decimal point."""
     return float("inf") if kind.is_floating() else getattr(kind, "scale", 0) or 0
 
 
@@ -257,14 +257,14 @@ BOUNDS = (ops.Comparison, ops.Between)
 
 
 def _literal_moved(op: ops.Node) -> Iterator[Mutation]:
-    """Yield each number and date moved by a step; a bound both ways, for its two neighbours.
+    """Yield each number and date moved by a step; a bound in both directions.
 
-    Any other value shows by one step as well as by the other.
+    For any other value, one direction shows a mistake as well as the other.
     """
     steps = (1, -1) if isinstance(op, BOUNDS) else (1,)
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
         for other in dict.fromkeys(moved(literal, step) for step in steps):
-            yield from slot.not_null(other) if other else ()
+            yield from slot.with_operand(other) if other else ()
     if isinstance(op, ops.Limit) and isinstance(op.n, int):
         yield Mutation(op.copy(n=op.n + 1), (f"limit {op.n}",), (f"limit {op.n + 1}",))
 
@@ -272,11 +272,11 @@ def _literal_moved(op: ops.Node) -> Iterator[Mutation]:
 def _label_changed(op: ops.Node) -> Iterator[Mutation]:
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
         if literal.dtype.is_string() and slot.argument != "part":
-            yield from slot.not_null(literal.copy(value=f"{literal.value}?"))
+            yield from slot.with_operand(literal.copy(value=f"{literal.value}?"))
 
 
 def _lists_values(op: ops.Node) -> bool:
-    """Tell whether values are dropped rather than changed: options, and what counts as null."""
+    """Tell whether other operators drop the literals: options, and values that count as null."""
     return isinstance(op, ops.NullIf) or (isinstance(op, ops.InValues) and len(op.options) > 1)
 
 

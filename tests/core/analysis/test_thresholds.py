@@ -1,4 +1,4 @@
-"""Edges: what marts compare with constants, undone to what was measured."""
+"""Thresholds: what marts compare with constants, resolved to what was measured."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def number(text: str) -> Thresholds:
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        # dates, however they are spelt
+        # dates, however they are written
         (lambda t, as_of: t.day >= as_of.minus(days=90), Thresholds(days=(90,))),
         (lambda t, as_of: as_of.minus(days=90) <= t.day, Thresholds(days=(90,))),
         (lambda t, as_of: t.moment < as_of.plus(days=1), Thresholds(days=(-1,))),
@@ -142,7 +142,7 @@ def number(text: str) -> Thresholds:
             lambda t, _: t.shop.cases(("Bonn", 1), ("Köln", 2), else_=3) == 3,
             Thresholds(texts={"shop": (("Bonn",), ("Köln",))}),
         ),
-        # no constant, no edge; nor is there one in a label of the mart's own
+        # without a constant, or with a label of the mart's own
         (lambda t, _: t.amount > t.cost, Thresholds()),
         (lambda t, _: t.paid == True, Thresholds()),  # noqa: E712  (Ibis)
         (lambda t, _: t.shop.lower() == "bonn", Thresholds()),
@@ -154,7 +154,7 @@ def number(text: str) -> Thresholds:
         (lambda t, _: t.weight == ibis.null("float64"), Thresholds()),
     ],
 )
-def test_an_edge_is_found(
+def test_a_threshold_is_found(
     column: Callable[..., ibis.expr.types.Value], expected: Thresholds
 ) -> None:
     assert thresholds(of(column)) == expected
@@ -175,13 +175,13 @@ def test_columns_are_followed_through_tables_joins_and_marts() -> None:
     assert thresholds_of(graph, AS_OF) == Thresholds(days=(5,), numbers=(Decimal(30),))
 
 
-def test_edges_of_the_toy_shop() -> None:
+def test_thresholds_of_the_toy_shop() -> None:
     assert thresholds_of(SHOP, AS_OF) == Thresholds(
         days=(-1, 0), numbers=(Decimal(1000),), texts={"status": (("paid",),)}
     )
 
 
-def test_edges_of_the_marts() -> None:
+def test_thresholds_of_the_marts() -> None:
     amounts = (0, 50, 200, 2_000, 4_500, 10_000, 15_000, 50_000, 100_000)
     assert thresholds_of(GRAPH, AS_OF) == Thresholds(
         days=(-1, 0, 30, 60, 90, 180),
@@ -198,7 +198,7 @@ def test_edges_of_the_marts() -> None:
 
 
 @pytest.mark.parametrize("as_of", ["2024-02-29", "2025-01-01"])
-def test_edges_do_not_depend_on_the_day(as_of: str) -> None:
+def test_thresholds_do_not_depend_on_the_day(as_of: str) -> None:
     assert thresholds_of(GRAPH, datetime.date.fromisoformat(as_of)) == thresholds_of(GRAPH, AS_OF)
 
 
