@@ -46,9 +46,9 @@ class Formatter:
 
     def __call__(self, op: object) -> str:
         """Return the text of an operation, a type, a unit or a plain value."""
-        for kind, formatter in FORMS.items():
+        for kind, form in FORMS.items():
             if isinstance(op, kind):
-                return formatter(self, op)
+                return form(self, op)
         return _plain(op)
 
     def inner(self, op: object) -> str:
@@ -73,9 +73,9 @@ class Formatter:
 Form = Callable[[Formatter, Any], str]
 
 
-def _infix(formatter: Formatter, op: ops.Binary | ops.StringConcat) -> str:
+def _infix(fmt: Formatter, op: ops.Binary | ops.StringConcat) -> str:
     operands = op.arg if isinstance(op, ops.StringConcat) else (op.left, op.right)
-    texts = [formatter.inner(operand) for operand in operands]
+    texts = [fmt.inner(operand) for operand in operands]
     fields = [operand for operand in operands if isinstance(operand, ops.Field)]
     if len(fields) == len({each.rel for each in fields}) > 1 == len(set(texts)):
         texts = [
@@ -92,7 +92,7 @@ def table_of(rel: ops.Relation) -> str:
     return "a table"
 
 
-def _call(formatter: Formatter, op: ops.Node) -> str:
+def _call(fmt: Formatter, op: ops.Node) -> str:
     """Format an operation without a form of its own: `quantile(amount, quantile=0.9)`."""
     words = []
     for name, value in zip(op.__argnames__, op.__args__, strict=True):
@@ -100,7 +100,7 @@ def _call(formatter: Formatter, op: ops.Node) -> str:
             continue
         if isinstance(op, ops.CountStar | ops.CountDistinctStar) and name == "arg":
             continue
-        text = formatter.several(value) if isinstance(value, tuple) else formatter(value)
+        text = fmt.several(value) if isinstance(value, tuple) else fmt(value)
         is_first = name in ("arg", "left", "right", "base", "value")
         words.append(text if is_first else f"{name}={text}")
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(op).__name__).lower()
@@ -115,61 +115,57 @@ NAMES: Mapping[type[ops.Node], str] = {
 }
 
 
-def _literal(formatter: Formatter, op: ops.Literal) -> str:
-    return formatter.day(op.value) if op.dtype.is_date() else _plain(op.value)
+def _literal(fmt: Formatter, op: ops.Literal) -> str:
+    return fmt.day(op.value) if op.dtype.is_date() else _plain(op.value)
 
 
-def _case(formatter: Formatter, op: ops.SearchedCase | ops.SimpleCase) -> str:
-    base = f"{formatter(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
+def _case(fmt: Formatter, op: ops.SearchedCase | ops.SimpleCase) -> str:
+    base = f"{fmt(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
     pairs = zip(op.cases, op.results, strict=True)
-    branches = "".join(f"{formatter(case)}: {formatter(result)}, " for case, result in pairs)
-    return f"case({base}{branches}else {formatter(op.default)})"
+    branches = "".join(f"{fmt(case)}: {fmt(result)}, " for case, result in pairs)
+    return f"case({base}{branches}else {fmt(op.default)})"
 
 
-def _window(formatter: Formatter, op: ops.WindowFunction) -> str:
+def _window(fmt: Formatter, op: ops.WindowFunction) -> str:
     keys = [
-        f"{word} {formatter.several(values)}"
+        f"{word} {fmt.several(values)}"
         for word, values in (("partition by", op.group_by), ("order by", op.order_by))
         if values
     ]
     keys += [
-        f"{word} {formatter(bound)}"
-        for word, bound in (("from", op.start), ("to", op.end))
-        if bound
+        f"{word} {fmt(bound)}" for word, bound in (("from", op.start), ("to", op.end)) if bound
     ]
-    return f"{formatter(op.func)} over ({', '.join(keys)})"
+    return f"{fmt(op.func)} over ({', '.join(keys)})"
 
 
 FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
     tuple(INFIX): _infix,
     ops.Literal: _literal,
     ops.Field: lambda _, op: str(op.name),
-    ops.Alias: lambda formatter, op: formatter(op.arg),
-    ops.Not: lambda formatter, op: f"not {formatter.inner(op.arg)}",
-    ops.IsNull: lambda formatter, op: f"{formatter.inner(op.arg)} is null",
-    ops.NotNull: lambda formatter, op: f"{formatter.inner(op.arg)} is not null",
-    ops.InValues: lambda formatter, op: (
-        f"{formatter(op.value)} in ({formatter.several(op.options)})"
+    ops.Alias: lambda fmt, op: fmt(op.arg),
+    ops.Not: lambda fmt, op: f"not {fmt.inner(op.arg)}",
+    ops.IsNull: lambda fmt, op: f"{fmt.inner(op.arg)} is null",
+    ops.NotNull: lambda fmt, op: f"{fmt.inner(op.arg)} is not null",
+    ops.InValues: lambda fmt, op: f"{fmt(op.value)} in ({fmt.several(op.options)})",
+    ops.InSubquery: lambda fmt, op: f"{fmt(op.needle)} in {fmt(op.rel)}",
+    ops.Between: lambda fmt, op: (
+        f"{fmt(op.arg)} between {fmt(op.lower_bound)} and {fmt(op.upper_bound)}"
     ),
-    ops.InSubquery: lambda formatter, op: f"{formatter(op.needle)} in {formatter(op.rel)}",
-    ops.Between: lambda formatter, op: (
-        f"{formatter(op.arg)} between {formatter(op.lower_bound)} and {formatter(op.upper_bound)}"
-    ),
-    ops.Cast: lambda formatter, op: f"cast({formatter(op.arg)}, {op.to})",
-    ops.NullIf: lambda formatter, op: f"nullif({formatter(op.arg)}, {formatter(op.null_if_expr)})",
-    ops.IfElse: lambda formatter, op: (
-        f"ifelse({formatter.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
+    ops.Cast: lambda fmt, op: f"cast({fmt(op.arg)}, {op.to})",
+    ops.NullIf: lambda fmt, op: f"nullif({fmt(op.arg)}, {fmt(op.null_if_expr)})",
+    ops.IfElse: lambda fmt, op: (
+        f"ifelse({fmt.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
     ),
     (ops.SearchedCase, ops.SimpleCase): _case,
-    DELTAS: lambda formatter, op: f"delta({formatter.several((op.left, op.right, op.part))})",
-    TRUNCATES: lambda formatter, op: f"truncate({formatter(op.arg)}, {op.unit.name.lower()!r})",
+    DELTAS: lambda fmt, op: f"delta({fmt.several((op.left, op.right, op.part))})",
+    TRUNCATES: lambda fmt, op: f"truncate({fmt(op.arg)}, {op.unit.name.lower()!r})",
     ops.WindowFunction: _window,
-    ops.WindowBoundary: lambda formatter, op: (
-        f"{formatter(op.value)} {'preceding' if op.preceding else 'following'}"
+    ops.WindowBoundary: lambda fmt, op: (
+        f"{fmt(op.value)} {'preceding' if op.preceding else 'following'}"
     ),
-    ops.SortKey: lambda formatter, op: formatter(op.arg) + ("" if op.ascending else " desc"),
+    ops.SortKey: lambda fmt, op: fmt(op.arg) + ("" if op.ascending else " desc"),
     ops.PhysicalTable: lambda _, op: str(op.name),
-    ops.JoinReference: lambda formatter, op: formatter(op.parent),
+    ops.JoinReference: lambda fmt, op: fmt(op.parent),
     ops.Relation: lambda _, op: f"(from {table_of(op)})",
     ops.Value: _call,
 }

@@ -137,7 +137,7 @@ def views_of_sources(project: Project, marts: Iterable[Mart]) -> tuple[Finding, 
 
 def _broken_rules(query: ir.Table) -> Iterator[tuple[ops.Node, Rule]]:
     for op in query.op().find(ops.Node):
-        yield from ((op, r) for r in RULES if isinstance(op, r.looks_at) and r.is_wrong(op))
+        yield from ((op, r) for r in RULES if isinstance(op, r.applies_to) and r.is_wrong(op))
 
 
 def _unordered(query: ir.Table, keys: DeclaredKeys) -> Iterator[tuple[ops.Node, Rule]]:

@@ -38,7 +38,7 @@ class Rule:
     """One kind of mistake; in its message, `{op}` is the operation and `{types}` its operands'."""
 
     name: str
-    looks_at: tuple[type[ops.Node], ...]
+    applies_to: tuple[type[ops.Node], ...]
     message: str
     hint: str
     is_wrong: Callable[[Any], bool] = lambda _: True

@@ -1,4 +1,4 @@
-"""Where authors built each expression: seen while their functions run."""
+"""The locations where authors built each expression, recorded while their functions run."""
 
 from __future__ import annotations
 
