@@ -147,11 +147,11 @@ class Reader:
     ) -> Iterator[UndeclaredConstant]:
         for each in compared:
             known = self.texts.values_of(each.value)
-            if known is None or not known[1]:
+            if known is None or not known.columns:
                 continue
             for text in each.texts:
-                if text not in known[0]:
-                    columns, values = tuple(sorted(known[1])), tuple(sorted(known[0]))
+                if text not in known.texts:
+                    columns, values = tuple(sorted(known.columns)), tuple(sorted(known.texts))
                     yield UndeclaredConstant(mart.name, columns, text, values, each.op)
 
     # Joins

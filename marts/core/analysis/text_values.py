@@ -26,14 +26,7 @@ TEXT_FUNCTIONS: Mapping[type[ops.Node], str] = {
 }
 """Functions of a text before it is compared, by the name that Python and Ibis give them."""
 
-CHOOSING = (
-    ops.Max,
-    ops.Min,
-    ops.Arbitrary,
-    ops.First,
-    ops.Last,
-    ops.Mode,
-)
+CHOOSING = (ops.Max, ops.Min, ops.Arbitrary, ops.First, ops.Last, ops.Mode)
 """Functions whose results are values of their argument."""
 
 
@@ -45,11 +38,13 @@ class TextColumn:
     column: str
     functions: tuple[str, ...] = ()
 
-    def text(self, text: str) -> str:
-        """Return a text of the column as the mart compares it."""
-        for name in self.functions:
-            text = getattr(text, name)()
-        return text
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """All texts that a value can have, and the columns that declare them."""
+
+    texts: frozenset[str] = frozenset()
+    columns: frozenset[Name] = frozenset()
 
 
 class TextLineage:
@@ -68,18 +63,14 @@ class TextLineage:
 
     def columns_of(self, value: ops.Value) -> set[TextColumn]:
         """Return the text columns of sources whose texts a value has."""
-        match value:
-            case ops.Field():
-                return set().union(*map(self._columns_of_resolved, _resolved_sides(value)))
-            case ops.Lowercase() | ops.Uppercase() | ops.Strip() | ops.LStrip() | ops.RStrip():
-                name = TEXT_FUNCTIONS[type(value)]
-                return {
-                    replace(each, functions=(*each.functions, name))
-                    for each in self.columns_of(value.arg)
-                }
-            case _:
-                found = (self.columns_of(each) for each in _alternatives(value))
-                return set[TextColumn]().union(*found)
+        if name := TEXT_FUNCTIONS.get(type(value)):
+            found = self.columns_of(value.arg)
+            return {replace(each, functions=(*each.functions, name)) for each in found}
+        if isinstance(value, ops.Field):
+            several = map(self._columns_of_resolved, _resolved_sides(value))
+        else:
+            several = map(self.columns_of, _alternatives(value))
+        return set[TextColumn]().union(*several)
 
     def _columns_of_resolved(self, value: ops.Value) -> set[TextColumn]:
         if not isinstance(value, ops.Field):
@@ -93,20 +84,18 @@ class TextLineage:
             return {TextColumn(table, value.name)}
         return set()
 
-    def values_of(self, value: ops.Value) -> tuple[frozenset[str], frozenset[Name]] | None:
-        """Return all texts that a value can have, and the columns that declare them.
-
-        None where that is not known.
-        """
+    def values_of(self, value: ops.Value) -> KnownTexts | None:
+        """Return all texts that a value can have; None where that is not known."""
+        if name := TEXT_FUNCTIONS.get(type(value)):
+            found = self.values_of(value.arg)
+            if found is None:
+                return None
+            return replace(found, texts=frozenset(getattr(text, name)() for text in found.texts))
         match value:
             case ops.Literal(value=None):
-                return frozenset(), frozenset()
+                return KnownTexts()
             case ops.Literal(value=str() as text):
-                return frozenset({text}), frozenset()
-            case ops.Lowercase() | ops.Uppercase() | ops.Strip() | ops.LStrip() | ops.RStrip():
-                found = self.values_of(value.arg)
-                name = TEXT_FUNCTIONS[type(value)]
-                return found and (frozenset(getattr(text, name)() for text in found[0]), found[1])
+                return KnownTexts(frozenset({text}))
             case ops.Field():
                 several = [self._values_of_column(each) for each in _resolved_sides(value)]
             case _:
@@ -114,15 +103,17 @@ class TextLineage:
         known = [each for each in several if each is not None]
         if not known or len(known) < len(several):
             return None
-        texts, columns = zip(*known, strict=True)
-        return frozenset[str]().union(*texts), frozenset[Name]().union(*columns)
+        return KnownTexts(
+            frozenset[str]().union(*(each.texts for each in known)),
+            frozenset[Name]().union(*(each.columns for each in known)),
+        )
 
-    def _values_of_column(self, value: ops.Value) -> tuple[frozenset[str], frozenset[Name]] | None:
+    def _values_of_column(self, value: ops.Value) -> KnownTexts | None:
         if not isinstance(value, ops.Field):
             return self.values_of(value)
         name = (str(getattr(value.rel, "name", "")), value.name)
         if name in self.declared:
-            return self.declared[name], frozenset({name})
+            return KnownTexts(self.declared[name], frozenset({name}))
         if name[0] in self.queries:
             return self.values_of(ops.Field(self.queries[name[0]], value.name))
         return None
