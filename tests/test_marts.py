@@ -19,7 +19,7 @@ from support.data_sets import bundled
 from support.engines import GRAPH, DuckDBEngine, Layout
 from support.saved_worlds import kept_if_failing, saved_worlds
 from support.workshop import Workshop
-from support.worlds import EDGES, World, corpus_world, worlds
+from support.worlds import THRESHOLDS, World, corpus_world, worlds
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_marts_equal_their_twins_on_the_corpus(engine: DuckDBEngine, as_of: str)
 def test_marts_equal_their_twins_on_the_corpus_in_many_files(tmp_path: Path) -> None:
     """As users have it: the backend reads Parquet, in pieces, and all checks are made."""
     shop = Workshop(tmp_path, GRAPH)
-    write_corpus(shop.data, EDGES, AS_OF)
+    write_corpus(shop.data, THRESHOLDS, AS_OF)
     facts = shop.data / "fct_transactions.parquet"
     pieces = Layout(pieces=3).cut(pq.read_table(facts))
     facts.unlink()

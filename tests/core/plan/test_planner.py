@@ -15,7 +15,7 @@ import pytest
 
 from core.conftest import Write
 from marts import Table, mart, relationship, source, string
-from marts.core.analysis.keys import declared_keys
+from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError, SourceError, UsageError
@@ -155,7 +155,7 @@ def test_an_unchecked_mart_is_built_and_published_all_the_same() -> None:
         graph, graph.order, declared_state(graph.project, sources=["bikes"]), FixedAsOf(AS_OF)
     )
     assert words(plan) == ["build all_bikes", "publish all_bikes"]
-    assert declared_keys(graph.project)["all_bikes"] == frozenset()
+    assert declared_keys(graph.project).of_all_rows["all_bikes"] == frozenset()
 
 
 # Checks that read other marts
