@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
+from support.paths import REPOSITORY
 
 CONSOLE = "marts.core.console"
 LIGHT = (

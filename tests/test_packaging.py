@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
+from support.paths import REPOSITORY
 
 
 @pytest.fixture(scope="module")

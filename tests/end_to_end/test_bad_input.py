@@ -14,7 +14,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BUNDLED, Marts
+from support.paths import BUNDLED
+from support.processes import Marts
 
 FAILED, ASKED_WRONGLY = 1, 2
 

@@ -18,8 +18,9 @@ import pytest
 import sqlglot
 
 import cli
-from conftest import REPOSITORY, Marts, marts_process
 from support.engines import GRAPH
+from support.paths import REPOSITORY
+from support.processes import Marts, marts_process
 from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2

@@ -16,9 +16,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from conftest import BUNDLED, Marts
 from support.compare import assert_same_table
 from support.engines import GRAPH
+from support.paths import BUNDLED
+from support.processes import Marts
 
 MONEY = "DECIMAL(18,2)"
 COLUMNS = {

@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from conftest import BUNDLED, Marts, marts_process
+from support.paths import BUNDLED
+from support.processes import Marts, end, ignored, marts_process, started
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
@@ -127,28 +127,6 @@ def slow_marts(tmp_path: Path) -> str:
     return "slow"
 
 
-@contextmanager
-def started(*words: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start `marts …` as a process group of its own; kill what is left of it."""
-    # A caller that ignores Ctrl-C (a job in the background) would have its children ignore it.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name[:6] != "MARTS_"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            signal.signal(signal.SIGINT, usual)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
 def read_until(process: subprocess.Popen[str], word: str) -> str:
     """Read what a process prints up to the first line with a word."""
     printed = ""
@@ -199,8 +177,7 @@ def test_an_interrupt_within_a_query_ends_the_run(
     with started(*WORDS, "--package", slow_marts, cwd=database.parent.parent) as process:
         read_until(process, "quick")
         time.sleep(0.5)
-        os.killpg(process.pid, sent)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, sent)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert f"interrupted: {NOTHING}" in printed, printed
@@ -209,13 +186,13 @@ def test_an_interrupt_within_a_query_ends_the_run(
     assert '"status": "interrupted"' in results
 
 
-def test_an_interrupt_before_the_first_mart_ends_the_run(
+def test_an_interrupt_before_the_first_mart_ends_a_run_that_was_to_ignore_it(
     database: Path, before: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+    run = started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent)
+    with ignored(signal.SIGINT), run as process:
         read_until(process, "as of")
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert "interrupted" in printed, printed
@@ -229,8 +206,7 @@ def test_an_interrupt_while_publishing_is_reported_as_it_ended(
     with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
         read_until(process, "customer_360_profile")
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert "Traceback" not in printed, printed
     left = contents(database)
     assert left in (before, after)

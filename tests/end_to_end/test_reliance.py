@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Marts
+from support.processes import Marts
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 

@@ -13,7 +13,8 @@ import pytest
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
 from marts.core.run.backend import Contract, Described
-from support.account import Account, Result
+from support.account import Account
+from support.processes import Result
 
 DONE, ASKED_WRONGLY = 0, 2
 D = Decimal

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BUNDLED, Marts, marts_process
 from fixtures.generate import Portfolio, generate
 from support.account import Account
 from support.engines import GRAPH
+from support.paths import BUNDLED
+from support.processes import Marts, marts_process
 
 PUBLIC = [name for name in GRAPH.order if not GRAPH.project.marts[name].is_temporary]
 
@@ -126,7 +127,8 @@ def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
     for seed in (1, 2):
         data = tmp_path / f"data {seed}"
         generate(data, Portfolio(customers=30, transactions=300, seed=seed))
-        assert account.call("load", *location, "--fixtures", data, "--overwrite", cwd=tmp_path)
+        words_ = ("load", *location, "--fixtures", data, "--overwrite")
+        assert account.call(*words_, cwd=tmp_path).returncode == 0
         first = account.call(*words, cwd=tmp_path)
         assert first.returncode == 0, first.stderr
         assert f"published {len(PUBLIC)} marts" in first.stdout

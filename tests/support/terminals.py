@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MARTS = Path(sys.executable).with_name("marts")
+from support.processes import GUARD, MARTS
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -74,5 +73,5 @@ def redirected(
         env=environment(**changes),
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=GUARD,
     )

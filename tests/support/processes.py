@@ -1,0 +1,100 @@
+"""Run `marts …`: in a process as a user would, started and left running, or in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from unittest import mock
+
+Result = subprocess.CompletedProcess[str]
+Process = subprocess.Popen[str]
+Marts = Callable[..., Result]
+
+MARTS = Path(sys.executable).with_name("marts")
+GUARD = 300
+"""Seconds after which a test that hangs is ended; no test says how fast anything is."""
+
+
+def without_marts(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without the caller's MARTS_…."""
+    return {name: value for name, value in environment.items() if name[:6] != "MARTS_"}
+
+
+def marts_process(*words: object, cwd: Path, **environment: str) -> Result:
+    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables."""
+    inherited = without_marts(os.environ)
+    # Compiled once, not at every call.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run(
+        [MARTS, *map(str, words)],
+        cwd=cwd,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD,
+    )
+
+
+@contextmanager
+def started(*words: object, cwd: Path, **environment: str) -> Iterator[Process]:
+    """Start `marts …` as a process group of its own; kill what is left of it."""
+    with subprocess.Popen(
+        [MARTS, *map(str, words)],
+        cwd=cwd,
+        env=without_marts(os.environ) | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def ignored(number: signal.Signals) -> Iterator[None]:
+    """Ignore a signal, and let what is started meanwhile ignore it, as a job in the background."""
+    usual = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, usual)
+
+
+def end(process: Process, sent: signal.Signals) -> str:
+    """Send a signal to what was started, and return what it prints until it ends."""
+    os.killpg(process.pid, sent)
+    return process.communicate(timeout=GUARD)[0]
+
+
+def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
+    """Run the command line in this process, which has loaded already what takes seconds to load."""
+    import cli
+
+    out, err = io.StringIO(), io.StringIO()
+    argv, clean = ["marts", *map(str, words)], without_marts(os.environ) | environment
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
+        stack.enter_context(mock.patch.object(sys, "argv", argv))
+        stack.enter_context(mock.patch.object(sys, "path", [*sys.path]))
+        stack.enter_context(mock.patch("signal.signal"))
+        stack.enter_context(contextlib.chdir(cwd))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
