@@ -11,45 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
+from support.databases import STATE, Contents, contents
 from support.paths import BUNDLED
 from support.processes import Marts, end, ignored, marts_process, started
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
-STATE = "gold.marts_state"
-
-Contents = dict[str, Any]
 
 # One thread: the order of a float sum, and with it the last bit, is the same in each run.
 WORDS = ("run", "--threads", "1")
-
-
-def contents(database: Path) -> Contents:
-    """Return all that a reader sees, as count and hash of each table's rows, and each view's SQL.
-
-    Of the table of state, which has the run's id, only names and dates.
-    """
-    with duckdb.connect(str(database), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        ).fetchall()
-        views = connection.execute(
-            "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
-        ).fetchall()
-        rows: Contents = {
-            name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
-            for (name,) in tables
-            if name != STATE
-        }
-        state = connection.execute(
-            f"SELECT name, as_of FROM {STATE} WHERE kind <> 'source' ORDER BY name"
-        ).fetchall()
-    return rows | dict(views) | {STATE: state}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +42,6 @@ def after(portfolio: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents
     done = marts_process(*WORDS, "--fixtures", portfolio, cwd=folder)
     assert done.returncode == DONE, done.stderr
     return contents(folder / "target/marts.duckdb")
-
-
-@pytest.fixture
-def database(finished_run: Path, tmp_path: Path) -> Path:
-    """Return the default database of this test's folder, with the bundled data's marts."""
-    path = tmp_path / "target/marts.duckdb"
-    path.parent.mkdir()
-    shutil.copy(finished_run / "target/marts.duckdb", path)
-    return path
 
 
 @pytest.fixture

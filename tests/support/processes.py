@@ -82,6 +82,7 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
     """Run the command line in this process, which has loaded already what takes seconds to load."""
     import cli
 
+    known = {*sys.modules}
     out, err = io.StringIO(), io.StringIO()
     argv, clean = ["marts", *map(str, words)], without_marts(os.environ) | environment
     with contextlib.ExitStack() as stack:
@@ -97,4 +98,8 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
         except SystemExit as ended:
             code = ended.code
     assert isinstance(code, int)
+    # Packages of one test's folder: another has its own of the same name.
+    for name in {*sys.modules} - known:
+        if Path(sys.modules[name].__file__ or "/").is_relative_to(cwd):
+            del sys.modules[name]
     return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
