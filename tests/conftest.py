@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.paths import SAVED_WORLDS
-from support.processes import Marts, Result, marts_process
+from support.processes import Marts, Result, call_marts, marts_process
 
 # A slow machine is no defect of an example.
 settings.register_profile(
@@ -77,6 +78,12 @@ def marts(tmp_path: Path) -> Marts:
         return marts_process(*words, cwd=tmp_path, **environment)
 
     return call
+
+
+@pytest.fixture
+def called(tmp_path: Path) -> Marts:
+    """Run `marts …` likewise, in the tests' own process: what takes a second to load is there."""
+    return partial(call_marts, cwd=tmp_path)
 
 
 @pytest.fixture(scope="session")
