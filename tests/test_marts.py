@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from conftest import folder_to_save_in
 from fixtures.corpus import AS_OF, write_corpus
 from marts.core.query.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
@@ -40,9 +39,9 @@ def assert_marts_equal_twins(engine: DuckDBEngine, world: World) -> None:
 
 @given(world=worlds())
 def test_marts_equal_their_twins(
-    engine: DuckDBEngine, pytestconfig: pytest.Config, world: World
+    engine: DuckDBEngine, world_folder: Path | None, world: World
 ) -> None:
-    with kept_if_failing(world, folder_to_save_in(pytestconfig)):
+    with kept_if_failing(world, world_folder):
         assert_marts_equal_twins(engine, world)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, marts_process
 from support.engines import GRAPH
+from support.paths import REPOSITORY
+from support.processes import marts_process
 
 ALLOWED = REPOSITORY / "tests/equivalent_mutants.toml"
 

@@ -29,6 +29,7 @@ from backends.duckdb_sql import compile_query
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, Publication, RecordedTable
 from marts.core.run.backend import Contract
+from support.processes import GUARD
 
 AS_OF = datetime.date(2025, 6, 30)
 BIKES = ibis.table({"bike": "string"}, name="bikes")
@@ -458,7 +459,7 @@ def test_an_interrupt_stops_the_engine_at_once(
     build(backend, "m", "SELECT 2 AS n")
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     # The query would go on for an hour: this is no measurement, but ends a test that hangs.
-    hangs = threading.Timer(60, backend._connection.interrupt)
+    hangs = threading.Timer(GUARD, backend._connection.interrupt)
     hangs.start()
     with pytest.raises(KeyboardInterrupt):
         work(backend)
@@ -567,7 +568,7 @@ def held(tmp_path: Path) -> Iterator[Path]:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield database
-        process.communicate("\n", timeout=10)
+        process.communicate("\n", timeout=GUARD)
 
 
 @pytest.mark.parametrize("read_only", [True, False])

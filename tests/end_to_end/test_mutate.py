@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Marts, marts_process
+from support.processes import Marts, end, marts_process, started
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
@@ -225,18 +223,9 @@ def test_our_own_marts_are_tried_on_the_bundled_data_and_any_date(marts: Marts) 
 
 
 def test_an_interrupt_ends_it(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), "mutate"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with started("mutate", cwd=tmp_path, PYTHONUNBUFFERED="1") as process:
         assert process.stdout.readline().startswith("as of")
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert printed.splitlines()[-1] == "interrupted"
     assert "Traceback" not in printed
