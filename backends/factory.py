@@ -12,37 +12,18 @@ import ibis.expr.types as ir
 
 from backends.parquet import SUFFIXES, data_as_of, find_source, pattern_of
 from marts.core.errors import SourceError, UsageError
+from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 
 if TYPE_CHECKING:
     from backends.snowflake import SnowflakeBackend
 
 DEFAULT_DATABASE = "target/marts.duckdb"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a caller says of engines; None leaves the engine's default.
-
-    `database` is DuckDB's file or Snowflake's database. An engine takes what concerns it.
-    """
-
-    backend: str
-    fixtures: Path
-    database: str | None = None
-    schema: str = "gold"
-    threads: int | None = None
-    memory_limit: str | None = None
-    connection: str | None = None
-    source_database: str | None = None
-    source_schema: str | None = None
-    warehouse: str | None = None
-    role: str | None = None
-    version: str = "0"
+"""DuckDB's file, in the folder of the project."""
 
 
 @dataclass(frozen=True)
-class Offline:
+class OfflineCompiler:
     """What can be said of an engine without it."""
 
     compile: Callable[[ir.Table], str]
@@ -50,16 +31,26 @@ class Offline:
     data_as_of: datetime.date | None
 
 
-def connect(settings: Settings, *, sources: Mapping[str, Contract], read_only: bool) -> Backend:
-    """Connect to the engine that the settings name; `sources` are the tables that are read."""
-    if settings.backend == "snowflake":
-        return snowflake(settings, sources=sources)
+def connect(
+    settings: Settings,
+    *,
+    data: Path,
+    sources: Mapping[str, Contract],
+    version: str,
+    read_only: bool,
+) -> Backend:
+    """Connect to the engine that the settings name; `sources` are the tables that are read.
+
+    `data` is where DuckDB finds them; `version` is that of marts.
+    """
+    if settings.backend == SNOWFLAKE:
+        return snowflake(settings, sources=sources, version=version)
     from backends.duckdb import DuckDBBackend
     from backends.duckdb_connection import DuckDBOptions
 
     options = DuckDBOptions(
-        database=Path(settings.database or DEFAULT_DATABASE),
-        fixtures=settings.fixtures,
+        database=settings.folder_of("database") / (settings.database or DEFAULT_DATABASE),
+        fixtures=data,
         schema=settings.schema,
         threads=settings.threads,
         memory_limit=settings.memory_limit,
@@ -67,7 +58,9 @@ def connect(settings: Settings, *, sources: Mapping[str, Contract], read_only: b
     return DuckDBBackend(options, sources=sources, read_only=read_only)
 
 
-def snowflake(settings: Settings, *, sources: Mapping[str, Contract]) -> SnowflakeBackend:
+def snowflake(
+    settings: Settings, *, sources: Mapping[str, Contract], version: str
+) -> SnowflakeBackend:
     """Connect to Snowflake."""
     from backends.snowflake import SnowflakeBackend
     from backends.snowflake_connection import SnowflakeOptions
@@ -81,18 +74,20 @@ def snowflake(settings: Settings, *, sources: Mapping[str, Contract]) -> Snowfla
         warehouse=settings.warehouse,
         role=settings.role,
         threads=settings.threads or 1,
-        version=settings.version,
+        version=version,
     )
     return SnowflakeBackend(options, sources=sources)
 
 
-def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
+def offline_compiler(
+    settings: Settings, *, data: Path, sources: Mapping[str, Contract]
+) -> OfflineCompiler:
     """Return how the engine that the settings name compiles, without a connection or data.
 
     Without data for DuckDB, each source is taken to be `<source>.parquet`.
     """
-    if settings.backend == "duckdb":
-        return _offline_duckdb(settings, sources)
+    if settings.backend == DUCKDB:
+        return _offline_duckdb(settings.schema, data, sources)
     from backends.snowflake_sources import assumed_source
     from backends.snowflake_sql import Namespace, compile_query
 
@@ -100,7 +95,7 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
     source_namespace = Namespace(
         settings.source_schema or settings.schema, settings.source_database or settings.database
     )
-    return Offline(
+    return OfflineCompiler(
         lambda query: compile_query(
             query,
             sources=sources,
@@ -113,20 +108,20 @@ def offline(settings: Settings, *, sources: Mapping[str, Contract]) -> Offline:
     )
 
 
-def _offline_duckdb(settings: Settings, sources: Mapping[str, Contract]) -> Offline:
+def _offline_duckdb(schema: str, data: Path, sources: Mapping[str, Contract]) -> OfflineCompiler:
     from backends.duckdb_sql import compile_query
 
-    folder = settings.fixtures.resolve()
+    folder = data.resolve()
     found = {name: path for name in sources if (path := _found(folder, name)) is not None}
     patterns = {
         name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
         for name, contract in sources.items()
         if name in found or not found or not contract.optional
     }
-    return Offline(
-        lambda query: compile_query(query, sources=patterns, schema=settings.schema),
+    return OfflineCompiler(
+        lambda query: compile_query(query, sources=patterns, schema=schema),
         patterns,
-        data_as_of(settings.fixtures),
+        data_as_of(data),
     )
 
 

@@ -171,7 +171,7 @@ def _root(folder: Path) -> Path:
     if not folder.is_dir():
         raise UsageError(
             f"there is no directory {folder}",
-            hint=f"pass --fixtures DIR with {LAYOUT} for each source",
+            hint=f"pass --data DIR with {LAYOUT} for each source",
         )
     return folder.resolve()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
+from support.paths import REPOSITORY
+from support.processes import marts_environment
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def call(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", script, *words],
         cwd=installed.parent,
-        env=os.environ | {"PYTHONPATH": str(installed)},
+        env=marts_environment(PYTHONPATH=str(installed)),
         capture_output=True,
         text=True,
         check=False,
@@ -48,7 +48,7 @@ def test_wheel_shows_help(installed: Path) -> None:
 def test_wheel_generates_and_builds(installed: Path) -> None:
     made = call(installed, "generate", "data", "--customers", "50", "--transactions", "500")
     assert made.returncode == 0, made.stderr
-    built = call(installed, "run", "--fixtures", "data")
+    built = call(installed, "run", "--data", "data")
     assert built.returncode == 0, built.stdout + built.stderr
     assert str(installed) in built.stdout
     assert re.search(r"^done  published \d+ marts; ", built.stdout, re.MULTILINE)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, Marts
+from support.paths import REPOSITORY
+from support.processes import Marts
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 COMMANDS = [
@@ -47,7 +48,8 @@ def clone(tmp_path: Path) -> Path:
     """Return a copy of what a newcomer edits."""
     for name in ("marts", "backends", "fixtures"):
         shutil.copytree(REPOSITORY / name, tmp_path / "clone" / name)
-    shutil.copy(REPOSITORY / "cli.py", tmp_path / "clone")
+    for name in ("cli.py", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path / "clone")
     return tmp_path / "clone"
 
 
@@ -69,7 +71,7 @@ def test_the_example_of_a_mart_is_a_mart(clone: Path) -> None:
 
 
 def test_commands_and_exit_codes_are_documented() -> None:
-    from cli import marts as group
+    from marts.core.console.commands import NAMES
 
-    for name in group.commands:
+    for name in NAMES:
         assert f"`marts {name}" in README, name

@@ -65,7 +65,7 @@ def build_on_snowflake(
     for name, table in data.tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
     location = account.words(schema=schema)
-    loaded = account.call("load", *location, "--fixtures", folder, cwd=folder)
+    loaded = account.call(*account.load_words(schema), "--data", folder, cwd=folder)
     assert loaded.returncode == 0, loaded.stderr
     words = ("run", "--backend", "snowflake", *location, "--as-of", data.as_of)
     done = account.call(*words, cwd=folder)

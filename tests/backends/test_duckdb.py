@@ -34,6 +34,7 @@ from support.bikes_on_duckdb import (
     select,
     write,
 )
+from support.processes import GUARD
 
 # Sources
 
@@ -403,7 +404,7 @@ def test_an_interrupt_stops_the_engine_at_once(
     build(backend, "m", "SELECT 2 AS n")
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     # The query would go on for an hour: this is no measurement, but ends a test that hangs.
-    hangs = threading.Timer(60, backend._connection.interrupt)
+    hangs = threading.Timer(GUARD, backend._connection.interrupt)
     hangs.start()
     with pytest.raises(KeyboardInterrupt):
         work(backend)

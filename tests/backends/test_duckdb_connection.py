@@ -20,6 +20,7 @@ from support.bikes_on_duckdb import (
     publish,
     select,
 )
+from support.processes import GUARD
 
 
 def test_the_databases_folder_is_made(tmp_path: Path, folder: Path) -> None:
@@ -105,7 +106,7 @@ def held(tmp_path: Path) -> Iterator[Path]:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield database
-        process.communicate("\n", timeout=10)
+        process.communicate("\n", timeout=GUARD)
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -27,6 +27,7 @@ def cost_of(command: Sequence[object], *, cwd: Path) -> Cost:
     """
     log = cwd / "output.txt"
     inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    inherited["MARTS_PACKAGE"] = "marts"
     # Compiled once, not at every start.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("w", encoding="utf-8") as output:

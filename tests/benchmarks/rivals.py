@@ -16,7 +16,7 @@ PROGRAM = Path(sys.executable).with_name("marts")
 
 RUN, TEST = "`marts run`", "`marts test`"
 UNCHECKED = "`marts run --no-source-checks`"
-HAND_WRITTEN, FOUR_SCANS, PANDAS = "hand-written SQL", "a scan for each mart", "pandas"
+HAND_WRITTEN, FOUR_SCANS = "hand-written SQL", "a scan for each mart"
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,18 @@ class Run:
 
 def command_of(rival: str, load: Load) -> Sequence[object]:
     """Return the command by which a rival builds its database, or checks the marts'."""
-    marts = ("--fixtures", load.fixtures, "--database", load.database(RUN), "--target")
+    marts = ("--data", load.fixtures, "--database", load.database(RUN), "--target")
     by_sql = (sys.executable, HERE / "run_sql.py")
     made = (load.fixtures, load.database(rival))
     return {
         RUN: (PROGRAM, "run", *marts, load.target),
         TEST: (PROGRAM, "test", *marts, load.folder / "checks"),
         UNCHECKED: (
-            *(PROGRAM, "run", "--no-source-checks", "--fixtures", load.fixtures),
+            *(PROGRAM, "run", "--no-source-checks", "--data", load.fixtures),
             *("--database", load.database(UNCHECKED), "--target", load.folder / "unchecked"),
         ),
         HAND_WRITTEN: (*by_sql, HERE / "hand_written.sql", *made),
         FOUR_SCANS: (*by_sql, HERE / "four_scans.sql", *made),
-        PANDAS: (sys.executable, HERE / "in_pandas.py", *made),
     }[rival]
 
 

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import duckdb
 import pytest
 import sqlglot
 
-import cli
-from conftest import REPOSITORY, Marts, marts_process
 from support.engines import GRAPH
+from support.paths import BUNDLED, REPOSITORY
+from support.processes import Marts, marts_process
 from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -200,7 +199,7 @@ def test_a_run_warns_of_what_compiling_does_and_publishes(marts: Marts, tmp_path
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/__init__.py").touch()
     (tmp_path / "clock/clock.py").write_text(CLOCK, "utf-8")
-    words = ("run", "--package", "clock", "--fixtures", REPOSITORY / "fixtures")
+    words = ("run", "--package", "clock", "--data", REPOSITORY / "fixtures")
     compiled = marts("compile", *words[1:])
     done = marts(*words, "--json")
     assert done.returncode == 0, done.stderr
@@ -251,7 +250,7 @@ def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path
 @pytest.mark.parametrize("make", [lambda _: None, Path.mkdir], ids=["no folder", "empty folder"])
 def test_compile_needs_no_data(make: Callable[[Path], None], marts: Marts, tmp_path: Path) -> None:
     make(tmp_path / "data")
-    done = marts("compile", "--fixtures", "data", "--as-of", "2025-06-30")
+    done = marts("compile", "--data", "data", "--as-of", "2025-06-30")
     assert done.returncode == DONE, done.stderr
     for source in (*SOURCES, "churn_predictions"):
         assert f"'{tmp_path}/data/{source}.parquet'" in done.stdout
@@ -377,31 +376,101 @@ def test_a_run_goes_on_without_its_reader(tmp_path: Path) -> None:
     assert (tmp_path / "target/run_results.json").exists()
 
 
-# options
+# projects
+
+CATEGORIES = '''
+from marts import int64, mart, source
+
+categories = source(
+    "dim_merchant_category", doc="C.", grain="category_key", columns=[int64("category_key")]
+)
+
+@mart(grain="category_key", columns=[int64("category_key")])
+def categories_there(dim_merchant_category):
+    """Lists categories."""
+    return dim_merchant_category
+'''
 
 
-def options_of_all_commands() -> list[Any]:
-    """Return each option of each command, from the live click group."""
-    return [
-        pytest.param(name, option, id=f"{name} {option.opts[-1]}")
-        for name, command in cli.marts.commands.items()
-        for option in command.params
-        if isinstance(option, click.Option) and option.name != "help"
-    ]
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Write a package of one mart, and return the folder that it is in."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").touch()
+    (tmp_path / "shop/categories_there.py").write_text(CATEGORIES, "utf-8")
+    return tmp_path
 
 
-@pytest.mark.parametrize(("command", "option"), options_of_all_commands())
-def test_each_option_has_an_environment_variable(command: str, option: click.Option) -> None:
-    (long,) = [name for name in option.opts if name.startswith("--")]
-    assert option.envvar == f"MARTS_{long[2:].replace('-', '_').upper()}"
-    assert option.show_envvar, command
+@pytest.mark.parametrize(
+    "words",
+    ["run", "run --dry-run", "test", "ls", "compile", "show customer_360_profile", "mutate"],
+)
+def test_no_command_takes_somebody_elses_marts(words: str, marts: Marts, tmp_path: Path) -> None:
+    done = marts(*words.split(), MARTS_PACKAGE="")
+    assert done.returncode == ASKED_WRONGLY
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: no package of marts is named\n")
+    assert "hint: pass --package NAME" in done.stderr
+    assert "[tool.marts]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["run", "test"])
-def test_the_common_options_are_there(command: str) -> None:
-    known = {name for option in cli.marts.commands[command].params for name in option.opts}
-    assert known >= {"--backend", "--fixtures", "--database", "--schema", "-s", "--select"}
-    assert known >= {"--exclude", "--as-of", "--threads", "--memory-limit", "--json"}
+def test_a_package_that_is_named_needs_no_project(shop: Path, marts: Marts) -> None:
+    done = marts("run", "--package", "shop", MARTS_PACKAGE="")
+    assert done.returncode == DONE, done.stderr
+    assert "published 1 mart;" in done.stdout
+    assert (shop / "target/marts.duckdb").exists()
+
+
+def test_a_project_is_known_from_every_folder_of_it(shop: Path, marts: Marts) -> None:
+    settings = '[tool.marts]\npackage = "shop"\nschema = "dev"\ndata = "data"\n'
+    (shop / "pyproject.toml").write_text(settings, "utf-8")
+    (shop / "notes").mkdir()
+    (shop / "data").symlink_to(BUNDLED)
+    done = marts_process("run", cwd=shop / "notes", MARTS_PACKAGE="")
+    assert done.returncode == DONE, done.stderr
+    assert " ../data → ../target/marts.duckdb, schema dev" in done.stdout
+    assert list((shop / "notes").iterdir()) == []
+    assert "nothing to do" in marts("run", "categories_there", MARTS_PACKAGE="").stdout
+    with duckdb.connect(str(shop / "target/marts.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM dev.categories_there").fetchone() == (11,)
+
+
+def test_a_setting_that_is_not_there_is_a_usage_error(shop: Path, marts: Marts) -> None:
+    (shop / "pyproject.toml").write_text('[tool.marts]\npakage = "shop"\n', "utf-8")
+    done = marts("run", "--package", "shop")
+    assert done.returncode == ASKED_WRONGLY
+    assert done.stderr == (
+        "error: tool.marts.pakage in pyproject.toml is not a setting\nhint: did you mean package?\n"
+    )
+    assert marts("run", "--help").returncode == DONE
+
+
+def test_a_projects_acknowledgements_are_about_its_own_package(shop: Path, marts: Marts) -> None:
+    known = 'table = "other"\ncheck = "few"\nreason = "so"\nuntil = "2027-01-01"\n'
+    settings = f'[tool.marts]\npackage = "other"\n[[tool.marts.acknowledge]]\n{known}'
+    (shop / "pyproject.toml").write_text(settings, "utf-8")
+    assert marts("ls", "--package", "shop").returncode == DONE
+    (shop / "pyproject.toml").write_text(settings.replace('"other"', '"shop"', 1), "utf-8")
+    done = marts("ls", MARTS_PACKAGE="")
+    assert done.returncode == ASKED_WRONGLY
+    assert "an acknowledgement in pyproject.toml names other" in done.stderr
+
+
+def test_marts_are_selected_in_each_way(marts: Marts) -> None:
+    def listed(*words: str) -> set[str]:
+        done = marts("ls", *words, "--json")
+        assert done.returncode == DONE, done.stderr
+        return {mart["name"] for mart in one_document(done.stdout)}
+
+    both = {"customer_segments", "metric_customer_ltv"}
+    assert listed(*both) == both
+    assert listed(",".join(both)) == both
+    assert listed("-s", "customer_segments,tag:ltv") == both
+    assert listed("customer_segments", "-s", "metric_customer_ltv") == both
+    assert listed("tag:metrics", "--exclude", "tag:atv,tag:mom") == {"metric_customer_ltv"}
+    refused = marts("ls", "-s", "")
+    assert (refused.returncode, refused.stdout) == (ASKED_WRONGLY, "")
 
 
 def test_version(marts: Marts) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import marts_process
 from fixtures.generate import Portfolio, generate
 from marts.core.query.invariant_checks import invariant_checks
 from support.account import Account
 from support.engines import GRAPH
+from support.processes import marts_process
 
 IMPLIED = {
     (mart.name, check.name)
@@ -52,7 +52,7 @@ def all_passed(folder: Path) -> bool:
 
 
 def test_duckdb_holds_all_invariants(data: Path, tmp_path: Path) -> None:
-    words = ("--fixtures", data)
+    words = ("--data", data)
     assert marts_process("run", *words, cwd=tmp_path).returncode == 0
     done = marts_process("test", "--invariants", *SELECTION, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,7 +62,9 @@ def test_duckdb_holds_all_invariants(data: Path, tmp_path: Path) -> None:
 def test_snowflake_holds_all_invariants(account: Account, data: Path, tmp_path: Path) -> None:
     location = account.words(schema="RELATIONS")
     as_of = ("--as-of", "2025-06-30")
-    assert account.call("load", *location, "--fixtures", data, cwd=tmp_path).returncode == 0
+    assert (
+        account.call(*account.load_words("RELATIONS"), "--data", data, cwd=tmp_path).returncode == 0
+    )
     words = ("--backend", "snowflake", *location, *as_of)
     assert account.call("run", *words, cwd=tmp_path).returncode == 0
     done = account.call("test", "--invariants", *SELECTION, *words, cwd=tmp_path)
@@ -71,10 +73,10 @@ def test_snowflake_holds_all_invariants(account: Account, data: Path, tmp_path: 
 
 
 def test_what_was_published_by_another_day_breaks_invariants(data: Path, tmp_path: Path) -> None:
-    words = ("-s", "+metric_mom_spend_change", "--fixtures", data)
+    words = ("-s", "+metric_mom_spend_change", "--data", data)
     earlier = ("--as-of", "2025-06-20")
     assert marts_process("run", *words, *earlier, cwd=tmp_path).returncode == 0
-    checked = ("-s", "metric_mom_spend_change", "--invariants", "--fixtures", data)
+    checked = ("-s", "metric_mom_spend_change", "--invariants", "--data", data)
     done = marts_process("test", *checked, "--as-of", "2025-06-30", cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "metric_mom_spend_change.later_transactions_change_nothing" in done.stdout

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.account import call_marts
+from support.processes import call_marts
 from support.terminals import on_a_terminal, redirected
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -74,7 +74,7 @@ def club(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words_of(club: Path, *words: str) -> list[str]:
     """Return a call on the club, wherever it is made."""
     where = ["--package", "club"]
-    where += ["--fixtures", str(club / "data")] if words[0] != "ls" else []
+    where += ["--data", str(club / "data")] if words[0] != "ls" else []
     where += ["--database", str(club / "x.duckdb")] if words[0] != "ls" else []
     return [*words, *where]
 

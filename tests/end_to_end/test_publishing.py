@@ -10,46 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from conftest import BUNDLED, Marts, marts_process
+from support.databases import STATE, Contents, contents
+from support.paths import BUNDLED
+from support.processes import Marts, end, ignored, marts_environment, marts_process, started
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
-STATE = "gold.marts_state"
-
-Contents = dict[str, Any]
 
 # One thread: the order of a float sum, and with it the last bit, is the same in each run.
 WORDS = ("run", "--threads", "1")
-
-
-def contents(database: Path) -> Contents:
-    """Return all that a reader sees, as count and hash of each table's rows, and each view's SQL.
-
-    Of the table of state, which has the run's id, only names and dates.
-    """
-    with duckdb.connect(str(database), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        ).fetchall()
-        views = connection.execute(
-            "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
-        ).fetchall()
-        rows: Contents = {
-            name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
-            for (name,) in tables
-            if name != STATE
-        }
-        state = connection.execute(
-            f"SELECT name, as_of FROM {STATE} WHERE kind <> 'source' ORDER BY name"
-        ).fetchall()
-    return rows | dict(views) | {STATE: state}
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +39,9 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def after(portfolio: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents:
     """Return what a complete run on the portfolio publishes."""
     folder = tmp_path_factory.mktemp("after")
-    done = marts_process(*WORDS, "--fixtures", portfolio, cwd=folder)
+    done = marts_process(*WORDS, "--data", portfolio, cwd=folder)
     assert done.returncode == DONE, done.stderr
     return contents(folder / "target/marts.duckdb")
-
-
-@pytest.fixture
-def database(finished_run: Path, tmp_path: Path) -> Path:
-    """Return the default database of this test's folder, with the bundled data's marts."""
-    path = tmp_path / "target/marts.duckdb"
-    path.parent.mkdir()
-    shutil.copy(finished_run / "target/marts.duckdb", path)
-    return path
 
 
 @pytest.fixture
@@ -127,28 +92,6 @@ def slow_marts(tmp_path: Path) -> str:
     return "slow"
 
 
-@contextmanager
-def started(*words: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start `marts …` as a process group of its own; kill what is left of it."""
-    # A caller that ignores Ctrl-C (a job in the background) would have its children ignore it.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name[:6] != "MARTS_"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            signal.signal(signal.SIGINT, usual)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
 def read_until(process: subprocess.Popen[str], word: str) -> str:
     """Read what a process prints up to the first line with a word."""
     printed = ""
@@ -176,7 +119,7 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
     previous = database.with_name("previous.duckdb")
     shutil.copy(database, previous)
     for line, seconds in MOMENTS:
-        with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+        with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
             read_until(process, line)
             time.sleep(seconds)
             os.killpg(process.pid, signal.SIGKILL)
@@ -186,7 +129,7 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
         if left == after:
             database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
             shutil.copy(previous, database)
-    done = marts(*WORDS, "--fixtures", portfolio)
+    done = marts(*WORDS, "--data", portfolio)
     assert done.returncode == DONE, done.stderr
     assert contents(database) == after
     assert not list(database.parent.glob(".*")), "what a killed run left is gone"
@@ -199,8 +142,7 @@ def test_an_interrupt_within_a_query_ends_the_run(
     with started(*WORDS, "--package", slow_marts, cwd=database.parent.parent) as process:
         read_until(process, "quick")
         time.sleep(0.5)
-        os.killpg(process.pid, sent)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, sent)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert f"interrupted: {NOTHING}" in printed, printed
@@ -209,13 +151,13 @@ def test_an_interrupt_within_a_query_ends_the_run(
     assert '"status": "interrupted"' in results
 
 
-def test_an_interrupt_before_the_first_mart_ends_the_run(
+def test_an_interrupt_before_the_first_mart_ends_a_run_that_was_to_ignore_it(
     database: Path, before: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+    run = started(*WORDS, "--data", portfolio, cwd=database.parent.parent)
+    with ignored(signal.SIGINT), run as process:
         read_until(process, "as of")
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert "interrupted" in printed, printed
@@ -226,11 +168,10 @@ def test_an_interrupt_before_the_first_mart_ends_the_run(
 def test_an_interrupt_while_publishing_is_reported_as_it_ended(
     seconds: float, database: Path, before: Contents, after: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--fixtures", portfolio, cwd=database.parent.parent) as process:
+    with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
         read_until(process, "customer_360_profile")
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert "Traceback" not in printed, printed
     left = contents(database)
     assert left in (before, after)
@@ -248,7 +189,7 @@ def test_a_check_that_fails_on_the_last_mart_publishes_none(
         connection.execute(f"CREATE TABLE this AS FROM '{BUNDLED}/dim_customer.parquet'")
         connection.execute("UPDATE this SET age = 7 WHERE customer_id = 'C000100'")
         connection.execute(f"COPY this TO '{data}/dim_customer.parquet'")
-    done = marts(*WORDS, "--fixtures", data, "--as-of", "2025-03-31")
+    done = marts(*WORDS, "--data", data, "--as-of", "2025-03-31")
     assert done.returncode == FAILED
     assert "ok    metric_customer_ltv" in done.stdout
     assert "FAIL  customer_360_profile.age_at_least_18: 1 violation" in done.stdout
@@ -284,7 +225,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_works(
 ) -> None:
     on_disk = disk("5m") / "marts.duckdb"
     shutil.copy(database, on_disk)
-    words = (*WORDS, "--fixtures", portfolio, "--database", on_disk)
+    words = (*WORDS, "--data", portfolio, "--database", on_disk)
     full = marts(*words)
     assert full.returncode == FAILED, full.stdout
     assert full.stderr.startswith("error: DuckDB could not ")
@@ -321,10 +262,11 @@ def test_a_limit_on_file_size_ends_the_run(
             "sh",
             program,
             *WORDS,
-            "--fixtures",
+            "--data",
             portfolio,
         ],
         cwd=tmp_path,
+        env=marts_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def published(live: Account, data: Path) -> Account:
     """Return the account, in which the star's marts are published."""
-    loaded = live.call("load", *live.words(schema="LIVE"), "--fixtures", data, cwd=data)
+    loaded = live.call(*live.load_words("LIVE"), "--data", data, cwd=data)
     assert loaded.returncode == 0, loaded.stderr
     run(live, data)
     return live

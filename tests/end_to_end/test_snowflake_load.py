@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from reference.example import star
-from support.account import Account, Result, Row
+from support.account import Account, Row
+from support.processes import Result
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 HISTORY = {"c1": [("2025-06-01", "12.50", "Travel"), ("2025-06-02", "3", "declined")]}
@@ -26,7 +27,7 @@ def write(folder: Path, tables: dict[str, pa.Table]) -> Path:
 
 
 def load(account: Account, schema: str, data: Path, *more: str) -> Result:
-    words = ("load", *account.words(schema=schema), "--fixtures", data, *more)
+    words = (*account.load_words(schema), "--data", data, *more)
     return account.call(*words, cwd=data)
 
 
@@ -160,8 +161,6 @@ def test_a_file_that_is_no_parquet(
 
 
 def test_a_folder_that_is_not_there(account: Account, tmp_path: Path) -> None:
-    done = account.call(
-        "load", *account.words(schema="NONE"), "--fixtures", "nowhere", cwd=tmp_path
-    )
+    done = account.call(*account.load_words("NONE"), "--data", "nowhere", cwd=tmp_path)
     assert done.returncode == ASKED_WRONGLY
     assert "there is no directory nowhere" in done.stderr

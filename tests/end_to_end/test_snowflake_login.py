@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from support.account import Account, Result
+from support.account import Account
+from support.processes import Result
 
 DRY_RUN = ("run", "--backend", "snowflake", "--dry-run", "-s", "int_customers")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def sources(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
-    words = ("load", *emulated.words(schema="LOGIN"))
+    words = emulated.load_words("LOGIN")
     done = emulated.call(*words, cwd=tmp_path_factory.mktemp("login"))
     assert done.returncode == 0, done.stderr
 

@@ -14,7 +14,8 @@ from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
-from support.account import Account, Result
+from support.account import Account
+from support.processes import Result
 
 DONE, ASKED_WRONGLY = 0, 2
 D = Decimal

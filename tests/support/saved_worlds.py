@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from hypothesis import settings
 
-from conftest import SAVED_WORLDS
 from support.engines import Layout
+from support.paths import SAVED_WORLDS
 from support.worlds import World
 
 
 def save(world: World, folder: Path, *, about: str) -> None:
-    """Write a world into a folder, which `marts run --fixtures` takes, too; replace what is there.
+    """Write a world into a folder, which `marts run --data` takes, too; replace what is there.
 
     `about` says why it is kept.
     """

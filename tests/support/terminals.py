@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MARTS = Path(sys.executable).with_name("marts")
+from support.processes import GUARD, MARTS, marts_environment
 
 
 def environment(**changes: str) -> dict[str, str]:
     """Return the caller's environment without what changes how `marts` prints."""
     changing = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in changing and not name.startswith("MARTS_")
-    }
+    kept = {name: value for name, value in marts_environment().items() if name not in changing}
     return kept | changes
 
 
@@ -74,5 +69,5 @@ def redirected(
         env=environment(**changes),
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=GUARD,
     )

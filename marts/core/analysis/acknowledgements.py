@@ -1,53 +1,25 @@
-"""Warnings that somebody acknowledged, beside a table or in the settings."""
+"""Acknowledged warnings: those in the settings, and whether each is of a check that can warn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart, Source, checks_of
-from marts.core.authoring.tolerance import Acknowledgement, acknowledge, acknowledgement_flaws
+from marts.core.authoring.tolerance import Acknowledgement, acknowledgement_flaws
 from marts.core.errors import DefinitionError, UsageError, did_you_mean
 from marts.core.project.graph import Graph
-
-KEYS = ("table", "check", "reason", "until")
-
-
-def acknowledged_in(
-    settings: Iterable[Mapping[str, object]], location: str
-) -> list[tuple[str, Acknowledgement]]:
-    """Return each acknowledgement of the settings with its table.
-
-    Raises UsageError for an entry that lacks something, or has too much.
-    """
-    found = []
-    for entry in settings:
-        words = {key: str(entry.get(key, "")) for key in KEYS}
-        if set(entry) != set(KEYS) or not all(words.values()):
-            raise UsageError(
-                f"an acknowledgement in {location} has {', '.join(entry) or 'nothing'}",
-                hint=f"it needs {', '.join(KEYS)}",
-            )
-        try:
-            known = acknowledge(words["check"], reason=words["reason"], until=words["until"])
-        except ValueError as error:
-            raise UsageError(
-                f"an acknowledgement in {location} is until {words['until']}",
-                hint="write the date so: 2027-06-30",
-            ) from error
-        found.append((words["table"], known))
-    return found
 
 
 def with_acknowledged(
     graph: Graph, entries: Iterable[tuple[str, Acknowledgement]], location: str
 ) -> Graph:
-    """Return the graph with the acknowledgements of the settings beside those of its tables.
+    """Return the graph with the acknowledgements of the settings added to its tables.
 
-    Raises UsageError for a table that is not there.
+    Raises UsageError for a table that does not exist.
     """
     project = graph.project
     sources, marts = dict(project.sources), dict(project.marts)
@@ -68,7 +40,7 @@ def with_acknowledged(
 
 
 def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
-    """Raise DefinitionError for an acknowledgement of a check that is not there, or of an error."""
+    """Raise DefinitionError for an acknowledgement of an unknown check, or of an error."""
     tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
     known = {table.name: {check.name for check in checks_of(table)} for table in tables}
     is_derived = any(

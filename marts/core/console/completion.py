@@ -14,9 +14,12 @@ from pathlib import Path
 import click
 
 from marts.core import FOLDER
+from marts.core.console.project_file import project_settings
+from marts.core.errors import UsageError
+from marts.core.project.settings import with_given
 
 OURS = ("backends", "cli", "fixtures", "marts")
-# Of a file without such a line nothing need be parsed.
+# A file without such a line is not parsed.
 DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
 
@@ -37,23 +40,33 @@ def complete_marts(context: click.Context, _parameter: click.Parameter, start: s
 def complete_selectors(
     context: click.Context, _parameter: click.Parameter, start: str
 ) -> list[str]:
-    """Return the selectors that start so: names, tags, folders; behind a `+` each with it."""
-    plus = "+" if start.startswith("+") else ""
+    """Return the selectors that start so: names, tags, folders.
+
+    What stands before the last comma or behind it as `+` stays before each.
+    """
+    before, comma, last = start.rpartition(",")
+    kept = before + comma + ("+" if last.startswith("+") else "")
     found: set[str] = set()
     for mart in _declared(context):
         found |= {mart.name, *mart.folders, *(f"tag:{tag}" for tag in mart.tags)}
-    return sorted(plus + each for each in found if (plus + each).startswith(start))
+    return sorted(kept + each for each in found if (kept + each).startswith(start))
 
 
 def _declared(context: click.Context) -> list[Declared]:
     """Return a package's marts; none where it cannot be read: this is for a shell."""
-    package = str(context.params.get("package") or "marts")
     try:
-        # As `--package` is imported: ours from where this file is, others from here first.
-        first = FOLDER.parent.parent if package.partition(".")[0] in OURS else Path.cwd()
+        settings = project_settings()
+        if package := context.params.get("package"):
+            settings = with_given(settings, package=package)
+        if settings.package is None:
+            return []
+        # As the package is imported: ours from where this file is, others from their folder first.
+        is_ours = settings.package.partition(".")[0] in OURS
+        first = FOLDER.parent.parent if is_ours else settings.folder_of("package").resolve()
         path = [str(first), *sys.path]
-        return [mart for folder in _folders(package, path) for mart in _marts_below(folder)]
-    except (OSError, ValueError, ImportError):
+        folders = _folders(settings.package, path)
+        return [mart for folder in folders for mart in _marts_below(folder)]
+    except (OSError, ValueError, ImportError, UsageError):
         return []
 
 

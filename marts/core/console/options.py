@@ -1,26 +1,72 @@
-"""The command line's options; each can be set by an environment variable MARTS_…, too."""
+"""The command line's options; each can be set by an environment variable MARTS_…, too.
+
+Those that are fields of `Settings` have no defaults here: they have them there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from marts.core import FOLDER
 from marts.core.console.completion import complete_selectors
+from marts.core.console.project_file import project_settings
+from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-BUNDLED_FIXTURES = FOLDER.parent.parent / "fixtures"
+DEFAULTS = Settings()
+FIELDS = frozenset(each.name for each in fields(Settings))
+ALIASES = {"fixtures": "data"}
+"""Earlier names of options, which still work."""
+
+
+def settings_of(context: click.Context) -> Settings:
+    """Return what the project's file, the environment and the options of a call say."""
+    return with_given(project_settings(), **_given(context))
+
+
+def _given(context: click.Context) -> dict[str, Any]:
+    """Return the fields that the environment or the command line sets."""
+    said = {
+        name: value
+        for name, value in context.params.items()
+        if name in FIELDS
+        and context.get_parameter_source(name)
+        in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE)
+    }
+    if as_of := said.get("as_of"):
+        said["as_of"] = as_of.date()
+    if arguments := context.params.get("selectors"):
+        is_typed = context.get_parameter_source("select") is ParameterSource.COMMANDLINE
+        said["select"] = (*arguments, *(said["select"] if is_typed else ()))
+    return said
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a command with the settings, in place of the options that are fields of them."""
+
+    @click.pass_context
+    @wraps(command)
+    def call(context: click.Context, /, *objects: Any, **values: Any) -> Any:
+        own = {n: v for n, v in values.items() if n not in FIELDS and n != "selectors"}
+        return command(settings_of(context), *objects, **own)
+
+    return call
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """Declare an option that an environment variable MARTS_… sets too."""
+    """Declare an option that an environment variable MARTS_… sets too, as its aliases do."""
     long = next(name for name in names if name.startswith("--"))
-    variable = f"MARTS_{long.removeprefix('--').partition('/')[0].replace('-', '_').upper()}"
-    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+    name = long.removeprefix("--").partition("/")[0]
+    known = (name, *(alias for alias, meant in ALIASES.items() if meant == name))
+    variables = [f"MARTS_{each.replace('-', '_').upper()}" for each in known]
+    return click.option(*names, envvar=variables, show_envvar=True, **settings)
 
 
 def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -34,41 +80,71 @@ def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+def words(text: str) -> list[str]:
+    """Return the words between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _selectors(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    # An empty text selects nothing, and not all: it may be a variable that is not set.
+    return tuple(word for text in texts for word in words(text) or [text])
+
+
+def _excluded(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(word for text in texts for word in words(text))
+
+
 package_option = option(
-    "--package", default="marts", show_default=True, help="The Python package of the marts."
+    "--package",
+    metavar="NAME",
+    help="The Python package of the marts; it needs no project."
+    f"  [default: `package` in [tool.marts] of the nearest {FILE}]",
 )
 selection_options = options(
+    click.argument(
+        "selectors",
+        nargs=-1,
+        metavar="[SELECTOR]...",
+        callback=_selectors,
+        shell_complete=complete_selectors,
+    ),
     package_option,
     option(
         "-s",
         "--select",
         multiple=True,
         metavar="SELECTOR",
+        callback=_selectors,
         shell_complete=complete_selectors,
-        help="Marts by name, +name, name+, pattern, tag:TAG or folder; may be repeated.",
+        help="Marts by name, +name, name+, pattern, tag:TAG or folder, separated by commas;"
+        " may be repeated, and is the same as the arguments.  [default: all]",
     ),
     option(
         "--exclude",
         multiple=True,
         metavar="SELECTOR",
+        callback=_excluded,
         shell_complete=complete_selectors,
-        help="Marts to leave out.",
+        help="Marts to leave out, named in the same way.",
     ),
 )
-fixtures_option = option(
-    "--fixtures",
+data_option = option(
+    "--data",
     type=click.Path(path_type=Path),
-    default=BUNDLED_FIXTURES,
     metavar="DIR",
     help="A directory with <table>.parquet, or Parquet files below <table>/, for each source."
     "  [default: the bundled data]",
 )
 corpus_option = option(
-    "--fixtures",
+    "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The data to try mutants on: any directory of <table>.parquet, the smaller the faster."
-    "  [default: made for the marts of this package]",
+    "  [default: made for our own marts]",
 )
 as_of_option = option(
     "--as-of",
@@ -77,7 +153,9 @@ as_of_option = option(
     help="The run's date.  [default: the data's own, else today (UTC)]",
 )
 schema_option = option(
-    "--schema", default="gold", show_default=True, help="The schema of the published marts."
+    "--schema",
+    metavar="NAME",
+    help=f"The schema of the published marts.  [default: {DEFAULTS.schema}]",
 )
 database_option = option(
     "--database",
@@ -85,24 +163,30 @@ database_option = option(
     help="DuckDB: the file [default: target/marts.duckdb]; Snowflake: the database"
     " [default: the connection's].",
 )
-account_options = (
+account_options = options(
     option("--connection", metavar="NAME", help="Snowflake: a connection of connections.toml."),
     option("--warehouse", metavar="NAME", help="Snowflake: the warehouse."),
     option("--role", metavar="NAME", help="Snowflake: the role."),
 )
 source_namespace_options = options(
-    option("--source-database", metavar="NAME", help="Snowflake: where the sources are."),
-    option("--source-schema", metavar="NAME", help="Snowflake: where the sources are."),
+    option(
+        "--source-database",
+        metavar="NAME",
+        help="Snowflake: the database of the sources.  [default: that of the marts]",
+    ),
+    option(
+        "--source-schema",
+        metavar="NAME",
+        help="Snowflake: the schema of the sources.  [default: that of the marts]",
+    ),
 )
 engine_options = options(
     option(
         "--backend",
-        type=click.Choice(["duckdb", "snowflake"]),
-        default="duckdb",
-        show_default=True,
-        help="The engine.",
+        type=click.Choice(BACKENDS),
+        help=f"The engine.  [default: {DEFAULTS.backend}]",
     ),
-    fixtures_option,
+    data_option,
     database_option,
     schema_option,
     option(
@@ -110,8 +194,8 @@ engine_options = options(
         type=click.IntRange(min=1),
         help="DuckDB: threads of a query; Snowflake: marts built side by side.",
     ),
-    option("--memory-limit", metavar="SIZE", help="DuckDB: memory to use, as 4GB."),
-    *account_options,
+    option("--memory-limit", metavar="SIZE", help="DuckDB: memory to use, such as 4GB."),
+    account_options,
     source_namespace_options,
 )
 run_options = options(
@@ -121,36 +205,9 @@ run_options = options(
     option(
         "--target",
         type=click.Path(path_type=Path),
-        default=Path("target"),
-        show_default=True,
         metavar="DIR",
-        help="Where run_results.json, manifest.json and failures/ go.",
-    ),
-)
-publishing_options = options(
-    option("--no-source-checks", is_flag=True, help="Leave out the checks of sources."),
-    option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows."),
-    option("--force", is_flag=True, help="Build marts that are up to date, too."),
-    option(
-        "--adopt",
-        multiple=True,
-        metavar="MART",
-        help="Replace a table of this name that is not recorded as made by this package.",
-    ),
-    option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
-    option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing."),
-)
-size_options = options(
-    option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True),
-    option("--transactions", type=click.IntRange(min=0), default=60_000, show_default=True),
-    option("--months", type=click.IntRange(min=1), default=18, show_default=True),
-    option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
-    option(
-        "--end-date",
-        type=click.DateTime(["%Y-%m-%d"]),
-        default="2025-06-30",
-        show_default=True,
-        help="The last day of the data, which `marts run` takes as its as-of date.",
+        help="Where run_results.json, manifest.json and failures/ go."
+        f"  [default: {DEFAULTS.target}]",
     ),
 )
 json_option = option(

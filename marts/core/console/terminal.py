@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Event
 from typing import Any
@@ -74,6 +74,17 @@ def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
     """
     with where.status("") if where.is_terminal else nullcontext() as status:
         yield Progress(where, status, Counter(table_of(step) for step in plan.steps), stop)
+
+
+@contextmanager
+def counting(where: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many of a number of things are done."""
+    # Only `marts generate` counts.
+    from rich.progress import Progress as Bar
+
+    with Bar(console=where, disable=not where.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
 
 
 class Progress:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Marts
 from support.engines import GRAPH
+from support.processes import Marts
 
 BOOM = "raise SystemExit(7)\n"
 ODD = """
@@ -71,6 +71,9 @@ def odd(tmp_path: Path) -> None:
         ("marts run -s cu", {"customer_360_profile", "customer_analytics", "customer_segments"}),
         ("marts test --select tag:m", {"tag:metrics", "tag:mom"}),
         ("marts ls --exclude +metric_c", {"+metric_customer_ltv"}),
+        ("marts run tag:m", {"tag:metrics", "tag:mom"}),
+        ("marts run tag:a,+metric_c", {"tag:a,+metric_customer_ltv"}),
+        ("marts compile -s customer_segments,tag:l", {"customer_segments,tag:ltv"}),
         ("marts mutate mark", {"marketing"}),
         ("marts run --package nowhere -s ", set()),
         ("marts run --package csv -s ", set()),
@@ -103,6 +106,17 @@ def test_completion_knows_the_package_of_the_environment(marts: Marts, tmp_path:
     assert offered(marts, "marts show d", MARTS_PACKAGE="firm") == ["dotted"]
     lib = str(tmp_path / "firm")
     assert offered(marts, "marts show d", MARTS_PACKAGE="team", PYTHONPATH=lib) == ["dotted"]
+
+
+@pytest.mark.usefixtures("odd")
+def test_completion_knows_the_package_of_the_project(marts: Marts, tmp_path: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[tool.marts]\npackage = "firm"\n', "utf-8")
+    assert offered(marts, "marts show d", MARTS_PACKAGE="") == ["dotted"]
+    project.write_text("[tool.marts", "utf-8")
+    assert offered(marts, "marts show d", MARTS_PACKAGE="") == []
+    project.unlink()
+    assert offered(marts, "marts run ", MARTS_PACKAGE="") == []
 
 
 def test_completion_loads_no_heavy_library(marts: Marts) -> None:

@@ -1,0 +1,31 @@
+"""The commands, one file each; a file is imported when its command is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from marts.core.console.options import ALIASES
+
+NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate")
+
+
+class Commands(click.Group):
+    """A group of the commands here, each the `command` of the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        """Return the names, in the order of the help."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in NAMES:
+            return None
+        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+
+def current_name(option: str) -> str:
+    """Return what an option is called now."""
+    return ALIASES.get(option, option)

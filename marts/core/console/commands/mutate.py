@@ -1,0 +1,119 @@
+"""`marts mutate`: who would notice a wrong mart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import TYPE_CHECKING
+
+import click
+
+from marts.core.console import wiring
+from marts.core.console.exit_codes import DONE, FAILED
+from marts.core.console.options import (
+    as_of_option,
+    corpus_option,
+    json_option,
+    option,
+    selection_options,
+    with_settings,
+)
+from marts.core.project.settings import Settings
+
+if TYPE_CHECKING:
+    from marts.core.project.graph import Graph
+    from marts.core.proof.equivalent_mutants import Equivalent
+
+ALLOWED = Path("tests/equivalent_mutants.toml")
+"""Where a project has its list of mutants that are allowed."""
+
+
+@click.command("mutate")
+@selection_options
+@corpus_option
+@as_of_option
+@option(
+    "--allow",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A list of mutants that no data can tell from the original."
+    f"  [default: {ALLOWED}, where there is one]",
+)
+@json_option
+@click.pass_obj
+@with_settings
+def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) -> int:
+    """Plant defects in marts, and report those that nothing would notice.
+
+    Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
+    warning of `marts compile`, would notice those that are killed. SELECTORs name the marts, by
+    default all, as --select does.
+    """
+    from marts.core.console import mutation_terminal as mutants
+    from marts.core.console import terminal
+    from marts.core.console.mutation_messages import mutation_document, report_line
+    from marts.core.proof.equivalent_mutants import score, unknown_entries
+    from marts.core.proof.mutation import run_mutants
+
+    graph, selected, _ = wiring.selected(settings)
+    default = settings.folder / ALLOWED
+    entries = equivalents(allow, default=default)
+    unknown = () if settings.select else unknown_entries(entries, graph.project.marts)
+    reports = []
+    console = terminal.console(to_stderr=as_json)
+    with (
+        corpus(graph, settings.data) as data,
+        wiring.in_memory(graph, settings, data) as backend,
+    ):
+        as_of = wiring.as_of(settings, backend.data_as_of)
+        console.print(f"as of {as_of.day} · {data}")
+        with mutants.progress(console, stop=stop) as watch:
+            for name in selected:
+                run = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                reports.append(score(run, entries))
+                terminal.say(console, report_line(reports[-1]))
+    mutants.print_reports(console, reports, unknown, allowed_in=str(allow or default))
+    if as_json:
+        terminal.print_json(mutation_document(reports, unknown))
+    return FAILED if unknown or any(each.has_failed for each in reports) else DONE
+
+
+@contextmanager
+def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
+    """Give the directory of the data that mutants are tried on, by default made for our marts."""
+    from marts.core.errors import UsageError
+
+    if given:
+        yield given
+        return
+    if graph.project.package != wiring.BUNDLED_PACKAGE:
+        raise UsageError(
+            f"there is no data for the mutants of {graph.project.package}",
+            hint="pass --data DIR, a small data set with rows at the thresholds of its marts",
+        )
+    from fixtures.corpus import AS_OF, write_corpus
+    from marts.core.analysis.thresholds import thresholds_of
+
+    with TemporaryDirectory() as folder:
+        write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
+        yield Path(folder)
+
+
+def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:
+    """Read the list of mutants that are allowed: the given file, else the default if there is one.
+
+    Raises UsageError where it cannot be read.
+    """
+    from marts.core.errors import UsageError
+    from marts.core.proof.equivalent_mutants import read_equivalents
+
+    file = given or default
+    if given is None and not file.exists():
+        return ()
+    try:
+        return read_equivalents(file.read_text("utf-8"), location=str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}", str(error)) from error

@@ -1,0 +1,84 @@
+"""`marts run`: build, check and publish."""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import Event
+
+import click
+
+from marts.core.console import wiring
+from marts.core.console.exit_codes import DONE
+from marts.core.console.options import json_option, option, options, run_options, with_settings
+from marts.core.project.settings import Settings
+
+publishing_options = options(
+    option("--no-source-checks", is_flag=True, help="Leave out the checks of sources."),
+    option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows."),
+    option("--force", is_flag=True, help="Build marts that are up to date, too."),
+    option(
+        "--adopt",
+        multiple=True,
+        metavar="MART",
+        help="Replace a table of this name that is not recorded as made by this package.",
+    ),
+    option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
+    option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing."),
+)
+
+
+@click.command("run")
+@run_options
+@publishing_options
+@json_option
+@click.pass_obj
+@with_settings
+def command(
+    settings: Settings,
+    stop: Event,
+    no_source_checks: bool,
+    accept_shrink: bool,
+    force: bool,
+    adopt: tuple[str, ...],
+    drop_orphans: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Build marts that are not up to date, check them, and publish all of them or none.
+
+    SELECTORs name the marts to build, by default all, as --select does.
+    """
+    from marts.core.console.execution import carry_out, print_plan
+    from marts.core.plan.changes import plan_changes
+    from marts.core.plan.findings import findings_of, findings_of_views
+    from marts.core.plan.fingerprint import CurrentInputs
+    from marts.core.plan.source_checks import Wanted, source_checks
+    from marts.core.run.artifacts import prepare
+    from marts.core.run.inspection import inspect_engine
+
+    graph, selected, reliance = wiring.selected(settings)
+    if not dry_run:
+        prepare(settings.target)
+    wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
+    with wiring.connected(graph, settings, read_only=dry_run) as backend:
+        as_of = wiring.as_of(settings, backend.data_as_of)
+        state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
+        run_id = wiring.run_id()
+        plan = plan_changes(
+            graph,
+            selected,
+            CurrentInputs(
+                graph, state, as_of, backend.compile, checks_sources=wanted.source_checks
+            ),
+            run_id=run_id,
+            force=force,
+            source_checks=partial(source_checks, graph, reliance, state, wanted),
+            adopt=adopt,
+            drop_orphans=drop_orphans,
+        )
+        findings = (*findings_of(graph.project, plan), *findings_of_views(graph.project, plan))
+        if dry_run:
+            print_plan(plan, findings, as_json=as_json)
+            return DONE
+        done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
+        return done(run_id=run_id, findings=findings, as_json=as_json)

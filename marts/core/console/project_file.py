@@ -1,0 +1,48 @@
+"""The project's file: the nearest pyproject.toml with [tool.marts], read here and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from marts.core.errors import UsageError
+from marts.core.project.settings import FILE, Settings, settings_of_file
+
+
+def project_settings() -> Settings:
+    """Return the settings of the project around the current folder; defaults where there is none.
+
+    Raises UsageError for a file that cannot be read, and for settings that are not there.
+    """
+    for folder in _folders():
+        file = folder / FILE
+        if (table := _settings_in(file)) is not None:
+            return settings_of_file(table, file)
+    return Settings()
+
+
+def _folders() -> Iterator[Path]:
+    """Yield the current folder and those above it, as they are called from here."""
+    yield Path()
+    try:
+        depth = len(Path.cwd().parts) - 1
+    except FileNotFoundError:
+        return
+    for above in range(1, depth + 1):
+        yield Path(*[".."] * above)
+
+
+def _settings_in(file: Path) -> Mapping[str, object] | None:
+    """Return a file's table [tool.marts], None where there is no such file or table."""
+    try:
+        if not file.is_file():
+            return None
+        document = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the settings in {file}", str(error)) from error
+    tools = document.get("tool")
+    table = tools.get("marts") if isinstance(tools, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"tool.marts in {file} is not a table", hint="write it as [tool.marts]")
+    return table

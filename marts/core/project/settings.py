@@ -1,0 +1,184 @@
+"""What a project and a call say of how marts are built: one frozen object, made in layers."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from marts.core.authoring.tolerance import Acknowledgement, acknowledge
+from marts.core.errors import UsageError, did_you_mean
+
+FILE = "pyproject.toml"
+BACKENDS = DUCKDB, SNOWFLAKE = "duckdb", "snowflake"
+ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
+"""The keys of each `[[tool.marts.acknowledge]]`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What commands work with: defaults, then the project's file, the environment, the options.
+
+    A field has the name of its option and of its key in `[tool.marts]`, where a project can fix it.
+    None leaves the choice to whoever uses it.
+    """
+
+    package: str | None = None
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    as_of: datetime.date | None = None
+    backend: str = DUCKDB
+    data: Path | None = None
+    database: str | None = None
+    schema: str = "gold"
+    source_database: str | None = None
+    source_schema: str | None = None
+    connection: str | None = None
+    warehouse: str | None = None
+    role: str | None = None
+    threads: int | None = None
+    memory_limit: str | None = None
+    target: Path = Path("target")
+    strict: bool = False
+    acknowledge: tuple[tuple[str, Acknowledgement], ...] = ()
+    """Warnings that are known, each with its table."""
+    folder: Path = Path()
+    """Where the project's file is, from the current folder; that itself where there is none."""
+    given: frozenset[str] = field(default=frozenset())
+    """The fields that environment or options have set."""
+
+    @property
+    def file(self) -> Path:
+        """The project's file, whether it is there or not."""
+        return self.folder / FILE
+
+    def folder_of(self, name: str) -> Path:
+        """Return what a field's path or package is relative to.
+
+        That is the current folder where environment or an option says it, else the project's.
+        """
+        return Path() if name in self.given else self.folder
+
+
+def with_given(settings: Settings, **values: Any) -> Settings:
+    """Return settings with what environment and options say in place of theirs.
+
+    The acknowledgements of a project's file are about its own package, and its database is one of
+    its own engine: another package or engine has none of them.
+    """
+    if settings.package not in (None, values.get("package", settings.package)):
+        settings = replace(settings, acknowledge=())
+    is_another_engine = settings.backend != values.get("backend", settings.backend)
+    if is_another_engine and "database" not in settings.given:
+        settings = replace(settings, database=None)
+    return replace(settings, **values, given=settings.given | values.keys())
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a value in the file must be, in words and in Python, and how it is read."""
+
+    words: str
+    fits: Callable[[Any], bool]
+    read: Callable[[Any, Path], Any] = lambda value, _file: value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_list(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, list) and all(map(fits, value))
+
+
+def acknowledged_in(
+    entries: Iterable[Mapping[str, object]], file: Path
+) -> tuple[tuple[str, Acknowledgement], ...]:
+    """Return each acknowledgement of a project's file with its table.
+
+    Raises UsageError for an entry that lacks something, or has too much.
+    """
+    return tuple(_acknowledgement(entry, file) for entry in entries)
+
+
+def _acknowledgement(entry: Mapping[str, object], file: Path) -> tuple[str, Acknowledgement]:
+    words = {key: str(entry.get(key, "")) for key in ACKNOWLEDGEMENT}
+    if set(entry) != set(ACKNOWLEDGEMENT) or not all(words.values()):
+        raise UsageError(
+            f"an acknowledgement in {file} has {', '.join(entry) or 'nothing'}",
+            hint=f"it needs {', '.join(ACKNOWLEDGEMENT)}",
+        )
+    try:
+        known = acknowledge(words["check"], reason=words["reason"], until=words["until"])
+    except ValueError as error:
+        raise UsageError(
+            f"an acknowledgement in {file} is until {words['until']}",
+            hint="write the date like this: 2027-06-30",
+        ) from error
+    return words["table"], known
+
+
+_TEXT = _Kind("a non-empty string", _is_text)
+_PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
+_TEXTS = _Kind(
+    "an array of non-empty strings",
+    lambda value: _is_list(value, _is_text),
+    lambda value, _file: tuple(value),
+)
+KEYS = {
+    "package": _TEXT,
+    "exclude": _TEXTS,
+    "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
+    "data": _PATH,
+    "database": _TEXT,
+    "schema": _TEXT,
+    "source_database": _TEXT,
+    "source_schema": _TEXT,
+    "connection": _TEXT,
+    "warehouse": _TEXT,
+    "role": _TEXT,
+    "threads": _Kind("a whole number from 1", lambda value: type(value) is int and value >= 1),
+    "memory_limit": _TEXT,
+    "target": _PATH,
+    "strict": _Kind("true or false", lambda value: isinstance(value, bool)),
+    "acknowledge": _Kind(
+        "an array of tables, each written as [[tool.marts.acknowledge]]",
+        lambda value: _is_list(value, lambda each: isinstance(each, dict)),
+        acknowledged_in,
+    ),
+}
+"""What can stand in a project's `[tool.marts]`."""
+
+
+def settings_of_file(table: Mapping[str, object], file: Path) -> Settings:
+    """Return the settings of a project's `[tool.marts]`; its paths are relative to its folder.
+
+    Raises UsageError that names the file and the key, for a key that is unknown and for a value of
+    another type.
+    """
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(
+                f"tool.marts.{key} in {file} is not a setting",
+                hint=did_you_mean(key, KEYS) or f"the settings are: {', '.join(KEYS)}",
+            )
+        if not KEYS[key].fits(value):
+            raise UsageError(
+                f"tool.marts.{key} in {file} is {_shown(value)}", f"expected {KEYS[key].words}"
+            )
+    # The default, too, is in the project's folder, from wherever below it a command is called.
+    said = {"target": str(Settings.target), **table}
+    values = {key: KEYS[key].read(value, file) for key, value in said.items()}
+    return Settings(**values, folder=file.parent)
+
+
+def _shown(value: object) -> str:
+    """Return a value as TOML has it, but not what is inside: that may be a secret."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "an array"
+    return json.dumps(value, ensure_ascii=False, default=str)

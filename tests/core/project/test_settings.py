@@ -1,0 +1,115 @@
+"""Settings of a project's file: read by type, refused with file, key and the nearest name."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marts.core.errors import UsageError
+from marts.core.project.settings import KEYS, Settings, settings_of_file, with_given
+
+FILE = Path("shop/pyproject.toml")
+ALL = """
+package = "shop"
+exclude = ["old_*", "tag:trial"]
+backend = "snowflake"
+data = "data"
+database = "ANALYTICS"
+schema = "dev"
+source_database = "RAW"
+source_schema = "STAR"
+connection = "production"
+warehouse = "WH"
+role = "BUILDER"
+threads = 4
+memory_limit = "4GB"
+target = "/var/target"
+strict = true
+
+[[acknowledge]]
+table = "orders"
+check = "few"
+reason = "summer"
+until = 2027-06-30
+"""
+
+
+def settings(text: str) -> Settings:
+    return settings_of_file(tomllib.loads(text), FILE)
+
+
+def test_every_key_sets_the_field_of_its_name() -> None:
+    read = settings(ALL)
+    assert tomllib.loads(ALL).keys() == KEYS.keys()
+    assert all(getattr(read, key) != getattr(Settings(), key) for key in KEYS)
+    assert (read.exclude, read.threads, read.strict) == (("old_*", "tag:trial"), 4, True)
+    assert (read.data, read.target) == (Path("shop/data"), Path("/var/target"))
+    ((table, known),) = read.acknowledge
+    assert (table, known.check, known.until) == ("orders", "few", datetime.date(2027, 6, 30))
+    assert (read.folder, read.file) == (Path("shop"), FILE)
+
+
+def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
+    assert settings("") == Settings(folder=Path("shop"), target=Path("shop/target"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('pakage = "shop"', "marts.pakage in {} is not a setting\nhint: did you mean package?"),
+        ('source-schema = "s"', "is not a setting\nhint: did you mean source_schema?"),
+        ('password = "hush"', "password in {} is not a setting\nhint: the settings are: "),
+        ("package = 3", "tool.marts.package in {} is 3\n  expected a non-empty string"),
+        ('package = " "', 'tool.marts.package in {} is " "\n'),
+        ('connection = {password = "hush"}', "connection in {} is a table\n  expected a non-empty"),
+        ('backend = "duck"', 'is "duck"\n  expected "duckdb" or "snowflake"'),
+        ("backend = []", "is an array\n  expected"),
+        ("threads = 0", "threads in {} is 0\n  expected a whole number from 1"),
+        ("threads = true", "threads in {} is true\n"),
+        ('threads = "four"', 'threads in {} is "four"\n'),
+        ("threads = 2027-06-30", 'threads in {} is "2027-06-30"\n'),
+        ('exclude = "a"', 'exclude in {} is "a"\n  expected an array of non-empty strings'),
+        ('exclude = ["a", 1]', "exclude in {} is an array\n"),
+        ('strict = "yes"', 'strict in {} is "yes"\n  expected true or false'),
+        ("acknowledge = 1", "each written as [[tool.marts.acknowledge]]"),
+        ("acknowledge = [1]", "each written as [[tool.marts.acknowledge]]"),
+        ('acknowledge = [{table = "a"}]', "an acknowledgement in {} has table\nhint: it needs"),
+    ],
+)  # fmt: skip
+def test_what_is_written_wrongly_is_refused(text: str, expected: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        settings(text)
+    assert expected.format(FILE) in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "database", "acknowledged"),
+    [
+        ({}, "x.duckdb", 1),
+        ({"package": "shop", "backend": "duckdb"}, "x.duckdb", 1),
+        ({"package": "other"}, "x.duckdb", 0),
+        ({"backend": "snowflake"}, None, 1),
+        ({"backend": "snowflake", "database": "DB"}, "DB", 1),
+    ],
+)
+def test_another_package_or_engine_has_nothing_of_the_files(
+    given: dict[str, Any], database: str | None, acknowledged: int
+) -> None:
+    entry = '[[acknowledge]]\ntable = "a"\ncheck = "b"\nreason = "c"\nuntil = "2027-01-01"'
+    file = settings(f'package = "shop"\ndatabase = "x.duckdb"\n{entry}')
+    merged = with_given(file, **given)
+    assert (merged.database, len(merged.acknowledge)) == (database, acknowledged)
+    # What is given stays, whatever is given later.
+    assert with_given(merged, backend="snowflake").database == (given.get("database"))
+
+
+def test_paths_are_relative_to_who_says_them() -> None:
+    file = settings('package = "shop"\ndatabase = "x.duckdb"')
+    assert {file.folder_of("package"), file.folder_of("database")} == {Path("shop")}
+    given = with_given(file, package="other")
+    assert (given.folder_of("package"), given.folder_of("database")) == (Path(), Path("shop"))
