@@ -23,7 +23,7 @@ def shop(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("economy")
     workshop = Workshop(folder, SHOP)
     workshop.write(customers=CUSTOMERS, orders=ORDERS)
-    words = ("load", *emulated.words(schema=SOURCES), "--fixtures", workshop.data)
+    words = (*emulated.load_words(SOURCES), "--data", workshop.data)
     assert emulated.call(*words, cwd=folder).returncode == 0
     return folder
 
