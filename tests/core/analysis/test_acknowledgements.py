@@ -9,11 +9,7 @@ from typing import Any
 
 import pytest
 
-from marts import (
-    acknowledge,
-    source,
-    string,
-)
+from marts import acknowledge, source, string
 from marts.core.analysis.acknowledgements import (
     acknowledged_in,
     refuse_wrong_acknowledgements,
@@ -21,18 +17,8 @@ from marts.core.analysis.acknowledgements import (
 )
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.errors import DefinitionError, UsageError
-from support.derived_checks import (
-    ALL,
-    ORDERS,
-    SHOPS,
-    int_paid,
-    made,
-    orders,
-    towns,
-)
+from support.derived_checks import ALL, ORDERS, SHOPS, int_paid, made, orders, towns
 from support.workshop import project_of
-
-# Acknowledged
 
 
 def known(check: str, until: str = "2027-06-30") -> Any:

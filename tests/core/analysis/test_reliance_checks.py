@@ -9,24 +9,10 @@ from pathlib import Path
 import pytest
 from ibis.expr.types import Table
 
-from marts import (
-    int64,
-    mart,
-    money,
-    relationship,
-    source,
-    string,
-)
+from marts import int64, mart, money, relationship, source, string
 from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.steps import CheckAcross, CheckRows
-from support.derived_checks import (
-    ORDERS,
-    SHOPS,
-    int_paid,
-    made,
-    orders,
-    towns,
-)
+from support.derived_checks import ORDERS, SHOPS, int_paid, made, orders, towns
 from support.workshop import Row, Workshop, project_of
 
 NFD = unicodedata.normalize("NFD", "Ärger")

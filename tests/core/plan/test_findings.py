@@ -14,9 +14,7 @@ from marts.core.analysis.trace import Trace
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import location_of
 from marts.core.plan.findings import findings_of, findings_of_views
-from marts.core.plan.planner import (
-    plan_run,
-)
+from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_facts
 from marts.core.plan.steps import Build
 from marts.core.project.graph import link
