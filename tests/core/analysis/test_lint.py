@@ -297,6 +297,7 @@ def test_neutral_forms_pass(define: Callable[[Table], Table]) -> None:
     assert findings(define) == ()
 
 
+@pytest.mark.slow
 def test_no_mart_and_no_check_of_the_project_has_a_finding() -> None:
     assert findings_of(GRAPH.project, statements.plan()) == ()
 
@@ -325,6 +326,7 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_of_two_versions_of_a_mart_engines_skip_no_null_to_compare_them() -> None:
     graph = with_invariants(GRAPH)
     facts = declared_facts(graph.project, sources=graph.project.sources)
