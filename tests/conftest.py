@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import slow
 from support.paths import SAVED_WORLDS
 from support.processes import Marts, Result, call_marts, marts_process
 
@@ -34,6 +35,20 @@ def pytest_configure(config: pytest.Config) -> None:
     # Before the tests begin, that is, and so not in the workers of pytest-xdist.
     if folder and folder.exists() and not hasattr(config, "workerinput"):
         raise pytest.UsageError(f"{folder} is there already: choose another name, or remove it")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what is slow where nothing slow is wanted."""
+    unwanted = config.option.markexpr == "not slow" and slow.is_slow_file(collection_path)
+    return unwanted or None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and put the longest files first."""
+    items.sort(key=slow.rank)
+    for item in filter(slow.is_slow, items):
+        item.add_marker("slow")
 
 
 def pytest_terminal_summary(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from support.paths import REPOSITORY
+from support import slow
+from support.paths import REPOSITORY, TESTS
 from support.processes import marts_environment
 
 CONSOLE = "marts.core.console"
@@ -316,6 +317,10 @@ def loaded_by(*words: object, cwd: Path) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
+def test_the_files_that_are_called_slow_are_there() -> None:
+    assert [name for name in slow.FILES if not (TESTS / name).is_file()] == []
+
+
 HEAVY = {"ibis", "pandas", "duckdb", "pyarrow", "sqlglot", "rich", "snowflake", "numpy", "faker"}
 
 
@@ -324,6 +329,7 @@ def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     assert not loaded_by(*words, cwd=tmp_path) & HEAVY
 
 
+@pytest.mark.slow
 def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: Path) -> None:
     database, target = tmp_path / "marts.duckdb", tmp_path / "target"
     loaded = loaded_by("run", "--database", database, "--target", target, cwd=tmp_path)
@@ -332,6 +338,7 @@ def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: P
     assert not loaded & {"pandas", "snowflake", "faker"}
 
 
+@pytest.mark.slow
 def test_compiling_loads_no_engine(tmp_path: Path) -> None:
     loaded = loaded_by("compile", "--dialect", "snowflake", cwd=tmp_path)
     assert "sqlglot" in loaded

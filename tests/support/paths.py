@@ -4,4 +4,5 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLED = REPOSITORY / "fixtures"
-SAVED_WORLDS = REPOSITORY / "tests/worlds"
+TESTS = REPOSITORY / "tests"
+SAVED_WORLDS = TESTS / "worlds"

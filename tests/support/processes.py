@@ -104,6 +104,6 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
     assert isinstance(code, int)
     # Packages of one test's folder: another has its own of the same name.
     for name in {*sys.modules} - known:
-        if Path(sys.modules[name].__file__ or "/").is_relative_to(cwd):
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(cwd):
             del sys.modules[name]
     return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 from sqlglot.schema import MappingSchema
 
-from backends import duckdb_sql, snowflake_sql
+from backends import snowflake_sql
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.checks import Check
@@ -39,14 +39,6 @@ def _snowflake(query: Any) -> str:
     )
 
 
-def _duckdb(query: Any) -> str:
-    files = {name: f"raw/{name}.parquet" for name in SOURCES}
-    return duckdb_sql.compile_query(query, sources=files, schema="gold")
-
-
-DIALECTS: Mapping[str, Callable[[Any], str]] = {"duckdb": _duckdb, "snowflake": _snowflake}
-
-
 @cache
 def plan(present: tuple[str, ...] = tuple(SOURCES)) -> Plan:
     """Return the plan that builds all marts and makes all checks, of sources too."""
@@ -63,18 +55,18 @@ def plan(present: tuple[str, ...] = tuple(SOURCES)) -> Plan:
 
 
 @cache
-def builds(dialect: str, present: tuple[str, ...] = tuple(SOURCES)) -> Mapping[str, str]:
-    """Return the SQL of each mart."""
+def builds(present: tuple[str, ...] = tuple(SOURCES)) -> Mapping[str, str]:
+    """Return the SQL of each mart for Snowflake."""
     steps = [step for step in plan(present).steps if isinstance(step, Build)]
-    return {step.mart.name: DIALECTS[dialect](step.query) for step in steps}
+    return {step.mart.name: _snowflake(step.query) for step in steps}
 
 
 def snowflake_statements() -> Iterator[tuple[str, str]]:
     """Yield each statement that a run on Snowflake may send, with a name for it."""
-    yield from ((name, sql) for name, sql in builds("snowflake").items())
+    yield from ((name, sql) for name, sql in builds().items())
     required = tuple(name for name, source in SOURCES.items() if not source.optional)
-    for name, sql in builds("snowflake", required).items():
-        if sql != builds("snowflake")[name]:
+    for name, sql in builds(required).items():
+        if sql != builds()[name]:
             yield f"{name} without {', '.join(SOURCES.keys() - required)}", sql
     for step in plan().steps:
         match step:

@@ -6,6 +6,7 @@ import datetime
 from dataclasses import replace
 
 import ibis
+import pytest
 from ibis.expr.types import Table
 
 from marts import float64, mart, money, source, string, table_check
@@ -27,6 +28,7 @@ from support.engines import GRAPH
 from support.workshop import project_of
 
 
+@pytest.mark.slow
 def test_no_mart_and_no_check_of_the_project_has_a_finding() -> None:
     assert findings_of(GRAPH.project, statements.plan()) == ()
 
@@ -55,6 +57,7 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_of_two_versions_of_a_mart_engines_skip_no_null_to_compare_them() -> None:
     graph = with_invariants(GRAPH)
     facts = declared_state(graph.project, sources=graph.project.sources)

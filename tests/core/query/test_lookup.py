@@ -203,6 +203,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", LONG.values(), ids=LONG)
 def test_a_long_condition_is_answered(where: str, connection: duckdb.DuckDBPyConnection) -> None:
     assert asked(connection, where=where, columns=["bike"])
