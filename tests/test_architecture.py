@@ -187,7 +187,6 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
             ),
         ),
         ("snowflake", ("backends.snowflake", "backends.snowflake_connection")),
-        ("faker", ("fixtures.customers",)),
         ("numpy", ("fixtures",)),
         ("pandas", ()),
     ],
@@ -303,7 +302,7 @@ def loaded_by(*words: object, cwd: Path) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-HEAVY = {"ibis", "pandas", "duckdb", "pyarrow", "sqlglot", "rich", "snowflake", "numpy", "faker"}
+HEAVY = {"ibis", "pandas", "duckdb", "pyarrow", "sqlglot", "rich", "snowflake", "numpy"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["generate", "--help"]])
@@ -316,10 +315,10 @@ def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: P
     loaded = loaded_by("run", "--database", database, "--target", target, cwd=tmp_path)
     assert database.exists()
     assert "duckdb" in loaded
-    assert not loaded & {"pandas", "snowflake", "faker"}
+    assert not loaded & {"pandas", "snowflake"}
 
 
 def test_compiling_loads_no_engine(tmp_path: Path) -> None:
     loaded = loaded_by("compile", "--dialect", "snowflake", cwd=tmp_path)
     assert "sqlglot" in loaded
-    assert not loaded & {"pandas", "duckdb", "snowflake", "faker"}
+    assert not loaded & {"pandas", "duckdb", "snowflake"}

@@ -424,10 +424,10 @@ def test_a_folder_with_names_like_ours_is_no_obstacle(
 
 
 def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
-    (tmp_path / "faker").mkdir()
-    (tmp_path / "faker/__init__.py").touch()
-    (tmp_path / "faker/toy_customers.py").write_text(TOY, "utf-8")
-    done = marts("ls", "--package", "faker")
+    (tmp_path / "hypothesis").mkdir()
+    (tmp_path / "hypothesis/__init__.py").touch()
+    (tmp_path / "hypothesis/toy_customers.py").write_text(TOY, "utf-8")
+    done = marts("ls", "--package", "hypothesis")
     assert "toy_customers" in done.stdout, done.stderr
 
 
