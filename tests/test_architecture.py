@@ -18,7 +18,10 @@ from conftest import REPOSITORY
 CONSOLE = "marts.core.console"
 LIGHT = (
     "cli",
-    *(f"{CONSOLE}.{name}" for name in ("completion", "exit_codes", "options", "streams", "wiring")),
+    *(
+        f"{CONSOLE}.{name}"
+        for name in ("completion", "exit_codes", "extras", "options", "streams", "wiring")
+    ),
 )
 OURS = ("marts", "backends", "fixtures", "cli")
 
