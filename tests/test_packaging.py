@@ -85,7 +85,7 @@ def test_the_wheel_holds_what_is_named_and_nothing_else(environment: Path) -> No
 
 
 def test_the_wheel_builds_the_bundled_data(environment: Path, tmp_path: Path) -> None:
-    done = call(environment, "marts", "run", cwd=tmp_path)
+    done = call(environment, "marts", "run", "--package", "marts", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(packages_of(environment)) in done.stdout
     assert re.search(r"^done  published \d+ marts; ", done.stdout, re.MULTILINE)
@@ -99,7 +99,7 @@ def test_the_version_is_that_of_the_project(environment: Path, tmp_path: Path) -
     assert re.search(rf"^## \[?{version}\]? - \d{{4}}-\d\d-\d\d$", changes, re.MULTILINE)
 
 
-@pytest.mark.parametrize("words", ["run --backend snowflake", "load", "test --backend snowflake"])
+@pytest.mark.parametrize("words", ["run --package marts --backend snowflake", "load"])
 def test_an_extra_that_is_missing_is_named(environment: Path, tmp_path: Path, words: str) -> None:
     done = call(environment, "marts", *words.split(), cwd=tmp_path)
     assert done.returncode == 2

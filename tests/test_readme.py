@@ -37,6 +37,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_path_that_is_named_is_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:marts|backends|fixtures|tests|\.ci)/[^\s`<]+)`", page.read_text("utf-8")
+    )
+    to_be_made = {"marts/marketing/metric_active_days.py", "tests/worlds/NAME"}
+    assert not [path for path in set(named) - to_be_made if not (REPOSITORY / path).exists()]
+
+
 def test_every_decision_is_listed_with_its_date() -> None:
     folder = REPOSITORY / ".github/decisions"
     (index,) = (page for page in PAGES if page == folder / "README.md")
