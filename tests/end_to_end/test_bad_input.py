@@ -434,7 +434,7 @@ def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path:
 @pytest.mark.parametrize(
     "file", ["cli.py", *(f"{name}/__init__.py" for name in ("marts", "backends", "fixtures"))]
 )
-def test_a_file_of_pythonpath_that_hides_ours_is_named(
+def test_a_file_of_pythonpath_that_shadows_ours_is_named(
     file: str, marts: Marts, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "lib" / file
@@ -442,7 +442,7 @@ def test_a_file_of_pythonpath_that_hides_ours_is_named(
     foreign.touch()
     done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
     assert done.returncode == FAILED
-    assert done.stderr.startswith(f"error: {foreign} hides the module ")
+    assert done.stderr.startswith(f"error: {foreign} shadows a module of marts\n")
     assert done.stdout == ""
 
 
