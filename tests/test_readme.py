@@ -86,6 +86,16 @@ def test_ci_runs_the_second_command() -> None:
     assert "\nuv run pytest\n" in (REPOSITORY / ".ci/run").read_text("utf-8")
 
 
+def test_workflows_run_what_the_pages_say() -> None:
+    def workflow(name: str) -> str:
+        return (REPOSITORY / f".github/workflows/{name}.yml").read_text("utf-8")
+
+    assert "- run: bash .ci/run\n" in workflow("ci")
+    contributing = (REPOSITORY / ".github/CONTRIBUTING.md").read_text("utf-8")
+    (command,) = re.findall(r"^ *(uv run .* -m nightly)$", contributing, re.MULTILINE)
+    assert f"- run: {command}\n" in workflow("nightly")
+
+
 def test_every_marts_command_works_as_printed(marts: Marts) -> None:
     first, second, *further = COMMANDS
     assert (first.endswith("uv run marts run"), second) == (True, "uv run pytest")
