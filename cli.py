@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import errno
 import gc
-import importlib
 import signal
 import sys
 import threading
 import warnings
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
-# Named so generally that another folder of PYTHONPATH may have one, too.
-for _name in ("marts", "backends", "fixtures"):
-    _found = importlib.import_module(_name).__file__
-    if not _found or Path(_found).parent.parent.resolve() != Path(__file__).parent.resolve():
-        sys.exit(
-            f"error: {_found or _name} stands in the place of a module of marts\n"
-            f"  which is in {Path(__file__).parent}\n"
-            "hint: take its folder from PYTHONPATH, or name it otherwise"
-        )
-
-from marts.core.console import exit_codes
+from marts.core.console import exit_codes, extras
 from marts.core.console.commands import Commands, current_name
 from marts.core.console.exit_codes import DONE, INTERRUPTED
 from marts.core.console.streams import (
@@ -80,10 +68,11 @@ def main() -> NoReturn:
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except Exception as error:
-        code = exit_codes.of_error(error)
+        explained = extras.explained(error)
+        code = exit_codes.of_error(explained)
         if code is None:
             raise
-        print_error(error)
+        print_error(explained)
     if (lost := lost_output()) and lost.errno != errno.EBADF:
         # What was asked for is done; who closes standard output knows that nothing is said.
         warn(f"not all was printed to standard output: {lost.strerror}")

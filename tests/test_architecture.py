@@ -24,7 +24,15 @@ LIGHT = (
     f"{CONSOLE}.commands",
     *(
         f"{CONSOLE}.{name}"
-        for name in ("completion", "exit_codes", "options", "project_file", "streams", "wiring")
+        for name in (
+            "completion",
+            "exit_codes",
+            "extras",
+            "options",
+            "project_file",
+            "streams",
+            "wiring",
+        )
     ),
     "marts.core.errors",
     "marts.core.authoring.tolerance",
@@ -199,7 +207,6 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
             ),
         ),
         ("snowflake", ("backends.snowflake", "backends.snowflake_connection")),
-        ("faker", ("fixtures.customers",)),
         ("numpy", ("fixtures",)),
         ("pandas", ()),
     ],
@@ -321,7 +328,7 @@ def test_the_files_that_are_called_slow_are_there() -> None:
     assert [name for name in slow.FILES if not (TESTS / name).is_file()] == []
 
 
-HEAVY = {"ibis", "pandas", "duckdb", "pyarrow", "sqlglot", "rich", "snowflake", "numpy", "faker"}
+HEAVY = {"ibis", "pandas", "duckdb", "pyarrow", "sqlglot", "rich", "snowflake", "numpy"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["generate", "--help"]])
@@ -335,11 +342,11 @@ def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: P
     loaded = loaded_by("run", "--database", database, "--target", target, cwd=tmp_path)
     assert database.exists()
     assert "duckdb" in loaded
-    assert not loaded & {"pandas", "snowflake", "faker"}
+    assert not loaded & {"pandas", "snowflake"}
 
 
 @pytest.mark.slow
 def test_compiling_loads_no_engine(tmp_path: Path) -> None:
     loaded = loaded_by("compile", "--dialect", "snowflake", cwd=tmp_path)
     assert "sqlglot" in loaded
-    assert not loaded & {"pandas", "duckdb", "snowflake", "faker"}
+    assert not loaded & {"pandas", "duckdb", "snowflake"}

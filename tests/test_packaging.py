@@ -1,60 +1,234 @@
-"""The wheel works by itself: away from the checkout, with nothing but its dependencies."""
+"""The wheel works by itself: in an environment that has what it declares, and nothing else."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
-import zipfile
+import tomllib
+import venv
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+import marts as front_door
 from support.paths import REPOSITORY
-from support.processes import marts_environment
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+UV = os.environ.get("UV") or shutil.which("uv") or "uv"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds what the wheel holds."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an environment with the wheel, its dependencies, no extra, and no checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(folder / "installed")
-    return folder / "installed"
+    venv.create(folder / "environment", symlinks=True)
+    python = folder / "environment/bin/python"
+    install = [UV, "pip", "install", "--offline", "--no-deps", "--python", str(python), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    packages = packages_of(folder / "environment")
+    (ours,) = (each for each in distributions(path=[str(packages)]) if each.name == "marts")
+    for needed in set(required_by(ours, extras=())):
+        link(distribution(needed), packages)
+    return folder / "environment"
 
 
-def call(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the wheel's command line; its folder comes before the checkout on the path."""
-    script = "import cli; print(cli.__file__, flush=True); cli.main()"
+def packages_of(environment: Path) -> Path:
+    (packages,) = environment.glob("lib/python*/site-packages")
+    return packages
+
+
+def required_by(installed: Distribution, extras: tuple[str, ...]) -> Iterator[str]:
+    """Name the distributions that one needs, directly or not."""
+    for text in installed.requires or ():
+        needed = Requirement(text)
+        if not needed.marker or any(needed.marker.evaluate({"extra": e}) for e in ("", *extras)):
+            yield needed.name
+            yield from required_by(distribution(needed.name), tuple(needed.extras))
+
+
+def link(installed: Distribution, packages: Path) -> None:
+    """Put a distribution of this environment into another one, without downloading it."""
+    for name in {file.parts[0] for file in installed.files or ()} - {"..", "__pycache__"}:
+        (packages / name).symlink_to(str(installed.locate_file(name)))
+
+
+def call(environment: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of the environment in a folder, with nothing on PYTHONPATH."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and k[:6] != "MARTS_"}
+    program, *arguments = words
     return subprocess.run(
-        [sys.executable, "-c", script, *words],
-        cwd=installed.parent,
-        env=marts_environment(PYTHONPATH=str(installed)),
+        [environment / "bin" / program, *arguments],
+        cwd=cwd,
+        env=inherited,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_wheel_shows_help(installed: Path) -> None:
-    done = call(installed, "--help")
-    assert done.returncode == 0, done.stderr
-    assert str(installed) in done.stdout
-    assert "generate" in done.stdout
+def test_the_wheel_holds_what_is_named_and_nothing_else(environment: Path) -> None:
+    (ours,) = distributions(name="marts", path=[str(packages_of(environment))])
+    files = {str(file) for file in ours.files or ()}
+    tops = {name.partition("/")[0] for name in files if "dist-info" not in name}
+    assert tops - {".."} == {"_marts_entry.py", "backends", "cli.py", "fixtures", "marts"}
+    assert {"marts/py.typed", "fixtures/people.json", "fixtures/dataset.json"} <= files
+    assert "fixtures/fct_transactions.parquet" in files
 
 
-def test_wheel_generates_and_builds(installed: Path) -> None:
-    made = call(installed, "generate", "data", "--customers", "50", "--transactions", "500")
-    assert made.returncode == 0, made.stderr
-    built = call(installed, "run", "--data", "data")
-    assert built.returncode == 0, built.stdout + built.stderr
-    assert str(installed) in built.stdout
-    assert re.search(r"^done  published \d+ marts; ", built.stdout, re.MULTILINE)
+def test_the_wheel_builds_the_bundled_data(environment: Path, tmp_path: Path) -> None:
+    done = call(environment, "marts", "run", "--package", "marts", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(packages_of(environment)) in done.stdout
+    assert re.search(r"^done  published \d+ marts; ", done.stdout, re.MULTILINE)
 
 
-def test_wheel_carries_the_bundled_data(installed: Path) -> None:
-    assert (installed / "fixtures/fct_transactions.parquet").exists()
-    assert (installed / "fixtures/dataset.json").exists()
-    assert not (installed / "tests").exists()
+def test_the_version_is_that_of_the_project(environment: Path, tmp_path: Path) -> None:
+    done = call(environment, "marts", "--version", cwd=tmp_path)
+    assert done.stdout.split()[-1] == PROJECT["version"]
+    changes = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    version = re.escape(PROJECT["version"])
+    assert re.search(rf"^## \[?{version}\]? - \d{{4}}-\d\d-\d\d$", changes, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", ["run --package marts --backend snowflake", "load"])
+def test_an_extra_that_is_missing_is_named(environment: Path, tmp_path: Path, words: str) -> None:
+    done = call(environment, "marts", *words.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this command needs marts[snowflake]\n")
+    assert done.stderr.endswith("\nhint: pip install 'marts[snowflake]'\n")
+
+
+def test_the_generator_names_its_extra(environment: Path, tmp_path: Path) -> None:
+    # Ibis brings numpy today; another Ibis may not.
+    script = "import sys, _marts_entry; sys.modules['numpy'] = None; _marts_entry.main()"
+    done = call(environment, "python", "-c", script, "generate", "data", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("\nhint: pip install 'marts[generate]'\n")
+    assert call(environment, "marts", "generate", "data", cwd=tmp_path).returncode == 0
+
+
+# What an author's type checker says
+
+AUTHORED = '''
+"""Marts of a package that somebody else wrote, with every name of the front door."""
+
+from marts import (
+    AsOf,
+    Table,
+    acknowledge,
+    boolean,
+    date,
+    decimal,
+    float64,
+    int64,
+    invariant,
+    mart,
+    money,
+    percent,
+    ratio,
+    relationship,
+    row_check,
+    source,
+    string,
+    table_check,
+    timestamp,
+    unique,
+)
+
+orders = source(
+    "orders",
+    doc="Orders.",
+    grain="order_id",
+    columns=[
+        string("order_id"),
+        string("customer_id", null=True),
+        timestamp("ordered_at", zone="Europe/Berlin"),
+        decimal("amount", 10, 2, at_least=0),
+        boolean("paid"),
+    ],
+    checks=[relationship("customer_id", to="customers.customer_id", severity="warn")],
+    acknowledged=[acknowledge("customer_id_in_customers", reason="guests", until="2027-06-30")],
+)
+
+
+@invariant(changes="orders", varies_with={"count": 2, "sum": 2})
+def every_order_twice(orders: Table) -> Table:
+    """Every order occurs twice."""
+    return orders.union(orders.mutate(order_id=orders.order_id + "-again"))
+
+
+@mart(
+    grain=("customer_id", "month"),
+    tags=["sales"],
+    columns=[
+        string("customer_id"),
+        date("month"),
+        int64("orders", at_least=1, varies_with="count"),
+        money("spend", at_least=0),
+        float64("average", null=True),
+        float64("share", null=True, at_most=100),
+    ],
+    checks=[
+        unique("customer_id", "month", where=lambda t: t.orders > 1),
+        row_check("spends", offending=lambda t: t.spend <= 0, severity="warn", threshold="1%"),
+        table_check("no_day_to_come", offending=lambda this, as_of: this.month.max() > as_of.date),
+    ],
+)
+def monthly_orders(orders: Table, as_of: AsOf) -> Table:
+    """Orders of a customer and a month."""
+    known = orders.filter(orders.paid, orders.ordered_at.date() <= as_of.minus(days=0))
+    rows = known.group_by("customer_id", month=known.ordered_at.truncate("month")).aggregate(
+        orders=known.count(), spend=known.amount.sum()
+    )
+    return rows.mutate(
+        average=ratio(rows.spend, rows.orders), share=percent(rows.spend, rows.spend.sum())
+    )
+'''
+UNTYPED_IBIS = 'shop.py:2: error: Skipping analyzing "ibis": module is installed'
+
+
+def strictly(environment: Path, folder: Path, code: str) -> str:
+    """Return what `mypy --strict` says of an author's module, without any settings."""
+    (folder / "shop.py").write_text(code, "utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "shop.py"]
+    command += ["--python-executable", str(environment / "bin/python")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_an_authors_package_is_strictly_typed(environment: Path, tmp_path: Path) -> None:
+    unused = [name for name in front_door.__all__ if not re.search(rf"\b{name}\b", AUTHORED)]
+    assert not unused, "the author's package lacks names of the front door"
+    assert strictly(environment, tmp_path, AUTHORED).startswith("Success: no issues found")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('"warn", threshold', '"warning", threshold', 'Argument "severity" to "row_check"'),
+        ('int64("orders", at_least=1', 'int64("orders", at_leats=1', 'keyword argument "at_leats"'),
+        ("minus(days=0)", "minus(0)", 'Too many positional arguments for "minus" of "AsOf"'),
+    ],
+)
+def test_an_authors_slip_is_found(
+    environment: Path, tmp_path: Path, right: str, wrong: str, said: str
+) -> None:
+    code = AUTHORED.replace(right, wrong)
+    assert code != AUTHORED
+    assert said in strictly(environment, tmp_path, code)
+
+
+def test_ibis_alone_has_no_types(environment: Path, tmp_path: Path) -> None:
+    # README says what to set; an Ibis with types makes that line of it wrong.
+    first, *further = strictly(environment, tmp_path, f"\nimport ibis{AUTHORED}").splitlines()
+    assert first.startswith(UNTYPED_IBIS)
+    assert not [line for line in further if ": error: " in line]

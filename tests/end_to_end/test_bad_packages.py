@@ -124,19 +124,23 @@ def test_a_folder_with_names_like_ours_is_no_obstacle(
 
 
 def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
-    (tmp_path / "faker").mkdir()
-    (tmp_path / "faker/__init__.py").touch()
-    (tmp_path / "faker/toy_customers.py").write_text(TOY, "utf-8")
-    done = marts("ls", "--package", "faker")
+    (tmp_path / "hypothesis").mkdir()
+    (tmp_path / "hypothesis/__init__.py").touch()
+    (tmp_path / "hypothesis/toy_customers.py").write_text(TOY, "utf-8")
+    done = marts("ls", "--package", "hypothesis")
     assert "toy_customers" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", ["marts", "backends", "fixtures"])
-def test_a_folder_of_pythonpath_that_hides_ours_is_named(
-    name: str, marts: Marts, tmp_path: Path
+@pytest.mark.parametrize(
+    "file", ["cli.py", *(f"{name}/__init__.py" for name in ("marts", "backends", "fixtures"))]
+)
+def test_a_file_of_pythonpath_that_shadows_ours_is_named(
+    file: str, marts: Marts, tmp_path: Path
 ) -> None:
-    (tmp_path / "lib" / name).mkdir(parents=True)
-    (tmp_path / "lib" / name / "__init__.py").touch()
+    foreign = tmp_path / "lib" / file
+    foreign.parent.mkdir(parents=True)
+    foreign.touch()
     done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
     assert done.returncode == FAILED
-    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py stands in the place")
+    assert done.stderr.startswith(f"error: {foreign} shadows a module of marts\n")
+    assert done.stdout == ""
