@@ -439,7 +439,7 @@ def test_a_folder_of_pythonpath_that_hides_ours_is_named(
     (tmp_path / "lib" / name / "__init__.py").touch()
     done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
     assert done.returncode == FAILED
-    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py stands in the place")
+    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py shadows a module")
 
 
 # Tests may run as root, whom no permission stops: what lies below a file nobody can write.

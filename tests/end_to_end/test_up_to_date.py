@@ -33,7 +33,7 @@ def test_a_second_run_has_nothing_to_do(marts: Marts, data: Path, tmp_path: Path
     again = marts("run", "--data", data)
     assert again.returncode == 0, again.stderr
     assert f"keep  {len(PUBLIC)} marts: unchanged" in again.stdout
-    assert again.stdout.endswith("done  nothing to do; --force builds all the same\n")
+    assert again.stdout.endswith("done  nothing to do; --force builds everything anyway\n")
     assert database.read_bytes() == before
     results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
     assert results["status"] == "unchanged"
