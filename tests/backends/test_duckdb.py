@@ -59,7 +59,8 @@ def write(path: Path, **columns: list[object]) -> None:
 def opened(
     database: Path, fixtures: Path, *, read_only: bool = False, **options: object
 ) -> DuckDBBackend:
-    words = DuckDBOptions(database=database, fixtures=fixtures, **options)  # type: ignore[arg-type]
+    said = {"schema": "gold"} | options
+    words = DuckDBOptions(database=database, fixtures=fixtures, **said)  # type: ignore[arg-type]
     return DuckDBBackend(words, sources=SOURCES, read_only=read_only)
 
 
