@@ -9,75 +9,38 @@ a run lasts, no other process can open the file.
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import duckdb
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
+from backends.duckdb_candidates import Candidate, Scratch
+from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
-from backends.duckdb_scratch import Scratch
+from backends.duckdb_publication import publish
 from backends.duckdb_sources import ParquetSources
-from backends.duckdb_types import type_of
+from backends.duckdb_sql import compiled, parquet, qualified_sql
 from backends.parquet import LAYOUT, data_as_of
-from backends.sql import bare_names, recorded, relocate, tree_of
+from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import (
-    EARLIER_STATE_TABLE,
-    STATE_TABLE,
-    Contract,
-    Described,
-    Kind,
-    State,
-    Statement,
+from marts.core.plan.state import (
+    CompiledQuery,
+    Materialized,
+    Publication,
+    Query,
+    RecordedTable,
+    TableState,
 )
+from marts.core.run.backend import Contract, Statement
 
 Result = TypeVar("Result")
-
-
-def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
-    """Return a query's SQL: sources read from Parquet files, every other name in `schema`.
-
-    `sources` are paths, or patterns of them. How columns are found and cast is not shown.
-    """
-    return _text(_tree_of(query), {n: _parquet(sources[n]) for n in sources}, schema, candidates={})
-
-
-def _tree_of(query: ir.Table | sge.Query) -> sge.Query:
-    # Loads the compilers of all dialects, for which a run with nothing to do need not wait.
-    from ibis.backends.sql.compilers import DuckDBCompiler
-
-    return tree_of(query, DuckDBCompiler())
-
-
-def _text(
-    tree: sge.Query,
-    sources: Mapping[str, sge.Table | sge.Subquery],
-    schema: str,
-    *,
-    candidates: Mapping[str, sge.Table],
-) -> str:
-    places = {
-        name: sources.get(name) or candidates.get(name) or ddl.qualified(schema, name)
-        for name in bare_names(tree)
-    }
-    return relocate(tree, places).sql(ddl.DIALECT, pretty=True)
-
-
-def _parquet(pattern: str) -> sge.Table:
-    return sge.Table(
-        this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=ddl.DIALECT)
-    )
 
 
 def _may_lie_in_data(error: BaseException | None) -> bool:
@@ -94,16 +57,6 @@ def _may_lie_in_data(error: BaseException | None) -> bool:
     return isinstance(error, duckdb.Error) and not isinstance(error, others)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A relation that is built; `definition` is a view's query over what will be published."""
-
-    place: sge.Table
-    kind: Kind
-    definition: str
-    comments: Callable[[str], list[str]]
-
-
 class DuckDBBackend:
     """One connection to one database file."""
 
@@ -116,12 +69,11 @@ class DuckDBBackend:
     ) -> None:
         self.options = options
         self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
-        self.searched = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
+        self.source_location = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
         self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._sources = ParquetSources(options.fixtures, sources, self._rows)
-        self._trees: dict[ops.Node, tuple[sge.Query, set[str]]] = {}
-        self._texts: dict[tuple[ops.Node, frozenset[str], bool], str] = {}
+        self._catalog = Catalog(options.schema, self._rows)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
         self._scratch = Scratch(options.database if in_file else None, self._execute)
@@ -131,7 +83,7 @@ class DuckDBBackend:
         """Return the date that the data was made for, None where it does not say."""
         return data_as_of(self.options.fixtures)
 
-    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return what the footers of a source's files say, and its values where these do not tell.
 
         The version is a digest of paths, sizes, times, row counts, and of how they are read.
@@ -143,106 +95,49 @@ class DuckDBBackend:
         """Return the files that were written to, replaced or removed since they were described."""
         return self._sources.changed()
 
-    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return the columns of every relation in the schema.
 
         The version of a table is a digest of all its rows, of a view its definition.
         """
-        columns = self._columns()
-        places = {name: self._place(name) for name in versions if name in columns}
-        found = self._versions(places, columns)
-        return {
-            name: Described(
-                ibis.schema({column: type_of(kind) for column, kind in kinds.items()}),
-                version=found.get(name),
-            )
-            for name, kinds in columns.items()
-        }
+        return self._catalog.describe(versions)
 
-    def _columns(self) -> dict[str, dict[str, str]]:
-        """Return the columns of every relation in the schema, with DuckDB's types."""
-        found: dict[str, dict[str, str]] = {}
-        for table, column, kind in self._catalog(
-            "columns", "table_name", "column_name", "data_type"
-        ):
-            found.setdefault(table, {})[column] = kind
-        return found
-
-    def _versions(
-        self, places: Mapping[str, str], columns: Mapping[str, Mapping[str, str]]
-    ) -> dict[str, str]:
-        """Return the version of each relation; its rows are read at the place that is given."""
-        found = {}
-        for name, place in places.items():
-            with translated(f"read {name}"):
-                view = self._rows(ddl.definition_of_view(self.options.schema, name))
-                rows = ddl.words(*view[0]) if view else self._rows(ddl.digest_of_rows(place))
-            text = f"{columns[name]} {rows}"
-            found[name] = hashlib.sha256(text.encode()).hexdigest()
-        return found
-
-    def state(self) -> Sequence[State]:
+    def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
-        return recorded(self, [name for (name,) in self._catalog("tables", "table_name")])
+        return recorded(self, self._catalog.kinds())
 
-    def text(self, query: ir.Table) -> str:
-        """Return a query's SQL over bare names."""
-        return self._tree(query)[0].sql(ddl.DIALECT)
+    def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
+        """Return a query as DuckDB's SQL over bare names."""
+        return compiled(query)
 
-    def compile(self, query: ir.Table | sge.Query) -> str:
+    def to_sql(self, query: CompiledQuery) -> str:
         """Return the SQL of a query over this connection's sources and relations, to be read.
 
         A source is its file, or a pattern of its folder: which files there are, and how their
         columns are found and cast, is part of its version, and of what is executed.
         """
-        return self._sql(query, candidates={}, is_executed=False)
+        patterns = {name: self._sources.pattern(name) for name in query.names}
+        files = {name: parquet(pattern) for name, pattern in patterns.items() if pattern}
+        return qualified_sql(query, files, self.options.schema)
 
-    def _sql(
-        self,
-        query: ir.Table | sge.Query,
-        *,
-        candidates: Mapping[str, sge.Table],
-        is_executed: bool = True,
-    ) -> str:
-        if not isinstance(query, ir.Table):
-            return self._text(query, bare_names(query), candidates, is_executed=is_executed)
-        tree, names = self._tree(query)
-        key = query.op(), frozenset(names.intersection(candidates)), is_executed
-        if key not in self._texts:
-            self._texts[key] = self._text(tree, names, candidates, is_executed=is_executed)
-        return self._texts[key]
-
-    def _tree(self, query: ir.Table) -> tuple[sge.Query, set[str]]:
-        # What is built is compiled for the report, too; a comparison, for every mutant.
-        op = query.op()
-        if op not in self._trees:
-            tree = _tree_of(query)
-            self._trees[op] = tree, bare_names(tree)
-        return self._trees[op]
-
-    def _text(
-        self,
-        tree: sge.Query,
-        names: Collection[str],
-        candidates: Mapping[str, sge.Table],
-        *,
-        is_executed: bool,
-    ) -> str:
-        sources: dict[str, sge.Table | sge.Subquery] = {}
-        for name in names:
-            if is_executed and (place := self._sources.place(name)):
-                sources[name] = place
-            elif not is_executed and (pattern := self._sources.pattern(name)):
-                sources[name] = _parquet(pattern)
-        return _text(tree, sources, self.options.schema, candidates=candidates)
-
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
-        sql = self._sql(query, candidates=self._places())
+        sql = self._executed(compiled(query), self._candidates)
         with self._noticing(), translated(f"query {about}", sql):
             rows = self._rows(sql)
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _executed(self, query: CompiledQuery, candidates: Mapping[str, Candidate]) -> str:
+        """Return the SQL that is executed, in which these candidates stand for their targets."""
+        built = query.names.intersection(candidates)
+        key = self, built
+        if key not in query.texts:
+            sources = {name: self._sources.subquery(name) for name in query.names}
+            places = {name: candidates[name].qualified for name in built}
+            known = {name: source for name, source in sources.items() if source} | places
+            query.texts[key] = qualified_sql(query, known, self.options.schema)
+        return query.texts[key]
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:  # noqa: ARG002
         """Forget what an earlier run of this connection built."""
@@ -255,15 +150,15 @@ class DuckDBBackend:
     def build(
         self,
         name: str,
-        query: ir.Table,
+        query: Query,
         *,
-        kind: Kind,
+        kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
         """Create a candidate, or replace it; it alone is committed."""
-        place = ddl.candidate(name, self._scratch.catalog)
-        create = ddl.create_candidate(kind, place, self._sql(query, candidates=self._places()))
+        query, qualified = compiled(query), ddl.candidate(name, self._scratch.catalog)
+        create = ddl.create_candidate(kind, qualified, self._executed(query, self._candidates))
         with self._noticing(), translated(f"build {name}", create), self._transaction():
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
@@ -271,8 +166,8 @@ class DuckDBBackend:
         comments = partial(
             ddl.comments, kind=kind, comment=comment, column_comments=column_comments
         )
-        definition = self._sql(query, candidates={}) if kind == "view" else ""
-        self._candidates[name] = Candidate(place, kind, definition, comments)
+        definition = self._executed(query, {}) if kind == "view" else ""
+        self._candidates[name] = Candidate(qualified, kind, definition, comments)
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, in one transaction with their record.
@@ -282,60 +177,12 @@ class DuckDBBackend:
         with translated("publish"):
             self._connection.begin()
             try:
-                self._publish(publication)
+                publish(publication, self._candidates, self._catalog, self._execute)
             except BaseException:
                 self._roll_back()
                 raise
             self._commit()
         self.discard()
-
-    def _publish(self, publication: Publication) -> None:
-        self._execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(self.options.schema)}")
-        kinds = dict(self._catalog("tables", "table_name", "table_type"))
-        published = {n: c for n, c in self._candidates.items() if c.kind != "temporary"}
-        for name in {*published, *publication.drops} & kinds.keys():
-            self._execute(ddl.drop(kinds[name], self._place(name)))
-        for name, candidate in published.items():
-            place = self._place(name)
-            if candidate.kind == "view":
-                self._execute(ddl.create("VIEW", place, candidate.definition))
-            else:
-                self._execute(ddl.create_table_from(place, candidate.place.sql(ddl.DIALECT)))
-            for comment in candidate.comments(place):
-                self._execute(comment)
-        self._record(publication, published)
-        if EARLIER_STATE_TABLE in kinds:
-            self._take_over([*published, *publication.drops])
-
-    def _record(self, publication: Publication, published: Mapping[str, Candidate]) -> None:
-        state = self._place(STATE_TABLE)
-        self._execute(ddl.create_state(state))
-        if names := [*published, *publication.drops]:
-            # Another package's, too: who takes a table over, takes its record.
-            self._execute(ddl.forget(state, names))
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        made_by = (publication.run_id, publication.as_of, now)
-        # A candidate has the same rows, which are committed, and so are read with all threads.
-        places = {name: each.place.sql(ddl.DIALECT) for name, each in published.items()}
-        versions, origins = self._versions(places, self._columns()), publication.origins
-        rows: list[tuple[object, ...]] = [
-            (publication.package, name, each.kind, *made_by, versions[name], origins.get(name))
-            for name, each in published.items()
-        ]
-        rows += [
-            (publication.package, name, "source", *made_by, None, text)
-            for name, text in publication.checked.items()
-        ]
-        if rows:
-            self._execute(ddl.record(state, rows))
-
-    def _take_over(self, names: Collection[str]) -> None:
-        """Forget what an earlier version recorded of these, and its table when it is empty."""
-        earlier = self._place(EARLIER_STATE_TABLE)
-        if names:
-            self._execute(ddl.forget_earlier(earlier, names))
-        if not self._rows(f"FROM {earlier} LIMIT 1"):
-            self._execute(ddl.drop("TABLE", earlier))
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""
@@ -352,13 +199,7 @@ class DuckDBBackend:
 
     def _drop(self, name: str) -> str:
         found = self._candidates[name]
-        return ddl.drop(found.kind, found.place.sql(ddl.DIALECT))
-
-    def _places(self) -> dict[str, sge.Table]:
-        return {name: candidate.place for name, candidate in self._candidates.items()}
-
-    def _place(self, name: str) -> str:
-        return ddl.qualified(self.options.schema, name).sql(ddl.DIALECT)
+        return ddl.drop(found.kind, found.name)
 
     def _commit(self) -> None:
         """Commit, whatever interrupts: half a second for what was copied."""
@@ -415,19 +256,6 @@ class DuckDBBackend:
             self._connection.interrupt()
             wait([doing])
             raise
-
-    def _catalog(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Read a view of the information schema, what concerns the schema of the marts."""
-        query = (
-            sge.select(*columns)
-            .from_(sge.table_(view, db="information_schema"))
-            .where(sge.column("table_catalog").eq(sge.func("current_database")))
-            .where(sge.column("table_schema").eq(self.options.schema))
-        )
-        if view == "columns":
-            query = query.order_by("ordinal_position")
-        with translated("read the catalog"):
-            return self._rows(query.sql(ddl.DIALECT))
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:

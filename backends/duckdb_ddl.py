@@ -8,7 +8,7 @@ import sqlglot
 import sqlglot.expressions as sge
 
 from backends.sql import comment_statements
-from marts.core.run.backend import STATE_COLUMNS, Kind
+from marts.core.plan.state import STATE_COLUMNS, STATE_KEY, Materialized
 
 DIALECT = "duckdb"
 
@@ -50,7 +50,7 @@ def detach(catalog: str) -> str:
     return f"DETACH {quoted(catalog)}"
 
 
-def create_candidate(kind: Kind, place: sge.Table, query: str) -> str:
+def create_candidate(kind: Materialized, place: sge.Table, query: str) -> str:
     """Create a candidate: a view, or a table, from a query."""
     temporary = "TEMP " if place.catalog == TEMPORARY else ""
     return create(f"{temporary}{'VIEW' if kind == 'view' else 'TABLE'}", place.sql(DIALECT), query)
@@ -93,7 +93,8 @@ def words(sql: str) -> list[str]:
 def create_state(place: str) -> str:
     """Create the table of what is recorded where there is none."""
     columns = ", ".join(f"{name} {STATE_TYPES[kind]}" for name, kind in STATE_COLUMNS.items())
-    return f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY (package, name))"
+    key = ", ".join(STATE_KEY)
+    return f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({key}))"
 
 
 def forget(place: str, names: Collection[str]) -> str:
@@ -114,7 +115,7 @@ def record(place: str, rows: Iterable[Sequence[object]]) -> str:
 
 
 def comments(
-    place: str, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+    place: str, *, kind: Materialized, comment: str, column_comments: Mapping[str, str]
 ) -> list[str]:
     """Return the statements that comment a relation and its columns."""
     table = sge.to_table(place, dialect=DIALECT)

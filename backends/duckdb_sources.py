@@ -35,8 +35,8 @@ from backends.duckdb_types import (
 from backends.parquet import DataFile, changed, digest_of, files_of, find_source, pattern_of
 from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
-from marts.core.plan.state import ColumnFacts
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import ColumnStatistics, TableState
+from marts.core.run.backend import Contract
 
 FILE, FOLDER_OF = "marts: file", "marts: folder of"
 """Columns of a file's path, where folders have values."""
@@ -57,7 +57,7 @@ class Source:
 
     path: Path
     files: tuple[DataFile, ...]
-    described: Described
+    described: TableState
     query: sge.Query
     fault: Callable[[], SourceError | None]
 
@@ -79,12 +79,12 @@ class ParquetSources:
         self._rows = rows
         self._found: dict[str, Source | None] = {}
 
-    def describe(self, names: Iterable[str]) -> dict[str, Described]:
+    def describe(self, names: Iterable[str]) -> dict[str, TableState]:
         """Return what is said of the sources that are there."""
         found = {name: self._source(name) for name in names}
         return {name: source.described for name, source in found.items() if source}
 
-    def place(self, name: str) -> sge.Subquery | None:
+    def subquery(self, name: str) -> sge.Subquery | None:
         """Return what stands for a source in a query; None where it is none, or is not there.
 
         Raises SourceError where it cannot be read as its contract says.
@@ -152,7 +152,7 @@ class _Reader:
         there = ibis.schema({n: kind for n, kind in self.schema.items() if n not in missing})
         query = self._query(parts, folders) if not misfits and not missing else sge.select("*")
         rows = self._row_counts()
-        described = Described(
+        described = TableState(
             there,
             sum(rows.values()),
             digest_of(self.files, sorted(rows.items()), *self._expressions(parts, folders)),
@@ -203,14 +203,14 @@ class _Reader:
     def _row_counts(self) -> dict[str, int]:
         return dict(self._footers("parquet_file_metadata", "file_name", "num_rows"))
 
-    def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnFacts]:
+    def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnStatistics]:
         """Return what the footers say of the contract's columns; a cast leaves values alike."""
-        found: dict[str, ColumnFacts] = {}
+        found: dict[str, ColumnStatistics] = {}
         for part in parts:
             query = statistics_of(_call("parquet_metadata", part.files).sql(DIALECT))
-            said = {name: ColumnFacts(*known) for name, *known in self._known(query) or ()}
+            said = {name: ColumnStatistics(*known) for name, *known in self._known(query) or ()}
             for (name, _), (column,) in self._read_from_files(part):
-                here = said.get(column.name, ColumnFacts())
+                here = said.get(column.name, ColumnStatistics())
                 found[name] = together(found[name], here) if name in found else here
         return found
 

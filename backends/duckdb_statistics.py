@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import add
 from typing import Any
 
-from marts.core.plan.state import ColumnFacts
+from marts.core.plan.state import ColumnStatistics
 
 STATISTICS = """
 WITH chunks AS (
@@ -36,13 +36,13 @@ def statistics_of(metadata: str) -> str:
     return STATISTICS.format(metadata=metadata)
 
 
-def together(one: ColumnFacts, other: ColumnFacts) -> ColumnFacts:
+def together(one: ColumnStatistics, other: ColumnStatistics) -> ColumnStatistics:
     """Return what is known of a column in two groups of files."""
 
     def both(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
         return None if left is None or right is None else function(left, right)
 
-    return ColumnFacts(
+    return ColumnStatistics(
         both(add, one.nulls, other.nulls),
         both(min, one.low, other.low),
         both(max, one.high, other.high),

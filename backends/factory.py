@@ -101,7 +101,7 @@ def offline_compiler(
             sources=sources,
             source_namespace=source_namespace,
             namespace=namespace,
-            place_of=lambda name: assumed_source(name, sources[name]).place(source_namespace),
+            source_of=lambda name: assumed_source(name, sources[name]).qualified(source_namespace),
         ),
         sources,
         None,
@@ -109,7 +109,7 @@ def offline_compiler(
 
 
 def _offline_duckdb(schema: str, data: Path, sources: Mapping[str, Contract]) -> OfflineCompiler:
-    from backends.duckdb import compile_query
+    from backends.duckdb_sql import compile_query
 
     folder = data.resolve()
     found = {name: path for name in sources if (path := _found(folder, name)) is not None}

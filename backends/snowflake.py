@@ -10,9 +10,8 @@ import datetime
 import json
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -20,24 +19,24 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_candidates import candidate_name, is_left_over
-from backends.snowflake_catalog import VERSION, described
+from backends.snowflake_candidates import Candidate, candidate_name, is_left_over
+from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
+from backends.snowflake_publication import Schema, publish, replace_targets
 from backends.snowflake_sources import SnowflakeSources
-from backends.snowflake_sql import Namespace, compile_bare, compile_query
+from backends.snowflake_sql import Namespace, compiled, qualified_sql
 from backends.sql import recorded
-from marts.core.errors import EngineError, PartlyPublishedError, UsageError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import (
-    EARLIER_STATE_TABLE,
-    STATE_COLUMNS,
+from marts.core.errors import EngineError, UsageError
+from marts.core.plan.state import (
     STATE_TABLE,
-    Contract,
-    Described,
-    Kind,
-    State,
-    Statement,
+    CompiledQuery,
+    Materialized,
+    Publication,
+    Query,
+    RecordedTable,
+    TableState,
 )
+from marts.core.run.backend import Contract, Statement
 
 if TYPE_CHECKING:
     # 1.1 s to import, which compiling does not need.
@@ -46,21 +45,6 @@ if TYPE_CHECKING:
 
 NOBODY = ""
 """The package of candidates."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A relation that is built but not published.
-
-    `definition` is the query of a view, over published names; empty for a table.
-    """
-
-    name: str
-    kind: Kind
-    definition: str
-    columns: tuple[str, ...]
-    comment: str
-    column_comments: Mapping[str, str]
 
 
 class SnowflakeBackend:
@@ -92,25 +76,29 @@ class SnowflakeBackend:
             (options.source_schema or options.schema).upper(),
             (options.source_database or database).upper(),
         )
+        self.catalog = Catalog(self._rows_of_catalog)
+        self.schema = Schema(self.namespace, self._execute_about)
+        self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
             self.source_namespace,
             sources,
-            tables=lambda: self._tables(self.source_namespace),
-            columns=lambda: self._columns(self.source_namespace),
+            tables=lambda: self.catalog.tables(self.source_namespace),
+            columns=lambda: self.catalog.columns(self.source_namespace),
             row=self._look,
         )
-        self.searched = f"{self.source_namespace}"
+        self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
 
     def data_as_of(self) -> None:
         """Return None: tables do not say the date they were made for."""
 
-    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return what the catalog, and a look at doubtful values, say of the sources that exist."""
         return self._sources.describe(names)
 
     def changed_sources(self) -> list[str]:
         """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
+        self.catalog.forget()
         return self._sources.changed()
 
     def _look(self, query: sge.Select, about: str) -> Sequence[Any]:
@@ -121,63 +109,42 @@ class SnowflakeBackend:
     def describe_published(
         self,
         versions: Collection[str] = (),  # noqa: ARG002  (the catalog has them all)
-    ) -> Mapping[str, Described]:
+    ) -> Mapping[str, TableState]:
         """Return the columns and rows of every relation in the schema.
 
         The version of one is when it was made, and how many rows it has.
         """
-        return self.catalog(self.namespace)
+        return self.catalog.describe(self.namespace)
 
-    def catalog(self, namespace: Namespace) -> Mapping[str, Described]:
-        """Return what the catalog says of a schema's published relations, names in lower case.
-
-        Raises UsageError where the database does not exist for this role.
-        """
-        return described(self._tables(namespace), self._columns(namespace))
-
-    def _tables(self, namespace: Namespace) -> dict[str, dict[str, Any]]:
-        rows = self._select(
-            "TABLES",
-            namespace,
-            *("TABLE_NAME", "TABLE_TYPE", *VERSION),
-            where={"TABLE_SCHEMA": namespace.schema},
-        )
-        return {row["TABLE_NAME"]: row for row in rows}
-
-    def _columns(self, namespace: Namespace) -> list[dict[str, Any]]:
-        return self._select(
-            "COLUMNS",
-            namespace,
-            *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
-            where={"TABLE_SCHEMA": namespace.schema},
-            order_by="ORDINAL_POSITION",
-        )
-
-    def state(self) -> Sequence[State]:
+    def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
-        return recorded(self, [name.lower() for name in self._kinds()])
+        if self._recorded is None:
+            kinds = self.catalog.kinds(self.namespace)
+            self._recorded = recorded(self, [name.lower() for name in kinds])
+        return self._recorded
 
-    def compile(self, query: ir.Table | sge.Query) -> str:
+    def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
+        """Return a query as Snowflake's SQL over bare names."""
+        return compiled(query)
+
+    def to_sql(self, query: CompiledQuery) -> str:
         """Return a query's SQL over the sources and the published relations."""
-        return self._compile(query, {})
+        return self._qualified(query, {})
 
-    def text(self, query: ir.Table) -> str:
-        """Return a query's SQL over bare names."""
-        return compile_bare(query)
+    def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
+        """Return a query's SQL, in which candidates of these names stand for their targets."""
+        known: dict[str, sge.Table | sge.Subquery] = {
+            name: self._sources.qualified(name)
+            if name in self.sources
+            else self.namespace.qualified(candidates.get(name, name))
+            for name in query.names
+        }
+        return qualified_sql(query, known, self.namespace)
 
-    def _compile(self, query: ir.Table | sge.Query, aliases: Mapping[str, str]) -> str:
-        return compile_query(
-            query,
-            sources=self.sources,
-            source_namespace=self.source_namespace,
-            namespace=self.namespace,
-            aliases=aliases,
-            place_of=self._sources.place,
-        )
-
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query, in which candidates stand for their targets, and return its rows."""
-        cursor = self.execute(self._compile(query, self._aliases()), about=about, step="query")
+        sql = self._qualified(compiled(query), self._candidate_names())
+        cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all(force_return_table=True)
         names = [name.lower() for name in table.column_names]
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
@@ -190,75 +157,71 @@ class SnowflakeBackend:
         """
         self._run_id = run_id
         self._stopping.clear()
-        schemas = self._select("SCHEMATA", self.namespace, "SCHEMA_NAME")
-        if self.namespace.schema not in [row["SCHEMA_NAME"] for row in schemas]:
-            place = f"{ddl.identifier(self.namespace.database or '')}"
-            place = f"{place}.{ddl.identifier(self.namespace.schema)}"
-            self.execute(ddl.create_schema(place), step="begin")
-        kinds = self._kinds()
+        if not self.catalog.has_schema(self.namespace):
+            schema = sge.table_(self.namespace.schema, db=self.namespace.database, quoted=True)
+            self.execute(ddl.create_schema(schema.sql(ddl.DIALECT)), step="begin")
+        kinds = self.catalog.kinds(self.namespace)
         if STATE_TABLE.upper() in kinds:
             self._sweep(kinds)
         elif candidates:
-            self.execute(ddl.create_state(self.place(STATE_TABLE), STATE_COLUMNS), step="begin")
+            self.schema.create_state()
         self._claimed = {self.candidate_name(name).lower() for name in candidates}
-        claims = [State(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)]
-        self._record(claims, step="begin")
+        claims = [
+            RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
+        ]
+        self.schema.record(claims, step="begin")
 
-    def _sweep(self, kinds: Mapping[str, Kind]) -> None:
+    def _sweep(self, kinds: Mapping[str, Materialized]) -> None:
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         left = [
             row.name
-            for row in recorded(self, [STATE_TABLE])
+            for row in self.state()
             if row.kind == "candidate" and is_left_over(row.name, now)
         ]
         for name in left:
             if kind := kinds.get(name.upper()):
-                self.execute(ddl.drop(kind, self.place(name)), about=name, step="sweep")
-        self._forget(left, step="sweep")
-
-    def _forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
-        """Forget what is recorded of relations, by whichever package but that one."""
-        but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
-        if names:
-            sql = ddl.delete_state(self.place(STATE_TABLE), "name", names, but=but)
-            self.execute(sql, step=step)
-
-    def _record(self, rows: Sequence[State], *, step: str) -> None:
-        """Record rows; those with a date as published now."""
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-        written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
-        if rows:
-            ordered = [{name: row[name] for name in STATE_COLUMNS} for row in written]
-            self.execute(ddl.merge_state(self.place(STATE_TABLE), ordered), step=step)
+                sql = ddl.drop(kind, self.schema.qualified(name))
+                self.execute(sql, about=name, step="sweep")
+        self.schema.forget(left, step="sweep")
 
     def build(
         self,
         name: str,
         query: ir.Table,
         *,
-        kind: Kind,
+        kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
         """Create a candidate from a query, with comments for the catalog."""
-        sql = self._compile(query, self._aliases())
-        definition = self.compile(query) if kind == "view" else ""
-        candidate = Candidate(name, kind, definition, query.columns, comment, column_comments)
-        place = self.add_candidate(candidate)
+        query = compiled(query)
+        sql = self._qualified(query, self._candidate_names())
+        candidate = self.add_candidate(
+            name,
+            kind,
+            query.columns,
+            definition=self.to_sql(query) if kind == "view" else "",
+            comment=comment,
+            column_comments=column_comments,
+        )
+        place = candidate.qualified
         if kind == "view":
-            self.execute(_create_view(place, sql, candidate), about=name, step="build")
+            self.execute(candidate.create_view(place, sql), about=name, step="build")
             return
         self.execute(ddl.create_table_as(place, sql, comment=comment), about=name, step="build")
         if column_comments:
             self.execute(ddl.comment_columns(place, column_comments), about=name, step="comment")
 
-    def add_candidate(self, candidate: Candidate) -> str:
-        """Take note of a candidate about to be created, and return its place.
+    def add_candidate(
+        self, name: str, kind: Materialized, columns: tuple[str, ...], **more: Any
+    ) -> Candidate:
+        """Take note of a candidate about to be created, and return it.
 
         Before it is there, so that it is dropped however its creation ends.
         """
-        self._candidates[candidate.name] = candidate
-        return self.place(self.candidate_name(candidate.name))
+        qualified = self.schema.qualified(self.candidate_name(name))
+        self._candidates[name] = Candidate(name, qualified, kind, columns, **more)
+        return self._candidates[name]
 
     def publish(self, publication: Publication) -> None:
         """Replace every target by its candidate, back to back; then record it.
@@ -266,91 +229,25 @@ class SnowflakeBackend:
         What is about to be made is recorded first. Raises PartlyPublishedError where it breaks
         off after the first.
         """
-        kinds = self._kinds()
-        published = {n: c for n, c in self._candidates.items() if c.kind != "temporary"}
-        package, run_id = publication.package, publication.run_id
-        new = [name for name in published if name.upper() not in kinds]
-        claims = [State(package, name, published[name].kind, run_id) for name in new]
-        self._record(claims, step="claim")
-        self.replace_targets()
-        try:
-            for name in publication.drops:
-                if kind := kinds.get(name.upper()):
-                    self.execute(ddl.drop(kind, self.place(name)), about=name, step="drop")
-            self._record_published(publication, published, kinds)
-        except (EngineError, KeyboardInterrupt) as error:
-            raise PartlyPublishedError(list(published), [], error) from error
+        publish(
+            publication,
+            self._candidates,
+            self.schema,
+            self.catalog,
+            recorded_in=lambda table: recorded(self, [table]),
+        )
         self._published = True
+        self.catalog.forget()
+        self._recorded = None
         # All is published: an interrupt now only leaves candidates, which are swept later.
         with suppress(KeyboardInterrupt):
             self.drop_candidates()
 
-    def _record_published(
-        self,
-        publication: Publication,
-        published: Mapping[str, Candidate],
-        kinds: Mapping[str, Kind],
-    ) -> None:
-        made_by = (publication.run_id, publication.as_of)
-        found = self.describe_published()
-        marts = [
-            State(
-                publication.package,
-                name,
-                candidate.kind,
-                *made_by,
-                found[name].version,
-                publication.origins.get(name),
-            )
-            for name, candidate in published.items()
-        ]
-        sources = [
-            State(publication.package, name, "source", *made_by, None, text)
-            for name, text in publication.checked.items()
-        ]
-        self._record([*marts, *sources], step="publish")
-        self._forget(publication.drops, step="publish")
-        # Who takes a table over, takes its record: last, so that a table always has one.
-        self._forget(list(published), step="publish", but_of=publication.package)
-        names = [*published, *publication.drops]
-        if names and EARLIER_STATE_TABLE.upper() in kinds:
-            earlier = self.place(EARLIER_STATE_TABLE)
-            self.execute(ddl.delete_state(earlier, "mart", names), step="publish")
-            if not recorded(self, [EARLIER_STATE_TABLE]):
-                self.execute(ddl.drop("table", earlier), step="publish")
-
     def replace_targets(self) -> None:
-        """Replace every target by its candidate, in build order.
-
-        Raises PartlyPublishedError where it breaks off after the first.
-        """
-        kinds = self._kinds()
-        new: list[str] = []
-        executed = 0
-        try:
-            for name, candidate in self._candidates.items():
-                if candidate.kind == "temporary":
-                    continue
-                for sql in self._replacing(candidate, kinds.get(name.upper())):
-                    self.execute(sql, about=name, step="publish")
-                    executed += 1
-                new.append(name)
-        except (EngineError, KeyboardInterrupt) as error:
-            # A statement that was refused changed nothing; one that was interrupted may have.
-            if not executed and isinstance(error, EngineError):
-                raise
-            old = [n for n, c in self._candidates.items() if n not in new and c.kind != "temporary"]
-            raise PartlyPublishedError(new, old, error) from error
-
-    def _replacing(self, candidate: Candidate, existing: Kind | None) -> Iterator[str]:
-        target = self.place(candidate.name)
-        if existing not in (None, candidate.kind):
-            # CREATE OR REPLACE does not turn a view into a table, nor back.
-            yield ddl.drop(existing, target)
-        if candidate.kind == "view":
-            yield _create_view(target, candidate.definition, candidate)
-        else:
-            yield ddl.replace_by_clone(target, self.place(self.candidate_name(candidate.name)))
+        """Replace every target by its candidate, and record nothing."""
+        self.catalog.forget()
+        kinds = self.catalog.kinds(self.namespace)
+        replace_targets(list(self._candidates.values()), self.schema, kinds)
 
     def is_published(self) -> bool:
         """Tell whether every target was replaced."""
@@ -372,13 +269,13 @@ class SnowflakeBackend:
         claimed, self._claimed = self._claimed, set()
         for name, candidate in candidates.items():
             kind = "view" if candidate.kind == "view" else "table"
-            place = self.place(self.candidate_name(name))
             try:
-                self.execute(ddl.drop(kind, place), about=name, step="discard")
+                sql = ddl.drop(kind, candidate.qualified)
+                self.execute(sql, about=name, step="discard")
             except EngineError:
                 claimed.discard(self.candidate_name(name).lower())
         with suppress(EngineError):
-            self._forget(sorted(claimed), step="discard")
+            self.schema.forget(sorted(claimed), step="discard")
 
     def statements(self) -> tuple[Statement, ...]:
         """Return what was executed, in order."""
@@ -432,58 +329,13 @@ class SnowflakeBackend:
         connection: SnowflakeConnection = self._local.connection
         return connection
 
-    def _aliases(self) -> dict[str, str]:
+    def _execute_about(self, sql: str, about: str, step: str) -> None:
+        self.execute(sql, about=about, step=step)
+
+    def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()
+        return rows
+
+    def _candidate_names(self) -> dict[str, str]:
         # A copy: other threads add to it.
         return {name: self.candidate_name(name) for name in list(self._candidates)}
-
-    def place(self, name: str) -> str:
-        """Return the qualified name of a relation in the schema of the marts."""
-        return self.namespace.place(name).sql(ddl.DIALECT)
-
-    def _kinds(self) -> dict[str, Kind]:
-        """Return what the schema holds, upper-case names, candidates included."""
-        rows = self._select(
-            "TABLES",
-            self.namespace,
-            *("TABLE_NAME", "TABLE_TYPE"),
-            where={"TABLE_SCHEMA": self.namespace.schema},
-        )
-        return {
-            row["TABLE_NAME"]: "view" if row["TABLE_TYPE"] == "VIEW" else "table" for row in rows
-        }
-
-    def _select(
-        self,
-        view: str,
-        namespace: Namespace,
-        *columns: str,
-        where: Mapping[str, str] | None = None,
-        order_by: str | None = None,
-    ) -> list[dict[str, Any]]:
-        """Read a view of a database's INFORMATION_SCHEMA."""
-        table = sge.table_(view, db="INFORMATION_SCHEMA", catalog=namespace.database, quoted=True)
-        query = sge.select(*columns).from_(table)
-        for column, value in (where or {}).items():
-            query = query.where(sge.column(column).eq(value))
-        if order_by:
-            query = query.order_by(order_by)
-        try:
-            rows = self.execute(query.sql(ddl.DIALECT), about=view, step="catalog").fetchall()
-        except EngineError as error:
-            if getattr(error.__cause__, "errno", None) not in (2003, 2043):
-                raise
-            raise UsageError(
-                f"database {namespace.database} does not exist, or the role may not use it",
-                hint="check --database and --role; the README lists the grants",
-            ) from error
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _create_view(place: str, query: str, candidate: Candidate) -> str:
-    return ddl.create_view(
-        place,
-        query,
-        columns=candidate.columns,
-        comment=candidate.comment,
-        column_comments=candidate.column_comments,
-    )

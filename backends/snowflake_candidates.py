@@ -1,13 +1,47 @@
-"""How candidates are named on Snowflake, which tells when they were made; pure functions."""
+"""Candidates on Snowflake: they lie beside their targets, and their names tell when they were made.
+
+Pure functions and values.
+"""
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backends import snowflake_ddl as ddl
+from marts.core.plan.state import Materialized
 
 CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 """A candidate this old belongs to no run that is still going on."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A relation that is built but not published; `qualified` is its own name, as SQL.
+
+    `definition` is the query of a view, over published names; empty for a table.
+    """
+
+    name: str
+    qualified: str
+    kind: Materialized
+    columns: tuple[str, ...]
+    definition: str = ""
+    comment: str = ""
+    column_comments: Mapping[str, str] = field(default_factory=dict)
+
+    def create_view(self, qualified: str, query: str) -> str:
+        """Return the statement that creates it, a view, under a name and by a query."""
+        return ddl.create_view(
+            qualified,
+            query,
+            columns=self.columns,
+            comment=self.comment,
+            column_comments=self.column_comments,
+        )
 
 
 def candidate_name(name: str, run_id: str) -> str:

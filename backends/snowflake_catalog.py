@@ -1,15 +1,22 @@
-"""What Snowflake's catalog says of tables and columns, as facts; pure functions."""
+"""What Snowflake's catalog says of tables and columns."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import ibis
 import ibis.expr.datatypes as dt
+import sqlglot.expressions as sge
 
-from marts.core.run.backend import Described
+from backends.snowflake_ddl import DIALECT
+from backends.snowflake_sql import Namespace
+from marts.core.errors import EngineError, UsageError
+from marts.core.plan.state import Materialized, TableState
+
+Row: TypeAlias = Mapping[str, Any]
+"""A row of INFORMATION_SCHEMA."""
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """What the catalog says of a table that changes with its rows."""
@@ -17,9 +24,93 @@ PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
 """What it says of a mart that stays as long as nobody touches it; the others change by upkeep."""
 
 
+class Catalog:
+    """The catalog of some schemas: each of its views is read once, until it may be another.
+
+    `rows` runs a query and returns its rows; `about` is the view that it reads.
+    """
+
+    def __init__(self, rows: Callable[[str, str], list[tuple[Any, ...]]]) -> None:
+        self._rows = rows
+        self._tables: dict[Namespace, dict[str, Row]] = {}
+        self._columns: dict[Namespace, list[Row]] = {}
+
+    def forget(self) -> None:
+        """Read all anew when somebody asks next."""
+        self._tables, self._columns = {}, {}
+
+    def describe(self, namespace: Namespace) -> dict[str, TableState]:
+        """Return what is said of a schema's published relations, names in lower case.
+
+        Raises UsageError where the database does not exist for this role.
+        """
+        return described(self.tables(namespace), self.columns(namespace))
+
+    def tables(self, namespace: Namespace) -> dict[str, Row]:
+        """Return a schema's rows of TABLES, by name, candidates included."""
+        if namespace not in self._tables:
+            where = {"TABLE_SCHEMA": namespace.schema}
+            columns = ("TABLE_NAME", "TABLE_TYPE", *VERSION)
+            rows = self._select("TABLES", namespace, *columns, where=where)
+            self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
+        return self._tables[namespace]
+
+    def columns(self, namespace: Namespace) -> list[Row]:
+        """Return a schema's rows of COLUMNS, in order."""
+        if namespace not in self._columns:
+            self._columns[namespace] = self._select(
+                "COLUMNS",
+                namespace,
+                *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+                where={"TABLE_SCHEMA": namespace.schema},
+                order_by="ORDINAL_POSITION",
+            )
+        return self._columns[namespace]
+
+    def kinds(self, namespace: Namespace) -> dict[str, Materialized]:
+        """Return what a schema holds, upper-case names, candidates included."""
+        return {
+            name: "view" if row["TABLE_TYPE"] == "VIEW" else "table"
+            for name, row in self.tables(namespace).items()
+        }
+
+    def has_schema(self, namespace: Namespace) -> bool:
+        """Tell whether a schema exists."""
+        if self.tables(namespace):
+            return True
+        rows = self._select("SCHEMATA", namespace, "SCHEMA_NAME")
+        return namespace.schema in [row["SCHEMA_NAME"] for row in rows]
+
+    def _select(
+        self,
+        view: str,
+        namespace: Namespace,
+        *columns: str,
+        where: Mapping[str, str] | None = None,
+        order_by: str | None = None,
+    ) -> list[Row]:
+        """Read a view of a database's INFORMATION_SCHEMA."""
+        table = sge.table_(view, db="INFORMATION_SCHEMA", catalog=namespace.database, quoted=True)
+        query = sge.select(*columns).from_(table)
+        for column, value in (where or {}).items():
+            query = query.where(sge.column(column).eq(value))
+        if order_by:
+            query = query.order_by(order_by)
+        try:
+            rows = self._rows(query.sql(DIALECT), view)
+        except EngineError as error:
+            if getattr(error.__cause__, "errno", None) not in (2003, 2043):
+                raise
+            raise UsageError(
+                f"database {namespace.database} does not exist, or the role may not use it",
+                hint="check --database and --role; the README lists the grants",
+            ) from error
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
 def described(
     tables: Mapping[str, Mapping[str, Any]], columns: Iterable[Mapping[str, Any]]
-) -> dict[str, Described]:
+) -> dict[str, TableState]:
     """Return what the rows of TABLES, by name, and of COLUMNS say of each published relation.
 
     Names are in lower case; versions change with the columns, too.
@@ -34,10 +125,10 @@ def described(
     }
 
 
-def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> Described:
+def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> TableState:
     text = " ".join(str(table.get(column)) for column in PUBLISHED_VERSION)
     columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
-    return Described(schema, table.get("ROW_COUNT"), f"{text} {columns}")
+    return TableState(schema, table.get("ROW_COUNT"), f"{text} {columns}")
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:

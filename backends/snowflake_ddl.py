@@ -10,6 +10,8 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
+from marts.core.plan.state import STATE_KEY
+
 DIALECT = "snowflake"
 
 # All that a transient table can have: enough to look back at yesterday's build.
@@ -113,11 +115,13 @@ def merge_state(place: str, rows: Sequence[Mapping[str, object]]) -> str:
         for row in rows
     )
     names = [identifier(name) for name in rows[0]]
-    sets = ", ".join(f'{n} = "S".{n}' for n in names if n not in ('"PACKAGE"', '"NAME"'))
+    keys = [identifier(name) for name in STATE_KEY]
+    sets = ", ".join(f'{n} = "S".{n}' for n in names if n not in keys)
+    meets = " AND ".join(f'"T".{key} = "S".{key}' for key in keys)
     return (
         f'MERGE INTO {place} AS "T"\n'
         f'USING ({selects}) AS "S"\n'
-        'ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"\n'
+        f"ON {meets}\n"
         f"WHEN MATCHED THEN UPDATE SET {sets}\n"
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)})"
         f" VALUES ({', '.join(f'{chr(34)}S{chr(34)}.{name}' for name in names)})"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake import Candidate, SnowflakeBackend
+from backends.snowflake import SnowflakeBackend
 from marts.core.errors import SourceError, UsageError
 
 
@@ -36,7 +36,7 @@ def load(
     done = False
     try:
         backend.begin(run_id)
-        stage = f"@{backend.place(f'MARTS_LOAD_{run_id}')}"
+        stage = f"@{backend.schema.qualified(f'MARTS_LOAD_{run_id}')}"
         backend.execute(f"CREATE TEMPORARY STAGE {stage[1:]}", step="load")
         for name, files in tables.items():
             loaded(name, _fill(backend, name, files, stage=f"{stage}/{name}"))
@@ -52,8 +52,7 @@ def load(
 def _fill(backend: SnowflakeBackend, name: str, files: Sequence[Path], *, stage: str) -> int:
     """Upload a table's files, create its candidate from them; return its rows."""
     schema = _schema(name, files[0])
-    candidate = Candidate(name, "table", "", tuple(schema.names), "", {})
-    place = backend.add_candidate(candidate)
+    place = backend.add_candidate(name, "table", tuple(schema.names)).qualified
     backend.execute(ddl.create_table(place, schema), about=name, step="load")
     for number, file in enumerate(files):
         # A folder for each: of two files of one name, the second would be left out.

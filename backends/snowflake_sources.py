@@ -29,7 +29,8 @@ from backends.snowflake_types import (
 )
 from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
 from marts.core.errors import SourceError
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import TableState
+from marts.core.run.backend import Contract
 
 Row = Mapping[str, Any]
 """A line of INFORMATION_SCHEMA."""
@@ -71,10 +72,10 @@ class Source:
     misfits: tuple[str, ...] = ()
 
     def at(self, namespace: Namespace) -> sge.Table:
-        """Return the table's place, spelled as it is."""
+        """Return the table's qualified name, spelled as it is."""
         return sge.table_(self.table, db=namespace.schema, catalog=namespace.database, quoted=True)
 
-    def place(self, namespace: Namespace) -> sge.Table | sge.Subquery:
+    def qualified(self, namespace: Namespace) -> sge.Table | sge.Subquery:
         """Return what stands for the source in a query."""
         selected = [_selected(found) for found in self.columns]
         is_plain = all(isinstance(each, sge.Column) for each in selected)
@@ -143,7 +144,7 @@ class SnowflakeSources:
         """What the sources were when they were described."""
         self._looking = threading.Lock()
 
-    def describe(self, names: Iterable[str]) -> dict[str, Described]:
+    def describe(self, names: Iterable[str]) -> dict[str, TableState]:
         """Return what is said of the sources that are there."""
         tables, columns = self._tables(), self._columns()
         described = {}
@@ -158,7 +159,7 @@ class SnowflakeSources:
             if source:
                 table = tables[source.table]
                 version = self._versions[name] = source_version(table)
-                described[name] = Described(
+                described[name] = TableState(
                     source.schema,
                     table["ROW_COUNT"],
                     version and f"{version} {source.digest}",
@@ -166,8 +167,8 @@ class SnowflakeSources:
                 )
         return described
 
-    def place(self, name: str) -> sge.Table | sge.Subquery:
-        """Return what stands for a source in a query; its usual place where it is not there.
+    def qualified(self, name: str) -> sge.Table | sge.Subquery:
+        """Return what stands for a source in a query; its usual name where it is not there.
 
         Raises SourceError where it cannot be read as its contract says.
         """
@@ -176,10 +177,10 @@ class SnowflakeSources:
                 self.describe([name])
         source = self._sources[name]
         if source is None:
-            return self.namespace.place(name)
+            return self.namespace.qualified(name)
         if source.misfits:
             raise SourceError(f"source {name} does not fit its contract", *source.misfits)
-        return source.place(self.namespace)
+        return source.qualified(self.namespace)
 
     def changed(self) -> list[str]:
         """Return the sources whose catalog entry is another, or gone; of views nothing is known."""

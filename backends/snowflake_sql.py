@@ -1,4 +1,4 @@
-"""A query as Snowflake's SQL; needs no connection."""
+"""A query as Snowflake's SQL, and the names in it qualified; needs no connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import SnowflakeCompiler
 
 from backends.snowflake_ddl import DIALECT
-from backends.sql import bare_names, relocate, tree_of
+from backends.sql import compiled_by, relocate
+from marts.core.plan.state import CompiledQuery, Query
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Namespace:
     schema: str
     database: str | None = None
 
-    def place(self, name: str) -> sge.Table:
+    def qualified(self, name: str) -> sge.Table:
         """Return the qualified, upper-case name of a relation."""
         return _upper(sge.table_(name, db=self.schema, catalog=self.database, quoted=True))
 
@@ -35,34 +36,39 @@ def compile_query(
     sources: Collection[str],
     source_namespace: Namespace,
     namespace: Namespace,
-    aliases: Mapping[str, str] | None = None,
-    place_of: Callable[[str], sge.Table | sge.Subquery] | None = None,
+    source_of: Callable[[str], sge.Table | sge.Subquery] | None = None,
 ) -> str:
     """Return a query's SQL: sources in one namespace, every other name in another.
 
-    `place_of` says what stands for a source, if not its name alone. `aliases` are the names that
-    stand for others, as candidates do for their targets. Identifiers are upper-case, but those of
-    sources that are not: Snowflake folds what its users type to upper case, so a name that is
-    created in lower case would have to be quoted by every reader, for ever.
+    `source_of` says what stands for a source, if not its name alone.
     """
-    tree = tree_of(query, SnowflakeCompiler()).copy()
+    found = compiled(query)
+    source_of = source_of or source_namespace.qualified
+    known = {name: source_of(name) for name in found.names if name in sources}
+    return qualified_sql(found, known, namespace)
+
+
+def compiled(query: Query) -> CompiledQuery:
+    """Return a query as Snowflake's SQL over bare names, as Ibis has it."""
+    return compiled_by(SnowflakeCompiler, query, DIALECT)
+
+
+def qualified_sql(
+    query: CompiledQuery, known: Mapping[str, sge.Table | sge.Subquery], namespace: Namespace
+) -> str:
+    """Return a query's SQL, in which every name that is not `known` is one in the namespace.
+
+    Identifiers are upper-case, but those of sources that are not: Snowflake folds what its users
+    type to upper case, so a name that is created in lower case would have to be quoted by every
+    reader, for ever.
+    """
+    tree = query.tree.copy()
     for kind in tree.find_all(sge.DataType):
         # TIMESTAMP is whatever the account's or the session's TIMESTAMP_TYPE_MAPPING says.
         if kind.this == sge.DataType.Type.TIMESTAMP:
             kind.set("this", sge.DataType.Type.TIMESTAMPNTZ)
-    aliases, place_of = aliases or {}, place_of or source_namespace.place
-    places = {
-        name.upper(): place_of(name)
-        if name in sources
-        else namespace.place(aliases.get(name, name))
-        for name in bare_names(tree)
-    }
-    return relocate(_upper(tree), places).sql(DIALECT, pretty=True)
-
-
-def compile_bare(query: ir.Table) -> str:
-    """Return a query's SQL over bare names, as Ibis has it."""
-    return tree_of(query, SnowflakeCompiler()).sql(DIALECT)
+    names = {name.upper(): known.get(name) or namespace.qualified(name) for name in query.names}
+    return relocate(_upper(tree), names).sql(DIALECT, pretty=True)
 
 
 Node = TypeVar("Node", bound=sge.Expr)

@@ -1,21 +1,30 @@
-"""What the runner, and a trial of mutants, ask of an engine."""
+"""What engines share: SQL trees, comments, and what the state table says."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
-from marts.core.run.backend import EARLIER_STATE_TABLE, STATE_TABLE, Backend, Kind, State
+from marts.core.plan.state import (
+    EARLIER_STATE_TABLE,
+    STATE_TABLE,
+    CompiledQuery,
+    Materialized,
+    Query,
+    RecordedTable,
+)
+from marts.core.run.backend import Backend
 
 if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
-def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
+def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
     """Return what the tables of state say, of those that are among `tables`."""
 
     def rows_of(table: str) -> list[dict[str, Any]]:
@@ -25,10 +34,7 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
 
     try:
         found = [
-            State(
-                *(row[name] for name in ("package", "name", "kind", "run_id")),
-                *(row[name] for name in ("as_of", "version", "origin")),
-            )
+            RecordedTable(**{each.name: row[each.name] for each in fields(RecordedTable)})
             for row in rows_of(STATE_TABLE)
         ]
     except KeyError as error:
@@ -39,14 +45,25 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[State]:
     known = {row.name for row in found}
     earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
     return found + [
-        State(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
+        RecordedTable(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
     ]
 
 
-def tree_of(query: ir.Table | sge.Query, compiler: SQLGlotCompiler) -> sge.Query:
-    """Return a query's SQL as a tree whose every node can be reached."""
-    if isinstance(query, sge.Query):
+def compiled_by(
+    compiler: Callable[[], SQLGlotCompiler], query: Query, dialect: str
+) -> CompiledQuery:
+    """Return a query in a dialect, over bare names; one that is compiled stays as it is."""
+    if isinstance(query, CompiledQuery):
         return query
+    if isinstance(query, sge.Query):
+        tree, columns = query, tuple(query.named_selects)
+    else:
+        tree, columns = tree_of(query, compiler()), tuple(query.columns)
+    return CompiledQuery(tree, columns, frozenset(bare_names(tree)), dialect)
+
+
+def tree_of(query: ir.Table, compiler: SQLGlotCompiler) -> sge.Query:
+    """Return a query's SQL as a tree whose every node can be reached."""
     tree = compiler.to_sqlglot(query)
     for node in tree.dfs():
         for name, value in node.args.items():
@@ -62,23 +79,23 @@ def bare_names(tree: sge.Query) -> set[str]:
     return named - {cte.alias for cte in tree.find_all(sge.CTE)}
 
 
-def relocate(tree: sge.Query, places: Mapping[str, sge.Table | sge.Subquery]) -> sge.Query:
-    """Return the query with every bare name in `places` replaced by its place."""
+def relocate(tree: sge.Query, qualified: Mapping[str, sge.Table | sge.Subquery]) -> sge.Query:
+    """Return a copy of a query in which qualified names stand for bare ones."""
 
     def move(node: sge.Expression) -> sge.Expression:
-        if not isinstance(node, sge.Table) or node.db or node.name not in places:
+        if not isinstance(node, sge.Table) or node.db or node.name not in qualified:
             return node
-        place = places[node.name].copy()
-        place.set(
+        found = qualified[node.name].copy()
+        found.set(
             "alias", node.args.get("alias") or sge.TableAlias(this=sge.to_identifier(node.name))
         )
-        return place
+        return found
 
     return cast("sge.Query", tree.transform(move))
 
 
 def comment_statements(
-    table: sge.Table, *, kind: Kind, comment: str, column_comments: Mapping[str, str]
+    table: sge.Table, *, kind: Materialized, comment: str, column_comments: Mapping[str, str]
 ) -> list[sge.Comment]:
     """Return the statements that comment a relation and its columns."""
     parts = {part: table.args.get(part) for part in ("db", "catalog")}

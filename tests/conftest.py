@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 
-REPOSITORY = Path(__file__).parent.parent
-BUNDLED = REPOSITORY / "fixtures"
-SAVED_WORLDS = REPOSITORY / "tests/worlds"
+from support.paths import SAVED_WORLDS
+from support.processes import Marts, Result, call_marts, marts_process
 
 # A slow machine is no defect of an example.
 settings.register_profile(
@@ -25,9 +24,12 @@ settings.register_profile("nightly", settings.get_profile("fast"), max_examples=
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the profile, unless --hypothesis-profile has."""
+    """Choose the profile, unless --hypothesis-profile has; let Ctrl-C arrive."""
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("ci" if os.environ.get("CI") else "fast")
+    # A job in the background ignores Ctrl-C, and so would the tests and what they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = folder_to_save_in(config)
     # Before the tests begin, that is, and so not in the workers of pytest-xdist.
     if folder and folder.exists() and not hasattr(config, "workerinput"):
@@ -62,44 +64,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     live.addoption("--database", metavar="DB", help="the database  [default: the connection's]")
 
 
-Marts = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def marts_environment(**changes: str) -> dict[str, str]:
-    """Return the caller's environment without its MARTS_… variables; the marts are ours."""
-    inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
-    return inherited | {"MARTS_PACKAGE": "marts"} | changes
-
-
-def marts_process(
-    *words: object, cwd: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run `marts …` as a user would, in a folder, without the caller's MARTS_… variables.
-
-    The marts are ours, unless the environment names others or the words do.
-    """
-    inherited = marts_environment(**environment)
-    # Compiled once, not at every call.
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-    return subprocess.run(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        env=inherited,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+@pytest.fixture(scope="session")
+def world_folder(pytestconfig: pytest.Config) -> Path | None:
+    """Return where a failing world is to be saved, if it is."""
+    return folder_to_save_in(pytestconfig)
 
 
 @pytest.fixture
 def marts(tmp_path: Path) -> Marts:
     """Run `marts …` in this test's empty folder: `marts("run", "-s", "x", MARTS_SCHEMA="dev")`."""
 
-    def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(*words: object, **environment: str) -> Result:
         return marts_process(*words, cwd=tmp_path, **environment)
 
     return call
+
+
+@pytest.fixture
+def called(tmp_path: Path) -> Marts:
+    """Run `marts …` likewise, in the tests' own process: what takes a second to load is there."""
+    return partial(call_marts, cwd=tmp_path)
 
 
 @pytest.fixture(scope="session")

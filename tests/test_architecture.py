@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, marts_environment
+from support.paths import REPOSITORY
+from support.processes import marts_environment
 
 CONSOLE = "marts.core.console"
 SETTINGS = "marts.core.project.settings"
@@ -191,7 +192,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
             (
                 "backends.duckdb",
                 "backends.duckdb_connection",
-                "backends.duckdb_scratch",
+                "backends.duckdb_candidates",
                 "backends.duckdb_sources",
             ),
         ),

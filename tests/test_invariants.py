@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts import Table
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.plan.state import declared_facts
+from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import logical_tables
@@ -52,7 +52,7 @@ class Invariants:
     def changed(self, world: World, invariant: str) -> Mapping[str, pa.Table]:
         """Return a world's tables as an invariant changes them."""
         declared = self.graph.project.invariants[invariant]
-        facts = declared_facts(self.graph.project, sources=frozenset(world.tables))
+        facts = declared_state(self.graph.project, sources=frozenset(world.tables))
         tables = logical_tables(self.graph.project, present=facts.sources)
         changed = changed_sources(declared, self.graph, tables, FixedAsOf(world.as_of))
         sql = compile_query(changed[declared.source], sources={}, schema="main")

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from conftest import folder_to_save_in
 from fixtures.corpus import AS_OF, write_corpus
 from marts.core.query.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
@@ -19,7 +18,7 @@ from support.data_sets import bundled
 from support.engines import GRAPH, DuckDBEngine, Layout
 from support.saved_worlds import kept_if_failing, saved_worlds
 from support.workshop import Workshop
-from support.worlds import EDGES, World, corpus_world, worlds
+from support.worlds import THRESHOLDS, World, corpus_world, worlds
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +39,9 @@ def assert_marts_equal_twins(engine: DuckDBEngine, world: World) -> None:
 
 @given(world=worlds())
 def test_marts_equal_their_twins(
-    engine: DuckDBEngine, pytestconfig: pytest.Config, world: World
+    engine: DuckDBEngine, world_folder: Path | None, world: World
 ) -> None:
-    with kept_if_failing(world, folder_to_save_in(pytestconfig)):
+    with kept_if_failing(world, world_folder):
         assert_marts_equal_twins(engine, world)
 
 
@@ -59,7 +58,7 @@ def test_marts_equal_their_twins_on_the_corpus(engine: DuckDBEngine, as_of: str)
 def test_marts_equal_their_twins_on_the_corpus_in_many_files(tmp_path: Path) -> None:
     """As users have it: the backend reads Parquet, in pieces, and all checks are made."""
     shop = Workshop(tmp_path, GRAPH)
-    write_corpus(shop.data, EDGES, AS_OF)
+    write_corpus(shop.data, THRESHOLDS, AS_OF)
     facts = shop.data / "fct_transactions.parquet"
     pieces = Layout(pieces=3).cut(pq.read_table(facts))
     facts.unlink()

@@ -1,4 +1,4 @@
-"""No slip in a mart goes unnoticed: each mutant is killed, or allowed with its reason."""
+"""No mistake in a mart goes unnoticed: each mutant is killed, or allowed with its reason."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, marts_process
 from support.engines import GRAPH
+from support.paths import REPOSITORY
+from support.processes import marts_process
 
 ALLOWED = REPOSITORY / "tests/equivalent_mutants.toml"
 
 
 @pytest.fixture(scope="module")
-def judgements() -> dict[str, dict[str, Any]]:
+def reports() -> dict[str, dict[str, Any]]:
     done = marts_process("mutate", "--json", "--allow", ALLOWED, cwd=REPOSITORY)
     document = json.loads(done.stdout)
     assert document["stale"] == []
@@ -22,17 +23,15 @@ def judgements() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("mart", GRAPH.order)
-def test_every_mutant_is_killed_or_allowed(
-    mart: str, judgements: dict[str, dict[str, Any]]
-) -> None:
-    judgement = judgements[mart]
-    assert judgement["mutants"] >= 1
-    assert judgement["surviving"] == []
-    assert judgement["stale"] == []
+def test_every_mutant_is_killed_or_allowed(mart: str, reports: dict[str, dict[str, Any]]) -> None:
+    report = reports[mart]
+    assert report["mutants"] >= 1
+    assert report["surviving"] == []
+    assert report["stale"] == []
 
 
-def test_few_are_allowed(judgements: dict[str, dict[str, Any]]) -> None:
-    mutants = sum(each["mutants"] for each in judgements.values())
-    allowed = sum(len(each["allowed"]) for each in judgements.values())
+def test_few_are_allowed(reports: dict[str, dict[str, Any]]) -> None:
+    mutants = sum(each["mutants"] for each in reports.values())
+    allowed = sum(len(each["allowed"]) for each in reports.values())
     assert mutants >= 300
     assert allowed < mutants / 20

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, marts_environment
+from support.paths import REPOSITORY
+from support.processes import marts_environment
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, Marts
+from support.paths import REPOSITORY
+from support.processes import Marts
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 COMMANDS = [

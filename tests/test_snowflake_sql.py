@@ -73,7 +73,7 @@ def built(source_of: Callable[[str], Source]) -> dict[str, str]:
             sources=SOURCES,
             source_namespace=Namespace("RAW"),
             namespace=Namespace("GOLD"),
-            place_of=lambda name: source_of(name).place(Namespace("RAW")),
+            source_of=lambda name: source_of(name).qualified(Namespace("RAW")),
         )
         for step in plan().steps
         if isinstance(step, Build)

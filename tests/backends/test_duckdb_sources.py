@@ -18,9 +18,10 @@ import pytest
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
 from backends.duckdb_sources import shortened
+from backends.duckdb_sql import compiled
 from marts.core.errors import EngineError, SourceError
-from marts.core.plan.state import Publication
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import Publication, TableState
+from marts.core.run.backend import Contract
 from support.workshop import shop_in
 
 D = Decimal
@@ -49,7 +50,7 @@ class Source:
         contract = Contract(self.table.schema(), zones)
         self.backend = DuckDBBackend(options, sources={"s": contract}, read_only=False)
 
-    def describe(self) -> Described:
+    def describe(self) -> TableState:
         """Describe it."""
         return self.backend.describe_sources(["s"])["s"]
 
@@ -57,10 +58,10 @@ class Source:
         """Return its rows, in order, as the contract's types."""
         described = self.describe()
         assert described.misfits == ()
-        assert described.schema == self.table.schema()
+        assert described.types == self.table.schema()
         rows = self.backend.fetch(self.table, about="s")
         types = self.backend._connection.execute(
-            f"DESCRIBE {self.backend._sql(self.table, candidates={})}"
+            f"DESCRIBE {self.backend._executed(compiled(self.table), {})}"
         ).fetchall()
         assert len(types) == len(self.table.columns)
         for _, kind, *_ in types:
@@ -287,7 +288,7 @@ def test_a_name_that_the_engine_would_give_away_is_refused(tmp_path: Path) -> No
 def test_a_letter_that_only_looks_alike_is_another_column(tmp_path: Path) -> None:
     write(tmp_path / "s.parquet", {"\N{KELVIN SIGN}ey": [1], "n": [2]})
     described = Source(tmp_path, {"key": "int64", "n": "int64"}).describe()
-    assert described.schema.names == ("n",)
+    assert tuple(described.types) == ("n",)
     assert described.misfits == ()
 
 
@@ -362,7 +363,7 @@ def test_folders_above_a_table_never_become_columns(tmp_path: Path) -> None:
     assert Source(folder, {"n": "int64", "label": "string"}).rows() == [(1, "a")]
     (folder / "s/1.parquet").unlink()
     write(folder / "s/1.parquet", {"n": [1]})
-    assert Source(folder, {"n": "int64", "label": "string"}).describe().schema.names == ("n",)
+    assert tuple(Source(folder, {"n": "int64", "label": "string"}).describe().types) == ("n",)
 
 
 def test_folders_give_a_column_that_no_file_has(tmp_path: Path) -> None:
@@ -497,10 +498,10 @@ def test_hundreds_of_files_are_one_short_name_for_people(tmp_path: Path) -> None
         write(tmp_path / f"s/{number % 7}/{number}.parquet", {"n": [number]})
     source = Source(tmp_path, {"n": "int64"})
     assert source.rows() == [(n,) for n in range(300)]
-    sql = source.backend.compile(source.table)
+    sql = source.backend.to_sql(compiled(source.table))
     assert f"'{tmp_path}/s/**/*.parquet'" in sql
     assert sql.count(".parquet") == 1
-    executed = source.backend._sql(source.table, candidates={})
+    executed = source.backend._executed(compiled(source.table), {})
     assert executed.count(".parquet") == 300
     assert shortened(executed).count(".parquet") == 1
 
@@ -522,7 +523,7 @@ def test_a_filter_reaches_the_scan(tmp_path: Path) -> None:
     write(tmp_path / "s/2.parquet", {"N": [0, 5], "wide": [2, 2]})
     source = Source(tmp_path, {"n": "int64", "wide": "int64"})
     query = source.table.filter(source.table.n > 1).aggregate(x=source.table.wide.sum())
-    sql = source.backend._sql(query, candidates={})
+    sql = source.backend._executed(compiled(query), {})
     (plan,) = source.backend._connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
     assert plan[1].count("N>1") == 2
 

@@ -17,8 +17,8 @@ from sqlglot.optimizer.qualify import qualify
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.planner import plan_run
-from marts.core.plan.state import declared_facts
-from marts.core.plan.steps import Build, CheckAcross, CheckRows
+from marts.core.plan.state import declared_state
+from marts.core.plan.steps import Build, CheckTable
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
 from support.workshop import AS_OF, SHOP
@@ -37,20 +37,19 @@ def compiled(query: Any) -> str:
 
 def _statements() -> Iterator[tuple[str, str]]:
     """Yield every query of a run of the toy shop, the samples of its checks too."""
-    facts = declared_facts(SHOP.project, sources=SOURCES)
+    facts = declared_state(SHOP.project, sources=SOURCES)
     plan = plan_run(SHOP, SHOP.order, facts, FixedAsOf(AS_OF), source_checks=True)
     for step in plan.steps:
         match step:
             case Build(mart, query):
                 yield mart.name, compiled(query)
-            case CheckRows(table, checks, query):
-                yield f"checks of {table.name}", compiled(query)
+            case CheckTable(table, checks, query):
+                what = "checks" if step.is_fused else checks[0].name
+                yield f"{what} of {table.name}", compiled(query)
                 for check in checks:
                     sample = sample_query(table, check, plan.tables, plan.as_of)
                     if sample is not None:
                         yield f"sample of {table.name}.{check.name}", compiled(sample)
-            case CheckAcross(table, check, query):
-                yield f"{table.name}.{check.name}", compiled(query)
 
 
 @cache
@@ -134,7 +133,7 @@ def test_contract_types_are_cast_in_the_sql() -> None:
     ],
 )
 def test_a_namespace_quotes_and_folds_names(namespace: Namespace, place: str) -> None:
-    assert namespace.place("bikes").sql("snowflake") == place
+    assert namespace.qualified("bikes").sql("snowflake") == place
 
 
 def test_compiling_loads_no_driver_and_no_other_engine() -> None:

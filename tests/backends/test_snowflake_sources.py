@@ -18,7 +18,8 @@ from backends.snowflake_sources import (
 )
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.errors import SourceError
-from marts.core.run.backend import Contract, Described
+from marts.core.plan.state import TableState
+from marts.core.run.backend import Contract
 from support.snowflake_faults import LOOKING, faults
 
 RAW = Namespace("RAW")
@@ -70,9 +71,9 @@ def test_a_source_as_its_contract_has_it_is_a_table() -> None:
     contract |= {"share": "float64", "amount": "decimal(10, 2)", "id": "int64"}
     source = found(columns, contract)
     assert source.misfits == ()
-    assert text(source.place(RAW)) == '"RAW"."S"'
+    assert text(source.qualified(RAW)) == '"RAW"."S"'
     assumed = assumed_source("s", Contract(ibis.schema(contract)))
-    assert text(assumed.place(RAW)) == '"RAW"."S"'
+    assert text(assumed.qualified(RAW)) == '"RAW"."S"'
 
 
 READ = [
@@ -103,7 +104,7 @@ def test_a_column_is_cast_where_its_type_is_another(kind: str, expected: str, re
     value = read.format(column) + ("" if read == "{}" else ' AS "A"')
     source = found({"A": kind, "b": "TEXT"}, {"a": expected, "b": "string"})
     assert source.misfits == ()
-    place = source.place(RAW)
+    place = source.qualified(RAW)
     assert text(place) == f'(SELECT {value}, "S"."b" AS "B" FROM "RAW"."S" AS "S")'
     assert isinstance(place, sge.Subquery)
     assert faults_of(place.this, {"A": kind, "b": "TEXT"}) == []
@@ -188,10 +189,10 @@ def test_moments_are_read_as_the_time_of_day_in_their_zone(kind: str) -> None:
         f'(SELECT "S"."ID", CAST(CONVERT_TIMEZONE(\'{BERLIN}\', "S"."AT") AS TIMESTAMPNTZ)'
         ' AS "AT" FROM "RAW"."S" AS "S")'
     )
-    assert text(source.place(RAW)) == read
+    assert text(source.qualified(RAW)) == read
     assumed = assumed_source("s", Contract(source.schema, {"at": BERLIN}))
-    assert text(assumed.place(RAW)) == read
-    place, count = source.place(RAW), source.count(RAW)
+    assert text(assumed.qualified(RAW)) == read
+    place, count = source.qualified(RAW), source.count(RAW)
     assert isinstance(place, sge.Subquery)
     assert count
     assert faults_of(place.this, columns) == faults_of(count, columns) == []
@@ -206,7 +207,7 @@ def test_names_are_read_as_the_table_spells_them() -> None:
     columns = {"id": "NUMBER(5,0)", "Order Amount": "TEXT", "aMount": "FLOAT", "K": "TEXT"}
     contract = {"amount": "float64", "id": "int64"}
     source = found(columns, contract, table="s")
-    place = source.place(RAW)
+    place = source.qualified(RAW)
     assert text(place) == (
         '(SELECT "S"."aMount" AS "AMOUNT", "S"."id" AS "ID" FROM "RAW"."s" AS "S")'
     )
@@ -216,7 +217,7 @@ def test_names_are_read_as_the_table_spells_them() -> None:
         sources=["s"],
         source_namespace=RAW,
         namespace=Namespace("GOLD"),
-        place_of=lambda _: source.place(RAW),
+        source_of=lambda _: source.qualified(RAW),
     )
     schema = MappingSchema(dialect="snowflake", normalize=False)
     schema.add_table(sge.table_("s", db="RAW", quoted=True), {"id": "INT", "aMount": "FLOAT"})
@@ -225,7 +226,7 @@ def test_names_are_read_as_the_table_spells_them() -> None:
 
 
 def test_a_table_in_upper_case_with_a_name_of_its_own_case_is_named_alone() -> None:
-    assert text(found({"ID": "NUMBER(5,0)"}, {"id": "int64"}, table="s").place(RAW)) == (
+    assert text(found({"ID": "NUMBER(5,0)"}, {"id": "int64"}, table="s").qualified(RAW)) == (
         '(SELECT "S"."ID" FROM "RAW"."s" AS "S")'
     )
 
@@ -304,7 +305,7 @@ class Schema:
         }
         self.columns += [row(name, column, kind) for column, kind in columns.items()]
 
-    def describe(self, *names: str) -> Mapping[str, Described]:
+    def describe(self, *names: str) -> Mapping[str, TableState]:
         """Describe sources."""
         return self.sources.describe(names)
 
@@ -330,19 +331,19 @@ def test_values_that_do_not_fit_are_named_with_their_count(schema: Schema) -> No
         ),
     )
     with pytest.raises(SourceError, match="source visits does not fit its contract"):
-        schema.sources.place("visits")
+        schema.sources.qualified("visits")
     schema.answers = iter([(0, None, 0, None)])
     assert schema.describe("visits")["visits"].misfits == ()
-    assert text(schema.sources.place("visits")) == '"DB"."RAW"."VISITS"'
+    assert text(schema.sources.qualified("visits")) == '"DB"."RAW"."VISITS"'
     assert schema.looks == ["visits", "visits"]
 
 
 def test_a_source_is_looked_at_when_it_is_first_read(schema: Schema) -> None:
     schema.create("visits", id="NUMBER(5,0)", at="DATE")
-    assert "CAST" in text(schema.sources.place("visits"))
+    assert "CAST" in text(schema.sources.qualified("visits"))
     schema.columns.clear()
-    assert "CAST" in text(schema.sources.place("visits"))
-    assert text(schema.sources.place("shops")) == '"DB"."RAW"."SHOPS"'
+    assert "CAST" in text(schema.sources.qualified("visits"))
+    assert text(schema.sources.qualified("shops")) == '"DB"."RAW"."SHOPS"'
     assert schema.looks == []
 
 
@@ -354,7 +355,7 @@ def test_sources_that_changed_since_they_were_described_are_named(schema: Schema
     found = schema.describe("visits", "shops", "other")
     assert found["visits"].version != found["shops"].version
     assert (found["other"].version, found["other"].rows) == (None, None)
-    assert found["visits"].schema == ibis.schema({"id": "int64", "at": "timestamp"})
+    assert found["visits"].types == ibis.schema({"id": "int64", "at": "timestamp"})
     assert schema.sources.changed() == []
     schema.tables["VISITS"]["LAST_ALTERED"] = schema.tables["X"]["LAST_ALTERED"] = "now"
     del schema.tables["shops"], schema.tables["OTHER"]

@@ -1,4 +1,4 @@
-"""Measure the marts against hand-written SQL, a scan for each mart, and pandas; print Markdown.
+"""Measure the marts against hand-written SQL and a scan for each mart; print Markdown.
 
 `uv run python tests/benchmarks/portfolio.py`: a load of 50,000 customers and 13.5 million
 transactions is generated once and kept. Every rival is a cold process that builds the same five
@@ -14,14 +14,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
+T = TypeVar("T")
 TESTS = Path(__file__).parent.parent
 sys.path[0] = str(TESTS)  # as pytest has it, instead of this file's folder
 
@@ -29,7 +31,6 @@ from benchmarks.processes import Cost, cost_of, typical
 from benchmarks.rivals import (
     FOUR_SCANS,
     HAND_WRITTEN,
-    PANDAS,
     PROGRAM,
     RUN,
     TEST,
@@ -77,7 +78,7 @@ def _options() -> argparse.Namespace:
 
 def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    engines = {"DuckDB": "duckdb", "Ibis": "ibis-framework", "pandas": "pandas"}
+    engines = {"DuckDB": "duckdb", "Ibis": "ibis-framework"}
     versions = ", ".join(f"{name} {version(package)}" for name, package in engines.items())
     return (
         f"{datetime.datetime.now(datetime.UTC).date()}; {os.cpu_count()} cores"
@@ -87,7 +88,7 @@ def _machine() -> str:
 
 
 def _all(load: Load, rounds: int) -> Iterator[str]:
-    """Yield the comparison, what reading takes, what commands take, and pandas on a tenth."""
+    """Yield the comparison, what reading takes, what commands take, and the same on a tenth."""
     yield from _comparison(load, (RUN, UNCHECKED, TEST, HAND_WRITTEN, FOUR_SCANS), rounds=rounds)
     yield from _readings(load)
     yield from _commands(load, rounds)
@@ -95,12 +96,10 @@ def _all(load: Load, rounds: int) -> Iterator[str]:
     tenth = load.times(0.1)
     tenth.generate()
     yield ""
-    yield from _comparison(tenth, (RUN, HAND_WRITTEN, PANDAS), rounds=1)
+    yield from _comparison(tenth, (RUN, HAND_WRITTEN), rounds=1)
 
 
 def _comparison(load: Load, rivals: Collection[str], *, rounds: int) -> Iterator[str]:
-    from benchmarks.agreement import disagreements
-
     taken, runs = compete(load, rivals, rounds=rounds)
     costs = {rival: typical(each) for rival, each in taken.items()}
     yield from _table(load, costs, to=HAND_WRITTEN)
@@ -113,9 +112,24 @@ def _comparison(load: Load, rivals: Collection[str], *, rounds: int) -> Iterator
         yield f"- With the checks of the sources it takes {ratio:.2f} times as long as without."
     for rival in rivals:
         if rival not in (RUN, UNCHECKED, TEST):
-            wrong = disagreements(load.database(RUN), load.database(rival))
+            wrong = _apart(_disagreements, load.database(RUN), load.database(rival))
             verdict = "; ".join(wrong) or "the same five tables as the marts"
             yield f"- {rival}: {verdict}."
+
+
+def _disagreements(marts: Path, rival: Path) -> list[str]:
+    from benchmarks.agreement import disagreements
+
+    return disagreements(marts, rival)
+
+
+def _apart(work: Callable[..., T], *args: object, **options: object) -> T:
+    """Return what a function returns in a process of its own.
+
+    The peak of a process counts what its parent had when it was started.
+    """
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
+        return apart.submit(work, *args, **options).result()
 
 
 def _table(load: Load, costs: Mapping[str, Cost], *, to: str) -> Iterator[str]:
@@ -155,9 +169,7 @@ def _next_day(load: Load, rounds: int) -> str:
 
     run = typical(compete(load, [RUN], rounds=rounds)[0][RUN]).wall
     published = (load.database(RUN), load.target / "run_results.json")
-    # Apart, since the peak of a process counts what its parent had when it was started.
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
-        day = apart.submit(measure, *published, rounds=rounds).result()
+    day = _apart(measure, *published, rounds=rounds)
     least = run - day.of_all + day.of_touched
     return (
         f"- The last day has transactions of {day.customers:,} customers, who have"

@@ -16,7 +16,7 @@ PROGRAM = Path(sys.executable).with_name("marts")
 
 RUN, TEST = "`marts run`", "`marts test`"
 UNCHECKED = "`marts run --no-source-checks`"
-HAND_WRITTEN, FOUR_SCANS, PANDAS = "hand-written SQL", "a scan for each mart", "pandas"
+HAND_WRITTEN, FOUR_SCANS = "hand-written SQL", "a scan for each mart"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ def command_of(rival: str, load: Load) -> Sequence[object]:
         ),
         HAND_WRITTEN: (*by_sql, HERE / "hand_written.sql", *made),
         FOUR_SCANS: (*by_sql, HERE / "four_scans.sql", *made),
-        PANDAS: (sys.executable, HERE / "in_pandas.py", *made),
     }[rival]
 
 

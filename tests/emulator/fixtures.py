@@ -59,7 +59,7 @@ class Emulator:
 
         fail={"pattern": "^CREATE", "errno": 3001, "sqlstate": "42501", "message": "…"}
         fail={"pattern": "^SELECT", "status": 503, "times": 1}
-        stall={"pattern": "CLONE", "seconds": 30}
+        stall={"pattern": "CLONE"}
         """
         new = self.folder / "control.new"
         new.write_text(json.dumps({"fail": fail, "stall": stall}))

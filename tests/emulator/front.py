@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import re
-import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -60,7 +59,7 @@ class Front:
     """Stands before fakesnow's handlers.
 
     The control file is read for every statement. It is absent, or JSON: `{"fail": {"pattern": …,
-    "errno": …, "sqlstate": …, "message": …}, "stall": {"pattern": …, "seconds": …}}`. `fail` may
+    "errno": …, "sqlstate": …, "message": …}, "stall": {"pattern": …}}`. `fail` may
     have `"status"` instead, an HTTP status, and `"times"`, after which it fails no longer. A
     stalled statement goes on when the file changes its mind, ends when somebody cancels it.
     """
@@ -110,8 +109,7 @@ class Front:
             if status := fault.get("status"):
                 return Response(status_code=status)
             return failure(fault["errno"], fault["sqlstate"], fault["message"])
-        start = time.monotonic()
-        while (stall := self.told("stall", sql)) and time.monotonic() - start < stall["seconds"]:
+        while self.told("stall", sql):
             await asyncio.sleep(POLL_SECONDS)
             if connection.cancelled.is_set():
                 return failure(604, "57014", "SQL execution canceled")

@@ -16,6 +16,7 @@ from snowflake.connector.errors import DatabaseError, OperationalError, Programm
 
 from emulator.fixtures import Emulator, environment, write_connections
 from emulator.stand_in import SCENARIOS, stand_in
+from support.processes import GUARD
 
 CANCELLED = 604
 
@@ -27,7 +28,7 @@ def running(adapted: Emulator) -> Iterator[Emulator]:
 
 
 def wait_for(running: Emulator, sql: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD
     while sql not in running.statements():
         assert time.monotonic() < deadline, running.log()
         time.sleep(0.02)
@@ -72,14 +73,14 @@ def test_control_breaks_the_network_once(running: Emulator) -> None:
 
 
 def test_a_stalled_statement_goes_on_when_control_lets_it(running: Emulator) -> None:
-    running.control(stall={"pattern": "^SELECT 45", "seconds": 600})
+    running.control(stall={"pattern": "^SELECT 45"})
     with running.connect() as session:
         thread = threading.Thread(target=session.cursor().execute, args=["SELECT 45"])
         thread.start()
         wait_for(running, "SELECT 45")
         assert thread.is_alive()
         running.control()
-        thread.join(timeout=60)
+        thread.join(timeout=GUARD)
         assert not thread.is_alive()
 
 
@@ -91,7 +92,7 @@ LONG = (
 
 @pytest.mark.parametrize("sql", ["SELECT 46", LONG], ids=["stalled", "running"])
 def test_another_session_cancels(running: Emulator, sql: str) -> None:
-    running.control(stall={"pattern": "^SELECT 46", "seconds": 30})
+    running.control(stall={"pattern": "^SELECT 46"})
     errors: list[int] = []
 
     def run() -> None:
@@ -106,7 +107,7 @@ def test_another_session_cancels(running: Emulator, sql: str) -> None:
         wait_for(running, sql)
         time.sleep(0.2)
         other.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({session.session_id})")
-        thread.join(timeout=10)
+        thread.join(timeout=GUARD)
         assert errors == [CANCELLED]
         session.cursor().execute("SELECT 47")
 

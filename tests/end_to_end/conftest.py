@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from support.account import Account
 from support.account import account as open_account
+from support.refusals import Refused
+from support.refusals import refused as refuse
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +47,26 @@ def own_schema(request: pytest.FixtureRequest) -> str:
     """Return a name for a schema of this test's own."""
     name = request.node.name.removeprefix("test_")
     return re.sub(r"\W+", "_", name).strip("_").upper()[-60:]
+
+
+@pytest.fixture
+def database(finished_run: Path, tmp_path: Path) -> Path:
+    """Return the default database of this test's folder, with the bundled data's marts."""
+    path = tmp_path / "target/marts.duckdb"
+    path.parent.mkdir()
+    shutil.copy(finished_run / "target/marts.duckdb", path)
+    return path
+
+
+@pytest.fixture
+def left_alone(database: Path) -> Iterator[None]:
+    """Find the default database after the test as it was before it."""
+    before = database.read_bytes()
+    yield
+    assert database.read_bytes() == before
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Refused:
+    """Run `marts …` in this test's folder, which must refuse."""
+    return partial(refuse, cwd=tmp_path)

@@ -14,39 +14,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BUNDLED, Marts
+from support.paths import BUNDLED
+from support.processes import Marts
+from support.refusals import ASKED_WRONGLY, FAILED, Refused, assert_says
 
-FAILED, ASKED_WRONGLY = 1, 2
-
-Contents = dict[str, object]
-Refused = Callable[..., str]
-
-
-def contents(database: Path) -> Contents:
-    """Return all that a reader sees: count and hash of each table's rows, and each view's SQL."""
-    with duckdb.connect(str(database), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        ).fetchall()
-        views = connection.execute(
-            "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
-        ).fetchall()
-        rows: dict[str, object] = {
-            name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
-            for (name,) in tables
-        }
-    return rows | dict(views)
-
-
-@pytest.fixture(autouse=True)
-def database(finished_run: Path, tmp_path: Path) -> Iterator[Path]:
-    """Return the default database, where all marts are published; afterwards, they still are."""
-    path = tmp_path / "target/marts.duckdb"
-    path.parent.mkdir()
-    shutil.copy(finished_run / "target/marts.duckdb", path)
-    before = contents(path)
-    yield path
-    assert contents(path) == before
+pytestmark = pytest.mark.usefixtures("left_alone")
 
 
 @pytest.fixture
@@ -59,46 +31,12 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def refused(marts: Marts, tmp_path: Path) -> Refused:
-    """Run `marts …`, which must end with `code`, without a traceback; return all it printed.
-
-    What was asked wrongly leaves alone what the last run left.
-    """
-
-    def call(*words: object, code: int) -> str:
-        left = {tmp_path / "target" / name: name for name in ("run_results.json", "failures/a.csv")}
-        for file, text in left.items():
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text)
-        done = marts(*words)
-        if code == ASKED_WRONGLY:
-            assert {file: file.read_text() for file in left} == left
-        printed = done.stdout + done.stderr
-        assert done.returncode == code, printed
-        assert "Traceback" not in printed
-        assert "\x1b" not in printed
-        if code == ASKED_WRONGLY:
-            assert done.stderr.partition("\n")[0].startswith(("error: ", "Usage: ")), printed
-        return printed
-
-    return call
-
-
 def edit(data: Path, table: str, query: str) -> None:
     """Replace a table by a query on it, where it is called `this`."""
     file = data / f"{table}.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE this AS FROM '{file}'")
         connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
-
-
-def assert_says(printed: str, *parts: str) -> None:
-    """Find each part in what was printed, one behind the other."""
-    rest = printed
-    for part in parts:
-        assert part in rest, printed
-        rest = rest.partition(part)[2]
 
 
 def _twice(file: Path, name: str) -> None:
@@ -314,132 +252,6 @@ def test_what_is_asked_wrongly_is_said(words: str, facts: list[str], refused: Re
 def test_where_takes_no_more_than_a_condition(condition: str, fault: str, refused: Refused) -> None:
     printed = refused("show", "customer_segments", "--where", condition, code=ASKED_WRONGLY)
     assert_says(printed, "--where", fault)
-
-
-SOURCE = """
-from marts import source, string
-
-dim_customer = source(
-    "dim_customer", doc="Customers.", grain="customer_key", columns=[string("customer_key")]
-)
-"""
-MART = '''
-from marts import mart, string
-
-@mart(grain="{grain}", columns=[string("customer_key")])
-def {name}({reads}):
-    """Customers."""
-    return {reads}
-'''
-
-
-def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
-    """Return the code of a toy mart that has the rows it reads."""
-    return MART.format(name=name, reads=reads, grain=grain)
-
-
-NESTED = """
-    length = dim_customer.customer_key.length()
-    for _ in range({depth}):
-        length = length.nullif(0)
-    return dim_customer.filter(length > 0)
-"""
-
-
-def nested(depth: int) -> str:
-    """Return the code of a mart with an expression within an expression, and so on."""
-    head, _, _ = declared("first", reads="dim_customer").partition("    return")
-    return head + NESTED.format(depth=depth)
-
-
-MISDECLARED = {
-    "cycle": (
-        {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
-        ["the inputs form a cycle: first → second → first", "toy/first.py:", "toy/second.py:"],
-    ),
-    "grain is no column": (
-        {"first": declared("first", reads="dim_customer", grain="customer")},
-        ["mart first is declared wrongly", "grain customer is not a column", "toy/first.py:4"],
-    ),
-    "unknown input": (
-        {"first": declared("first", reads="dim_custommer")},
-        ["mart first reads dim_custommer", "hint: did you mean dim_customer?"],
-    ),
-    "syntax error": (
-        {"__init__": "def (:"},
-        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:1"],
-    ),
-    "an exit": (
-        {"first": "import sys\nsys.exit(0)"},
-        ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
-    ),
-    "nested too deeply to call": (
-        {"first": nested(2_000)},
-        ["mart first is not a valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
-    ),
-    "nested too deeply to compile": (
-        {"first": nested(300)},
-        ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
-    ),
-    "no mart": ({}, ["package toy declares no mart", "hint: "]),
-    "another name than the file's": (
-        {"second": declared("first", reads="dim_customer")},
-        ["mart first is declared in second.py", "toy/second.py:4", "hint: move it to toy/first.py"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("modules", "facts"), MISDECLARED.values(), ids=MISDECLARED)
-def test_misdeclared_marts_are_refused_with_file_and_line(
-    modules: dict[str, str], facts: list[str], refused: Refused, tmp_path: Path
-) -> None:
-    (tmp_path / "toy").mkdir()
-    for name, code in {"__init__": "", "sources": SOURCE, **modules}.items():
-        (tmp_path / f"toy/{name}.py").write_text(code, "utf-8")
-    assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
-
-
-# Of folders and files with names like ours: a call leaves all of them alone.
-OURS = ["backends", "fixtures", "tests", "marts", "rich", "queue.py", "cli.py", "uuid.py"]
-TOY = SOURCE + declared("toy_customers", reads="dim_customer")
-
-
-@pytest.mark.parametrize("package", ["toy", "shop.toy"])
-def test_a_folder_with_names_like_ours_is_no_obstacle(
-    package: str, marts: Marts, tmp_path: Path
-) -> None:
-    folder = tmp_path / package.replace(".", "/")
-    folder.mkdir(parents=True)
-    for each in (folder, *folder.parents):
-        if each.is_relative_to(tmp_path / package.partition(".")[0]):
-            (each / "__init__.py").touch()
-    (folder / "toy_customers.py").write_text(TOY, "utf-8")
-    for name in OURS:
-        file = tmp_path / name if name.endswith(".py") else tmp_path / name / "__init__.py"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text("raise SystemExit(7)")
-    done = marts("run", "--package", package, "--database", "new.duckdb")
-    assert done.returncode == 0, done.stderr
-    assert "published 1 mart;" in done.stdout
-
-
-def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
-    (tmp_path / "faker").mkdir()
-    (tmp_path / "faker/__init__.py").touch()
-    (tmp_path / "faker/toy_customers.py").write_text(TOY, "utf-8")
-    done = marts("ls", "--package", "faker")
-    assert "toy_customers" in done.stdout, done.stderr
-
-
-@pytest.mark.parametrize("name", ["marts", "backends", "fixtures"])
-def test_a_folder_of_pythonpath_that_hides_ours_is_named(
-    name: str, marts: Marts, tmp_path: Path
-) -> None:
-    (tmp_path / "lib" / name).mkdir(parents=True)
-    (tmp_path / "lib" / name / "__init__.py").touch()
-    done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
-    assert done.returncode == FAILED
-    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py shadows a module")
 
 
 # Tests may run as root, whom no permission stops: what lies below a file nobody can write.

@@ -16,8 +16,9 @@ import duckdb
 import pytest
 import sqlglot
 
-from conftest import BUNDLED, REPOSITORY, Marts, marts_process
 from support.engines import GRAPH
+from support.paths import BUNDLED, REPOSITORY
+from support.processes import Marts, marts_process
 from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2

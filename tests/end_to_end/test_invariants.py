@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import marts_process
 from fixtures.generate import Portfolio, generate
 from marts.core.query.invariant_checks import invariant_checks
 from support.account import Account
 from support.engines import GRAPH
+from support.processes import marts_process
 
 IMPLIED = {
     (mart.name, check.name)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Marts, marts_environment, marts_process
+from support.processes import Marts, end, marts_process, started
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
@@ -58,7 +56,7 @@ def customers(orders: Table) -> Table:
 BOUND_PLACE = "till/totals.py:14"
 GAPS = [("a", 600), ("a", 700), ("b", 5)]
 """Nobody spends 1000, or 999."""
-EDGES = [*GAPS, ("c", 1000), ("d", 999)]
+ROWS_AT_THE_BOUND = [*GAPS, ("c", 1000), ("d", 999)]
 ALLOWED = """
 [[equivalent]]
 mart = "totals"
@@ -96,7 +94,7 @@ def till(tmp_path: Path) -> Path:
     (package / "totals.py").write_text(TOTALS, "utf-8")
     (package / "customers.py").write_text(CUSTOMERS, "utf-8")
     write_orders(tmp_path / "gaps", GAPS)
-    write_orders(tmp_path / "edges", EDGES)
+    write_orders(tmp_path / "bounds", ROWS_AT_THE_BOUND)
     return tmp_path
 
 
@@ -105,10 +103,10 @@ def mutate(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
-    done = mutate(till, "--data", "edges")
+    done = mutate(till, "--data", "bounds")
     assert (done.returncode, done.stderr) == (DONE, ""), done.stdout
     first, customers, totals, last = done.stdout.splitlines()
-    assert first == "as of 2025-03-31 · edges"
+    assert first == "as of 2025-03-31 · bounds"
     assert re.fullmatch(r"ok    customers +1 mutant +1 killed +0 allowed +\d+\.\d\d s", customers)
     assert re.fullmatch(r"ok    totals +7 mutants +7 killed +0 allowed +\d+\.\d\d s", totals)
     assert re.fullmatch(r"done  each of 8 mutants is killed or allowed, in \d+\.\d\d s", last)
@@ -139,7 +137,7 @@ def test_the_entries_to_paste_are_what_the_list_takes(till: Path) -> None:
     (till / "list.toml").write_text(entries, "utf-8")
     refused = mutate(till, "--data", "gaps", "--allow", "list.toml")
     assert refused.returncode == ASKED_WRONGLY
-    assert "error: list.toml, entry 1, has not what an entry has" in refused.stderr
+    assert "error: list.toml, entry 1, must have exactly these texts" in refused.stderr
     reasoned = entries.replace('reason = ""', 'reason = "none"')
     (till / "list.toml").write_text(reasoned, "utf-8")
     assert mutate(till, "--data", "gaps", "--allow", "list.toml").returncode == DONE
@@ -153,14 +151,14 @@ def test_the_usual_list_is_read_where_there_is_one(till: Path) -> None:
     assert re.search(r"^ok    totals +7 mutants +5 killed +2 allowed", done.stdout, re.MULTILINE)
 
 
-def test_an_entry_without_need_fails(till: Path) -> None:
+def test_a_stale_entry_fails(till: Path) -> None:
     gone = ALLOWED.replace("cents >= 999", "cents >= 9")
     (till / "list.toml").write_text(gone, "utf-8")
-    done = mutate(till, "totals", "--data", "edges", "--allow", "list.toml")
+    done = mutate(till, "totals", "--data", "bounds", "--allow", "list.toml")
     assert done.returncode == FAILED
     assert (
         "FAIL  list of allowed mutants: totals, literal: cents >= 1000 → cents >= 1001\n"
-        "      it is noticed: totals, c: tier: gold → plain; remove the entry\n"
+        "      it is killed: totals, c: tier: gold → plain; remove the entry\n"
     ) in done.stdout
     assert (
         "FAIL  list of allowed mutants: totals, literal: cents >= 1000 → cents >= 9\n"
@@ -173,7 +171,7 @@ def test_an_entry_of_no_mart_fails_unless_some_marts_are_named(till: Path) -> No
     strange = ALLOWED.replace('"totals"', '"total"', 1).replace("999", "998")
     (till / "list.toml").write_text(strange.partition("\n[[equivalent]]\n")[0], "utf-8")
     (till / "list.toml").write_text("\n".join(strange.strip().splitlines()[:6]), "utf-8")
-    words = ("--data", "edges", "--allow", "list.toml")
+    words = ("--data", "bounds", "--allow", "list.toml")
     done = mutate(till, *words)
     assert done.returncode == FAILED
     assert "there is no such mart; remove the entry" in done.stdout
@@ -225,18 +223,9 @@ def test_our_own_marts_are_tried_on_the_bundled_data_and_any_date(marts: Marts) 
 
 
 def test_an_interrupt_ends_it(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), "mutate"],
-        cwd=tmp_path,
-        env=marts_environment(PYTHONUNBUFFERED="1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with started("mutate", cwd=tmp_path, PYTHONUNBUFFERED="1") as process:
         assert process.stdout.readline().startswith("as of")
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert printed.splitlines()[-1] == "interrupted"
     assert "Traceback" not in printed

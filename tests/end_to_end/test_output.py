@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.account import call_marts
+from support.processes import call_marts
 from support.terminals import on_a_terminal, redirected
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2

@@ -10,46 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from conftest import BUNDLED, Marts, marts_environment, marts_process
+from support.databases import STATE, Contents, contents
+from support.paths import BUNDLED
+from support.processes import Marts, end, ignored, marts_environment, marts_process, started
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 NOTHING = "nothing was published; what was published before is unchanged"
-STATE = "gold.marts_state"
-
-Contents = dict[str, Any]
 
 # One thread: the order of a float sum, and with it the last bit, is the same in each run.
 WORDS = ("run", "--threads", "1")
-
-
-def contents(database: Path) -> Contents:
-    """Return all that a reader sees, as count and hash of each table's rows, and each view's SQL.
-
-    Of the table of state, which has the run's id, only names and dates.
-    """
-    with duckdb.connect(str(database), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        ).fetchall()
-        views = connection.execute(
-            "SELECT schema_name || '.' || view_name, sql FROM duckdb_views() WHERE NOT internal"
-        ).fetchall()
-        rows: Contents = {
-            name: connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone()
-            for (name,) in tables
-            if name != STATE
-        }
-        state = connection.execute(
-            f"SELECT name, as_of FROM {STATE} WHERE kind <> 'source' ORDER BY name"
-        ).fetchall()
-    return rows | dict(views) | {STATE: state}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +42,6 @@ def after(portfolio: Path, tmp_path_factory: pytest.TempPathFactory) -> Contents
     done = marts_process(*WORDS, "--data", portfolio, cwd=folder)
     assert done.returncode == DONE, done.stderr
     return contents(folder / "target/marts.duckdb")
-
-
-@pytest.fixture
-def database(finished_run: Path, tmp_path: Path) -> Path:
-    """Return the default database of this test's folder, with the bundled data's marts."""
-    path = tmp_path / "target/marts.duckdb"
-    path.parent.mkdir()
-    shutil.copy(finished_run / "target/marts.duckdb", path)
-    return path
 
 
 @pytest.fixture
@@ -125,28 +90,6 @@ def slow_marts(tmp_path: Path) -> str:
     for name, code in SLOW.items():
         (tmp_path / f"slow/{name}.py").write_text(code, "utf-8")
     return "slow"
-
-
-@contextmanager
-def started(*words: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start `marts …` as a process group of its own; kill what is left of it."""
-    # A caller that ignores Ctrl-C (a job in the background) would have its children ignore it.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        [Path(sys.executable).with_name("marts"), *map(str, words)],
-        cwd=cwd,
-        env=marts_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            signal.signal(signal.SIGINT, usual)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> str:
@@ -199,8 +142,7 @@ def test_an_interrupt_within_a_query_ends_the_run(
     with started(*WORDS, "--package", slow_marts, cwd=database.parent.parent) as process:
         read_until(process, "quick")
         time.sleep(0.5)
-        os.killpg(process.pid, sent)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, sent)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert f"interrupted: {NOTHING}" in printed, printed
@@ -209,13 +151,13 @@ def test_an_interrupt_within_a_query_ends_the_run(
     assert '"status": "interrupted"' in results
 
 
-def test_an_interrupt_before_the_first_mart_ends_the_run(
+def test_an_interrupt_before_the_first_mart_ends_a_run_that_was_to_ignore_it(
     database: Path, before: Contents, portfolio: Path
 ) -> None:
-    with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
+    run = started(*WORDS, "--data", portfolio, cwd=database.parent.parent)
+    with ignored(signal.SIGINT), run as process:
         read_until(process, "as of")
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed, printed
     assert "interrupted" in printed, printed
@@ -229,8 +171,7 @@ def test_an_interrupt_while_publishing_is_reported_as_it_ended(
     with started(*WORDS, "--data", portfolio, cwd=database.parent.parent) as process:
         read_until(process, "customer_360_profile")
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=20)
+        printed = end(process, signal.SIGINT)
     assert "Traceback" not in printed, printed
     left = contents(database)
     assert left in (before, after)

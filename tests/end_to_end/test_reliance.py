@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Marts
+from support.processes import Marts
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 
@@ -110,10 +110,10 @@ def write(folder: Path, **changes: list[Any]) -> None:
 RUN = ("run", "--package", "city", "--data", "data", "--as-of", "2025-06-30")
 
 
-def test_a_join_of_many_with_many_is_refused_by_every_command(city: Path, marts: Marts) -> None:
+def test_a_join_of_many_with_many_is_refused_by_every_command(city: Path, called: Marts) -> None:
     define(city, CARDS)
     for words in (RUN, ("ls", "--package", "city"), ("compile", "--package", "city")):
-        done = marts(*words)
+        done = called(*words)
         assert done.returncode == ASKED_WRONGLY, done.stdout
         assert "mart fares joins trips and cards by card" in done.stderr
         assert "keys of cards: card, since" in done.stderr
@@ -121,22 +121,24 @@ def test_a_join_of_many_with_many_is_refused_by_every_command(city: Path, marts:
         assert '@mart(many_to_many="…")' in done.stderr
     reason = ', many_to_many="a trip counts for each version"'
     define(city, CARDS + '.select("trip", "name", "fare").distinct()', reason)
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == DONE, done.stdout + done.stderr
 
 
-def test_a_constant_that_no_declared_value_equals_is_refused(city: Path, marts: Marts) -> None:
+def test_a_constant_that_no_declared_value_equals_is_refused(city: Path, called: Marts) -> None:
     define(city, BUSES.replace('"bus"', '"Bus"'))
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == ASKED_WRONGLY
     assert "mart fares compares trips.kind with 'Bus'" in done.stderr
     assert "hint: did you mean bus?" in done.stderr
 
 
-def test_what_is_spelt_otherwise_publishes_nothing_and_names_both(city: Path, marts: Marts) -> None:
-    assert marts(*RUN).returncode == DONE
+def test_what_is_spelt_otherwise_publishes_nothing_and_names_both(
+    city: Path, called: Marts
+) -> None:
+    assert called(*RUN).returncode == DONE
     write(city, kind=["bus", "Bus", "bus", "tram"])
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == FAILED
     assert "FAIL  trips.kind_spelling: 1 violation; 'Bus' for 'bus' in 1 row" in done.stdout
     assert "nothing was published" in done.stdout
@@ -145,10 +147,10 @@ def test_what_is_spelt_otherwise_publishes_nothing_and_names_both(city: Path, ma
 
 
 def test_rows_that_find_nothing_are_counted_and_can_be_acknowledged(
-    city: Path, marts: Marts
+    city: Path, called: Marts
 ) -> None:
     write(city, line=["a", "x", "x", "b"])
-    done = marts(*RUN, "--force")
+    done = called(*RUN, "--force")
     assert done.returncode == DONE
     assert "warn  trips.line_in_lines: 2 violations" in done.stdout
     entry = {
@@ -160,9 +162,9 @@ def test_rows_that_find_nothing_are_counted_and_can_be_acknowledged(
     lines = [f'{key} = "{value}"' for key, value in entry.items()]
     settings = city / "pyproject.toml"
     settings.write_text("\n".join(["[[tool.marts.acknowledge]]", *lines]), "utf-8")
-    again = marts(*RUN, "--force")
+    again = called(*RUN, "--force")
     assert "line_in_lines" not in again.stdout, "no more than twice the share of the last run"
-    done = marts(*RUN, "--database", "new.duckdb", "--json")
+    done = called(*RUN, "--database", "new.duckdb", "--json")
     assert done.returncode == DONE
     assert "1 acknowledged" in done.stderr
     assert "line_in_lines" not in done.stderr
@@ -170,45 +172,45 @@ def test_rows_that_find_nothing_are_counted_and_can_be_acknowledged(
     outcomes = {check["name"]: check["outcome"] for check in trips["checks"]}
     assert outcomes["line_in_lines"] == "acknowledged"
     settings.write_text(settings.read_text("utf-8").replace("line_in", "lin_in"), "utf-8")
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == ASKED_WRONGLY
     assert "it has no check lin_in_lines; did you mean line_in_lines?" in done.stderr
     settings.write_text("[[tool.marts", "utf-8")
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == ASKED_WRONGLY
     assert "cannot read the settings in pyproject.toml" in done.stderr
 
 
-def test_checks_of_sources_are_planned_and_can_be_left_out(city: Path, marts: Marts) -> None:
+def test_checks_of_sources_are_planned_and_can_be_left_out(city: Path, called: Marts) -> None:
     write(city, trip=[1, 1, 3, 4])
-    done = marts(*RUN, "--dry-run")
+    done = called(*RUN, "--dry-run")
     assert done.stdout.index("check    trips: ") < done.stdout.index("build    fares")
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == FAILED
     assert "FAIL  trips.trip_unique: 1 violation" in done.stdout
-    done = marts(*RUN, "--no-source-checks", "--json")
+    done = called(*RUN, "--no-source-checks", "--json")
     assert done.returncode == FAILED, "the mart's own check finds it"
     assert "the sources were not checked, as --no-source-checks says" in done.stderr
     assert json.loads(done.stdout)["source_checks_left_out"] is True
 
 
-def test_what_was_published_unchecked_is_checked_by_the_next_run(city: Path, marts: Marts) -> None:
+def test_what_was_published_unchecked_is_checked_by_the_next_run(city: Path, called: Marts) -> None:
     write(city, kind=["bus", "Bus", "bus", "tram"])
     for _ in range(2):
-        assert marts(*RUN, "--no-source-checks").returncode == DONE
-    assert "keep  fares: unchanged" in marts(*RUN, "--no-source-checks").stdout
-    done = marts(*RUN)
+        assert called(*RUN, "--no-source-checks").returncode == DONE
+    assert "keep  fares: unchanged" in called(*RUN, "--no-source-checks").stdout
+    done = called(*RUN)
     assert done.returncode == FAILED, "the number that is published is wrong"
     assert "build fares: its sources were not checked" in done.stdout
     assert "FAIL  trips.kind_spelling" in done.stdout
     write(city)
-    assert marts(*RUN).returncode == DONE
-    assert "keep  fares: unchanged" in marts(*RUN).stdout
+    assert called(*RUN).returncode == DONE
+    assert "keep  fares: unchanged" in called(*RUN).stdout
 
 
-def test_a_mart_without_rows_is_a_warning(city: Path, marts: Marts) -> None:
+def test_a_mart_without_rows_is_a_warning(city: Path, called: Marts) -> None:
     write(city, kind=["tram"] * 4)
-    done = marts(*RUN)
+    done = called(*RUN)
     assert done.returncode == DONE
     assert "warn  fares.not_empty: does not hold; 0 rows" in done.stdout
     assert "fares: kind == 'bus', and no row has 'bus'" in done.stdout

@@ -15,13 +15,13 @@ import pytest
 import sqlglot.expressions as sge
 
 from backends.snowflake_connection import SESSION_PARAMETERS
-from conftest import Marts
 from emulator.statements import parse
 from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.tables import Mart
-from support.account import Account, Result, call_marts
+from support.account import Account
 from support.compare import assert_same_table
 from support.engines import GRAPH
+from support.processes import Marts, Result, call_marts
 
 MARTS: Mapping[str, Mart] = {
     name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary
@@ -312,10 +312,8 @@ def test_a_developers_schema_reads_the_shared_sources_and_leaves_gold_alone(
     assert tuple(account.tables("RAW")) == SOURCES
 
 
-def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(
-    emulated: Account, first: Finished
-) -> None:
-    assert emulated
+@pytest.mark.usefixtures("emulated")
+def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(first: Finished) -> None:
     tags = [json.loads(each["tag"]) for each in first.statements]
     assert all(set(tag) == {"tool", "version", "run", "mart", "step"} for tag in tags)
     assert {tag["tool"] for tag in tags} == {"marts"}
@@ -326,15 +324,15 @@ def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(
     assert built == list(GRAPH.order)
 
 
-def test_a_session_begins_with_our_parameters(emulated: Account, first: Finished) -> None:
-    assert emulated
+@pytest.mark.usefixtures("emulated")
+def test_a_session_begins_with_our_parameters(first: Finished) -> None:
     assert len(first.logins) == 1
     parameters = first.logins[0]["session_parameters"]
     assert {name: parameters.get(name) for name in SESSION_PARAMETERS} == SESSION_PARAMETERS
 
 
-def test_threads_have_sessions_of_their_own(emulated: Account, again: Finished) -> None:
-    assert emulated
+@pytest.mark.usefixtures("emulated")
+def test_threads_have_sessions_of_their_own(again: Finished) -> None:
     sessions = {each["session"] for each in again.statements if '"step": "build"' in each["tag"]}
     assert len(sessions) >= 2
     assert len(again.logins) <= 4  # the main thread's, and three

@@ -13,11 +13,12 @@ from urllib.parse import quote
 import pytest
 
 from backends.snowflake_connection import _without_values
-from conftest import BUNDLED, marts_process
 from emulator.fixtures import CLOSED_PORT, environment, write_key
 from emulator.stand_in import stand_in
 from marts.core.errors import EngineError
-from support.account import Account, Result, call_marts
+from support.account import Account
+from support.paths import BUNDLED
+from support.processes import Result, call_marts, marts_process
 
 FAILED, ASKED_WRONGLY = 1, 2
 PASSWORD, PASSPHRASE = "pa55word-of-mine", "pa55phrase-of-mine"

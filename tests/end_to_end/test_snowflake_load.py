@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from reference.example import star
-from support.account import Account, Result, Row
+from support.account import Account, Row
+from support.processes import Result
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 HISTORY = {"c1": [("2025-06-01", "12.50", "Travel"), ("2025-06-02", "3", "declined")]}

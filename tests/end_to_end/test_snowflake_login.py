@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.account import Account, Result
+from support.account import Account
+from support.processes import Result
 
 DRY_RUN = ("run", "--backend", "snowflake", "--dry-run", "-s", "int_customers")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import re
 import signal
 import time
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.account import Account, Result, Row
+from support.account import Account, Row
+from support.processes import Result, end
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -130,7 +130,7 @@ def test_a_refusal_cancels_what_other_threads_run(
 ) -> None:
     refused = {"pattern": r"^CREATE OR REPLACE TRANSIENT TABLE \S*CUSTOMER_TOTALS__", **REFUSED}
     # Longer than a command may take.
-    stalled = {"pattern": BUILDING_MODEL_SALES, "seconds": 600}
+    stalled = {"pattern": BUILDING_MODEL_SALES}
     command = [*words(emulated, schema), "--threads", "2"]
     with emulated.told(fail=refused, stall=stalled):
         done = emulated.process(*command, cwd=tmp_path, PYTHONPATH=str(TESTS))
@@ -268,14 +268,13 @@ def interrupted(
 ) -> tuple[int, str]:
     """Send a signal to a run within a statement; return its exit code and what it printed."""
     command = [*words(account, schema), *more]
-    with account.told(stall={"pattern": at, "seconds": 60}) as emulator:
+    with account.told(stall={"pattern": at}) as emulator:
         known = len(emulator.statements())
         with account.started(*command, cwd=folder, PYTHONPATH=str(TESTS)) as process:
             while not any(re.search(at, sql) for sql in emulator.statements()[known:]):
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
-            os.killpg(process.pid, sent)
-            printed, _ = process.communicate(timeout=10)
+            printed = end(process, sent)
             return process.returncode, printed
 
 

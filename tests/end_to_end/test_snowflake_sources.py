@@ -12,8 +12,10 @@ import pytest
 
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
-from marts.core.run.backend import Contract, Described
-from support.account import Account, Result
+from marts.core.plan.state import TableState
+from marts.core.run.backend import Contract
+from support.account import Account
+from support.processes import Result
 
 DONE, ASKED_WRONGLY = 0, 2
 D = Decimal
@@ -49,7 +51,7 @@ class Table:
         self.account.rows(f'CREATE OR REPLACE TABLE {self.location} ("a" {kind})')
         self.account.rows(f"INSERT INTO {self.location} {rows}")
 
-    def describe(self) -> Described:
+    def describe(self) -> TableState:
         """Describe the source."""
         return self.backend.describe_sources(["s"])["s"]
 
@@ -99,7 +101,7 @@ def test_a_type_is_read_where_every_value_fits(
     table.create(kind, there)
     found = table.describe()
     assert found.misfits == ()
-    assert found.schema == table.contract.schema
+    assert found.types == table.contract.schema
     assert table.values() == values
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -15,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from support.account import Account, Result
+from support.account import Account
+from support.processes import GUARD, Result, end
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
@@ -265,15 +265,14 @@ def test_they_are_gone_after_an_interrupt(
 ) -> None:
     write(tmp_path, "shop")
     at = r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST__CANDIDATE"
-    with emulated.told(stall={"pattern": at, "seconds": 60}) as emulator:
+    with emulated.told(stall={"pattern": at}) as emulator:
         known = len(emulator.statements())
         with emulated.started(*words(emulated, own_schema, "shop"), cwd=tmp_path) as process:
             while not any(re.search(at, sql) for sql in emulator.statements()[known:]):
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
             assert any("__CANDIDATE_" in name for name in emulated.tables(own_schema))
-            os.killpg(process.pid, signal.SIGINT)
-            printed, _ = process.communicate(timeout=20)
+            printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert f"interrupted: {NOTHING}" in printed
     assert_nothing_is_left(emulated, own_schema)
@@ -312,10 +311,10 @@ def meanwhile(account: Account, at: str, change: Callable[[], object]) -> Iterat
         emulator.control()
 
     waiting = threading.Thread(target=wait_and_change, daemon=True)
-    with account.told(stall={"pattern": at, "seconds": 60}):
+    with account.told(stall={"pattern": at}):
         waiting.start()
         yield
-        waiting.join(timeout=10)
+        waiting.join(timeout=GUARD)
     assert not waiting.is_alive(), f"no statement matched {at}"
 
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BUNDLED, Marts, marts_process
 from fixtures.generate import Portfolio, generate
 from support.account import Account
 from support.engines import GRAPH
+from support.paths import BUNDLED
+from support.processes import Marts, call_marts
 
 PUBLIC = [name for name in GRAPH.order if not GRAPH.project.marts[name].is_temporary]
 
@@ -26,11 +27,11 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_second_run_has_nothing_to_do(marts: Marts, data: Path, tmp_path: Path) -> None:
-    assert marts("run", "--data", data).returncode == 0
+def test_a_second_run_has_nothing_to_do(called: Marts, data: Path, tmp_path: Path) -> None:
+    assert called("run", "--data", data).returncode == 0
     database = tmp_path / "target/marts.duckdb"
     before = database.read_bytes()
-    again = marts("run", "--data", data)
+    again = called("run", "--data", data)
     assert again.returncode == 0, again.stderr
     assert f"keep  {len(PUBLIC)} marts: unchanged" in again.stdout
     assert again.stdout.endswith("done  nothing to do; --force builds everything anyway\n")
@@ -40,39 +41,39 @@ def test_a_second_run_has_nothing_to_do(marts: Marts, data: Path, tmp_path: Path
     assert results["unchanged"] == PUBLIC
 
 
-def test_a_changed_file_is_told_and_built_from(marts: Marts, data: Path) -> None:
-    assert marts("run", "--data", data).returncode == 0
+def test_a_changed_file_is_told_and_built_from(called: Marts, data: Path) -> None:
+    assert called("run", "--data", data).returncode == 0
     file = data / "fct_transactions.parquet"
     facts = pq.read_table(file)
     pq.write_table(facts.slice(0, 500), file)
-    planned = marts("run", "--data", data, "--dry-run")
+    planned = called("run", "--data", data, "--dry-run")
     reason = "source fct_transactions changed"
     assert "  build    int_approved_transactions (temporary)\n" in planned.stdout
     assert f"  build    customer_segments (table): {reason}\n" in planned.stdout
-    alone = marts("run", "--data", data, "-s", "metric_customer_ltv")
+    alone = called("run", "--data", data, "-s", "metric_customer_ltv")
     assert alone.returncode == 2
     together = alone.stderr.partition("hint: build them together: marts run ")[2].split()
     assert together[-2:] == ["-s", "metric_customer_ltv"]
-    done = marts("run", "--data", data, *together)
+    done = called("run", "--data", data, *together)
     built = "metric_mom_spend_change, customer_segments, metric_customer_ltv"
     assert f"build {built}: {reason}\n" in done.stdout
     assert "published 3 marts" in done.stdout
-    rest = marts("run", "--data", data)
+    rest = called("run", "--data", data)
     assert f"keep  {built}: unchanged\n" in rest.stdout
     assert "published 2 marts" in rest.stdout
 
 
-def test_force_and_another_day_build_all(marts: Marts, data: Path) -> None:
-    assert marts("run", "--data", data).returncode == 0
-    forced = marts("run", "--data", data, "--force")
+def test_force_and_another_day_build_all(called: Marts, data: Path) -> None:
+    assert called("run", "--data", data).returncode == 0
+    forced = called("run", "--data", data, "--force")
     assert f"build {len(PUBLIC)} marts: forced" in forced.stdout
-    earlier = marts("run", "--data", data, "--as-of", "2025-06-01")
+    earlier = called("run", "--data", data, "--as-of", "2025-06-01")
     assert f"build {len(PUBLIC)} marts: as of 2025-06-30 before" in earlier.stdout
 
 
-def test_sources_are_not_checked_where_nothing_is_to_do(marts: Marts, data: Path) -> None:
-    assert "fct_transactions" in marts("run", "--data", data).stdout
-    done = marts("run", "--data", data)
+def test_sources_are_not_checked_where_nothing_is_to_do(called: Marts, data: Path) -> None:
+    assert "fct_transactions" in called("run", "--data", data).stdout
+    done = called("run", "--data", data)
     assert done.returncode == 0
     assert "fct_transactions" not in done.stdout
     assert "nothing to do" in done.stdout
@@ -94,7 +95,7 @@ def kept(things):
 
 
 def test_a_new_check_of_a_source_is_made_though_nothing_is_built(
-    marts: Marts, tmp_path: Path
+    called: Marts, tmp_path: Path
 ) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/__init__.py").touch()
@@ -108,12 +109,12 @@ def test_a_new_check_of_a_source_is_made_though_nothing_is_built(
     }
     for check, said in checks.items():
         (tmp_path / "shop/kept.py").write_text(THINGS.format(check=check), "utf-8")
-        planned = marts(*words, "--dry-run").stdout
+        planned = called(*words, "--dry-run").stdout
         assert ("record   which checks of sources held" in planned) == bool(check)
-        done = marts(*words)
+        done = called(*words)
         assert said in done.stdout
         assert done.returncode == ("FAIL" in said)
-        again = marts(*words)
+        again = called(*words)
         assert again.returncode == done.returncode
         assert ("nothing to do" in again.stdout) == ("FAIL" not in said)
 
@@ -126,7 +127,8 @@ def test_snowflake_keeps_what_its_catalog_says_is_unchanged(
     for seed in (1, 2):
         data = tmp_path / f"data {seed}"
         generate(data, Portfolio(customers=30, transactions=300, seed=seed))
-        assert account.call(*loads, "--data", data, "--overwrite", cwd=tmp_path)
+        loaded = account.call(*loads, "--data", data, "--overwrite", cwd=tmp_path)
+        assert loaded.returncode == 0, loaded.stderr
         first = account.call(*words, cwd=tmp_path)
         assert first.returncode == 0, first.stderr
         assert f"published {len(PUBLIC)} marts" in first.stdout
@@ -153,10 +155,10 @@ def test_a_database_of_an_earlier_version_is_built_anew(finished_run: Path, tmp_
     with duckdb.connect(str(tmp_path / "target/marts.duckdb")) as database:
         database.execute(EARLIER)
     words = ("run", "--data", BUNDLED)
-    segments = marts_process(*words, "-s", "customer_segments", cwd=tmp_path)
+    segments = call_marts(*words, "-s", "customer_segments", cwd=tmp_path)
     assert "build customer_segments: not known what it was made from" in segments.stdout
-    assert "keep  customer_segments: unchanged" in marts_process(*words, cwd=tmp_path).stdout
-    assert f"keep  {len(PUBLIC)} marts: unchanged" in marts_process(*words, cwd=tmp_path).stdout
+    assert "keep  customer_segments: unchanged" in call_marts(*words, cwd=tmp_path).stdout
+    assert f"keep  {len(PUBLIC)} marts: unchanged" in call_marts(*words, cwd=tmp_path).stdout
     with duckdb.connect(str(tmp_path / "target/marts.duckdb")) as database:
         tables = {
             name

@@ -87,17 +87,17 @@ class DatabendEngine:
                 step.query, sources=tables, source_namespace=SOURCES, namespace=MARTS
             )
             statements[name] = adapted(sql)
-            place = MARTS.place(name).sql(DIALECT)
+            place = MARTS.qualified(name).sql(DIALECT)
             self.connection.execute(f"CREATE OR REPLACE {kind} {place} AS {statements[name]}")
         return {name: self._table(name) for name in GRAPH.project.marts}, statements
 
     def _load(self, name: str, table: pa.Table) -> None:
         named = table.rename_columns([column.upper() for column in table.column_names])
         self.connection.register(ARRIVED, named)
-        place = SOURCES.place(name).sql(DIALECT)
+        place = SOURCES.qualified(name).sql(DIALECT)
         self.connection.execute(f"CREATE OR REPLACE TABLE {place} AS SELECT * FROM {ARRIVED}")
         self.connection.execute(f"DROP VIEW {ARRIVED}")
 
     def _table(self, name: str) -> pa.Table:
-        rows = self.connection.sql(f"SELECT * FROM {MARTS.place(name).sql(DIALECT)}").arrow()
+        rows = self.connection.sql(f"SELECT * FROM {MARTS.qualified(name).sql(DIALECT)}").arrow()
         return rows.rename_columns([column.lower() for column in rows.column_names])

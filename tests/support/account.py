@@ -6,29 +6,20 @@ connections.toml. There every schema begins with a name made for this run, and i
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 import pytest
 from snowflake import connector
 
-import cli
-from conftest import marts_environment, marts_process
 from emulator.fixtures import DATABASE, Emulator, emulator
+from support.processes import Process, Result, call_marts, marts_process, started
 
-Result = subprocess.CompletedProcess[str]
-Process = subprocess.Popen[str]
 Row = tuple[Any, ...]
 
 CATALOG = {"tables": ("TABLE_NAME",), "columns": ("TABLE_NAME", "ORDINAL_POSITION")}
@@ -79,27 +70,12 @@ class Account:
             found = self.emulator.environment | {"SNOWFLAKE_CONNECTIONS": file.read_text("utf-8")}
         return call_marts(*words, cwd=cwd, **found | environment)
 
-    @contextmanager
-    def started(self, *words: object, cwd: Path, **environment: str) -> Iterator[Process]:
+    def started(
+        self, *words: object, cwd: Path, **environment: str
+    ) -> AbstractContextManager[Process]:
         """Start `marts …` as a process group of its own; kill what is left of it."""
         found = self.emulator.environment if self.emulator else {}
-        # A caller that ignores Ctrl-C (a job in the background) would have its children ignore it.
-        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-        with subprocess.Popen(
-            [Path(sys.executable).with_name("marts"), *map(str, words)],
-            cwd=cwd,
-            env=marts_environment(**found | environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                signal.signal(signal.SIGINT, usual)
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        return started(*words, cwd=cwd, **found | environment)
 
     def rows(self, sql: str) -> list[Row]:
         """Return a query's rows."""
@@ -199,23 +175,3 @@ SESSION: Mapping[str, Any] = {
     "arrow_number_to_decimal": True,
     "session_parameters": {"TIMEZONE": "UTC", "QUERY_TAG": "marts, tests"},
 }
-
-
-def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
-    """Run the command line in this process, as `marts_process` does in one of its own."""
-    out, err = io.StringIO(), io.StringIO()
-    argv, clean = ["marts", *map(str, words)], marts_environment(**environment)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
-        stack.enter_context(mock.patch.object(sys, "argv", argv))
-        stack.enter_context(mock.patch.object(sys, "path", [*sys.path]))
-        stack.enter_context(mock.patch("signal.signal"))
-        stack.enter_context(contextlib.chdir(cwd))
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(err))
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-    assert isinstance(code, int)
-    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from hypothesis import HealthCheck, Phase, given, settings
 
-from conftest import BUNDLED
 from fixtures.generate import Portfolio, generate
 from fixtures.stars import SCHEMAS, UNKNOWN_CUSTOMER_KEY
+from support.paths import BUNDLED
 from support.saved_worlds import saved_worlds
 from support.worlds import World, corpus_world, worlds
 

@@ -10,10 +10,10 @@ from random import Random
 import duckdb
 import pyarrow as pa
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.planner import plan_run
-from marts.core.plan.state import declared_facts
+from marts.core.plan.state import declared_state
 from marts.core.plan.steps import Build
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
@@ -23,7 +23,7 @@ GRAPH = link(load("marts"))
 
 def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple[Build, ...]:
     """Return what builds each mart, in order, where these sources are present."""
-    facts = declared_facts(graph.project, sources=present)
+    facts = declared_state(graph.project, sources=present)
     plan = plan_run(graph, graph.order, facts, FixedAsOf(as_of))
     return tuple(step for step in plan.steps if isinstance(step, Build))
 

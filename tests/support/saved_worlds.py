@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from hypothesis import settings
 
-from conftest import SAVED_WORLDS
 from support.engines import Layout
+from support.paths import SAVED_WORLDS
 from support.worlds import World
 
 

@@ -11,7 +11,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 from sqlglot.schema import MappingSchema
 
-from backends import duckdb, snowflake_sql
+from backends import duckdb_sql, snowflake_sql
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.checks import Check
@@ -19,8 +19,8 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import declared_facts
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
+from marts.core.plan.state import declared_state
+from marts.core.plan.steps import Build, CheckTable, Plan
 from marts.core.query.checks import sample_query
 from marts.core.query.contract import schema_of
 from support.engines import GRAPH
@@ -41,7 +41,7 @@ def _snowflake(query: Any) -> str:
 
 def _duckdb(query: Any) -> str:
     files = {name: f"raw/{name}.parquet" for name in SOURCES}
-    return duckdb.compile_query(query, sources=files, schema="gold")
+    return duckdb_sql.compile_query(query, sources=files, schema="gold")
 
 
 DIALECTS: Mapping[str, Callable[[Any], str]] = {"duckdb": _duckdb, "snowflake": _snowflake}
@@ -50,7 +50,7 @@ DIALECTS: Mapping[str, Callable[[Any], str]] = {"duckdb": _duckdb, "snowflake": 
 @cache
 def plan(present: tuple[str, ...] = tuple(SOURCES)) -> Plan:
     """Return the plan that builds all marts and makes all checks, of sources too."""
-    facts = declared_facts(GRAPH.project, sources=present)
+    facts = declared_state(GRAPH.project, sources=present)
     derived = derived_checks(GRAPH, relied_on(GRAPH))
     checks = {
         name: {check.name: check for check in (*derived.get(name, ()), *checks_of(SOURCES[name]))}
@@ -78,12 +78,10 @@ def snowflake_statements() -> Iterator[tuple[str, str]]:
             yield f"{name} without {', '.join(SOURCES.keys() - required)}", sql
     for step in plan().steps:
         match step:
-            case CheckRows(table, checks, query):
-                yield f"{table.name}, checks of rows", _snowflake(query)
+            case CheckTable(table, checks, query):
+                what = ", checks of rows" if step.is_fused else f".{checks[0].name}"
+                yield f"{table.name}{what}", _snowflake(query)
                 yield from _samples(table, checks)
-            case CheckAcross(table, check, query):
-                yield f"{table.name}.{check.name}", _snowflake(query)
-                yield from _samples(table, [check])
 
 
 def _samples(table: Source | Mart, checks: Collection[Check]) -> Iterator[tuple[str, str]]:

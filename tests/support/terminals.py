@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from conftest import marts_environment
-
-MARTS = Path(sys.executable).with_name("marts")
+from support.processes import GUARD, MARTS, marts_environment
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -72,5 +69,5 @@ def redirected(
         env=environment(**changes),
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=GUARD,
     )

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from backends.parquet import data_as_of, find_sources
-from conftest import REPOSITORY
 from reference.all_marts import expected
 from support.engines import Layout
+from support.paths import REPOSITORY
 from support.saved_worlds import kept_if_failing, load, save, saved_worlds
 from support.worlds import World, corpus_world, worlds
 

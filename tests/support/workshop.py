@@ -26,7 +26,7 @@ from marts.core.project.graph import Graph, link
 from marts.core.project.loading import Project, load
 from marts.core.project.selection import select
 from marts.core.query.contract import schema_of
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 from marts.core.run.report import CheckReport, Report, TableReport
 from marts.core.run.runner import run
 
@@ -95,12 +95,16 @@ class Observed:
 
     def started(self, step: Step) -> None:
         """Remember that a step began."""
-        self.told.append(f"started {table_of(step) or 'publishing'}")
+        self.told.append(f"started {table_of(step)}")
 
-    def finished(self, step: Step, table: TableReport | None) -> None:
+    def finished(self, step: Step, table: TableReport) -> None:
         """Remember that a step is done."""
-        assert (table.table.name if table else None) == table_of(step)
-        self.told.append(f"finished {table_of(step) or 'publishing'}")
+        assert table.table.name == table_of(step)
+        self.told.append(f"finished {table_of(step)}")
+
+    def publishing(self) -> None:
+        """Remember that publishing began."""
+        self.told.append("publishing")
 
 
 @dataclass
@@ -164,8 +168,8 @@ class Workshop:
         """Plan a run on what is there."""
         chosen = select(self.graph, selectors)
         with self.backend() as backend:
-            facts = survey(self.graph, chosen, backend, source_checks=source_checks)
-        return plan_run(self.graph, chosen, facts, FixedAsOf(as_of), source_checks=source_checks)
+            state = inspect_engine(self.graph, chosen, backend, source_checks=source_checks)
+        return plan_run(self.graph, chosen, state, FixedAsOf(as_of), source_checks=source_checks)
 
     def run(
         self,
@@ -187,9 +191,9 @@ class Workshop:
     ) -> Report:
         """Check what is published, or the sources."""
         with self.backend(read_only=True) as backend:
-            facts = survey(self.graph, selected, backend, source_checks=source_checks)
+            state = inspect_engine(self.graph, selected, backend, source_checks=source_checks)
             plan = plan_checks(
-                self.graph, selected, facts, FixedAsOf(AS_OF), source_checks=source_checks
+                self.graph, selected, state, FixedAsOf(AS_OF), source_checks=source_checks
             )
             return run(plan, through(backend), run_id="check", observer=Observed())
 

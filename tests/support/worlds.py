@@ -1,6 +1,6 @@
 """Hypothesis draws small worlds: a few customers, their histories and a date.
 
-Everything leans to the edges of the marts, which the marts' own constants name, and nothing is
+Everything leans to the thresholds of the marts, which are the marts' own constants, and nothing is
 filtered: keys follow from positions, each list begins with its simplest value, so a failing
 example shrinks to a few readable rows.
 """
@@ -28,7 +28,7 @@ from fixtures.stars import (
     Version,
     star,
 )
-from marts.core.analysis.thresholds import around, edges_of
+from marts.core.analysis.thresholds import around, thresholds_of
 from support.engines import GRAPH, Layout
 
 # What no constant in a mart says: ends of months and of years, leap days.
@@ -47,7 +47,7 @@ MOST_CUSTOMERS = 5
 # They cost an engine next to nothing: it plans for longer than it calculates.
 LARGEST_CROWD = 60
 
-EDGES = edges_of(GRAPH, AS_OF)
+THRESHOLDS = thresholds_of(GRAPH, AS_OF)
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class World:
 
 @cache
 def corpus_world(as_of: date = AS_OF) -> World:
-    """Give the one world that meets all the edges, none by chance."""
-    return World(tables=corpus(EDGES, as_of), as_of=as_of)
+    """Return the world that meets all thresholds, none of them by chance."""
+    return World(tables=corpus(THRESHOLDS, as_of), as_of=as_of)
 
 
 @st.composite
@@ -107,17 +107,17 @@ class _Transaction(NamedTuple):
     time_and_versions_back: tuple[time, int]
 
 
-_AMOUNTS = families(EDGES)
-_OPENING_DAYS = (400, *around(EDGES.days), 365, 2000)
+_AMOUNTS = families(THRESHOLDS)
+_OPENING_DAYS = (400, *around(THRESHOLDS.days), 365, 2000)
 _CATEGORIES_AND_STATUSES = [
     (category, status)
     for status in ("approved", "approved", "approved", "declined")
     for category in (None, *CATEGORY_KEYS)
 ]
 _TIMES_AND_VERSIONS_BACK = list(product((FIRST_MOMENT, time(12), LAST_MOMENT), (0, 1, 2)))
-_SCORES = st.sampled_from((None, *scores(EDGES)))
+_SCORES = st.sampled_from((None, *scores(THRESHOLDS)))
 # No table, or one that may name unknown customers too.
-_STRANGERS = st.none() | st.lists(st.sampled_from(scores(EDGES)), max_size=1)
+_STRANGERS = st.none() | st.lists(st.sampled_from(scores(THRESHOLDS)), max_size=1)
 _LAYOUTS = st.builds(
     Layout,
     shuffle=st.integers(0, 99),
@@ -133,7 +133,7 @@ def _crowds(as_of: date) -> st.SearchStrategy[Sequence[Customer]]:
     They are so many up to an end: each number shrinks without the other, until the crowd is the
     one customer who matters.
     """
-    every = customers_of_corpus(EDGES, as_of)
+    every = customers_of_corpus(THRESHOLDS, as_of)
     mixed = [each for start in range(100) for each in every[start::100]]
     return st.builds(
         lambda end, size: mixed[max(0, end - size) : end],
@@ -154,7 +154,7 @@ def _customers(as_of: date) -> st.SearchStrategy[list[Customer]]:
         versions=st.lists(version, min_size=1, max_size=3),
         current_from_last=st.sampled_from((0, 1, 2)),
         score=_SCORES,
-        scripted=st.sampled_from([*chain(*histories(EDGES, as_of))]),
+        scripted=st.sampled_from([*chain(*histories(THRESHOLDS, as_of))]),
         amounts=st.sampled_from(_AMOUNTS),
         drawn=st.just([]) | _transactions(as_of, 9),
     )
@@ -206,7 +206,7 @@ def _days_before(as_of: date) -> list[int]:
         for n in range(FARTHEST_DAY)
         if 1 in {(as_of - timedelta(days=n)).day, (as_of - timedelta(days=n - 1)).day}
     ]
-    near = sorted(around(EDGES.days), key=abs)
+    near = sorted(around(THRESHOLDS.days), key=abs)
     return [*near * 8, *month_edges, *range(0, FARTHEST_DAY, 13)]
 
 

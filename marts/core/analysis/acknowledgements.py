@@ -1,4 +1,4 @@
-"""Warnings that somebody acknowledged, beside a table or in the settings."""
+"""Acknowledged warnings: those in the settings, and whether each is of a check that can warn."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from marts.core.project.graph import Graph
 def with_acknowledged(
     graph: Graph, entries: Iterable[tuple[str, Acknowledgement]], location: str
 ) -> Graph:
-    """Return the graph with the acknowledgements of the settings beside those of its tables.
+    """Return the graph with the acknowledgements of the settings added to its tables.
 
-    Raises UsageError for a table that is not there.
+    Raises UsageError for a table that does not exist.
     """
     project = graph.project
     sources, marts = dict(project.sources), dict(project.marts)
@@ -40,7 +40,7 @@ def with_acknowledged(
 
 
 def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
-    """Raise DefinitionError for an acknowledgement of a check that is not there, or of an error."""
+    """Raise DefinitionError for an acknowledgement of an unknown check, or of an error."""
     tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
     known = {table.name: {check.name for check in checks_of(table)} for table in tables}
     is_derived = any(

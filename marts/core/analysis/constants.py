@@ -1,4 +1,4 @@
-"""Constants in a relation: rows that an author wrote down, columns that are the same in each."""
+"""Constants in relations: rows that an author wrote down, and columns of few constants."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from itertools import combinations
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import computed_as
+from marts.core.analysis.lineage import resolved
+from marts.core.analysis.nodes import first_below
 
 Row = Mapping[str, object]
 
 MOST_COLUMNS = 4
-"""Keys of so many columns at the most are looked for in written rows."""
+"""The most columns that a key of written rows is looked for in."""
 
-SAME_ROWS = (ops.Filter, ops.Sort, ops.Limit, ops.Distinct, ops.Reference, ops.AliasedRelation)
-"""The relations in which a column holds none but its parent's values."""
+SAME_VALUES = (ops.Filter, ops.Sort, ops.Limit, ops.Distinct, ops.Reference, ops.AliasedRelation)
+"""The relations whose columns have only values of their parent's."""
 
 
 def written_rows(rel: ops.Relation) -> Sequence[Row] | None:
@@ -33,7 +34,7 @@ def written_rows(rel: ops.Relation) -> Sequence[Row] | None:
 
 
 def keys_of_rows(rows: Sequence[Row]) -> Iterator[frozenset[str]]:
-    """Yield the least sets of columns that tell written rows apart."""
+    """Yield the minimal sets of columns that identify written rows."""
     found: list[frozenset[str]] = []
     for size in range(MOST_COLUMNS + 1):
         for names in map(frozenset, combinations(rows[0], size)):
@@ -44,13 +45,12 @@ def keys_of_rows(rows: Sequence[Row]) -> Iterator[frozenset[str]]:
 
 
 def constants_in(rel: ops.Relation, name: str) -> frozenset[object] | None:
-    """Return the constants of which a column holds none but these; None where it may hold more."""
-    while isinstance(rel, SAME_ROWS):
-        rel = rel.parent
+    """Return the constants that are all the values of a column; None where it may have others."""
+    rel = first_below(rel, SAME_VALUES)
     if isinstance(rel, ops.Union):
         left, right = constants_in(rel.left, name), constants_in(rel.right, name)
         return None if left is None or right is None else left | right
-    match computed_as(rel.values[name]) if name in rel.values else None:
+    match resolved(rel.values[name]) if name in rel.values else None:
         case ops.Alias(arg=ops.Literal(value=value)) | ops.Literal(value=value):
             return frozenset([value])
         case ops.Field(rel=ops.Union() as parent, name=of):

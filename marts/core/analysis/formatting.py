@@ -1,4 +1,4 @@
-"""Spell an expression in a line, as its author might have written it: no aliases, no engine."""
+"""Format an expression in a line, as its author might have written it: no aliases, no engine."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate, ops.TimeTruncate)
 
 
 @dataclass(frozen=True)
-class Speller:
-    """Spells operations; days that a mart reckoned from its as-of date are spelled from it, too.
+class Formatter:
+    """Formats operations; days that a mart computes from its as-of date as such.
 
-    So a text stays the same from date to date. A day beside one of those is one that was moved.
+    So a text is the same for every date. A day next to one of `as_of_days` is a mutated one.
     """
 
     as_of: datetime.date | None = None
-    reckoned: Collection[datetime.date] = ()
+    as_of_days: Collection[datetime.date] = ()
 
     def __call__(self, op: object) -> str:
         """Return the text of an operation, a type, a unit or a plain value."""
-        for kind, spell in FORMS.items():
+        for kind, form in FORMS.items():
             if isinstance(op, kind):
-                return spell(self, op)
+                return form(self, op)
         return _plain(op)
 
     def inner(self, op: object) -> str:
@@ -62,7 +62,7 @@ class Speller:
 
     def day(self, day: datetime.date) -> str:
         """Return the text of a day: `as_of - 90 days`, or itself."""
-        if self.as_of is None or not any(abs((day - each).days) <= 1 for each in self.reckoned):
+        if self.as_of is None or not any(abs((day - each).days) <= 1 for each in self.as_of_days):
             return str(day)
         days = (day - self.as_of).days
         if days == 0:
@@ -70,12 +70,12 @@ class Speller:
         return f"as_of {'+' if days > 0 else '-'} {abs(days)} day{'s' if abs(days) > 1 else ''}"
 
 
-Form = Callable[[Speller, Any], str]
+Form = Callable[[Formatter, Any], str]
 
 
-def _infix(spell: Speller, op: ops.Binary | ops.StringConcat) -> str:
+def _infix(fmt: Formatter, op: ops.Binary | ops.StringConcat) -> str:
     operands = op.arg if isinstance(op, ops.StringConcat) else (op.left, op.right)
-    texts = [spell.inner(operand) for operand in operands]
+    texts = [fmt.inner(operand) for operand in operands]
     fields = [operand for operand in operands if isinstance(operand, ops.Field)]
     if len(fields) == len({each.rel for each in fields}) > 1 == len(set(texts)):
         texts = [
@@ -92,15 +92,15 @@ def table_of(rel: ops.Relation) -> str:
     return "a table"
 
 
-def _call(spell: Speller, op: ops.Node) -> str:
-    """Spell what has no form of its own: `quantile(amount, quantile=0.9)`."""
+def _call(fmt: Formatter, op: ops.Node) -> str:
+    """Format an operation without a form of its own: `quantile(amount, quantile=0.9)`."""
     words = []
     for name, value in zip(op.__argnames__, op.__args__, strict=True):
         if value is None or value == () or (isinstance(value, bool) and not value):
             continue
         if isinstance(op, ops.CountStar | ops.CountDistinctStar) and name == "arg":
             continue
-        text = spell.several(value) if isinstance(value, tuple) else spell(value)
+        text = fmt.several(value) if isinstance(value, tuple) else fmt(value)
         is_first = name in ("arg", "left", "right", "base", "value")
         words.append(text if is_first else f"{name}={text}")
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(op).__name__).lower()
@@ -115,61 +115,61 @@ NAMES: Mapping[type[ops.Node], str] = {
 }
 
 
-def _literal(spell: Speller, op: ops.Literal) -> str:
-    return spell.day(op.value) if op.dtype.is_date() else _plain(op.value)
+def _literal(fmt: Formatter, op: ops.Literal) -> str:
+    return fmt.day(op.value) if op.dtype.is_date() else _plain(op.value)
 
 
-def _case(spell: Speller, op: ops.SearchedCase | ops.SimpleCase) -> str:
-    base = f"{spell(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
+def _case(fmt: Formatter, op: ops.SearchedCase | ops.SimpleCase) -> str:
+    base = f"{fmt(op.base)}, " if isinstance(op, ops.SimpleCase) else ""
     pairs = zip(op.cases, op.results, strict=True)
-    branches = "".join(f"{spell(case)}: {spell(result)}, " for case, result in pairs)
-    return f"case({base}{branches}else {spell(op.default)})"
+    branches = "".join(f"{fmt(case)}: {fmt(result)}, " for case, result in pairs)
+    return f"case({base}{branches}else {fmt(op.default)})"
 
 
-def _window(spell: Speller, op: ops.WindowFunction) -> str:
+def _window(fmt: Formatter, op: ops.WindowFunction) -> str:
     keys = [
-        f"{word} {spell.several(values)}"
+        f"{word} {fmt.several(values)}"
         for word, values in (("partition by", op.group_by), ("order by", op.order_by))
         if values
     ]
     keys += [
-        f"{word} {spell(bound)}" for word, bound in (("from", op.start), ("to", op.end)) if bound
+        f"{word} {fmt(bound)}" for word, bound in (("from", op.start), ("to", op.end)) if bound
     ]
-    return f"{spell(op.func)} over ({', '.join(keys)})"
+    return f"{fmt(op.func)} over ({', '.join(keys)})"
 
 
 FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
     tuple(INFIX): _infix,
     ops.Literal: _literal,
     ops.Field: lambda _, op: str(op.name),
-    ops.Alias: lambda spell, op: spell(op.arg),
-    ops.Not: lambda spell, op: f"not {spell.inner(op.arg)}",
-    ops.IsNull: lambda spell, op: f"{spell.inner(op.arg)} is null",
-    ops.NotNull: lambda spell, op: f"{spell.inner(op.arg)} is not null",
-    ops.InValues: lambda spell, op: f"{spell(op.value)} in ({spell.several(op.options)})",
-    ops.InSubquery: lambda spell, op: f"{spell(op.needle)} in {spell(op.rel)}",
-    ops.Between: lambda spell, op: (
-        f"{spell(op.arg)} between {spell(op.lower_bound)} and {spell(op.upper_bound)}"
+    ops.Alias: lambda fmt, op: fmt(op.arg),
+    ops.Not: lambda fmt, op: f"not {fmt.inner(op.arg)}",
+    ops.IsNull: lambda fmt, op: f"{fmt.inner(op.arg)} is null",
+    ops.NotNull: lambda fmt, op: f"{fmt.inner(op.arg)} is not null",
+    ops.InValues: lambda fmt, op: f"{fmt(op.value)} in ({fmt.several(op.options)})",
+    ops.InSubquery: lambda fmt, op: f"{fmt(op.needle)} in {fmt(op.rel)}",
+    ops.Between: lambda fmt, op: (
+        f"{fmt(op.arg)} between {fmt(op.lower_bound)} and {fmt(op.upper_bound)}"
     ),
-    ops.Cast: lambda spell, op: f"cast({spell(op.arg)}, {op.to})",
-    ops.NullIf: lambda spell, op: f"nullif({spell(op.arg)}, {spell(op.null_if_expr)})",
-    ops.IfElse: lambda spell, op: (
-        f"ifelse({spell.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
+    ops.Cast: lambda fmt, op: f"cast({fmt(op.arg)}, {op.to})",
+    ops.NullIf: lambda fmt, op: f"nullif({fmt(op.arg)}, {fmt(op.null_if_expr)})",
+    ops.IfElse: lambda fmt, op: (
+        f"ifelse({fmt.several((op.bool_expr, op.true_expr, op.false_null_expr))})"
     ),
     (ops.SearchedCase, ops.SimpleCase): _case,
-    DELTAS: lambda spell, op: f"delta({spell.several((op.left, op.right, op.part))})",
-    TRUNCATES: lambda spell, op: f"truncate({spell(op.arg)}, {op.unit.name.lower()!r})",
+    DELTAS: lambda fmt, op: f"delta({fmt.several((op.left, op.right, op.part))})",
+    TRUNCATES: lambda fmt, op: f"truncate({fmt(op.arg)}, {op.unit.name.lower()!r})",
     ops.WindowFunction: _window,
-    ops.WindowBoundary: lambda spell, op: (
-        f"{spell(op.value)} {'preceding' if op.preceding else 'following'}"
+    ops.WindowBoundary: lambda fmt, op: (
+        f"{fmt(op.value)} {'preceding' if op.preceding else 'following'}"
     ),
-    ops.SortKey: lambda spell, op: spell(op.arg) + ("" if op.ascending else " desc"),
+    ops.SortKey: lambda fmt, op: fmt(op.arg) + ("" if op.ascending else " desc"),
     ops.PhysicalTable: lambda _, op: str(op.name),
-    ops.JoinReference: lambda spell, op: spell(op.parent),
+    ops.JoinReference: lambda fmt, op: fmt(op.parent),
     ops.Relation: lambda _, op: f"(from {table_of(op)})",
     ops.Value: _call,
 }
-"""The first form that fits an operation spells it."""
+"""How each kind of operation is formatted; the first that fits counts."""
 
 
 def _plain(value: object) -> str:

@@ -1,29 +1,29 @@
-"""What the columns of a query were computed as, and from which columns of its tables."""
+"""Lineage: what the columns of a query are computed from, down to the columns of its tables."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
 
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
+from marts.core.analysis.nodes import deciding_values
 from marts.core.authoring.tables import Mart
 from marts.core.project.loading import Project
 
 
-def meaning(op: ops.Value) -> ops.Value:
-    """Return what a column was computed as, through joins and views; else the operation itself.
-
-    A column of a table or of a union is itself; of a window function it is the function.
-    """
-    op = computed_as(op)
+def resolved_operation(op: ops.Value) -> ops.Value:
+    """Return the operation that computes a value: its expression, without a window around it."""
+    op = resolved(op)
     return op.func if isinstance(op, ops.WindowFunction) else op
 
 
-def computed_as(op: ops.Value) -> ops.Value:
-    """Return what a column was computed as; a window function is itself."""
+def resolved(op: ops.Value) -> ops.Value:
+    """Return the expression that a column is computed as, through joins and views.
+
+    A column of a table or of a union, and a value that is not a column, is returned as it is.
+    """
     while isinstance(op, ops.Field):
         if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
             op = ops.Field(op.rel.parent, op.name)
@@ -34,11 +34,11 @@ def computed_as(op: ops.Value) -> ops.Value:
     return op
 
 
-def grounded(op: ops.Value) -> ops.Value:
-    """Return an operation with each column within replaced by what it was computed as."""
+def expanded(op: ops.Value) -> ops.Value:
+    """Return an operation with each column in it replaced by its expression."""
     while True:
         fields = op.find(ops.Field, filter=ops.Value)
-        known = {each: found for each in fields if (found := computed_as(each)) != each}
+        known = {each: found for each in fields if (found := resolved(each)) != each}
         if not known:
             return op
         op = known[op] if op in known else op.replace(known, filter=ops.Value)
@@ -47,7 +47,7 @@ def grounded(op: ops.Value) -> ops.Value:
 def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
     """Return the columns of each table that a query's result depends on, rows or values.
 
-    A table of which only the rows are counted is there without a column.
+    A table whose rows are only counted has no columns.
     """
     nodes, _ = Nodes.from_bfs(query).toposort()
     relations = [op for op in nodes if isinstance(op, ops.Relation)]
@@ -63,7 +63,7 @@ def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
 
 
 def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, Collection[str]]]:
-    """Yield which columns of what it reads a relation needs for some of its own."""
+    """Yield the relations below one, with the columns that some of its own need of them."""
     match rel:
         case ops.AliasedRelation() | ops.Reference() | ops.Limit() | ops.Sample() | ops.FillNull():
             yield rel.parent, names
@@ -78,8 +78,8 @@ def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, C
                     rel.schema.names if rel.subset is None else (each.name for each in rel.subset)
                 ),
             )
-        case _ if type(rel) in DECIDING:
-            for value in (*(rel.values[name] for name in names), *DECIDING[type(rel)](rel)):
+        case _ if (deciding := deciding_values(rel)) is not None:
+            for value in (*(rel.values[name] for name in names), *deciding):
                 yield from _needs_of(value)
         case _:
             for below in rel.__children__:
@@ -87,17 +87,6 @@ def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, C
                     yield below, below.schema.names
                 elif isinstance(below, ops.Value):
                     yield from _needs_of(below)
-
-
-DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
-    ops.Project: lambda _: (),
-    ops.DropColumns: lambda _: (),
-    ops.Filter: lambda op: op.predicates,
-    ops.Sort: lambda op: op.keys,
-    ops.Aggregate: lambda op: op.groups.values(),
-    ops.JoinChain: lambda op: [each for link in op.rest for each in link.predicates],
-}
-"""The values that decide which rows a relation has, and in which order."""
 
 
 def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]]:
@@ -111,7 +100,7 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
 
 
 def signature(query: ops.Node) -> str:
-    """Return a digest of an expression: the same in every process, another for another meaning."""
+    """Return a digest of an expression, which is the same in every process."""
     nodes, _ = Nodes.from_bfs(query).toposort()
     numbers = {op: n for n, op in enumerate(nodes)}
 
@@ -130,7 +119,7 @@ def signature(query: ops.Node) -> str:
     digest = hashlib.sha256()
     for op in nodes:
         named = zip(op.__argnames__, op.__args__, strict=True)
-        # Counts references in the order in which a process makes them.
+        # An identifier depends on the order in which a process creates references.
         words = [text(value) for name, value in named if name != "identifier"]
         digest.update(f"{type(op).__name__} {' '.join(words)}\n".encode())
     return digest.hexdigest()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from marts.core.analysis.keys import Key, Keys, declared_keys, keys_of
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
+from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
+from marts.core.analysis.dependencies import Key
+from marts.core.analysis.keys import keys_of
+from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.analysis.rules import (
     DROPPED_CAST,
     NULLS,
@@ -17,7 +19,7 @@ from marts.core.analysis.rules import (
     UNORDERED,
     Finding,
     Rule,
-    is_misjudged,
+    is_mistyped,
 )
 from marts.core.analysis.trace import Trace, watched_casts
 from marts.core.authoring.checks import Check
@@ -33,23 +35,23 @@ def lint(
     table: Source | Mart,
     query: ir.Table,
     *,
-    keys: Keys | None = None,
-    filled: Filled | None = None,
+    keys: DeclaredKeys | None = None,
+    not_null: NotNull | None = None,
     trace: Trace | None = None,
 ) -> tuple[Finding, ...]:
     """Return what engines would compute differently in a mart's query, or in one of its checks.
 
-    `keys` (see `declared_keys`) tells which order is total; without it, or where a row's key cannot
-    be derived, any order passes. `filled` (see `declared_filled`) tells which columns are not null;
-    without it any may be. A trace adds the author's lines, and the casts that Ibis dropped
-    while it watched the mart's function. Without one the place is where the table is declared.
+    `keys` (see `declared_keys`) decides which order is total; without it, or where the keys of a
+    relation are unknown, any order passes. `not_null` (see `declared_not_null`) decides which
+    columns may be null; without it all may. A trace adds the author's lines, and the casts that
+    Ibis dropped while the mart's function ran; without it the location is the table's declaration.
     """
     locations = trace.locations if trace else {}
     with naming(table.name, table.location):
         broken = [
-            *_broken(query),
-            *_unordered(query, keys or {}),
-            *_skipping_nulls(query, filled or {}),
+            *_broken_rules(query),
+            *_unordered(query, keys or DeclaredKeys()),
+            *_skipping_nulls(query, not_null or {}),
         ]
     found = [rule.finding(op, table, locations.get(op, table.location)) for op, rule in broken]
     if trace and isinstance(table, Mart):
@@ -58,14 +60,14 @@ def lint(
         found += [
             DROPPED_CAST.finding(cast.op, table, cast.location)
             for cast in casts
-            if is_misjudged(cast.op)
+            if is_mistyped(cast.op)
         ]
     return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A query to lint: a mart's own, or that of some checks of a table, in one query or each."""
+    """A query to lint: a mart's own, or one of checks of a table, fused or not."""
 
     table: Source | Mart
     query: ir.Table
@@ -73,7 +75,7 @@ class Subject:
     is_fused: bool = False
 
     def build(self, tables: Mapping[str, ir.Table], as_of: AsOf) -> None:
-        """Call the authors' functions that make the query, for whoever watches them."""
+        """Call the authors' functions that make the query, so that a trace sees them run."""
         if not self.checks and isinstance(self.table, Mart):
             defined_table(self.table, tables, as_of)
         elif self.is_fused:
@@ -91,21 +93,20 @@ def lint_all(
 ) -> tuple[Finding, ...]:
     """Return what engines would compute differently in some marts and checks of a project.
 
-    `tables` are those that their functions are given. Tracing takes twice as long as planning: so
-    only where there is something to say are the authors' functions called once more, to learn the
-    lines.
+    `tables` are the arguments of their functions. Tracing takes twice as long as planning, so the
+    functions are traced, to learn the lines, only where there is a finding.
     """
-    keys, filled = declared_keys(project), declared_filled(project)
+    keys, not_null = declared_keys(project), declared_not_null(project)
 
     def found(trace: Trace | None = None) -> tuple[Finding, ...]:
-        each = (lint(s.table, s.query, keys=keys, filled=filled, trace=trace) for s in subjects)
+        each = (lint(s.table, s.query, keys=keys, not_null=not_null, trace=trace) for s in subjects)
         return tuple(dict.fromkeys(finding for findings in each for finding in findings))
 
     with watched_casts() as dropped:
         for subject in subjects:
             if not subject.checks:
                 subject.build(tables, as_of)
-    if not any(map(is_misjudged, dropped)) and not found():
+    if not any(map(is_mistyped, dropped)) and not found():
         return ()
     with Trace() as trace:
         for subject in subjects:
@@ -114,9 +115,9 @@ def lint_all(
 
 
 def views_of_sources(project: Project, marts: Iterable[Mart]) -> tuple[Finding, ...]:
-    """Return the public views among marts over sources: nobody checks what they will show.
+    """Return the public views among marts that read sources: no check sees their later rows.
 
-    An intermediate one is read by marts, which are built and checked.
+    An intermediate view is read by marts, which are built and checked.
     """
     return tuple(
         Finding(
@@ -134,12 +135,12 @@ def views_of_sources(project: Project, marts: Iterable[Mart]) -> tuple[Finding, 
     )
 
 
-def _broken(query: ir.Table) -> Iterator[tuple[ops.Node, Rule]]:
+def _broken_rules(query: ir.Table) -> Iterator[tuple[ops.Node, Rule]]:
     for op in query.op().find(ops.Node):
-        yield from ((op, r) for r in RULES if isinstance(op, r.looks_at) and r.is_wrong(op))
+        yield from ((op, r) for r in RULES if isinstance(op, r.applies_to) and r.is_wrong(op))
 
 
-def _unordered(query: ir.Table, keys: Keys) -> Iterator[tuple[ops.Node, Rule]]:
+def _unordered(query: ir.Table, keys: DeclaredKeys) -> Iterator[tuple[ops.Node, Rule]]:
     windows = query.op().find(ops.WindowFunction)
     yield from ((w, UNORDERED) for w in windows if _lacks_total_order(w, keys))
     windowed = {window.func for window in windows}
@@ -147,11 +148,11 @@ def _unordered(query: ir.Table, keys: Keys) -> Iterator[tuple[ops.Node, Rule]]:
     yield from ((op, UNORDERED) for op in bare)
 
 
-# Rows that tie get the same number, so an order is enough; it need not be total.
+# Rows that tie get the same rank, so the order need not be total.
 RANKS = (ops.MinRank, ops.DenseRank, ops.PercentRank, ops.CumeDist)
 
 
-def _lacks_total_order(window: ops.WindowFunction, keys: Keys) -> bool:
+def _lacks_total_order(window: ops.WindowFunction, keys: DeclaredKeys) -> bool:
     if isinstance(window.func, ops.Reduction):
         is_framed = window.how == "rows" and (window.start is not None or window.end is not None)
         if not is_framed:
@@ -166,7 +167,7 @@ def _lacks_total_order(window: ops.WindowFunction, keys: Keys) -> bool:
     return bool(possible) and not any(key <= names for key in possible)
 
 
-def _skipping_nulls(query: ir.Table, filled: Filled) -> Iterator[tuple[ops.Node, Rule]]:
+def _skipping_nulls(query: ir.Table, not_null: NotNull) -> Iterator[tuple[ops.Node, Rule]]:
     for op in query.op().find((ops.Greatest, ops.Least)):
-        if len(op.arg) > 1 and any(may_be_null(each, filled) for each in op.arg):
+        if len(op.arg) > 1 and any(may_be_null(each, not_null) for each in op.arg):
             yield op, NULLS

@@ -1,4 +1,4 @@
-"""Where nulls can be: the columns that contracts declare not null, and what queries make of it."""
+"""Nullability: which values of a query may be null, derived from the declared columns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import ibis.expr.operations as ops
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 
-Filled = Mapping[str, frozenset[str]]
+NotNull = Mapping[str, frozenset[str]]
 """The columns of each table, by its name, that are never null."""
 
 
-def declared_filled(project: Project) -> Filled:
+def declared_not_null(project: Project) -> NotNull:
     """Return the columns that each source and mart declares not null."""
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     return {
@@ -23,40 +23,40 @@ def declared_filled(project: Project) -> Filled:
     }
 
 
-def may_be_null(op: ops.Value, filled: Filled) -> bool:
-    """Tell whether a value may be null, as far as is known; in doubt it may."""
+def may_be_null(op: ops.Value, not_null: NotNull) -> bool:
+    """Tell whether a value may be null; a value that nothing is known of may."""
     for kinds, rule in VALUES:
         if isinstance(op, kinds):
-            return rule(op, filled)
+            return rule(op, not_null)
     return True
 
 
-def _any(values: Iterable[ops.Value], filled: Filled) -> bool:
-    return any(may_be_null(each, filled) for each in values)
+def _any(values: Iterable[ops.Value], not_null: NotNull) -> bool:
+    return any(may_be_null(each, not_null) for each in values)
 
 
-def _strict(op: ops.Node, filled: Filled) -> bool:
-    return _any((each for each in op.__children__ if isinstance(each, ops.Value)), filled)
+def _strict(op: ops.Node, not_null: NotNull) -> bool:
+    return _any((each for each in op.__children__ if isinstance(each, ops.Value)), not_null)
 
 
-def _field(field: ops.Field, filled: Filled) -> bool:
-    return _column(field.rel, field.name, filled)
+def _field(field: ops.Field, not_null: NotNull) -> bool:
+    return _column(field.rel, field.name, not_null)
 
 
-def _window(window: ops.WindowFunction, filled: Filled) -> bool:
+def _window(window: ops.WindowFunction, not_null: NotNull) -> bool:
     if isinstance(window.func, ops.RankBase):
         return False
     is_framed = window.start is not None or window.end is not None
-    return is_framed or _of_rows(window.func, filled)
+    return is_framed or _of_rows(window.func, not_null)
 
 
-def _of_rows(reduction: ops.Value, filled: Filled) -> bool:
-    """Tell whether what is aggregated of rows, of which there is one at least, may be null."""
+def _of_rows(reduction: ops.Value, not_null: NotNull) -> bool:
+    """Tell whether an aggregate of at least one row may be null."""
     if isinstance(reduction, COUNTS):
         return False
     if not isinstance(reduction, OF_ITS_ARGUMENT) or reduction.where is not None:
         return True
-    return may_be_null(reduction.arg, filled)
+    return may_be_null(reduction.arg, not_null)
 
 
 COUNTS = (ops.Count, ops.CountStar, ops.CountDistinct, ops.CountDistinctStar)
@@ -69,33 +69,33 @@ STRICT = (
     *(ops.ExtractYear, ops.ExtractMonth, ops.ExtractDay, ops.DateTruncate, ops.TimestampTruncate),
     *(ops.DateDelta, ops.TimestampDelta),
 )
-"""Null where an argument is, and never otherwise."""
+"""Operations that are null exactly where an argument is."""
 
-VALUES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, Filled], bool]], ...] = (
+VALUES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, NotNull], bool]], ...] = (
     ((ops.Literal,), lambda op, _: op.value is None),
     ((ops.Field,), _field),
     ((ops.IsNull, ops.NotNull, ops.IdenticalTo, *COUNTS), lambda *_: False),
-    ((ops.Coalesce,), lambda op, filled: all(may_be_null(each, filled) for each in op.arg)),
-    ((ops.IfElse,), lambda op, filled: _any((op.true_expr, op.false_null_expr), filled)),
+    ((ops.Coalesce,), lambda op, not_null: all(may_be_null(each, not_null) for each in op.arg)),
+    ((ops.IfElse,), lambda op, not_null: _any((op.true_expr, op.false_null_expr), not_null)),
     (
         (ops.SearchedCase, ops.SimpleCase),
-        lambda op, filled: _any((*op.results, op.default), filled),
+        lambda op, not_null: _any((*op.results, op.default), not_null),
     ),
     ((ops.WindowFunction,), _window),
     (STRICT, _strict),
 )
 
 
-def _column(rel: ops.Relation, name: str, filled: Filled) -> bool:
+def _column(rel: ops.Relation, name: str, not_null: NotNull) -> bool:
     """Tell whether a relation's column may be null."""
     for kinds, rule in RELATIONS:
         if isinstance(rel, kinds):
-            return rule(rel, name, filled)
-    return name not in rel.values or may_be_null(rel.values[name], filled)
+            return rule(rel, name, not_null)
+    return name not in rel.values or may_be_null(rel.values[name], not_null)
 
 
-def _joined(chain: ops.JoinChain, name: str, filled: Filled) -> bool:
-    """Tell whether a join's column may be null: as it is, or for want of a row to join."""
+def _joined(chain: ops.JoinChain, name: str, not_null: NotNull) -> bool:
+    """Tell whether a join's column may be null: in its table, or where no row matches."""
     before, outer = {chain.first}, set[ops.Relation]()
     for link in chain.rest:
         if link.how in ("left", "any_left", "outer", "asof"):
@@ -104,19 +104,19 @@ def _joined(chain: ops.JoinChain, name: str, filled: Filled) -> bool:
             outer |= before
         before.add(link.table)
     value = chain.values[name]
-    return bool(outer.intersection(value.relations)) or may_be_null(value, filled)
+    return bool(outer.intersection(value.relations)) or may_be_null(value, not_null)
 
 
-def _aggregated(rel: ops.Aggregate, name: str, filled: Filled) -> bool:
+def _aggregated(rel: ops.Aggregate, name: str, not_null: NotNull) -> bool:
     value = rel.values[name]
     # Without groups there may be no row to aggregate.
     if name in rel.groups or isinstance(value, COUNTS):
-        return may_be_null(value, filled)
-    return not rel.groups or _of_rows(value, filled)
+        return may_be_null(value, not_null)
+    return not rel.groups or _of_rows(value, not_null)
 
 
-def _filtered(rel: ops.Filter, name: str, filled: Filled) -> bool:
-    return name not in _tested(rel.predicates) and _column(rel.parent, name, filled)
+def _of_filter(rel: ops.Filter, name: str, not_null: NotNull) -> bool:
+    return name not in _tested(rel.predicates) and _column(rel.parent, name, not_null)
 
 
 def _tested(predicates: Iterable[ops.Value]) -> Iterator[str]:
@@ -132,34 +132,36 @@ def _tested(predicates: Iterable[ops.Value]) -> Iterator[str]:
                 yield from (side.name for side in sides if isinstance(side, ops.Field))
 
 
-def _dropped(rel: ops.DropNull, name: str, filled: Filled) -> bool:
+def _dropped(rel: ops.DropNull, name: str, not_null: NotNull) -> bool:
     is_tested = not rel.subset or any(each.name == name for each in rel.subset)
-    return not (is_tested and rel.how == "any") and _column(rel.parent, name, filled)
+    return not (is_tested and rel.how == "any") and _column(rel.parent, name, not_null)
 
 
-def _refilled(rel: ops.FillNull, name: str, filled: Filled) -> bool:
+def _refilled(rel: ops.FillNull, name: str, not_null: NotNull) -> bool:
     given = rel.replacements
     value = given.get(name) if isinstance(given, Mapping) else given
-    return value is None and _column(rel.parent, name, filled)
+    return value is None and _column(rel.parent, name, not_null)
 
 
-RELATIONS: tuple[tuple[tuple[type[ops.Relation], ...], Callable[[Any, str, Filled], bool]], ...] = (
-    # A view is a table to Ibis: so it comes first.
+RELATIONS: tuple[
+    tuple[tuple[type[ops.Relation], ...], Callable[[Any, str, NotNull], bool]], ...
+] = (
+    # Before tables: Ibis takes a view for one.
     (
         (ops.Reference, ops.AliasedRelation),
-        lambda rel, name, filled: _column(rel.parent, name, filled),
+        lambda rel, name, not_null: _column(rel.parent, name, not_null),
     ),
     (
         (ops.PhysicalTable,),
-        lambda rel, name, filled: name not in filled.get(rel.name, ()),
+        lambda rel, name, not_null: name not in not_null.get(rel.name, ()),
     ),
     (
         (ops.Set,),
-        lambda rel, name, filled: any(_column(e, name, filled) for e in (rel.left, rel.right)),
+        lambda rel, name, not_null: any(_column(e, name, not_null) for e in (rel.left, rel.right)),
     ),
     ((ops.JoinChain,), _joined),
     ((ops.Aggregate,), _aggregated),
-    ((ops.Filter,), _filtered),
+    ((ops.Filter,), _of_filter),
     ((ops.DropNull,), _dropped),
     ((ops.FillNull,), _refilled),
 )

@@ -1,31 +1,28 @@
-"""Checks that follow from what marts rely on: of sources, beside those that these declare.
+"""Checks of sources: the declared ones that marts need, and those derived from what marts rely on.
 
-A source's declared and implied checks are made where its columns are read, its grain's always.
-What marts compare a text column with gives two more: how it is spelt, and whether it occurs; what
-they look up in a whole source gives a relationship, where none is declared.
+A declared or implied check is needed where marts read its columns, or they are the grain's. The
+texts that marts compare a column with give two checks (see `text_checks`), and what marts look up
+in a whole source gives a relationship, unless one is declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
-import ibis
 import ibis.expr.types as ir
 
-from marts.core.analysis.folding import equals_folded, folded
 from marts.core.analysis.lineage import columns_read, signature
-from marts.core.analysis.reliance import ANY_DAY, Condition, Lookup, Reliance
-from marts.core.analysis.text_values import Seen
+from marts.core.analysis.reliance import Lookup, Reliance
+from marts.core.analysis.reliance_reader import ANY_DAY
+from marts.core.analysis.text_checks import occurrence_checks, spelling_checks
 from marts.core.authoring.checks import (
     Check,
     RelationshipCheck,
-    SpellingCheck,
     TableCheck,
     UniqueCheck,
-    WholeCheck,
     is_fused,
     tables_read,
 )
@@ -37,7 +34,7 @@ from marts.core.query.checks import fused_query, offending_rows
 from marts.core.query.definition import logical_tables
 
 DIGITS = 16
-"""So many of a digest's tell checks of one name apart."""
+"""How many digits of a digest tell checks of one name apart."""
 
 
 def derived_checks(graph: Graph, reliance: Reliance) -> dict[str, tuple[Check, ...]]:
@@ -73,28 +70,28 @@ class Deriving:
     ) -> tuple[Check, ...]:
         """Return the checks of a source of which these marts read these columns.
 
-        Of the sources, those are `present`; `shares` are what part of the rows found nothing in
+        `present` are the sources that exist; `shares` are the shares of rows that found nothing in
         each lookup when it was last checked, by the name of the check.
         """
-        below = [self.reliance.by_mart[name] for name in self.reliance.below(names)]
-        conditions = [c for r in below for c in r.conditions if c.seen.table == source.name]
-        lookups = [each for r in below for each in r.lookups if each.source == source.name]
+        found = [self.reliance.by_mart[name] for name in self.reliance.upstream(names)]
+        conditions = [c for r in found for c in r.conditions if c.column.table == source.name]
+        lookups = [each for r in found for each in r.lookups if each.source == source.name]
         return (
             *self._declared(source, columns),
-            *spellings(source, columns, conditions),
-            *absences(conditions),
+            *spelling_checks(source, columns, conditions),
+            *occurrence_checks(conditions),
             *self._relationships(source, lookups, present, shares),
         )
 
     def _declared(self, source: Source, columns: frozenset[str]) -> Iterator[Check]:
-        """Yield the declared checks, and those that columns imply, of what is read or a key."""
+        """Yield the declared and implied checks of columns that marts read, or the grain."""
         for check in checks_of(source):
-            looked_at = self._looked_at(source, check)
-            own = looked_at.pop(source.name, frozenset())
-            if own <= columns | set(source.grain) and not looked_at.keys() & self.project.marts:
+            read = self._columns_read(source, check)
+            own = read.pop(source.name, frozenset())
+            if own <= columns | set(source.grain) and not read.keys() & self.project.marts:
                 yield check
 
-    def _looked_at(self, source: Source, check: Check) -> dict[str, frozenset[str]]:
+    def _columns_read(self, source: Source, check: Check) -> dict[str, frozenset[str]]:
         match check:
             case UniqueCheck(columns=names, where=None):
                 return {source.name: frozenset(names)}
@@ -108,12 +105,12 @@ class Deriving:
         present: Collection[str],
         shares: Mapping[str, float],
     ) -> Iterator[Check]:
-        """Yield the lookups that nobody declared as a relationship, each once."""
+        """Yield a check for each lookup that is not declared as a relationship, each once."""
         found = self.orphans.setdefault(source.name, set())
         for lookup in dict.fromkeys(replace(each, mart="") for each in lookups):
             if self._is_declared(lookup) or lookup.to_source not in present:
                 continue
-            check = relationship_of(lookup, source)
+            check = _relationship_of(lookup, source)
             if last := shares.get(check.name):
                 percent = Decimal(str(last)) * 200
                 check = replace(check, threshold=Rate(min(percent, Decimal(100))))
@@ -121,27 +118,26 @@ class Deriving:
             yield check
 
     def _is_declared(self, lookup: Lookup) -> bool:
-        """Tell whether a source or a mart declares the relationship that a lookup is."""
+        """Tell whether a source or a mart declares a lookup as a relationship."""
         tables: list[Source | Mart] = [*self.project.sources.values(), *self.project.marts.values()]
         copies = self.reliance.copies
+        pairs = {
+            ((lookup.source, column), (lookup.to_source, to_column))
+            for column, to_column in zip(lookup.columns, lookup.to_columns, strict=True)
+        }
         for table in tables:
             for check in table.checks:
                 if isinstance(check, RelationshipCheck):
-                    at, to = (table.name, check.column), (check.to_table, check.to_column)
-                    ends = copies.get(at, at), copies.get(to, to)
-                    if ends in zip(
-                        _names(lookup.source, lookup.columns),
-                        _names(lookup.to_source, lookup.to_columns),
-                        strict=True,
-                    ):
+                    one, other = (table.name, check.column), (check.to_table, check.to_column)
+                    if (copies.get(one, one), copies.get(other, other)) in pairs:
                         return True
         return False
 
     def digest(self, source: str, check: Check, version_of: Callable[[str], str | None]) -> str:
-        """Return what changes whenever a check of a source asks another question.
+        """Return a text that changes whenever a check of a source computes something else.
 
-        The version of another source that it reads is part of the question (`version_of` names
-        it); a threshold that is remembered is not.
+        The version of another source that it reads, by `version_of`, is part of it; a threshold
+        that depends on an earlier run is not.
         """
         owner = self.project.sources[source]
         table = self.tables[source]
@@ -155,12 +151,8 @@ class Deriving:
         return " ".join([check.name, tolerance, *others, signature(query.op())[:DIGITS]])
 
 
-def _names(table: str, columns: Sequence[str]) -> list[tuple[str, str]]:
-    return [(table, column) for column in columns]
-
-
-def relationship_of(lookup: Lookup, source: Source) -> RelationshipCheck | TableCheck:
-    """Return the check that all rows of a source find what a mart looks up."""
+def _relationship_of(lookup: Lookup, source: Source) -> RelationshipCheck | TableCheck:
+    """Return the check that every row of a source finds what a mart looks up."""
     if len(lookup.columns) == 1:
         return RelationshipCheck(
             column=lookup.columns[0],
@@ -186,87 +178,3 @@ def relationship_of(lookup: Lookup, source: Source) -> RelationshipCheck | Table
         parameters=("this", lookup.to_source),
         severity="warn",
     )
-
-
-# Texts
-
-
-def spellings(
-    source: Source, columns: frozenset[str], conditions: Iterable[Condition]
-) -> Iterator[SpellingCheck]:
-    """Yield for each text column the check that nothing is spelt almost as what is meant."""
-    groups: dict[str, list[tuple[Seen, tuple[str, ...]]]] = {
-        column.name: [(Seen(source.name, column.name), column.values)]
-        for column in source.columns
-        if column.values and column.name in columns
-    }
-    declared = {seen for pairs in groups.values() for seen, _ in pairs}
-    for condition in conditions:
-        # What is declared, a mart compares with nothing else.
-        if condition.seen not in declared:
-            groups.setdefault(condition.seen.column, []).append((condition.seen, condition.texts))
-    for name, pairs in groups.items():
-        yield spelling_check(name, tuple(dict.fromkeys(pairs)))
-
-
-def spelling_check(column: str, meant: tuple[tuple[Seen, tuple[str, ...]], ...]) -> SpellingCheck:
-    """Return the check of a column that is compared with texts, each group as it is seen."""
-
-    def offending(t: ir.Table) -> ir.BooleanColumn:
-        found = [_almost(t[column], seen, texts) for seen, texts in meant]
-        bad = found[0]
-        for each in found[1:]:
-            bad = bad | each
-        return bad
-
-    return SpellingCheck(
-        name=f"{column}_spelling",
-        offending=offending,
-        column=column,
-        meant={folded(text): text for _, texts in meant for text in texts},
-    )
-
-
-def _almost(value: ir.Value, seen: Seen, texts: tuple[str, ...]) -> ir.BooleanValue:
-    """Tell which texts equal one of those that are meant but for case, blanks or form."""
-    exact = _as_seen(value, seen).isin(texts)
-    # The rare texts alone are folded.
-    return ibis.ifelse(exact, False, equals_folded(value, texts))
-
-
-def _as_seen(value: ir.Value, seen: Seen) -> ir.StringValue:
-    for name in seen.functions:
-        value = getattr(value, name)()
-    return value
-
-
-def absences(conditions: Iterable[Condition]) -> Iterator[WholeCheck]:
-    """Yield for each condition the check that some row has one of its texts."""
-    names: dict[str, int] = {}
-    for condition in {(c.seen, frozenset(c.texts)): c for c in reversed([*conditions])}.values():
-        name = f"{condition.seen.column}_compared_in_{condition.mart}"
-        names[name] = names.get(name, 0) + 1
-        yield WholeCheck(
-            name=name if names[name] == 1 else f"{name}_{names[name]}",
-            fails=_never(condition),
-            column=condition.seen.column,
-            severity="warn",
-            because=f"{condition.mart}: {shortened(condition.words)}, and no row has"
-            f" {' or '.join(map(repr, condition.texts))}",
-        )
-
-
-def _never(condition: Condition) -> Callable[[ir.Table], ir.BooleanScalar]:
-    def fails(t: ir.Table) -> ir.BooleanScalar:
-        is_one = _as_seen(t[condition.seen.column], condition.seen).isin(condition.texts)
-        return (t.count() > 0) & (is_one.sum().fill_null(0) == 0)
-
-    return fails
-
-
-def shortened(words: str, length: int = 100) -> str:
-    """Return words, cut where they are long."""
-    return words if len(words) <= length else f"{words[: length - 1]}…"
-
-
-# What they say

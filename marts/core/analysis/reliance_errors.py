@@ -1,47 +1,64 @@
-"""Errors of what marts rely on that show without data, when a project is loaded."""
+"""Errors in what marts rely on that are certain without data: found when a project is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
-from marts.core.analysis.keys import Key
-from marts.core.analysis.reliance import Product, Reliance, SelfMatch, Unknown, reliance_of
+from marts.core.analysis.dependencies import Key
+from marts.core.analysis.reliance import (
+    ManyToManyJoin,
+    Reliance,
+    SelfComparison,
+    UndeclaredConstant,
+)
+from marts.core.analysis.reliance_reader import reliance_of
 from marts.core.analysis.trace import Trace
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.graph import Graph
 
 
 def relied_on(graph: Graph) -> Reliance:
-    """Read what the marts of a project rely on, and refuse what shows already that it fails.
+    """Read what the marts of a project rely on, and refuse what is certain to be wrong.
 
     Raises DefinitionError, with the author's line, for a comparison with a constant that is not
-    among a column's declared values, for a join that no key makes single, and for one whose
+    among a column's declared values, for a join of many rows with many, and for one whose
     condition compares a column with itself.
     """
     reliance = reliance_of(graph)
-    if any(_amiss(graph, reliance)):
-        # Once more, now that somebody needs to know where.
+    if any(_flaws(graph, reliance)):
+        # Tracing is slow, so marts are read again only where an error needs the author's line.
         with Trace() as trace:
             traced = reliance_of(graph)
-        for found in _amiss(graph, traced):
-            location = trace.locations.get(found.at, graph.project.marts[found.mart].location)
-            if isinstance(found, Unknown):
-                raise _unknown_error(found, location)
-            if isinstance(found, SelfMatch):
-                raise _self_match_error(found, location)
-            raise _product_error(found, location)
+        for flaw in _flaws(graph, traced):
+            raise _error(
+                flaw, trace.locations.get(flaw.op, graph.project.marts[flaw.mart].location)
+            )
     return reliance
 
 
-def _amiss(graph: Graph, reliance: Reliance) -> Iterator[Unknown | SelfMatch | Product]:
+Flaw: TypeAlias = UndeclaredConstant | SelfComparison | ManyToManyJoin
+
+
+def _flaws(graph: Graph, reliance: Reliance) -> Iterator[Flaw]:
     for name, relied in reliance.by_mart.items():
-        yield from relied.unknown
-        yield from relied.self_matches
+        yield from relied.undeclared_constants
+        yield from relied.self_comparisons
         if not graph.project.marts[name].many_to_many:
-            yield from relied.products
+            yield from relied.many_to_many_joins
 
 
-def _unknown_error(unknown: Unknown, location: str) -> DefinitionError:
+def _error(flaw: Flaw, location: str) -> DefinitionError:
+    match flaw:
+        case UndeclaredConstant():
+            return _undeclared_constant_error(flaw, location)
+        case SelfComparison():
+            return _self_comparison_error(flaw, location)
+        case ManyToManyJoin():
+            return _many_to_many_error(flaw, location)
+
+
+def _undeclared_constant_error(unknown: UndeclaredConstant, location: str) -> DefinitionError:
     columns = " and ".join(f"{table}.{column}" for table, column in unknown.columns)
     return DefinitionError(
         f"mart {unknown.mart} compares {columns} with {unknown.text!r},"
@@ -53,31 +70,31 @@ def _unknown_error(unknown: Unknown, location: str) -> DefinitionError:
     )
 
 
-def _self_match_error(found: SelfMatch, location: str) -> DefinitionError:
+def _self_comparison_error(found: SelfComparison, location: str) -> DefinitionError:
     column = found.column
     return DefinitionError(
         f"mart {found.mart} joins {found.left} and {found.right} where {column} equals itself,"
-        " which says nothing of two rows",
-        f"Ibis takes the expression of which {column} was computed for {column}",
+        " which is true of any two rows",
+        f"Ibis takes the expression that {column} is computed from for {column} itself",
         location,
-        hint=f"join a view of what has {column}: other = other.view(), then other.{column}",
+        hint=f"join a view of the table with {column}: other = other.view(), then other.{column}",
     )
 
 
-def _product_error(product: Product, location: str) -> DefinitionError:
-    by = f"by {', '.join(product.columns)}" if product.columns else "without equal columns"
+def _many_to_many_error(join: ManyToManyJoin, location: str) -> DefinitionError:
+    by = f"by {', '.join(join.columns)}" if join.columns else "without equal columns"
     return DefinitionError(
-        f"mart {product.mart} joins {product.left} and {product.right} {by},"
+        f"mart {join.mart} joins {join.left} and {join.right} {by},"
         " and neither side is known to have one row for each",
-        *(f"keys of {side}: {words}" for side, words in _keys_in_words(product)),
+        *(f"keys of {side}: {words}" for side, words in _keys_in_words(join)),
         location,
         hint="declare the key (unique=True, or unique(…) among the checks), aggregate one side"
         ' first, or say why rows may multiply: @mart(many_to_many="…")',
     )
 
 
-def _keys_in_words(product: Product) -> Iterator[tuple[str, str]]:
-    for side, keys in ((product.left, product.left_keys), (product.right, product.right_keys)):
+def _keys_in_words(join: ManyToManyJoin) -> Iterator[tuple[str, str]]:
+    for side, keys in ((join.left, join.left_keys), (join.right, join.right_keys)):
         yield side, "; ".join(sorted(map(_key, keys))) or "none known"
 
 

@@ -1,8 +1,7 @@
-"""The rules of what engines would compute differently: a table, and what tells that one is broken.
+"""The rules of what engines would compute differently: a table of them, and their conditions.
 
-A rule looks at single operations, so it knows no values: a denominator that a filter keeps from 0
-is flagged all the same. Its types are those that engines give an expression, where Ibis believes
-otherwise.
+A rule sees single operations, not values: it flags a denominator even if a filter keeps it from
+being 0. Where Ibis is wrong about the type of an expression, a rule knows the engine's type.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.digits import digits_of, is_float
-from marts.core.analysis.lineage import meaning
+from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nodes import first_below
+from marts.core.analysis.precision import is_float, precision_and_scale
 from marts.core.authoring.tables import Mart, Source
 
 
@@ -35,16 +35,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of mistake; `{op}` in its message is the operation, `{types}` those it works on."""
+    """One kind of mistake; in its message, `{op}` is the operation and `{types}` its operands'."""
 
     name: str
-    looks_at: tuple[type[ops.Node], ...]
+    applies_to: tuple[type[ops.Node], ...]
     message: str
     hint: str
     is_wrong: Callable[[Any], bool] = lambda _: True
 
     def finding(self, op: ops.Node, table: Source | Mart, location: str) -> Finding:
-        """Say that an operation breaks the rule."""
+        """Return the finding that an operation breaks the rule."""
         name = getattr(op, "name", type(op).__name__)
         short = name if len(name) <= 60 else f"{name[:59]}…"
         types = " and ".join(str(operand.dtype) for operand in _operands(op))
@@ -63,9 +63,9 @@ def _none_is_float(op: ops.Value) -> bool:
 
 
 def _is_unguarded(division: ops.Binary) -> bool:
-    by = meaning(division.right)
+    by = resolved_operation(division.right)
     while isinstance(by, ops.Cast):
-        by = meaning(by.arg)
+        by = resolved_operation(by.arg)
     match by:
         case ops.Literal():
             return by.value is not None and not by.value
@@ -86,27 +86,25 @@ def _is_week(op: ops.Value) -> bool:
 
 
 def _is_unsorted(limit: ops.Limit) -> bool:
-    rel = limit.parent
-    while isinstance(rel, ops.Project | ops.Filter | ops.DropColumns):
-        rel = rel.parent
+    rel = first_below(limit.parent, (ops.Project, ops.Filter, ops.DropColumns))
     return not isinstance(rel, ops.Sort)
 
 
-def is_misjudged(op: ops.Value) -> bool:
-    """Tell whether an engine's type of an expression is another than Ibis believes."""
-    op = meaning(op)
+def is_mistyped(op: ops.Value) -> bool:
+    """Tell whether engines give an expression another type than Ibis does."""
+    op = resolved_operation(op)
     if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
         return not is_float(op)
     arithmetic = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Modulus, ops.Round)
     return isinstance(op, arithmetic) and not is_float(op) and not op.dtype.is_integer()
 
 
-# Directives that Ibis translates, into digits alone.
+# The directives that Ibis translates to digits.
 NUMERALS = re.compile("%[YmdHMSy]")
 
 
 def _has_words(op: ops.Strftime) -> bool:
-    """Tell whether a format writes names, or letters, which Snowflake takes for directives."""
+    """Tell whether a format writes names, or letters that Snowflake takes for directives."""
     form = op.format_str
     return not isinstance(form, ops.Literal) or bool(
         re.search(r'[^\W\d_]|[%"]', NUMERALS.sub("", form.value))
@@ -128,26 +126,26 @@ def _loses_digits(cast: ops.Cast) -> bool:
 
 
 SCALE_OF_PRODUCTS = 12
-"""How many digits of a fraction Snowflake gives a product, unless an operand has more."""
+"""The scale that Snowflake gives a product, unless an operand has a larger one."""
 
 
 def _is_cut(product: ops.Multiply) -> bool:
-    left, right = digits_of(product.left), digits_of(product.right)
+    left, right = precision_and_scale(product.left), precision_and_scale(product.right)
     if left is None or right is None:
         return False
     return left[1] + right[1] > max(left[1], right[1], SCALE_OF_PRODUCTS)
 
 
 LONG_LITERAL = 10
-"""More digits than that of a literal leave fewer than half of DuckDB's 18 to the other operand."""
+"""A literal of so many digits leaves less than half of DuckDB's 18 to the other operand."""
 
 
 def _has_long_literal(op: ops.Binary) -> bool:
-    sides = (meaning(op.left), meaning(op.right))
+    sides = (resolved_operation(op.left), resolved_operation(op.right))
     literals = [each for each in sides if isinstance(each, ops.Literal)]
     if len(literals) != 1 or any(is_float(each) for each in sides):
         return False
-    digits = digits_of(literals[0])
+    digits = precision_and_scale(literals[0])
     return bool(literals[0].dtype.is_floating()) and (digits is None or digits[0] >= LONG_LITERAL)
 
 
@@ -160,20 +158,20 @@ STATISTICS = (
 UNORDERED = Rule(
     "total_order",
     (),
-    "{op} over rows whose order is not total: engines number rows that tie as they like",
-    'ibis.window(group_by=…, order_by=…) with columns that name a row: order_by=["date", "key"]',
+    "{op} over rows whose order is not total: which of tied rows is first depends on the engine",
+    'ibis.window(group_by=…, order_by=…) with columns that identify a row: order_by=["day", "key"]',
 )
 NULLS = Rule(
     "skipped_null",
     (),
-    "{op} of what may be null: DuckDB skips nulls, Snowflake answers null",
+    "{op} of a value that may be null: DuckDB skips nulls, Snowflake returns null",
     "fill them first: ibis.greatest(a.fill_null(0), b); or filter on notnull()",
 )
 DROPPED_CAST = Rule(
     "dropped_cast",
     (),
-    "Ibis dropped the cast of {op}: it believes in that type already, engines do not",
-    "ibis.expr.operations.Cast(value, dtype).to_expr() stays; a column of the contract is cast"
+    "Ibis dropped the cast of {op}, which has that type for Ibis, but not on the engines",
+    "write ibis.expr.operations.Cast(value, dtype).to_expr(); columns of the contract are cast"
     " anyway, without .cast(…)",
 )
 RULES = (
@@ -256,7 +254,7 @@ RULES = (
         "float_to_integer",
         (ops.Cast,),
         "{op} rounds halves to even on DuckDB, away from zero on Snowflake",
-        ".floor(), .ceil() or .round() say which integer is meant",
+        "use .floor(), .ceil() or .round()",
         lambda op: op.to.is_integer() and op.arg.dtype.is_floating(),
     ),
     Rule(
@@ -299,7 +297,7 @@ RULES = (
         "fewer_digits",
         (ops.Cast,),
         "{op} rounds {types} to fewer digits; which way, and what does not fit, is the engine's",
-        ".round(2) says what is meant; a float is best compared as it is",
+        "use .round(2); compare a float without a cast",
         _loses_digits,
     ),
     Rule(
@@ -312,8 +310,8 @@ RULES = (
     Rule(
         "long_literal",
         (ops.Add, ops.Subtract, ops.Multiply),
-        "{op} puts {types} together, where the literal is a decimal to engines or a float, by its"
-        " digits: DuckDB runs out of its 18",
+        "{op} combines {types}: engines take the literal for a decimal or a float, by its digits,"
+        " and the 18 digits of DuckDB's decimals do not suffice",
         'cast the other operand first: amount.cast("float64") * 0.123456789; or round the literal',
         _has_long_literal,
     ),

@@ -1,14 +1,15 @@
-"""Texts that a value can have: the columns it is one of, and the values these declare."""
+"""Texts that a value can have: the columns of sources they are from, and the declared values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import computed_as
+from marts.core.analysis.lineage import resolved
+from marts.core.analysis.nodes import alternatives
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 
@@ -23,36 +24,31 @@ TEXT_FUNCTIONS: Mapping[type[ops.Node], str] = {
     ops.LStrip: "lstrip",
     ops.RStrip: "rstrip",
 }
-"""What may be done to a text before it is compared; so Python's texts and Ibis's call it."""
+"""Functions of a text before it is compared, by the name that Python and Ibis give them."""
 
-CHOOSING = (
-    ops.Max,
-    ops.Min,
-    ops.Arbitrary,
-    ops.First,
-    ops.Last,
-    ops.Mode,
-)
+CHOOSING = (ops.Max, ops.Min, ops.Arbitrary, ops.First, ops.Last, ops.Mode)
 """Functions whose results are values of their argument."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A text column as a mart sees it: after these functions, in this order."""
+class TextColumn:
+    """A text column of a source, as a mart compares it: after these functions, in this order."""
 
     table: str
     column: str
     functions: tuple[str, ...] = ()
 
-    def text(self, text: str) -> str:
-        """Return a text of the column as the mart sees it."""
-        for name in self.functions:
-            text = getattr(text, name)()
-        return text
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """All texts that a value can have, and the columns that declare them."""
+
+    texts: frozenset[str] = frozenset()
+    columns: frozenset[Name] = frozenset()
 
 
-class Texts:
-    """Follows texts through the marts' queries, as far as they are known."""
+class TextLineage:
+    """Traces texts through the queries of marts to the columns of sources."""
 
     def __init__(self, project: Project, queries: Mapping[str, ops.Relation]) -> None:
         self.project = project
@@ -65,93 +61,83 @@ class Texts:
             if column.values
         }
 
-    def seen(self, value: ops.Value) -> set[Seen]:
-        """Return the text columns of sources that a value is one of, as it has them."""
-        match value:
-            case ops.Field():
-                return set().union(*map(self._column_seen, _sources_of(value)))
-            case ops.Lowercase() | ops.Uppercase() | ops.Strip() | ops.LStrip() | ops.RStrip():
-                name = TEXT_FUNCTIONS[type(value)]
-                return {
-                    replace(each, functions=(*each.functions, name))
-                    for each in self.seen(value.arg)
-                }
-            case _:
-                return set[Seen]().union(*(self.seen(each) for each in _alternatives(value)))
+    def columns_of(self, value: ops.Value) -> set[TextColumn]:
+        """Return the text columns of sources whose texts a value has."""
+        if name := TEXT_FUNCTIONS.get(type(value)):
+            found = self.columns_of(value.arg)
+            return {replace(each, functions=(*each.functions, name)) for each in found}
+        if isinstance(value, ops.Field):
+            several = map(self._columns_of_resolved, _resolved_sides(value))
+        else:
+            several = map(self.columns_of, _alternatives(value))
+        return set[TextColumn]().union(*several)
 
-    def _column_seen(self, value: ops.Value) -> set[Seen]:
+    def _columns_of_resolved(self, value: ops.Value) -> set[TextColumn]:
         if not isinstance(value, ops.Field):
-            return self.seen(value)
+            return self.columns_of(value)
         table = getattr(value.rel, "name", None)
         if table is None:
             return set()
         if table in self.queries:
-            return self.seen(ops.Field(self.queries[table], value.name))
+            return self.columns_of(ops.Field(self.queries[table], value.name))
         if table in self.project.sources and value.dtype.is_string():
-            return {Seen(table, value.name)}
+            return {TextColumn(table, value.name)}
         return set()
 
-    def values_of(self, value: ops.Value) -> tuple[frozenset[str], frozenset[Name]] | None:
-        """Return all texts that a value can have, and the columns that declare them.
-
-        None where that is not known.
-        """
+    def values_of(self, value: ops.Value) -> KnownTexts | None:
+        """Return all texts that a value can have; None where that is not known."""
+        if name := TEXT_FUNCTIONS.get(type(value)):
+            found = self.values_of(value.arg)
+            if found is None:
+                return None
+            return replace(found, texts=frozenset(getattr(text, name)() for text in found.texts))
         match value:
             case ops.Literal(value=None):
-                return frozenset(), frozenset()
+                return KnownTexts()
             case ops.Literal(value=str() as text):
-                return frozenset({text}), frozenset()
-            case ops.Lowercase() | ops.Uppercase() | ops.Strip() | ops.LStrip() | ops.RStrip():
-                found = self.values_of(value.arg)
-                name = TEXT_FUNCTIONS[type(value)]
-                return found and (frozenset(getattr(text, name)() for text in found[0]), found[1])
+                return KnownTexts(frozenset({text}))
             case ops.Field():
-                several = [self._values_of_column(each) for each in _sources_of(value)]
+                several = [self._values_of_column(each) for each in _resolved_sides(value)]
             case _:
                 several = [self.values_of(each) for each in _alternatives(value)]
         known = [each for each in several if each is not None]
         if not known or len(known) < len(several):
             return None
-        texts, columns = zip(*known, strict=True)
-        return frozenset[str]().union(*texts), frozenset[Name]().union(*columns)
+        return KnownTexts(
+            frozenset[str]().union(*(each.texts for each in known)),
+            frozenset[Name]().union(*(each.columns for each in known)),
+        )
 
-    def _values_of_column(self, value: ops.Value) -> tuple[frozenset[str], frozenset[Name]] | None:
+    def _values_of_column(self, value: ops.Value) -> KnownTexts | None:
         if not isinstance(value, ops.Field):
             return self.values_of(value)
         name = (str(getattr(value.rel, "name", "")), value.name)
         if name in self.declared:
-            return self.declared[name], frozenset({name})
+            return KnownTexts(self.declared[name], frozenset({name}))
         if name[0] in self.queries:
             return self.values_of(ops.Field(self.queries[name[0]], value.name))
         return None
 
 
-def _sources_of(value: ops.Field) -> list[ops.Value]:
+def _resolved_sides(value: ops.Field) -> list[ops.Value]:
     """Return what a column was computed as, of each side of a union."""
-    found = computed_as(value)
+    found = resolved(value)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.Set):
         sides = (found.rel.left, found.rel.right)
-        return [each for side in sides for each in _sources_of(ops.Field(side, found.name))]
+        return [each for side in sides for each in _resolved_sides(ops.Field(side, found.name))]
     return [found]
 
 
 def _alternatives(value: ops.Value) -> tuple[ops.Value, ...]:
-    """Return the values of which another one is always one; none where that is not known."""
-    for kinds, found in ALTERNATIVES.items():
-        if isinstance(value, kinds):
-            return tuple(found(value))
-    return ()
-
-
-ALTERNATIVES: Mapping[
-    type[ops.Node] | tuple[type[ops.Node], ...], Callable[[Any], Iterable[ops.Value]]
-] = {
-    (ops.Alias, ops.NullIf): lambda op: (op.arg,),
-    ops.Cast: lambda op: (op.arg,) if op.to.is_string() and op.arg.dtype.is_string() else (),
-    ops.Coalesce: lambda op: op.arg,
-    ops.IfElse: lambda op: (op.true_expr, op.false_null_expr),
-    (ops.SearchedCase, ops.SimpleCase): lambda op: (*op.results, op.default),
-    ops.WindowFunction: lambda op: _alternatives(op.func),
-    (ops.Lag, ops.Lead): lambda op: (op.arg, *([op.default] if op.default else [])),
-    CHOOSING: lambda op: (op.arg,),
-}
+    """Return the values of which a text is always one; none where that is not known."""
+    match value:
+        case ops.Cast(arg=arg, to=to):
+            return (arg,) if to.is_string() and arg.dtype.is_string() else ()
+        case ops.WindowFunction():
+            return _alternatives(value.func)
+        case ops.Lag() | ops.Lead():
+            return (value.arg, *([value.default] if value.default else []))
+        case _ if isinstance(value, CHOOSING):
+            return (value.arg,)
+        case _:
+            return alternatives(value)

@@ -1,7 +1,7 @@
-"""The edges of a project: where the constants in its marts say that results change.
+"""The thresholds of a project: the constants that its marts compare values with.
 
-Comparisons are read from the marts' queries over the sources, so that an operand is known as what
-it was computed from, whichever mart computed it.
+Comparisons are read from the marts' queries over the sources, so that an operand is resolved to
+what it was computed from, whichever mart computed it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import meaning
+from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nodes import alternatives
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
 from marts.core.query.definition import inlined, logical_tables
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edges:
+class Thresholds:
     """The thresholds of a project, by what is compared with them; sorted, each once.
 
     `days` and `months` count back from as_of; `counts` bound numbers of rows; `numbers` bound
-    amounts, their sums, averages and deviations, `shares` the quotients of such, with constant
-    factors undone: a sum / 3 from 5000 is a sum from 15000, and 25 % are 0.25. By source column,
-    `texts` holds the groups of strings that one comparison names, `values` the numbers.
+    amounts, their sums, averages and deviations; `shares` bound quotients of these. Constant
+    factors are undone: sum / 3 >= 5000 gives 15000, and 25 % gives 0.25. By source column, `texts`
+    has the groups of strings that one comparison names, `values` the numbers.
     """
 
     days: tuple[int, ...] = ()
@@ -55,11 +56,11 @@ def cents_around(amounts: Iterable[Decimal]) -> tuple[int, ...]:
     return tuple(cents for cents in around(floor(each * 100) for each in amounts) if cents >= 0)
 
 
-def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
+def thresholds_of(graph: Graph, as_of: datetime.date) -> Thresholds:
     """Collect what the marts of a project compare with constants, as of a day.
 
-    A comparison of two columns has no edge, nor has one with a label that a mart makes itself, of
-    a flag, of text that was computed, or of a difference in other units than days and months.
+    These have no threshold: comparisons of two columns, of a flag, of computed text, with a label
+    that a mart makes itself, and of a difference in units other than days and months.
     """
     project = graph.project
     declared = logical_tables(project)
@@ -70,17 +71,17 @@ def edges_of(graph: Graph, as_of: datetime.date) -> Edges:
     for op in operations:
         for value, constant in comparisons(op):
             for measure, threshold in _measures(value, constant):
-                for kind, column, at in _edges_at(measure, threshold, as_of):
+                for kind, column, at in _thresholds_at(measure, threshold, as_of):
                     found[kind, column].add(at)
-    return _edges(found)
+    return _thresholds(found)
 
 
-def _edges(found: Mapping[tuple[str, str], set[Any]]) -> Edges:
+def _thresholds(found: Mapping[tuple[str, str], set[Any]]) -> Thresholds:
     def by_column(kind: str) -> dict[str, tuple[Any, ...]]:
         return {name: tuple(sorted(at)) for (its, name), at in sorted(found.items()) if its == kind}
 
     whole = ("days", "months", "counts", "numbers", "shares")
-    return Edges(
+    return Thresholds(
         **{kind: by_column(kind).get("", ()) for kind in whole},
         texts=by_column("texts"),
         values=by_column("values"),
@@ -132,27 +133,20 @@ def comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
 
 
 def _measures(op: ops.Value, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
-    """Yield what was measured before casts, defaults, cases and constant factors."""
-    op = meaning(op)
+    """Yield the measured values: without casts, defaults, cases and constant factors."""
+    op = resolved_operation(op)
     match op:
         case ops.Literal():
-            inner = []
-        case ops.Cast() | ops.NullIf():
-            inner = [op.arg]
-        case ops.Coalesce():
-            inner = [*op.arg]
-        case ops.IfElse():
-            inner = [op.true_expr, op.false_null_expr]
-        case ops.SearchedCase() | ops.SimpleCase():
-            inner = [*op.results, op.default]
+            return
+        case ops.Cast():
+            yield from _measures(op.arg, threshold)
         case ops.Add() | ops.Subtract() | ops.Multiply() | ops.Divide():
             yield from _undone(op, threshold)
-            return
+        case _ if found := alternatives(op):
+            for each in found:
+                yield from _measures(each, threshold)
         case _:
             yield op, threshold
-            return
-    for each in inner:
-        yield from _measures(each, threshold)
 
 
 UNDONE = {
@@ -164,7 +158,7 @@ UNDONE = {
 
 
 def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
-    """Yield what a constant was added to or multiplied with, where one was."""
+    """Yield the operand that a constant was added to or multiplied with; else the operation."""
     commutes = isinstance(op, ops.Add | ops.Multiply)
     for operand, other in [(op.left, op.right), (op.right, op.left)][: 1 + commutes]:
         constant = _constant(other)
@@ -174,10 +168,10 @@ def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Co
     yield op, threshold
 
 
-def _edges_at(
+def _thresholds_at(
     measure: ops.Value, threshold: Constant, as_of: datetime.date
 ) -> Iterator[tuple[str, str, object]]:
-    """Yield the kind of an edge, the column if it is one of a source, and the edge."""
+    """Yield the kind of a threshold, its column if it is of a source, and the threshold."""
     match measure, threshold:
         case ops.Field(), tuple():
             yield "texts", measure.name, threshold
@@ -197,7 +191,7 @@ def _edges_at(
             yield "numbers", "", _decimal(threshold)
 
 
-# The units of differences: the kind of their edges, and a day's place on the unit's number line.
+# The units of differences: the kind of their thresholds, and the number of a day in the unit.
 UNITS: Mapping[str, tuple[str, Callable[[datetime.date], int]]] = {
     "day": ("days", datetime.date.toordinal),
     "month": ("months", lambda day: day.year * 12 + day.month),
@@ -207,15 +201,15 @@ UNITS: Mapping[str, tuple[str, Callable[[datetime.date], int]]] = {
 def _spans(
     delta: ops.TemporalDelta, threshold: Fraction, as_of: datetime.date
 ) -> Iterator[tuple[str, str, int]]:
-    """Yield how long before as_of a difference is at its threshold, in its unit."""
+    """Yield how long before as_of a difference reaches its threshold, in its unit."""
     if (unit := getattr(delta.part, "value", "")) not in UNITS:
         return
-    kind, location = UNITS[unit]
+    kind, number_of = UNITS[unit]
     left, right = _constant(delta.left), _constant(delta.right)
     if isinstance(left, datetime.date):
-        yield kind, "", location(as_of) - location(left) + floor(threshold)
+        yield kind, "", number_of(as_of) - number_of(left) + floor(threshold)
     elif isinstance(right, datetime.date):
-        yield kind, "", location(as_of) - location(right) - floor(threshold)
+        yield kind, "", number_of(as_of) - number_of(right) - floor(threshold)
     else:
         yield kind, "", floor(threshold)
 

@@ -1,4 +1,4 @@
-"""Where authors built each expression: seen while their functions run."""
+"""The locations where authors built each expression, recorded while their functions run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from marts.core.authoring.signature import location_of
 class Trace:
     """Where authors built each expression, and which of their casts Ibis left out.
 
-    Both can only be seen while the authors' functions run: `with Trace() as trace: plan_run(…)`.
-    It watches functions return, as a profiler does, and takes the profiler's place meanwhile.
+    Both can only be recorded while the authors' functions run: `with Trace() as trace: …`. It uses
+    the interpreter's profiling hook; a profiler that was active is restored afterwards.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Trace:
         self.dropped: list[DroppedCast] = []
 
     def __enter__(self) -> Self:
-        self._outside = sys._getframe(1)  # noqa: SLF001  (whoever traces is no author)
+        self._outside = sys._getframe(1)  # noqa: SLF001  (the frame that traces is not an author's)
         self._before = sys.getprofile()
         sys.setprofile(self._watch)
         return self
@@ -54,10 +54,9 @@ class Trace:
 
 @contextmanager
 def watched_casts() -> Iterator[list[ops.Value]]:
-    """Gather the expressions that are cast to the type Ibis believes in already.
+    """Collect the expressions that are cast to the type that Ibis gives them already.
 
-    Unlike a trace it says neither where nor by whom, and costs nothing: it stands in for the one
-    method meanwhile.
+    Unlike a trace it records no location, and costs nothing: it replaces one method meanwhile.
     """
     cast, dropped = ir.Value.cast, list[ops.Value]()
 
@@ -76,7 +75,7 @@ def watched_casts() -> Iterator[list[ops.Value]]:
 
 @dataclass(frozen=True)
 class DroppedCast:
-    """An expression that an author cast to the type Ibis believed in already."""
+    """An expression that an author cast to the type that Ibis gives it already."""
 
     op: ops.Value
     location: str
@@ -91,7 +90,7 @@ def _frames(frame: FrameType | None, outside: FrameType) -> Iterator[FrameType]:
 
 
 def _parts(op: ops.Node) -> Iterator[ops.Node]:
-    """Yield what a relation computes and joins: Ibis builds it anew where it is put into one."""
+    """Yield the values and joins of a relation: Ibis rebuilds them when it builds the relation."""
     parts = (ops.Value, ops.JoinLink)
     if isinstance(op, ops.Relation):
         for child in op.__children__:

@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
 from marts.core.authoring.tables import Mart
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
@@ -25,23 +25,19 @@ def doing(step: Step) -> str:
     match step:
         case Build(mart):
             return f"building {mart.name}"
-        case CheckRows(table) | CheckAcross(table):
+        case CheckTable(table):
             return f"checking {table.name}"
-        case Publish():
-            return "publishing"
         case _:
             assert_never(step)
 
 
-def table_of(step: Step) -> str | None:
-    """Return the table that a step is about, None for publishing."""
+def table_of(step: Step) -> str:
+    """Return the table that a step is about."""
     match step:
         case Build(mart):
             return mart.name
-        case CheckRows(table) | CheckAcross(table):
+        case CheckTable(table):
             return table.name
-        case Publish():
-            return None
         case _:
             assert_never(step)
 
@@ -51,7 +47,8 @@ def plan_lines(plan: Plan) -> list[str]:
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
-    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps]
+    published = [_publication_line(plan.publication)] if plan.publication else []
+    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps, *published]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -81,26 +78,31 @@ def _step_line(step: Step, plan: Plan) -> str:
         case Build(mart):
             reason = f": {plan.reasons[mart.name]}" if mart.name in plan.reasons else ""
             return f"  build    {mart.name} ({mart.materialized}){reason}"
-        case CheckRows(table, checks):
+        case CheckTable(table, checks) if step.is_fused:
             return f"  check    {table.name}: {counted(len(checks), 'check')} in one query"
-        case CheckAcross(table, check):
-            return f"  check    {table.name}: {check.name}"
-        case Publish(marts=(), drops=()):
-            return "  record   which checks of sources held"
-        case Publish(marts, drops):
-            dropped = f"; drop {', '.join(drops)}" if drops else ""
-            return f"  publish  {counted(len(marts), 'mart')} at once{dropped}"
+        case CheckTable(table, checks):
+            return f"  check    {table.name}: {', '.join(check.name for check in checks)}"
         case _:
             assert_never(step)
 
 
+def _publication_line(publication: PlannedPublication) -> str:
+    if not publication.marts and not publication.drops:
+        return "  record   which checks of sources held"
+    dropped = f"; drop {', '.join(publication.drops)}" if publication.drops else ""
+    return f"  publish  {counted(len(publication.marts), 'mart')} at once{dropped}"
+
+
 def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
+    steps = [_step_document(step) for step in plan.steps]
+    if plan.publication:
+        steps.append(_publication_document(plan.publication))
     return {
         "as_of": str(plan.as_of.day),
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
-        "steps": [_step_document(step) for step in plan.steps],
+        "steps": steps,
         "warnings": [describe_finding(each) for each in findings],
     }
 
@@ -109,19 +111,16 @@ def _step_document(step: Step) -> dict[str, object]:
     match step:
         case Build(mart):
             return {"step": "build", "table": mart.name, "kind": mart.materialized}
-        case CheckRows(table, checks):
+        case CheckTable(table, checks):
             names = [check.name for check in checks]
             return {"step": "check", "table": table.name, "checks": names}
-        case CheckAcross(table, check):
-            return {"step": "check", "table": table.name, "checks": [check.name]}
-        case Publish(marts, drops):
-            return {
-                "step": "publish",
-                "marts": [mart.name for mart in marts],
-                "drops": list(drops),
-            }
         case _:
             assert_never(step)
+
+
+def _publication_document(publication: PlannedPublication) -> dict[str, object]:
+    marts = [mart.name for mart in publication.marts]
+    return {"step": "publish", "marts": marts, "drops": list(publication.drops)}
 
 
 def table_line(table: TableReport) -> Line:

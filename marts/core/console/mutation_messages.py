@@ -1,4 +1,4 @@
-"""Say in plain words what mutants show; no colour."""
+"""The messages of `marts mutate`, as plain text."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from marts.core.console.messages import Line, counted
-from marts.core.proof.equivalent_mutants import Judgement, Stale, entry_of, entry_text
+from marts.core.proof.equivalent_mutants import MutationReport, Stale, entry_of, entry_text
 from marts.core.proof.mutants import Mutant
 
 
-def judgement_line(judgement: Judgement) -> Line:
-    """Say how many mutants of a mart there are, and what became of them."""
-    report = judgement.report
-    alive = f"{len(judgement.surviving)} survive" if judgement.surviving else ""
-    tried = counted(len(report.trials), "mutant")
+def report_line(report: MutationReport) -> Line:
+    """Return how many mutants of a mart were killed, are allowed, and survive."""
+    run = report.run
+    alive = f"{len(report.surviving)} survive" if report.surviving else ""
+    mutants = counted(len(run.results), "mutant")
     text = (
-        f"{report.mart.name:<34}{tried:>13}{judgement.killed:>6} killed"
-        f"{len(judgement.allowed):>5} allowed{alive:>13}{report.seconds:>8.2f} s"
+        f"{run.mart.name:<34}{mutants:>13}{report.killed:>6} killed"
+        f"{len(report.allowed):>5} allowed{alive:>13}{run.seconds:>8.2f} s"
     )
-    return ("FAIL" if judgement.has_failed else "ok"), text
+    return ("FAIL" if report.has_failed else "ok"), text
 
 
 def stale_line(stale: Stale) -> Line:
-    """Say which entry of the list of allowed mutants is to be removed, and why."""
+    """Return which entry of the list of allowed mutants must be removed, and why."""
     entry = stale.entry
     named = f"{entry.mart}, {entry.operator}: {entry.before} → {entry.after}"
     return "FAIL", f"list of allowed mutants: {named}\n      {stale.why}; remove the entry"
 
 
 def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
-    """Say what to do about mutants that survive."""
-    yield "A mutant that survives is a slip that nobody would notice. For each, either add to the"
-    yield "data a row on which it shows, so that the tests on that data notice it; or, where no row"
-    yield f"could show it, add to {allowed_in}, with the reason:"
+    """Yield what to do about mutants that survive."""
+    yield "A mutant that survives is a mistake that no test would notice. For each, either add a"
+    yield "row to the data for which the mart's result differs, so that a test on it can fail; or,"
+    yield f"where no row makes a difference, add to {allowed_in}, with the reason:"
     for mutant in surviving:
         yield ""
         yield entry_text(entry_of(mutant, reason=""))
 
 
-def verdict_line(judgements: Iterable[Judgement], unknown: Iterable[Stale]) -> Line:
-    """Say how all of it ended."""
-    judged = list(judgements)
-    total = sum(len(each.report.trials) for each in judged)
-    alive = sum(len(each.surviving) for each in judged)
-    stale = sum(len(each.stale) for each in judged) + len(list(unknown))
-    seconds = sum(each.report.seconds for each in judged)
+def summary_line(reports: Iterable[MutationReport], unknown: Iterable[Stale]) -> Line:
+    """Return the result of all marts in a line."""
+    scored = list(reports)
+    total = sum(len(each.run.results) for each in scored)
+    alive = sum(len(each.surviving) for each in scored)
+    stale = sum(len(each.stale) for each in scored) + len(list(unknown))
+    seconds = sum(each.run.seconds for each in scored)
     if not alive and not stale:
         return "done", f"each of {total} mutants is killed or allowed, in {seconds:.2f} s"
     found = [f"{alive} of {total} mutants survive"] if alive else []
@@ -55,24 +55,24 @@ def verdict_line(judgements: Iterable[Judgement], unknown: Iterable[Stale]) -> L
     return "stop", f"{'; '.join(found)}, in {seconds:.2f} s"
 
 
-def judgement_document(
-    judgements: Iterable[Judgement], unknown: Iterable[Stale]
+def mutation_document(
+    reports: Iterable[MutationReport], unknown: Iterable[Stale]
 ) -> dict[str, object]:
-    """Return what became of all mutants as data."""
+    """Return the JSON document of the results."""
     return {
         "schema_version": 1,
         "marts": [
             {
-                "mart": each.report.mart.name,
-                "mutants": len(each.report.trials),
+                "mart": each.run.mart.name,
+                "mutants": len(each.run.results),
                 "killed": each.killed,
-                "noticed_by": Counter(t.noticed_by for t in each.report.trials if t.noticed_by),
+                "noticed_by": Counter(t.killed_by for t in each.run.results if t.killed_by),
                 "allowed": [_mutant_document(mutant) for mutant in each.allowed],
                 "surviving": [_mutant_document(mutant) for mutant in each.surviving],
                 "stale": [_stale_document(stale) for stale in each.stale],
-                "seconds": round(each.report.seconds, 3),
+                "seconds": round(each.run.seconds, 3),
             }
-            for each in judgements
+            for each in reports
         ],
         "stale": [_stale_document(stale) for stale in unknown],
     }

@@ -1,4 +1,4 @@
-"""How mutants look on a terminal; what runs marts need not load it."""
+"""Print the results of `marts mutate`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from threading import Event
 from rich.console import Console
 from rich.text import Text
 
-from marts.core.console.mutation_messages import remedy_lines, stale_line, verdict_line
+from marts.core.console.mutation_messages import remedy_lines, stale_line, summary_line
 from marts.core.console.terminal import LONGEST_LINE, say
-from marts.core.proof.equivalent_mutants import Judgement, Stale
+from marts.core.proof.equivalent_mutants import MutationReport, Stale
 from marts.core.proof.mutants import Mutant
 
 
 @contextmanager
-def trying(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, int], None]]:
-    """Show on a terminal which mutant is tried; none is once `stop` is set: KeyboardInterrupt."""
+def progress(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, int], None]]:
+    """Show on a terminal which mutant runs; raise KeyboardInterrupt before the next if `stop`."""
     with where.status("") if where.is_terminal else nullcontext() as status:
 
         def watch(mutant: Mutant, number: int, total: int) -> None:
@@ -31,14 +31,18 @@ def trying(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, in
         yield watch
 
 
-def print_judgements(
-    where: Console, judgements: Sequence[Judgement], unknown: Sequence[Stale], *, allowed_in: str
+def print_reports(
+    where: Console,
+    reports: Sequence[MutationReport],
+    unknown: Sequence[Stale],
+    *,
+    allowed_in: str,
 ) -> None:
-    """Print each mutant that survives, each entry that is stale, and what to do."""
-    surviving = [mutant for each in judgements for mutant in each.surviving]
+    """Print each mutant that survives, each stale entry, and what to do."""
+    surviving = [mutant for each in reports for mutant in each.surviving]
     for mutant in surviving:
         _print_mutant(where, mutant)
-    stale = [*unknown, *(each for judgement in judgements for each in judgement.stale)]
+    stale = [*unknown, *(each for report in reports for each in report.stale)]
     if surviving or stale:
         where.print()
     for each in stale:
@@ -46,11 +50,11 @@ def print_judgements(
     if surviving:
         where.print("\n".join(remedy_lines(surviving, allowed_in)))
         where.print()
-    say(where, verdict_line(judgements, unknown))
+    say(where, summary_line(reports, unknown))
 
 
 def _print_mutant(where: Console, mutant: Mutant) -> None:
-    """Print a mutant as a difference: the author's line, what it says, what would do as well."""
+    """Print a mutant as a difference, with the author's line."""
     file, _, line = mutant.location.rpartition(":")
     where.print()
     where.print(

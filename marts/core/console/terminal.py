@@ -91,7 +91,7 @@ class Progress:
     """Knows how many steps of each table are still to come."""
 
     def __init__(
-        self, where: Console, status: Status | None, to_come: Counter[str | None], stop: Event
+        self, where: Console, status: Status | None, to_come: Counter[str], stop: Event
     ) -> None:
         self.where = where
         self.status = status
@@ -100,16 +100,23 @@ class Progress:
 
     def started(self, step: Step) -> None:
         """Show what begins."""
+        self._show(doing(step))
+
+    def finished(self, step: Step, table: TableReport) -> None:
+        """Print the line of a table whose last step is done."""
+        self.to_come[table_of(step)] -= 1
+        if not self.to_come[table_of(step)]:
+            say(self.where, table_line(table))
+
+    def publishing(self) -> None:
+        """Show that publishing begins."""
+        self._show("publishing")
+
+    def _show(self, text: str) -> None:
         if self.stop.is_set():
             raise KeyboardInterrupt
         if self.status:
-            self.status.update(doing(step))
-
-    def finished(self, step: Step, table: TableReport | None) -> None:
-        """Print the line of a table whose last step is done."""
-        self.to_come[table_of(step)] -= 1
-        if table and not self.to_come[table_of(step)]:
-            say(self.where, table_line(table))
+            self.status.update(text)
 
 
 def print_json(document: object) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from marts.core.analysis.lint import Subject, lint_all, views_of_sources
 from marts.core.analysis.rules import Finding
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan
+from marts.core.plan.steps import Build, CheckTable, Plan
 from marts.core.project.loading import Project
 
 
@@ -17,7 +18,7 @@ def findings_of(project: Project, plan: Plan) -> tuple[Finding, ...]:
 
 def findings_of_views(project: Project, plan: Plan) -> tuple[Finding, ...]:
     """Return the public views over sources that a plan builds."""
-    return views_of_sources(project, (s.mart for s in plan.steps if isinstance(s, Build)))
+    return views_of_sources(project, (step.mart for step in plan.builds))
 
 
 def _subjects(plan: Plan) -> Iterator[Subject]:
@@ -25,7 +26,7 @@ def _subjects(plan: Plan) -> Iterator[Subject]:
         match step:
             case Build(mart, query):
                 yield Subject(mart, query)
-            case CheckRows(table, checks, query):
-                yield Subject(table, query, checks, is_fused=True)
-            case CheckAcross(table, check, query):
-                yield Subject(table, query, (check,))
+            case CheckTable(table, checks, query):
+                yield Subject(table, query, checks, is_fused=step.is_fused)
+            case _:
+                assert_never(step)

@@ -11,7 +11,7 @@ from marts.core.authoring.checks import (
     Check,
     WholeCheck,
 )
-from marts.core.plan.state import CheckedSource, Facts
+from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
 
@@ -54,7 +54,7 @@ class Wanted:
 def source_checks(
     graph: Graph,
     reliance: Reliance,
-    facts: Facts,
+    state: EngineState,
     wanted: Wanted,
     names: Collection[str],
 ) -> SourceChecks:
@@ -63,7 +63,7 @@ def source_checks(
     sources = {
         name: source
         for name, source in graph.project.sources.items()
-        if name in read and name in facts.sources
+        if name in read and name in state.sources
     }
     if not wanted.source_checks:
         return SourceChecks(tuple(sources), is_left_out=True)
@@ -73,26 +73,26 @@ def source_checks(
             source,
             read[name],
             names,
-            present=facts.sources,
-            shares=facts.checked[name].orphans if name in facts.checked else {},
+            present=state.sources,
+            shares=state.checked[name].orphans if name in state.checked else {},
         )
         for name, source in sources.items()
         # What does not fit its contract is refused, or read by marts alone that are not built.
         if not (
-            facts.sources[name].misfits or mismatches(source.columns, facts.sources[name].types)
+            state.sources[name].misfits or mismatches(source.columns, state.sources[name].types)
         )
     }
     digests = {
-        (name, check.name): deriving.digest(name, check, facts.source_version)
+        (name, check.name): deriving.digest(name, check, state.source_version)
         for name, checks in needed.items()
         for check in checks
     }
-    remembered = {name: _remembered(name, facts) for name in needed}
+    remembered = {name: _remembered(name, state) for name in needed}
     by_source: dict[str, tuple[Check, ...]] = {}
     for name, checks in needed.items():
         due = [c for c in checks if digests[name, c.name] not in remembered[name]]
         if not wanted.accept_shrink:
-            due += _shrink(facts.checked.get(name), facts.source_version(name))
+            due += _shrink(state.checked.get(name), state.source_version(name))
         if due:
             by_source[name] = tuple(due)
     orphans = {
@@ -104,9 +104,9 @@ def source_checks(
     return SourceChecks(tuple(sources), by_source, digests, remembered, frozenset(orphans))
 
 
-def _remembered(name: str, facts: Facts) -> frozenset[str]:
+def _remembered(name: str, state: EngineState) -> frozenset[str]:
     """Return the digests of the checks that held of the very version that is there."""
-    known, version = facts.checked.get(name), facts.source_version(name)
+    known, version = state.checked.get(name), state.source_version(name)
     return known.checks if known and version and known.version == version else frozenset()
 
 

@@ -1,4 +1,7 @@
-"""What an engine says of the sources and the published marts before a run: plain values."""
+"""What an engine says of the sources and the published marts before a run: plain values.
+
+They travel between the plan and the engines, which implement the port in `run/backend.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,65 @@ import datetime
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import TypeAlias
 
 import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import sqlglot.expressions as sge
 
+# Engines import it from here: they know of the rooms before the plan through its values alone.
+from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
+from marts.core.project.graph import RESERVED
 from marts.core.project.loading import Project
 from marts.core.query.contract import schema_of
 
+STATE_TABLE, EARLIER_STATE_TABLE = RESERVED
+"""Beside the marts: a row for each table that a package made, and for each source it checked;
+the other is where an earlier version recorded the same, of one package."""
+
+STATE_COLUMNS = {
+    "package": "string",
+    "name": "string",
+    "kind": "string",
+    "run_id": "string",
+    "as_of": "date",
+    "published_at": "timestamp",
+    "version": "string",
+    "origin": "string",
+}
+"""The columns of the state table; the last four may be null."""
+
+STATE_KEY = ("package", "name")
+"""The columns that name a row of the state table."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledQuery:
+    """A query in an engine's SQL: compiled once, wherever its tables are.
+
+    It names tables alone, those of `names`. An engine qualifies these names in a copy of `tree`,
+    and may keep what comes of it in `texts`: a query may run more than once.
+    """
+
+    tree: sge.Query
+    columns: tuple[str, ...]
+    names: frozenset[str]
+    dialect: str
+    texts: dict[object, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sql(self) -> str:
+        """Its SQL over bare names, which tells what it computes, not from where."""
+        return self.tree.sql(self.dialect)
+
+
+Query: TypeAlias = ir.Table | sge.Query | CompiledQuery
+"""A query over tables that it names alone. What runs more than once is compiled before."""
+
 
 @dataclass(frozen=True)
-class ColumnFacts:
+class ColumnStatistics:
     """How many nulls a column has, and between which numbers it lies; None for what is unknown.
 
     `is_ascending` is a guess: that each row holds more than the one before it.
@@ -28,46 +80,39 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
-class TableFacts:
+class TableState:
     """What an engine says of a table that exists; `rows` is None where counting costs a scan.
 
-    `version` changes whenever the rows do, None where the engine does not say; of a published
-    table or view it also changes with its columns, or its definition. `misfits` say, a line each,
-    why columns of a source cannot be read as its contract says. `columns` is what is known of
-    columns without a look at their rows.
+    `version` changes whenever the rows do, of a published table or view with its columns and
+    definition too; None where the engine does not say, or nobody asked. It may change without need:
+    whoever compares it builds again then. `misfits` say, a line each, why columns of a source
+    cannot be read as its contract says; `types` has the contract's types nevertheless. `columns`
+    has what is known of some columns without a look at their rows.
     """
 
     types: Mapping[str, dt.DataType]
     rows: int | None = None
     version: str | None = None
     misfits: tuple[str, ...] = ()
-    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
+    columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What a mart was made from: a digest of its SQL, versions of sources, runs of marts.
+class RecordedTable:
+    """What the state table says of a table that a package made, or of a source that it checked.
 
-    What temporary marts read is read by the mart that reads them. `is_unchecked` says that nobody
-    looked whether its sources are what it relies on.
+    `kind` is table, view or source; `package` is None for what an earlier version recorded, whoever
+    made it. `version` is the table's when it was published; `origin` tells, as text, what it was
+    made from. A name without a date was claimed by a run that never published it.
     """
 
-    sql: str
-    sources: Mapping[str, str]
-    marts: Mapping[str, str]
-    is_unchecked: bool = False
-
-    def to_text(self) -> str:
-        """Return the origin as an engine keeps it."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_text(cls, text: str | None) -> Origin | None:
-        """Return the origin of its text; None where another version of the framework wrote it."""
-        try:
-            return cls(**json.loads(text or ""))
-        except (ValueError, TypeError):
-            return None
+    package: str | None
+    name: str
+    kind: str
+    run_id: str
+    as_of: datetime.date | None = None
+    version: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,23 +142,8 @@ class CheckedSource:
             return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """What is recorded of a table that marts made: by which run, as of when, and from what.
-
-    `version` is the table's when it was published. The last four are None where a run claimed the
-    name, and never published it.
-    """
-
-    kind: Literal["table", "view"] = "table"
-    run_id: str
-    as_of: datetime.date | None = None
-    origin: str | None = None
-    version: str | None = None
-
-
 @dataclass(frozen=True)
-class Facts:
+class EngineState:
     """What an engine says of the sources and the published marts; absent tables are absent.
 
     `published` are the tables that bear a mart's name, `recorded` those that this package made,
@@ -121,12 +151,12 @@ class Facts:
     recorded of each source.
     """
 
-    sources: Mapping[str, TableFacts] = field(default_factory=dict)
-    published: Mapping[str, TableFacts] = field(default_factory=dict)
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    sources: Mapping[str, TableState] = field(default_factory=dict)
+    published: Mapping[str, TableState] = field(default_factory=dict)
+    recorded: Mapping[str, RecordedTable] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, CheckedSource] = field(default_factory=dict)
-    searched: str = "nowhere"
+    source_location: str = "nowhere"
     """Where the sources were looked for, in words."""
 
     def source_version(self, name: str) -> str | None:
@@ -138,28 +168,28 @@ class Facts:
 class Publication:
     """What a run publishes, beside its candidates: what is recorded, and which tables go.
 
-    `origins` says of each published mart from what it was made, as text, `checked` what is
-    recorded of each source; `drops` are tables of this package that no mart is any more.
+    `fingerprints` says of each published mart from what it was made, as text, `checked` what is
+    recorded of each source; `drops` are tables of this package that are no longer marts.
     """
 
     package: str
     as_of: datetime.date
     run_id: str
-    origins: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()
 
 
-def declared_facts(project: Project, *, sources: Collection[str]) -> Facts:
-    """Return the facts of an engine that holds just what is declared: to compile without one.
+def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:
+    """Return the state of an engine that holds just what is declared: to compile without one.
 
     `sources` are those that are there.
     """
-    return Facts(
+    return EngineState(
         sources={
-            name: TableFacts(schema_of(source.columns))
+            name: TableState(schema_of(source.columns))
             for name, source in project.sources.items()
             if name in sources
         },
-        published={name: TableFacts(schema_of(m.columns)) for name, m in project.marts.items()},
+        published={name: TableState(schema_of(m.columns)) for name, m in project.marts.items()},
     )

@@ -9,7 +9,7 @@ import ibis.expr.datatypes as dt
 from marts.core.authoring.checks import Check, RowCheck, SpellingCheck, UniqueCheck, WholeCheck
 from marts.core.authoring.columns import Column, type_of
 from marts.core.authoring.tables import Mart, Source
-from marts.core.plan.state import ColumnFacts
+from marts.core.plan.state import ColumnStatistics
 
 MANY_ROWS = 1_000_000
 """From so many rows, an engine finds what repeats faster by sorting hashes than among values."""
@@ -18,7 +18,7 @@ DIGITS = 15
 """So many digits of a decimal a float tells apart."""
 
 
-def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnFacts]) -> bool:
+def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnStatistics]) -> bool:
     """Tell whether a check that a column implies holds by what is known of the column."""
     return isinstance(check, RowCheck) and any(
         check.name in _proven(column, columns[column.name])
@@ -27,7 +27,7 @@ def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnFa
     )
 
 
-def _proven(column: Column, known: ColumnFacts) -> set[str]:
+def _proven(column: Column, known: ColumnStatistics) -> set[str]:
     """Return the names of the checks that a column implies and that hold."""
     name, low, high = column.name, column.at_least, column.at_most
     found = set()
@@ -49,7 +49,7 @@ def _is_told_apart(kind: dt.DataType) -> bool:
 
 
 def decided_by(
-    check: Check, source: Source, rows: int | None, columns: Mapping[str, ColumnFacts]
+    check: Check, source: Source, rows: int | None, columns: Mapping[str, ColumnStatistics]
 ) -> str | None:
     """Return the text column whose different values are quicker to check than all its rows."""
     if (rows or 0) < MANY_ROWS:
@@ -61,7 +61,7 @@ def decided_by(
     return name if name in columns else None
 
 
-def is_sorted_out(check: Check, rows: int | None, columns: Mapping[str, ColumnFacts]) -> bool:
+def is_sorted_out(check: Check, rows: int | None, columns: Mapping[str, ColumnStatistics]) -> bool:
     """Tell whether a uniqueness is proven faster by sorting: on an engine beside its files."""
     return (
         isinstance(check, UniqueCheck)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import ibis.expr.types as ir
 
-from marts.core.authoring.checks import Check
+from marts.core.authoring.checks import Check, is_fused
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
+from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Facts, Origin
+from marts.core.plan.state import CompiledQuery, EngineState
 
 
 @dataclass(frozen=True)
@@ -21,37 +23,40 @@ class Build:
     mart: Mart
     query: ir.Table
     column_comments: Mapping[str, str]
+    compiled: CompiledQuery | None = None
+    """The query in the engine's SQL, where planning needed it: a run compiles no mart twice."""
+    fingerprint: Fingerprint | None = None
+    """From what it is made; None for a mart that is not published."""
 
 
 @dataclass(frozen=True)
-class CheckRows:
-    """Make all checks of a table that one aggregate query can make."""
+class CheckTable:
+    """Make checks of a table: all that one aggregate query can make, or one by its own query."""
 
     table: Source | Mart
     checks: tuple[Check, ...]
     query: ir.Table
-
-
-@dataclass(frozen=True)
-class CheckAcross:
-    """Make one check that needs a query of its own."""
-
-    table: Source | Mart
-    check: Check
-    query: ir.Table
     quick: tuple[ir.Table, ...] = ()
     """What to ask before, one after the other: where one finds nothing, there is nothing."""
 
+    @property
+    def is_fused(self) -> bool:
+        """Tell whether the query is the table's one aggregate query, whatever the checks."""
+        return not self.quick and all(map(is_fused, self.checks))
+
+
+Step = Build | CheckTable
+
 
 @dataclass(frozen=True)
-class Publish:
-    """Let readers see all candidates, at once; drop what is no mart any more."""
+class PlannedPublication:
+    """What readers see once all steps are done: new marts, and tables that are gone.
+
+    Where there is neither, only what held of the sources is recorded.
+    """
 
     marts: tuple[Mart, ...]
     drops: tuple[str, ...] = ()
-
-
-Step = Build | CheckRows | CheckAcross | Publish
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,25 @@ class Plan:
     """Why each mart is built."""
     unchanged: tuple[str, ...] = ()
     """The selected marts that need not be built."""
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    """From what each published mart is made."""
+    publication: PlannedPublication | None = None
+    """What is published when all steps are done; None where nothing is."""
     orphans: tuple[str, ...] = ()
-    """The tables of this package that no mart is any more, and that stay."""
+    """The tables of this package that are no longer marts, and that stay."""
     source_checks: SourceChecks | None = None
     """Which checks of sources were derived; None where that is not the question."""
-    facts: Facts = field(default_factory=Facts)
+    state: EngineState = field(default_factory=EngineState)
     """What was there when it was made."""
+
+    @property
+    def builds(self) -> tuple[Build, ...]:
+        """The steps that build marts."""
+        return tuple(step for step in self.steps if isinstance(step, Build))
+
+
+def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
+    """Return the SQL of each mart that a plan builds; DefinitionError for one nested too deeply."""
+    statements = {}
+    for step in plan.builds:
+        with naming(f"mart {step.mart.name}", step.mart.location):
+            statements[step.mart.name] = compile_(step.query)
+    return statements

@@ -1,4 +1,4 @@
-"""The graph of inputs: order, selection, and what each table reads."""
+"""The graph of inputs: which marts read which, directly or not, and in which order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from marts.core.authoring.bindings import refuse_rebound
-from marts.core.authoring.checks import RelationshipCheck, TableCheck
+from marts.core.authoring.checks import (
+    Check,
+    RelationshipCheck,
+    TableCheck,
+    is_fused,
+    tables_read,
+)
 from marts.core.authoring.columns import SUM
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
@@ -28,40 +34,159 @@ class Graph:
     project: Project
     order: tuple[str, ...]
 
-    def upstream(self, name: str) -> set[str]:
-        """Return the marts that a mart reads, directly or not."""
-        return set(self._upstream[name])
+    def upstream(self, *names: str) -> set[str]:
+        """Return the marts that marts read, directly or not."""
+        return _reached(names, self._marts_read)
 
-    def temporaries(self, names: Iterable[str]) -> set[str]:
-        """Return the temporary marts that marts read, directly or through temporary ones."""
-        marts, found = self.project.marts, set[str]()
-        waiting = [each for name in names for each in marts[name].inputs]
-        while waiting:
-            name = waiting.pop()
-            if name in marts and marts[name].is_temporary and name not in found:
-                found.add(name)
-                waiting += marts[name].inputs
+    def downstream(self, *names: str) -> set[str]:
+        """Return the marts that read marts, directly or not."""
+        return _reached(names, self._readers)
+
+    def temporaries(self, *names: str, through_checks: bool = False) -> set[str]:
+        """Return the temporary marts that marts read, directly or through temporary ones.
+
+        With `through_checks`, also those that their checks read, or the checks of these.
+        """
+        marts = self.project.marts
+
+        def read(name: str) -> set[str]:
+            more = self.read_by_checks[name] if through_checks else frozenset[str]()
+            tables = {*marts[name].inputs, *more} & marts.keys()
+            return {each for each in tables if marts[each].is_temporary}
+
+        return _reached(names, read)
+
+    def marts_behind(self, name: str) -> list[str]:
+        """Return the published marts that a mart reads, through temporary ones as well."""
+        temporary = self.temporaries(name)
+        read = set[str]().union(*(self._marts_read(each) for each in (name, *temporary)))
+        return sorted(read - temporary)
+
+    def sources_behind(self, name: str) -> list[str]:
+        """Return the sources that a mart and its checks read, through temporary marts as well."""
+        read = {name, *self.temporaries(name, through_checks=True)}
+        return sorted(self._read_with_checks(read) & self.project.sources.keys())
+
+    def sources_read(self, names: Iterable[str]) -> set[str]:
+        """Return the sources that marts and their checks read directly."""
+        return self._read_with_checks(names) & self.project.sources.keys()
+
+    def wide_checks(self, building: Collection[str]) -> list[tuple[Mart, Check]]:
+        """Return the checks with a query of their own that a run makes which builds some marts.
+
+        They are those of the marts that it builds, and those of other marts that read one of these;
+        a temporary mart that is built for a reader changes nothing that others read.
+        """
+        marts, chosen = self.project.marts, set(building)
+        changed = {name for name in chosen if not marts[name].is_temporary}
+        return [
+            (owner, check)
+            for owner, check in self._wide_checks
+            if owner.name in chosen or (not owner.is_temporary and changed & tables_read(check))
+        ]
+
+    def built_with(self, selected: Iterable[str]) -> tuple[str, ...]:
+        """Return the given marts and the temporary ones that they and the checks made read."""
+        chosen = set(selected)
+        read = self._read_by_wide_checks(chosen)
+        temporary = self.temporaries(*chosen, *read) | self._temporary_among(read)
+        return self._in_order(chosen | temporary)
+
+    def built_to_check(self, selected: Iterable[str]) -> tuple[str, ...]:
+        """Return the temporary marts without which the given marts cannot be checked."""
+        chosen = set(selected)
+        temporary = self._temporary_among(chosen | self._read_by_wide_checks(chosen))
+        return self._in_order(temporary | self.temporaries(*temporary))
+
+    def read_as_published(self, selected: Iterable[str]) -> dict[str, str]:
+        """Return the marts that a run reads as they are published: each, and what reads it.
+
+        What the checks of marts that it does not build read is not among them.
+        """
+        building = dict.fromkeys(self.built_with(selected))
+        found: dict[str, str] = {}
+        for name in building:
+            read = [(each, name) for each in self.project.marts[name].inputs]
+            for check in checks_of(self.project.marts[name]):
+                read += [(each, f"the check {name}.{check.name}") for each in tables_read(check)]
+            for each, reader in read:
+                if each in self.project.marts and each not in building:
+                    found.setdefault(each, reader)
+        return {name: found[name] for name in self._in_order(found)}
+
+    def related(self, selected: Iterable[str]) -> set[str]:
+        """Return the marts whose state a run of the selected ones may depend on.
+
+        They are the views behind them, what these and their checks read, and so on.
+        """
+        marts = self.project.marts
+        found, new = set[str](), set(selected)
+        while new:
+            found |= new
+            behind = self.downstream(*new)
+            views = {name for name in behind if marts[name].materialized == "view"}
+            owners = {owner.name for owner, _ in self.wide_checks(found)}
+            checked = owners | self._read_by_wide_checks(found)
+            new = views.union(checked, self.upstream(*found, *checked)) - found
         return found
-
-    def inputs(self, name: str) -> tuple[str, ...]:
-        """Return the sources and marts that a mart reads, through temporary ones as well."""
-        temporary = self.temporaries([name])
-        found = {each for mart in (name, *temporary) for each in self.project.marts[mart].inputs}
-        return tuple(sorted(found - temporary))
-
-    def downstream(self, name: str) -> set[str]:
-        """Return the marts that read a mart, directly or not."""
-        return {other for other in self.order if name in self._upstream[other]}
 
     @cached_property
-    def _upstream(self) -> Mapping[str, frozenset[str]]:
-        # In build order, so that each closure is made of finished ones: a tangle has more paths
-        # than anybody can walk, a chain more links than Python recurses.
-        marts, found = self.project.marts, dict[str, frozenset[str]]()
-        for name in _order(self.project):
-            direct = frozenset(marts[name].inputs) & marts.keys()
-            found[name] = direct.union(*(found[each] for each in direct))
+    def read_by_checks(self) -> Mapping[str, frozenset[str]]:
+        """The tables that the checks of each mart read beside it."""
+        return {
+            name: frozenset[str]().union(*(tables_read(check) for check in checks_of(mart)))
+            for name, mart in self.project.marts.items()
+        }
+
+    @cached_property
+    def _wide_checks(self) -> list[tuple[Mart, Check]]:
+        return [
+            (mart, check)
+            for mart in self.project.marts.values()
+            for check in checks_of(mart)
+            if not is_fused(check)
+        ]
+
+    @cached_property
+    def _readers_of(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {name: set() for name in self.project.marts}
+        for name in found:
+            for each in self._marts_read(name):
+                found[each].add(name)
         return found
+
+    def _readers(self, name: str) -> set[str]:
+        return self._readers_of[name]
+
+    def _marts_read(self, name: str) -> set[str]:
+        return {*self.project.marts[name].inputs} & self.project.marts.keys()
+
+    def _read_with_checks(self, names: Iterable[str]) -> set[str]:
+        marts = self.project.marts
+        return {
+            each for name in names for each in (*marts[name].inputs, *self.read_by_checks[name])
+        }
+
+    def _read_by_wide_checks(self, building: Collection[str]) -> set[str]:
+        """Return the marts that the checks which a run makes read beside their own tables."""
+        read = {table for _, check in self.wide_checks(building) for table in tables_read(check)}
+        return read & self.project.marts.keys()
+
+    def _temporary_among(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self.project.marts[name].is_temporary}
+
+    def _in_order(self, names: Collection[str]) -> tuple[str, ...]:
+        return tuple(name for name in self.order if name in names)
+
+
+def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
+    """Return what is reached from names, each looked at once: a tangle has too many paths."""
+    found, waiting = set[str](), list(names)
+    while waiting:
+        new = set(step(waiting.pop())) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def link(project: Project) -> Graph:

@@ -47,9 +47,9 @@ def _matches(graph: Graph, selector: str) -> set[str]:
             f"no mart matches {selector}",
             hint=did_you_mean(body, sorted(known)) or "`marts ls` lists the marts",
         )
-    upstream = [graph.upstream(name) for name in found] if selector.startswith("+") else []
-    downstream = [graph.downstream(name) for name in found] if selector.endswith("+") else []
-    return found.union(*upstream, *downstream)
+    upstream = graph.upstream(*found) if selector.startswith("+") else set[str]()
+    downstream = graph.downstream(*found) if selector.endswith("+") else set[str]()
+    return found | upstream | downstream
 
 
 def _handles(graph: Graph, mart: Mart) -> set[str]:

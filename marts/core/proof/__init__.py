@@ -1,1 +1,1 @@
-"""Who would notice a wrong number: mutants, and what kills them."""
+"""Whether tests would notice a wrong number: mutants of marts, and what kills them."""

@@ -1,4 +1,4 @@
-"""The list of mutants that no data can tell from the original, and what is left without them."""
+"""The list of equivalent mutants, which no data can tell from the original, and scores by it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, fields
 
 from marts.core.errors import UsageError
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import TrialReport
+from marts.core.proof.mutation import MutationRun
 
 Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Equivalent:
-    """One entry of the list: a mutant, and why it may live."""
+    """One entry of the list: a mutant, and why it is allowed to survive."""
 
     mart: str
     operator: str
@@ -26,66 +26,66 @@ class Equivalent:
 
     @property
     def key(self) -> Key:
-        """What names the mutant."""
+        """What identifies the mutant."""
         return (self.mart, self.operator, self.before, self.after)
 
 
 @dataclass(frozen=True)
 class Stale:
-    """An entry that is to be removed, and why."""
+    """An entry that must be removed, and why."""
 
     entry: Equivalent
     why: str
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """One mart's mutants: which were noticed, which are allowed, and which survive."""
+class MutationReport:
+    """The score of one mart: the mutants that are allowed or survive, and its stale entries."""
 
-    report: TrialReport
+    run: MutationRun
     allowed: tuple[Mutant, ...]
     surviving: tuple[Mutant, ...]
     stale: tuple[Stale, ...]
 
     @property
     def killed(self) -> int:
-        """How many were noticed."""
-        return len(self.report.trials) - len(self.allowed) - len(self.surviving)
+        """How many mutants were killed."""
+        return len(self.run.results) - len(self.allowed) - len(self.surviving)
 
     @property
     def has_failed(self) -> bool:
-        """Whether somebody has to do something about it."""
+        """Whether a mutant survives or an entry is stale."""
         return bool(self.surviving or self.stale)
 
 
-def judge(report: TrialReport, entries: Iterable[Equivalent]) -> Judgement:
-    """Return what is left of a mart's mutants, and which of its entries are stale."""
-    own = {entry.key: entry for entry in entries if entry.mart == report.mart.name}
-    alive = {_key(t.mutant): t.mutant for t in report.trials if t.noticed_by is None}
-    noticed = {_key(trial.mutant): trial for trial in report.trials if trial.noticed_by}
+def score(run: MutationRun, entries: Iterable[Equivalent]) -> MutationReport:
+    """Score a mart's mutants by the list, and find the mart's stale entries."""
+    own = {entry.key: entry for entry in entries if entry.mart == run.mart.name}
+    alive = {_key(r.mutant): r.mutant for r in run.results if r.killed_by is None}
+    killed = {_key(r.mutant): r for r in run.results if r.killed_by}
     stale = []
     for key, entry in own.items():
-        if key in noticed:
-            stale.append(Stale(entry, f"it is noticed: {noticed[key].sight}"))
+        if key in killed:
+            stale.append(Stale(entry, f"it is killed: {killed[key].evidence}"))
         elif key not in alive:
             stale.append(Stale(entry, "there is no such mutant"))
-    return Judgement(
-        report,
+    return MutationReport(
+        run,
         allowed=tuple(mutant for key, mutant in alive.items() if key in own),
         surviving=tuple(mutant for key, mutant in alive.items() if key not in own),
         stale=tuple(stale),
     )
 
 
-def strangers(entries: Iterable[Equivalent], marts: Collection[str]) -> tuple[Stale, ...]:
-    """Return the entries of marts that there are not."""
+def unknown_entries(entries: Iterable[Equivalent], marts: Collection[str]) -> tuple[Stale, ...]:
+    """Return the entries of marts that do not exist."""
     return tuple(Stale(e, "there is no such mart") for e in entries if e.mart not in marts)
 
 
 def read_equivalents(text: str, *, location: str) -> tuple[Equivalent, ...]:
-    """Return the entries of a list: tables `[[equivalent]]` of TOML, each with all that names it.
+    """Return the entries of a list in TOML: tables `[[equivalent]]` with the keys of Equivalent.
 
-    Raises UsageError where the text is not TOML, or an entry lacks something, or stands twice.
+    Raises UsageError where the text is not TOML, an entry lacks a key, or two are the same.
     """
     try:
         document = tomllib.loads(text)
@@ -98,7 +98,7 @@ def read_equivalents(text: str, *, location: str) -> tuple[Equivalent, ...]:
     keys = [entry.key for entry in entries]
     for entry in entries:
         if keys.count(entry.key) > 1:
-            raise UsageError(f"{location} has an entry twice", entry_text(entry))
+            raise UsageError(f"{location} has the same entry twice", entry_text(entry))
     return tuple(entries)
 
 
@@ -109,7 +109,7 @@ def _entry(table: object, location: str) -> Equivalent:
         isinstance(v, str) and v.strip() for v in given.values()
     ):
         raise UsageError(
-            f"{location}, has not what an entry has: {', '.join(names)}, each a text",
+            f"{location}, must have exactly these texts: {', '.join(names)}",
             hint="take mart, operator, before and after from what `marts mutate` prints",
         )
     return Equivalent(**given)

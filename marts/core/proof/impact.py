@@ -1,34 +1,24 @@
-"""How far a change reaches: the columns of a query that another relation within it may alter."""
+"""Impact of a change: the columns of a query that a change of one of its relations affects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import ibis.expr.operations as ops
 
-Reached = Mapping[ops.Relation, frozenset[str]]
-"""The columns of each relation that may hold other values; its rows are the same."""
+from marts.core.analysis.nodes import deciding_values
 
-DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
-    ops.Project: lambda _: (),
-    ops.DropColumns: lambda _: (),
-    ops.JoinReference: lambda _: (),
-    ops.Filter: lambda op: op.predicates,
-    ops.Sort: lambda op: op.keys,
-    ops.Aggregate: lambda op: op.groups.values(),
-    ops.JoinChain: lambda op: [each for link in op.rest for each in link.predicates],
-}
-"""The values that decide which rows a relation has, and in which order."""
+Affected = Mapping[ops.Relation, frozenset[str]]
+"""The columns of each relation that may have other values; it has the same rows."""
 
 
-def columns_reached(
+def affected_columns(
     relations: Sequence[ops.Relation], old: ops.Relation, new: ops.Relation
 ) -> frozenset[str]:
-    """Return the columns of a query that may hold other values where `new` replaces `old` in it.
+    """Return the columns of a query that may have other values if `new` replaces `old` in it.
 
-    All of them, where there may be other rows. `relations` are the query's, each behind those that
-    it reads; so it is the last.
+    Return all columns where the rows may differ. `relations` are the query's, each after those
+    that it reads, so the last is the query itself.
     """
     whole = relations[-1]
     everything = frozenset(whole.schema.names)
@@ -37,32 +27,33 @@ def columns_reached(
     if old.parent != new.parent or old.schema.names != new.schema.names:
         return everything
     changed = (name for name, value in old.values.items() if new.values[name] != value)
-    reached = {old: frozenset(changed)}
+    affected = {old: frozenset(changed)}
     for op in relations:
         if op != old:
-            names = _columns_of(op, reached)
+            names = _columns_of(op, affected)
             if names is None:
                 return everything
-            reached[op] = names
-    return reached[whole]
+            affected[op] = names
+    return affected[whole]
 
 
-def _columns_of(op: ops.Relation, reached: Reached) -> frozenset[str] | None:
-    """Return the columns of a relation that may hold other values, None where rows may change."""
-    if type(op) in DECIDING:
-        if any(_reads(value, reached) for value in DECIDING[type(op)](op)):
+def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
+    """Return the columns of a relation that may have other values, None where rows may differ."""
+    deciding = deciding_values(op)
+    if deciding is not None:
+        if any(_reads(value, affected) for value in deciding):
             return None
-        return frozenset(name for name, value in op.values.items() if _reads(value, reached))
+        return frozenset(name for name, value in op.values.items() if _reads(value, affected))
     below = op.find_below(ops.Relation)
-    return None if any(reached.get(each) for each in below) else frozenset()
+    return None if any(affected.get(each) for each in below) else frozenset()
 
 
-def _reads(value: ops.Value, reached: Reached) -> bool:
-    """Tell whether a value is computed from a column that may hold others, or from its rows."""
+def _reads(value: ops.Value, affected: Affected) -> bool:
+    """Tell whether a value is computed from an affected column, or from an affected relation."""
     for op in value.find(ops.Value, filter=ops.Value):
         if isinstance(op, ops.Field):
-            if op.name in reached.get(op.rel, ()):
+            if op.name in affected.get(op.rel, ()):
                 return True
-        elif any(reached.get(each) for each in op.__children__ if isinstance(each, ops.Relation)):
+        elif any(affected.get(each) for each in op.__children__ if isinstance(each, ops.Relation)):
             return True
     return False

@@ -1,4 +1,4 @@
-"""Mutate a mart: plant one defect at a time in its expression, as a slip of its author would."""
+"""Mutate a mart: change one operation of its expression at a time, as an author's mistake would."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.common.graph import Graph
 
-from marts.core.analysis.formatting import Speller
+from marts.core.analysis.formatting import Formatter
 from marts.core.analysis.trace import Trace
 from marts.core.authoring.expressions import AsOf, FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
-from marts.core.proof.operators import REFUSALS, Defect, Operator, Shown
-from marts.core.proof.promises import NOTHING_PROMISED, Promises, is_same_by_promise
+from marts.core.proof.guarantees import NO_GUARANTEES, Guarantees, is_equivalent_join
+from marts.core.proof.operators import REFUSALS, Mutation, Operator, Shown
 from marts.core.proof.row_operators import ROW_OPERATORS
 from marts.core.proof.value_operators import VALUE_OPERATORS
 from marts.core.query.contract import conform
 from marts.core.query.definition import defined_table
 
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
-"""Several operators of one name are one kind of slip in different operations."""
+"""Operators of the same name are one kind of mistake in different operations."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The smallest relation of a mart's original that a defect changes, and what it is then."""
+    """The smallest relation of a mart's original that a mutation changes, and its replacement."""
 
     relations: tuple[ops.Relation, ...]
-    """All of the original's, each behind those that it reads."""
+    """All of the original's, each after those that it reads."""
     old: ops.Relation
     new: ops.Relation
 
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mart with one defect: which, where the author's line is, and what it makes of the mart."""
+    """A mart with one mutation: what it changes, at which of the author's lines, and the result."""
 
     mart: Mart
     operator: str
@@ -65,14 +65,14 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class NotedAsOf(AsOf):
-    """An as-of date that notes which days are reckoned from it."""
+class RecordingAsOf(AsOf):
+    """An as-of date that records which days are computed from it."""
 
     day: datetime.date
     days: set[datetime.date] = field(default_factory=set)
 
     def minus(self, *, days: int) -> ir.DateScalar:
-        """Return the day so many days earlier, as a date literal."""
+        """Return the date that is so many days earlier, as a literal."""
         self.days.add(self.day - datetime.timedelta(days=days))
         return FixedAsOf(self.day).minus(days=days)
 
@@ -86,8 +86,8 @@ class Original:
     parents: Mapping[ops.Node, tuple[ops.Node, ...]]
     locations: Mapping[ops.Node, str]
     lines: Mapping[str, str]
-    """The first place of each text: of values that Ibis built anew for another relation."""
-    speller: Speller
+    """The first location of each formatted value: Ibis rebuilds values for other relations."""
+    formatter: Formatter
 
     @property
     def op(self) -> ops.Relation:
@@ -100,19 +100,19 @@ def mutants_of(
     tables: Mapping[str, ir.Table],
     as_of: FixedAsOf,
     *,
-    promises: Promises = NOTHING_PROMISED,
+    guarantees: Guarantees = NO_GUARANTEES,
 ) -> tuple[Mutant, ...]:
-    """Return every mutant of a mart that Ibis builds and its contract takes, by the author's lines.
+    """Return every mutant of a mart that Ibis builds and its contract accepts, by line.
 
-    No two have one query, and none has the original's; no two have one operator and text: what
-    occurs several times is numbered from the second on. `tables` are its inputs, by name. A join
-    that differs only where the project's checks publish nothing (see `promises_of`) is no mutant.
-    Raises DefinitionError where the mart itself is not a valid expression.
+    Their queries are distinct and differ from the original's. Operator and text identify a mutant:
+    repeated ones are numbered from the second on. `tables` are the mart's inputs, by name. A join
+    that is equivalent by the guarantees of the project's checks is not mutated. Raises
+    DefinitionError where the mart itself is not a valid expression.
     """
     original = _original(mart, tables, as_of)
     found: dict[ops.Node, Mutant] = {}
     for op in original.parents:
-        for mutant in _planted(original, op, promises):
+        for mutant in _mutants_at(original, op, guarantees):
             found.setdefault(mutant.table.op(), mutant)
     found.pop(original.op, None)
     return tuple(_numbered(sorted(found.values(), key=_line)))
@@ -124,24 +124,24 @@ def conformed(mart: Mart, table: ir.Table) -> ir.Table:
 
 
 def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> Original:
-    noted = NotedAsOf(as_of.day)
+    recorded = RecordingAsOf(as_of.day)
     with Trace() as trace:
-        table = defined_table(mart, tables, noted)
+        table = defined_table(mart, tables, recorded)
     conformed(mart, table)
-    op = _unfolded(table.op(), trace.locations)
+    op = _without_fill_null(table.op(), trace.locations)
     inputs = {tables[name].op() for name in mart.inputs}
     graph = Graph.from_bfs(op, filter=lambda each: each not in inputs)
-    speller = Speller(as_of.day, frozenset(noted.days))
+    formatter = Formatter(as_of.day, frozenset(recorded.days))
     values = [
         (op, location) for op, location in trace.locations.items() if isinstance(op, ops.Value)
     ]
-    lines = {speller(op): location for op, location in reversed(values)}
+    lines = {formatter(op): location for op, location in reversed(values)}
     relations = tuple(op.find(ops.Relation, ordered=True))
-    return Original(mart, relations, graph.invert(), trace.locations, lines, speller)
+    return Original(mart, relations, graph.invert(), trace.locations, lines, formatter)
 
 
-def _unfolded(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relation:
-    """Return a relation whose `fill_null` is operations like all others; add their places."""
+def _without_fill_null(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relation:
+    """Return a relation with projections in place of `fill_null`; add their locations."""
 
     def unfold(op: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
         new = op.__recreate__(changed) if changed else op
@@ -156,7 +156,7 @@ def _unfolded(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relati
 
 
 def _filled(op: ops.FillNull) -> ops.Project:
-    """Return what fills nulls as a projection; a single value fills all columns with nulls."""
+    """Return `fill_null` as a projection; a single value fills all nullable columns."""
     given = op.replacements
     if not isinstance(given, Mapping):
         given = {name: given for name, kind in op.schema.items() if kind.nullable}
@@ -167,38 +167,38 @@ def _filled(op: ops.FillNull) -> ops.Project:
     return ops.Project(op.parent, filled)
 
 
-def _planted(original: Original, op: ops.Node, promises: Promises) -> Iterator[Mutant]:
-    """Yield the original with each defect that one of its operations can have."""
+def _mutants_at(original: Original, op: ops.Node, guarantees: Guarantees) -> Iterator[Mutant]:
+    """Yield the original with each mutation of one of its operations."""
     above = _above(op, original.parents)
-    old = _smallest_relation(original, op)
-    for operator, defect in _defects_of(op):
-        if is_same_by_promise(op, defect.op, promises):
+    old = _enclosing_relation(original, op)
+    for operator, mutation in _mutations_of(op):
+        if is_equivalent_join(op, mutation.op, guarantees):
             continue
         with suppress(*REFUSALS, DefinitionError):
-            new = old.replace({op: defect.op}, filter=above.__contains__)
+            new = old.replace({op: mutation.op}, filter=above.__contains__)
             table = ir.Table(original.op.replace({old: new}, filter=above.__contains__))
             if table.schema() != original.op.schema:
                 conformed(original.mart, table)
             yield Mutant(
                 original.mart,
                 operator.name,
-                _text(original.speller, defect.before or (op,)),
-                _text(original.speller, defect.after or (defect.op,)),
-                _place(original, defect.at or op, old),
+                _text(original.formatter, mutation.before or (op,)),
+                _text(original.formatter, mutation.after or (mutation.op,)),
+                _location(original, mutation.at or op, old),
                 table,
                 Change(original.relations, old, new),
             )
 
 
-def _defects_of(op: ops.Node) -> Iterator[tuple[Operator, Defect]]:
+def _mutations_of(op: ops.Node) -> Iterator[tuple[Operator, Mutation]]:
     for operator in OPERATORS:
-        if isinstance(op, operator.looks_at):
+        if isinstance(op, operator.applies_to):
             with suppress(*REFUSALS):
-                yield from ((operator, defect) for defect in operator.defects(op))
+                yield from ((operator, mutation) for mutation in operator.mutations(op))
 
 
 def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[ops.Node]:
-    """Return an operation, and all that are computed from it."""
+    """Return an operation and all that depend on it."""
     found, new = set[ops.Node](), {op}
     while new:
         found |= new
@@ -206,8 +206,8 @@ def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[
     return found
 
 
-def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
-    """Return the relation that an operation is part of; of several, all the mart."""
+def _enclosing_relation(original: Original, op: ops.Node) -> ops.Relation:
+    """Return the relation that an operation is part of; of several, the whole mart."""
     found, new = set[ops.Relation](), {op}
     while new:
         found |= {each for each in new if isinstance(each, ops.Relation)}
@@ -215,17 +215,17 @@ def _smallest_relation(original: Original, op: ops.Node) -> ops.Relation:
     return found.pop() if len(found) == 1 else original.op
 
 
-def _place(original: Original, op: ops.Node, within: ops.Relation) -> str:
-    """Return the author's line of an operation: where it was built, not where it was put to use."""
+def _location(original: Original, op: ops.Node, within: ops.Relation) -> str:
+    """Return the author's line of an operation: where it was built, not where it was used."""
     used = original.locations.get(within, original.mart.location)
     location = original.locations.get(op, used)
     if location == used and isinstance(op, ops.Value):
-        return original.lines.get(original.speller(op), location)
+        return original.lines.get(original.formatter(op), location)
     return location
 
 
-def _text(speller: Speller, shown: Shown) -> str:
-    return "".join(part if isinstance(part, str) else speller(part) for part in shown)
+def _text(formatter: Formatter, shown: Shown) -> str:
+    return "".join(part if isinstance(part, str) else formatter(part) for part in shown)
 
 
 def _line(mutant: Mutant) -> tuple[str, int]:

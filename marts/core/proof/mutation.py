@@ -1,15 +1,15 @@
-"""Try a mart's mutants on data: who would notice each; beside the runner a caller of a backend.
+"""Run a mart's mutants on data: build each beside the original, and look for what kills it.
 
-A trial builds candidates and drops them: nothing is published.
+The candidates that are built for this are dropped: nothing is published.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
 import ibis
@@ -17,81 +17,89 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.common.exceptions import IbisError
 
-from marts.core.analysis.keys import declared_keys
+from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lint import lint
-from marts.core.analysis.nulls import declared_filled
+from marts.core.analysis.nulls import declared_not_null
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import MartsError
 from marts.core.plan.planner import plan_run
 from marts.core.plan.steps import Build, Plan
 from marts.core.project.graph import Graph
-from marts.core.proof.impact import columns_reached
-from marts.core.proof.mutants import Change, Mutant, conformed, mutants_of
-from marts.core.proof.promises import promises_of
+from marts.core.proof.guarantees import guarantees_of
+from marts.core.proof.impact import affected_columns
+from marts.core.proof.mutants import Change, Mutant, mutants_of
+from marts.core.proof.partial_compilation import (
+    SharedTables,
+    Surroundings,
+    query_around,
+    surroundings_of,
+)
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
-    from marts.core.run.backend import Backend, Kind
+    from marts.core.plan.state import CompiledQuery, Materialized
+    from marts.core.run.backend import Backend
 
-NoticedBy = Literal["rows", "engine", "compile"]
-"""Rows differ; the engine refuses the query; `marts compile` warns of what it did not before."""
+KilledBy = Literal["rows", "engine", "compile"]
+"""Rows differ; the engine refuses the query; `marts compile` has a warning that it did not have."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One mutant tried: who notices it, nobody being None; and what there is to see."""
+class MutantResult:
+    """What killed a mutant, None where it survived, and the evidence: a row, an error, a rule."""
 
     mutant: Mutant
-    noticed_by: NoticedBy | None
-    sight: str = ""
+    killed_by: KilledBy | None
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
-class TrialReport:
-    """All mutants of one mart, tried."""
+class MutationRun:
+    """All mutants of one mart, run."""
 
     mart: Mart
-    trials: tuple[Trial, ...]
+    results: tuple[MutantResult, ...]
     seconds: float
 
 
-def try_mutants(
+def run_mutants(
     graph: Graph,
     mart: Mart,
     backend: Backend,
     as_of: FixedAsOf,
     *,
     watch: Callable[[Mutant, int, int], None] = lambda *_: None,
-) -> TrialReport:
+) -> MutationRun:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
-    `watch` is told before each: the mutant, how many there were, and how many there are. Raises
-    SourceError where a source does not fit its contract, EngineError where an original fails.
+    `watch` is called before each with the mutant, how many were run, and how many there are.
+    Raises SourceError where a source does not fit its contract, EngineError where an original
+    fails.
     """
     start = time.perf_counter()
-    trial = _Trial(graph, mart, backend, as_of)
-    promises = promises_of(graph.project)
-    mutants = mutants_of(mart, trial.plan.tables, as_of, promises=promises)
-    trials = []
+    runner = _Runner(graph, mart, backend, as_of)
+    guarantees = guarantees_of(graph.project)
+    mutants = mutants_of(mart, runner.plan.tables, as_of, guarantees=guarantees)
+    results = []
     try:
-        trial.begin()
+        runner.begin()
         for number, mutant in enumerate(mutants):
             watch(mutant, number, len(mutants))
-            trials.append(trial.of(mutant))
+            results.append(runner.run(mutant))
     finally:
         backend.discard()
-    return TrialReport(mart, tuple(trials), time.perf_counter() - start)
+    return MutationRun(mart, tuple(results), time.perf_counter() - start)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the marts to rebuild from a changed one, in order, and those in which it shows.
+    """Return the marts to rebuild from a changed one, in order, and those to compare.
 
-    A public mart shows in itself; an intermediate one in the nearest public marts that read it, or
-    read intermediate ones that do. Without any such reader it shows in itself, too.
+    A public mart is compared itself; of an intermediate one, the nearest public marts that read it,
+    directly or through intermediate ones. Without such a reader it is compared itself, too.
     """
     marts = graph.project.marts
     if not mart.is_intermediate:
@@ -103,142 +111,95 @@ def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tup
     return tuple(changed[1:]), tuple(observed) or (mart.name,)
 
 
-class _Trial:
-    """The originals of one mart's trial, and the queries that many mutants have in common."""
+@dataclass(frozen=True)
+class _Comparisons:
+    """The queries over the original tables and the mutant's, which all mutants share.
+
+    `rebuilt` are those of the marts between the mutant and its readers; `differing` return a row
+    where a mart differs from the original, by name.
+    """
+
+    rebuilt: Mapping[str, ir.Table]
+    differing: Mapping[str, ir.Table]
+
+
+class _Runner:
+    """Runs the mutants of one mart: builds each as a candidate, beside those of the originals."""
 
     def __init__(self, graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> None:
-        self.graph = graph
         self.mart = mart
         self.backend = backend
-        self.rebuilt, self.observed = rebuilt_and_observed(graph, mart)
-        wanted = {mart.name, *self.rebuilt, *self.observed}
-        wanted |= set[str]().union(*map(graph.upstream, wanted))
-        selected = tuple(name for name in graph.order if name in wanted)
-        self.plan: Plan = plan_run(graph, selected, survey(graph, selected, backend), as_of)
-        self.rebuilding, self.comparing = self._downstream(as_of)
-        self.frames: dict[tuple[object, ...], ir.Table] = {}
-
-    def _downstream(self, as_of: FixedAsOf) -> tuple[dict[str, ir.Table], dict[str, ir.Table]]:
-        """Return the query that rebuilds each mart from the mutant, and those that compare."""
-        marts = self.graph.project.marts
-        tables = dict(self.plan.tables)
-        for name in (self.mart.name, *self.rebuilt):
-            tables[name] = ibis.table(schema_of(marts[name].columns), name=_beside(name))
-        rebuilding = {name: defining_query(marts[name], tables, as_of) for name in self.rebuilt}
-        comparing = {}
-        for name in self.observed:
-            is_itself = name == self.mart.name
-            seen = tables[name] if is_itself else defining_query(marts[name], tables, as_of)
-            comparing[name] = self._differing(name, seen)
-        return rebuilding, comparing
-
-    @cached_property
-    def counted(self) -> ir.Table:
-        """Return a row where the mutant has not as many rows as the original.
-
-        Rows that a slip in a join multiplies are counted much faster than compared.
-        """
-        original = self.plan.tables[self.mart.name]
-        mutant = ibis.table(original.schema(), name=_beside(self.mart.name))
-        counts = mutant.aggregate(right=mutant.count())
-        both = original.aggregate(left=original.count()).cross_join(counts)
-        left, right = both.left.cast("string"), both.right.cast("string")
-        return both.filter(both.left != both.right).select(differs_in=left + " rows → " + right)
-
-    def _differing(self, name: str, seen: ir.Table) -> ir.Table:
-        """Return a row in which a mart differs from what is seen of it, in the columns that are."""
-        original = self.plan.tables[name].select(seen.columns)
-        return difference(original, seen, self.graph.project.marts[name].grain).limit(1)
+        rebuilt, observed = rebuilt_and_observed(graph, mart)
+        self.is_observed = mart.name in observed
+        self.plan = _plan_of_originals(graph, (mart.name, *rebuilt, *observed), backend, as_of)
+        self.original = self.plan.tables[mart.name]
+        self.comparisons = _comparisons(graph, mart, self.plan.tables, as_of)
+        self.counted = _differing_counts(self.original, _mutant_of(mart.name))
+        self.shared = SharedTables(f"{mart.name}__unchanged_", self._build)
+        self.changed = f"{mart.name}__changed"
+        self.compiled: dict[ops.Node, CompiledQuery] = {}
+        # Mutants that change the same relation get the same query, which is compiled once.
+        self.around = cache(self._around)
+        self.differing_around = cache(self._differing_around)
+        self.keys = declared_keys(graph.project)
+        self.not_null = declared_not_null(graph.project)
 
     def begin(self) -> None:
         """Build the originals as candidates."""
-        self.backend.begin("trial")
-        self.stand_ins: dict[ops.Relation, ops.Relation] = {}
+        self.backend.begin("mutation")
         for step in self.plan.steps:
             if isinstance(step, Build):
                 self._build(step.mart.name, step.query)
 
-    def of(self, mutant: Mutant) -> Trial:
-        """Return who notices a mutant: readers, the engine, or else the linter."""
+    def run(self, mutant: Mutant) -> MutantResult:
+        """Return what kills a mutant: different rows, the engine, or else the linter."""
         try:
-            return self._on_rows(mutant) or self._on_lint(mutant)
+            return self._by_rows(mutant) or self._by_linter(mutant)
         except (MartsError, IbisError) as error:
-            return Trial(mutant, "engine", str(error).partition("\n")[0])
+            return MutantResult(mutant, "engine", str(error).partition("\n")[0])
 
-    def _on_rows(self, mutant: Mutant) -> Trial | None:
-        for name, query in self._comparisons(mutant.change):
-            for row in self.backend.fetch(query, about=name):
+    def _by_rows(self, mutant: Mutant) -> MutantResult | None:
+        for name, query in self._built_and_compared(mutant.change):
+            for row in self.backend.fetch(self._compiled(query), about=name):
                 *keys, differs_in = row.values()
-                return Trial(mutant, "rows", f"{', '.join(map(str, [name, *keys]))}: {differs_in}")
+                where = ", ".join(map(str, [name, *keys]))
+                return MutantResult(mutant, "rows", f"{where}: {differs_in}")
         return None
 
-    def _comparisons(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
-        """Build what is changed; yield the marts in which it may show, and what compares each.
+    def _built_and_compared(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
+        """Build what is changed; yield the marts that may differ, with queries of a row that does.
 
-        Compiling takes longest. So only the smallest relation that is changed is compiled for each
-        mutant; what is around it, and what compares it, is the same for many.
+        A consumer that finds a row stops here, and nothing more is built.
         """
-        self._build(_changed(self.mart.name), self._on_stand_ins(change), "view")
-        columns = columns_reached(change.relations, change.old, change.new)
-        is_seen = self.mart.name in self.observed
-        if is_seen and columns < set(change.original.schema.names):
-            yield self.mart.name, self._around(change, columns)
+        self._build(self.changed, self.shared.query_of(change), "view")
+        affected = affected_columns(change.relations, change.old, change.new)
+        every = frozenset(change.original.schema.names)
+        if self.is_observed and affected < every:
+            yield self.mart.name, self.differing_around(surroundings_of(change, affected))
             return
-        kind: Kind = "view" if is_seen else "table"
-        self._build(_beside(self.mart.name), self._around(change), kind)
-        if is_seen:
+        kind: Materialized = "view" if self.is_observed else "table"
+        query = self.around(surroundings_of(change, every))
+        self._build(_mutant_of(self.mart.name), query, kind)
+        if self.is_observed:
             yield self.mart.name, self.counted
-        for name, query in self.rebuilding.items():
-            self._build(_beside(name), query)
-        yield from self.comparing.items()
+        for name, query in self.comparisons.rebuilt.items():
+            self._build(_mutant_of(name), query)
+        yield from self.comparisons.differing.items()
 
-    def _around(self, change: Change, columns: frozenset[str] | None = None) -> ir.Table:
-        """Return the mart around what is changed; or how it differs, in some columns."""
-        frame = (change.old, change.new.schema, columns)
-        if frame in self.frames:
-            return self.frames[frame]
-        changed = ibis.table(change.new.schema, name=_changed(self.mart.name))
-        table = ir.Table(change.original.replace({change.old: changed.op()}))
-        if columns is None:
-            found = conformed(self.mart, table)
-        else:
-            kept = (c for c in self.mart.columns if c.name in {*columns, *self.mart.grain})
-            narrow = conformed(replace(self.mart, columns=tuple(kept)), table)
-            found = self._differing(self.mart.name, narrow)
-        return self.frames.setdefault(frame, found)
+    def _around(self, surroundings: Surroundings) -> ir.Table:
+        return query_around(self.mart, surroundings, self.changed)
 
-    def _on_stand_ins(self, change: Change) -> ir.Table:
-        """Return what is changed, over tables of what it has in common with the original."""
-        if any(isinstance(op, ops.Limit) for op in change.relations):
-            # A table has no order that a limit could rely on.
-            return ir.Table(change.new)
-        known = set(change.relations)
-        reached, shared, waiting = set[ops.Node](), set[ops.Relation](), [change.new]
-        while waiting:
-            op = waiting.pop()
-            reached.add(op)
-            if op in known and not isinstance(op, ops.PhysicalTable | ops.Reference):
-                shared.add(op)
-            else:
-                waiting += op.__children__
-        stand_ins = {op: self._stand_in(op) for op in shared}
-        return ir.Table(change.new.replace(stand_ins, filter=reached.__contains__))
+    def _differing_around(self, surroundings: Surroundings) -> ir.Table:
+        return _differing(self.original, self.around(surroundings), self.mart)
 
-    def _stand_in(self, op: ops.Relation) -> ops.Relation:
-        if op not in self.stand_ins:
-            name = f"{self.mart.name}__unchanged_{len(self.stand_ins)}"
-            self._build(name, ir.Table(op))
-            self.stand_ins[op] = ibis.table(op.schema, name=name).op()
-        return self.stand_ins[op]
-
-    def _on_lint(self, mutant: Mutant) -> Trial:
+    def _by_linter(self, mutant: Mutant) -> MutantResult:
         for rule, count in self._broken_rules(mutant.query).items():
-            if count > self._broken_before[rule]:
-                return Trial(mutant, "compile", rule)
-        return Trial(mutant, None)
+            if count > self._broken_by_original[rule]:
+                return MutantResult(mutant, "compile", rule)
+        return MutantResult(mutant, None)
 
     @cached_property
-    def _broken_before(self) -> Counter[str]:
+    def _broken_by_original(self) -> Counter[str]:
         (original,) = (
             step.query
             for step in self.plan.steps
@@ -247,17 +208,65 @@ class _Trial:
         return self._broken_rules(original)
 
     def _broken_rules(self, query: ir.Table) -> Counter[str]:
-        keys, filled = declared_keys(self.graph.project), declared_filled(self.graph.project)
-        found = lint(self.mart, query, keys=keys, filled=filled)
+        found = lint(self.mart, query, keys=self.keys, not_null=self.not_null)
         return Counter(finding.rule for finding in found)
 
-    def _build(self, name: str, query: ir.Table, kind: Kind = "table") -> None:
-        self.backend.build(name, query, kind=kind, comment="", column_comments={})
+    def _build(self, name: str, query: ir.Table, kind: Materialized = "table") -> None:
+        compiled = self._compiled(query)
+        self.backend.build(name, compiled, kind=kind, comment="", column_comments={})
+
+    def _compiled(self, query: ir.Table) -> CompiledQuery:
+        # What is around a mutant's change, and what compares it, is the same for many mutants.
+        op = query.op()
+        if op not in self.compiled:
+            self.compiled[op] = self.backend.compile(query)
+        return self.compiled[op]
 
 
-def _beside(name: str) -> str:
+def _plan_of_originals(
+    graph: Graph, names: tuple[str, ...], backend: Backend, as_of: FixedAsOf
+) -> Plan:
+    """Return the plan to build marts and all that they read."""
+    wanted = set(names).union(*map(graph.upstream, names))
+    selected = tuple(name for name in graph.order if name in wanted)
+    return plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
+
+
+def _comparisons(
+    graph: Graph, mart: Mart, originals: Mapping[str, ir.Table], as_of: FixedAsOf
+) -> _Comparisons:
+    """Return the queries that rebuild a mart's readers from a mutant, and those that compare."""
+    marts = graph.project.marts
+    rebuilt, observed = rebuilt_and_observed(graph, mart)
+    tables = dict(originals)
+    for name in (mart.name, *rebuilt):
+        tables[name] = ibis.table(schema_of(marts[name].columns), name=_mutant_of(name))
+    differing = {}
+    for name in observed:
+        is_itself = name == mart.name
+        found = tables[name] if is_itself else defining_query(marts[name], tables, as_of)
+        differing[name] = _differing(originals[name], found, marts[name])
+    return _Comparisons(
+        {name: defining_query(marts[name], tables, as_of) for name in rebuilt}, differing
+    )
+
+
+def _differing(original: ir.Table, found: ir.Table, mart: Mart) -> ir.Table:
+    """Return a row in which a mart differs from what is found, in the columns that are found."""
+    return difference(original.select(found.columns), found, mart.grain).limit(1)
+
+
+def _differing_counts(original: ir.Table, mutant_name: str) -> ir.Table:
+    """Return a row where a mutant has not as many rows as the original.
+
+    Rows that a wrong join multiplies are much faster to count than to compare.
+    """
+    mutant = ibis.table(original.schema(), name=mutant_name)
+    counts = mutant.aggregate(right=mutant.count())
+    both = original.aggregate(left=original.count()).cross_join(counts)
+    left, right = both.left.cast("string"), both.right.cast("string")
+    return both.filter(both.left != both.right).select(differs_in=left + " rows → " + right)
+
+
+def _mutant_of(name: str) -> str:
     return f"{name}__mutant"
-
-
-def _changed(name: str) -> str:
-    return f"{name}__changed"

@@ -1,4 +1,4 @@
-"""Defects: what a slip makes of one operation, and the places of its operands that it changes."""
+"""Mutation operators: the kinds of mistakes, and the slots of operations in which they happen."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 
 REFUSALS = (IbisError, ValidationError, TypeError, ValueError)
-"""How Ibis says that no such expression can be."""
+"""The errors by which Ibis refuses an expression."""
 
 Shown = tuple[object, ...]
-"""Words, and operations that are spelled where they stand among them."""
+"""Words, and operations to format between them."""
 
 
 @dataclass(frozen=True)
-class Defect:
-    """What stands in an operation's place; what to show of the two, where not all of them.
+class Mutation:
+    """The operation that replaces another; what to show of the two, by default all of each.
 
-    `at` is what of the operation the author's line is looked up for, where not all of it.
+    The author's line is that of `at`, by default that of the whole operation.
     """
 
     op: ops.Node
@@ -37,24 +37,24 @@ class Defect:
 
 @dataclass(frozen=True)
 class Operator:
-    """One kind of slip, and the operations in which it can happen."""
+    """One kind of mistake, and the kinds of operations in which it can happen."""
 
     name: str
-    looks_at: tuple[type[ops.Node], ...]
-    defects: Callable[[Any], Iterator[Defect]]
+    applies_to: tuple[type[ops.Node], ...]
+    mutations: Callable[[Any], Iterator[Mutation]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one operand: an argument, or an element of one."""
+    """A slot for one operand: an argument, or an element of one."""
 
     op: ops.Node
     argument: str
     key: int | str | None
     value: object
 
-    def filled(self, value: object) -> Iterator[Defect]:
-        """Yield the operation with another operand in this place, unless Ibis refuses it."""
+    def with_operand(self, value: object) -> Iterator[Mutation]:
+        """Yield the operation with another operand in this slot, unless Ibis refuses it."""
         given, new = getattr(self.op, self.argument), value
         match self.key:
             case int(number):
@@ -63,10 +63,10 @@ class Slot:
                 new = {**given, name: value}
         with suppress(*REFUSALS):
             op = self.op.copy(**{self.argument: new})
-            yield Defect(op, self._shown(self.value), self._shown(value), self._at())
+            yield Mutation(op, self._shown(self.value), self._shown(value), self._at())
 
     def _shown(self, value: object) -> Shown:
-        """Return what to show where this place holds a value; nothing for the whole operation."""
+        """Return what to show of this slot with a value; nothing for the whole operation."""
         match self.op, self.argument, self.key:
             case ops.SearchedCase() | ops.SimpleCase() as case, "results", int(number):
                 return (value, " if ", case.cases[number])
@@ -90,7 +90,7 @@ class Slot:
 
 
 def slots_of(op: ops.Node) -> Iterator[Slot]:
-    """Yield every place of an operation, in order."""
+    """Yield every slot of an operation, in order."""
     for name, value in zip(op.__argnames__, op.__args__, strict=True):
         if isinstance(value, tuple):
             yield from (Slot(op, name, number, each) for number, each in enumerate(value))
@@ -101,16 +101,16 @@ def slots_of(op: ops.Node) -> Iterator[Slot]:
 
 
 def literals_of(op: ops.Node) -> Iterator[tuple[Slot, ops.Literal]]:
-    """Yield the places of an operation that hold a value written down."""
+    """Yield the slots of an operation that have a literal value, and the literal."""
     for slot in slots_of(op):
         if isinstance(slot.value, ops.Literal) and slot.value.value is not None:
             yield slot, slot.value
 
 
 def moved(literal: ops.Literal, step: int) -> ops.Literal | None:
-    """Return a number moved by so many of its last digits, a date by days; None for a text.
+    """Return a number moved by steps of its last digit, a date by days; None for a text.
 
-    A flag is turned over, whatever the step.
+    A flag is negated, whatever the step.
     """
     new: object
     match literal.value:
@@ -132,7 +132,7 @@ def moved(literal: ops.Literal, step: int) -> ops.Literal | None:
 
 
 def _last_digit(number: Decimal) -> Decimal:
-    """Return 1 for a whole number, 0.01 for 0.25."""
+    """Return the unit of the last digit: 1 for a whole number, 0.01 for 0.25."""
     exponent = number.normalize().as_tuple().exponent
     return Decimal(1).scaleb(min(int(exponent), 0))
 

@@ -1,4 +1,4 @@
-"""What an author may get wrong about rows: filters, joins, sets, orders and windows."""
+"""Mutations of rows: filters, joins, sets, orders and windows."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping
 
 import ibis.expr.operations as ops
 
-from marts.core.proof.operators import Defect, Operator, Shown, without_each
+from marts.core.proof.operators import Mutation, Operator, Shown, without_each
 
 
-def _filter_dropped(op: ops.Filter) -> Iterator[Defect]:
+def _filter_dropped(op: ops.Filter) -> Iterator[Mutation]:
     for each, rest in without_each(op.predicates):
         kept = op.copy(predicates=rest) if rest else op.parent
-        yield Defect(kept, ("filter(", each, ")"), ("every row",), each)
+        yield Mutation(kept, ("filter(", each, ")"), ("every row",), each)
 
 
-def _join_condition_dropped(op: ops.JoinChain) -> Iterator[Defect]:
+def _join_condition_dropped(op: ops.JoinChain) -> Iterator[Mutation]:
     for number, link in enumerate(op.rest):
         for each, rest in without_each(link.predicates) if len(link.predicates) > 1 else ():
             joined = _with_link(op, number, link.copy(predicates=rest))
-            yield Defect(joined, _join_words(link, link.how), ("… without ", each), link)
+            yield Mutation(joined, _join_words(link, link.how), ("… without ", each), link)
 
 
 JOINS: Mapping[str, tuple[str, ...]] = {
@@ -34,11 +34,11 @@ JOINS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _join_exchanged(op: ops.JoinChain) -> Iterator[Defect]:
+def _join_exchanged(op: ops.JoinChain) -> Iterator[Mutation]:
     for number, link in enumerate(op.rest):
         for how in JOINS.get(link.how, ()):
             joined = _with_link(op, number, link.copy(how=how))
-            yield Defect(joined, _join_words(link, link.how), _join_words(link, how), link)
+            yield Mutation(joined, _join_words(link, link.how), _join_words(link, how), link)
 
 
 def _join_words(link: ops.JoinLink, how: str) -> Shown:
@@ -50,34 +50,34 @@ def _with_link(chain: ops.JoinChain, number: int, link: ops.JoinLink) -> ops.Joi
     return chain.copy(rest=(*chain.rest[:number], link, *chain.rest[number + 1 :]))
 
 
-def _set_changed(op: ops.Set) -> Iterator[Defect]:
+def _set_changed(op: ops.Set) -> Iterator[Mutation]:
     both = (f"{type(op).__name__.lower()} of ", op.left, " and ", op.right)
-    yield Defect(op.left, both, ("the first alone",))
+    yield Mutation(op.left, both, ("the first alone",))
     if isinstance(op, ops.Union):
         rows = ("distinct rows",), ("all rows",)
         before, after = rows if op.distinct else rows[::-1]
-        yield Defect(op.right, both, ("the second alone",))
-        yield Defect(op.copy(distinct=not op.distinct), (*both, ", ", *before), after)
+        yield Mutation(op.right, both, ("the second alone",))
+        yield Mutation(op.copy(distinct=not op.distinct), (*both, ", ", *before), after)
 
 
-def _distinct_dropped(op: ops.Distinct) -> Iterator[Defect]:
-    yield Defect(op.parent, ("distinct ", op), ("all rows",))
+def _distinct_dropped(op: ops.Distinct) -> Iterator[Mutation]:
+    yield Mutation(op.parent, ("distinct ", op), ("all rows",))
 
 
-def _window_reversed(op: ops.WindowFunction) -> Iterator[Defect]:
+def _window_reversed(op: ops.WindowFunction) -> Iterator[Mutation]:
     for keys in _each_reversed(op.order_by):
-        yield Defect(op.copy(order_by=keys))
+        yield Mutation(op.copy(order_by=keys))
 
 
 ORDERED = (ops.Sort, ops.Project, ops.Filter, ops.DropColumns)
-"""What passes an order on to a limit."""
+"""The relations between an order and a limit that keep the order."""
 
 
-def _limit_reversed(op: ops.Limit) -> Iterator[Defect]:
+def _limit_reversed(op: ops.Limit) -> Iterator[Mutation]:
     for sort in op.parent.find(ops.Sort, filter=ORDERED)[:1]:
         for keys in _each_reversed(sort.keys):
             limit = op.replace({sort: sort.copy(keys=keys)})
-            yield Defect(limit, _order_words(sort.keys), _order_words(keys))
+            yield Mutation(limit, _order_words(sort.keys), _order_words(keys))
 
 
 def _each_reversed(keys: tuple[ops.SortKey, ...]) -> Iterator[tuple[ops.SortKey, ...]]:
@@ -90,9 +90,9 @@ def _order_words(keys: tuple[ops.SortKey, ...]) -> Shown:
     return ("order by ", *[part for key in keys for part in (", ", key)][1:])
 
 
-def _partition_dropped(op: ops.WindowFunction) -> Iterator[Defect]:
+def _partition_dropped(op: ops.WindowFunction) -> Iterator[Mutation]:
     for _, rest in without_each(op.group_by):
-        yield Defect(op.copy(group_by=rest))
+        yield Mutation(op.copy(group_by=rest))
 
 
 ROW_OPERATORS = (

@@ -1,4 +1,4 @@
-"""What an author may get wrong about values: conditions, functions, arithmetic, cases, literals."""
+"""Mutations of values: conditions, functions, arithmetic, cases and literals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 
 from marts.core.analysis.formatting import DELTAS
-from marts.core.proof.operators import Defect, Operator, literals_of, moved, slots_of, without_each
+from marts.core.proof.operators import (
+    Mutation,
+    Operator,
+    literals_of,
+    moved,
+    slots_of,
+    without_each,
+)
 
 SHIFTED: Mapping[type[ops.Comparison], type[ops.Comparison]] = {
     ops.Greater: ops.GreaterEqual,
@@ -41,10 +48,10 @@ COMPARED: Mapping[type[ops.Comparison], Callable[[float, float], bool]] = {
 }
 
 
-def _bound_shifted(op: ops.Comparison) -> Iterator[Defect]:
+def _bound_shifted(op: ops.Comparison) -> Iterator[Mutation]:
     kind = SHIFTED.get(type(op))
     if kind and not _is_stepped(op):
-        yield Defect(kind(op.left, op.right))
+        yield Mutation(kind(op.left, op.right))
 
 
 def _is_stepped(op: ops.Comparison) -> bool:
@@ -57,41 +64,41 @@ def _is_stepped(op: ops.Comparison) -> bool:
     return any(whole) and any(isinstance(side, ops.Literal) for side in sides)
 
 
-def _end_excluded(op: ops.Between) -> Iterator[Defect]:
+def _end_excluded(op: ops.Between) -> Iterator[Mutation]:
     low, high = ops.GreaterEqual(op.arg, op.lower_bound), ops.LessEqual(op.arg, op.upper_bound)
-    yield Defect(ops.And(ops.Greater(low.left, low.right), high))
-    yield Defect(ops.And(low, ops.Less(high.left, high.right)))
+    yield Mutation(ops.And(ops.Greater(low.left, low.right), high))
+    yield Mutation(ops.And(low, ops.Less(high.left, high.right)))
 
 
-def _negated(op: ops.Comparison | ops.Not) -> Iterator[Defect]:
+def _negated(op: ops.Comparison | ops.Not) -> Iterator[Mutation]:
     if isinstance(op, ops.Not):
-        yield Defect(op.arg)
-    # The pairs of rows that a join does not want are no slip, and more than an engine can hold.
+        yield Mutation(op.arg)
+    # Negating a join condition is an unlikely mistake, and gives more rows than an engine can hold.
     elif (kind := NEGATED.get(type(op))) and len(op.relations) <= 1:
-        yield Defect(kind(op.left, op.right))
+        yield Mutation(kind(op.left, op.right))
 
 
-def _null_test_exchanged(op: ops.IsNull | ops.NotNull) -> Iterator[Defect]:
-    yield Defect((ops.NotNull if isinstance(op, ops.IsNull) else ops.IsNull)(op.arg))
+def _null_test_exchanged(op: ops.IsNull | ops.NotNull) -> Iterator[Mutation]:
+    yield Mutation((ops.NotNull if isinstance(op, ops.IsNull) else ops.IsNull)(op.arg))
 
 
-def _and_or_exchanged(op: ops.And | ops.Or) -> Iterator[Defect]:
-    yield Defect((ops.Or if isinstance(op, ops.And) else ops.And)(op.left, op.right))
+def _and_or_exchanged(op: ops.And | ops.Or) -> Iterator[Mutation]:
+    yield Mutation((ops.Or if isinstance(op, ops.And) else ops.And)(op.left, op.right))
 
 
-def _operand_dropped(op: ops.And | ops.Or) -> Iterator[Defect]:
-    yield Defect(op.left)
-    yield Defect(op.right)
+def _operand_dropped(op: ops.And | ops.Or) -> Iterator[Mutation]:
+    yield Mutation(op.left)
+    yield Mutation(op.right)
 
 
-def _where_dropped(op: ops.Reduction) -> Iterator[Defect]:
+def _where_dropped(op: ops.Reduction) -> Iterator[Mutation]:
     if getattr(op, "where", None) is not None:
-        yield Defect(op.copy(where=None))
+        yield Mutation(op.copy(where=None))
 
 
-def _option_dropped(op: ops.InValues) -> Iterator[Defect]:
+def _option_dropped(op: ops.InValues) -> Iterator[Mutation]:
     for _, rest in without_each(op.options) if len(op.options) > 1 else ():
-        yield Defect(op.copy(options=rest))
+        yield Mutation(op.copy(options=rest))
 
 
 EXCHANGED: Mapping[type[ops.Value], tuple[type[ops.Value], ...]] = {
@@ -113,54 +120,54 @@ EXCHANGED: Mapping[type[ops.Value], tuple[type[ops.Value], ...]] = {
 }
 
 
-def _exchanged(op: ops.Value) -> Iterator[Defect]:
+def _exchanged(op: ops.Value) -> Iterator[Mutation]:
     for kind in EXCHANGED.get(type(op), ()):
-        # The mean of anything but floats is refused when it is compiled.
+        # Compiling the mean of anything but floats fails.
         if kind is not ops.Mean or op.arg.dtype.is_floating():
-            yield Defect(kind(**dict(zip(op.__argnames__, op.__args__, strict=True))))
+            yield Mutation(kind(**dict(zip(op.__argnames__, op.__args__, strict=True))))
 
 
-def _population_exchanged(op: ops.StandardDev | ops.Variance) -> Iterator[Defect]:
-    yield Defect(op.copy(how="pop" if op.how == "sample" else "sample"))
+def _population_exchanged(op: ops.StandardDev | ops.Variance) -> Iterator[Mutation]:
+    yield Mutation(op.copy(how="pop" if op.how == "sample" else "sample"))
 
 
-def _operands_exchanged(op: Any) -> Iterator[Defect]:
-    yield Defect(op.copy(left=op.right, right=op.left))
+def _operands_exchanged(op: Any) -> Iterator[Mutation]:
+    yield Mutation(op.copy(left=op.right, right=op.left))
 
 
-def _ratio_exchanged(op: ops.Divide) -> Iterator[Defect]:
+def _ratio_exchanged(op: ops.Divide) -> Iterator[Mutation]:
     left, right = op.left, op.right
     if isinstance(right, ops.NullIf):
-        # Whoever exchanges the two still guards the denominator.
+        # An author who exchanges the two still guards the denominator.
         left, right = right.copy(arg=left), right.arg
-    yield Defect(op.copy(left=right, right=left))
+    yield Mutation(op.copy(left=right, right=left))
 
 
-def _plus_to_minus(op: ops.Add) -> Iterator[Defect]:
-    yield Defect(ops.Subtract(op.left, op.right))
+def _plus_to_minus(op: ops.Add) -> Iterator[Mutation]:
+    yield Mutation(ops.Subtract(op.left, op.right))
 
 
-def _branch_dropped(op: ops.SearchedCase | ops.SimpleCase) -> Iterator[Defect]:
+def _branch_dropped(op: ops.SearchedCase | ops.SimpleCase) -> Iterator[Mutation]:
     for number, (case, result) in enumerate(zip(op.cases, op.results, strict=True)):
         cases = op.cases[:number] + op.cases[number + 1 :]
         results = op.results[:number] + op.results[number + 1 :]
         kept = op.copy(cases=cases, results=results) if cases else op.default
-        yield Defect(kept, (result, " if ", case), ("no such branch",), case)
+        yield Mutation(kept, (result, " if ", case), ("no such branch",), case)
 
 
-def _condition_never_met(op: ops.IfElse) -> Iterator[Defect]:
+def _condition_never_met(op: ops.IfElse) -> Iterator[Mutation]:
     before = (op.true_expr, " if ", op.bool_expr)
-    yield Defect(op.false_null_expr, before, ("no such branch",))
+    yield Mutation(op.false_null_expr, before, ("no such branch",))
 
 
-def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Defect]:
-    """Yield neighbours exchanged: where the conditions of both hold, the first counts."""
+def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Mutation]:
+    """Yield neighbouring branches exchanged: where both conditions hold, the first one counts."""
     branches = list(zip(op.cases, op.results, strict=True))
     for n, (first, second) in enumerate(pairwise(branches)):
         if _exclude_each_other(first[0], second[0]):
             continue
         cases, results = zip(*branches[:n], second, first, *branches[n + 2 :], strict=True)
-        yield Defect(
+        yield Mutation(
             op.copy(cases=cases, results=results),
             (first[0], " before ", second[0]),
             (second[0], " before ", first[0]),
@@ -169,7 +176,7 @@ def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Defect]:
 
 
 def _exclude_each_other(first: ops.Value, second: ops.Value) -> bool:
-    """Tell whether two conditions plainly never both hold: `x is null`, `x > 0` and `x < 0`."""
+    """Tell whether two conditions clearly exclude each other: `x > 0` and `x < 0`, `x is null`."""
     for test, other in ((first, second), (second, first)):
         if isinstance(test, ops.IsNull) and isinstance(other, ops.Comparison):
             return bool(test.arg == other.left)
@@ -189,26 +196,26 @@ def _holds(bound: ops.Comparison, value: float) -> bool:
     return COMPARED[type(bound)](value, float(bound.right.value))
 
 
-def _fallback_removed(op: ops.Coalesce) -> Iterator[Defect]:
+def _fallback_removed(op: ops.Coalesce) -> Iterator[Mutation]:
     for each, rest in without_each(op.arg):
         if each != op.arg[0]:
-            yield Defect(op.copy(arg=rest) if len(rest) > 1 else rest[0])
+            yield Mutation(op.copy(arg=rest) if len(rest) > 1 else rest[0])
 
 
-def _nullif_removed(op: ops.NullIf) -> Iterator[Defect]:
-    yield Defect(op.arg)
+def _nullif_removed(op: ops.NullIf) -> Iterator[Mutation]:
+    yield Mutation(op.arg)
 
 
-def _cast_dropped(op: ops.Node) -> Iterator[Defect]:
-    """Yield an operation without each cast of an operand that changes values, or its own type."""
+def _cast_dropped(op: ops.Node) -> Iterator[Mutation]:
+    """Yield an operation without each cast that changes the operand's values or its own type."""
     for slot in slots_of(op):
         cast = slot.value
         if not isinstance(cast, ops.Cast | ops.Date) or isinstance(cast.arg, ops.Literal):
             continue
-        for defect in slot.filled(cast.arg):
+        for mutation in slot.with_operand(cast.arg):
             computes = isinstance(op, ops.Binary | ops.Reduction)
-            if _narrows(cast) or (computes and defect.op.dtype != op.dtype):
-                yield defect
+            if _narrows(cast) or (computes and mutation.op.dtype != op.dtype):
+                yield mutation
 
 
 def _narrows(cast: ops.Cast | ops.Date) -> bool:
@@ -220,7 +227,7 @@ def _narrows(cast: ops.Cast | ops.Date) -> bool:
 
 
 def _digits(kind: dt.DataType) -> float:
-    """Return how many digits a type of number has behind the point."""
+    """Return how many digits a numeric type has after the decimal point."""
     return float("inf") if kind.is_floating() else getattr(kind, "scale", 0) or 0
 
 
@@ -236,40 +243,40 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def _delta_unit_changed(op: Any) -> Iterator[Defect]:
+def _delta_unit_changed(op: Any) -> Iterator[Mutation]:
     if other := UNITS.get(getattr(op.part, "value", "")):
-        yield Defect(op.copy(part=other))
+        yield Mutation(op.copy(part=other))
 
 
-def _truncate_unit_changed(op: ops.DateTruncate | ops.TimestampTruncate) -> Iterator[Defect]:
+def _truncate_unit_changed(op: ops.DateTruncate | ops.TimestampTruncate) -> Iterator[Mutation]:
     if other := UNITS.get(op.unit.name.lower()):
-        yield Defect(op.copy(unit=type(op.unit)[other.upper()]))
+        yield Mutation(op.copy(unit=type(op.unit)[other.upper()]))
 
 
 BOUNDS = (ops.Comparison, ops.Between)
 
 
-def _literal_moved(op: ops.Node) -> Iterator[Defect]:
-    """Yield each number and date moved by a step; a bound both ways, for its two neighbours.
+def _literal_moved(op: ops.Node) -> Iterator[Mutation]:
+    """Yield each number and date moved by a step; a bound in both directions.
 
-    Any other value shows by one step as well as by the other.
+    For any other value, one direction shows a mistake as well as the other.
     """
     steps = (1, -1) if isinstance(op, BOUNDS) else (1,)
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
         for other in dict.fromkeys(moved(literal, step) for step in steps):
-            yield from slot.filled(other) if other else ()
+            yield from slot.with_operand(other) if other else ()
     if isinstance(op, ops.Limit) and isinstance(op.n, int):
-        yield Defect(op.copy(n=op.n + 1), (f"limit {op.n}",), (f"limit {op.n + 1}",))
+        yield Mutation(op.copy(n=op.n + 1), (f"limit {op.n}",), (f"limit {op.n + 1}",))
 
 
-def _label_changed(op: ops.Node) -> Iterator[Defect]:
+def _label_changed(op: ops.Node) -> Iterator[Mutation]:
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
         if literal.dtype.is_string() and slot.argument != "part":
-            yield from slot.filled(literal.copy(value=f"{literal.value}?"))
+            yield from slot.with_operand(literal.copy(value=f"{literal.value}?"))
 
 
 def _lists_values(op: ops.Node) -> bool:
-    """Tell whether values are dropped rather than changed: options, and what counts as null."""
+    """Tell whether other operators drop the literals: options, and values that count as null."""
     return isinstance(op, ops.NullIf) or (isinstance(op, ops.InValues) and len(op.options) > 1)
 
 

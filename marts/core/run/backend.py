@@ -5,14 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
-from marts.core.plan.state import ColumnFacts, Publication
-from marts.core.project.graph import RESERVED
+from marts.core.plan.state import (
+    CompiledQuery,
+    Materialized,
+    Publication,
+    Query,
+    RecordedTable,
+    TableState,
+)
 
 
 @dataclass(frozen=True)
@@ -26,63 +32,6 @@ class Contract:
     schema: ibis.Schema
     zones: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
-
-
-@dataclass(frozen=True)
-class Described:
-    """A table as the engine's catalog has it; `rows` is None where counting costs a scan.
-
-    `version` changes whenever the rows do, of a published table or view with its columns and
-    definition too; None where nothing says so, or nobody asked. It may change without need:
-    whoever compares it builds again then. `misfits` say, a line each, why columns of a source
-    cannot be read as its contract says; `schema` has the contract's types nevertheless. `columns`
-    has what is known of some of them without a look at their rows.
-    """
-
-    schema: ibis.Schema
-    rows: int | None = None
-    version: str | None = None
-    misfits: tuple[str, ...] = ()
-    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
-
-
-Kind = Literal["table", "view", "temporary"]
-
-
-STATE_TABLE, EARLIER_STATE_TABLE = RESERVED
-"""Beside the marts: a row for each table that a package made, and for each source it checked;
-the other is where an earlier version recorded the same, of one package."""
-
-
-STATE_COLUMNS = {
-    "package": "string",
-    "name": "string",
-    "kind": "string",
-    "run_id": "string",
-    "as_of": "date",
-    "published_at": "timestamp",
-    "version": "string",
-    "origin": "string",
-}
-"""The table's columns; the first two are its key, the last four may be null."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What is recorded of a table that a package made, or of a source that it checked.
-
-    `kind` is table, view or source; `package` is None for what an earlier version recorded, whoever
-    made it. `version` is the table's when it was published, `origin` tells, as text, what it was
-    made from. A name without a date was claimed by a run that never published it.
-    """
-
-    package: str | None
-    name: str
-    kind: str
-    run_id: str
-    as_of: datetime.date | None = None
-    version: str | None = None
-    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +57,7 @@ class Backend(Protocol):
     name: str
     threads: int
     """How many marts may be built at once; a backend with more than one is thread-safe."""
-    searched: str
+    source_location: str
     """Where sources are looked for, in words."""
     where: str
     """What is read and what is written, in words."""
@@ -116,7 +65,7 @@ class Backend(Protocol):
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the source data was made for, None where it does not say."""
 
-    def describe_sources(self, names: Collection[str]) -> Mapping[str, Described]:
+    def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return what is found of the sources that exist, as their contracts read them.
 
         What a source consists of is fixed by this, or by the first query that reads it: what is
@@ -129,19 +78,19 @@ class Backend(Protocol):
         To be asked right before publishing: what was built from them is then of no one state.
         """
 
-    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, Described]:
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return what the catalog says of every relation in the schema; of some, the version."""
 
-    def state(self) -> Sequence[State]:
+    def state(self) -> Sequence[RecordedTable]:
         """Return what is recorded of the relations in the schema, by any package."""
 
-    def compile(self, query: ir.Table | sge.Query) -> str:
-        """Return a query's SQL over the sources and the published relations."""
+    def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
+        """Return a query in the engine's SQL, over the bare names of the tables it reads."""
 
-    def text(self, query: ir.Table) -> str:
-        """Return a query's SQL over bare names, which tells what it computes, not from where."""
+    def to_sql(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources and the published relations, to be read."""
 
-    def fetch(self, query: ir.Table | sge.Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
@@ -150,9 +99,9 @@ class Backend(Protocol):
     def build(
         self,
         name: str,
-        query: ir.Table,
+        query: Query,
         *,
-        kind: Kind,
+        kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:

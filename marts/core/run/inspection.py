@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from marts.core.authoring.checks import tables_read
-from marts.core.authoring.tables import checks_of
-from marts.core.plan.planner import across
-from marts.core.plan.state import CheckedSource, Facts, Recorded, TableFacts
+from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.project.graph import Graph
-from marts.core.run.backend import Backend, Described
+from marts.core.run.backend import Backend
 
 
-def survey(
+def inspect_engine(
     graph: Graph,
     selected: Collection[str],
     backend: Backend,
     *,
     source_checks: bool = False,
     also: Collection[str] = (),
-) -> Facts:
+) -> EngineState:
     """Ask the backend for what planning needs, `also` of these sources; nothing is changed."""
     project = graph.project
-    related = _related(graph, selected)
-    read = {
-        name
-        for mart in (project.marts[name] for name in related)
-        for name in {*mart.inputs}.union(*(tables_read(check) for check in checks_of(mart)))
-    }
+    related = graph.related(selected)
+    read = graph.sources_read(related)
     needed = [name for name in project.sources if source_checks or name in {*read, *also}]
     rows = backend.state()
     own = {
@@ -37,20 +30,12 @@ def survey(
         if row.kind != "source"
         and (row.package == project.package or (row.package is None and row.name in project.marts))
     }
-    published = _facts(backend.describe_published([name for name in own if name in related]))
-    return Facts(
-        sources=_facts(backend.describe_sources(needed)),
+    published = backend.describe_published([name for name in own if name in related])
+    return EngineState(
+        sources=backend.describe_sources(needed),
         published={name: found for name, found in published.items() if name in project.marts},
         recorded={
-            name: Recorded(
-                kind="view" if row.kind == "view" else "table",
-                run_id=row.run_id,
-                as_of=row.as_of,
-                origin=row.origin,
-                version=row.version,
-            )
-            for name, row in own.items()
-            if name in published or name in project.marts
+            name: row for name, row in own.items() if name in published or name in project.marts
         },
         foreign={
             row.name: row.package
@@ -63,35 +48,5 @@ def survey(
             if row.kind == "source" and row.package == project.package
             if (found := CheckedSource.from_text(row.origin))
         },
-        searched=backend.searched,
+        source_location=backend.source_location,
     )
-
-
-def _related(graph: Graph, selected: Collection[str]) -> set[str]:
-    """Return the marts whose state a run of the selected ones may depend on.
-
-    They are the views behind them, what these and their checks read, and so on.
-    """
-    marts = graph.project.marts
-    found, new = set[str](), set(selected)
-    while new:
-        found |= new
-        behind = {each for name in new for each in graph.downstream(name)}
-        views = {name for name in behind if marts[name].materialized == "view"}
-        checked = {
-            name
-            for owner, check in across(graph, found)
-            for name in (owner.name, *tables_read(check))
-            if name in marts
-        }
-        new = views.union(checked, *map(graph.upstream, found | checked)) - found
-    return found
-
-
-def _facts(described: Mapping[str, Described]) -> dict[str, TableFacts]:
-    return {
-        name: TableFacts(
-            dict(found.schema.items()), found.rows, found.version, found.misfits, found.columns
-        )
-        for name, found in described.items()
-    }

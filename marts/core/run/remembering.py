@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import CheckedSource, Facts
+from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.plan.steps import Plan
 from marts.core.run.report import Made
 
@@ -33,15 +33,15 @@ def checked_sources(plan: Plan, tables: Mapping[str, Reported]) -> dict[str, Che
     wanted = plan.source_checks
     if wanted is None:
         return {}
-    return {name: _checked(name, wanted, plan.facts, tables.get(name)) for name in wanted.sources}
+    return {name: _checked(name, wanted, plan.state, tables.get(name)) for name in wanted.sources}
 
 
 def _checked(
-    name: str, wanted: SourceChecks, facts: Facts, report: Reported | None
+    name: str, wanted: SourceChecks, state: EngineState, report: Reported | None
 ) -> CheckedSource:
-    found, version = facts.sources.get(name), facts.source_version(name)
+    found, version = state.sources.get(name), state.source_version(name)
     made = {each.check.name: each for each in report.checks} if report else {}
-    before = facts.checked.get(name)
+    before = state.checked.get(name)
     held = {
         wanted.digests[name, check]
         for check, each in made.items()

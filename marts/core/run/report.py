@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from marts.core.analysis.folding import folded
 from marts.core.authoring.checks import (
     Check,
     SpellingCheck,
@@ -17,6 +16,7 @@ from marts.core.authoring.tolerance import Acknowledgement, Rate
 from marts.core.errors import MartsError
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.steps import SkippedCheck
+from marts.core.query.folding import folded
 from marts.core.run.backend import Statement
 
 SPELLINGS_SAID = 3

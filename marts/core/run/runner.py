@@ -1,4 +1,4 @@
-"""Carry a plan out on a backend, and report what happened; trials aside, its only caller."""
+"""Carry a plan out on a backend, and report what happened."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, assert_never
 
-import ibis.expr.types as ir
-
 from marts.core.authoring.checks import Check
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
 from marts.core.plan.state import Publication
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.query.checks import ROWS, sample_query
+from marts.core.run.building import begin, build, compiled
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
 from marts.core.run.scheduler import in_order_of_need
@@ -32,8 +31,11 @@ class Observer(Protocol):
     def started(self, step: Step) -> None:
         """A step begins."""
 
-    def finished(self, step: Step, table: TableReport | None) -> None:
-        """A step is done; its table's report so far, None for publishing."""
+    def finished(self, step: Step, table: TableReport) -> None:
+        """A step is done; its table's report so far."""
+
+    def publishing(self) -> None:
+        """All steps are done, and what is published will be."""
 
 
 def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
@@ -79,40 +81,42 @@ class _Execution:
         self.backend = backend
         self.observer = observer
         self.tables: dict[str, TableReport] = {}
-        self.publishes = any(isinstance(step, Publish) for step in plan.steps)
-        self.begins = any(isinstance(step, Build | Publish) for step in plan.steps)
+        self.publishes = plan.publication is not None
+        self.begins = self.publishes or bool(plan.builds)
 
     def go(self, run_id: str) -> Status:
+        plan, backend = self.plan, self.backend
         if self.begins:
-            builds = [step.mart.name for step in self.plan.steps if isinstance(step, Build)]
-            self.backend.begin(run_id, builds)
-        steps = [step for step in self.plan.steps if not isinstance(step, Publish)]
-        on_sources = list(takewhile(lambda step: not isinstance(step, Build), steps))
+            begin(plan, backend, run_id=run_id)
+        on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
         # Sources that fail their checks are not built upon.
-        self._carry_out(on_sources, steps[len(on_sources) :])
+        self._carry_out(on_sources, plan.steps[len(on_sources) :])
         if self._failed():
             return "failed"
-        if changed := self.backend.changed_sources():
+        if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
-        publish = self.plan.steps[-1] if self.publishes else None
-        if not isinstance(publish, Publish):
-            return "checked" if steps else "unchanged"
-        self.observer.started(publish)
-        self.backend.publish(
-            Publication(
-                package=self.plan.package,
-                as_of=self.plan.as_of.day,
-                run_id=run_id,
-                origins={name: origin.to_text() for name, origin in self.plan.origins.items()},
-                checked={
-                    name: found.to_text()
-                    for name, found in checked_sources(self.plan, self.tables).items()
-                },
-                drops=publish.drops,
-            )
-        )
-        self.observer.finished(publish, None)
+        if plan.publication is None:
+            return "checked" if plan.steps else "unchanged"
+        self.observer.publishing()
+        backend.publish(self._publication(plan.publication, run_id))
         return "published"
+
+    def _publication(self, planned: PlannedPublication, run_id: str) -> Publication:
+        plan = self.plan
+        return Publication(
+            package=plan.package,
+            as_of=plan.as_of.day,
+            run_id=run_id,
+            fingerprints={
+                step.mart.name: step.fingerprint.to_text()
+                for step in plan.builds
+                if step.fingerprint
+            },
+            checked={
+                name: found.to_text() for name, found in checked_sources(plan, self.tables).items()
+            },
+            drops=planned.drops,
+        )
 
     def counted(self, statement: Statement) -> Statement:
         """Return a statement with its rows; those of a build are known from its checks."""
@@ -141,14 +145,9 @@ class _Execution:
             case Build():
                 self._build(step)
                 table = step.mart.name
-            case CheckRows():
-                self._check(step.table, step.checks, step.query)
+            case CheckTable():
+                self._check(step)
                 table = step.table.name
-            case CheckAcross():
-                self._check(step.table, (step.check,), *step.quick, step.query)
-                table = step.table.name
-            case Publish():
-                raise AssertionError("publishing is the last step, and no other")
             case _:
                 assert_never(step)
         self.observer.finished(step, self.tables[table])
@@ -161,30 +160,24 @@ class _Execution:
 
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)
-        with naming(f"mart {step.mart.name}", step.mart.location):
-            report.sql = self.backend.compile(step.query)
+        query = compiled(step, self.backend)
+        report.sql = self.backend.to_sql(query)
         start = time.perf_counter()
-        self.backend.build(
-            step.mart.name,
-            step.query,
-            kind=step.mart.materialized,
-            comment=step.mart.comment,
-            column_comments=step.column_comments,
-        )
+        build(step, query, self.backend)
         report.build_seconds = time.perf_counter() - start
 
-    def _check(self, table: Source | Mart, checks: tuple[Check, ...], *queries: ir.Table) -> None:
+    def _check(self, step: CheckTable) -> None:
         """Make checks by the first of several queries that finds nothing, or the last."""
-        report = self._table(table)
+        table, report = step.table, self._table(step.table)
         start = time.perf_counter()
         with naming(f"a check of {table.name}", table.location):
-            for query in queries:
+            for query in (*step.quick, step.query):
                 counts = self.backend.fetch(query, about=table.name)[0]
                 if not counts["c0"]:
                     break
         if ROWS in counts:
             report.rows = counts[ROWS]
-        for number, check in enumerate(checks):
+        for number, check in enumerate(step.checks):
             rows = counts.get(f"l{number}", report.rows)
             known = next((a for a in table.acknowledged if a.check == check.name), None)
             made = CheckReport(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
 from typing import assert_never
 
 from marts.core.authoring.checks import tables_read
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Publish, Step
+from marts.core.plan.steps import Build, CheckTable, Step
 
 
 def in_order_of_need(
@@ -35,18 +36,20 @@ def in_order_of_need(
 def _in_order_of_need(
     steps: Sequence[Step], carry_out: Callable[[Step], None], pool: ThreadPoolExecutor
 ) -> None:
-    building = {step.mart.name for step in steps if isinstance(step, Build)}
-    built: set[str] = set()
-    waiting, running = list(steps), dict[Future[None], Step]()
-    while waiting or running:
-        ready = [step for step in waiting if needs(step) & building <= built]
-        waiting = [step for step in waiting if step not in ready]
-        running |= {pool.submit(carry_out, step): step for step in ready}
+    building = {step.mart.name: n for n, step in enumerate(steps) if isinstance(step, Build)}
+    sorter = TopologicalSorter(
+        {
+            number: {building[name] for name in needs(step) if name in building}
+            for number, step in enumerate(steps)
+        }
+    )
+    sorter.prepare()
+    running: dict[Future[None], int] = {}
+    while sorter.is_active():
+        running |= {pool.submit(carry_out, steps[n]): n for n in sorted(sorter.get_ready())}
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            step = running.pop(future)
             future.result()
-            if isinstance(step, Build):
-                built.add(step.mart.name)
+            sorter.done(running.pop(future))
 
 
 def needs(step: Step) -> set[str]:
@@ -54,11 +57,7 @@ def needs(step: Step) -> set[str]:
     match step:
         case Build(mart):
             return set(mart.inputs)
-        case CheckRows(table):
-            return {table.name}
-        case CheckAcross(table, check):
-            return {table.name, *tables_read(check)}
-        case Publish(marts):
-            return {mart.name for mart in marts}
+        case CheckTable(table, checks):
+            return {table.name}.union(*map(tables_read, checks))
         case _:
             assert_never(step)

@@ -1,4 +1,4 @@
-"""Keys of queries: which columns name a row, whatever was done to a table."""
+"""Keys of queries: which columns identify a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import boolean, date, int64, source, string, unique
-from marts.core.analysis.keys import declared_keys, keys_of
+from marts.core.analysis.declared_keys import declared_keys
+from marts.core.analysis.keys import keys_of
 from support.workshop import project_of
 
 VERSIONS = source(
@@ -116,7 +117,7 @@ Query = Callable[[Table, Table], Table]
         (lambda t, v: outer(t, v, "version").mutate(who=coalesced("version")), {"who"}),
     ],
 )  # fmt: skip
-def test_what_names_a_row_is_known(query: Query, key: set[str]) -> None:
+def test_a_key_is_derived(query: Query, key: set[str]) -> None:
     assert frozenset(key) in keys_of(query(T, V).op(), KEYS)
 
 
@@ -155,5 +156,5 @@ def test_what_names_a_row_is_known(query: Query, key: set[str]) -> None:
         lambda t, v: outer(t, v, "version").select(who=ibis._.version),
     ],
 )  # fmt: skip
-def test_what_names_no_row_is_no_key(query: Query) -> None:
+def test_no_key_is_derived(query: Query) -> None:
     assert not keys_of(query(T, V).op(), KEYS)

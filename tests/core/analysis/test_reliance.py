@@ -14,7 +14,7 @@ from ibis.expr.types import Table
 from marts import boolean, date, int64, mart, money, source, string, table_check, unique
 from marts.core.analysis.reliance import Lookup, Reliance
 from marts.core.analysis.reliance_errors import relied_on
-from marts.core.analysis.text_values import Seen
+from marts.core.analysis.text_values import TextColumn
 from marts.core.authoring.memtables import written_out
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
@@ -155,12 +155,12 @@ def test_what_a_mart_below_reads_is_read_and_what_checks_look_up() -> None:
 @pytest.mark.parametrize(
     ("value", "seen"),
     [
-        (lambda o: o.channel, Seen("orders", "channel")),
-        (lambda o: o.channel.lower(), Seen("orders", "channel", ("lower",))),
-        (lambda o: o.channel.strip().upper(), Seen("orders", "channel", ("strip", "upper"))),
-        (lambda o: o.channel.fill_null(""), Seen("orders", "channel")),
-        (lambda o: ibis.ifelse(o.amount > 3, o.channel, "x"), Seen("orders", "channel")),
-        (lambda o: o.channel.max().over(group_by=o.shop), Seen("orders", "channel")),
+        (lambda o: o.channel, TextColumn("orders", "channel")),
+        (lambda o: o.channel.lower(), TextColumn("orders", "channel", ("lower",))),
+        (lambda o: o.channel.strip().upper(), TextColumn("orders", "channel", ("strip", "upper"))),
+        (lambda o: o.channel.fill_null(""), TextColumn("orders", "channel")),
+        (lambda o: ibis.ifelse(o.amount > 3, o.channel, "x"), TextColumn("orders", "channel")),
+        (lambda o: o.channel.max().over(group_by=o.shop), TextColumn("orders", "channel")),
         (lambda o: o.channel.substr(0, 3), None),
         (lambda o: o.channel + "x", None),
     ],
@@ -179,20 +179,20 @@ def test_what_a_mart_below_reads_is_read_and_what_checks_look_up() -> None:
 )
 def test_the_texts_that_a_column_of_a_source_is_compared_with_are_known(
     value: Callable[[Table], ibis.expr.types.StringColumn],
-    seen: Seen | None,
+    seen: TextColumn | None,
     compare: Callable[[ibis.expr.types.StringColumn], ibis.expr.types.BooleanColumn],
     texts: tuple[str, ...],
 ) -> None:
     reliance = relied(lambda o, *_: o.filter(compare(value(o))))
-    found = [(each.seen, each.texts) for each in reliance.by_mart["answer"].conditions]
+    found = [(each.column, each.texts) for each in reliance.by_mart["answer"].conditions]
     assert found == ([(seen, texts)] if seen else [])
 
 
 def test_a_comparison_is_followed_through_marts_to_the_source() -> None:
     reliance = relied(lambda o, *_: o.filter(o.state == "paid"), int_orders, int_shops, **THROUGH)
     (condition,) = reliance.by_mart["answer"].conditions
-    assert condition.seen == Seen("orders", "status")
-    assert condition.words == "state == 'paid'"
+    assert condition.column == TextColumn("orders", "status")
+    assert condition.formatted == "state == 'paid'"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_texts_of_written_rows_are_compared_with_what_finds_them() -> None:
         lambda o, *_: o.left_join(w := written_twice("web", "fax"), o.channel == w.status)
     )
     (condition,) = found.by_mart["answer"].conditions
-    assert (condition.seen.column, condition.texts) == ("channel", ("fax", "web"))
+    assert (condition.column.column, condition.texts) == ("channel", ("fax", "web"))
     # Whoever writes a label down for each value need not know which there are.
     relied(lambda o, *_: o.left_join(written_twice("paid", "lost"), "status"))
 

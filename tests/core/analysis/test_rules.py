@@ -51,7 +51,7 @@ def answer_of_duckdb(query: Table) -> object:
 
 def rules_broken(query: Table) -> set[str]:
     mart: Mart = shop_overview
-    return {finding.rule for finding in lint(mart, query, filled=FILLED)}
+    return {finding.rule for finding in lint(mart, query, not_null=FILLED)}
 
 
 # Each: the expression, DuckDB's answer, the SQL for Snowflake, and what its manual says of that.

@@ -1,4 +1,4 @@
-"""Edges: what marts compare with constants, undone to what was measured."""
+"""Thresholds: what marts compare with constants, resolved to what was measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import AsOf, boolean, date, float64, int64, mart, money, ratio, source, string, timestamp
-from marts.core.analysis.thresholds import Edges, around, cents_around, edges_of
+from marts.core.analysis.thresholds import Thresholds, around, cents_around, thresholds_of
 from support.engines import GRAPH
 from support.workshop import SHOP, project_of
 
@@ -56,46 +56,46 @@ def of(*columns: Callable[[Table, AsOf], ibis.expr.types.Value]) -> Define:
     return define
 
 
-def edges(define: Define) -> Edges:
-    return edges_of(project_of(SALES, OPTIONAL, replace(toy, define=define)), AS_OF)
+def thresholds(define: Define) -> Thresholds:
+    return thresholds_of(project_of(SALES, OPTIONAL, replace(toy, define=define)), AS_OF)
 
 
-def number(text: str) -> Edges:
-    return Edges(numbers=(Decimal(text),))
+def number(text: str) -> Thresholds:
+    return Thresholds(numbers=(Decimal(text),))
 
 
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        # dates, however they are spelt
-        (lambda t, as_of: t.day >= as_of.minus(days=90), Edges(days=(90,))),
-        (lambda t, as_of: as_of.minus(days=90) <= t.day, Edges(days=(90,))),
-        (lambda t, as_of: t.moment < as_of.plus(days=1), Edges(days=(-1,))),
-        (lambda t, as_of: t.moment < as_of.plus(days=1).cast("timestamp"), Edges(days=(-1,))),
-        (lambda t, _: t.moment < ibis.timestamp("2024-06-05 12:00:00"), Edges(days=(10,))),
+        # dates, however they are written
+        (lambda t, as_of: t.day >= as_of.minus(days=90), Thresholds(days=(90,))),
+        (lambda t, as_of: as_of.minus(days=90) <= t.day, Thresholds(days=(90,))),
+        (lambda t, as_of: t.moment < as_of.plus(days=1), Thresholds(days=(-1,))),
+        (lambda t, as_of: t.moment < as_of.plus(days=1).cast("timestamp"), Thresholds(days=(-1,))),
+        (lambda t, _: t.moment < ibis.timestamp("2024-06-05 12:00:00"), Thresholds(days=(10,))),
         (
             lambda t, as_of: t.day.between(as_of.minus(days=7), as_of.date),
-            Edges(days=(0, 7)),
+            Thresholds(days=(0, 7)),
         ),
         # differences, to as_of or to another day
-        (lambda t, as_of: as_of.date.delta(t.day, unit="day") <= 30, Edges(days=(30,))),
-        (lambda t, as_of: t.day.delta(as_of.date, unit="day") > -30, Edges(days=(30,))),
+        (lambda t, as_of: as_of.date.delta(t.day, unit="day") <= 30, Thresholds(days=(30,))),
+        (lambda t, as_of: t.day.delta(as_of.date, unit="day") > -30, Thresholds(days=(30,))),
         (
             lambda t, as_of: as_of.minus(days=10).delta(t.day, unit="day") == 5,
-            Edges(days=(15,)),
+            Thresholds(days=(15,)),
         ),
         (
             lambda t, _: t.day.delta(t.moment.cast("date"), unit="day").fill_null(0) < 3,
-            Edges(days=(3,)),
+            Thresholds(days=(3,)),
         ),
-        (lambda t, as_of: as_of.date.delta(t.day, unit="month") <= 6, Edges(months=(6,))),
+        (lambda t, as_of: as_of.date.delta(t.day, unit="month") <= 6, Thresholds(months=(6,))),
         (
             lambda t, as_of: (
                 as_of.minus(days=15).cast("timestamp").delta(t.moment, unit="month") > 2
             ),
-            Edges(months=(3,)),
+            Thresholds(months=(3,)),
         ),
-        (lambda t, as_of: as_of.date.delta(t.day, unit="year") < 1, Edges()),
+        (lambda t, as_of: as_of.date.delta(t.day, unit="year") < 1, Thresholds()),
         # amounts, with what was done to them undone
         (lambda t, _: t.amount.sum().over() >= 5000, number("5000")),
         (lambda t, _: t.amount.sum().over().cast("float64") / 3 >= 5000, number("15000")),
@@ -104,55 +104,60 @@ def number(text: str) -> Edges:
         (lambda t, _: t.amount.cast("float64").std().over() < 200, number("200")),
         (
             lambda t, _: ratio(t.amount.sum().over(), t.count().over()).fill_null(0) > 7.5,
-            Edges(counts=(0,), numbers=(Decimal("7.5"),)),
+            Thresholds(counts=(0,), numbers=(Decimal("7.5"),)),
         ),
         # quotients
         (
             lambda t, _: ratio(t.cost, t.amount) * 100 >= 25,
-            Edges(shares=(Decimal("0.25"),), values={"amount": (Decimal(0),)}),
+            Thresholds(shares=(Decimal("0.25"),), values={"amount": (Decimal(0),)}),
         ),
         (
             lambda t, _: (t.cost - t.amount).cast("float64") / t.amount.cast("float64") <= -0.3,
-            Edges(shares=(Decimal("-0.3"),)),
+            Thresholds(shares=(Decimal("-0.3"),)),
         ),
         (
             lambda t, _: ibis.ifelse(t.paid, t.cost / t.weight, ibis.null()) > 1,
-            Edges(shares=(Decimal(1),)),
+            Thresholds(shares=(Decimal(1),)),
         ),
         # counts
-        (lambda t, _: t.count().over() == 0, Edges(counts=(0,))),
+        (lambda t, _: t.count().over() == 0, Thresholds(counts=(0,))),
         (
             lambda t, _: ibis.row_number().over(order_by=t.key) + 1 == 1,
-            Edges(counts=(0,)),
+            Thresholds(counts=(0,)),
         ),
-        (lambda t, _: t.paid.sum().over() > 2, Edges(counts=(2,))),
+        (lambda t, _: t.paid.sum().over() > 2, Thresholds(counts=(2,))),
         # columns of sources
-        (lambda t, _: t.weight >= 70, Edges(values={"weight": (Decimal(70),)})),
+        (lambda t, _: t.weight >= 70, Thresholds(values={"weight": (Decimal(70),)})),
         (
             lambda t, _: t.weight.isin([1.5, 2]),
-            Edges(values={"weight": (Decimal("1.5"), Decimal(2))}),
+            Thresholds(values={"weight": (Decimal("1.5"), Decimal(2))}),
         ),
-        (lambda t, _: t.weight.nullif(0) > t.cost, Edges(values={"weight": (Decimal(0),)})),
-        (lambda t, _: t.shop == "Aachen", Edges(texts={"shop": (("Aachen",),)})),
-        (lambda t, _: t.shop.isin(["Köln", "Bonn"]), Edges(texts={"shop": (("Köln", "Bonn"),)})),
+        (lambda t, _: t.weight.nullif(0) > t.cost, Thresholds(values={"weight": (Decimal(0),)})),
+        (lambda t, _: t.shop == "Aachen", Thresholds(texts={"shop": (("Aachen",),)})),
+        (
+            lambda t, _: t.shop.isin(["Köln", "Bonn"]),
+            Thresholds(texts={"shop": (("Köln", "Bonn"),)}),
+        ),
         (
             lambda t, _: t.shop.cases(("Bonn", 1), ("Köln", 2), else_=3) == 3,
-            Edges(texts={"shop": (("Bonn",), ("Köln",))}),
+            Thresholds(texts={"shop": (("Bonn",), ("Köln",))}),
         ),
-        # no constant, no edge; nor is there one in a label of the mart's own
-        (lambda t, _: t.amount > t.cost, Edges()),
-        (lambda t, _: t.paid == True, Edges()),  # noqa: E712  (Ibis)
-        (lambda t, _: t.shop.lower() == "bonn", Edges()),
+        # without a constant, or with a label of the mart's own
+        (lambda t, _: t.amount > t.cost, Thresholds()),
+        (lambda t, _: t.paid == True, Thresholds()),  # noqa: E712  (Ibis)
+        (lambda t, _: t.shop.lower() == "bonn", Thresholds()),
         (
             lambda t, _: ibis.cases((t.weight > 1, "heavy"), else_="light") == "heavy",
-            Edges(values={"weight": (Decimal(1),)}),
+            Thresholds(values={"weight": (Decimal(1),)}),
         ),
-        (lambda t, _: t.weight == ibis.literal(float("inf")), Edges()),
-        (lambda t, _: t.weight == ibis.null("float64"), Edges()),
+        (lambda t, _: t.weight == ibis.literal(float("inf")), Thresholds()),
+        (lambda t, _: t.weight == ibis.null("float64"), Thresholds()),
     ],
 )
-def test_an_edge_is_found(column: Callable[..., ibis.expr.types.Value], expected: Edges) -> None:
-    assert edges(of(column)) == expected
+def test_a_threshold_is_found(
+    column: Callable[..., ibis.expr.types.Value], expected: Thresholds
+) -> None:
+    assert thresholds(of(column)) == expected
 
 
 def test_columns_are_followed_through_tables_joins_and_marts() -> None:
@@ -167,18 +172,18 @@ def test_columns_are_followed_through_tables_joins_and_marts() -> None:
         return toy.select(y=toy.x & ibis.literal(True))
 
     graph = project_of(SALES, replace(toy, define=define), further)
-    assert edges_of(graph, AS_OF) == Edges(days=(5,), numbers=(Decimal(30),))
+    assert thresholds_of(graph, AS_OF) == Thresholds(days=(5,), numbers=(Decimal(30),))
 
 
-def test_edges_of_the_toy_shop() -> None:
-    assert edges_of(SHOP, AS_OF) == Edges(
+def test_thresholds_of_the_toy_shop() -> None:
+    assert thresholds_of(SHOP, AS_OF) == Thresholds(
         days=(-1, 0), numbers=(Decimal(1000),), texts={"status": (("paid",),)}
     )
 
 
-def test_edges_of_the_marts() -> None:
+def test_thresholds_of_the_marts() -> None:
     amounts = (0, 50, 200, 2_000, 4_500, 10_000, 15_000, 50_000, 100_000)
-    assert edges_of(GRAPH, AS_OF) == Edges(
+    assert thresholds_of(GRAPH, AS_OF) == Thresholds(
         days=(-1, 0, 30, 60, 90, 180),
         months=(6,),
         counts=(0,),
@@ -193,8 +198,8 @@ def test_edges_of_the_marts() -> None:
 
 
 @pytest.mark.parametrize("as_of", ["2024-02-29", "2025-01-01"])
-def test_edges_do_not_depend_on_the_day(as_of: str) -> None:
-    assert edges_of(GRAPH, datetime.date.fromisoformat(as_of)) == edges_of(GRAPH, AS_OF)
+def test_thresholds_do_not_depend_on_the_day(as_of: str) -> None:
+    assert thresholds_of(GRAPH, datetime.date.fromisoformat(as_of)) == thresholds_of(GRAPH, AS_OF)
 
 
 def test_neighbours() -> None:

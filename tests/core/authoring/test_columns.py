@@ -10,7 +10,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pytest
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts import boolean, date, decimal, float64, int64, money, string, timestamp
 from marts.core.authoring.columns import Column, flaws, zones_of
 from marts.core.errors import DefinitionError

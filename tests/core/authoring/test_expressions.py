@@ -9,7 +9,7 @@ import duckdb
 import ibis
 import pytest
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts import percent, ratio
 
 VALUES = """

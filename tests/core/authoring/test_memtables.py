@@ -13,6 +13,7 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import int64, mart, source, string
+from marts.core.analysis.declared_keys import DeclaredKeys
 from marts.core.analysis.keys import keys_of
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.memtables import MOST_ROWS, written_out
@@ -48,8 +49,11 @@ def test_rows_stay_what_they_are(rows: int) -> None:
 
 def test_columns_of_which_no_two_rows_are_alike_name_a_row() -> None:
     rows = {"a": [1, 1, 2, 2], "b": ["x", "y", "x", "y"], "c": [1, 1, 1, 1], "d": [4, 3, 2, 1]}
-    assert keys_of(written(pa.table(rows)).op(), {}) == {frozenset("ab"), frozenset("d")}
-    assert keys_of(written(ROWS[:1]).op(), {}) == {frozenset()}
+    assert keys_of(written(pa.table(rows)).op(), DeclaredKeys()) == {
+        frozenset("ab"),
+        frozenset("d"),
+    }
+    assert keys_of(written(ROWS[:1]).op(), DeclaredKeys()) == {frozenset()}
 
 
 @mart(grain="country", columns=[string("country"), int64("n", null=True)])

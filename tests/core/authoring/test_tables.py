@@ -11,13 +11,13 @@ import ibis
 import pytest
 
 import marts
-from conftest import REPOSITORY
 from core.conftest import Write
 from marts import Table, mart, relationship, row_check, source, string, table_check, unique
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
 from marts.core.project.loading import load
+from support.paths import REPOSITORY
 
 PRELUDE = """\
 from marts import *

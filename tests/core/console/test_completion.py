@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Marts
 from support.engines import GRAPH
+from support.processes import Marts
 
 BOOM = "raise SystemExit(7)\n"
 ODD = """

@@ -18,11 +18,11 @@ from marts.core.console.messages import (
     table_line,
     table_of,
 )
-from marts.core.console.mutation_messages import judgement_line, stale_line, verdict_line
+from marts.core.console.mutation_messages import report_line, stale_line, summary_line
 from marts.core.errors import EngineError
 from marts.core.plan.steps import SkippedCheck
-from marts.core.proof.equivalent_mutants import Equivalent, Judgement, Stale
-from marts.core.proof.mutation import TrialReport
+from marts.core.proof.equivalent_mutants import Equivalent, MutationReport, Stale
+from marts.core.proof.mutation import MutationRun
 from marts.core.run.report import CheckReport, Report, TableReport
 from support.workshop import SHOP, Workshop
 
@@ -61,12 +61,10 @@ def test_a_plan_in_words(shop: Workshop) -> None:
         "checking int_paid_orders",
         "building model_sales",
         *["checking model_sales"] * 4,
-        "publishing",
     ]
     assert [table_of(step) for step in plan.steps] == [
         *["int_paid_orders"] * 2,
         *["model_sales"] * 5,
-        None,
     ]
 
 
@@ -167,16 +165,16 @@ def test_how_a_run_ended(told: Report, lines: list[tuple[str, str]]) -> None:
 
 
 STALE = Stale(Equivalent("totals", "label", "'a'", "'a?'", "why not"), "there is no such mutant")
-FINE = Judgement(TrialReport(TOTALS, (), 1.5), (), (), ())
+FINE = MutationReport(MutationRun(TOTALS, (), 1.5), (), (), ())
 
 
 def test_a_mart_whose_mutants_are_noticed() -> None:
-    word, text = judgement_line(FINE)
+    word, text = report_line(FINE)
     assert (word, text.split()) == (
         "ok",
         ["customer_totals", "0", "mutants", "0", "killed", "0", "allowed", "1.50", "s"],
     )
-    assert verdict_line([FINE, FINE], []) == (
+    assert summary_line([FINE, FINE], []) == (
         "done",
         "each of 0 mutants is killed or allowed, in 3.00 s",
     )
@@ -184,12 +182,12 @@ def test_a_mart_whose_mutants_are_noticed() -> None:
 
 def test_an_entry_that_is_stale() -> None:
     stale = replace(FINE, stale=(STALE,))
-    assert judgement_line(stale)[0] == "FAIL"
+    assert report_line(stale)[0] == "FAIL"
     named = "totals, label: 'a' → 'a?'"
     assert stale_line(STALE) == (
         "FAIL",
         f"list of allowed mutants: {named}\n      there is no such mutant; remove the entry",
     )
     one, two = "1 entry of the list is stale", "2 entries of the list are stale"
-    assert verdict_line([stale], []) == ("stop", f"{one}, in 1.50 s")
-    assert verdict_line([stale], [STALE]) == ("stop", f"{two}, in 1.50 s")
+    assert summary_line([stale], []) == ("stop", f"{one}, in 1.50 s")
+    assert summary_line([stale], [STALE]) == ("stop", f"{two}, in 1.50 s")

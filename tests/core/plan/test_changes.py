@@ -24,11 +24,11 @@ from marts import Table, int64, mart, relationship
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError
-from marts.core.plan.changes import Present, plan_changes
-from marts.core.plan.state import Origin
+from marts.core.plan.changes import plan_changes
+from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.steps import SkippedCheck
 from marts.core.project.graph import Graph, link
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 from marts.core.run.report import Report
 from marts.core.run.runner import run
 from support.workshop import (
@@ -70,12 +70,12 @@ class Updates:
         chosen = tuple(name for name in graph.order if name in (selected or graph.order))
         self.runs += 1
         with self.shop.backend() as backend:
-            facts = survey(graph, chosen, backend)
-            present = Present(
-                graph, facts, FixedAsOf(as_of), backend.text, checks_sources=checks_sources
+            state = inspect_engine(graph, chosen, backend)
+            current = CurrentInputs(
+                graph, state, FixedAsOf(as_of), backend.compile, checks_sources=checks_sources
             )
             run_id = f"run {self.runs}"
-            plan = plan_changes(graph, chosen, present, run_id=run_id, **options)
+            plan = plan_changes(graph, chosen, current, run_id=run_id, **options)
             self.reasons = dict(plan.reasons)
             return run(plan, through(backend), run_id=run_id, observer=Observed())
 
@@ -196,12 +196,12 @@ def test_a_dropped_table_is_built_again(updates: Updates) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"sql": "1"}', "none"])
 def test_an_origin_that_cannot_be_read_is_none(text: str | None) -> None:
-    assert Origin.from_text(text) is None
+    assert Fingerprint.from_text(text) is None
 
 
 def test_an_origin_comes_back_from_its_text() -> None:
-    origin = Origin("s", {"orders": "1"}, {PAID: "run"})
-    assert Origin.from_text(origin.to_text()) == origin
+    origin = Fingerprint("s", {"orders": "1"}, {PAID: "run"})
+    assert Fingerprint.from_text(origin.to_text()) == origin
 
 
 def test_a_source_that_is_read_otherwise_is_a_change(updates: Updates) -> None:

@@ -15,13 +15,13 @@ import pytest
 
 from core.conftest import Write
 from marts import Table, mart, relationship, source, string
-from marts.core.analysis.keys import declared_keys
+from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError, SourceError, UsageError
 from marts.core.plan.planner import plan_checks, plan_run, sources_needed
-from marts.core.plan.state import Facts, TableFacts, declared_facts
-from marts.core.plan.steps import Build, CheckAcross, CheckRows, Plan, Publish, SkippedCheck
+from marts.core.plan.state import EngineState, TableState, declared_state
+from marts.core.plan.steps import Build, CheckTable, Plan, SkippedCheck
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 from marts.core.project.selection import select
@@ -31,33 +31,33 @@ from support.workshop import AS_OF, SHOP, project_of
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
 
 
-def facts(*, published: Mapping[str, Any] | None = None, **sources: Any) -> Facts:
+def state(*, published: Mapping[str, Any] | None = None, **sources: Any) -> EngineState:
     """Return the facts of an engine with the shop's required sources, and nothing published.
 
     A keyword replaces what it names: by a schema, by TableFacts, or by None.
     """
-    declared = declared_facts(SHOP.project, sources=["customers", "orders"])
+    declared = declared_state(SHOP.project, sources=["customers", "orders"])
     found = {**declared.sources, **sources}
-    return Facts(
+    return EngineState(
         sources={
-            name: table if isinstance(table, TableFacts) else TableFacts(table)
+            name: table if isinstance(table, TableState) else TableState(table)
             for name, table in found.items()
             if table
         },
         published={
-            name: declared.published[name] if kind is ... else TableFacts(kind)
+            name: declared.published[name] if kind is ... else TableState(kind)
             for name, kind in (published or {}).items()
         },
-        searched="the till",
+        source_location="the till",
     )
 
 
-def planned(*selectors: str, given: Facts | None = None, source_checks: bool = False) -> Plan:
+def planned(*selectors: str, given: EngineState | None = None, source_checks: bool = False) -> Plan:
     """Plan a run of the shop."""
     return plan_run(
         SHOP,
         select(SHOP, selectors),
-        given or facts(),
+        given or state(),
         FixedAsOf(AS_OF),
         source_checks=source_checks,
     )
@@ -70,12 +70,11 @@ def words(plan: Plan) -> list[str]:
         match step:
             case Build(of):
                 found.append(f"build {of.name}")
-            case CheckRows(of):
-                found.append(f"check {of.name}")
-            case CheckAcross(of, check):
-                found.append(f"check {of.name}.{check.name}")
-            case Publish(marts):
-                found.append(f"publish {' '.join(of.name for of in marts)}")
+            case CheckTable(of, checks):
+                which = "" if step.is_fused else f".{checks[0].name}"
+                found.append(f"check {of.name}{which}")
+    if plan.publication:
+        found.append(f"publish {' '.join(of.name for of in plan.publication.marts)}")
     return found
 
 
@@ -83,8 +82,8 @@ def without(table: Mapping[str, dt.DataType], column: str) -> dict[str, dt.DataT
     return {name: kind for name, kind in table.items() if name != column}
 
 
-ORDERS = facts().sources["orders"].types
-CUSTOMERS = facts().sources["customers"].types
+ORDERS = state().sources["orders"].types
+CUSTOMERS = state().sources["customers"].types
 
 
 # Steps
@@ -121,7 +120,7 @@ def test_sources_are_checked_before_anything_is_built() -> None:
 
 
 def test_a_plan_of_checks_builds_and_publishes_nothing() -> None:
-    given = facts(published={TOTALS: ..., PAID: ...})
+    given = state(published={TOTALS: ..., PAID: ...})
     plan = plan_checks(SHOP, [PAID, TOTALS], given, FixedAsOf(AS_OF))
     assert sorted(words(plan)) == [
         "check customer_totals",
@@ -136,7 +135,7 @@ def test_a_plan_of_checks_builds_and_publishes_nothing() -> None:
 
 
 def test_a_plan_of_checks_of_sources_alone() -> None:
-    plan = plan_checks(SHOP, [], facts(), FixedAsOf(AS_OF), source_checks=True)
+    plan = plan_checks(SHOP, [], state(), FixedAsOf(AS_OF), source_checks=True)
     assert sorted(words(plan)) == [
         "check customers",
         "check orders",
@@ -153,10 +152,10 @@ def test_an_unchecked_mart_is_built_and_published_all_the_same() -> None:
 
     graph = project_of(BIKES, all_bikes)
     plan = plan_run(
-        graph, graph.order, declared_facts(graph.project, sources=["bikes"]), FixedAsOf(AS_OF)
+        graph, graph.order, declared_state(graph.project, sources=["bikes"]), FixedAsOf(AS_OF)
     )
     assert words(plan) == ["build all_bikes", "publish all_bikes"]
-    assert declared_keys(graph.project)["all_bikes"] == frozenset()
+    assert declared_keys(graph.project).of_all_rows["all_bikes"] == frozenset()
 
 
 # Checks that read other marts
@@ -173,7 +172,7 @@ def test_checks_that_read_what_is_neither_built_nor_published_are_skipped_with_t
 
 
 def test_checks_of_published_marts_that_read_a_selected_one_are_made() -> None:
-    plan = planned(PAID, given=facts(published={MODELS: ...}))
+    plan = planned(PAID, given=state(published={MODELS: ...}))
     assert words(plan) == [
         "build int_paid_orders",
         "check int_paid_orders",
@@ -185,8 +184,8 @@ def test_checks_of_published_marts_that_read_a_selected_one_are_made() -> None:
 
 def test_checks_of_a_mart_published_with_an_older_schema_are_skipped() -> None:
     # Its own query would not even bind; nobody asked for that mart to be built.
-    older = without(declared_facts(SHOP.project, sources=[]).published[MODELS].types, "revenue")
-    plan = planned(PAID, given=facts(published={MODELS: older}))
+    older = without(declared_state(SHOP.project, sources=[]).published[MODELS].types, "revenue")
+    plan = planned(PAID, given=state(published={MODELS: older}))
     assert words(plan) == [
         "build int_paid_orders",
         "check int_paid_orders",
@@ -210,7 +209,7 @@ def test_a_check_waits_for_the_last_mart_it_reads() -> None:
 
     graph = project_of(BIKES, first, second)
     # Both are published: yet the check must read what this run builds.
-    given = declared_facts(graph.project, sources=["bikes"])
+    given = declared_state(graph.project, sources=["bikes"])
     plan = plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
     assert words(plan) == [
         "build first",
@@ -226,7 +225,7 @@ def test_a_check_waits_for_the_last_mart_it_reads() -> None:
 
 
 def test_an_upstream_mart_that_is_not_selected_is_read_as_published() -> None:
-    plan = planned(TOTALS, given=facts(published={PAID: ...}))
+    plan = planned(TOTALS, given=state(published={PAID: ...}))
     assert words(plan)[0] == "build customer_totals"
     assert not any(word.endswith(" int_paid_orders") for word in words(plan))
 
@@ -243,7 +242,7 @@ def test_an_upstream_mart_that_is_not_published_is_refused_with_the_selector() -
 def test_an_upstream_mart_with_an_older_schema_is_refused_with_what_differs() -> None:
     older = {"order_id": dt.string, "customer_id": dt.int64, "model": dt.string}
     with pytest.raises(UsageError) as caught:
-        planned(TOTALS, given=facts(published={PAID: older}))
+        planned(TOTALS, given=state(published={PAID: older}))
     summary, *differences, hint = str(caught.value).splitlines()
     assert summary.endswith("which is not selected and as published does not fit its contract")
     assert differences == [
@@ -257,12 +256,12 @@ def test_an_upstream_mart_with_an_older_schema_is_refused_with_what_differs() ->
 def test_checking_what_is_not_published_is_refused() -> None:
     with pytest.raises(UsageError, match="not published: customer_totals, shop_overview"):
         plan_checks(
-            SHOP, [TOTALS, MODELS, OVERVIEW], facts(published={MODELS: ...}), FixedAsOf(AS_OF)
+            SHOP, [TOTALS, MODELS, OVERVIEW], state(published={MODELS: ...}), FixedAsOf(AS_OF)
         )
 
 
 def test_checking_what_is_published_with_an_older_schema_is_refused_with_what_differs() -> None:
-    given = facts(published={MODELS: {"month": dt.date, "model": dt.string, "sold": dt.int64}})
+    given = state(published={MODELS: {"month": dt.date, "model": dt.string, "sold": dt.int64}})
     with pytest.raises(UsageError, match="column revenue: expected"):
         plan_checks(SHOP, [MODELS], given, FixedAsOf(AS_OF))
 
@@ -278,7 +277,7 @@ PAID_IS_TEMPORARY = replace(
 
 
 def test_checking_what_is_published_builds_no_temporary_mart_that_it_was_made_from() -> None:
-    given = facts(published={TOTALS: ...}, orders=None)
+    given = state(published={TOTALS: ...}, orders=None)
     plan = plan_checks(PAID_IS_TEMPORARY, [TOTALS], given, FixedAsOf(AS_OF))
     assert words(plan) == [
         f"check {TOTALS}",
@@ -296,7 +295,7 @@ SALES = ["", ".month_and_model_unique", ".no_more_than_was_paid", ".some_revenue
     ids=["selected", "read by a check"],
 )
 def test_a_temporary_mart_is_built_to_be_checked(selected: str, checks: list[str]) -> None:
-    given = facts(published={MODELS: ...})
+    given = state(published={MODELS: ...})
     plan = plan_checks(PAID_IS_TEMPORARY, [selected], given, FixedAsOf(AS_OF))
     expected = [f"build {PAID}", *(f"check {name}" for name in [PAID, *checks])]
     assert words(plan)[:2] == expected[:2]
@@ -308,7 +307,7 @@ def test_a_temporary_mart_over_one_that_is_not_published_is_not_checked() -> Non
     overview = replace(marts[OVERVIEW], materialized="temporary")
     graph = replace(SHOP, project=replace(SHOP.project, marts=marts | {OVERVIEW: overview}))
     with pytest.raises(UsageError, match=f"{OVERVIEW} reads {TOTALS}, which is .* not published"):
-        plan_checks(graph, [OVERVIEW], facts(), FixedAsOf(AS_OF))
+        plan_checks(graph, [OVERVIEW], state(), FixedAsOf(AS_OF))
 
 
 # Sources
@@ -332,9 +331,9 @@ def test_only_the_sources_that_are_read_are_needed(
 
 
 def test_all_that_does_not_fit_of_all_sources_is_listed() -> None:
-    given = facts(
+    given = state(
         orders=without(ORDERS, "status") | {"amount": dt.float64},
-        customers=TableFacts(CUSTOMERS, rows=0),
+        customers=TableState(CUSTOMERS, rows=0),
         reviews={"customer_id": dt.string},
     )
     with pytest.raises(SourceError) as caught:
@@ -352,15 +351,17 @@ def test_all_that_does_not_fit_of_all_sources_is_listed() -> None:
 
 def test_a_missing_source_is_refused() -> None:
     with pytest.raises(SourceError, match="source orders: found no such table"):
-        planned(given=facts(orders=None))
+        planned(given=state(orders=None))
 
 
 def test_a_source_that_nobody_reads_may_be_missing() -> None:
-    assert planned(PAID, given=facts(customers=None, reviews=None))
+    given = state(customers=None, reviews=None)
+    assert words(planned(PAID, given=given)) == words(planned(PAID))
 
 
 def test_a_source_whose_rows_are_not_counted_is_taken() -> None:
-    assert planned(given=facts(orders=TableFacts(ORDERS, rows=None)))
+    given = state(orders=TableState(ORDERS, rows=None))
+    assert words(planned(given=given)) == words(planned())
 
 
 def reads_a_table(plan: Plan, mart_name: str, source_name: str) -> bool:
@@ -372,7 +373,7 @@ def reads_a_table(plan: Plan, mart_name: str, source_name: str) -> bool:
 @pytest.mark.parametrize("rows", [0, 3])
 def test_an_optional_source_may_be_empty(rows: int) -> None:
     stars = {"customer_id": dt.string, "stars": dt.float64}
-    plan = planned(given=facts(reviews=TableFacts(stars, rows=rows)))
+    plan = planned(given=state(reviews=TableState(stars, rows=rows)))
     assert reads_a_table(plan, TOTALS, "reviews")
 
 
@@ -422,7 +423,7 @@ def test_what_a_mart_raises_is_told_with_the_line_inside_it(
     body: str, error: str, line: int, write_package: Write
 ) -> None:
     graph = of_a_mart(write_package, body)
-    given = declared_facts(graph.project, sources=["bikes"])
+    given = declared_state(graph.project, sources=["bikes"])
     with pytest.raises(DefinitionError) as caught:
         plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
     message = str(caught.value).splitlines()
@@ -455,7 +456,7 @@ def test_what_a_mart_returns_is_held_against_its_contract(
     body: str, what: str, write_package: Write
 ) -> None:
     graph = of_a_mart(write_package, body)
-    given = declared_facts(graph.project, sources=["bikes"])
+    given = declared_state(graph.project, sources=["bikes"])
     with pytest.raises(DefinitionError) as caught:
         plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
     assert str(caught.value).splitlines()[0] == what
@@ -508,14 +509,14 @@ def test_the_first_input_that_has_words_for_a_column_gives_them() -> None:
 
 def test_as_of_is_what_the_plan_says() -> None:
     later = replace(FixedAsOf(AS_OF), day=datetime.date(2030, 1, 1))
-    plan = plan_run(SHOP, SHOP.order, facts(), later)
+    plan = plan_run(SHOP, SHOP.order, state(), later)
     assert plan.as_of is later
     (query,) = (s.query for s in plan.steps if isinstance(s, Build) and s.mart.name == PAID)
     assert "MAKE_DATE(2030, 1, 2)" in ibis.to_sql(query, dialect="duckdb")
 
 
 def test_inlined_marts_read_the_sources_alone() -> None:
-    project, given = SHOP.project, declared_facts(SHOP.project, sources=SHOP.project.sources)
+    project, given = SHOP.project, declared_state(SHOP.project, sources=SHOP.project.sources)
     declared = logical_tables(project, present=given.sources)
     sources = {name: declared[name] for name in project.sources}
     queries = inlined(SHOP, sources, FixedAsOf(AS_OF))

@@ -1,4 +1,4 @@
-"""The list of allowed mutants: what it may hold, and what it leaves of a trial."""
+"""The list of allowed mutants: what it may contain, and the score by it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from marts import Table, mart, string
 from marts.core.errors import UsageError
 from marts.core.proof.equivalent_mutants import (
     Equivalent,
-    Judgement,
+    MutationReport,
     entry_of,
     entry_text,
-    judge,
     read_equivalents,
-    strangers,
+    score,
+    unknown_entries,
 )
 from marts.core.proof.mutants import Change, Mutant
-from marts.core.proof.mutation import Trial, TrialReport
+from marts.core.proof.mutation import MutantResult, MutationRun
 
 T = ibis.table({"k": "string"}, name="t")
 
@@ -47,13 +47,13 @@ def entry(before: str, mart: str = "toy") -> Equivalent:
     return Equivalent(mart, "label", before, f"{before}?", "because")
 
 
-def judged(*entries: Equivalent) -> Judgement:
-    trials = (
-        Trial(mutant("seen"), "rows", "toy, k1: x: 1 → 2"),
-        Trial(mutant("allowed"), None),
-        Trial(mutant("alive"), None),
+def scored(*entries: Equivalent) -> MutationReport:
+    results = (
+        MutantResult(mutant("seen"), "rows", "toy, k1: x: 1 → 2"),
+        MutantResult(mutant("allowed"), None),
+        MutantResult(mutant("alive"), None),
     )
-    return judge(TrialReport(toy, trials, 0.5), entries)
+    return score(MutationRun(toy, results, 0.5), entries)
 
 
 def test_an_entry_is_read() -> None:
@@ -82,12 +82,15 @@ def test_an_entry_is_written_as_it_is_read() -> None:
         ("[[equivalent]", "list.toml is not TOML: "),
         ("equivalent = 1", r"list.toml may only hold tables \[\[equivalent\]\]"),
         (f"{ENTRY}\n[other]\n", "may only hold tables"),
-        ("[[equivalent]]\nmart = 'toy'", "list.toml, entry 1, has not what an entry has: mart, "),
-        (f"{ENTRY}more = 'words'", "list.toml, entry 1, has not what an entry has"),
-        (f"{ENTRY}{ENTRY}".replace("never above 1", "x", 1), "list.toml has an entry twice"),
-        (ENTRY.replace("n is never above 1", " "), "list.toml, entry 1, has not what"),
-        (ENTRY.replace('"toy"', "1"), "list.toml, entry 1, has not what"),
-        ("equivalent = [1]", "list.toml, entry 1, has not what"),
+        (
+            "[[equivalent]]\nmart = 'toy'",
+            "list.toml, entry 1, must have exactly these texts: mart, ",
+        ),
+        (f"{ENTRY}more = 'words'", "list.toml, entry 1, must have exactly"),
+        (f"{ENTRY}{ENTRY}".replace("never above 1", "x", 1), "list.toml has the same entry twice"),
+        (ENTRY.replace("n is never above 1", " "), "list.toml, entry 1, must have exactly"),
+        (ENTRY.replace('"toy"', "1"), "list.toml, entry 1, must have exactly"),
+        ("equivalent = [1]", "list.toml, entry 1, must have exactly"),
     ],
 )
 def test_a_list_that_is_none_raises(text: str, message: str) -> None:
@@ -96,27 +99,27 @@ def test_a_list_that_is_none_raises(text: str, message: str) -> None:
 
 
 def test_mutants_are_killed_allowed_or_alive() -> None:
-    judgement = judged(entry("allowed"))
-    assert judgement.killed == 1
-    assert judgement.allowed == (mutant("allowed"),)
-    assert judgement.surviving == (mutant("alive"),)
-    assert judgement.stale == ()
-    assert judgement.has_failed
+    report = scored(entry("allowed"))
+    assert report.killed == 1
+    assert report.allowed == (mutant("allowed"),)
+    assert report.surviving == (mutant("alive"),)
+    assert report.stale == ()
+    assert report.has_failed
 
 
 def test_a_mart_whose_mutants_are_all_killed_or_allowed_has_not_failed() -> None:
-    assert not judged(entry("allowed"), entry("alive"), entry("x", mart="other")).has_failed
+    assert not scored(entry("allowed"), entry("alive"), entry("x", mart="other")).has_failed
 
 
 def test_an_entry_that_is_not_needed_is_stale() -> None:
-    judgement = judged(entry("allowed"), entry("alive"), entry("seen"), entry("gone"))
-    assert [(stale.entry.before, stale.why) for stale in judgement.stale] == [
-        ("seen", "it is noticed: toy, k1: x: 1 → 2"),
+    report = scored(entry("allowed"), entry("alive"), entry("seen"), entry("gone"))
+    assert [(stale.entry.before, stale.why) for stale in report.stale] == [
+        ("seen", "it is killed: toy, k1: x: 1 → 2"),
         ("gone", "there is no such mutant"),
     ]
-    assert judgement.has_failed
+    assert report.has_failed
 
 
-def test_an_entry_of_no_mart_is_a_stranger() -> None:
-    (stranger,) = strangers([entry("a"), entry("b", mart="other")], {"toy": toy})
-    assert (stranger.entry.before, stranger.why) == ("b", "there is no such mart")
+def test_an_entry_of_no_mart_is_unknown() -> None:
+    (unknown,) = unknown_entries([entry("a"), entry("b", mart="other")], {"toy": toy})
+    assert (unknown.entry.before, unknown.why) == ("b", "there is no such mart")

@@ -1,4 +1,4 @@
-"""Reach: which columns of a query another relation within it may alter."""
+"""Impact: which columns of a query a change of one of its relations affects."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import ibis
 import ibis.expr.operations as ops
 import pytest
 
-from marts.core.proof.impact import columns_reached
+from marts.core.proof.impact import affected_columns
 
 T = ibis.table({"k": "string", "a": "int64", "b": "int64"}, name="t")
 U = ibis.table({"k": "string", "v": "int64"}, name="u")
 
 
-def reached(whole: Any, old: Any, new: Any) -> set[str]:
+def affected(whole: Any, old: Any, new: Any) -> set[str]:
     relations = whole.op().find(ops.Relation, ordered=True)
-    return set(columns_reached(relations, old.op(), new.op()))
+    return set(affected_columns(relations, old.op(), new.op()))
 
 
 def around(make: Callable[[Any], Any]) -> set[str]:
-    """Return the columns of `make(changed)` that column a's being another one reaches."""
+    """Return the columns of `make(changed)` that a change of column a affects."""
     old, new = T.mutate(a=T.a + 1), T.mutate(a=T.a + 2)
-    return reached(make(old), old, new)
+    return affected(make(old), old, new)
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def around(make: Callable[[Any], Any]) -> set[str]:
         (lambda t: t.select("k", "a").union(T.select("k", "a")), {"k", "a"}),
     ],
 )
-def test_a_column_reaches(make: Callable[[Any], Any], expected: set[str]) -> None:
+def test_a_changed_column_affects(make: Callable[[Any], Any], expected: set[str]) -> None:
     assert around(make) == expected
 
 
-def test_other_rows_reach_all_columns() -> None:
+def test_other_rows_affect_all_columns() -> None:
     old, new = T.filter(T.a > 0), T.filter(T.a > 1)
     whole = old.group_by("k").agg(y=old.b.sum())
-    assert reached(whole, old, new) == {"k", "y"}
+    assert affected(whole, old, new) == {"k", "y"}
 
 
-def test_a_projection_of_another_table_reaches_all_columns() -> None:
+def test_a_projection_of_another_table_affects_all_columns() -> None:
     old, new = T.mutate(a=T.a + 1), T.filter(T.b > 0).mutate(a=lambda t: t.a + 1)
-    assert reached(old, old, new) == {"k", "a", "b"}
+    assert affected(old, old, new) == {"k", "a", "b"}

@@ -1,4 +1,4 @@
-"""Trials on the bicycle shop: who notices a mutant depends on the rows it is tried on."""
+"""Mutants of the bicycle shop: what kills one depends on the rows that it runs on."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import EngineError, SourceError
 from marts.core.plan.steps import Build
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import Trial, TrialReport, rebuilt_and_observed, try_mutants
+from marts.core.proof.mutation import (
+    MutantResult,
+    MutationRun,
+    rebuilt_and_observed,
+    run_mutants,
+)
 from marts.core.query.difference import difference
 from support.workshop import AS_OF, ORDERS, SHOP, Workshop, order, project_of, shop_in
 from toy_shop.intermediate.int_paid_orders import int_paid_orders
 from toy_shop.sources import customers, orders
 
 
-def tried(shop: Workshop, name: str) -> TrialReport:
+def run(shop: Workshop, name: str) -> MutationRun:
     with shop.backend() as backend:
-        return try_mutants(shop.graph, shop.graph.project.marts[name], backend, FixedAsOf(AS_OF))
+        return run_mutants(shop.graph, shop.graph.project.marts[name], backend, FixedAsOf(AS_OF))
 
 
-def of(report: TrialReport, operator: str, before: str, after: str) -> Trial:
-    """Return the trial of one mutant."""
+def of(done: MutationRun, operator: str, before: str, after: str) -> MutantResult:
+    """Return the result of one mutant."""
     key = (operator, before, after)
     (found,) = [
-        trial
-        for trial in report.trials
-        if (trial.mutant.operator, trial.mutant.before, trial.mutant.after) == key
+        result
+        for result in done.results
+        if (result.mutant.operator, result.mutant.before, result.mutant.after) == key
     ]
     return found
 
@@ -45,30 +50,30 @@ def shop(tmp_path: Path) -> Workshop:
 
 
 def test_a_gap_in_the_data_lets_a_mutant_survive_and_a_richer_row_kills_it(shop: Workshop) -> None:
-    assert of(tried(shop, "customer_totals"), *BOUND).noticed_by is None
+    assert of(run(shop, "customer_totals"), *BOUND).killed_by is None
     shop.write(orders=[*ORDERS, order("edge", "c3", "1000.00")])
-    trial = of(tried(shop, "customer_totals"), *BOUND)
-    assert trial.noticed_by == "rows"
-    assert trial.sight == "customer_totals, c3: tier: gold → plain"
+    result = of(run(shop, "customer_totals"), *BOUND)
+    assert result.killed_by == "rows"
+    assert result.evidence == "customer_totals, c3: tier: gold → plain"
 
 
 def test_rows_that_are_lost_or_multiplied_are_counted(shop: Workshop) -> None:
     lost = of(
-        tried(shop, "customer_totals"),
+        run(shop, "customer_totals"),
         *("condition dropped", "filter(active)", "every row"),
     )
-    assert (lost.noticed_by, lost.sight) == ("rows", "customer_totals: 3 rows → 4")
+    assert (lost.killed_by, lost.evidence) == ("rows", "customer_totals: 3 rows → 4")
 
 
 def test_an_internal_mart_is_seen_in_the_nearest_public_ones(shop: Workshop) -> None:
-    report = tried(shop, "int_paid_orders")
-    paid = of(report, "label", "status == 'paid'", "status == 'paid?'")
-    assert paid.noticed_by == "rows"
-    assert paid.sight.startswith("customer_totals, c")
+    done = run(shop, "int_paid_orders")
+    paid = of(done, "label", "status == 'paid'", "status == 'paid?'")
+    assert paid.killed_by == "rows"
+    assert paid.evidence.startswith("customer_totals, c")
     # The name of what is no model shows in the sales of models alone.
-    parts = of(report, "fallback removed", "coalesce(model, 'parts')", "model")
-    assert parts.noticed_by == "rows"
-    assert parts.sight.startswith("model_sales, 2025-02-01, ")
+    parts = of(done, "fallback removed", "coalesce(model, 'parts')", "model")
+    assert parts.killed_by == "rows"
+    assert parts.evidence.startswith("model_sales, 2025-02-01, ")
 
 
 @mart(grain="customer_id", columns=[string("customer_id"), float64("amount")])
@@ -80,10 +85,10 @@ def averaged(orders: Table) -> Table:
 
 def test_the_linter_notices_what_rows_do_not_show(shop: Workshop) -> None:
     shop.write(orders=ORDERS[:1])
-    report = tried(Workshop(shop.folder, project_of(orders, customers, averaged)), "averaged")
-    cast = of(report, "cast dropped", "mean(cast(amount, float64))", "mean(amount)")
-    assert (cast.noticed_by, cast.sight) == ("compile", "statistic")
-    assert {trial.noticed_by for trial in report.trials} == {"compile", None}
+    done = run(Workshop(shop.folder, project_of(orders, customers, averaged)), "averaged")
+    cast = of(done, "cast dropped", "mean(cast(amount, float64))", "mean(amount)")
+    assert (cast.killed_by, cast.evidence) == ("compile", "statistic")
+    assert {result.killed_by for result in done.results} == {"compile", None}
 
 
 @mart(grain="order_id", columns=[string("order_id"), float64("root"), string("size")])
@@ -97,13 +102,13 @@ def rooted(orders: Table) -> Table:
 def test_a_mutant_that_the_engine_refuses_is_noticed_and_the_next_ones_are_tried(
     shop: Workshop,
 ) -> None:
-    report = tried(Workshop(shop.folder, project_of(orders, customers, rooted)), "rooted")
-    refused = [trial for trial in report.trials if trial.noticed_by == "engine"]
-    assert [trial.mutant.operator for trial in refused] == ["operands exchanged"]
-    assert "DuckDB could not query rooted" in refused[0].sight
+    done = run(Workshop(shop.folder, project_of(orders, customers, rooted)), "rooted")
+    refused = [result for result in done.results if result.killed_by == "engine"]
+    assert [result.mutant.operator for result in refused] == ["operands exchanged"]
+    assert "DuckDB could not query rooted" in refused[0].evidence
     # All those behind are seen by rows, or would not be but for a bound that no order meets.
-    assert of(report, "label", "'large' if root > 5", "'large?' if root > 5").noticed_by == "rows"
-    assert of(report, "comparison", "root > 5", "root >= 5").noticed_by is None
+    assert of(done, "label", "'large' if root > 5", "'large?' if root > 5").killed_by == "rows"
+    assert of(done, "comparison", "root > 5", "root >= 5").killed_by is None
 
 
 @mart(grain="order_id", columns=[string("order_id"), money("amount")])
@@ -132,28 +137,28 @@ def test_internal_marts_between_are_rebuilt(shop: Workshop) -> None:
     assert rebuilt_and_observed(CHAIN, int_paid_orders) == (("int_large",), ("largest",))
     assert rebuilt_and_observed(CHAIN, int_large) == ((), ("largest",))
     assert rebuilt_and_observed(CHAIN, largest) == ((), ("largest",))
-    report = tried(Workshop(shop.folder, CHAIN), "int_paid_orders")
-    status = of(report, "condition dropped", "filter(status == 'paid')", "every row")
-    assert (status.noticed_by, status.sight) == ("rows", "largest, c2: missing on the left")
+    done = run(Workshop(shop.folder, CHAIN), "int_paid_orders")
+    status = of(done, "condition dropped", "filter(status == 'paid')", "every row")
+    assert (status.killed_by, status.evidence) == ("rows", "largest, c2: missing on the left")
     # Nothing downstream reads the model.
-    assert of(report, "fallback removed", "coalesce(model, 'parts')", "model").noticed_by is None
+    assert of(done, "fallback removed", "coalesce(model, 'parts')", "model").killed_by is None
 
 
 def test_an_internal_mart_that_nobody_reads_is_seen_in_itself(shop: Workshop) -> None:
     assert rebuilt_and_observed(CHAIN, int_unread) == ((), ("int_unread",))
-    report = tried(Workshop(shop.folder, CHAIN), "int_unread")
-    assert {trial.noticed_by for trial in report.trials} == {"rows"}
+    done = run(Workshop(shop.folder, CHAIN), "int_unread")
+    assert {result.killed_by for result in done.results} == {"rows"}
 
 
 def test_the_order_that_a_limit_relies_on_is_kept(shop: Workshop) -> None:
     shop.write(orders=[*ORDERS, order("o9", "c3", "5000.00")])
-    report = tried(shop, "shop_overview")
+    done = run(shop, "shop_overview")
     turned = of(
-        report, "order reversed", "order by spend desc, customer_id", "order by spend, customer_id"
+        done, "order reversed", "order by spend desc, customer_id", "order by spend, customer_id"
     )
-    assert turned.noticed_by == "rows"
+    assert turned.killed_by == "rows"
     # Of several best customers the contract lets one row through.
-    assert of(report, "literal", "limit 1", "limit 2").sight == "shop_overview: 1 rows → 2"
+    assert of(done, "literal", "limit 1", "limit 2").evidence == "shop_overview: 1 rows → 2"
 
 
 def is_seen(shop: Workshop, mutant: Mutant) -> bool:
@@ -179,14 +184,14 @@ def is_seen(shop: Workshop, mutant: Mutant) -> bool:
 
 @pytest.mark.parametrize("name", ["customer_totals", "model_sales", "shop_overview"])
 def test_what_is_seen_of_a_part_is_what_is_seen_of_the_whole(name: str, shop: Workshop) -> None:
-    for trial in tried(shop, name).trials:
-        assert (trial.noticed_by in ("rows", "engine")) == is_seen(shop, trial.mutant), trial
+    for result in run(shop, name).results:
+        assert (result.killed_by in ("rows", "engine")) == is_seen(shop, result.mutant), result
 
 
 def test_nothing_is_published(shop: Workshop) -> None:
     shop.run()
     before = shop.published()
-    tried(shop, "customer_totals")
+    run(shop, "customer_totals")
     assert shop.published() == before
 
 
@@ -202,7 +207,7 @@ def test_it_tells_of_each_mutant_before_it_is_tried_and_may_be_stopped(shop: Wor
     before = shop.published()
     totals = shop.graph.project.marts["customer_totals"]
     with shop.backend() as backend, pytest.raises(KeyboardInterrupt):
-        try_mutants(shop.graph, totals, backend, FixedAsOf(AS_OF), watch=watch)
+        run_mutants(shop.graph, totals, backend, FixedAsOf(AS_OF), watch=watch)
     assert [number for _, number, _ in told] == [0, 1, 2]
     assert {(name, total) for name, _, total in told} == {("customer_totals", told[0][2])}
     assert shop.published() == before
@@ -211,7 +216,7 @@ def test_it_tells_of_each_mutant_before_it_is_tried_and_may_be_stopped(shop: Wor
 def test_an_unfit_source_raises_before_anything_is_built(shop: Workshop) -> None:
     (shop.data / "orders.parquet").unlink()
     with pytest.raises(SourceError, match="orders: found no such table"):
-        tried(shop, "model_sales")
+        run(shop, "model_sales")
 
 
 @mart(grain="order_id", columns=[string("order_id"), int64("number")])
@@ -222,4 +227,4 @@ def broken(orders: Table) -> Table:
 
 def test_an_original_that_the_engine_refuses_raises(shop: Workshop) -> None:
     with pytest.raises(EngineError, match="could not build broken"):
-        tried(Workshop(shop.folder, project_of(orders, customers, broken)), "broken")
+        run(Workshop(shop.folder, project_of(orders, customers, broken)), "broken")

@@ -28,7 +28,7 @@ from marts.core.authoring.checks import Check, is_fused
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Source, checks_of
 from marts.core.errors import DefinitionError
-from marts.core.plan.steps import CheckAcross, CheckRows
+from marts.core.plan.steps import CheckTable
 from marts.core.run.report import CheckReport
 from support.workshop import SHOP, Counting, Row, Workshop, checks_by_name, project_of
 
@@ -383,15 +383,15 @@ def test_every_mart_is_checked_by_one_query_and_one_for_each_wider_check(
     shop.write(customers=[{"customer_id": "c"}], orders=[{"order_id": "o"}])
     steps = shop.plan().steps
     for name, mart in SHOP.project.marts.items():
-        fused = [step for step in steps if isinstance(step, CheckRows) and step.table is mart]
-        wide = [step for step in steps if isinstance(step, CheckAcross) and step.table is mart]
+        made = [step for step in steps if isinstance(step, CheckTable) and step.table is mart]
+        fused = [step for step in made if step.is_fused]
         assert len(fused) == 1, name
         names = [
             [check.name for check in checks_of(mart) if is_fused(check) is one]
             for one in (True, False)
         ]
         assert [check.name for check in fused[0].checks] == names[0]
-        assert [step.check.name for step in wide] == names[1]
+        assert [c.name for step in made if step not in fused for c in step.checks] == names[1]
 
 
 def test_the_query_counts_the_rows_too(tmp_path: Path) -> None:

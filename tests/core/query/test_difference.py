@@ -12,7 +12,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from backends.duckdb import compile_query
+from backends.duckdb_sql import compile_query
 from marts.core.query.difference import difference
 
 COLUMNS = {

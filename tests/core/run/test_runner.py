@@ -13,7 +13,7 @@ import pytest
 
 from marts import AsOf, Table, date, int64, mart, row_check, source, string, table_check
 from marts.core.errors import EngineError, SourceError, UsageError
-from marts.core.run.inspection import survey
+from marts.core.run.inspection import inspect_engine
 from marts.core.run.report import Report
 from marts.core.run.runner import run
 from support.workshop import (
@@ -407,8 +407,9 @@ def test_the_observer_is_told_each_step(shop: Workshop) -> None:
     observer = Observed()
     with shop.backend() as backend:
         run(plan, backend, run_id="r", observer=observer)
-    steps = [*["int_paid_orders"] * 2, *["model_sales"] * 5, "publishing"]
-    assert observer.told == [f"{word} {name}" for name in steps for word in ("started", "finished")]
+    steps = [*["int_paid_orders"] * 2, *["model_sales"] * 5]
+    told = [f"{word} {name}" for name in steps for word in ("started", "finished")]
+    assert observer.told == [*told, "publishing"]
 
 
 def test_a_failed_run_reports_the_statements_of_its_backend_too(shop: Workshop) -> None:
@@ -455,11 +456,11 @@ def test_checks_of_what_was_never_published_are_refused(shop: Workshop) -> None:
 def test_a_survey_asks_only_for_what_is_needed(shop: Workshop) -> None:
     (shop.data / "customers.parquet").write_text("broken", "utf-8")
     with shop.backend() as backend:
-        found = survey(SHOP, ["int_paid_orders"], backend)
+        found = inspect_engine(SHOP, ["int_paid_orders"], backend)
         assert set(found.sources) == {"orders"}
         assert found.sources["orders"].rows == len(ORDERS)
         with pytest.raises(SourceError, match=r"customers\.parquet is not a readable Parquet file"):
-            survey(SHOP, ["customer_totals"], backend)
+            inspect_engine(SHOP, ["customer_totals"], backend)
 
 
 def test_two_table_checks_of_one_mart_are_both_reported(tmp_path: Path) -> None:

@@ -50,19 +50,19 @@ def command(settings: Settings, output: Path | None) -> int:
     """
     from backends.factory import offline_compiler
     from marts.core.console import terminal
-    from marts.core.plan.changes import compiled
     from marts.core.plan.findings import findings_of
     from marts.core.plan.planner import plan_run
-    from marts.core.plan.state import declared_facts
+    from marts.core.plan.state import declared_state
+    from marts.core.plan.steps import compiled
     from marts.core.run.artifacts import write_sql
 
     graph, selected, _ = wiring.selected(settings)
     engine = offline_compiler(
         settings, data=wiring.data_of(settings), sources=wiring.contracts_of(graph)
     )
-    facts = declared_facts(graph.project, sources=engine.sources)
+    state = declared_state(graph.project, sources=engine.sources)
     as_of = wiring.as_of(settings, lambda: engine.data_as_of)
-    plan = plan_run(graph, selected, facts, as_of)
+    plan = plan_run(graph, selected, state, as_of)
     findings = findings_of(graph.project, plan)
     console = terminal.console(to_stderr=True)
     for finding in findings:

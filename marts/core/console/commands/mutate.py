@@ -54,15 +54,15 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     """
     from marts.core.console import mutation_terminal as mutants
     from marts.core.console import terminal
-    from marts.core.console.mutation_messages import judgement_document, judgement_line
-    from marts.core.proof.equivalent_mutants import judge, strangers
-    from marts.core.proof.mutation import try_mutants
+    from marts.core.console.mutation_messages import mutation_document, report_line
+    from marts.core.proof.equivalent_mutants import score, unknown_entries
+    from marts.core.proof.mutation import run_mutants
 
     graph, selected, _ = wiring.selected(settings)
     default = settings.folder / ALLOWED
     entries = equivalents(allow, default=default)
-    unknown = () if settings.select else strangers(entries, graph.project.marts)
-    judgements = []
+    unknown = () if settings.select else unknown_entries(entries, graph.project.marts)
+    reports = []
     console = terminal.console(to_stderr=as_json)
     with (
         corpus(graph, settings.data) as data,
@@ -70,15 +70,15 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     ):
         as_of = wiring.as_of(settings, backend.data_as_of)
         console.print(f"as of {as_of.day} · {data}")
-        with mutants.trying(console, stop=stop) as watch:
+        with mutants.progress(console, stop=stop) as watch:
             for name in selected:
-                report = try_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
-                judgements.append(judge(report, entries))
-                terminal.say(console, judgement_line(judgements[-1]))
-    mutants.print_judgements(console, judgements, unknown, allowed_in=str(allow or default))
+                run = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                reports.append(score(run, entries))
+                terminal.say(console, report_line(reports[-1]))
+    mutants.print_reports(console, reports, unknown, allowed_in=str(allow or default))
     if as_json:
-        terminal.print_json(judgement_document(judgements, unknown))
-    return FAILED if unknown or any(each.has_failed for each in judgements) else DONE
+        terminal.print_json(mutation_document(reports, unknown))
+    return FAILED if unknown or any(each.has_failed for each in reports) else DONE
 
 
 @contextmanager
@@ -95,10 +95,10 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
             hint="pass --data DIR, a small data set with rows at the thresholds of its marts",
         )
     from fixtures.corpus import AS_OF, write_corpus
-    from marts.core.analysis.thresholds import edges_of
+    from marts.core.analysis.thresholds import thresholds_of
 
     with TemporaryDirectory() as folder:
-        write_corpus(Path(folder), edges_of(graph, AS_OF), AS_OF)
+        write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
         yield Path(folder)
 
 

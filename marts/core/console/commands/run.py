@@ -51,11 +51,12 @@ def command(
     Each SELECTOR names marts as --select does; without one, all are built.
     """
     from marts.core.console.execution import carry_out, print_plan
-    from marts.core.plan.changes import Present, plan_changes
+    from marts.core.plan.changes import plan_changes
     from marts.core.plan.findings import findings_of, findings_of_views
+    from marts.core.plan.fingerprint import CurrentInputs
     from marts.core.plan.source_checks import Wanted, source_checks
     from marts.core.run.artifacts import prepare
-    from marts.core.run.inspection import survey
+    from marts.core.run.inspection import inspect_engine
 
     graph, selected, reliance = wiring.selected(settings)
     if not dry_run:
@@ -63,15 +64,17 @@ def command(
     wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
     with wiring.connected(graph, settings, read_only=dry_run) as backend:
         as_of = wiring.as_of(settings, backend.data_as_of)
-        facts = survey(graph, selected, backend, also=reliance.columns_of_sources(selected))
+        state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
         run_id = wiring.run_id()
         plan = plan_changes(
             graph,
             selected,
-            Present(graph, facts, as_of, backend.text, checks_sources=wanted.source_checks),
+            CurrentInputs(
+                graph, state, as_of, backend.compile, checks_sources=wanted.source_checks
+            ),
             run_id=run_id,
             force=force,
-            source_checks=partial(source_checks, graph, reliance, facts, wanted),
+            source_checks=partial(source_checks, graph, reliance, state, wanted),
             adopt=adopt,
             drop_orphans=drop_orphans,
         )

@@ -113,21 +113,14 @@ def command(
 @contextmanager
 def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Iterator[None]:
     """Build a temporary mart and those that it reads, and discard them afterwards."""
-    from marts.core.plan.changes import Present, plan_changes
-    from marts.core.plan.steps import Build
-    from marts.core.run.inspection import survey
+    from marts.core.plan.changes import plan_changes
+    from marts.core.plan.fingerprint import CurrentInputs
+    from marts.core.run import building
+    from marts.core.run.inspection import inspect_engine
 
     name = wiring.run_id()
-    facts = survey(graph, [mart.name], backend)
-    present = Present(graph, facts, as_of, backend.text, checks_sources=False)
-    plan = plan_changes(graph, [mart.name], present, run_id=name)
-    steps = [step for step in plan.steps if isinstance(step, Build)]
-    try:
-        backend.begin(name, [step.mart.name for step in steps])
-        for step in steps:
-            backend.build(
-                step.mart.name, step.query, kind="temporary", comment="", column_comments={}
-            )
+    state = inspect_engine(graph, [mart.name], backend)
+    current = CurrentInputs(graph, state, as_of, backend.compile, checks_sources=False)
+    plan = plan_changes(graph, [mart.name], current, run_id=name)
+    with building.built(plan, backend, run_id=name):
         yield
-    finally:
-        backend.discard()

@@ -37,7 +37,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
     from marts.core.plan.planner import plan_checks
     from marts.core.query.invariant_checks import with_invariants
     from marts.core.run.artifacts import prepare
-    from marts.core.run.inspection import survey
+    from marts.core.run.inspection import inspect_engine
 
     graph, selected, _ = wiring.selected(settings)
     if not settings.select:
@@ -55,8 +55,8 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
                 published_as_of(backend, graph.project.package, selected) or backend.data_as_of()
             ),
         )
-        facts = survey(graph, selected, backend, source_checks=sources)
-        plan = plan_checks(graph, selected, facts, as_of, source_checks=sources)
+        state = inspect_engine(graph, selected, backend, source_checks=sources)
+        plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
         return done(run_id=wiring.run_id(), as_json=as_json)
 

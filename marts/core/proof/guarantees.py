@@ -1,4 +1,4 @@
-"""What relationships promise of a join: each row finds one, so that inner is as good as left."""
+"""Guarantees of declared relationships: every row finds a match, so inner and left joins agree."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import meaning
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
+from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.nodes import first_below
+from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
@@ -18,21 +19,20 @@ Column = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Promises:
-    """The columns of which every value is in another, and the columns without nulls."""
+class Guarantees:
+    """The columns whose values are all in another column, and the columns without nulls."""
 
     found_in: Collection[tuple[Column, Column]]
-    filled: Filled
+    not_null: NotNull
 
 
-NOTHING_PROMISED = Promises((), {})
+NO_GUARANTEES = Guarantees((), {})
 
 
-def promises_of(project: Project) -> Promises:
-    """Return what a project's checks let nothing be published without.
+def guarantees_of(project: Project) -> Guarantees:
+    """Return what holds for all published data, because a project's checks enforce it.
 
-    A relationship that only warns, or lets rows pass, promises nothing; nor does one that concerns
-    some rows alone.
+    A relationship guarantees nothing if it only warns, tolerates rows, or concerns only some rows.
     """
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     found_in = frozenset(
@@ -42,16 +42,16 @@ def promises_of(project: Project) -> Promises:
         if isinstance(check, RelationshipCheck)
         and (check.severity, check.threshold, check.where) == ("error", 0, None)
     )
-    return Promises(found_in, declared_filled(project))
+    return Guarantees(found_in, declared_not_null(project))
 
 
 EXCHANGED = ({"inner", "left"}, {"any_inner", "any_left"})
 WITHOUT_LOSS = (ops.Project, ops.DropColumns, ops.Sort, ops.Reference, ops.AliasedRelation)
-"""What has a row for each of its parent's."""
+"""The relations that have each row of their parent."""
 
 
-def is_same_by_promise(old: ops.Node, new: ops.Node, promises: Promises) -> bool:
-    """Tell whether a join differs from another only in keeping rows that there cannot be."""
+def is_equivalent_join(old: ops.Node, new: ops.Node, guarantees: Guarantees) -> bool:
+    """Tell whether two joins differ only in rows without a match, when there are none."""
     if not (isinstance(old, ops.JoinChain) and isinstance(new, ops.JoinChain)):
         return False
     changed = [
@@ -64,16 +64,16 @@ def is_same_by_promise(old: ops.Node, new: ops.Node, promises: Promises) -> bool
     before, after = old.rest[changed[0]], new.rest[changed[0]]
     if {before.how, after.how} not in EXCHANGED or before.predicates != after.predicates:
         return False
-    return _all_are_found(old.first, old.rest[: changed[0]], before, promises)
+    return _all_are_found(old.first, old.rest[: changed[0]], before, guarantees)
 
 
 def _all_are_found(
     first: ops.Relation,
     earlier: tuple[ops.JoinLink, ...],
     link: ops.JoinLink,
-    promises: Promises,
+    guarantees: Guarantees,
 ) -> bool:
-    """Tell whether every row so far meets one of the table that a link joins."""
+    """Tell whether every row joined so far has a match in the table that a link joins."""
     match link.predicates:
         case (ops.Equals(left=ops.Field() as one, right=ops.Field() as other),):
             asked, given = (one, other) if other.rel == link.table else (other, one)
@@ -81,21 +81,19 @@ def _all_are_found(
             return False
     if any(each.how in ("right", "outer") for each in earlier) or given.rel != link.table:
         return False
-    whole = {first, *(each.table for each in earlier if each.how in ("inner", "any_inner"))}
-    if asked.rel not in whole or may_be_null(asked, promises.filled):
+    complete = {first, *(each.table for each in earlier if each.how in ("inner", "any_inner"))}
+    if asked.rel not in complete or may_be_null(asked, guarantees.not_null):
         return False
-    origin, target = _column_of(asked), _column_of(given)
-    return _is_unfiltered(given.rel) and (origin, target) in promises.found_in
+    pair = (_column_of(asked), _column_of(given))
+    return _is_unfiltered(given.rel) and pair in guarantees.found_in
 
 
 def _column_of(field: ops.Field) -> Column | None:
-    found = meaning(field)
+    found = resolved_operation(field)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.PhysicalTable):
         return found.rel.name, found.name
     return None
 
 
 def _is_unfiltered(rel: ops.Relation) -> bool:
-    while isinstance(rel, WITHOUT_LOSS):
-        rel = rel.parent
-    return isinstance(rel, ops.PhysicalTable)
+    return isinstance(first_below(rel, WITHOUT_LOSS), ops.PhysicalTable)

@@ -1,4 +1,4 @@
-"""Where candidates lie until they are published: a database of their own, which ends with the run.
+"""Candidates on DuckDB: they lie in a database of their own, which ends with the run.
 
 It is a file beside the database, since a table in a file is packed, which a temporary one is not:
 that takes four times the memory, whatever limit is set. Where nothing may be written it is memory.
@@ -10,13 +10,34 @@ import glob
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
+from marts.core.plan.state import Materialized
 
 SUFFIX = ".candidates"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A relation that is built; `definition` is a view's query over what will be published.
+
+    `comments` returns the statements that comment the relation of a qualified name.
+    """
+
+    qualified: sge.Table
+    kind: Materialized
+    definition: str
+    comments: Callable[[str], list[str]]
+
+    @property
+    def name(self) -> str:
+        """The qualified name, as SQL."""
+        return self.qualified.sql(ddl.DIALECT)
 
 
 class Scratch:

@@ -7,7 +7,7 @@ import unicodedata
 import ibis
 import pytest
 
-from marts.core.analysis.folding import equals_folded, folded
+from marts.core.query.folding import equals_folded, folded
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,18 @@
-"""What engines make of a number: a float, or a decimal of so many digits."""
+"""The numeric types that engines give expressions: floats, or decimals and their precision."""
 
 from __future__ import annotations
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import meaning
+from marts.core.analysis.lineage import resolved_operation
 
-# Snowflake's functions that answer in floats whatever they are asked in.
+# These return floats on Snowflake, whatever the type of their argument.
 ALWAYS_FLOAT = (ops.Sqrt, ops.Exp, ops.Ln, ops.Log, ops.Log2, ops.Log10, ops.Power)
 
 
 def is_float(op: ops.Value) -> bool:
-    """Tell whether engines compute in floats: `1.5` is a decimal to them, and so is 1 / 3."""
-    op = meaning(op)
+    """Tell whether engines compute a value in floats; `1.5` and `1 / 3` are decimals to them."""
+    op = resolved_operation(op)
     if not op.dtype.is_floating():
         return False
     if isinstance(op, (ops.Field, ops.Cast, *ALWAYS_FLOAT)):
@@ -23,12 +23,12 @@ def is_float(op: ops.Value) -> bool:
 WHOLE_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 
 
-def digits_of(op: ops.Value) -> tuple[int, int] | None:
-    """Return how many digits engines give an exact number, and how many of these to a fraction.
+def precision_and_scale(op: ops.Value) -> tuple[int, int] | None:
+    """Return the precision and scale that engines give an exact number.
 
-    None for floats, and where that is not known.
+    None for floats, and where they are unknown.
     """
-    op = meaning(op)
+    op = resolved_operation(op)
     match op:
         case ops.Add() | ops.Subtract() | ops.Multiply():
             return _of_two(op)
@@ -44,7 +44,7 @@ def digits_of(op: ops.Value) -> tuple[int, int] | None:
 
 
 def _of_two(op: ops.Add | ops.Subtract | ops.Multiply) -> tuple[int, int] | None:
-    left, right = digits_of(op.left), digits_of(op.right)
+    left, right = precision_and_scale(op.left), precision_and_scale(op.right)
     if left is None or right is None:
         return None
     if isinstance(op, ops.Multiply):
@@ -54,7 +54,7 @@ def _of_two(op: ops.Add | ops.Subtract | ops.Multiply) -> tuple[int, int] | None
 
 
 def _of_literal(text: str) -> tuple[int, int] | None:
-    """Return the digits of a literal as it is written in SQL; with an exponent it is a float."""
+    """Return precision and scale of a literal in SQL; None with an exponent, a float."""
     whole, _, fraction = text.lstrip("-").partition(".")
     is_exact = (whole + fraction).isdigit()
     return (len(whole.lstrip("0") + fraction), len(fraction)) if is_exact else None

@@ -1,4 +1,4 @@
-"""Inner and left joins are one where a declared relationship lets nothing else be published."""
+"""Inner and left joins agree where a declared relationship guarantees a match."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ibis.expr.types import Table
 from marts import int64, mart, relationship, source, string
 from marts.core.authoring.checks import Check
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.mutants import mutants_of
-from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
 from support.workshop import project_of
 
 KNOWN = relationship("town", to="towns.town")
 
 
-def joins_tried(
+def mutated_joins(
     make: Callable[[Any, Any], Table], *, checks: Sequence[Check] = (KNOWN,), null: bool = False
 ) -> list[str]:
     """Return how joins are exchanged in the mutants of a mart of people and their towns."""
@@ -46,12 +46,12 @@ def joins_tried(
         placed,
         tables,
         FixedAsOf(datetime.date(2025, 6, 30)),
-        promises=promises_of(project_of(people, towns, placed).project),
+        guarantees=guarantees_of(project_of(people, towns, placed).project),
     )
     return [mutant.after.partition(" join")[0] for mutant in found if mutant.operator == "join"]
 
 
-PROMISED: dict[str, Callable[[Any, Any], Table]] = {
+GUARANTEED: dict[str, Callable[[Any, Any], Table]] = {
     "inner": lambda p, t: p.inner_join(t, "town"),
     "left": lambda p, t: p.left_join(t, "town"),
     "the other way round": lambda p, t: p.inner_join(t, t.town == p.town),
@@ -68,13 +68,13 @@ PROMISED: dict[str, Callable[[Any, Any], Table]] = {
 }
 
 
-@pytest.mark.parametrize("make", PROMISED.values(), ids=PROMISED)
-def test_what_every_row_finds_may_be_joined_either_way(make: Callable[[Any, Any], Table]) -> None:
-    assert joins_tried(make) == []
-    assert len(joins_tried(make, checks=())) == 1
+@pytest.mark.parametrize("make", GUARANTEED.values(), ids=GUARANTEED)
+def test_a_join_that_matches_every_row_is_not_mutated(make: Callable[[Any, Any], Table]) -> None:
+    assert mutated_joins(make) == []
+    assert len(mutated_joins(make, checks=())) == 1
 
 
-NOT_PROMISED: dict[str, Callable[[Any, Any], Table]] = {
+WITHOUT_GUARANTEE: dict[str, Callable[[Any, Any], Table]] = {
     "some of the towns": lambda p, t: p.inner_join(t.filter(t.town != ""), "town"),
     "another column": lambda p, t: p.inner_join(t, p.birth == t.town),
     "another condition": lambda p, t: p.inner_join(t, ["town", p.age == t.size]),
@@ -84,9 +84,9 @@ NOT_PROMISED: dict[str, Callable[[Any, Any], Table]] = {
 }
 
 
-@pytest.mark.parametrize("make", NOT_PROMISED.values(), ids=NOT_PROMISED)
-def test_what_is_not_promised_is_tried(make: Callable[[Any, Any], Table]) -> None:
-    assert joins_tried(make) == ["left"]
+@pytest.mark.parametrize("make", WITHOUT_GUARANTEE.values(), ids=WITHOUT_GUARANTEE)
+def test_a_join_without_a_guarantee_is_mutated(make: Callable[[Any, Any], Table]) -> None:
+    assert mutated_joins(make) == ["left"]
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_what_is_not_promised_is_tried(make: Callable[[Any, Any], Table]) -> Non
     ],
     ids=["a warning", "some may be unknown", "of some people"],
 )
-def test_a_relationship_that_may_be_broken_promises_nothing(check: Check) -> None:
-    assert joins_tried(PROMISED["inner"], checks=[check]) == ["left"]
+def test_a_relationship_that_may_be_broken_guarantees_nothing(check: Check) -> None:
+    assert mutated_joins(GUARANTEED["inner"], checks=[check]) == ["left"]
 
 
-def test_a_null_finds_nothing() -> None:
-    assert joins_tried(PROMISED["inner"], null=True) == ["left"]
-    assert joins_tried(PROMISED["a town that may be null is filtered"], null=True) == []
+def test_a_null_has_no_match() -> None:
+    assert mutated_joins(GUARANTEED["inner"], null=True) == ["left"]
+    assert mutated_joins(GUARANTEED["a town that may be null is filtered"], null=True) == []
 
 
-def test_what_an_earlier_join_did_not_find_finds_nothing_either() -> None:
+def test_a_row_without_a_match_in_an_earlier_join_has_none_in_a_later_one() -> None:
     def through(p: Any, t: Any) -> Any:
         other = p.view()
         both = p.left_join(other, p.birth == other.id, rname="other_{name}")
         return both.inner_join(t, other.town == t.town, rname="their_{name}")
 
-    assert "left" in joins_tried(through)
+    assert "left" in mutated_joins(through)

@@ -1,0 +1,81 @@
+"""What DuckDB's catalog says of the relations in one schema, and which version each is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import ibis
+import sqlglot.expressions as sge
+
+from backends import duckdb_ddl as ddl
+from backends.duckdb_connection import translated
+from backends.duckdb_types import type_of
+from marts.core.plan.state import TableState
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
+
+
+class Catalog:
+    """The relations in one schema, asked for whenever somebody asks: reading it costs nothing."""
+
+    def __init__(self, schema: str, rows: Rows) -> None:
+        self.schema = schema
+        self.rows = rows
+
+    def describe(self, versions: Collection[str]) -> dict[str, TableState]:
+        """Return the columns of every relation in the schema, and the versions of some."""
+        columns = self.columns()
+        found = self.versions({n: self.name_of(n) for n in versions if n in columns}, columns)
+        return {
+            name: TableState(
+                ibis.schema({column: type_of(kind) for column, kind in kinds.items()}),
+                version=found.get(name),
+            )
+            for name, kinds in columns.items()
+        }
+
+    def name_of(self, name: str) -> str:
+        """Return the qualified name of a relation in the schema."""
+        return ddl.qualified(self.schema, name).sql(ddl.DIALECT)
+
+    def kinds(self) -> dict[str, str]:
+        """Return whether each relation is a table or a view, in the catalog's words."""
+        return dict(self._view("tables", "table_name", "table_type"))
+
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Return the columns of every relation, with DuckDB's types."""
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in self._view("columns", "table_name", "column_name", "data_type"):
+            found.setdefault(table, {})[column] = kind
+        return found
+
+    def versions(
+        self, qualified: Mapping[str, str], columns: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, str]:
+        """Return the version of each relation, whose rows are read by the qualified name.
+
+        That of a table is a digest of all its rows, that of a view one of its definition.
+        """
+        found = {}
+        for name, table in qualified.items():
+            with translated(f"read {name}"):
+                view = self.rows(ddl.definition_of_view(self.schema, name))
+                rows = ddl.words(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
+            found[name] = hashlib.sha256(f"{columns[name]} {rows}".encode()).hexdigest()
+        return found
+
+    def _view(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Read a view of the information schema, what concerns this schema."""
+        query = (
+            sge.select(*columns)
+            .from_(sge.table_(view, db="information_schema"))
+            .where(sge.column("table_catalog").eq(sge.func("current_database")))
+            .where(sge.column("table_schema").eq(self.schema))
+        )
+        if view == "columns":
+            query = query.order_by("ordinal_position")
+        with translated("read the catalog"):
+            return self.rows(query.sql(ddl.DIALECT))

@@ -1,0 +1,77 @@
+"""What publishing does on DuckDB, within a transaction that somebody else begins and commits."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Collection, Mapping
+
+from backends import duckdb_ddl as ddl
+from backends.duckdb_candidates import Candidate
+from backends.duckdb_catalog import Catalog
+from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, Publication
+
+Execute = Callable[[str], None]
+"""Runs a statement."""
+
+
+def publish(
+    publication: Publication,
+    candidates: Mapping[str, Candidate],
+    catalog: Catalog,
+    execute: Execute,
+) -> None:
+    """Copy candidates to where readers find them, and record them; drop what is to go."""
+    execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(catalog.schema)}")
+    kinds = catalog.kinds()
+    published = {name: each for name, each in candidates.items() if each.kind != "temporary"}
+    for name in {*published, *publication.drops} & kinds.keys():
+        execute(ddl.drop(kinds[name], catalog.name_of(name)))
+    for name, candidate in published.items():
+        target = catalog.name_of(name)
+        if candidate.kind == "view":
+            execute(ddl.create("VIEW", target, candidate.definition))
+        else:
+            execute(ddl.create_table_from(target, candidate.name))
+        for comment in candidate.comments(target):
+            execute(comment)
+    _record(publication, published, catalog, execute)
+    if EARLIER_STATE_TABLE in kinds:
+        _take_over([*published, *publication.drops], catalog, execute)
+
+
+def _record(
+    publication: Publication,
+    published: Mapping[str, Candidate],
+    catalog: Catalog,
+    execute: Execute,
+) -> None:
+    state = catalog.name_of(STATE_TABLE)
+    execute(ddl.create_state(state))
+    if names := [*published, *publication.drops]:
+        # Another package's, too: who takes a table over, takes its record.
+        execute(ddl.forget(state, names))
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    made_by = (publication.run_id, publication.as_of, now)
+    # A candidate has the same rows, which are committed, and so are read with all threads.
+    qualified = {name: each.name for name, each in published.items()}
+    versions = catalog.versions(qualified, catalog.columns())
+    package, origins = publication.package, publication.fingerprints
+    rows: list[tuple[object, ...]] = [
+        (package, name, each.kind, *made_by, versions[name], origins.get(name))
+        for name, each in published.items()
+    ]
+    rows += [
+        (package, name, "source", *made_by, None, text)
+        for name, text in publication.checked.items()
+    ]
+    if rows:
+        execute(ddl.record(state, rows))
+
+
+def _take_over(names: Collection[str], catalog: Catalog, execute: Execute) -> None:
+    """Forget what an earlier version recorded of these, and its table when it is empty."""
+    earlier = catalog.name_of(EARLIER_STATE_TABLE)
+    if names:
+        execute(ddl.forget_earlier(earlier, names))
+    if not catalog.rows(f"FROM {earlier} LIMIT 1"):
+        execute(ddl.drop("TABLE", earlier))

@@ -1,0 +1,111 @@
+"""Fingerprints: what marts were made from, and what they would be made from now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from marts.core.analysis.lineage import column_comments, signature
+from marts.core.authoring.checks import is_fused
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.signature import naming
+from marts.core.authoring.tables import Mart, checks_of
+from marts.core.plan.queries import Compile, Queries, fused_checks
+from marts.core.plan.state import EngineState
+from marts.core.project.graph import Graph
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a mart was made from: a digest of its SQL, versions of sources, runs of marts.
+
+    What temporary marts read is read by the mart that reads them. `is_unchecked` says that nobody
+    looked whether its sources are what it relies on.
+    """
+
+    sql: str
+    sources: Mapping[str, str]
+    marts: Mapping[str, str]
+    is_unchecked: bool = False
+
+    def to_text(self) -> str:
+        """Return the fingerprint as an engine keeps it."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Fingerprint | None:
+        """Return the one of a text; None where another version of the framework wrote it."""
+        try:
+            return cls(**json.loads(text or ""))
+        except (ValueError, TypeError):
+            return None
+
+
+class CurrentInputs:
+    """What a run would make marts from now: the project, the sources and the date.
+
+    `compile_` compiles a query for the engine. Where `checks_sources` is true, what was made from
+    sources that nobody checked is not up to date.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        state: EngineState,
+        as_of: FixedAsOf,
+        compile_: Compile,
+        *,
+        checks_sources: bool = True,
+    ) -> None:
+        self.graph = graph
+        self.state = state
+        self.as_of = as_of
+        self.checks_sources = checks_sources
+        self.queries = Queries(graph.project, state, as_of, compile_)
+        self._digests: dict[str, str] = {}
+
+    def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
+        """Return from what a mart is made, `runs` being those of the marts it reads."""
+        graph, state = self.graph, self.state
+        versions = {each: state.source_version(each) for each in graph.sources_behind(name)}
+        return Fingerprint(
+            self.digest(name),
+            {source: version for source, version in versions.items() if version is not None},
+            {mart: runs[mart] for mart in graph.marts_behind(name) if mart in runs},
+            is_unchecked=not self.checks_sources,
+        )
+
+    def digest(self, name: str) -> str:
+        """Return a digest of all that defines a mart's rows and its checks.
+
+        That is its SQL, its comments, its checks, how its sources are read, and the same of the
+        temporary marts that it reads.
+        """
+        if name not in self._digests:
+            parts = "\n".join(sorted(self._parts(self.graph.project.marts[name])))
+            self._digests[name] = hashlib.sha256(parts.encode()).hexdigest()
+        return self._digests[name]
+
+    def _parts(self, mart: Mart) -> Iterator[str]:
+        project, queries = self.graph.project, self.queries
+        comments = column_comments(mart, project)
+        yield json.dumps([mart.materialized, mart.comment, comments])
+        if compiled := queries.compiled(mart):
+            with naming(f"mart {mart.name}", mart.location):
+                yield compiled.sql
+        # Which rows a check asks for is told by its expression: its SQL decides no number.
+        if fused_checks(mart):
+            with naming(f"a check of {mart.name}", mart.location):
+                yield signature(queries.fused(mart).op())
+        for check in checks_of(mart):
+            yield f"{check.name} {check.severity} {check.threshold}"
+            if not is_fused(check):
+                with naming(f"check {check.name} of {mart.name}", mart.location):
+                    yield signature(queries.of_check(mart, check).op())
+        for each in {*mart.inputs, *self.graph.read_by_checks[mart.name]}:
+            if each in project.sources:
+                yield f"{each} {project.sources[each].columns}"
+            elif project.marts[each].is_temporary:
+                yield self.digest(each)

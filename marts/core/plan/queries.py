@@ -1,0 +1,73 @@
+"""The queries of a plan: of marts and of their checks, each made and compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ibis.expr.types as ir
+
+from marts.core.authoring.checks import Check, is_fused
+from marts.core.authoring.expressions import AsOf
+from marts.core.authoring.signature import naming
+from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.plan.state import CompiledQuery, EngineState
+from marts.core.project.loading import Project
+from marts.core.query.checks import count_query, fused_query
+from marts.core.query.definition import defining_query, logical_tables
+
+Compile = Callable[[ir.Table], CompiledQuery]
+"""How an engine compiles a query."""
+
+
+class Queries:
+    """The queries of a project's marts and checks as of a date, over the sources that are there.
+
+    Without an engine to compile for, no query is compiled.
+    """
+
+    def __init__(
+        self, project: Project, state: EngineState, as_of: AsOf, compile_: Compile | None = None
+    ) -> None:
+        self.tables = logical_tables(project, present=state.sources)
+        self.as_of = as_of
+        self._compile = compile_
+        self._marts: dict[str, ir.Table] = {}
+        self._compiled: dict[str, CompiledQuery] = {}
+        self._checks: dict[tuple[str, str], ir.Table] = {}
+
+    def of(self, mart: Mart) -> ir.Table:
+        """Return the query that defines a mart."""
+        if mart.name not in self._marts:
+            self._marts[mart.name] = defining_query(mart, self.tables, self.as_of)
+        return self._marts[mart.name]
+
+    def compiled(self, mart: Mart) -> CompiledQuery | None:
+        """Return the query that defines a mart, compiled; None without an engine.
+
+        Raises DefinitionError for an expression that is nested too deeply to compile.
+        """
+        if self._compile is None:
+            return None
+        if mart.name not in self._compiled:
+            with naming(f"mart {mart.name}", mart.location):
+                self._compiled[mart.name] = self._compile(self.of(mart))
+        return self._compiled[mart.name]
+
+    def fused(self, table: Source | Mart) -> ir.Table:
+        """Return the one query that makes all checks of a table which one can: `fused_checks`."""
+        if (table.name, "") not in self._checks:
+            query = fused_query(table, self.tables[table.name], fused_checks(table))
+            self._checks[table.name, ""] = query
+        return self._checks[table.name, ""]
+
+    def of_check(self, table: Source | Mart, check: Check) -> ir.Table:
+        """Return the query that makes one check alone."""
+        if (table.name, check.name) not in self._checks:
+            query = count_query(table, check, self.tables, self.as_of)
+            self._checks[table.name, check.name] = query
+        return self._checks[table.name, check.name]
+
+
+def fused_checks(table: Source | Mart) -> tuple[Check, ...]:
+    """Return the checks of a table that one query makes."""
+    return tuple(check for check in checks_of(table) if is_fused(check))

@@ -1,0 +1,52 @@
+"""Build candidates: in a run, or for as long as somebody looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from marts.core.authoring.signature import naming
+from marts.core.plan.state import CompiledQuery
+from marts.core.plan.steps import Build, Plan
+
+if TYPE_CHECKING:
+    from marts.core.run.backend import Backend
+
+
+@contextmanager
+def built(plan: Plan, backend: Backend, *, run_id: str) -> Iterator[None]:
+    """Build what a plan builds for as long as the context lasts, unchecked; nobody else sees it."""
+    try:
+        begin(plan, backend, run_id=run_id)
+        for step in plan.builds:
+            build(step, compiled(step, backend), backend)
+        yield
+    finally:
+        backend.discard()
+
+
+def begin(plan: Plan, backend: Backend, *, run_id: str) -> None:
+    """Prepare an engine to build what a plan builds."""
+    backend.begin(run_id, [step.mart.name for step in plan.builds])
+
+
+def compiled(step: Build, backend: Backend) -> CompiledQuery:
+    """Return the query of a step in the engine's SQL, compiled now if planning did not need it.
+
+    Raises DefinitionError for an expression that is nested too deeply to compile.
+    """
+    with naming(f"mart {step.mart.name}", step.mart.location):
+        return step.compiled or backend.compile(step.query)
+
+
+def build(step: Build, query: CompiledQuery, backend: Backend) -> None:
+    """Build the candidate of one step."""
+    mart = step.mart
+    backend.build(
+        mart.name,
+        query,
+        kind=mart.materialized,
+        comment=mart.comment,
+        column_comments=step.column_comments,
+    )

@@ -1,0 +1,137 @@
+"""Packages that are declared wrongly, or stand beside files with names like ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.processes import Marts
+from support.refusals import ASKED_WRONGLY, FAILED, Refused, assert_says
+
+pytestmark = pytest.mark.usefixtures("left_alone")
+
+SOURCE = """
+from marts import source, string
+
+dim_customer = source(
+    "dim_customer", doc="Customers.", grain="customer_key", columns=[string("customer_key")]
+)
+"""
+MART = '''
+from marts import mart, string
+
+@mart(grain="{grain}", columns=[string("customer_key")])
+def {name}({reads}):
+    """Customers."""
+    return {reads}
+'''
+
+
+def declared(name: str, *, reads: str, grain: str = "customer_key") -> str:
+    """Return the code of a toy mart that has the rows it reads."""
+    return MART.format(name=name, reads=reads, grain=grain)
+
+
+NESTED = """
+    length = dim_customer.customer_key.length()
+    for _ in range({depth}):
+        length = length.nullif(0)
+    return dim_customer.filter(length > 0)
+"""
+
+
+def nested(depth: int) -> str:
+    """Return the code of a mart with an expression within an expression, and so on."""
+    head, _, _ = declared("first", reads="dim_customer").partition("    return")
+    return head + NESTED.format(depth=depth)
+
+
+MISDECLARED = {
+    "cycle": (
+        {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
+        ["the inputs form a cycle: first → second → first", "toy/first.py:", "toy/second.py:"],
+    ),
+    "grain is no column": (
+        {"first": declared("first", reads="dim_customer", grain="customer")},
+        ["mart first is declared wrongly", "grain customer is not a column", "toy/first.py:4"],
+    ),
+    "unknown input": (
+        {"first": declared("first", reads="dim_custommer")},
+        ["mart first reads dim_custommer", "hint: did you mean dim_customer?"],
+    ),
+    "syntax error": (
+        {"__init__": "def (:"},
+        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:1"],
+    ),
+    "an exit": (
+        {"first": "import sys\nsys.exit(0)"},
+        ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
+    ),
+    "nested too deeply to call": (
+        {"first": nested(2_000)},
+        ["mart first is not a valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
+    ),
+    "nested too deeply to compile": (
+        {"first": nested(300)},
+        ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
+    ),
+    "no mart": ({}, ["package toy declares no mart", "hint: "]),
+    "another name than the file's": (
+        {"second": declared("first", reads="dim_customer")},
+        ["mart first is declared in second.py", "toy/second.py:4", "hint: move it to toy/first.py"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("modules", "facts"), MISDECLARED.values(), ids=MISDECLARED)
+def test_misdeclared_marts_are_refused_with_file_and_line(
+    modules: dict[str, str], facts: list[str], refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "toy").mkdir()
+    for name, code in {"__init__": "", "sources": SOURCE, **modules}.items():
+        (tmp_path / f"toy/{name}.py").write_text(code, "utf-8")
+    assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
+
+
+# Of folders and files with names like ours: a call leaves all of them alone.
+OURS = ["backends", "fixtures", "tests", "marts", "rich", "queue.py", "cli.py", "uuid.py"]
+TOY = SOURCE + declared("toy_customers", reads="dim_customer")
+
+
+@pytest.mark.parametrize("package", ["toy", "shop.toy"])
+def test_a_folder_with_names_like_ours_is_no_obstacle(
+    package: str, marts: Marts, tmp_path: Path
+) -> None:
+    folder = tmp_path / package.replace(".", "/")
+    folder.mkdir(parents=True)
+    for each in (folder, *folder.parents):
+        if each.is_relative_to(tmp_path / package.partition(".")[0]):
+            (each / "__init__.py").touch()
+    (folder / "toy_customers.py").write_text(TOY, "utf-8")
+    for name in OURS:
+        file = tmp_path / name if name.endswith(".py") else tmp_path / name / "__init__.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("raise SystemExit(7)")
+    done = marts("run", "--package", package, "--database", "new.duckdb")
+    assert done.returncode == 0, done.stderr
+    assert "published 1 mart;" in done.stdout
+
+
+def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
+    (tmp_path / "faker").mkdir()
+    (tmp_path / "faker/__init__.py").touch()
+    (tmp_path / "faker/toy_customers.py").write_text(TOY, "utf-8")
+    done = marts("ls", "--package", "faker")
+    assert "toy_customers" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["marts", "backends", "fixtures"])
+def test_a_folder_of_pythonpath_that_hides_ours_is_named(
+    name: str, marts: Marts, tmp_path: Path
+) -> None:
+    (tmp_path / "lib" / name).mkdir(parents=True)
+    (tmp_path / "lib" / name / "__init__.py").touch()
+    done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
+    assert done.returncode == FAILED
+    assert done.stderr.startswith(f"error: {tmp_path}/lib/{name}/__init__.py shadows a module")
