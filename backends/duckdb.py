@@ -215,7 +215,7 @@ class DuckDBBackend:
         committing.result()
 
     def _roll_back(self) -> None:
-        # DuckDB ends a transaction itself on some errors; then there is none to roll back.
+        # DuckDB ends a transaction itself on some errors; then nothing is left to roll back.
         with suppress(duckdb.TransactionException):
             self._connection.rollback()
 

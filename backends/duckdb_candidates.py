@@ -50,7 +50,7 @@ class Scratch:
         self._file: Path | None = None
 
     def open(self) -> None:
-        """Make the file, and remove what a killed run left: whoever writes holds the database."""
+        """Make the file, and remove what a killed run left: the writer holds the database alone."""
         if self.beside is None or self._file:
             return
         hidden = f".{self.beside.name}."
@@ -62,7 +62,7 @@ class Scratch:
         self._execute(ddl.attach(str(self._file), self.catalog))
 
     def close(self) -> None:
-        """Remove the file; the database is no place for queries any more."""
+        """Remove the file; the database can no longer be queried."""
         if self._file is None:
             return
         with suppress(duckdb.Error):

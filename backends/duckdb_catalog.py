@@ -19,7 +19,7 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 class Catalog:
-    """The relations in one schema, asked for whenever somebody asks: reading it costs nothing."""
+    """The relations in one schema, read anew for each question: reading them is cheap."""
 
     def __init__(self, schema: str, rows: Rows) -> None:
         self.schema = schema

@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 
 from backends import duckdb_ddl as ddl
-from backends.duckdb_sources import shortened
 from marts.core.errors import EngineError, UsageError
+
+TEXT_LITERAL = "'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class DuckDBOptions:
 
 
 def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the database, or an empty one in memory to read where there is none.
+    """Open the database, or to read an absent one, an empty one in memory.
 
     Raises UsageError for options that DuckDB does not take, EngineError where the file is held by
     another process or cannot be opened.
@@ -40,7 +41,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
             hint="pass another --database or --schema",
         )
     if read_only and not database.exists():
-        # Nothing is published yet: an empty database says so to whoever asks.
+        # Nothing is published yet: an empty database says so.
         database = Path(":memory:")
     # Extensions are downloaded: none is needed, and none may be.
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -103,3 +104,10 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def shortened(sql: str) -> str:
+    """Return a statement with the first alone of a long list of files."""
+    return re.sub(
+        rf"(READ_PARQUET\(\s*\[\s*{TEXT_LITERAL})(,\s*{TEXT_LITERAL}){{3,}}", r"\1, …", sql
+    )

@@ -31,12 +31,12 @@ def quoted(name: str) -> str:
 
 
 def qualified(schema: str, name: str) -> sge.Table:
-    """Return the place of a published relation."""
+    """Return the qualified name of a published relation."""
     return sge.table_(name, db=schema, quoted=True)
 
 
 def candidate(name: str, catalog: str) -> sge.Table:
-    """Return the place of a candidate, in a database of candidates."""
+    """Return the qualified name of a candidate, in a database of candidates."""
     return sge.table_(name, db="main", catalog=catalog, quoted=True)
 
 
@@ -50,35 +50,37 @@ def detach(catalog: str) -> str:
     return f"DETACH {quoted(catalog)}"
 
 
-def create_candidate(kind: Materialized, place: sge.Table, query: str) -> str:
+def create_candidate(kind: Materialized, relation: sge.Table, query: str) -> str:
     """Create a candidate: a view, or a table, from a query."""
-    temporary = "TEMP " if place.catalog == TEMPORARY else ""
-    return create(f"{temporary}{'VIEW' if kind == 'view' else 'TABLE'}", place.sql(DIALECT), query)
+    temporary = "TEMP " if relation.catalog == TEMPORARY else ""
+    return create(
+        f"{temporary}{'VIEW' if kind == 'view' else 'TABLE'}", relation.sql(DIALECT), query
+    )
 
 
-def create(relation: str, place: str, query: str) -> str:
+def create(kind: str, relation: str, query: str) -> str:
     """Create a table or a view, TEMP or not, from a query."""
-    return f"CREATE {relation} {place} AS\n{query}"
+    return f"CREATE {kind} {relation} AS\n{query}"
 
 
-def create_table_from(place: str, source: str) -> str:
+def create_table_from(relation: str, source: str) -> str:
     """Create a table with the rows of another."""
-    return create("TABLE", place, f"SELECT * FROM {source}")
+    return create("TABLE", relation, f"SELECT * FROM {source}")
 
 
-def drop(kind: str, place: str) -> str:
+def drop(kind: str, relation: str) -> str:
     """Drop a table or a view; `kind` as the catalog spells it, or as marts does."""
-    return f"DROP {'VIEW' if kind.upper() == 'VIEW' else 'TABLE'} {place}"
+    return f"DROP {'VIEW' if kind.upper() == 'VIEW' else 'TABLE'} {relation}"
 
 
-def digest_of_rows(place: str) -> str:
-    """Return a query of one row that changes with any row of a table, in whichever order."""
+def digest_of_rows(relation: str) -> str:
+    """Return a query of one row that changes with any row of a table, whatever their order."""
     # A sum: two equal rows do not cancel out.
-    return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {place} AS t"
+    return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {relation} AS t"
 
 
 def definition_of_view(schema: str, name: str) -> str:
-    """Return a query of a view's definition; it has no row where there is no such view."""
+    """Return a query of a view's definition; it has no row without such a view."""
     return (
         "SELECT sql FROM duckdb_views() WHERE database_name = current_database()"
         f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
@@ -90,34 +92,34 @@ def words(sql: str) -> list[str]:
     return [token.text for token in sqlglot.tokenize(sql, DIALECT)]
 
 
-def create_state(place: str) -> str:
-    """Create the table of what is recorded where there is none."""
+def create_state(relation: str) -> str:
+    """Create the state table if it does not exist."""
     columns = ", ".join(f"{name} {STATE_TYPES[kind]}" for name, kind in STATE_COLUMNS.items())
     key = ", ".join(STATE_KEY)
-    return f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({key}))"
+    return f"CREATE TABLE IF NOT EXISTS {relation} ({columns}, PRIMARY KEY ({key}))"
 
 
-def forget(place: str, names: Collection[str]) -> str:
-    """Forget what is recorded of tables, by whichever package."""
+def forget(relation: str, names: Collection[str]) -> str:
+    """Forget what any package recorded of tables."""
     listed = ", ".join(map(literal, names))
-    return f"DELETE FROM {place} WHERE name IN ({listed}) AND kind <> 'source'"
+    return f"DELETE FROM {relation} WHERE name IN ({listed}) AND kind <> 'source'"
 
 
-def forget_earlier(place: str, names: Collection[str]) -> str:
+def forget_earlier(relation: str, names: Collection[str]) -> str:
     """Forget what an earlier version recorded of tables."""
-    return f"DELETE FROM {place} WHERE mart IN ({', '.join(map(literal, names))})"
+    return f"DELETE FROM {relation} WHERE mart IN ({', '.join(map(literal, names))})"
 
 
-def record(place: str, rows: Iterable[Sequence[object]]) -> str:
-    """Record rows of the table's columns, in the place of those of the same package and name."""
+def record(relation: str, rows: Iterable[Sequence[object]]) -> str:
+    """Record rows, which replace those of the same package and name."""
     values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
-    return f"INSERT OR REPLACE INTO {place} {values.sql(DIALECT)}"
+    return f"INSERT OR REPLACE INTO {relation} {values.sql(DIALECT)}"
 
 
 def comments(
-    place: str, *, kind: Materialized, comment: str, column_comments: Mapping[str, str]
+    relation: str, *, kind: Materialized, comment: str, column_comments: Mapping[str, str]
 ) -> list[str]:
     """Return the statements that comment a relation and its columns."""
-    table = sge.to_table(place, dialect=DIALECT)
+    table = sge.to_table(relation, dialect=DIALECT)
     found = comment_statements(table, kind=kind, comment=comment, column_comments=column_comments)
     return [statement.sql(DIALECT) for statement in found]

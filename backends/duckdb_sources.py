@@ -7,9 +7,7 @@ types differ are read apart. Columns that no contract names are never looked at.
 
 from __future__ import annotations
 
-import glob
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -20,15 +18,15 @@ import duckdb
 import ibis
 import sqlglot.expressions as sge
 
+from backends.duckdb_footers import Footers, Rows, call_on, first_line
 from backends.duckdb_moments import cut_digits
-from backends.duckdb_statistics import statistics_of, together
+from backends.duckdb_statistics import together
 from backends.duckdb_types import (
     DIALECT,
     Physical,
     does_not_fit,
     folder_value,
     matches,
-    physical,
     proven_by_range,
     reading,
 )
@@ -43,9 +41,6 @@ FILE, FOLDER_OF = "marts: file", "marts: folder of"
 
 UNREADABLE = (duckdb.Error, OSError, ValueError)
 """What DuckDB and pyarrow raise for values that they cannot read."""
-
-Rows = Callable[[str], list[tuple[Any, ...]]]
-"""Runs a statement and returns its rows."""
 
 Columns = tuple[tuple[Physical, ...], ...]
 """Of each column of a contract, those of a file that match its name."""
@@ -85,7 +80,7 @@ class ParquetSources:
         return {name: source.described for name, source in found.items() if source}
 
     def subquery(self, name: str) -> sge.Subquery | None:
-        """Return what stands for a source in a query; None where it is none, or is not there.
+        """Return what stands for a source in a query; None for other names, and for absent sources.
 
         Raises SourceError where it cannot be read as its contract says.
         """
@@ -136,6 +131,7 @@ class _Reader:
         self._rows = rows
         self.files = tuple(files_of(path))
         """As they are before anything is read from them."""
+        self.footers = Footers(name, self.files, rows)
 
     def read(self) -> Source:
         """Look at the footers, and at values where these do not tell."""
@@ -151,7 +147,7 @@ class _Reader:
         ]
         there = ibis.schema({n: kind for n, kind in self.schema.items() if n not in missing})
         query = self._query(parts, folders) if not misfits and not missing else sge.select("*")
-        rows = self._row_counts()
+        rows = self.footers.row_counts()
         described = TableState(
             there,
             sum(rows.values()),
@@ -161,96 +157,24 @@ class _Reader:
         )
         return Source(self.path, self.files, described, query, partial(self.fault, parts))
 
-    # Footers
-
     def _parts(self) -> list[Part]:
         """Return the files, those together that spell and type the contract's columns alike."""
-        columns = self._columns()
+        columns = self.footers.columns()
         alike: defaultdict[Columns, list[DataFile]] = defaultdict(list)
         for file in self.files:
             found = columns[file.path]
             alike[tuple(matches(name, found) for name in self.schema)].append(file)
         return [Part(tuple(files), matches) for matches, files in alike.items()]
 
-    def _columns(self) -> dict[str, list[Physical]]:
-        """Return the columns of each file, those within nested ones aside."""
-        words = ("name", "type", "converted_type", "logical_type", "precision", "scale")
-        rows = self._footers(
-            "parquet_schema", "file_name", "num_children", *words, "duckdb_type", by="column_id"
-        )
-        found: dict[str, list[Physical]] = {file.path: [] for file in self.files}
-        below = Counter[str]()
-        for file, children, name, stored, converted, logical, precision, scale, read in rows:
-            if file not in below:
-                below[file] = 0  # the root
-                continue
-            if below[file]:
-                below[file] += (children or 0) - 1
-                continue
-            below[file] = children or 0
-            found[file].append(
-                physical(
-                    name,
-                    stored=stored,
-                    converted=converted,
-                    logical=logical,
-                    digits=(precision, scale),
-                    read=None if children else read,
-                )
-            )
-        return found
-
-    def _row_counts(self) -> dict[str, int]:
-        return dict(self._footers("parquet_file_metadata", "file_name", "num_rows"))
-
     def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnStatistics]:
         """Return what the footers say of the contract's columns; a cast leaves values alike."""
         found: dict[str, ColumnStatistics] = {}
         for part in parts:
-            query = statistics_of(_call("parquet_metadata", part.files).sql(DIALECT))
-            said = {name: ColumnStatistics(*known) for name, *known in self._known(query) or ()}
+            said = self.footers.statistics(part.files)
             for (name, _), (column,) in self._read_from_files(part):
                 here = said.get(column.name, ColumnStatistics())
                 found[name] = together(found[name], here) if name in found else here
         return found
-
-    def _known(self, query: str) -> list[tuple[Any, ...]] | None:
-        """Return what statistics say, None where DuckDB cannot read them.
-
-        One that is out of a type's range is enough, of whatever column: nobody may need it, and
-        what statistics do not tell, values do.
-        """
-        try:
-            return self._rows(query)
-        except duckdb.Error:
-            return None
-
-    def _footers(
-        self, function: str, *columns: str, by: str | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Read all files' footers; the first column is the file, and tells that all are there."""
-
-        def read(files: Sequence[DataFile]) -> list[tuple[Any, ...]]:
-            query = sge.select(*columns).from_(_call(function, files))
-            return self._rows((query.order_by(by) if by else query).sql(DIALECT))
-
-        try:
-            rows = read(self.files)
-        except duckdb.Error:
-            for file in self.files:
-                try:
-                    read([file])
-                except duckdb.Error as error:
-                    name = Path(file.path).name
-                    raise SourceError(
-                        f"source {self.name}: {name} is not a readable Parquet file",
-                        first_line(error),
-                        file.path,
-                    ) from error
-            raise
-        if {row[0] for row in rows} != {file.path for file in self.files}:
-            raise SourceError(f"source {self.name}: its files changed while they were read")
-        return rows
 
     # What does not fit
 
@@ -316,11 +240,7 @@ class _Reader:
         if not doubtful:
             return set()
         by_name = {column.name: (name, column, kind) for name, column, kind in doubtful}
-        words = ("path_in_schema", "stats_min_value", "stats_max_value")
-        counts = ("stats_null_count", "num_values")
-        query = sge.select(*words, *counts).from_(_call("parquet_metadata", part.files))
-        query = query.where(sge.column("path_in_schema").isin(*by_name))
-        rows = self._known(query.sql(DIALECT))
+        rows = self.footers.ranges(part.files, by_name)
         if rows is None:
             return set()
         doubted = set()
@@ -453,7 +373,6 @@ class _Reader:
         yield sorted(folders)
 
 
-_TEXT_LITERAL = "'(?:[^']|'')*'"
 _TEXT = sge.DataType.build("TEXT", dialect=DIALECT)
 
 
@@ -463,28 +382,6 @@ def _named(value: sge.Expr, name: str) -> sge.Expr:
     return sge.alias_(value, name, quoted=True)
 
 
-def first_line(error: Exception) -> str:
-    """Return what an engine says, without what it adds for those who know its inside."""
-    return str(error).strip().partition("\n")[0]
-
-
-def shortened(sql: str) -> str:
-    """Return a statement with the first alone of a long list of files."""
-    return re.sub(
-        rf"(READ_PARQUET\(\s*\[\s*{_TEXT_LITERAL})(,\s*{_TEXT_LITERAL}){{3,}}", r"\1, …", sql
-    )
-
-
-def _call(function: str, files: Iterable[DataFile], **settings: object) -> sge.Table:
-    """Return the call of a table function on files, none of whose names is taken for a pattern."""
-    paths = [sge.Literal.string(glob.escape(file.path)) for file in files]
-    words = [
-        sge.EQ(this=sge.to_identifier(word), expression=sge.convert(value))
-        for word, value in settings.items()
-    ]
-    return sge.Table(this=sge.func(function, sge.Array(expressions=paths), *words, dialect=DIALECT))
-
-
 def _read(files: Iterable[DataFile], *, with_path: bool = False) -> sge.Table:
     more = {"filename": FILE} if with_path else {}
-    return _call("read_parquet", files, hive_partitioning=False, **more)
+    return call_on("read_parquet", files, hive_partitioning=False, **more)

@@ -210,7 +210,7 @@ PARSERS: Mapping[str, Callable[[str], str | None]] = {
 def folder_value(
     text: str | None, expected: dt.DataType, zone: str | None
 ) -> sge.Expression | None:
-    """Return a value in the name of a folder, as its contract says; None where it is none such."""
+    """Return a value in the name of a folder, as its contract says; None where it does not fit."""
     wanted = DuckDBType.from_ibis(expected)
     if text is None:
         return sge.Cast(this=sge.Null(), to=wanted)

@@ -113,14 +113,14 @@ def _offline_duckdb(schema: str, data: Path, sources: Mapping[str, Contract]) ->
 
     folder = data.resolve()
     found = {name: path for name in sources if (path := _found(folder, name)) is not None}
-    places = {
+    patterns = {
         name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
         for name, contract in sources.items()
         if name in found or not found or not contract.optional
     }
     return OfflineCompiler(
-        lambda query: compile_query(query, sources=places, schema=schema),
-        places,
+        lambda query: compile_query(query, sources=patterns, schema=schema),
+        patterns,
         data_as_of(data),
     )
 

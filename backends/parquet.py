@@ -41,7 +41,7 @@ MAGIC = b"PAR1"
 class DataFile:
     """A Parquet file as it was when it was found; `keys` are its partition folders', in order.
 
-    A key's value is None where the folder says that there is none.
+    A key's value is None where the folder says that it has no value.
     """
 
     path: str
@@ -71,9 +71,9 @@ def find_sources(folder: Path) -> dict[str, Path]:
 def find_source(folder: Path, name: str) -> Path | None:
     """Return the file or folder that is a table, None where there is neither.
 
-    A folder without Parquet files is none. Raises UsageError where the directory is missing,
+    A folder without Parquet files is not a table. Raises UsageError where the directory is missing,
     SourceError where two things could be the table, one that could be is a dangling link, or there
-    is no table, but a file named almost so, or in another format.
+    is only a file named almost so, or in another format.
     """
     root = _root(folder)
     named = [path for path in _entries(root) if _table_named(path.name) == name.lower()]

@@ -151,7 +151,7 @@ class SnowflakeBackend:
         return rows
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
-        """Make the schema where there is none, and sweep candidates that a broken run left.
+        """Make the schema if it does not exist, and sweep candidates that a broken run left.
 
         Those that this run will make are recorded before they are.
         """
@@ -204,13 +204,15 @@ class SnowflakeBackend:
             comment=comment,
             column_comments=column_comments,
         )
-        place = candidate.qualified
+        qualified = candidate.qualified
         if kind == "view":
-            self.execute(candidate.create_view(place, sql), about=name, step="build")
+            self.execute(candidate.create_view(qualified, sql), about=name, step="build")
             return
-        self.execute(ddl.create_table_as(place, sql, comment=comment), about=name, step="build")
+        self.execute(ddl.create_table_as(qualified, sql, comment=comment), about=name, step="build")
         if column_comments:
-            self.execute(ddl.comment_columns(place, column_comments), about=name, step="comment")
+            self.execute(
+                ddl.comment_columns(qualified, column_comments), about=name, step="comment"
+            )
 
     def add_candidate(
         self, name: str, kind: Materialized, columns: tuple[str, ...], **more: Any
@@ -317,7 +319,7 @@ class SnowflakeBackend:
         with translated(f"{step} {about}".strip()):
             cursor.execute(sql, _statement_params={"QUERY_TAG": json.dumps(tag)})
         seconds = time.perf_counter() - start
-        # The row that says "successfully created" is none that anybody counts.
+        # The row that says "successfully created" does not count.
         rows = cursor.rowcount if step in ("query", "catalog") else None
         self._statements.append(Statement(about, step, cursor.sfqid, rows, seconds))
         return cursor

@@ -28,26 +28,26 @@ def identifier(name: str) -> str:
     return sge.to_identifier(name.upper(), quoted=True).sql(DIALECT)
 
 
-def create_schema(place: str) -> str:
-    """Create a schema where there is none."""
-    return f"CREATE SCHEMA IF NOT EXISTS {place}"
+def create_schema(relation: str) -> str:
+    """Create a schema if it does not exist."""
+    return f"CREATE SCHEMA IF NOT EXISTS {relation}"
 
 
-def create_table_as(place: str, query: str, *, comment: str) -> str:
+def create_table_as(relation: str, query: str, *, comment: str) -> str:
     """Create a transient table from a query, which fixes its columns' types by casts."""
     return (
-        f"CREATE OR REPLACE TRANSIENT TABLE {place}\n"
+        f"CREATE OR REPLACE TRANSIENT TABLE {relation}\n"
         f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
         f"COMMENT = {literal(comment)}\n"
         f"AS\n{query}"
     )
 
 
-def create_table(place: str, schema: ibis.Schema) -> str:
+def create_table(relation: str, schema: ibis.Schema) -> str:
     """Create an empty transient table of a schema."""
     columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in schema.items())
     return (
-        f"CREATE OR REPLACE TRANSIENT TABLE {place} (\n{columns}\n)\n"
+        f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{columns}\n)\n"
         f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
     )
 
@@ -57,16 +57,16 @@ def _type(kind: dt.DataType) -> str:
     return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
 
 
-def comment_columns(place: str, comments: Mapping[str, str]) -> str:
+def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
     """Comment a table's columns, all in one statement."""
     parts = ",\n".join(
         f"  COLUMN {identifier(name)} COMMENT {literal(text)}" for name, text in comments.items()
     )
-    return f"ALTER TABLE {place} MODIFY\n{parts}"
+    return f"ALTER TABLE {relation} MODIFY\n{parts}"
 
 
 def create_view(
-    place: str,
+    relation: str,
     query: str,
     *,
     columns: Iterable[str],
@@ -80,36 +80,36 @@ def create_view(
         for name in columns
     )
     return (
-        f"CREATE OR REPLACE VIEW {place} (\n{parts}\n)\n"
+        f"CREATE OR REPLACE VIEW {relation} (\n{parts}\n)\n"
         f"COPY GRANTS\n"
         f"COMMENT = {literal(comment)}\n"
         f"AS\n{query}"
     )
 
 
-def replace_by_clone(place: str, candidate: str) -> str:
+def replace_by_clone(relation: str, candidate: str) -> str:
     """Let readers of a table see its candidate, at once; they keep their grants.
 
     SWAP WITH would exchange the names, and the grants would go with the old table.
     """
-    return f"CREATE OR REPLACE TRANSIENT TABLE {place} CLONE {candidate} COPY GRANTS"
+    return f"CREATE OR REPLACE TRANSIENT TABLE {relation} CLONE {candidate} COPY GRANTS"
 
 
-def drop(kind: str, place: str) -> str:
-    """Drop a table or view where it is there."""
-    return f"DROP {kind.upper()} IF EXISTS {place}"
+def drop(kind: str, relation: str) -> str:
+    """Drop a table or view if it exists."""
+    return f"DROP {kind.upper()} IF EXISTS {relation}"
 
 
-def create_state(place: str, columns: Mapping[str, str]) -> str:
-    """Create the table of what is recorded where there is none; its columns as Ibis's types."""
+def create_state(relation: str, columns: Mapping[str, str]) -> str:
+    """Create the state table if it does not exist; `columns` are names and Ibis's types."""
     parts = ",\n".join(
         f"  {identifier(name)} {_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
-    return f"CREATE TABLE IF NOT EXISTS {place} (\n{parts}\n)"
+    return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
 
 
-def merge_state(place: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """Record rows of one set of columns, in the place of those of the same package and name."""
+def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """Record rows of the same columns, which replace those of the same package and name."""
     selects = " UNION ALL ".join(
         f"SELECT {', '.join(f'{_value(v)} AS {identifier(n)}' for n, v in row.items())}"
         for row in rows
@@ -119,7 +119,7 @@ def merge_state(place: str, rows: Sequence[Mapping[str, object]]) -> str:
     sets = ", ".join(f'{n} = "S".{n}' for n in names if n not in keys)
     meets = " AND ".join(f'"T".{key} = "S".{key}' for key in keys)
     return (
-        f'MERGE INTO {place} AS "T"\n'
+        f'MERGE INTO {relation} AS "T"\n'
         f'USING ({selects}) AS "S"\n'
         f"ON {meets}\n"
         f"WHEN MATCHED THEN UPDATE SET {sets}\n"
@@ -141,18 +141,18 @@ def _value(value: object) -> str:
 
 
 def delete_state(
-    place: str, column: str, names: Iterable[str], *, but: Mapping[str, str] | None = None
+    relation: str, column: str, names: Iterable[str], *, but: Mapping[str, str] | None = None
 ) -> str:
-    """Forget what is recorded under these names, but not where another column says so."""
+    """Forget what is recorded under these names, except for rows with the values of `but`."""
     listed = ", ".join(map(literal, names))
     kept = "".join(f" AND {identifier(n)} <> {literal(v)}" for n, v in (but or {}).items())
-    return f"DELETE FROM {place} WHERE {identifier(column)} IN ({listed}){kept}"
+    return f"DELETE FROM {relation} WHERE {identifier(column)} IN ({listed}){kept}"
 
 
-def copy_into(place: str, stage: str) -> str:
+def copy_into(relation: str, stage: str) -> str:
     """Fill a table from the Parquet files in a stage's folder."""
     return (
-        f"COPY INTO {place} FROM {stage}\n"
+        f"COPY INTO {relation} FROM {stage}\n"
         # Without logical types a timestamp arrives as the integer that Parquet stores.
         "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)\n"
         "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"

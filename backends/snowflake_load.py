@@ -52,13 +52,13 @@ def load(
 def _fill(backend: SnowflakeBackend, name: str, files: Sequence[Path], *, stage: str) -> int:
     """Upload a table's files, create its candidate from them; return its rows."""
     schema = _schema(name, files[0])
-    place = backend.add_candidate(name, "table", tuple(schema.names)).qualified
-    backend.execute(ddl.create_table(place, schema), about=name, step="load")
+    table = backend.add_candidate(name, "table", tuple(schema.names)).qualified
+    backend.execute(ddl.create_table(table, schema), about=name, step="load")
     for number, file in enumerate(files):
         # A folder for each: of two files of one name, the second would be left out.
         put = f"PUT {ddl.literal(f'file://{file}')} {stage}/{number} AUTO_COMPRESS = FALSE"
         backend.execute(put, about=name, step="load")
-    backend.execute(ddl.copy_into(place, stage), about=name, step="load")
+    backend.execute(ddl.copy_into(table, stage), about=name, step="load")
     return sum(pq.read_metadata(file).num_rows for file in files)
 
 

@@ -1,7 +1,7 @@
 """What publishing does on Snowflake: targets become clones of candidates, and are recorded.
 
-There is no transaction over several tables: statements run back to back, and what may be half done
-when they break off is told.
+There is no transaction over several tables: statements run back to back, and where they break off,
+an error says which targets are new.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Schema:
         return self.namespace.qualified(name).sql(ddl.DIALECT)
 
     def create_state(self) -> None:
-        """Create the state table where there is none."""
+        """Create the state table if it does not exist."""
         self.execute(ddl.create_state(self.qualified(STATE_TABLE), STATE_COLUMNS), "", "begin")
 
     def record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
@@ -55,7 +55,7 @@ class Schema:
             self.execute(ddl.merge_state(self.qualified(STATE_TABLE), ordered), "", step)
 
     def forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
-        """Forget what is recorded of relations, by whichever package but that one."""
+        """Forget what packages recorded of relations; `but_of` names one whose records stay."""
         but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
         if names:
             sql = ddl.delete_state(self.qualified(STATE_TABLE), "name", names, but=but)
@@ -153,7 +153,7 @@ def _replacing(
 ) -> Iterator[str]:
     target = schema.qualified(candidate.name)
     if existing not in (None, candidate.kind):
-        # CREATE OR REPLACE does not turn a view into a table, nor back.
+        # CREATE OR REPLACE does not turn a view into a table, or a table into a view.
         yield ddl.drop(existing, target)
     if candidate.kind == "view":
         yield candidate.create_view(target, candidate.definition)

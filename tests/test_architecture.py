@@ -192,6 +192,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
             (
                 "backends.duckdb",
                 "backends.duckdb_connection",
+                "backends.duckdb_footers",
                 "backends.duckdb_candidates",
                 "backends.duckdb_sources",
             ),

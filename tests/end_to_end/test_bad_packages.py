@@ -70,7 +70,12 @@ MISDECLARED = {
     ),
     "nested too deeply to call": (
         {"first": nested(2_000)},
-        ["mart first is not a valid expression", "RecursionError", "toy/first.py:11", "hint: nest"],
+        [
+            "mart first failed to build its expression",
+            "RecursionError",
+            "toy/first.py:11",
+            "hint: nest",
+        ],
     ),
     "nested too deeply to compile": (
         {"first": nested(300)},

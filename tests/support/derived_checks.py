@@ -10,13 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from marts import (
-    int64,
-    mart,
-    row_check,
-    source,
-    string,
-)
+from marts import int64, mart, row_check, source, string
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.console.messages import outcome_lines

@@ -8,11 +8,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys
-from marts.core.analysis.dependencies import (
-    Key,
-    functional_dependencies,
-    single_row_partition,
-)
+from marts.core.analysis.dependencies import Key, functional_dependencies, single_row_partition
 from marts.core.analysis.lineage import expanded, resolved_operation
 from marts.core.analysis.nodes import conjuncts, predicates_of
 from marts.core.authoring.checks import UniqueCheck

@@ -12,15 +12,16 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FunctionType, MethodType
-from typing import TypeVar
+from typing import Any
+
+import ibis.expr.types as ir
 
 from marts.core.authoring.memtables import written_out
 from marts.core.errors import DefinitionError, attribute_hint
-
-Result = TypeVar("Result")
 
 
 def location_of(file: str, line: int) -> str:
@@ -77,31 +78,54 @@ def bound_parameters(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(each.name for each in parameters if each.default is not each.empty)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What an author's function is to return, in types and in words."""
+
+    types: tuple[type, ...]
+    words: str
+
+
+TABLE = Expected((ir.Table,), "a table")
+BOOLEAN_COLUMN = Expected((ir.BooleanValue,), "a boolean for each row")
+TABLE_OR_BOOLEAN = Expected((ir.Table, ir.BooleanScalar), "a table or one boolean")
+
+
 def call(
-    function: Callable[..., Result],
+    function: Callable[..., object],
     *given: object,
     what: str,
     location: str,
-    columns: Iterable[str],
-) -> Result:
-    """Call an author's function; its slip becomes an error that names what it defines, and a line.
+    expected: Expected,
+) -> Any:
+    """Call an author's function, and return what it returns.
 
-    `columns` are those that it could have named.
+    Raises DefinitionError, which names `what` the function defines and a line within it, for
+    whatever the function raises, and where it returns what is not `expected`.
     """
     try:
-        return written_out(function(*given), what=what, location=location)
+        found = written_out(function(*given), what=what, location=location)
     except (DefinitionError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever the author's code raises, with the cause chained
+        columns = (name for each in given if isinstance(each, ir.Table) for name in each.columns)
         hint = attribute_hint(error, columns)
         if isinstance(error, RecursionError):
             hint = TOO_DEEP
         raise DefinitionError(
-            f"{what} is not a valid expression",
+            f"{what} failed to build its expression",
             f"{type(error).__name__}: {error}",
             _line_within(function, error) or location,
             hint=hint,
         ) from error
+    if not isinstance(found, expected.types):
+        kind = found.type() if isinstance(found, ir.Value) else type(found).__name__
+        raise DefinitionError(
+            f"{what} failed to build its expression",
+            f"expected {expected.words}, got {kind}",
+            location_of_function(function) or location,
+        )
+    return found
 
 
 TOO_DEEP = "nest less: go step by step with mutate(…), or use isin(…), cases(…) or a join"

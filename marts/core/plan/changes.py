@@ -31,7 +31,7 @@ def plan_changes(
     their readers; where nothing else is selected, they are built and checked. `source_checks` tells
     which checks of sources some marts rely on; where nothing is built, those are made that must
     hold, and were not made of the sources as they are. Raises what `plan_run` does, and
-    UsageError where what is read as published is not up to date, or a table in the place of a mart
+    UsageError where what is read as published is not up to date, or a table of a mart's name
     is not recorded as this package's and not in `adopt`.
     """
     state, marts = current.state, graph.project.marts

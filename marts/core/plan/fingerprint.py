@@ -95,7 +95,7 @@ class CurrentInputs:
         if compiled := queries.compiled(mart):
             with naming(f"mart {mart.name}", mart.location):
                 yield compiled.sql
-        # Which rows a check asks for is told by its expression: its SQL decides no number.
+        # A check's expression says which rows it asks for, and its SQL decides no number.
         if fused_checks(mart):
             with naming(f"a check of {mart.name}", mart.location):
                 yield signature(queries.fused(mart).op())

@@ -54,9 +54,9 @@ def plan_run(
 
     Before that, the sources are checked: all that is declared, or what was derived. The temporary
     marts that they and their checks read are built with them. Checks that read `outdated` marts are
-    skipped. `queries` are those made already, by default they are made now, and not compiled.
-    Raises SourceError where a source does not fit its contract, UsageError where an upstream mart
-    is neither selected nor published.
+    skipped. `queries` are those that were made before; by default they are made now, and none is
+    compiled. Raises SourceError where a source does not fit its contract, UsageError where an
+    upstream mart is neither selected nor published.
     """
     plan = _planned(
         graph,
@@ -242,7 +242,7 @@ class _Checker:
         return CheckTable(owner, (check,), self.queries.of_check(owner, check))
 
     def skipped(self) -> tuple[SkippedCheck, ...]:
-        """Return the checks that found no place."""
+        """Return the checks that could not be placed."""
         return tuple(
             SkippedCheck(owner.name, check.name, self._missing(owner, check))
             for owner, check in self.pending

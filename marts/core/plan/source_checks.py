@@ -7,10 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import Deriving
-from marts.core.authoring.checks import (
-    Check,
-    WholeCheck,
-)
+from marts.core.authoring.checks import Check, WholeCheck
 from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
@@ -21,8 +18,8 @@ class SourceChecks:
     """The checks of sources that a run makes, by source, and their digests.
 
     `sources` are all that the marts to be built rely on. `remembered` are the digests of those that
-    need not be made again, as the version of the source has not changed; `is_left_out` where
-    somebody wanted none.
+    are not made again, as the version of the source has not changed; `is_left_out` says that nobody
+    wanted any.
     """
 
     sources: tuple[str, ...] = ()

@@ -85,7 +85,7 @@ class TableState:
 
     `version` changes whenever the rows do, of a published table or view with its columns and
     definition too; None where the engine does not say, or nobody asked. It may change without need:
-    whoever compares it builds again then. `misfits` say, a line each, why columns of a source
+    then marts are built again. `misfits` say, a line each, why columns of a source
     cannot be read as its contract says; `types` has the contract's types nevertheless. `columns`
     has what is known of some columns without a look at their rows.
     """

@@ -8,7 +8,6 @@ beyond the first of its key.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TypeVar
 
 import ibis
 import ibis.expr.operations as ops
@@ -25,19 +24,15 @@ from marts.core.authoring.checks import (
     WholeCheck,
 )
 from marts.core.authoring.expressions import AS_OF, AsOf
-from marts.core.authoring.signature import call, naming
+from marts.core.authoring.signature import BOOLEAN_COLUMN, TABLE_OR_BOOLEAN, call, naming
 from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Rate
-from marts.core.errors import DefinitionError
 
 SAMPLE_ROWS = 20
 HOLDS_NOT = "holds_not"
 """The column of a check that is one boolean."""
 ROWS = "rows"
 """The column of the fused query that counts all rows."""
-
-
-Result = TypeVar("Result")
 
 
 def fused_query(
@@ -50,7 +45,7 @@ def fused_query(
     """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
 
     For a check with a rate of a part of the rows, `l<n>` counts that part. A count is null where
-    the table is empty. A `proven` check needs no look.
+    the table is empty. A `proven` check is not looked at.
     """
     counts: dict[str, ir.IntegerScalar] = {}
     with naming(f"a check of {owner.name}", owner.location):
@@ -91,7 +86,7 @@ def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.Integ
                 value = ibis.ifelse(_filter(owner, check, check.where, table), value, ibis.null())
             return value.count() - value.nunique()
         case _:
-            raise AssertionError(f"{check.name} is no part of the fused query")
+            raise AssertionError(f"{check.name} is not a part of the fused query")
 
 
 def count_query(
@@ -144,7 +139,7 @@ def ascending_query(table: ir.Table, column: str) -> ir.Table:
 
 
 def hashed_query(table: ir.Table, column: str) -> ir.Table:
-    """Return one row with column `c0`: 0 only if a column is unique; how many, it does not say.
+    """Return one row with column `c0`: 0 only if a column is unique; it does not say how many.
 
     Rows that are alike have one hash, and stand beside each other in its order.
     """
@@ -234,50 +229,29 @@ def _table_rows(
     owner: Source | Mart, check: TableCheck, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table:
     named = {**tables, THIS: tables[owner.name], AS_OF: as_of}
-    found = _say(owner, check, check.offending, *(named[name] for name in check.parameters))
+    given = (named[name] for name in check.parameters)
+    what = f"check {check.name} of {owner.name}"
+    found: ir.Table | ir.BooleanScalar = call(
+        check.offending, *given, what=what, location=owner.location, expected=TABLE_OR_BOOLEAN
+    )
     if isinstance(found, ir.Table):
         return found
-    if not isinstance(found, ir.BooleanScalar):
-        raise _no_expression(owner, check, f"it returns {_kind(found)}, no table and no boolean")
     # A table of one row first: a boolean over several tables has none of its own.
     return ibis.literal(value=True).name(HOLDS_NOT).as_table().filter(found)
-
-
-def _say(
-    owner: Source | Mart, check: Check, expression: Callable[..., Result], *tables: object
-) -> Result:
-    """Call an author's expression; its slip becomes an error that names the check."""
-    columns = (name for t in tables if isinstance(t, ir.Table) for name in t.columns)
-    what = f"check {check.name} of {owner.name}"
-    return call(expression, *tables, what=what, location=owner.location, columns=columns)
 
 
 def _filter(
     owner: Source | Mart,
     check: Check,
-    expression: Callable[[ir.Table], ir.BooleanColumn],
+    predicate: Callable[[ir.Table], ir.BooleanColumn],
     table: ir.Table,
 ) -> ir.BooleanColumn:
     """Call an author's predicate."""
-    found = _say(owner, check, expression, table)
-    if not isinstance(found, ir.BooleanValue):
-        raise _no_expression(owner, check, f"it returns {_kind(found)}, no boolean")
-    return found
-
-
-def _kind(value: object) -> str:
-    return str(value.type()) if isinstance(value, ir.Value) else type(value).__name__
-
-
-def _no_expression(
-    owner: Source | Mart, check: Check, fact: str, *, hint: str | None = None
-) -> DefinitionError:
-    return DefinitionError(
-        f"check {check.name} of {owner.name} is not a valid expression",
-        fact,
-        owner.location,
-        hint=hint,
+    what = f"check {check.name} of {owner.name}"
+    found: ir.BooleanColumn = call(
+        predicate, table, what=what, location=owner.location, expected=BOOLEAN_COLUMN
     )
+    return found
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

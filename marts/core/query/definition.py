@@ -8,9 +8,8 @@ import ibis
 import ibis.expr.types as ir
 
 from marts.core.authoring.expressions import AS_OF, AsOf
-from marts.core.authoring.signature import call, naming
+from marts.core.authoring.signature import TABLE, call, naming
 from marts.core.authoring.tables import Mart
-from marts.core.errors import DefinitionError
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Project
 from marts.core.query.contract import conform, empty_table, schema_of
@@ -47,15 +46,10 @@ def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> i
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
     """Call a mart's function with its inputs; return what it returns, as the author left it."""
     given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
-    columns = (name for each in mart.inputs for name in tables[each].columns)
-    table = call(
-        mart.define, *given, what=f"mart {mart.name}", location=mart.location, columns=columns
+    found: ir.Table = call(
+        mart.define, *given, what=f"mart {mart.name}", location=mart.location, expected=TABLE
     )
-    if not isinstance(table, ir.Table):
-        raise DefinitionError(
-            f"mart {mart.name} returns a {type(table).__name__}, not an Ibis table", mart.location
-        )
-    return table
+    return found
 
 
 def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 from marts.core.authoring.checks import THIS, TableCheck
 from marts.core.authoring.expressions import AS_OF, AsOf
 from marts.core.authoring.invariants import Invariant
-from marts.core.authoring.signature import call
+from marts.core.authoring.signature import BOOLEAN_COLUMN, TABLE, call
 from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
 from marts.core.query.contract import conform
@@ -67,20 +67,18 @@ def changed_sources(
     }
     what = f"invariant {invariant.name}"
     given = [as_of if name == AS_OF else sources[name] for name in invariant.parameters]
-    columns = (name for each in invariant.inputs for name in tables[each].columns)
-    table = call(invariant.change, *given, what=what, location=invariant.location, columns=columns)
+    location = invariant.location
+    table = call(invariant.change, *given, what=what, location=location, expected=TABLE)
     contract = graph.project.sources[invariant.source].columns
-    return sources | {
-        invariant.source: conform(table, contract, what=what, location=invariant.location)
-    }
+    return sources | {invariant.source: conform(table, contract, what=what, location=location)}
 
 
 def unexpected(invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Table) -> ir.Table:
     """Return the rows in which a mart does not answer the invariant's change as it must."""
     if invariant.offending is not None:
-        return after.filter(invariant.offending(after))
+        return after.filter(_predicate(invariant, invariant.offending, after))
     if invariant.keeps is not None:
-        before = before.filter(invariant.keeps(before))
+        before = before.filter(_predicate(invariant, invariant.keeps, before))
     if mart.grain in invariant.adds:
         after = after.semi_join(before, list(mart.grain)).view()
     expected = {
@@ -89,6 +87,16 @@ def unexpected(invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Tab
         if any(word in invariant.varies_with for word in column.varies_with)
     }
     return difference(before, after, mart.grain, expected=expected)
+
+
+def _predicate(
+    invariant: Invariant, function: Callable[[ir.Table], ir.BooleanColumn], table: ir.Table
+) -> ir.BooleanColumn:
+    what, location = f"invariant {invariant.name}", invariant.location
+    found: ir.BooleanColumn = call(
+        function, table, what=what, location=location, expected=BOOLEAN_COLUMN
+    )
+    return found
 
 
 def _miscounted(

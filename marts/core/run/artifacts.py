@@ -45,7 +45,7 @@ def leave(target: Path, report: Report, results: Document, declared: Document) -
     """Replace what the last run left by what this one leaves; return what cannot be written.
 
     By then all may be published: so each file is tried, and a report that cannot be replaced is
-    removed, lest it pass for this run's.
+    removed, so that it does not pass for this run's.
     """
     troubles = []
     for write in (
@@ -61,7 +61,7 @@ def leave(target: Path, report: Report, results: Document, declared: Document) -
 
 
 def write_json(path: Path, document: Document) -> None:
-    """Write a document so that no reader ever sees half of it; where it cannot be, there is none.
+    """Write a document so that no reader ever sees half of it; after a failure there is no file.
 
     Raises EngineError.
     """

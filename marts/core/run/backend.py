@@ -75,7 +75,7 @@ class Backend(Protocol):
     def changed_sources(self) -> list[str]:
         """Return which described sources are not as they were, a line each with what changed.
 
-        To be asked right before publishing: what was built from them is then of no one state.
+        Called right before publishing: what was built from changed sources fits no state of theirs.
         """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:

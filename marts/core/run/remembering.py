@@ -26,9 +26,9 @@ class Reported(Protocol):
 def checked_sources(plan: Plan, tables: Mapping[str, Reported]) -> dict[str, CheckedSource]:
     """Return what to record of each source that a plan relied on, by name.
 
-    `tables` are the reports of a run in which no check failed. Remembered are the checks that held:
-    one that warned is made again in the next run, though the source be the same. What was known of
-    the same version before stays.
+    `tables` are the reports of a run in which no check failed. Only checks that held are
+    remembered: one that warned is made again in the next run, even if the source is the same. What
+    was known of the same version before stays.
     """
     wanted = plan.source_checks
     if wanted is None:

@@ -7,10 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from marts.core.authoring.checks import (
-    Check,
-    SpellingCheck,
-)
+from marts.core.authoring.checks import Check, SpellingCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Acknowledgement, Rate
 from marts.core.errors import MartsError

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told what a run does, as it does it; with several threads, from each of them."""
+    """Hears what a run does while it does it; with several threads, from each of them."""
 
     def started(self, step: Step) -> None:
         """A step begins."""

@@ -9,11 +9,7 @@ from typing import Any
 
 import pytest
 
-from marts import (
-    acknowledge,
-    source,
-    string,
-)
+from marts import acknowledge, source, string
 from marts.core.analysis.acknowledgements import (
     refuse_wrong_acknowledgements,
     with_acknowledged,
@@ -31,8 +27,6 @@ from support.derived_checks import (
     towns,
 )
 from support.workshop import project_of
-
-# Acknowledged
 
 
 def known(check: str, until: str = "2027-06-30") -> Any:

@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 from ibis.expr.types import Table
 
-from marts import (
-    int64,
-    mart,
-    money,
-    relationship,
-    source,
-    string,
-)
+from marts import int64, mart, money, relationship, source, string
 from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.steps import CheckTable
 from support.derived_checks import (

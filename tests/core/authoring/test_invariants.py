@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,9 +183,29 @@ def test_a_slip_in_a_change_names_the_invariant_and_its_line(tmp_path: Path) -> 
     with pytest.raises(DefinitionError) as refused:
         checked(related(orders_twice, slipped), tmp_path)
     message = str(refused.value)
-    assert "invariant slipped is not a valid expression" in message
+    assert "invariant slipped failed to build its expression" in message
     assert "test_invariants.py:" in message
     assert "did you mean amount?" in message
+
+
+@pytest.mark.parametrize("slip", ["keeps", "offending"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda t: t.baught > 1, "did you mean bought?"),
+        (lambda t: t.bought, "expected a boolean for each row, got int64"),
+        (lambda _: True, "expected a boolean for each row, got bool"),
+    ],
+)
+def test_a_slip_in_a_predicate_names_the_invariant_and_its_line(
+    slip: str, function: Any, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DefinitionError) as refused:
+        checked(related(replace(orders_twice, **{slip: function})), tmp_path)
+    message = str(refused.value)
+    assert message.startswith("invariant orders_twice failed to build its expression")
+    assert "test_invariants.py:" in message
+    assert said in message
 
 
 def test_an_invariant_without_a_docstring_is_refused() -> None:

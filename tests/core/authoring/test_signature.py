@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from core.conftest import Write
-from marts.core.authoring.signature import call, function_of, location_of_function, naming
+from marts.core.authoring.signature import TABLE, call, function_of, location_of_function, naming
 from marts.core.errors import DefinitionError
 from marts.core.project.graph import link
 from marts.core.project.loading import load
@@ -326,8 +326,8 @@ def too_deep(depth: int = 0) -> int:
 
 @pytest.mark.parametrize("slip", [too_deep, sys.exit, lambda: 1 / 0])
 def test_a_slip_of_an_authors_function_names_what_it_defines(slip: object) -> None:
-    with pytest.raises(DefinitionError, match="mart m is not a valid expression"):
-        call(slip, what="mart m", location="m.py:1", columns=())  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="mart m failed to build its expression"):
+        call(slip, what="mart m", location="m.py:1", expected=TABLE)  # type: ignore[arg-type]
 
 
 def test_an_expression_too_deep_names_whose_it_is() -> None:

@@ -3,81 +3,42 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import duckdb
-import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 from backends.duckdb import DuckDBBackend
 from marts import Table, int64, mart, relationship
-from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError
-from marts.core.plan.changes import plan_changes
-from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
+from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.steps import SkippedCheck
-from marts.core.project.graph import Graph, link
-from marts.core.run.inspection import inspect_engine
-from marts.core.run.report import Report
-from marts.core.run.runner import run
+from marts.core.project.graph import link
+from support.updates import (
+    PAID_IS_A_TABLE,
+    PAID_IS_TEMPORARY,
+    Updates,
+    Watched,
+    all_gold,
+    edited,
+)
 from support.workshop import (
     AS_OF,
-    CUSTOMERS,
     ORDERS,
     SHOP,
-    Observed,
-    Row,
+    Counting,
     Workshop,
-    customer,
     order,
     project_of,
 )
 
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
 ORDER_COLUMNS = SHOP.project.sources["orders"].columns
-
-
-@dataclass
-class Updates:
-    """A shop that is brought up to date, run after run."""
-
-    shop: Workshop
-    runs: int = 0
-    reasons: dict[str, str] = field(default_factory=dict)
-
-    def update(
-        self,
-        *,
-        as_of: datetime.date = AS_OF,
-        selected: Collection[str] = (),
-        checks_sources: bool = True,
-        through: Callable[[DuckDBBackend], Any] = lambda backend: backend,
-        **options: Any,
-    ) -> Report:
-        """Build what is not up to date; remember why."""
-        graph = self.shop.graph
-        chosen = tuple(name for name in graph.order if name in (selected or graph.order))
-        self.runs += 1
-        with self.shop.backend() as backend:
-            state = inspect_engine(graph, chosen, backend)
-            current = CurrentInputs(
-                graph, state, FixedAsOf(as_of), backend.compile, checks_sources=checks_sources
-            )
-            run_id = f"run {self.runs}"
-            plan = plan_changes(graph, chosen, current, run_id=run_id, **options)
-            self.reasons = dict(plan.reasons)
-            return run(plan, through(backend), run_id=run_id, observer=Observed())
 
 
 @pytest.fixture
@@ -88,21 +49,6 @@ def updates(shop: Workshop) -> Updates:
     return found
 
 
-def edited(graph: Graph, name: str, edit: Callable[[Mart], Mart]) -> Graph:
-    """Return the graph with another definition of a mart."""
-    marts = graph.project.marts | {name: edit(graph.project.marts[name])}
-    return replace(graph, project=replace(graph.project, marts=marts))
-
-
-def all_gold(mart: Mart) -> Mart:
-    """Return the mart of totals with every customer in one tier."""
-
-    def define(*inputs: Table) -> Table:
-        return mart.define(*inputs).mutate(tier=ibis.literal("gold"))
-
-    return replace(mart, define=define)
-
-
 def test_a_second_run_has_nothing_to_do(updates: Updates) -> None:
     before = updates.shop.published()
     report = updates.update()
@@ -110,6 +56,33 @@ def test_a_second_run_has_nothing_to_do(updates: Updates) -> None:
     assert report.unchanged == SHOP.order
     assert report.tables == ()
     assert updates.shop.published() == before
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_every_mart_and_every_check_is_compiled_once_in_a_run(
+    is_published: bool, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updates = Updates(shop)
+    if is_published:
+        updates.update()
+    compiled: list[Table] = []
+    compile_ = SQLGlotCompiler.to_sqlglot
+
+    def to_sqlglot(self: SQLGlotCompiler, query: Table, **words: Any) -> Any:
+        compiled.append(query)
+        return compile_(self, query, **words)
+
+    monkeypatch.setattr(SQLGlotCompiler, "to_sqlglot", to_sqlglot)
+    counting: list[Counting] = []
+
+    def through(backend: DuckDBBackend) -> Counting:
+        counting.append(Counting(backend))
+        return counting[0]
+
+    report = updates.update(force=True, through=through)
+    assert report.status == "published"
+    built = [table for table in report.tables if table.sql]
+    assert len(compiled) == len(built) + len(counting[0].queries)
 
 
 def test_force_builds_all_the_same(updates: Updates) -> None:
@@ -273,22 +246,6 @@ def test_a_check_reads_nothing_that_is_not_up_to_date(updates: Updates) -> None:
     assert f"marts run -s {PAID} -s {TOTALS} -s {MODELS}" in str(caught.value)
 
 
-def as_table(mart: Mart) -> Mart:
-    return replace(mart, materialized="table")
-
-
-def as_view(mart: Mart) -> Mart:
-    return replace(mart, materialized="view")
-
-
-def as_temporary(mart: Mart) -> Mart:
-    return replace(mart, materialized="temporary")
-
-
-PAID_IS_A_TABLE = edited(edited(SHOP, PAID, as_table), MODELS, as_view)
-PAID_IS_TEMPORARY = edited(SHOP, PAID, as_temporary)
-
-
 def test_a_view_is_checked_with_the_table_behind_it(shop: Workshop) -> None:
     updates = Updates(replace(shop, graph=PAID_IS_A_TABLE))
     updates.update()
@@ -437,194 +394,3 @@ def test_files_that_come_meanwhile_belong_to_the_next_run(shop: Workshop) -> Non
     assert updates.update().status == "published"
     assert updates.reasons[PAID] == "source orders changed"
     assert shop.published()[TOTALS] != before
-
-
-# Whatever happens to data, date and code: what is published is right about the data it was made
-# from. Runs of some marts, interrupted runs and hands in the database are part of it.
-
-Change = Callable[["World"], None]
-GRAPHS = (SHOP, PAID_IS_A_TABLE, PAID_IS_TEMPORARY)
-
-
-@dataclass
-class World:
-    """A shop whose data, code and database change; and what readers must see of it."""
-
-    updates: Updates
-    other: Path
-    orders: list[Row]
-    graph: Graph = SHOP
-    as_of: datetime.date = AS_OF
-    must_see: dict[str, list[Any]] = field(default_factory=dict)
-
-    def from_nothing(self) -> dict[str, list[Any]]:
-        """Return what a build from nothing publishes of all that is there now."""
-        workshop = Workshop(self.other, self.updates.shop.graph)
-        workshop.database.unlink(missing_ok=True)
-        assert workshop.run(as_of=self.as_of).status == "published"
-        return workshop.published()
-
-    def run(self, selected: Collection[str], at: int, meanwhile: Change) -> None:
-        """Bring some marts up to date while something happens; see what readers see."""
-        marts = self.updates.shop.graph.project.marts
-        kept, fresh = self.seen(), self.from_nothing()
-        watched = Watched(at, lambda: meanwhile(self))
-        try:
-            report = self.updates.update(as_of=self.as_of, selected=selected, through=watched.over)
-        except UsageError:
-            assert self.seen() == kept
-            return
-        seen = self.seen()
-        if watched.has_happened:
-            assert report.status == ("interrupted" if meanwhile is interrupt else "error")
-            assert seen == kept
-            return
-        assert report.status in ("published", "unchanged", "checked"), report
-        chosen = selected or marts.keys()
-        for name, rows in seen.items():
-            if name in chosen or name in self.updates.reasons:
-                assert rows == fresh[name], (name, selected)
-            else:
-                assert rows == kept[name], (name, selected)
-        expected = {name for name in chosen if not marts[name].is_temporary}
-        assert expected - self.open_views() <= seen.keys()
-
-    def seen(self) -> dict[str, list[Any]]:
-        """Return what readers see of all but views of sources, which show these as they are."""
-        shop = self.updates.shop
-        published = shop.published() if shop.database.exists() else {}
-        return {name: rows for name, rows in published.items() if name not in self.open_views()}
-
-    def open_views(self) -> set[str]:
-        """Return the views that were published over a source, by whichever code."""
-        if not self.updates.shop.database.exists():
-            return set()
-        views = "SELECT view_name FROM duckdb_views() WHERE sql LIKE '%read_parquet%'"
-        return {name for (name,) in self.updates.shop.query(views)}
-
-
-@dataclass
-class Watched:
-    """A backend, and something that happens before the n-th thing that it does for a run."""
-
-    at: int
-    happen: Callable[[], None]
-    done: int = 0
-
-    @property
-    def has_happened(self) -> bool:
-        """Tell whether the run did so many things."""
-        return 0 < self.at <= self.done
-
-    def over(self, backend: DuckDBBackend) -> Watched:
-        """Stand between a run and its engine."""
-        self.inner = backend
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        # Between the last look at the sources and publishing, nobody looks.
-        if name in ("build", "fetch", "changed_sources"):
-            self.done += 1
-            if self.done == self.at:
-                self.happen()
-        return getattr(self.inner, name)
-
-
-def write(world: World) -> None:
-    world.updates.shop.write(orders=world.orders)
-
-
-def append(world: World) -> None:
-    world.orders.append(order(f"n{len(world.orders)}", "c2", "12.34"))
-    write(world)
-
-
-def correct(world: World) -> None:
-    first = world.orders[0]
-    world.orders[0] = {**first, "amount": Decimal(str(first["amount"])) + 1}
-    write(world)
-
-
-def delete(world: World) -> None:
-    if len(world.orders) > 2:
-        world.orders.pop()
-    write(world)
-
-
-def add_a_customer(world: World) -> None:
-    number = len(world.orders) + 10
-    world.updates.shop.write(customers=[*CUSTOMERS, customer(f"c{number}")])
-
-
-def edit_totals(world: World) -> None:
-    graph = edited(world.updates.shop.graph, TOTALS, all_gold)
-    world.updates.shop = replace(world.updates.shop, graph=graph)
-
-
-def use(graph: Graph) -> Change:
-    def change(world: World) -> None:
-        world.updates.shop = replace(world.updates.shop, graph=graph)
-
-    return change
-
-
-def interrupt(_: World) -> None:
-    raise KeyboardInterrupt
-
-
-def another_day(world: World) -> None:
-    world.as_of += datetime.timedelta(days=1)
-
-
-def by_hand(statement: str) -> Change:
-    def change(world: World) -> None:
-        with world.updates.shop.backend() as backend, suppress(duckdb.Error):
-            backend._connection.execute(statement)
-
-    return change
-
-
-CHANGES: tuple[Change, ...] = (
-    append,
-    correct,
-    delete,
-    add_a_customer,
-    edit_totals,
-    *map(use, GRAPHS),
-    another_day,
-    by_hand(f"DELETE FROM gold.{TOTALS} WHERE customer_id = 'c1'"),
-    by_hand(f"UPDATE gold.{TOTALS} SET spend = spend + 1"),
-    by_hand(f"ALTER TABLE gold.{TOTALS} DROP COLUMN tier"),
-    by_hand(f"DROP TABLE gold.{MODELS}"),
-)
-SELECTIONS = st.one_of(
-    st.just(()), st.lists(st.sampled_from(SHOP.order), min_size=1, max_size=3, unique=True)
-)
-
-
-@settings(max_examples=15)
-@given(
-    steps=st.lists(
-        st.tuples(
-            st.lists(st.sampled_from(CHANGES), max_size=2),
-            SELECTIONS,
-            st.one_of(st.just(0), st.integers(1, 20)),
-            st.sampled_from([interrupt, append]),
-        ),
-        min_size=1,
-        max_size=5,
-    )
-)
-def test_what_is_published_is_what_a_build_from_nothing_gives(
-    steps: list[tuple[list[Change], list[str], int, Change]],
-) -> None:
-    with TemporaryDirectory() as here, TemporaryDirectory() as there:
-        shop = Workshop(Path(here), SHOP)
-        world = World(Updates(shop), Path(there), list(ORDERS))
-        shop.write(customers=CUSTOMERS, orders=ORDERS)
-        Path(there, "data").symlink_to(shop.data)
-        for changes, selected, at, meanwhile in steps:
-            for change in changes:
-                change(world)
-            world.run(selected, at, meanwhile)
-        world.run((), 0, interrupt)

@@ -11,16 +11,7 @@ import pyarrow as pa
 import pytest
 from ibis.expr.types import Table
 
-from marts import (
-    decimal,
-    float64,
-    int64,
-    relationship,
-    row_check,
-    source,
-    string,
-    unique,
-)
+from marts import decimal, float64, int64, relationship, row_check, source, string, unique
 from marts.core.authoring.checks import Check
 from marts.core.errors import DefinitionError
 from marts.core.plan import statistics

@@ -139,7 +139,7 @@ def test_a_mart_that_is_none_raises() -> None:
         """Toy."""
         return t.select("missing")
 
-    with pytest.raises(DefinitionError, match="mart toy is not a valid expression"):
+    with pytest.raises(DefinitionError, match="mart toy failed to build its expression"):
         mutants_of(declared(toy), {"t": T}, AS_OF)
 
 

@@ -13,12 +13,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import EngineError, SourceError
 from marts.core.plan.steps import Build
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import (
-    MutantResult,
-    MutationRun,
-    rebuilt_and_observed,
-    run_mutants,
-)
+from marts.core.proof.mutation import MutantResult, MutationRun, rebuilt_and_observed, run_mutants
 from marts.core.query.difference import difference
 from support.workshop import AS_OF, ORDERS, SHOP, Workshop, order, project_of, shop_in
 from toy_shop.intermediate.int_paid_orders import int_paid_orders

@@ -403,42 +403,40 @@ def test_the_query_counts_the_rows_too(tmp_path: Path) -> None:
 # Slips of an author
 
 
-@pytest.mark.parametrize(
-    "offending",
-    [
-        lambda t: t.pryce > 1,
-        lambda t: t.price > "ten",
-        lambda t: t.price,
-        lambda t: t.price - 1,
-        lambda _: None,
-        lambda _: True,
-        lambda _: 1 / 0,
-    ],
-    ids=["no column", "no comparison", "a number", "a sum", "nothing", "python", "an exception"],
-)
-def test_a_row_check_that_is_no_predicate_names_itself(offending: Any, tmp_path: Path) -> None:
-    table = bikes(int64("price"), checks=[row_check("odd", offending=offending)])
-    with pytest.raises(DefinitionError, match="check odd of bikes") as caught:
-        made(tmp_path, table, rows_of(price=[1]))
-    assert "tests/core/query/test_checks.py:" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "offending",
-    [
-        lambda this: this.pryce.sum() > 1,
-        lambda this: this.price.sum(),
+SLIPS: dict[str, tuple[Any, str]] = {
+    "no column": (lambda t: t.pryce > 1, "did you mean price?"),
+    "no comparison": (lambda t: t.price > "ten", "TypeError: "),
+    "a number": (lambda t: t.price, "expected a boolean for each row, got int64"),
+    "nothing": (lambda _: None, "expected a boolean for each row, got NoneType"),
+    "python": (lambda _: True, "expected a boolean for each row, got bool"),
+    "an exception": (lambda _: 1 / 0, "ZeroDivisionError: division by zero"),
+}
+WHOLE_SLIPS: dict[str, tuple[Any, str]] = {
+    "no column": (lambda this: this.pryce.sum() > 1, "did you mean price?"),
+    "a number": (lambda this: this.price.sum(), "expected a table or one boolean, got int64"),
+    "nothing": (
         lambda this: None if this.columns else this,
-        lambda this: this.price > 1,
+        "expected a table or one boolean, got NoneType",
+    ),
+    "a column": (lambda this: this.price > 1, "expected a table or one boolean, got boolean"),
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        *((row_check("odd", offending=slip), said) for slip, said in SLIPS.values()),
+        *((table_check("odd", offending=slip), said) for slip, said in WHOLE_SLIPS.values()),
     ],
-    ids=["no column", "a number", "nothing", "a column"],
+    ids=[*(f"row, {name}" for name in SLIPS), *(f"table, {name}" for name in WHOLE_SLIPS)],
 )
-def test_a_table_check_that_is_neither_rows_nor_boolean_names_itself(
-    offending: Any, tmp_path: Path
-) -> None:
-    table = bikes(int64("price"), checks=[table_check("odd", offending=offending)])
-    with pytest.raises(DefinitionError, match="check odd of bikes"):
-        made(tmp_path, table, rows_of(price=[1]))
+def test_a_slip_in_a_check_names_it_and_its_line(check: Check, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        made(tmp_path, bikes(int64("price"), checks=[check]), rows_of(price=[1]))
+    message = str(caught.value)
+    assert message.startswith("check odd of bikes failed to build its expression")
+    assert said in message
+    assert "tests/core/query/test_checks.py:" in message
 
 
 def test_a_filter_that_is_no_predicate_names_its_check(tmp_path: Path) -> None:

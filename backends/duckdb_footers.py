@@ -1,0 +1,130 @@
+"""What the footers of Parquet files say, without a look at their rows."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlglot.expressions as sge
+
+from backends.duckdb_statistics import statistics_of
+from backends.duckdb_types import DIALECT, Physical, physical
+from backends.parquet import DataFile
+from marts.core.errors import SourceError
+from marts.core.plan.state import ColumnStatistics
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
+
+
+class Footers:
+    """The footers of the files of one source."""
+
+    def __init__(self, source: str, files: Sequence[DataFile], rows: Rows) -> None:
+        self.source = source
+        self.files = files
+        self._rows = rows
+
+    def columns(self) -> dict[str, list[Physical]]:
+        """Return the columns of each file, those within nested ones aside."""
+        words = ("name", "type", "converted_type", "logical_type", "precision", "scale")
+        rows = self._read(
+            "parquet_schema", "file_name", "num_children", *words, "duckdb_type", by="column_id"
+        )
+        found: dict[str, list[Physical]] = {file.path: [] for file in self.files}
+        below = Counter[str]()
+        for file, children, name, stored, converted, logical, precision, scale, read in rows:
+            if file not in below:
+                below[file] = 0  # the root
+                continue
+            if below[file]:
+                below[file] += (children or 0) - 1
+                continue
+            below[file] = children or 0
+            found[file].append(
+                physical(
+                    name,
+                    stored=stored,
+                    converted=converted,
+                    logical=logical,
+                    digits=(precision, scale),
+                    read=None if children else read,
+                )
+            )
+        return found
+
+    def row_counts(self) -> dict[str, int]:
+        """Return the number of rows of each file."""
+        return dict(self._read("parquet_file_metadata", "file_name", "num_rows"))
+
+    def statistics(self, files: Iterable[DataFile]) -> dict[str, ColumnStatistics]:
+        """Return what is known of the columns of some of the files."""
+        query = statistics_of(call_on("parquet_metadata", files).sql(DIALECT))
+        return {name: ColumnStatistics(*known) for name, *known in self._known(query) or ()}
+
+    def ranges(
+        self, files: Iterable[DataFile], columns: Collection[str]
+    ) -> list[tuple[Any, ...]] | None:
+        """Return, for parts of columns: name, least and greatest value, nulls, values.
+
+        None where DuckDB cannot read them.
+        """
+        words = ("path_in_schema", "stats_min_value", "stats_max_value")
+        counts = ("stats_null_count", "num_values")
+        query = sge.select(*words, *counts).from_(call_on("parquet_metadata", files))
+        return self._known(query.where(sge.column("path_in_schema").isin(*columns)).sql(DIALECT))
+
+    def _known(self, query: str) -> list[tuple[Any, ...]] | None:
+        """Return what statistics say, None where DuckDB cannot read them.
+
+        One that is out of a type's range is enough, of whatever column: nobody may need it, and
+        what statistics do not tell, values do.
+        """
+        try:
+            return self._rows(query)
+        except duckdb.Error:
+            return None
+
+    def _read(self, function: str, *columns: str, by: str | None = None) -> list[tuple[Any, ...]]:
+        """Read all files' footers; the first column is the file, and tells that all are there."""
+
+        def read(files: Sequence[DataFile]) -> list[tuple[Any, ...]]:
+            query = sge.select(*columns).from_(call_on(function, files))
+            return self._rows((query.order_by(by) if by else query).sql(DIALECT))
+
+        try:
+            rows = read(self.files)
+        except duckdb.Error:
+            for file in self.files:
+                try:
+                    read([file])
+                except duckdb.Error as error:
+                    name = Path(file.path).name
+                    raise SourceError(
+                        f"source {self.source}: {name} is not a readable Parquet file",
+                        first_line(error),
+                        file.path,
+                    ) from error
+            raise
+        if {row[0] for row in rows} != {file.path for file in self.files}:
+            raise SourceError(f"source {self.source}: its files changed while they were read")
+        return rows
+
+
+def call_on(function: str, files: Iterable[DataFile], **settings: object) -> sge.Table:
+    """Return the call of a table function on files, none of whose names is taken for a pattern."""
+    paths = [sge.Literal.string(glob.escape(file.path)) for file in files]
+    words = [
+        sge.EQ(this=sge.to_identifier(word), expression=sge.convert(value))
+        for word, value in settings.items()
+    ]
+    return sge.Table(this=sge.func(function, sge.Array(expressions=paths), *words, dialect=DIALECT))
+
+
+def first_line(error: Exception) -> str:
+    """Return what an engine says, without what it adds for those who know its inside."""
+    return str(error).strip().partition("\n")[0]
