@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from marts.core import DISTRIBUTION
 from marts.core.console import exit_codes, extras
 from marts.core.console.commands import Commands, current_name
 from marts.core.console.exit_codes import DONE, INTERRUPTED
@@ -37,20 +38,20 @@ interrupted = threading.Event()
         "token_normalize_func": current_name,
     },
 )
-@click.version_option(package_name="marts")
+@click.version_option(package_name=DISTRIBUTION)
 def marts() -> None:
     """Build, check and read marts.
 
-    What a project fixes is in [tool.marts] of its pyproject.toml, the nearest one with that table
-    in the current folder or above it: `package = "NAME"`, and more of the options, each by its name
-    with underscores. Paths there are relative to that file. A variable of the environment counts
-    more, and an option most.
+    A project's settings are in the table [tool.marts] of its pyproject.toml, the nearest one with
+    this table in the current folder or above it: `package = "NAME"`, and other options by their
+    names, with underscores. Its paths are relative to its folder. Environment variables override
+    it, and options override both.
     """
 
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 usage error, 130 interrupted."""
-    # Expressions and trees of SQL live to the end: looking for garbage takes a tenth of a run.
+    # Expressions and SQL trees live until the end: looking for garbage takes a tenth of a run.
     gc.disable()
     interrupted.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,9 +75,9 @@ def main() -> NoReturn:
             raise
         print_error(explained)
     if (lost := lost_output()) and lost.errno != errno.EBADF:
-        # What was asked for is done; who closes standard output knows that nothing is said.
-        warn(f"not all was printed to standard output: {lost.strerror}")
-    # At its end, Python would look for garbage once more, and free it piece by piece.
+        # The work is done; whoever closed standard output knows that it is incomplete.
+        warn(f"standard output is incomplete: {lost.strerror}")
+    # Otherwise Python would look for garbage at its end, and free it piece by piece.
     gc.freeze()
     sys.exit(code or DONE)
 

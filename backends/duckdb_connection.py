@@ -22,7 +22,7 @@ class DuckDBOptions:
 
     database: Path
     fixtures: Path
-    schema: str = "gold"
+    schema: str
     threads: int | None = None
     memory_limit: str | None = None
 

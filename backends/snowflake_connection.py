@@ -39,9 +39,9 @@ SHORTEST, LONG = 4, 8
 class SnowflakeOptions:
     """How to reach the account; None leaves what the connection says."""
 
+    schema: str
     connection: str | None = None
     database: str | None = None
-    schema: str = "gold"
     source_database: str | None = None
     source_schema: str | None = None
     warehouse: str | None = None

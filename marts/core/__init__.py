@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+DISTRIBUTION = "marts"
+"""What is installed: whose version it is, and whose settings a project's file has."""
+
 PACKAGE = __name__
 """What the modules of the framework begin with, whichever room they are in."""
 

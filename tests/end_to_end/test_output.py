@@ -198,7 +198,7 @@ def test_a_run_is_as_good_without_a_reader(to: str, club: Path, tmp_path: Path) 
     assert json.loads((tmp_path / "target/run_results.json").read_text())["status"] == "published"
     with duckdb.connect(str(tmp_path / "new.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM gold.members").fetchall() == [(6,)]
-    full = b"warning: not all was printed to standard output: No space left on device\n"
+    full = b"warning: standard output is incomplete: No space left on device\n"
     assert done.stderr == (full if to == ">/dev/full" else b"")
 
 
@@ -230,7 +230,7 @@ def test_an_answer_that_cannot_be_printed_is_a_failure(
 def test_help_that_cannot_be_printed_ends_in_a_sentence(encoding: str, club: Path) -> None:
     done = redirected(">/dev/full", "--help", cwd=club, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr.count(b"\n")) == (DONE, 1)
-    assert done.stderr.startswith(b"warning: not all was printed to standard output: No space")
+    assert done.stderr.startswith(b"warning: standard output is incomplete: No space")
 
 
 def test_a_report_that_cannot_be_printed_is_none(club: Path) -> None:

@@ -40,7 +40,9 @@ class Table:
         self.location = f'"{account.database}"."{self.schema}"."s"'
         self.contract = Contract(ibis.schema({"a": kind}), zones)
         account.rows(f'CREATE SCHEMA IF NOT EXISTS "{account.database}"."{self.schema}"')
-        options = SnowflakeOptions(database=account.database, source_schema=self.schema)
+        options = SnowflakeOptions(
+            database=account.database, schema="gold", source_schema=self.schema
+        )
         self.backend = SnowflakeBackend(options, sources={"s": self.contract})
 
     def create(self, kind: str, values: Sequence[str]) -> None:

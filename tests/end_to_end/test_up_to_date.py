@@ -37,8 +37,8 @@ def test_a_second_run_has_nothing_to_do_unless_forced_or_of_another_day(
     again = called("run", "--data", data)
     assert again.returncode == 0, again.stderr
     assert f"keep  {len(PUBLIC)} marts: unchanged" in again.stdout
-    assert again.stdout.endswith("done  nothing to do; --force builds all the same\n")
-    assert "fct_transactions" not in again.stdout, "nor are sources checked"
+    assert again.stdout.endswith("done  nothing to do; --force builds everything anyway\n")
+    assert "fct_transactions" not in again.stdout, "sources are checked again"
     assert database.read_bytes() == before
     results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
     assert results["status"] == "unchanged"

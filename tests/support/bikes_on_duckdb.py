@@ -33,7 +33,8 @@ def opened(
     database: Path, fixtures: Path, *, read_only: bool = False, **options: object
 ) -> DuckDBBackend:
     """Return a backend on a database and a folder of data."""
-    words = DuckDBOptions(database=database, fixtures=fixtures, **options)  # type: ignore[arg-type]
+    said = {"schema": "gold"} | options
+    words = DuckDBOptions(database=database, fixtures=fixtures, **said)  # type: ignore[arg-type]
     return DuckDBBackend(words, sources=SOURCES, read_only=read_only)
 
 

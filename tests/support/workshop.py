@@ -152,7 +152,9 @@ class Workshop:
     @contextmanager
     def backend(self, *, read_only: bool = False) -> Iterator[DuckDBBackend]:
         """Open the database."""
-        options = DuckDBOptions(database=self.database, fixtures=self.data, threads=2)
+        options = DuckDBOptions(
+            database=self.database, fixtures=self.data, schema="gold", threads=2
+        )
         sources = contracts_of(self.graph)
         backend = DuckDBBackend(options, sources=sources, read_only=read_only)
         try:

@@ -1,4 +1,4 @@
-"""What the shell offers for marts and selectors: read from a package's files, never imported."""
+"""What the shell offers for marts and selectors: read from a package's files, not imported."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
+from marts.core import DISTRIBUTION
 from marts.core.analysis.rules import Finding
 from marts.core.catalog.manifest import manifest
 from marts.core.console import exit_codes, terminal
 from marts.core.console.messages import outcome_lines, plan_document, plan_lines, reason_lines
 from marts.core.console.streams import print_error
-from marts.core.console.wiring import DISTRIBUTION, version_of_marts
+from marts.core.console.wiring import version_of_marts
 from marts.core.errors import EngineError
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph

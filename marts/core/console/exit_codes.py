@@ -1,4 +1,4 @@
-"""Exit codes: 0 done, 1 something failed, 2 asked wrongly, 130 interrupted."""
+"""Exit codes: 0 done, 1 something failed, 2 usage error, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from marts.core.console.streams import warn
+from marts.core.errors import EngineError, MartsError
 
 if TYPE_CHECKING:
-    from marts.core.errors import EngineError
     from marts.core.run.report import Status
 
-DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 BY_STATUS = {
     "published": DONE,
     "unchanged": DONE,
@@ -24,18 +24,16 @@ BY_STATUS = {
 
 
 def of_error(error: Exception) -> int | None:
-    """Return the exit code of an error that somebody can mend, None for a bug."""
-    from marts.core.errors import EngineError, MartsError
-
+    """Return the exit code of an error that its reader can fix, None for a bug."""
     if isinstance(error, EngineError):
         return FAILED
-    return ASKED_WRONGLY if isinstance(error, MartsError) else None
+    return USAGE_ERROR if isinstance(error, MartsError) else None
 
 
 def of_run(status: Status, troubles: Sequence[EngineError]) -> int:
     """Return a run's exit code, and print what went wrong after it.
 
-    Where all is published, no report that cannot be written makes a failure of it.
+    A run that has published everything is done, even if its report cannot be written.
     """
     code, is_published = BY_STATUS[status], status in ("published", "unchanged")
     for trouble in troubles:

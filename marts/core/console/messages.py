@@ -172,7 +172,7 @@ def _end(report: Report) -> Line:
             done = f"published {counted(built, 'mart')}" if built else "nothing to build"
             return "done", f"{done}; {took}"
         case "unchanged":
-            return "done", "nothing to do; --force builds all the same"
+            return "done", "nothing to do; --force builds everything anyway"
         case "checked":
             return "done", f"no check failed; {took}"
         case "failed":

@@ -49,7 +49,7 @@ def _given(context: click.Context) -> dict[str, Any]:
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with the settings, in place of the options that are fields of them."""
+    """Call a command with the settings in place of the options that set their fields."""
 
     @click.pass_context
     @wraps(command)
@@ -60,13 +60,13 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
     """Declare an option that an environment variable MARTS_… sets too, as its aliases do."""
     long = next(name for name in names if name.startswith("--"))
     name = long.removeprefix("--").partition("/")[0]
     known = (name, *(alias for alias, meant in ALIASES.items() if meant == name))
     variables = [f"MARTS_{each.replace('-', '_').upper()}" for each in known]
-    return click.option(*names, envvar=variables, show_envvar=True, **settings)
+    return click.option(*names, envvar=variables, show_envvar=True, **attributes)
 
 
 def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -88,7 +88,7 @@ def words(text: str) -> list[str]:
 def _selectors(
     _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    # An empty text selects nothing, and not all: it may be a variable that is not set.
+    # An empty text is refused: it may be a shell variable that is not set, and must not select all.
     return tuple(word for text in texts for word in words(text) or [text])
 
 
@@ -102,7 +102,7 @@ package_option = option(
     "--package",
     metavar="NAME",
     help="The Python package of the marts; it needs no project."
-    f"  [default: `package` in [tool.marts] of the nearest {FILE}]",
+    f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
 )
 selection_options = options(
     click.argument(
@@ -144,7 +144,7 @@ corpus_option = option(
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The data to try mutants on: any directory of <table>.parquet, the smaller the faster."
-    "  [default: made for our own marts]",
+    "  [default: generated for the bundled marts]",
 )
 as_of_option = option(
     "--as-of",

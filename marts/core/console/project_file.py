@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from marts.core import DISTRIBUTION
 from marts.core.errors import UsageError
 from marts.core.project.settings import FILE, Settings, settings_of_file
 
@@ -42,7 +43,7 @@ def _settings_in(file: Path) -> Mapping[str, object] | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the settings in {file}", str(error)) from error
     tools = document.get("tool")
-    table = tools.get("marts") if isinstance(tools, dict) else None
+    table = tools.get(DISTRIBUTION) if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"tool.marts in {file} is not a table", hint="write it as [tool.marts]")
     return table

@@ -1,4 +1,4 @@
-"""Standard output and error, whoever reads them: nobody, a full disk, an old code page."""
+"""Standard output and error, whether a reader, a full disk or an old code page takes them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import click
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Of our own words; what else an encoding lacks is written as Python would: \u2603.
+# For our own words; other characters that an encoding lacks are escaped as in Python: \u2603.
 IN_ASCII = {"→": "->", "·": "-", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
 
 
 class Outlet(io.BufferedWriter):
-    """The bytes of a stream that takes all that is written; `lost` is why it went nowhere.
+    """A byte stream that accepts everything; `lost` says why it could not be written.
 
-    So a run goes on to its end, whatever becomes of what it says.
+    So a run goes on to its end, even if nobody reads what it prints.
     """
 
     lost: OSError | None = None
@@ -46,16 +46,16 @@ class Outlet(io.BufferedWriter):
 
     def _lose(self, error: OSError) -> None:
         self.lost = self.lost or error
-        # What is still to come, and what Python writes when it ends, needs a place.
+        # What is still to come, and what Python writes when it ends, has to go somewhere.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
 
 
 def open_streams() -> None:
-    """Let nothing that is printed end the program: neither a closed stream nor an encoding.
+    """Make sure that neither a closed stream nor an encoding ends the program.
 
-    Streams that somebody put in the place of the process's own stay.
+    Streams that have been put in place of the process's own stay.
     """
     _fill_descriptors()
     codecs.register_error("marts", _replace)
@@ -115,12 +115,12 @@ def takes(text: str) -> bool:
 
 
 def print_error(error: Exception) -> None:
-    """Print an error that somebody can mend."""
+    """Print an error that its reader can fix."""
     _print_message(click.style("error: ", fg="red", bold=True), str(error))
 
 
 def warn(message: str) -> None:
-    """Print what is wrong though the work is done."""
+    """Print what is wrong although the work is done."""
     _print_message(click.style("warning: ", fg="yellow", bold=True), message)
 
 
@@ -130,7 +130,7 @@ def print_warning(message: Warning | str, *_where: object) -> None:
 
 
 def print_usage(error: click.ClickException) -> None:
-    """Print what click says of a call that it does not understand."""
+    """Print what click says about a call that it does not understand."""
     said = io.StringIO()
     error.show(said)
     _print_message("", said.getvalue().removesuffix("\n"))
@@ -142,7 +142,7 @@ def print_bug(kind: type[BaseException], bug: BaseException, trace: TracebackTyp
 
 
 def _print_message(word: str, message: str) -> None:
-    """Print to standard error; whatever a message quotes, a terminal obeys none of it."""
+    """Print to standard error, with control characters written out."""
     from marts.core.run.formats import visible
 
     click.echo(word + visible(message, keep="\n\t"), file=sys.stderr)

@@ -136,12 +136,12 @@ def _answer(text: str) -> None:
 
 
 def _answered() -> None:
-    """Raise EngineError where what a command was asked for did not reach standard output."""
+    """Raise EngineError if a command's answer did not reach standard output."""
     if lost := lost_output():
         raise EngineError(
             "cannot write to standard output",
             lost.strerror or str(lost),
-            hint="send it to another place",
+            hint="redirect it to a place that can be written",
         )
 
 

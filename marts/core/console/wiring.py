@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marts.core import FOLDER
+from marts.core import DISTRIBUTION, FOLDER
 from marts.core.console.completion import OURS
 from marts.core.errors import UsageError
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from marts.core.project.graph import Graph
     from marts.core.run.backend import Backend, Contract
 
-DISTRIBUTION = "marts"
 BUNDLED_PACKAGE = "marts"
 """The marts that the bundled data is for."""
 BUNDLED_DATA = FOLDER.parent.parent / "fixtures"
@@ -47,10 +46,10 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
     if settings.package is None:
         raise UsageError(
             "no package of marts is named",
-            f"neither --package nor MARTS_PACKAGE names one, nor does `package` in [tool.marts] of"
-            f" a {FILE} in this folder or above it",
-            hint="pass --package NAME; or start a project: write your marts into a package, a"
-            f" folder with an __init__.py, and its name into {FILE} beside it:\n"
+            f"there is no --package, no MARTS_PACKAGE, and no `package` in [tool.marts] of a {FILE}"
+            " in this folder or above it",
+            hint="pass --package NAME, or start a project: create a folder with an __init__.py for"
+            f" your marts, and beside it a {FILE} that names it:\n"
             '  [tool.marts]\n  package = "NAME"',
         )
     _import_from(settings.folder_of("package"), settings.package)
@@ -93,8 +92,8 @@ class _From:
 def _import_from(folder: Path, package: str) -> None:
     """Let somebody else's marts be imported from a folder.
 
-    What else is there comes last: their `backends` or `fixtures` must not stand in for ours, nor
-    their `queue.py` for Python's.
+    Everything else there comes last: its `backends` or `fixtures` must not take the place of ours,
+    nor its `queue.py` that of Python's.
     """
     top = package.partition(".")[0]
     if top in OURS:

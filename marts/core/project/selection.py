@@ -29,7 +29,7 @@ def select(
     chosen = _union(graph, words) if words else set(graph.order)
     chosen -= _union(graph, exclude)
     if not chosen:
-        raise UsageError("the selection is empty", hint="leave out --exclude, or select more")
+        raise UsageError("the selection is empty", hint="exclude fewer, or select more")
     return tuple(name for name in graph.order if name in chosen)
 
 

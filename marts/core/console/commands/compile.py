@@ -44,9 +44,9 @@ from marts.core.project.settings import BACKENDS, Settings
 @option("--strict/--no-strict", help="Exit with 1 where engines would compute differently.")
 @with_settings
 def command(settings: Settings, output: Path | None) -> int:
-    """Print the SQL of each mart, and where engines would compute differently.
+    """Print the SQL of marts, and warn where engines would compute differently.
 
-    Needs no connection. SELECTORs name the marts, by default all, as --select does.
+    Needs no connection. Each SELECTOR names marts as --select does; without one, all are compiled.
     """
     from backends.factory import offline_compiler
     from marts.core.console import terminal

@@ -16,7 +16,7 @@ from marts.core.project.settings import Settings
 def command(settings: Settings, as_json: bool) -> None:
     """List marts: their kind, grain, tags and checks.
 
-    SELECTORs name the marts to list, by default all, as --select does.
+    Each SELECTOR names marts as --select does; without one, all are listed.
     """
     from marts.core.authoring.tables import checks_of
     from marts.core.catalog.manifest import describe_mart

@@ -1,4 +1,4 @@
-"""`marts mutate`: who would notice a wrong mart."""
+"""`marts mutate`: report the defects that no data or warning would reveal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from marts.core.proof.equivalent_mutants import Equivalent
 
 ALLOWED = Path("tests/equivalent_mutants.toml")
-"""Where a project has its list of mutants that are allowed."""
+"""Where a project keeps its list of mutants that are allowed."""
 
 
 @click.command("mutate")
@@ -49,8 +49,8 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     """Plant defects in marts, and report those that nothing would notice.
 
     Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
-    warning of `marts compile`, would notice those that are killed. SELECTORs name the marts, by
-    default all, as --select does.
+    warning of `marts compile`, would notice those that are killed. Each SELECTOR names marts as
+    --select does; without one, all are tried.
     """
     from marts.core.console import mutation_terminal as mutants
     from marts.core.console import terminal
@@ -83,7 +83,7 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
 
 @contextmanager
 def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
-    """Give the directory of the data that mutants are tried on, by default made for our marts."""
+    """Yield the directory of the data to try mutants on; for our marts, it is made by default."""
     from marts.core.errors import UsageError
 
     if given:
@@ -103,9 +103,9 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
 
 
 def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:
-    """Read the list of mutants that are allowed: the given file, else the default if there is one.
+    """Read the list of mutants that are allowed: the given file, else the default if it exists.
 
-    Raises UsageError where it cannot be read.
+    Raises UsageError if it cannot be read.
     """
     from marts.core.errors import UsageError
     from marts.core.proof.equivalent_mutants import read_equivalents

@@ -13,17 +13,19 @@ from marts.core.console.options import json_option, option, options, run_options
 from marts.core.project.settings import Settings
 
 publishing_options = options(
-    option("--no-source-checks", is_flag=True, help="Leave out the checks of sources."),
-    option("--accept-shrink", is_flag=True, help="Publish though a source lost half of its rows."),
+    option("--no-source-checks", is_flag=True, help="Do not check the sources."),
+    option(
+        "--accept-shrink", is_flag=True, help="Publish even if a source has lost half of its rows."
+    ),
     option("--force", is_flag=True, help="Build marts that are up to date, too."),
     option(
         "--adopt",
         multiple=True,
         metavar="MART",
-        help="Replace a table of this name that is not recorded as made by this package.",
+        help="Replace a table of this name even if this package is not recorded as its maker.",
     ),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
-    option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing."),
+    option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),
 )
 
 
@@ -46,7 +48,7 @@ def command(
 ) -> int:
     """Build marts that are not up to date, check them, and publish all of them or none.
 
-    SELECTORs name the marts to build, by default all, as --select does.
+    Each SELECTOR names marts as --select does; without one, all are built.
     """
     from marts.core.console.execution import carry_out, print_plan
     from marts.core.plan.changes import plan_changes

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from marts.core.run.backend import Backend
 
 row_options = options(
-    option("--where", metavar="EXPR", help='Only rows for which this holds: "age > 40".'),
+    option("--where", metavar="EXPR", help='Only rows that meet a condition, such as "age > 40".'),
     option(
         "--columns",
         metavar="NAMES",
@@ -39,15 +39,21 @@ row_options = options(
         "--order-by",
         metavar="NAMES",
         default="",
-        help='Columns, each with asc or desc: "age desc, city".',
+        help='Columns, each alone or with asc or desc, such as "age desc, city".',
     ),
-    option("--limit", type=click.IntRange(0, 1_000_000_000), default=20, show_default=True),
+    option(
+        "--limit",
+        type=click.IntRange(0, 1_000_000_000),
+        default=20,
+        show_default=True,
+        help="At most so many rows.",
+    ),
 )
 format_options = options(
     option(
         "--safe",
         is_flag=True,
-        help="CSV: an apostrophe before text that a spreadsheet program would take for a formula.",
+        help="CSV: put an apostrophe before text that a spreadsheet would run as a formula.",
     ),
     option(
         "--format",
@@ -55,6 +61,7 @@ format_options = options(
         type=click.Choice(["table", "csv", "json"]),
         default="table",
         show_default=True,
+        help="How rows are printed.",
     ),
 )
 
@@ -105,7 +112,7 @@ def command(
 
 @contextmanager
 def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Iterator[None]:
-    """Build a temporary mart, and those that it reads, for a while."""
+    """Build a temporary mart and those that it reads, and discard them afterwards."""
     from marts.core.plan.changes import plan_changes
     from marts.core.plan.fingerprint import CurrentInputs
     from marts.core.run import building

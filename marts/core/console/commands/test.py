@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @option(
     "--invariants",
     is_flag=True,
-    help="Check, too, how each mart would answer changes to its sources.",
+    help="Also check how each mart would respond to changes of its sources.",
 )
 @json_option
 @click.pass_obj
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as_json: bool) -> int:
     """Check the marts as they are published, or the sources.
 
-    SELECTORs name the marts to check, by default all that are published, as --select does.
+    Each SELECTOR names marts as --select does; without one, all that are published are checked.
     """
     from marts.core.console.execution import carry_out
     from marts.core.plan.planner import plan_checks
@@ -41,7 +41,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
 
     graph, selected, _ = wiring.selected(settings)
     if not settings.select:
-        # What is published; a temporary mart is built and checked where it is named.
+        # A temporary mart is built and checked only if it is named.
         selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
     if invariants:
         graph = with_invariants(graph)
@@ -64,7 +64,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
 def published_as_of(
     backend: Backend, package: str, selected: tuple[str, ...]
 ) -> datetime.date | None:
-    """Return the date by which the selected marts were published, None where none is."""
+    """Return the as-of date of the selected marts that are published, None if there are none."""
     from marts.core.errors import UsageError
 
     dates = {
