@@ -9,7 +9,6 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.keys import Key, Keys, declared_keys, keys_of
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
 from marts.core.analysis.rules import (
     DROPPED_CAST,
     NULLS,
@@ -27,6 +26,7 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defined_table
+from marts.core.query.nulls import Filled, declared_filled, may_be_null
 
 
 def lint(

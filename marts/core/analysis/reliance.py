@@ -26,7 +26,7 @@ from marts.core.analysis.keys import (
     predicates_of,
     told_apart_by,
 )
-from marts.core.analysis.lineage import columns_read, computed_as, meaning
+from marts.core.analysis.lineage import Copies, columns_read, computed_as, copies_of, meaning
 from marts.core.analysis.text_values import Name, Seen, Texts
 from marts.core.analysis.thresholds import comparisons
 from marts.core.authoring.checks import is_fused, tables_read
@@ -36,6 +36,7 @@ from marts.core.project.graph import Graph
 from marts.core.project.loading import Project
 from marts.core.query.checks import offending_rows
 from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_filled
 
 ANY_DAY = datetime.date(2000, 1, 1)
 """As of which marts are read: what they rely on does not depend on it."""
@@ -119,6 +120,8 @@ class Reliance:
     copies: Mapping[Name, Name]
     """The columns of marts that hold a source's column as it is."""
     inputs: Mapping[str, tuple[str, ...]]
+    lineage: Mapping[str, Copies] = field(default_factory=dict)
+    """For each column of each mart, the columns of its inputs that it copies."""
 
     def below(self, names: Collection[str]) -> tuple[str, ...]:
         """Return marts and all that they read, directly or not, in build order."""
@@ -154,6 +157,7 @@ def reliance_of(graph: Graph) -> Reliance:
             if (copied := reader.copied(ops.Field(reader.queries[name], column)))
         },
         {name: graph.project.marts[name].inputs for name in graph.order},
+        {name: copies_of(query) for name, query in reader.queries.items()},
     )
 
 
@@ -165,12 +169,13 @@ class Reader:
         self.as_of = FixedAsOf(ANY_DAY)
         self.tables = logical_tables(self.project)
         self.keys: Keys = declared_keys(self.project)
+        self.filled = declared_filled(self.project)
         self.queries: dict[str, ops.Relation] = {}
         self.texts = Texts(self.project, self.queries)
 
     def relied(self, mart: Mart) -> Relied:
         """Return what a mart relies on by itself."""
-        query = defining_query(mart, self.tables, self.as_of).op()
+        query = defining_query(mart, self.tables, self.as_of, filled=self.filled).op()
         self.queries[mart.name] = query
         compared = list(self._compared(query))
         chains = query.find(ops.JoinChain)

@@ -42,6 +42,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 def _loaded(package: str) -> tuple[Graph, Reliance]:
+    from marts.core.analysis.lineage import documented
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link
     from marts.core.project.loading import load
@@ -49,7 +50,8 @@ def _loaded(package: str) -> tuple[Graph, Reliance]:
     if package != "marts":
         _import_from_here(package)
     graph = link(load(package))
-    return graph, relied_on(graph)
+    reliance = relied_on(graph)
+    return documented(graph, reliance.lineage), reliance
 
 
 def graph_of(package: str) -> Graph:

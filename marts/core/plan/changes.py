@@ -10,11 +10,11 @@ from functools import cached_property
 
 import ibis.expr.types as ir
 
-from marts.core.analysis.lineage import column_comments, signature
+from marts.core.analysis.lineage import signature
 from marts.core.authoring.checks import is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart, checks_of
+from marts.core.authoring.tables import Mart, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.planner import Queries, across, plan_run, reads_of
 from marts.core.plan.source_checks import SourceChecks
@@ -74,8 +74,7 @@ class Present:
 
     def _parts(self, mart: Mart) -> Iterator[str]:
         project = self.graph.project
-        comments = column_comments(mart, project)
-        yield json.dumps([mart.materialized, mart.comment, comments])
+        yield json.dumps([mart.materialized, mart.comment, column_comments(mart)])
         with naming(f"mart {mart.name}", mart.location):
             yield self.text(self.queries.of(mart))
         # Which rows a check asks for is told by its expression: its SQL decides no number.
@@ -89,7 +88,9 @@ class Present:
                     yield signature(self.queries.across(mart, check).query.op())
         for each in {*mart.inputs, *_read_by_checks(mart)}:
             if each in project.sources:
-                yield f"{each} {project.sources[each].columns}"
+                # Its own words are no part of how it is read.
+                columns = (replace(column, doc="") for column in project.sources[each].columns)
+                yield f"{each} {tuple(columns)}"
             elif project.marts[each].is_temporary:
                 yield self.sql(each)
 

@@ -8,10 +8,9 @@ from typing import cast
 
 import ibis.expr.types as ir
 
-from marts.core.analysis.lineage import column_comments, inherited_comments
 from marts.core.authoring.checks import Check, UniqueCheck, is_fused, tables_read
 from marts.core.authoring.expressions import AsOf, FixedAsOf
-from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.authoring.tables import Mart, Source, checks_of, column_comments
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ColumnFacts, Facts
@@ -28,6 +27,7 @@ from marts.core.query.checks import (
 )
 from marts.core.query.contract import mismatches
 from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_filled
 
 
 def sources_needed(
@@ -53,13 +53,16 @@ class Queries:
     def __init__(self, project: Project, facts: Facts, as_of: AsOf) -> None:
         self.tables = logical_tables(project, present=facts.sources)
         self.as_of = as_of
+        self._filled = declared_filled(project)
         self._marts: dict[str, ir.Table] = {}
         self._checks: dict[tuple[str, str], CheckRows | CheckAcross] = {}
 
     def of(self, mart: Mart) -> ir.Table:
         """Return the query that defines a mart."""
         if mart.name not in self._marts:
-            self._marts[mart.name] = defining_query(mart, self.tables, self.as_of)
+            self._marts[mart.name] = defining_query(
+                mart, self.tables, self.as_of, filled=self._filled
+            )
         return self._marts[mart.name]
 
     def rows(self, table: Source | Mart) -> CheckRows | None:
@@ -105,11 +108,8 @@ def plan_run(
     )
     _refuse_unpublished_inputs(graph, building, facts, as_of)
     checker.present -= {mart.name for mart in building}.union(outdated)
-    comments: dict[str, dict[str, str]] = {}
     for mart in building:
-        steps.append(
-            Build(mart, checker.queries.of(mart), inherited_comments(mart, project, comments))
-        )
+        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart)))
         steps += checker.steps_for(mart)
     if published := tuple(mart for mart in building if not mart.is_temporary):
         steps.append(Publish(published))
@@ -200,7 +200,7 @@ def plan_checks(
     _refuse_unpublished_inputs(graph, temporary, facts, as_of)
     checker.present -= {mart.name for mart in temporary}
     for mart in temporary:
-        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart, graph.project)))
+        steps.append(Build(mart, checker.queries.of(mart), column_comments(mart)))
         steps += checker.steps_for(mart)
     for name in published:
         steps += checker.steps_for(marts[name])

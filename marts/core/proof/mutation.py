@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import ibis
@@ -19,7 +19,6 @@ from ibis.common.exceptions import IbisError
 
 from marts.core.analysis.keys import declared_keys
 from marts.core.analysis.lint import lint
-from marts.core.analysis.nulls import declared_filled
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import MartsError
@@ -32,6 +31,7 @@ from marts.core.proof.promises import promises_of
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
+from marts.core.query.nulls import declared_filled
 from marts.core.run.inspection import survey
 
 if TYPE_CHECKING:
@@ -121,14 +121,17 @@ class _Trial:
     def _downstream(self, as_of: FixedAsOf) -> tuple[dict[str, ir.Table], dict[str, ir.Table]]:
         """Return the query that rebuilds each mart from the mutant, and those that compare."""
         marts = self.graph.project.marts
-        tables = dict(self.plan.tables)
+        tables, filled = dict(self.plan.tables), {**declared_filled(self.graph.project)}
         for name in (self.mart.name, *self.rebuilt):
             tables[name] = ibis.table(schema_of(marts[name].columns), name=_beside(name))
-        rebuilding = {name: defining_query(marts[name], tables, as_of) for name in self.rebuilt}
+            # Declared so, whatever the mutant's are: its readers make of them what they would.
+            filled[_beside(name)] = filled[name]
+        define = partial(defining_query, tables=tables, as_of=as_of, filled=filled)
+        rebuilding = {name: define(marts[name]) for name in self.rebuilt}
         comparing = {}
         for name in self.observed:
             is_itself = name == self.mart.name
-            seen = tables[name] if is_itself else defining_query(marts[name], tables, as_of)
+            seen = tables[name] if is_itself else define(marts[name])
             comparing[name] = self._differing(name, seen)
         return rebuilding, comparing
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import meaning
-from marts.core.analysis.nulls import Filled, declared_filled, may_be_null
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
+from marts.core.query.nulls import Filled, declared_filled, may_be_null
 
 Column = tuple[str, str]
 """A table and one of its columns."""

@@ -70,10 +70,10 @@ def test_every_kind_of_column_has_a_type() -> None:
         (
             [timestamp("a", zone="Europe/Berln")],
             ["a"],
-            "column a: there is no zone Europe/Berln; did you mean Europe/Berlin?",
+            "column a has the unknown zone Europe/Berln; did you mean Europe/Berlin?",
         ),
         *(
-            ([timestamp("a", zone=zone)], ["a"], f"column a: there is no zone {zone}")
+            ([timestamp("a", zone=zone)], ["a"], f"column a has the unknown zone {zone}")
             for zone in ("", "Europe", "/etc/localtime", "../UTC", "localtime", "posix/UTC", "+01")
         ),
         (

@@ -38,17 +38,18 @@ SELECT
   CAST("t1"."tenure_months" AS BIGINT) AS "tenure_months",
   CAST("t1"."spend_last_90_days" AS DECIMAL(18, 2)) AS "spend_last_90_days",
   CAST("t1"."spend_prior_90_days" AS DECIMAL(18, 2)) AS "spend_prior_90_days",
-  CAST("t1"."spend_change_pct" AS DOUBLE) AS "spend_change_pct",
+  CAST(COALESCE("t1"."spend_change_pct", 0) AS DOUBLE) AS "spend_change_pct",
   CAST("t1"."avg_monthly_spend" AS DOUBLE) AS "avg_monthly_spend",
-  CAST("t1"."travel_spend_pct" AS DOUBLE) AS "travel_spend_pct",
-  CAST("t1"."necessities_spend_pct" AS DOUBLE) AS "necessities_spend_pct"
+  CAST(COALESCE("t1"."travel_spend_pct", 0) AS DOUBLE) AS "travel_spend_pct",
+  CAST(COALESCE("t1"."necessities_spend_pct", 0) AS DOUBLE) AS "necessities_spend_pct"
 FROM (
   SELECT
     "t0"."customer_id",
     "t0"."customer_key",
     "t0"."total_transactions",
     "t0"."lifetime_value",
-    "t0"."sum_of_squared_amounts",
+    "t0"."avg_transaction_value",
+    "t0"."transaction_value_stddev",
     "t0"."min_transaction_value",
     "t0"."max_transaction_value",
     "t0"."median_transaction_value",
@@ -59,29 +60,16 @@ FROM (
     "t0"."travel_spend",
     "t0"."necessities_spend",
     MAKE_DATE(2025, 6, 30) AS "segment_assigned_date",
-    COALESCE(
-      CAST("t0"."lifetime_value" AS DOUBLE) / NULLIF(CAST("t0"."total_transactions" AS DOUBLE), 0),
-      0
-    ) AS "avg_transaction_value",
     DATE_DIFF('MONTH', "t0"."first_transaction_date", MAKE_DATE(2025, 6, 30)) AS "tenure_months",
-    COALESCE(
-      (
-        CAST("t0"."spend_last_90_days" - "t0"."spend_prior_90_days" AS DOUBLE) / NULLIF(CAST("t0"."spend_prior_90_days" AS DOUBLE), 0)
-      ) * 100,
-      0
-    ) AS "spend_change_pct",
+    (
+      CAST("t0"."spend_last_90_days" - "t0"."spend_prior_90_days" AS DOUBLE) / NULLIF(CAST("t0"."spend_prior_90_days" AS DOUBLE), 0)
+    ) * 100 AS "spend_change_pct",
     CAST("t0"."spend_last_90_days" AS DOUBLE) / 3.0 AS "avg_monthly_spend",
-    COALESCE(
-      (
-        CAST("t0"."travel_spend" AS DOUBLE) / NULLIF(CAST("t0"."lifetime_value" AS DOUBLE), 0)
-      ) * 100,
-      0
-    ) AS "travel_spend_pct",
-    COALESCE(
-      (
-        CAST("t0"."necessities_spend" AS DOUBLE) / NULLIF(CAST("t0"."lifetime_value" AS DOUBLE), 0)
-      ) * 100,
-      0
-    ) AS "necessities_spend_pct"
+    (
+      CAST("t0"."travel_spend" AS DOUBLE) / NULLIF(CAST("t0"."lifetime_value" AS DOUBLE), 0)
+    ) * 100 AS "travel_spend_pct",
+    (
+      CAST("t0"."necessities_spend" AS DOUBLE) / NULLIF(CAST("t0"."lifetime_value" AS DOUBLE), 0)
+    ) * 100 AS "necessities_spend_pct"
   FROM "gold"."int_customer_transaction_summary" AS "t0"
 ) AS "t1"

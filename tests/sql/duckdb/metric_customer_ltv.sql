@@ -9,7 +9,7 @@ SELECT
   CAST(COALESCE(DATE_DIFF('DAY', "t5"."first_transaction_date", "t5"."last_transaction_date"), 0) AS BIGINT) AS "customer_age_days",
   CAST(COALESCE(
     CAST("t5"."lifetime_value" AS DOUBLE) / NULLIF(
-      CAST(COALESCE(DATE_DIFF('DAY', "t5"."first_transaction_date", "t5"."last_transaction_date"), 0) AS DOUBLE),
+      CAST(DATE_DIFF('DAY', "t5"."first_transaction_date", "t5"."last_transaction_date") AS DOUBLE),
       0
     ),
     0
@@ -21,7 +21,8 @@ FROM (
     "t2"."customer_key",
     "t2"."total_transactions",
     "t2"."lifetime_value",
-    "t2"."sum_of_squared_amounts",
+    "t2"."avg_transaction_value",
+    "t2"."transaction_value_stddev",
     "t2"."min_transaction_value",
     "t2"."max_transaction_value",
     "t2"."median_transaction_value",
