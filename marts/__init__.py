@@ -52,7 +52,11 @@ if TYPE_CHECKING:
     from marts.core.authoring.expressions import (
         ratio as ratio,
     )
+    from marts.core.authoring.expressions import (
+        sample_stddev as sample_stddev,
+    )
     from marts.core.authoring.invariants import invariant as invariant
+    from marts.core.authoring.labels import labels as labels
     from marts.core.authoring.tables import (
         mart as mart,
     )
@@ -71,12 +75,14 @@ _HOMES = {
     "float64": "marts.core.authoring.columns",
     "int64": "marts.core.authoring.columns",
     "invariant": "marts.core.authoring.invariants",
+    "labels": "marts.core.authoring.labels",
     "mart": "marts.core.authoring.tables",
     "money": "marts.core.authoring.columns",
     "percent": "marts.core.authoring.expressions",
     "ratio": "marts.core.authoring.expressions",
     "relationship": "marts.core.authoring.checks",
     "row_check": "marts.core.authoring.checks",
+    "sample_stddev": "marts.core.authoring.expressions",
     "source": "marts.core.authoring.tables",
     "string": "marts.core.authoring.columns",
     "table_check": "marts.core.authoring.checks",

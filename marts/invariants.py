@@ -1,14 +1,21 @@
 """What must hold whatever the data: changes to the star schema, and how every mart answers.
 
-The words by which columns say that they move: `sum` and `level` (mean, median, extremes) are
-amounts of money, `count` counts transactions, `spread` measures how amounts vary, `judged` is a
-label or flag with a threshold of money, `history` reaches back without bound, and `attribute` comes
-from the customer's current version. What no word moves must stay.
+Columns that answer a change say so in the words of marts/shared.py (`varies_with`); all others must
+stay.
 """
 
 import ibis
 
 from marts import AsOf, Table, invariant
+from marts.shared import (
+    ALL_HISTORY,
+    CURRENT_VERSION,
+    LEVEL_OF_AMOUNTS,
+    MONEY_THRESHOLD,
+    NUMBER_OF_TRANSACTIONS,
+    SPREAD_OF_AMOUNTS,
+    SUM_OF_AMOUNTS,
+)
 
 LATER = "-later"
 AGAIN = "-again"
@@ -43,7 +50,13 @@ def later_transactions_change_nothing(fct_transactions: Table, as_of: AsOf) -> T
 
 
 @invariant(
-    changes="fct_transactions", varies_with={"sum": 4, "level": 4, "spread": 4, "judged": None}
+    changes="fct_transactions",
+    varies_with={
+        SUM_OF_AMOUNTS: 4,
+        LEVEL_OF_AMOUNTS: 4,
+        SPREAD_OF_AMOUNTS: 4,
+        MONEY_THRESHOLD: None,
+    },
 )
 def four_times_the_amounts(fct_transactions: Table) -> Table:
     """Every amount is four times as high; for amounts below 25 million, which it fits.
@@ -54,7 +67,13 @@ def four_times_the_amounts(fct_transactions: Table) -> Table:
 
 
 @invariant(
-    changes="fct_transactions", varies_with={"sum": 2, "count": 2, "spread": None, "judged": None}
+    changes="fct_transactions",
+    varies_with={
+        SUM_OF_AMOUNTS: 2,
+        NUMBER_OF_TRANSACTIONS: 2,
+        SPREAD_OF_AMOUNTS: None,
+        MONEY_THRESHOLD: None,
+    },
 )
 def each_transaction_twice(fct_transactions: Table) -> Table:
     """Each transaction is there a second time: mean, median and extremes stay."""
@@ -62,7 +81,9 @@ def each_transaction_twice(fct_transactions: Table) -> Table:
 
 
 @invariant(
-    changes="fct_transactions", varies_with={"history": None}, adds={("customer_id", "month"): None}
+    changes="fct_transactions",
+    varies_with={ALL_HISTORY: None},
+    adds={("customer_id", "month"): None},
 )
 def old_transactions_move_history_alone(fct_transactions: Table, as_of: AsOf) -> Table:
     """Whoever spent anything did so 2,000 days before as_of, too, beyond every window."""
@@ -121,7 +142,7 @@ def customers_of_tomorrow_change_nothing(dim_customer: Table, as_of: AsOf) -> Ta
     )
 
 
-@invariant(changes="dim_customer", varies_with={"attribute": None})
+@invariant(changes="dim_customer", varies_with={CURRENT_VERSION: None})
 def later_versions_change_attributes_alone(dim_customer: Table) -> Table:
     """Every customer has a new current version."""
     former = dim_customer.mutate(is_current=ibis.literal(value=False))

@@ -1,68 +1,202 @@
 """Columns and checks that several marts share, declared once."""
 
 import ibis
+from ibis import _
 
-from marts import AsOf, Table, date, float64, int64, money, relationship, string, table_check
+from marts import (
+    AsOf,
+    Table,
+    date,
+    float64,
+    int64,
+    labels,
+    money,
+    relationship,
+    string,
+    table_check,
+)
 
-CUSTOMER_ID = string("customer_id")
-CUSTOMER_KEY = string("customer_key", varies_with="attribute")
-CUSTOMER_SEGMENT = string(
-    "customer_segment",
-    values=[
-        "High-Value Travelers",
-        "Declining",
-        "New & Growing",
-        "Budget-Conscious",
-        "Stable Mid-Spenders",
-    ],
-    varies_with=("judged", "history"),
-)
-SEGMENT_ASSIGNED_DATE = date("segment_assigned_date")
-METRIC_CALCULATED_DATE = date("metric_calculated_date")
+# What columns vary with: marts/invariants.py changes the sources, and by these words a column says
+# how it answers.
 
-LIFETIME_VALUE = money("lifetime_value", at_least=0, varies_with=("sum", "history"))
-TOTAL_TRANSACTIONS = int64("total_transactions", at_least=0, varies_with=("count", "history"))
-CUSTOMER_AGE_DAYS = int64("customer_age_days", at_least=0, varies_with="history")
-AVG_SPEND_PER_DAY = float64("avg_spend_per_day", at_least=0, varies_with=("sum", "history"))
-FIRST_TRANSACTION_DATE = date("first_transaction_date", null=True, varies_with="history")
-LAST_TRANSACTION_DATE = date("last_transaction_date", null=True)
-TENURE_MONTHS = int64("tenure_months", null=True, at_least=0, varies_with="history")
+SUM_OF_AMOUNTS = "sum"
+LEVEL_OF_AMOUNTS = "level"
+"""Means, medians and extremes: twice the same transactions leave them as they are."""
+SPREAD_OF_AMOUNTS = "spread"
+NUMBER_OF_TRANSACTIONS = "count"
+MONEY_THRESHOLD = "judged"
+"""Labels and flags that depend on a threshold of money."""
+ALL_HISTORY = "history"
+"""It reaches back without bound."""
+CURRENT_VERSION = "attribute"
+"""It comes from the customer's current version."""
 
-AVG_TRANSACTION_VALUE = float64(
-    "avg_transaction_value", at_least=0, varies_with=("level", "history")
+# Identifiers and dates
+
+customer_id = string("customer_id", doc="the customer, whatever the version")
+customer_key = string(
+    "customer_key", doc="the customer's current version", varies_with=CURRENT_VERSION
 )
-TRANSACTION_VALUE_STDDEV = float64(
-    "transaction_value_stddev", at_least=0, varies_with=("spread", "history")
+metric_calculated_date = date("metric_calculated_date", doc="as_of")
+segment_assigned_date = date("segment_assigned_date", doc="as_of")
+
+# Lifetime
+
+lifetime_value = money(
+    "lifetime_value",
+    doc="sum of amounts; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=(SUM_OF_AMOUNTS, ALL_HISTORY),
 )
-MIN_TRANSACTION_VALUE = money("min_transaction_value", at_least=0, varies_with=("level", "history"))
-MAX_TRANSACTION_VALUE = money("max_transaction_value", at_least=0, varies_with=("level", "history"))
-MEDIAN_TRANSACTION_VALUE = float64(
-    "median_transaction_value", at_least=0, varies_with=("level", "history")
+total_transactions = int64(
+    "total_transactions",
+    doc="number of transactions",
+    default=0,
+    at_least=0,
+    varies_with=(NUMBER_OF_TRANSACTIONS, ALL_HISTORY),
 )
-SPENDING_CONSISTENCY = string(
+first_transaction_date = date(
+    "first_transaction_date",
+    doc="day of the first transaction; null without transactions",
+    null=True,
+    varies_with=ALL_HISTORY,
+)
+last_transaction_date = date(
+    "last_transaction_date", doc="day of the last transaction; null without transactions", null=True
+)
+customer_age_days = int64(
+    "customer_age_days",
+    doc="days from first to last transaction; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=ALL_HISTORY,
+)
+avg_spend_per_day = float64(
+    "avg_spend_per_day",
+    doc="lifetime_value / customer_age_days; 0 where the age is 0",
+    default=0,
+    at_least=0,
+    varies_with=(SUM_OF_AMOUNTS, ALL_HISTORY),
+)
+
+# Transactions
+
+avg_transaction_value = float64(
+    "avg_transaction_value",
+    doc="mean amount; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=(LEVEL_OF_AMOUNTS, ALL_HISTORY),
+)
+transaction_value_stddev = float64(
+    "transaction_value_stddev",
+    doc="sample standard deviation of amounts; 0 with fewer than two transactions",
+    default=0,
+    at_least=0,
+    varies_with=(SPREAD_OF_AMOUNTS, ALL_HISTORY),
+)
+min_transaction_value = money(
+    "min_transaction_value",
+    doc="smallest amount; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=(LEVEL_OF_AMOUNTS, ALL_HISTORY),
+)
+max_transaction_value = money(
+    "max_transaction_value",
+    doc="largest amount; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=(LEVEL_OF_AMOUNTS, ALL_HISTORY),
+)
+median_transaction_value = float64(
+    "median_transaction_value",
+    doc="continuous median, the mean of the two middle amounts; 0 without transactions",
+    default=0,
+    at_least=0,
+    varies_with=(LEVEL_OF_AMOUNTS, ALL_HISTORY),
+)
+spending_consistency = labels(
     "spending_consistency",
-    values=["No Transactions", "Consistent", "Moderate", "Variable"],
-    varies_with=("judged", "history"),
+    (_.transaction_count == 0, "No Transactions"),
+    (_.transaction_value_stddev < 50, "Consistent"),
+    (_.transaction_value_stddev < 200, "Moderate"),
+    else_="Variable",
+    varies_with=(MONEY_THRESHOLD, ALL_HISTORY),
 )
 
-SPEND_LAST_90_DAYS = money("spend_last_90_days", at_least=0)
-SPEND_PRIOR_90_DAYS = money("spend_prior_90_days", at_least=0)
-SPEND_CHANGE_PCT = float64("spend_change_pct", at_least=-100)
-AVG_MONTHLY_SPEND = float64("avg_monthly_spend", at_least=0, varies_with="sum")
-TRAVEL_SPEND_PCT = float64("travel_spend_pct", at_least=0, at_most=100, varies_with="history")
-NECESSITIES_SPEND_PCT = float64(
-    "necessities_spend_pct", at_least=0, at_most=100, varies_with="history"
+# Windows of 90 days, month over month, and segments
+
+spend_last_90_days = money(
+    "spend_last_90_days",
+    doc="sum of amounts from as_of - 90 days through as_of; 0 without any",
+    default=0,
+    at_least=0,
+)
+spend_prior_90_days = money(
+    "spend_prior_90_days",
+    doc="sum of amounts from as_of - 180 days up to, not including, as_of - 90 days; 0 without any",
+    default=0,
+    at_least=0,
+)
+spend_change_pct = float64(
+    "spend_change_pct",
+    doc="(spend_last_90_days - spend_prior_90_days) / spend_prior_90_days x 100;"
+    " 0 where the prior is 0",
+    default=0,
+    at_least=-100,
+)
+avg_monthly_spend = float64(
+    "avg_monthly_spend", doc="spend_last_90_days / 3", at_least=0, varies_with=SUM_OF_AMOUNTS
+)
+travel_spend_pct = float64(
+    "travel_spend_pct",
+    doc="share of lifetime spend in Travel, Airlines and Hotels; 0 without spend",
+    default=0,
+    at_least=0,
+    at_most=100,
+    varies_with=ALL_HISTORY,
+)
+necessities_spend_pct = float64(
+    "necessities_spend_pct",
+    doc="share of lifetime spend in Grocery, Gas and Utilities; 0 without spend",
+    default=0,
+    at_least=0,
+    at_most=100,
+    varies_with=ALL_HISTORY,
+)
+tenure_months = int64(
+    "tenure_months",
+    doc="month boundaries crossed from the first transaction to as_of; null without transactions",
+    null=True,
+    at_least=0,
+    varies_with=ALL_HISTORY,
+)
+mom_trend_category = labels(
+    "mom_trend_category",
+    (_.month_number == 1, "First Month"),
+    (_.mom_change_pct.isnull(), "No Baseline"),
+    (_.mom_change_pct > 50, "High Growth"),
+    (_.mom_change_pct > 0, "Growth"),
+    (_.mom_change_pct == 0, "Flat"),
+    (_.mom_change_pct > -30, "Decline"),
+    else_="High Decline",
+    varies_with=ALL_HISTORY,
+)
+customer_segment = labels(
+    "customer_segment",
+    ((_.avg_monthly_spend >= 5000) & (_.travel_spend_pct >= 25), "High-Value Travelers"),
+    ((_.spend_change_pct <= -30) & (_.spend_prior_90_days >= 2000), "Declining"),
+    ((_.tenure_months <= 6) & (_.spend_change_pct >= 50), "New & Growing"),
+    ((_.avg_monthly_spend < 1500) & (_.necessities_spend_pct >= 60), "Budget-Conscious"),
+    else_="Stable Mid-Spenders",
+    doc="the first rule that holds",
+    varies_with=(MONEY_THRESHOLD, ALL_HISTORY),
 )
 
-MOM_TREND_CATEGORIES = (
-    "First Month",
-    "No Baseline",
-    "High Growth",
-    "Growth",
-    "Flat",
-    "Decline",
-    "High Decline",
-)
+
+# Checks
 
 
 def _not_exactly_once(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
@@ -75,7 +209,7 @@ def _not_exactly_once(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
     return both.filter(both.customer_id.isnull() | both.row_customer_id.isnull())
 
 
-EXACTLY_THE_CUSTOMERS = table_check("exactly_the_customers", offending=_not_exactly_once)
+exactly_the_customers = table_check("exactly_the_customers", offending=_not_exactly_once)
 """The rows of a customer-grain mart are the customers that exist at as_of, no more, no fewer."""
 
 
@@ -84,9 +218,9 @@ def _after_as_of(this: Table, as_of: AsOf) -> Table:
     return this.filter(ibis.or_(*(day > as_of.date for day in days)))
 
 
-NO_DATE_AFTER_AS_OF = table_check("no_date_after_as_of", offending=_after_as_of)
+no_date_after_as_of = table_check("no_date_after_as_of", offending=_after_as_of)
 """A run for a past date gives the answer of that day."""
 
-CUSTOMER_KEY_IS_CURRENT = relationship(
+customer_key_is_current = relationship(
     "customer_key", to="dim_customer.customer_key", to_where=lambda d: d.is_current
 )

@@ -24,21 +24,22 @@ def _not_one_current(this: Table) -> Table:
 
 fct_transactions = source(
     "fct_transactions",
-    doc="""Card transactions, approved and declined.
-
-    Columns:
-        customer_key: the version of the customer that was valid when the transaction was loaded
-        merchant_category_key: null or unknown where the merchant's category is
-        transaction_amount: in the portfolio's currency
-    """,
+    doc="Card transactions, approved and declined.",
     grain="transaction_key",
     columns=[
         string("transaction_key"),
         string("transaction_id", unique=True),
-        string("customer_key"),
-        int64("merchant_category_key", null=True),
+        string(
+            "customer_key",
+            doc="the version of the customer that was valid when the transaction was loaded",
+        ),
+        int64(
+            "merchant_category_key",
+            doc="null or unknown where the merchant's category is",
+            null=True,
+        ),
         timestamp("transaction_date"),
-        decimal("transaction_amount", 10, 2, at_least=0),
+        decimal("transaction_amount", 10, 2, doc="in the portfolio's currency", at_least=0),
         string("status", values=["approved", "declined"]),
     ],
     checks=[
@@ -62,17 +63,11 @@ fct_transactions = source(
 
 dim_customer = source(
     "dim_customer",
-    doc="""Versions of customers (type 2): a customer_id has one or several, one of them current.
-
-    Columns:
-        customer_key: the current version of the customer
-        customer_id: the customer, whatever the version
-        credit_limit: in the portfolio's currency
-    """,
+    doc="Versions of customers (type 2): a customer_id has one or several, one of them current.",
     grain="customer_key",
     columns=[
-        string("customer_key"),
-        string("customer_id"),
+        string("customer_key", doc="a version of a customer"),
+        string("customer_id", doc="the customer, whatever the version"),
         string("first_name"),
         string("last_name"),
         string("email"),
@@ -81,7 +76,7 @@ dim_customer = source(
         string("city"),
         string("employment_status"),
         string("card_type"),
-        decimal("credit_limit", 10, 2),
+        decimal("credit_limit", 10, 2, doc="in the portfolio's currency"),
         date("account_open_date"),
         boolean("is_current"),
     ],

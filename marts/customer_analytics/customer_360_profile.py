@@ -1,7 +1,7 @@
 """The denormalised view of a customer that applications read."""
 
 import ibis
-from ibis.expr.types import NumericColumn, StringColumn
+from ibis import _
 
 from marts import (
     AsOf,
@@ -11,6 +11,7 @@ from marts import (
     date,
     float64,
     int64,
+    labels,
     mart,
     money,
     percent,
@@ -18,33 +19,38 @@ from marts import (
     string,
     table_check,
 )
-from marts.shared import (
-    AVG_MONTHLY_SPEND,
-    AVG_SPEND_PER_DAY,
-    AVG_TRANSACTION_VALUE,
-    CUSTOMER_AGE_DAYS,
-    CUSTOMER_ID,
-    CUSTOMER_KEY,
-    CUSTOMER_SEGMENT,
-    EXACTLY_THE_CUSTOMERS,
-    FIRST_TRANSACTION_DATE,
-    LAST_TRANSACTION_DATE,
-    LIFETIME_VALUE,
-    MAX_TRANSACTION_VALUE,
-    MEDIAN_TRANSACTION_VALUE,
-    MIN_TRANSACTION_VALUE,
-    MOM_TREND_CATEGORIES,
-    NECESSITIES_SPEND_PCT,
-    NO_DATE_AFTER_AS_OF,
-    SEGMENT_ASSIGNED_DATE,
-    SPEND_CHANGE_PCT,
-    SPEND_LAST_90_DAYS,
-    SPEND_PRIOR_90_DAYS,
-    SPENDING_CONSISTENCY,
-    TENURE_MONTHS,
-    TOTAL_TRANSACTIONS,
-    TRANSACTION_VALUE_STDDEV,
-    TRAVEL_SPEND_PCT,
+from marts import shared as c
+
+HIGH_CHURN_RISK = 70
+
+ltv_tier = labels(
+    "ltv_tier",
+    (_.lifetime_value < 10_000, "<$10K"),
+    (_.lifetime_value < 50_000, "$10K-$50K"),
+    (_.lifetime_value < 100_000, "$50K-$100K"),
+    else_="$100K+",
+    varies_with=(c.MONEY_THRESHOLD, c.ALL_HISTORY),
+)
+recency_status = labels(
+    "recency_status",
+    (_.days_since_last_transaction <= 30, "Active (30 days)"),
+    (_.days_since_last_transaction <= 60, "Recent (60 days)"),
+    (_.days_since_last_transaction <= 90, "At Risk (90 days)"),
+    else_="Inactive (90+ days)",
+)
+spending_profile = labels(
+    "spending_profile",
+    (_.travel_spend_pct >= 25, "Travel-Focused"),
+    (_.necessities_spend_pct >= 60, "Necessity-Focused"),
+    else_="Balanced",
+    varies_with=c.ALL_HISTORY,
+)
+churn_risk_category = labels(
+    "churn_risk_category",
+    (_.churn_risk_score.isnull(), "Not Scored"),
+    (_.churn_risk_score >= HIGH_CHURN_RISK, "High Risk"),
+    (_.churn_risk_score >= 40, "Medium Risk"),
+    else_="Low Risk",
 )
 
 
@@ -70,96 +76,132 @@ def _other_figures(
     tags=["profile"],
     columns=[
         # identifiers
-        CUSTOMER_ID,
-        CUSTOMER_KEY,
+        c.customer_id,
+        c.customer_key,
         # demographics
-        string("full_name", varies_with="attribute"),
-        string("first_name", varies_with="attribute"),
-        string("last_name", varies_with="attribute"),
-        string("email", varies_with="attribute"),
-        int64("age", at_least=18, at_most=100, varies_with="attribute"),
-        string("state", varies_with="attribute"),
-        string("city", varies_with="attribute"),
-        string("employment_status", varies_with="attribute"),
-        # account
-        string("card_type", values=["Standard", "Premium"], varies_with="attribute"),
-        money("credit_limit", at_least=5_000, at_most=50_000, varies_with="attribute"),
-        date("account_open_date"),
-        int64("account_age_days", at_least=0),
-        # segmentation
-        CUSTOMER_SEGMENT,
-        SEGMENT_ASSIGNED_DATE,
-        TENURE_MONTHS,
-        # lifetime
-        LIFETIME_VALUE,
-        TOTAL_TRANSACTIONS,
-        CUSTOMER_AGE_DAYS,
-        AVG_SPEND_PER_DAY,
         string(
-            "ltv_tier",
-            values=["<$10K", "$10K-$50K", "$50K-$100K", "$100K+"],
-            varies_with=("judged", "history"),
+            "full_name",
+            doc="first name, a space, last name",
+            varies_with=c.CURRENT_VERSION,
         ),
+        string("first_name", varies_with=c.CURRENT_VERSION),
+        string("last_name", varies_with=c.CURRENT_VERSION),
+        string("email", varies_with=c.CURRENT_VERSION),
+        int64("age", at_least=18, at_most=100, varies_with=c.CURRENT_VERSION),
+        string("state", varies_with=c.CURRENT_VERSION),
+        string("city", varies_with=c.CURRENT_VERSION),
+        string("employment_status", varies_with=c.CURRENT_VERSION),
+        # account
+        string("card_type", values=["Standard", "Premium"], varies_with=c.CURRENT_VERSION),
+        money("credit_limit", at_least=5_000, at_most=50_000, varies_with=c.CURRENT_VERSION),
+        date("account_open_date"),
+        int64("account_age_days", doc="days from account_open_date to as_of", at_least=0),
+        # segmentation
+        c.customer_segment,
+        c.segment_assigned_date,
+        c.tenure_months,
+        # lifetime
+        c.lifetime_value,
+        c.total_transactions,
+        c.customer_age_days,
+        c.avg_spend_per_day,
+        ltv_tier,
         # average transaction
-        AVG_TRANSACTION_VALUE,
-        TRANSACTION_VALUE_STDDEV,
-        MIN_TRANSACTION_VALUE,
-        MAX_TRANSACTION_VALUE,
-        MEDIAN_TRANSACTION_VALUE,
-        SPENDING_CONSISTENCY,
+        c.avg_transaction_value,
+        c.transaction_value_stddev,
+        c.min_transaction_value,
+        c.max_transaction_value,
+        c.median_transaction_value,
+        c.spending_consistency,
         # recent activity
-        SPEND_LAST_90_DAYS,
-        SPEND_PRIOR_90_DAYS,
-        SPEND_CHANGE_PCT,
-        AVG_MONTHLY_SPEND,
+        c.spend_last_90_days,
+        c.spend_prior_90_days,
+        c.spend_change_pct,
+        c.avg_monthly_spend,
         # month over month
-        int64("active_months", at_least=0, varies_with="history"),
-        date("latest_month", null=True),
-        money("latest_month_spend", null=True, at_least=0),
-        float64("latest_mom_change_pct", null=True, at_least=-100, varies_with="history"),
+        int64(
+            "active_months",
+            doc="months with a transaction; 0 if none",
+            default=0,
+            at_least=0,
+            varies_with=c.ALL_HISTORY,
+        ),
+        date(
+            "latest_month",
+            doc="the latest month with a transaction; null without transactions",
+            null=True,
+        ),
+        money(
+            "latest_month_spend",
+            doc="monthly_spend of the latest month; null without transactions",
+            null=True,
+            at_least=0,
+        ),
+        float64(
+            "latest_mom_change_pct",
+            doc="mom_change_pct of the latest month; null where it is",
+            null=True,
+            at_least=-100,
+            varies_with=c.ALL_HISTORY,
+        ),
         string(
             "latest_mom_trend_category",
+            doc="mom_trend_category of the latest month; null without transactions",
             null=True,
-            values=MOM_TREND_CATEGORIES,
-            varies_with="history",
+            values=c.mom_trend_category.values,
+            varies_with=c.ALL_HISTORY,
         ),
         # timeline
-        FIRST_TRANSACTION_DATE,
-        LAST_TRANSACTION_DATE,
-        int64("days_since_last_transaction", null=True, at_least=0),
-        string(
-            "recency_status",
-            values=[
-                "Active (30 days)",
-                "Recent (60 days)",
-                "At Risk (90 days)",
-                "Inactive (90+ days)",
-            ],
+        c.first_transaction_date,
+        c.last_transaction_date,
+        int64(
+            "days_since_last_transaction",
+            doc="days from the last transaction to as_of; null without transactions",
+            null=True,
+            at_least=0,
         ),
+        recency_status,
         # preferences
-        TRAVEL_SPEND_PCT,
-        NECESSITIES_SPEND_PCT,
-        string(
-            "spending_profile",
-            values=["Travel-Focused", "Necessity-Focused", "Balanced"],
-            varies_with="history",
+        c.travel_spend_pct,
+        c.necessities_spend_pct,
+        spending_profile,
+        float64(
+            "credit_utilization_pct",
+            doc="(spend_last_90_days / 3) / credit_limit x 100; 0 where the limit is not above 0",
+            at_least=0,
+            varies_with=(c.SUM_OF_AMOUNTS, c.CURRENT_VERSION),
         ),
-        float64("credit_utilization_pct", at_least=0, varies_with=("sum", "attribute")),
         # churn
-        float64("churn_risk_score", null=True, at_least=0, at_most=100),
-        string(
-            "churn_risk_category", values=["High Risk", "Medium Risk", "Low Risk", "Not Scored"]
+        float64(
+            "churn_risk_score",
+            doc="0 to 100, from the model; null where it has not scored the customer",
+            null=True,
+            at_least=0,
+            at_most=100,
         ),
+        churn_risk_category,
         # campaigns
-        boolean("eligible_for_retention_campaign", varies_with=("judged", "history")),
-        boolean("eligible_for_onboarding_campaign", varies_with=("judged", "history")),
-        boolean("eligible_for_premium_campaign", varies_with=("judged", "history")),
+        boolean(
+            "eligible_for_retention_campaign",
+            doc=f"segment Declining, or a churn_risk_score from {HIGH_CHURN_RISK}",
+            varies_with=(c.MONEY_THRESHOLD, c.ALL_HISTORY),
+        ),
+        boolean(
+            "eligible_for_onboarding_campaign",
+            doc="segment New & Growing",
+            varies_with=(c.MONEY_THRESHOLD, c.ALL_HISTORY),
+        ),
+        boolean(
+            "eligible_for_premium_campaign",
+            doc="segment High-Value Travelers",
+            varies_with=(c.MONEY_THRESHOLD, c.ALL_HISTORY),
+        ),
         # metadata
-        date("profile_updated_date"),
+        date("profile_updated_date", doc="as_of"),
     ],
     checks=[
-        EXACTLY_THE_CUSTOMERS,
-        NO_DATE_AFTER_AS_OF,
+        c.exactly_the_customers,
+        c.no_date_after_as_of,
         row_check(
             "required_fields_are_filled",
             offending=lambda t: (
@@ -206,70 +248,31 @@ def customer_360_profile(
 
     One row per customer that exists at as_of. What other marts define comes from them. Money in
     the portfolio's currency.
-
-    Columns:
-        full_name: first name, a space, last name
-        account_age_days: days from account_open_date to as_of
-        ltv_tier: by lifetime_value: below 10,000; 50,000; 100,000; else $100K+
-        active_months: months with a transaction; 0 if none
-        latest_month: the latest month with a transaction; null without transactions
-        latest_month_spend: monthly_spend of the latest month; null without transactions
-        latest_mom_change_pct: mom_change_pct of the latest month; null where it is
-        latest_mom_trend_category: mom_trend_category of the latest month; null without
-            transactions
-        days_since_last_transaction: days from the last transaction to as_of; null without
-            transactions
-        recency_status: by days since the last: up to 30 Active, 60 Recent, 90 At Risk; else, and
-            without transactions, Inactive
-        spending_profile: travel share >= 25 Travel-Focused; necessities share >= 60
-            Necessity-Focused; else Balanced
-        credit_utilization_pct: (spend_last_90_days / 3) / credit_limit x 100; 0 where the limit
-            is not above 0
-        churn_risk_score: 0 to 100, from the model; null where it has not scored the customer
-        churn_risk_category: by score: from 70 High Risk, from 40 Medium Risk, else Low Risk; Not
-            Scored without a score
-        eligible_for_retention_campaign: segment Declining, or a score from 70
-        eligible_for_onboarding_campaign: segment New & Growing
-        eligible_for_premium_campaign: segment High-Value Travelers
-        profile_updated_date: as_of
     """
-    ltv, atv, segments = metric_customer_ltv, metric_avg_transaction_value, customer_segments
     t = (
-        int_customers.inner_join(_beyond(int_customers, ltv), "customer_id")
-        .inner_join(_beyond(int_customers, ltv, atv), "customer_id")
-        .inner_join(_beyond(int_customers, ltv, atv, segments), "customer_id")
+        int_customers.inner_join(metric_customer_ltv, "customer_id", rname="ltv_{name}")
+        .inner_join(metric_avg_transaction_value, "customer_id", rname="atv_{name}")
+        .inner_join(customer_segments, "customer_id", rname="segments_{name}")
         .left_join(_latest_month(metric_mom_spend_change), "customer_id", rname="month_{name}")
         .left_join(churn_predictions, "customer_id", rname="churn_{name}")
     )
     t = t.mutate(days_since_last_transaction=as_of.date.delta(t.last_transaction_date, unit="day"))
-    score, segment = t.churn_risk_score, t.customer_segment
+    segment, is_high_risk = t.customer_segment, t.churn_risk_score >= HIGH_CHURN_RISK
     return t.mutate(
         full_name=t.first_name + " " + t.last_name,
         account_age_days=as_of.date.delta(t.account_open_date, unit="day"),
-        ltv_tier=_ltv_tier(t.lifetime_value),
-        active_months=t.active_months.fill_null(0),
-        recency_status=_recency_status(t.days_since_last_transaction),
-        spending_profile=ibis.cases(
-            (t.travel_spend_pct >= 25, "Travel-Focused"),
-            (t.necessities_spend_pct >= 60, "Necessity-Focused"),
-            else_="Balanced",
-        ),
+        ltv_tier=ltv_tier.of(t),
+        recency_status=recency_status.of(t),
+        spending_profile=spending_profile.of(t),
         credit_utilization_pct=ibis.ifelse(
             t.credit_limit > 0, percent(t.avg_monthly_spend, t.credit_limit), 0.0
         ),
-        churn_risk_category=_churn_risk_category(score),
-        eligible_for_retention_campaign=(segment == "Declining") | (score >= 70).fill_null(False),
+        churn_risk_category=churn_risk_category.of(t),
+        eligible_for_retention_campaign=(segment == "Declining") | is_high_risk.fill_null(False),
         eligible_for_onboarding_campaign=segment == "New & Growing",
         eligible_for_premium_campaign=segment == "High-Value Travelers",
         profile_updated_date=as_of.date,
     )
-
-
-def _beyond(*tables: Table) -> Table:
-    """Return the last table with its key and the columns that none before it has."""
-    *before, last = tables
-    known = {name for table in before for name in table.columns}
-    return last.select("customer_id", *(name for name in last.columns if name not in known))
 
 
 def _latest_month(months: Table) -> Table:
@@ -285,31 +288,4 @@ def _latest_month(months: Table) -> Table:
         latest_month_spend=months.monthly_spend,
         latest_mom_change_pct=months.mom_change_pct,
         latest_mom_trend_category=months.mom_trend_category,
-    )
-
-
-def _ltv_tier(lifetime_value: NumericColumn) -> StringColumn:
-    return ibis.cases(
-        (lifetime_value < 10_000, "<$10K"),
-        (lifetime_value < 50_000, "$10K-$50K"),
-        (lifetime_value < 100_000, "$50K-$100K"),
-        else_="$100K+",
-    )
-
-
-def _recency_status(days: NumericColumn) -> StringColumn:
-    return ibis.cases(
-        (days <= 30, "Active (30 days)"),
-        (days <= 60, "Recent (60 days)"),
-        (days <= 90, "At Risk (90 days)"),
-        else_="Inactive (90+ days)",
-    )
-
-
-def _churn_risk_category(score: NumericColumn) -> StringColumn:
-    return ibis.cases(
-        (score.isnull(), "Not Scored"),
-        (score >= 70, "High Risk"),
-        (score >= 40, "Medium Risk"),
-        else_="Low Risk",
     )

@@ -1,54 +1,33 @@
 """Behavioural segments of customers."""
 
-import ibis
-
-from marts import AsOf, Table, mart, percent, ratio, row_check
-from marts.shared import (
-    AVG_MONTHLY_SPEND,
-    AVG_TRANSACTION_VALUE,
-    CUSTOMER_ID,
-    CUSTOMER_KEY,
-    CUSTOMER_SEGMENT,
-    EXACTLY_THE_CUSTOMERS,
-    FIRST_TRANSACTION_DATE,
-    LAST_TRANSACTION_DATE,
-    LIFETIME_VALUE,
-    NECESSITIES_SPEND_PCT,
-    NO_DATE_AFTER_AS_OF,
-    SEGMENT_ASSIGNED_DATE,
-    SPEND_CHANGE_PCT,
-    SPEND_LAST_90_DAYS,
-    SPEND_PRIOR_90_DAYS,
-    TENURE_MONTHS,
-    TOTAL_TRANSACTIONS,
-    TRAVEL_SPEND_PCT,
-)
+from marts import AsOf, Table, mart, percent, row_check
+from marts import shared as c
 
 
 @mart(
     grain="customer_id",
     tags=["segmentation"],
     columns=[
-        CUSTOMER_ID,
-        CUSTOMER_KEY,
-        CUSTOMER_SEGMENT,
-        SEGMENT_ASSIGNED_DATE,
-        TOTAL_TRANSACTIONS,
-        LIFETIME_VALUE,
-        AVG_TRANSACTION_VALUE,
-        FIRST_TRANSACTION_DATE,
-        LAST_TRANSACTION_DATE,
-        TENURE_MONTHS,
-        SPEND_LAST_90_DAYS,
-        SPEND_PRIOR_90_DAYS,
-        SPEND_CHANGE_PCT,
-        AVG_MONTHLY_SPEND,
-        TRAVEL_SPEND_PCT,
-        NECESSITIES_SPEND_PCT,
+        c.customer_id,
+        c.customer_key,
+        c.customer_segment,
+        c.segment_assigned_date,
+        c.total_transactions,
+        c.lifetime_value,
+        c.avg_transaction_value,
+        c.first_transaction_date,
+        c.last_transaction_date,
+        c.tenure_months,
+        c.spend_last_90_days,
+        c.spend_prior_90_days,
+        c.spend_change_pct,
+        c.avg_monthly_spend,
+        c.travel_spend_pct,
+        c.necessities_spend_pct,
     ],
     checks=[
-        EXACTLY_THE_CUSTOMERS,
-        NO_DATE_AFTER_AS_OF,
+        c.exactly_the_customers,
+        c.no_date_after_as_of,
         row_check(
             "tenure_only_with_transactions",
             offending=lambda t: t.tenure_months.notnull() != (t.total_transactions > 0),
@@ -62,54 +41,17 @@ from marts.shared import (
 def customer_segments(int_customer_transaction_summary: Table, as_of: AsOf) -> Table:
     """Five behavioural segments of customers, from rolling windows of 90 days.
 
-    One row per customer that exists at as_of. The last 90 days are those from as_of - 90 days
-    through as_of, the prior 90 days those before, from as_of - 180 days. Money in the portfolio's
-    currency.
-
-    Columns:
-        customer_segment: the first rule that holds: avg_monthly_spend >= 5000 and travel share
-            >= 25 High-Value Travelers; change <= -30 and prior spend >= 2000 Declining; tenure
-            <= 6 and change >= 50 New & Growing; avg_monthly_spend < 1500 and necessities share
-            >= 60 Budget-Conscious; else Stable Mid-Spenders
-        segment_assigned_date: as_of
-        total_transactions: number of transactions
-        lifetime_value: sum of amounts; 0 without transactions
-        avg_transaction_value: mean amount; 0 without transactions
-        first_transaction_date: null without transactions
-        last_transaction_date: null without transactions
-        tenure_months: month boundaries crossed from the first transaction to as_of; null without
-            transactions
-        spend_last_90_days: sum of amounts in the last 90 days
-        spend_prior_90_days: sum of amounts in the prior 90 days
-        spend_change_pct: (last - prior) / prior x 100; 0 where the prior is 0
-        avg_monthly_spend: spend_last_90_days / 3
-        travel_spend_pct: share of lifetime spend in Travel, Airlines and Hotels; 0 without spend
-        necessities_spend_pct: share of lifetime spend in Grocery, Gas and Utilities; 0 without
-            spend
+    One row per customer that exists at as_of. Money in the portfolio's currency.
     """
     t = int_customer_transaction_summary
-    change = t.spend_last_90_days - t.spend_prior_90_days
-    measured = t.mutate(
+    t = t.mutate(
         segment_assigned_date=as_of.date,
-        avg_transaction_value=ratio(t.lifetime_value, t.total_transactions).fill_null(0),
         tenure_months=as_of.date.delta(t.first_transaction_date, unit="month"),
-        spend_change_pct=percent(change, t.spend_prior_90_days).fill_null(0),
+        spend_change_pct=percent(
+            t.spend_last_90_days - t.spend_prior_90_days, t.spend_prior_90_days
+        ),
         avg_monthly_spend=t.spend_last_90_days.cast("float64") / 3.0,
-        travel_spend_pct=percent(t.travel_spend, t.lifetime_value).fill_null(0),
-        necessities_spend_pct=percent(t.necessities_spend, t.lifetime_value).fill_null(0),
+        travel_spend_pct=percent(t.travel_spend, t.lifetime_value),
+        necessities_spend_pct=percent(t.necessities_spend, t.lifetime_value),
     )
-    return measured.mutate(customer_segment=_segment(measured))
-
-
-def _segment(t: Table) -> ibis.expr.types.StringColumn:
-    traveller = (t.avg_monthly_spend >= 5000) & (t.travel_spend_pct >= 25)
-    declining = (t.spend_change_pct <= -30) & (t.spend_prior_90_days >= 2000)
-    growing = (t.tenure_months <= 6) & (t.spend_change_pct >= 50)
-    budget = (t.avg_monthly_spend < 1500) & (t.necessities_spend_pct >= 60)
-    return ibis.cases(
-        (traveller, "High-Value Travelers"),
-        (declining, "Declining"),
-        (growing, "New & Growing"),
-        (budget, "Budget-Conscious"),
-        else_="Stable Mid-Spenders",
-    )
+    return t.mutate(customer_segment=c.customer_segment.of(t))

@@ -15,10 +15,18 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
     unchecked=True,
     columns=[
         int64("customer_number"),
-        date("transaction_date"),
+        date("transaction_date", doc="day of the transaction"),
         decimal("transaction_amount", 10, 2),
-        boolean("is_travel", null=True),
-        boolean("is_necessity", null=True),
+        boolean(
+            "is_travel",
+            doc="whether its category is Travel, Airlines or Hotels; null without a known one",
+            null=True,
+        ),
+        boolean(
+            "is_necessity",
+            doc="whether its category is Grocery, Gas or Utilities; null without a known one",
+            null=True,
+        ),
     ],
 )
 def int_approved_transactions(
@@ -32,12 +40,6 @@ def int_approved_transactions(
     A transaction carries the key of whichever version of its customer was valid when it was
     loaded, so it finds its customer through all versions, not through the current one. Whether the
     customer exists at as_of is a matter of int_customers. The facts are read here alone.
-
-    Columns:
-        customer_number: that of int_customer_numbers
-        transaction_date: the day of the transaction
-        is_travel: whether its category is Travel, Airlines or Hotels; null without a known one
-        is_necessity: whether it is Grocery, Gas or Utilities; null without a known one
     """
     transactions = fct_transactions.filter(
         fct_transactions.status == "approved",

@@ -1,6 +1,7 @@
 """The customers that exist, as they are now."""
 
 from marts import AsOf, Table, date, decimal, int64, mart, string
+from marts import shared as c
 
 
 @mart(
@@ -8,8 +9,8 @@ from marts import AsOf, Table, date, decimal, int64, mart, string
     tags=["intermediate"],
     materialized="temporary",
     columns=[
-        string("customer_id"),
-        string("customer_key"),
+        c.customer_id,
+        c.customer_key,
         int64("customer_number", unique=True),
         string("first_name"),
         string("last_name"),
@@ -24,11 +25,7 @@ from marts import AsOf, Table, date, decimal, int64, mart, string
     ],
 )
 def int_customers(dim_customer: Table, int_customer_numbers: Table, as_of: AsOf) -> Table:
-    """The current version of every customer whose account was open at as_of.
-
-    Columns:
-        customer_number: that of int_customer_numbers
-    """
+    """The current version of every customer whose account was open at as_of."""
     customers = dim_customer.filter(
         dim_customer.is_current, dim_customer.account_open_date <= as_of.date
     )

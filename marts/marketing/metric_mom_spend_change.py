@@ -2,25 +2,8 @@
 
 import ibis
 
-from marts import (
-    AsOf,
-    Table,
-    date,
-    float64,
-    int64,
-    mart,
-    money,
-    percent,
-    row_check,
-    string,
-    table_check,
-)
-from marts.shared import (
-    CUSTOMER_ID,
-    METRIC_CALCULATED_DATE,
-    MOM_TREND_CATEGORIES,
-    NO_DATE_AFTER_AS_OF,
-)
+from marts import AsOf, Table, date, float64, int64, mart, money, percent, row_check, table_check
+from marts import shared as c
 
 
 def _gaps(this: Table) -> Table:
@@ -42,18 +25,43 @@ def _gaps(this: Table) -> Table:
     grain=("customer_id", "month"),
     tags=["metrics", "mom"],
     columns=[
-        CUSTOMER_ID,
-        date("month"),
-        money("monthly_spend", at_least=0),
-        money("prior_month_spend", null=True, at_least=0, varies_with=("sum", "history")),
-        float64("mom_change_pct", null=True, at_least=-100, varies_with="history"),
-        int64("month_number", at_least=1, varies_with="history"),
-        int64("months_since_prior", null=True, at_least=1, varies_with="history"),
-        string("mom_trend_category", values=MOM_TREND_CATEGORIES, varies_with="history"),
-        METRIC_CALCULATED_DATE,
+        c.customer_id,
+        date("month", doc="first day of the month"),
+        money("monthly_spend", doc="sum of amounts", at_least=0),
+        money(
+            "prior_month_spend",
+            doc="spend of the customer's previous active month; null in the first",
+            null=True,
+            at_least=0,
+            varies_with=(c.SUM_OF_AMOUNTS, c.ALL_HISTORY),
+        ),
+        float64(
+            "mom_change_pct",
+            doc="(monthly_spend - prior_month_spend) / prior_month_spend x 100;"
+            " null where there is no prior, or it is not above 0",
+            null=True,
+            at_least=-100,
+            varies_with=c.ALL_HISTORY,
+        ),
+        int64(
+            "month_number",
+            doc="1, 2, 3 ... over the customer's active months",
+            at_least=1,
+            varies_with=c.ALL_HISTORY,
+        ),
+        int64(
+            "months_since_prior",
+            doc="calendar months since the previous active one; 1 means consecutive, null in the"
+            " first",
+            null=True,
+            at_least=1,
+            varies_with=c.ALL_HISTORY,
+        ),
+        c.mom_trend_category,
+        c.metric_calculated_date,
     ],
     checks=[
-        NO_DATE_AFTER_AS_OF,
+        c.no_date_after_as_of,
         row_check(
             "first_month_has_no_prior",
             offending=lambda t: (
@@ -78,18 +86,6 @@ def metric_mom_spend_change(
 
     One row per customer and calendar month with an approved transaction, be its amount 0; the
     month of as_of ends with as_of. Money in the portfolio's currency.
-
-    Columns:
-        month: first day of the month
-        monthly_spend: sum of amounts
-        prior_month_spend: spend of the customer's previous active month; null in the first
-        mom_change_pct: (monthly - prior) / prior x 100; null where there is no prior, or it is 0
-        month_number: 1, 2, 3 ... over the customer's active months
-        months_since_prior: calendar months since the previous active one; 1 means consecutive,
-            null in the first
-        mom_trend_category: First Month; No Baseline without a percentage; above 50 High Growth,
-            above 0 Growth, 0 Flat, above -30 Decline, else High Decline
-        metric_calculated_date: as_of
     """
     t = int_approved_transactions
     monthly = t.group_by("customer_number", month=t.transaction_date.truncate("month")).aggregate(
@@ -109,17 +105,6 @@ def metric_mom_spend_change(
         months_since_prior=ranked.month.delta(ranked.prior_month, unit="month"),
         metric_calculated_date=as_of.date,
     )
-    pct = change.mom_change_pct
-    categorized = change.mutate(
-        mom_trend_category=ibis.cases(
-            (change.month_number == 1, "First Month"),
-            (pct.isnull(), "No Baseline"),
-            (pct > 50, "High Growth"),
-            (pct > 0, "Growth"),
-            (pct == 0, "Flat"),
-            (pct > -30, "Decline"),
-            else_="High Decline",
-        )
-    )
+    categorized = change.mutate(mom_trend_category=c.mom_trend_category.of(change))
     customers = int_customers.select("customer_id", "customer_number")
     return customers.inner_join(categorized, "customer_number")

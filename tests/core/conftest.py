@@ -53,12 +53,8 @@ def shop(tmp_path: Path) -> Workshop:
 @pytest.fixture(scope="session")
 def tangle() -> Graph:
     """Return layers of three marts that each read the three before, then a chain of marts."""
-    doc = """Bikes.
-
-    Columns:
-        bike: its frame's number
-    """
-    bikes = source("bikes", doc=doc, grain="bike", columns=[string("bike")])
+    bike = string("bike", doc="its frame's number")
+    bikes = source("bikes", doc="Bikes.", grain="bike", columns=[bike])
     inputs: dict[str, tuple[str, ...]] = {f"{n}0": ("bikes",) for n in "abc"}
     inputs |= {f"{n}{d}": tuple(f"{m}{d - 1}" for m in "abc") for d in range(1, 60) for n in "abc"}
     inputs |= {f"z{d}": (f"z{d - 1}" if d else "a59",) for d in range(1_200)}
@@ -68,5 +64,8 @@ def tangle() -> Graph:
         """Return some bikes."""
         return bikes
 
-    marts = (replace(made, name=name, parameters=reads) for name, reads in inputs.items())
+    marts = (
+        replace(made, name=name, parameters=reads, define=lambda first, *_: first)
+        for name, reads in inputs.items()
+    )
     return project_of(bikes, *marts)

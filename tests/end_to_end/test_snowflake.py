@@ -16,11 +16,10 @@ import sqlglot.expressions as sge
 
 from backends.snowflake_connection import SESSION_PARAMETERS
 from emulator.statements import parse
-from marts.core.analysis.lineage import column_comments
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import Mart, column_comments
 from support.account import Account
 from support.compare import assert_same_table
-from support.engines import GRAPH
+from support.engines import GRAPH, documented_graph
 from support.processes import Marts, Result, call_marts
 
 MARTS: Mapping[str, Mart] = {
@@ -160,9 +159,10 @@ def test_tables_and_columns_carry_the_comments_of_the_docstrings(
         name: mart.comment for name, mart in MARTS.items()
     }
     columns = account.catalog("columns", "GOLD", "TABLE_NAME", "COLUMN_NAME", "COMMENT")
-    for name, mart in MARTS.items():
+    documented = documented_graph().project.marts
+    for name in MARTS:
         texts = {column: text for table, column, text in columns if table == name.upper() and text}
-        expected = column_comments(mart, GRAPH.project)
+        expected = column_comments(documented[name])
         assert texts == {column.upper(): text for column, text in expected.items()}, name
 
 

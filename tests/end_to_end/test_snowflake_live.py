@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import DictCursor
 
-from marts.core.analysis.lineage import column_comments
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import Mart, column_comments
 from reference.example import star
 from support.account import Account, Row
-from support.engines import GRAPH
+from support.engines import GRAPH, documented_graph
 
 MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
 # By the type of a contract, as DESCRIBE TABLE says it.
@@ -95,7 +94,7 @@ def test_describe_table_says_what_the_contract_says(name: str, published: Accoun
 @pytest.mark.parametrize("name", MARTS)
 def test_comments_of_columns_survive_the_clone(name: str, published: Account) -> None:
     found = {column: text for column, _, text in described(published, MARTS[name]) if text}
-    expected = column_comments(MARTS[name], GRAPH.project)
+    expected = column_comments(documented_graph().project.marts[name])
     assert found == {column.upper(): text for column, text in expected.items()}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 import duckdb
 import pyarrow as pa
 
 from backends.duckdb_sql import compile_query
+from marts.core.analysis.lineage import documented
+from marts.core.analysis.reliance_reader import reliance_of
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state
@@ -19,6 +22,12 @@ from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 
 GRAPH = link(load("marts"))
+
+
+@cache
+def documented_graph() -> Graph:
+    """Return our marts with the words that their columns inherit."""
+    return documented(GRAPH, reliance_of(GRAPH).lineage)
 
 
 def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple[Build, ...]:

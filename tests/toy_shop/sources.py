@@ -4,17 +4,12 @@ from marts import boolean, date, decimal, float64, relationship, source, string,
 
 customers = source(
     "customers",
-    doc="""Everybody who ever left a name.
-
-    Columns:
-        customer_id: the number on the customer's card
-        city: where a bicycle is delivered; null where it is fetched
-    """,
+    doc="Everybody who ever left a name.",
     grain="customer_id",
     columns=[
-        string("customer_id"),
+        string("customer_id", doc="the number on the customer's card"),
         string("name"),
-        string("city", null=True),
+        string("city", doc="where a bicycle is delivered; null where it is fetched", null=True),
         date("joined_on"),
         boolean("active"),
     ],
@@ -22,19 +17,14 @@ customers = source(
 
 orders = source(
     "orders",
-    doc="""Orders, paid and cancelled.
-
-    Columns:
-        model: the bicycle's model; null for parts
-        amount: price with tax
-    """,
+    doc="Orders, paid and cancelled.",
     grain="order_id",
     columns=[
         string("order_id"),
         string("customer_id"),
         timestamp("ordered_at"),
-        string("model", null=True),
-        decimal("amount", 10, 2, at_least=0),
+        string("model", doc="the bicycle's model; null for parts", null=True),
+        decimal("amount", 10, 2, doc="price with tax", at_least=0),
         string("status", values=["paid", "cancelled"]),
     ],
     checks=[relationship("customer_id", to="customers.customer_id", severity="warn")],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
 from marts.core.analysis.nodes import deciding_values
-from marts.core.authoring.tables import Mart
-from marts.core.project.loading import Project
+from marts.core.project.graph import Graph
 
 
 def resolved_operation(op: ops.Value) -> ops.Value:
@@ -125,27 +126,102 @@ def signature(query: ops.Node) -> str:
     return digest.hexdigest()
 
 
-def column_comments(mart: Mart, project: Project) -> dict[str, str]:
-    """Return a comment for each documented column: the mart's own words, else its inputs'."""
-    return inherited_comments(mart, project, {})
+Name = tuple[str, str]
+"""A table and one of its columns."""
+
+Copies = Mapping[str, frozenset[Name]]
+"""For each column of a query, the columns of its tables of which it holds the values as they are.
+
+Several where it is now the one and now the other; none where it is computed.
+"""
 
 
-def inherited_comments(
-    mart: Mart, project: Project, known: dict[str, dict[str, str]]
-) -> dict[str, str]:
-    """Return a mart's column comments; `known` are those found so far, of marts by name."""
-    waiting = [mart]
-    # A stack instead of recursion, and each mart once: a project may be deep and tangled.
+def copies_of(query: ops.Relation) -> Copies:
+    """Return which columns of the tables it reads a query's columns are pure copies of.
+
+    Through selections, renames, joins, filters, groups and unions, and casts that keep every value.
+    A left join may put a null beside the values; what stands for a null is another value.
+    """
+    return {name: _copied(ops.Field(query, name)) for name in query.schema.names}
+
+
+def _copied(value: ops.Value) -> frozenset[Name]:
+    found, waiting, met = set[Name](), [value], set[ops.Value]()
     while waiting:
-        reader = waiting[-1]
-        inputs = [project.marts[name] for name in reader.inputs if name in project.marts]
-        if missing := [each for each in inputs if each.name not in known]:
-            waiting += missing
+        value = waiting.pop()
+        if value in met:
             continue
-        words: dict[str, str] = {}
-        for name in reversed(reader.inputs):
-            words |= known[name] if name in known else project.sources[name].column_docs
-        words |= reader.column_docs
-        known[reader.name] = {c.name: words[c.name] for c in reader.columns if c.name in words}
-        waiting.pop()
-    return known[mart.name]
+        met.add(value)
+        if isinstance(value, ops.Field) and _is_a_table(value.rel):
+            found.add((str(value.rel.name), value.name))
+            continue
+        below = list(_copied_from(value))
+        if not below:
+            return frozenset()
+        waiting += below
+    return frozenset(found)
+
+
+def _is_a_table(rel: ops.Relation) -> bool:
+    return isinstance(rel, ops.PhysicalTable) and not isinstance(rel, ops.AliasedRelation)
+
+
+def _copied_from(value: ops.Value) -> Iterator[ops.Value]:
+    """Yield the values of which one is always this one, a step below; none of what is computed."""
+    match value:
+        case ops.Alias(arg=arg):
+            yield arg
+        case ops.Cast(arg=arg, to=to) if _keeps_values(arg.dtype, to):
+            yield arg
+        case ops.Field(rel=ops.Reference() | ops.AliasedRelation() as rel, name=name):
+            yield ops.Field(rel.parent, name)
+        case ops.Field(rel=ops.Set() as rel, name=name):
+            yield from (ops.Field(rel.left, name), ops.Field(rel.right, name))
+        case ops.Field(rel=ops.FillNull(replacements=Mapping() as given) as rel, name=name):
+            yield from () if name in given else (ops.Field(rel.parent, name),)
+        case ops.Field(rel=rel, name=name) if type(rel) in COPYING:
+            yield rel.values[name]
+
+
+COPYING = (
+    *(ops.Project, ops.DropColumns, ops.JoinChain, ops.Aggregate, ops.Distinct),
+    *(ops.Filter, ops.Sort, ops.Limit, ops.Sample, ops.DropNull),
+)
+"""The relations whose columns are what their values say, in rows of those that they read."""
+
+
+def _keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
+    if found.is_decimal() and to.is_decimal():
+        return bool((found.scale or 0) <= (to.scale or 0))
+    return type(found) is type(to) or bool(
+        found.is_integer() and (to.is_integer() or to.is_decimal())
+    )
+
+
+def documented(graph: Graph, copies: Mapping[str, Copies]) -> Graph:
+    """Return a project whose columns have words where they copy a column that has some.
+
+    `copies` are those of each mart's query. A column has its own words; else those of the one
+    documented column that its values lead to, whatever its name; where they lead to several, or to
+    one without words, it has none.
+    """
+    sources, marts = graph.project.sources, dict(graph.project.marts)
+    words: dict[Name, tuple[Name, str]] = {
+        (name, column.name): ((name, column.name), column.doc)
+        for name, table in sources.items()
+        for column in table.columns
+        if column.doc
+    }
+    for name in graph.order:
+        columns = []
+        for column in marts[name].columns:
+            at = (name, column.name)
+            origins = {words.get(each) for each in copies[name][column.name]}
+            origin = (at, column.doc) if column.doc else None
+            if not column.doc and len(origins) == 1:
+                (origin,) = origins
+            if origin:
+                words[at] = origin
+            columns.append(replace(column, doc=origin[1]) if origin else column)
+        marts[name] = replace(marts[name], columns=tuple(columns))
+    return replace(graph, project=replace(graph.project, marts=marts))

@@ -11,7 +11,6 @@ import ibis.expr.types as ir
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
 from marts.core.analysis.dependencies import Key
 from marts.core.analysis.keys import keys_of
-from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.analysis.rules import (
     DROPPED_CAST,
     NULLS,
@@ -29,6 +28,7 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defined_table
+from marts.core.query.nulls import NotNull, declared_not_null, may_be_null
 
 
 def lint(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import ibis.expr.operations as ops
 
 from marts.core.analysis.dependencies import Key
+from marts.core.analysis.lineage import Copies
 from marts.core.analysis.text_values import Name, TextColumn
 
 
@@ -93,6 +94,8 @@ class Reliance:
     copies: Mapping[Name, Name]
     """The columns of marts that hold a source's column as it is."""
     inputs: Mapping[str, tuple[str, ...]]
+    lineage: Mapping[str, Copies] = field(default_factory=dict)
+    """For each column of each mart, the columns of its inputs that it copies."""
 
     def upstream(self, names: Collection[str]) -> tuple[str, ...]:
         """Return marts and all that they read, directly or not, in build order."""

@@ -20,7 +20,7 @@ from marts.core.analysis.dependencies import injective_column
 from marts.core.analysis.formatting import Formatter, table_of
 from marts.core.analysis.join_keys import Column, JoinCardinality
 from marts.core.analysis.keys import join_cardinalities, keys_of
-from marts.core.analysis.lineage import columns_read, resolved, resolved_operation
+from marts.core.analysis.lineage import columns_read, copies_of, resolved, resolved_operation
 from marts.core.analysis.nodes import predicates_of
 from marts.core.analysis.reliance import (
     Condition,
@@ -39,6 +39,7 @@ from marts.core.authoring.tables import Mart, checks_of
 from marts.core.project.graph import Graph
 from marts.core.query.checks import offending_rows
 from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_not_null
 
 ANY_DAY = datetime.date(2000, 1, 1)
 """The date as of which marts are read: what they rely on does not depend on it."""
@@ -59,7 +60,12 @@ def reliance_of(graph: Graph) -> Reliance:
         for column in reader.queries[name].schema.names
         if (copied := reader.copied_column(ops.Field(reader.queries[name], column)))
     }
-    return Reliance(by_mart, copies, {n: graph.project.marts[n].inputs for n in graph.order})
+    return Reliance(
+        by_mart,
+        copies,
+        {name: graph.project.marts[name].inputs for name in graph.order},
+        {name: copies_of(query) for name, query in reader.queries.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,13 @@ class Reader:
         self.as_of = FixedAsOf(ANY_DAY)
         self.tables = logical_tables(self.project)
         self.keys = declared_keys(self.project)
+        self.not_null = declared_not_null(self.project)
         self.queries: dict[str, ops.Relation] = {}
         self.texts = TextLineage(self.project, self.queries)
 
     def read(self, mart: Mart) -> MartReliance:
         """Return what a mart relies on by itself; marts that it reads must have been read."""
-        query = defining_query(mart, self.tables, self.as_of).op()
+        query = defining_query(mart, self.tables, self.as_of, not_null=self.not_null).op()
         self.queries[mart.name] = query
         compared = list(_comparisons(query))
         joins = [
@@ -158,16 +165,16 @@ class Reader:
 
     def copied_column(self, value: ops.Value) -> Name | None:
         """Return the column of a source that a value is a copy of, None for any other value."""
-        field = injective_column(value)
-        if field is None:
-            return None
-        found = resolved(field)
-        if not isinstance(found, ops.Field):
-            return self.copied_column(found) if injective_column(found) else None
-        table = getattr(found.rel, "name", None)
-        if table in self.queries:
-            return self.copied_column(ops.Field(self.queries[table], found.name))
-        return (table, found.name) if table in self.project.sources else None
+        # A loop instead of recursion: a chain of marts may be longer than Python's stack.
+        while (column := injective_column(value)) is not None:
+            value = resolved(column)
+            if not isinstance(value, ops.Field):
+                continue
+            table = getattr(value.rel, "name", None)
+            if table not in self.queries:
+                return (table, value.name) if table in self.project.sources else None
+            value = ops.Field(self.queries[table], value.name)
+        return None
 
     def _many_to_many(self, mart: Mart, join: _Join) -> ManyToManyJoin:
         return ManyToManyJoin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
 import ibis.expr.types as ir
 
@@ -19,6 +20,9 @@ from marts.core.authoring.tolerance import (
     threshold_of,
 )
 from marts.core.errors import DefinitionError, did_you_mean
+
+Predicate = Callable[[ir.Table], ir.BooleanColumn]
+"""What holds for some rows of a table."""
 
 THIS = "this"
 """The parameter by which a table check names the table it belongs to."""
@@ -41,8 +45,8 @@ class RowCheck(Tolerance):
     """A predicate that is true for an offending row; null passes."""
 
     name: str
-    offending: Callable[[ir.Table], ir.BooleanColumn]
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+    offending: Predicate
+    where: Predicate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class UniqueCheck(Tolerance):
     """Columns that together name a row; a row with a null among them is not counted."""
 
     columns: tuple[str, ...]
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+    where: Predicate | None = None
 
     @property
     def name(self) -> str:
@@ -65,8 +69,8 @@ class RelationshipCheck(Tolerance):
     column: str
     to_table: str
     to_column: str
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None
-    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None
+    where: Predicate | None = None
+    to_where: Predicate | None = None
 
     @property
     def name(self) -> str:
@@ -115,49 +119,33 @@ class WholeCheck(Tolerance):
 Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
 
 
-def row_check(
-    name: str,
-    *,
-    offending: Callable[[ir.Table], ir.BooleanColumn],
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
-    severity: Severity = "error",
-    threshold: int | str = 0,
-) -> RowCheck:
+class Tolerated(TypedDict, total=False):
+    """When violations count: `Tolerance` tells what each keyword means."""
+
+    severity: Severity
+    threshold: int | str
+
+
+class OfSomeRows(Tolerated, total=False):
+    """The same, for a check of those rows alone for which `where` holds."""
+
+    where: Predicate
+
+
+def row_check(name: str, *, offending: Predicate, **keywords: Unpack[OfSomeRows]) -> RowCheck:
     """Check that no row (of those `where` holds for) is offending; null passes."""
-    return RowCheck(
-        name=name,
-        offending=offending,
-        where=where,
-        severity=severity,
-        threshold=threshold_of(threshold),
-        bindings=bindings_of(offending, where),
-    )
+    bindings = bindings_of(offending, keywords.get("where"))
+    return RowCheck(name=name, offending=offending, bindings=bindings, **_read(keywords))
 
 
-def unique(
-    *columns: str,
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
-    severity: Severity = "error",
-    threshold: int | str = 0,
-) -> UniqueCheck:
+def unique(*columns: str, **keywords: Unpack[OfSomeRows]) -> UniqueCheck:
     """Check that the columns together are unique; a row with a null among them passes."""
-    return UniqueCheck(
-        columns=columns,
-        where=where,
-        severity=severity,
-        threshold=threshold_of(threshold),
-        bindings=bindings_of(where),
-    )
+    bindings = bindings_of(keywords.get("where"))
+    return UniqueCheck(columns=columns, bindings=bindings, **_read(keywords))
 
 
 def relationship(
-    column: str,
-    *,
-    to: str,
-    where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
-    to_where: Callable[[ir.Table], ir.BooleanColumn] | None = None,
-    severity: Severity = "error",
-    threshold: int | str = 0,
+    column: str, *, to: str, to_where: Predicate | None = None, **keywords: Unpack[OfSomeRows]
 ) -> RelationshipCheck:
     """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
     to_table, _, to_column = to.partition(".")
@@ -165,11 +153,9 @@ def relationship(
         column=column,
         to_table=to_table,
         to_column=to_column,
-        where=where,
         to_where=to_where,
-        severity=severity,
-        threshold=threshold_of(threshold),
-        bindings=bindings_of(where, to_where),
+        bindings=bindings_of(keywords.get("where"), to_where),
+        **_read(keywords),
     )
 
 
@@ -177,8 +163,7 @@ def table_check(
     name: str,
     *,
     offending: Callable[..., ir.Table | ir.BooleanScalar],
-    severity: Severity = "error",
-    threshold: int | str = 0,
+    **keywords: Unpack[Tolerated],
 ) -> TableCheck:
     """Check whole tables: the parameters of `offending` name them.
 
@@ -189,10 +174,13 @@ def table_check(
         name=name,
         offending=offending,
         parameters=parameters_of(offending, f"check {name}", location),
-        severity=severity,
-        threshold=threshold_of(threshold),
         bindings=bindings_of(offending),
+        **_read(keywords),
     )
+
+
+def _read(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    return {**keywords, "threshold": threshold_of(keywords.get("threshold", 0))}
 
 
 def parameters_of(function: Callable[..., object], what: str, location: str) -> tuple[str, ...]:
@@ -239,9 +227,9 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
             return ()
 
 
-def _refuse(what: str, location: str, found: list[str]) -> None:
+def _refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
     if found:
-        raise DefinitionError(f"{what} is declared wrongly", *found, location)
+        raise DefinitionError(f"{what} is declared wrongly", *found, location, hint=hint)
 
 
 NOT_EMPTY = WholeCheck(

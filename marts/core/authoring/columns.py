@@ -1,16 +1,19 @@
-"""Contracts: the columns of a table, their types and nullability; how a real schema compares."""
+"""Contracts: the columns of a table, their types, words, bounds and defaults."""
 
 from __future__ import annotations
 
+import math
 import re
 import zoneinfo
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
 import ibis.expr.datatypes as dt
 
-from marts.core.errors import did_you_mean
+from marts.core.authoring.signature import location_of_caller
+from marts.core.errors import DefinitionError, did_you_mean
 
 type_of = dt.dtype
 
@@ -20,12 +23,16 @@ NAME = re.compile("[a-z_][a-z0-9_]*")
 SUM = "sum"
 """The word of columns that add up over rows of a source: money does, unless it says otherwise."""
 
+Default = str | float | bool
+"""What stands where a query has null."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a contract, with the checks that concern it alone.
 
-    `type` is Ibis's spelling. Not null unless `null`; `values` are the accepted labels;
+    `type` is Ibis's spelling. `doc` becomes the column's comment. Not null unless `null`; where the
+    mart's query may have null, `default` stands instead. `values` are the accepted labels;
     `at_least` and `at_most` bound the value, both inclusive. Nulls pass all but the null check.
     `varies_with` are words that the project's invariants know: to which changes of the sources the
     column answers. `zone` is that of a source's timestamps which are moments: they are read as the
@@ -34,130 +41,138 @@ class Column:
 
     name: str
     type: str
+    doc: str = ""
     null: bool = False
+    default: Default | None = None
     unique: bool = False
     values: tuple[str, ...] = ()
     at_least: int | None = None
     at_most: int | None = None
     varies_with: tuple[str, ...] = ()
     zone: str | None = None
+    location: str = field(default="", repr=False, compare=False)
+    """Where it is declared."""
 
 
-def string(
-    name: str,
-    *,
-    null: bool = False,
-    unique: bool = False,
-    values: str | Iterable[str] = (),
-    varies_with: str | Iterable[str] = (),
-) -> Column:
+class Described(TypedDict, total=False):
+    """What every column may say of itself; `Column` tells what each keyword means."""
+
+    doc: str
+    varies_with: str | Iterable[str]
+
+
+class Keywords(Described, total=False):
+    """What a column of any type may say."""
+
+    null: bool
+    unique: bool
+
+
+class OfText(Keywords, total=False):
+    """What a column of texts may say."""
+
+    values: str | Iterable[str]
+    default: str
+
+
+class Bounded(Keywords, total=False):
+    """What a column of numbers may say."""
+
+    at_least: int
+    at_most: int
+
+
+class OfExactNumbers(Bounded, total=False):
+    """What a column of whole numbers or decimals may say."""
+
+    default: int
+
+
+class OfFloats(Bounded, total=False):
+    """What a column of floats may say."""
+
+    default: float
+
+
+class OfFlags(Keywords, total=False):
+    """What a column of flags may say."""
+
+    default: bool
+
+
+class OfTimestamps(Keywords, total=False):
+    """What a column of timestamps may say."""
+
+    zone: str
+
+
+def string(name: str, **keywords: Unpack[OfText]) -> Column:
     """Declare a key or a label; `values` lists the accepted labels."""
-    return Column(
-        name=name,
-        type="string",
-        null=null,
-        unique=unique,
-        values=_words(values),
-        varies_with=_words(varies_with),
-    )
+    return _column(name, "string", keywords, OfText)
 
 
-def _words(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-def int64(
-    name: str,
-    *,
-    null: bool = False,
-    unique: bool = False,
-    at_least: int | None = None,
-    at_most: int | None = None,
-    varies_with: str | Iterable[str] = (),
-) -> Column:
+def int64(name: str, **keywords: Unpack[OfExactNumbers]) -> Column:
     """Declare a count, or a number of whole days or months."""
-    return Column(
-        name=name,
-        type="int64",
-        null=null,
-        unique=unique,
-        at_least=at_least,
-        at_most=at_most,
-        varies_with=_words(varies_with),
-    )
+    return _column(name, "int64", keywords, OfExactNumbers)
 
 
-def float64(
-    name: str,
-    *,
-    null: bool = False,
-    at_least: int | None = None,
-    at_most: int | None = None,
-    varies_with: str | Iterable[str] = (),
-) -> Column:
+def float64(name: str, **keywords: Unpack[OfFloats]) -> Column:
     """Declare an average, deviation, percentage or rate; NaN and infinity are violations."""
-    return Column(
-        name=name,
-        type="float64",
-        null=null,
-        at_least=at_least,
-        at_most=at_most,
-        varies_with=_words(varies_with),
-    )
+    return _column(name, "float64", keywords, OfFloats)
 
 
-def decimal(
-    name: str,
-    precision: int,
-    scale: int,
-    *,
-    null: bool = False,
-    at_least: int | None = None,
-    at_most: int | None = None,
-    varies_with: str | Iterable[str] = (),
-) -> Column:
+def decimal(name: str, precision: int, scale: int, **keywords: Unpack[OfExactNumbers]) -> Column:
     """Declare an exact number with `scale` digits after the point."""
-    return Column(
-        name=name,
-        type=f"decimal({precision}, {scale})",
-        null=null,
-        at_least=at_least,
-        at_most=at_most,
-        varies_with=_words(varies_with),
-    )
+    return _column(name, f"decimal({precision}, {scale})", keywords, OfExactNumbers)
 
 
-def money(
-    name: str,
-    *,
-    null: bool = False,
-    at_least: int | None = None,
-    at_most: int | None = None,
-    varies_with: str | Iterable[str] = SUM,
-) -> Column:
+def money(name: str, **keywords: Unpack[OfExactNumbers]) -> Column:
     """Declare an amount of money: decimal(18,2), in the portfolio's currency; a sum by default."""
-    return decimal(
-        name, 18, 2, null=null, at_least=at_least, at_most=at_most, varies_with=varies_with
-    )
+    return _column(name, "decimal(18, 2)", {"varies_with": SUM, **keywords}, OfExactNumbers)
 
 
-def date(name: str, *, null: bool = False, varies_with: str | Iterable[str] = ()) -> Column:
+def date(name: str, **keywords: Unpack[Keywords]) -> Column:
     """Declare a calendar date."""
-    return Column(name=name, type="date", null=null, varies_with=_words(varies_with))
+    return _column(name, "date", keywords, Keywords)
 
 
-def timestamp(name: str, *, null: bool = False, zone: str | None = None) -> Column:
+def timestamp(name: str, **keywords: Unpack[OfTimestamps]) -> Column:
     """Declare a timestamp without zone, a time of day by some calendar.
 
     Where a source has moments instead, timestamps with a zone, `zone` says whose calendar counts,
     as "Europe/Berlin": each is read as the time of day there. Then the source must have moments.
     """
-    return Column(name=name, type="timestamp", null=null, zone=zone)
+    return _column(name, "timestamp", keywords, OfTimestamps)
 
 
-def boolean(name: str, *, null: bool = False, varies_with: str | Iterable[str] = ()) -> Column:
+def boolean(name: str, **keywords: Unpack[OfFlags]) -> Column:
     """Declare a flag."""
-    return Column(name=name, type="boolean", null=null, varies_with=_words(varies_with))
+    return _column(name, "boolean", keywords, OfFlags)
+
+
+def _column(name: str, kind: str, keywords: Mapping[str, Any], taken: type[Any]) -> Column:
+    """Return a column of a type, declared where the author calls what calls this.
+
+    Raises DefinitionError for a keyword that columns of the type do not take.
+    """
+    location = location_of_caller(2)
+    if unknown := [word for word in keywords if word not in taken.__annotations__]:
+        raise DefinitionError(
+            f"column {name} takes no {unknown[0]}: it is {kind}",
+            location,
+            hint=f"it takes {', '.join(sorted(taken.__annotations__))}",
+        )
+    return Column(name=name, type=kind, location=location, **said(keywords))
+
+
+def said(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords as a column holds them: one word as a tuple of one, a text as one line."""
+    given = dict(keywords)
+    for several in ("values", "varies_with"):
+        if several in given:
+            words = given[several]
+            given[several] = (words,) if isinstance(words, str) else tuple(words)
+    return {**given, "doc": " ".join(given.get("doc", "").split())}
 
 
 def flaws(
@@ -172,7 +187,8 @@ def flaws(
         if count > 1
     ]
     for column in columns:
-        found += _column_flaws(column)
+        at = f" ({column.location})" if column.location else ""
+        found += [f"column {column.name} {flaw}{at}" for flaw in _flaws_of(column)]
     if needs_grain and not tuple(grain):
         found.append("no grain is declared")
     for key in grain:
@@ -180,33 +196,62 @@ def flaws(
             found.append(f"grain {key} is not a column; columns: {', '.join(by_name)}")
         elif by_name[key].null:
             found.append(f"grain {key} is nullable")
+    for column in columns:
+        if column.default is not None and (column.unique or column.name in grain):
+            found.append(
+                f"column {column.name} is a key, of which several rows would have a default"
+            )
     if not columns:
         found.append("no columns are declared")
     return found
 
 
-def _column_flaws(column: Column) -> list[str]:
-    found = []
+def _flaws_of(column: Column) -> Iterator[str]:
     if not NAME.fullmatch(column.name):
-        found.append(f"column {column.name} is not a lower-case name: a-z, 0-9 and _")
+        yield "is not a lower-case name: a-z, 0-9 and _"
     if column.values and column.type != "string":
-        found.append(f"column {column.name} lists values but is {column.type}, not string")
+        yield f"lists values but is {column.type}, not string"
     low, high = column.at_least, column.at_most
     if low is not None and high is not None and low > high:
-        found.append(f"column {column.name} is at least {low} and at most {high}")
+        yield f"is at least {low} and at most {high}"
     try:
         type_of(column.type)
     except ValueError as error:
-        found.append(f"column {column.name} is {column.type}: {error}")
+        yield f"is {column.type}: {error}"
+    if column.default is not None:
+        yield from _flaws_of_default(column, column.default)
     if column.zone is not None and column.type != "timestamp":
-        found.append(f"column {column.name} names a zone but is {column.type}, not timestamp")
+        yield f"names a zone but is {column.type}, not timestamp"
     if column.zone is not None and not _is_zone(column.zone):
         guess = did_you_mean(column.zone, zoneinfo.available_timezones())
-        found.append(
-            f"column {column.name}: there is no zone {column.zone}"
-            + (f"; {guess}" if guess else "")
-        )
-    return found
+        yield f"has the unknown zone {column.zone}" + (f"; {guess}" if guess else "")
+
+
+DEFAULTS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "int64": (int,),
+    "decimal": (int,),
+    "float64": (int, float),
+    "boolean": (bool,),
+}
+"""The values that may stand for null, by the type of the column."""
+
+
+def _flaws_of_default(column: Column, default: Default) -> Iterator[str]:
+    kind = column.type.partition("(")[0]
+    fits = type(default) in DEFAULTS.get(kind, ())
+    if not fits or (isinstance(default, float) and not math.isfinite(default)):
+        yield f"has the default {default!r}, which is not a value of {column.type}"
+        return
+    if column.null:
+        yield f"is nullable and has the default {default!r}: no null would be left"
+    if column.values and default not in column.values:
+        yield f"has the default {default!r}, which is not among its values"
+    low, high = column.at_least, column.at_most
+    if isinstance(default, int | float) and (
+        (low is not None and default < low) or (high is not None and default > high)
+    ):
+        yield f"has the default {default!r}, which is out of its bounds"
 
 
 def _is_zone(name: str) -> bool:

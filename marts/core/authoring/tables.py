@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import textwrap
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -43,7 +43,6 @@ class Source:
 
     name: str
     comment: str
-    column_docs: Mapping[str, str]
     columns: tuple[Column, ...]
     grain: tuple[str, ...]
     checks: tuple[Check, ...]
@@ -58,7 +57,6 @@ class Mart:
 
     name: str
     comment: str
-    column_docs: Mapping[str, str]
     columns: tuple[Column, ...]
     grain: tuple[str, ...]
     checks: tuple[Check, ...]
@@ -108,14 +106,18 @@ def source(
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
-    comment, column_docs = _split_doc(doc)
     known = tuple(acknowledged)
     found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
-    _refuse(f"source {name}", location, [*found, *_doc_flaws(columns, column_docs)])
+    found += [
+        f"column {column.name} has a default, which only a mart has"
+        for column in columns
+        if column.default is not None
+    ]
+    comment = _comment(doc, f"source {name}", location)
+    _refuse(f"source {name}", location, found)
     return Source(
         name=name,
         comment=comment,
-        column_docs=column_docs,
         columns=columns,
         grain=keys,
         checks=checks,
@@ -139,12 +141,11 @@ def mart(
     """Declare the decorated function as a mart of the same name.
 
     Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
-    comment, and a section `Columns:` in it the columns' comments. An `unchecked` mart is built
-    without a query of checks: for one whose rows are checked elsewhere. It alone may have the grain
-    `()`, where no columns name a row. `many_to_many` is the reason why a join of it may multiply
-    the rows of both sides; without one, such a join is refused. Warnings that are `acknowledged`
-    are counted, not shown. Raises DefinitionError, with file and line, where the declaration
-    contradicts itself.
+    comment. An `unchecked` mart is built without a query of checks: for one whose rows are checked
+    elsewhere. It alone may have the grain `()`, where no columns name a row. `many_to_many` is the
+    reason why a join of it may multiply the rows of both sides; without one, such a join is
+    refused. Warnings that are `acknowledged` are counted, not shown. Raises DefinitionError, with
+    file and line, where the declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -164,8 +165,7 @@ def mart(
         found += acknowledgement_flaws(known)
         if not isinstance(many_to_many, str):
             found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
-        comment, column_docs = _split_doc(define.__doc__ or "")
-        found += _doc_flaws(columns, column_docs)
+        comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
         if materialized not in get_args(Materialized):
@@ -176,7 +176,6 @@ def mart(
         return Mart(
             name=define.__name__,
             comment=comment,
-            column_docs=column_docs,
             columns=columns,
             grain=keys,
             checks=checks,
@@ -195,34 +194,27 @@ def mart(
     return declare
 
 
-def _split_doc(doc: str) -> tuple[str, dict[str, str]]:
-    """Split a docstring into the table's comment and those of its section `Columns:`.
-
-    There each line is `name: text`; lines that are indented further go on with the text.
-    """
-    comment, _, section = inspect.cleandoc(doc).partition("\nColumns:\n")
-    found: dict[str, str] = {}
-    for line in textwrap.dedent(section).splitlines():
-        if line.startswith(" ") and found:
-            found[list(found)[-1]] += f" {line.strip()}"
-        elif line.strip():
-            name, _, text = line.partition(":")
-            found[name.strip()] = text.strip()
-    return comment.strip(), found
-
-
-def _doc_flaws(columns: tuple[Column, ...], documented: Mapping[str, str]) -> list[str]:
-    names = [column.name for column in columns]
-    return [
-        f"the docstring's Columns: section names {name}, which is not a column"
-        for name in documented
-        if name not in names
-    ]
+def _comment(doc: str, what: str, location: str) -> str:
+    """Return a table's comment; DefinitionError where it speaks of columns in a section."""
+    comment = inspect.cleandoc(doc).strip()
+    if re.search(r"^Columns:$", comment, re.MULTILINE):
+        _refuse(
+            what,
+            location,
+            ["its docstring has a section Columns:, where nobody reads it"],
+            hint='describe a column where it is declared: string("city", doc="…")',
+        )
+    return comment
 
 
 def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
     """Return the columns of a grain, given as one name or several."""
     return (grain,) if isinstance(grain, str) else tuple(grain)
+
+
+def column_comments(table: Source | Mart) -> dict[str, str]:
+    """Return a comment for each column that is documented; for a mart, also those it copies."""
+    return {column.name: column.doc for column in table.columns if column.doc}
 
 
 def checks_of(table: Source | Mart) -> tuple[Check, ...]:

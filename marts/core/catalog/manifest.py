@@ -41,7 +41,7 @@ def _declared(table: Source | Mart) -> Document:
                 "name": column.name,
                 "type": column.type,
                 "null": column.null,
-                "comment": table.column_docs.get(column.name),
+                "comment": column.doc or None,
             }
             for column in table.columns
         ],

@@ -39,6 +39,7 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
 
     Raises UsageError where the settings name no package.
     """
+    from marts.core.analysis.lineage import documented
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link
     from marts.core.project.loading import load
@@ -54,7 +55,8 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
         )
     _import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
-    return graph, relied_on(graph)
+    reliance = relied_on(graph)
+    return documented(graph, reliance.lineage), reliance
 
 
 def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:

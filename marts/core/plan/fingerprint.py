@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from marts.core.analysis.lineage import column_comments, signature
+from marts.core.analysis.lineage import signature
 from marts.core.authoring.checks import is_fused
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart, checks_of
+from marts.core.authoring.tables import Mart, checks_of, column_comments
 from marts.core.plan.queries import Compile, Queries, fused_checks
 from marts.core.plan.state import EngineState
 from marts.core.project.graph import Graph
@@ -90,8 +90,7 @@ class CurrentInputs:
 
     def _parts(self, mart: Mart) -> Iterator[str]:
         project, queries = self.graph.project, self.queries
-        comments = column_comments(mart, project)
-        yield json.dumps([mart.materialized, mart.comment, comments])
+        yield json.dumps([mart.materialized, mart.comment, column_comments(mart)])
         if compiled := queries.compiled(mart):
             with naming(f"mart {mart.name}", mart.location):
                 yield compiled.sql
@@ -106,6 +105,8 @@ class CurrentInputs:
                     yield signature(queries.of_check(mart, check).op())
         for each in {*mart.inputs, *self.graph.read_by_checks[mart.name]}:
             if each in project.sources:
-                yield f"{each} {project.sources[each].columns}"
+                # Its own words are no part of how it is read.
+                columns = (replace(column, doc="") for column in project.sources[each].columns)
+                yield f"{each} {tuple(columns)}"
             elif project.marts[each].is_temporary:
                 yield self.digest(each)

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import ibis.expr.types as ir
 
-from marts.core.analysis.lineage import inherited_comments
 from marts.core.authoring.checks import Check, UniqueCheck, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.authoring.tables import Mart, Source, checks_of, column_comments
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.queries import Queries, fused_checks
 from marts.core.plan.source_checks import SourceChecks
@@ -138,10 +137,8 @@ def _planned(
     checker.pending += graph.wide_checks(checked)
     _refuse_unpublished_inputs(graph, building, state, as_of)
     checker.present -= {*built, *outdated}
-    comments: dict[str, dict[str, str]] = {}
     for mart in building:
-        query, words = queries.of(mart), inherited_comments(mart, project, comments)
-        steps.append(Build(mart, query, words, queries.compiled(mart)))
+        steps.append(Build(mart, queries.of(mart), column_comments(mart), queries.compiled(mart)))
         steps += checker.steps_for(mart)
     for name in published:
         steps += checker.steps_for(project.marts[name])

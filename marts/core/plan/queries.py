@@ -14,6 +14,7 @@ from marts.core.plan.state import CompiledQuery, EngineState
 from marts.core.project.loading import Project
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_not_null
 
 Compile = Callable[[ir.Table], CompiledQuery]
 """How an engine compiles a query."""
@@ -30,6 +31,7 @@ class Queries:
     ) -> None:
         self.tables = logical_tables(project, present=state.sources)
         self.as_of = as_of
+        self._not_null = declared_not_null(project)
         self._compile = compile_
         self._marts: dict[str, ir.Table] = {}
         self._compiled: dict[str, CompiledQuery] = {}
@@ -38,7 +40,9 @@ class Queries:
     def of(self, mart: Mart) -> ir.Table:
         """Return the query that defines a mart."""
         if mart.name not in self._marts:
-            self._marts[mart.name] = defining_query(mart, self.tables, self.as_of)
+            self._marts[mart.name] = defining_query(
+                mart, self.tables, self.as_of, not_null=self._not_null
+            )
         return self._marts[mart.name]
 
     def compiled(self, mart: Mart) -> CompiledQuery | None:

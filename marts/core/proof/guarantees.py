@@ -9,10 +9,10 @@ import ibis.expr.operations as ops
 
 from marts.core.analysis.lineage import resolved_operation
 from marts.core.analysis.nodes import first_below
-from marts.core.analysis.nulls import NotNull, declared_not_null, may_be_null
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.project.loading import Project
+from marts.core.query.nulls import NotNull, declared_not_null, may_be_null
 
 Column = tuple[str, str]
 """A table and one of its columns."""

@@ -23,8 +23,9 @@ from marts.core.proof.guarantees import NO_GUARANTEES, Guarantees, is_equivalent
 from marts.core.proof.operators import REFUSALS, Mutation, Operator, Shown
 from marts.core.proof.row_operators import ROW_OPERATORS
 from marts.core.proof.value_operators import VALUE_OPERATORS
-from marts.core.query.contract import conform
+from marts.core.query.contract import cast_to, defaults_of
 from marts.core.query.definition import defined_table
+from marts.core.query.nulls import NotNull
 
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
 """Operators of the same name are one kind of mistake in different operations."""
@@ -41,7 +42,7 @@ class Change:
 
     @property
     def original(self) -> ops.Relation:
-        """What the author's function returns."""
+        """What the author's function returns, with the contract's defaults."""
         return self.relations[-1]
 
 
@@ -79,7 +80,7 @@ class RecordingAsOf(AsOf):
 
 @dataclass(frozen=True)
 class Original:
-    """A mart's expression before its contract's casts: a graph of operations, and their lines."""
+    """A mart's expression with its defaults, before its casts: operations, and their lines."""
 
     mart: Mart
     relations: tuple[ops.Relation, ...]
@@ -109,7 +110,7 @@ def mutants_of(
     that is equivalent by the guarantees of the project's checks is not mutated. Raises
     DefinitionError where the mart itself is not a valid expression.
     """
-    original = _original(mart, tables, as_of)
+    original = _original(mart, tables, as_of, guarantees.not_null)
     found: dict[ops.Node, Mutant] = {}
     for op in original.parents:
         for mutant in _mutants_at(original, op, guarantees):
@@ -119,15 +120,23 @@ def mutants_of(
 
 
 def conformed(mart: Mart, table: ir.Table) -> ir.Table:
-    """Return what a mart's function returns, or would return, cast to the mart's contract."""
-    return conform(table, mart.columns, what=f"mart {mart.name}", location=mart.location)
+    """Return what a mart's function returns, or would, with its defaults, cast to its contract."""
+    return cast_to(table, mart.columns, what=f"mart {mart.name}", location=mart.location)
 
 
-def _original(mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf) -> Original:
+def _original(
+    mart: Mart, tables: Mapping[str, ir.Table], as_of: FixedAsOf, not_null: NotNull
+) -> Original:
     recorded = RecordingAsOf(as_of.day)
     with Trace() as trace:
         table = defined_table(mart, tables, recorded)
+    # The contract's defaults are the author's, too: here they are operations like all others.
+    defaults = defaults_of(table, mart.columns, not_null)
     conformed(mart, table)
+    if defaults:
+        table = table.mutate(**{name: op.to_expr() for name, op in defaults.items()})
+        declared = {column.name: column.location for column in mart.columns}
+        trace.locations |= {op: declared[name] for name, op in defaults.items()}
     op = _without_fill_null(table.op(), trace.locations)
     inputs = {tables[name].op() for name in mart.inputs}
     graph = Graph.from_bfs(op, filter=lambda each: each not in inputs)

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import ibis
@@ -19,7 +19,6 @@ from ibis.common.exceptions import IbisError
 
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lint import lint
-from marts.core.analysis.nulls import declared_not_null
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import MartsError
@@ -38,6 +37,7 @@ from marts.core.proof.partial_compilation import (
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
+from marts.core.query.nulls import declared_not_null
 from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
@@ -238,17 +238,18 @@ def _comparisons(
     """Return the queries that rebuild a mart's readers from a mutant, and those that compare."""
     marts = graph.project.marts
     rebuilt, observed = rebuilt_and_observed(graph, mart)
-    tables = dict(originals)
+    tables, not_null = dict(originals), {**declared_not_null(graph.project)}
     for name in (mart.name, *rebuilt):
         tables[name] = ibis.table(schema_of(marts[name].columns), name=_mutant_of(name))
+        # As declared, whatever the mutant holds: its readers treat it as they would the original.
+        not_null[_mutant_of(name)] = not_null[name]
+    define = partial(defining_query, tables=tables, as_of=as_of, not_null=not_null)
     differing = {}
     for name in observed:
         is_itself = name == mart.name
-        found = tables[name] if is_itself else defining_query(marts[name], tables, as_of)
+        found = tables[name] if is_itself else define(marts[name])
         differing[name] = _differing(originals[name], found, marts[name])
-    return _Comparisons(
-        {name: defining_query(marts[name], tables, as_of) for name in rebuilt}, differing
-    )
+    return _Comparisons({name: define(marts[name]) for name in rebuilt}, differing)
 
 
 def _differing(original: ir.Table, found: ir.Table, mart: Mart) -> ir.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -11,6 +12,7 @@ import ibis.expr.types as ir
 
 from marts.core.authoring.columns import Column, type_of
 from marts.core.errors import DefinitionError
+from marts.core.query.nulls import NOTHING_DECLARED, NotNull, may_be_null
 
 
 def schema_of(columns: Iterable[Column]) -> ibis.Schema:
@@ -49,11 +51,49 @@ def _fits(found: dt.DataType, expected: dt.DataType) -> bool:
     return type(found) is type(expected)
 
 
-def conform(table: ir.Table, columns: Iterable[Column], *, what: str, location: str) -> ir.Table:
-    """Select a contract's columns, in its order, cast to its types.
+def conform(
+    table: ir.Table,
+    columns: Iterable[Column],
+    *,
+    what: str,
+    location: str,
+    not_null: NotNull = NOTHING_DECLARED,
+) -> ir.Table:
+    """Select a contract's columns, in its order, with its defaults for nulls, cast to its types.
 
-    Raises DefinitionError where a column is missing, or of a kind that no cast makes right
-    (text for a number, a fraction for a count).
+    `not_null` are the columns of the tables it reads that are never null: a copy of one needs no
+    default. Raises DefinitionError where a column is missing, or of a kind that no cast makes
+    right (text for a number, a fraction for a count).
+    """
+    columns = tuple(columns)
+    defaults = defaults_of(table, columns, not_null)
+    return cast_to(table, columns, what=what, location=location, defaults=defaults)
+
+
+def defaults_of(
+    table: ir.Table, columns: Iterable[Column], not_null: NotNull
+) -> dict[str, ops.Coalesce]:
+    """Return the columns of a table that may be null and have a default, each with it."""
+    return {
+        column.name: ops.Coalesce((value.op(), ibis.literal(column.default).op()))
+        for column in columns
+        if column.default is not None and column.name in table.columns
+        if _convertible((value := table[column.name]).type(), type_of(column.type))
+        if may_be_null(value.op(), not_null)
+    }
+
+
+def cast_to(
+    table: ir.Table,
+    columns: Iterable[Column],
+    *,
+    what: str,
+    location: str,
+    defaults: Mapping[str, ops.Value] = MappingProxyType({}),
+) -> ir.Table:
+    """Select a contract's columns, in its order, cast to its types; some from `defaults` instead.
+
+    Raises DefinitionError as `conform` does.
     """
     selected = {}
     for column in columns:
@@ -73,7 +113,7 @@ def conform(table: ir.Table, columns: Iterable[Column], *, what: str, location: 
             )
         # An explicit operation: .cast() compiles to nothing where Ibis already believes in the
         # type, and its belief is wrong for sums and means of decimals.
-        selected[column.name] = ops.Cast(value, kind).to_expr()
+        selected[column.name] = ops.Cast(defaults.get(column.name, value), kind).to_expr()
     return table.select(**selected)
 
 

@@ -13,6 +13,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Project
 from marts.core.query.contract import conform, empty_table, schema_of
+from marts.core.query.nulls import NOTHING_DECLARED, NotNull, declared_not_null
 
 
 def logical_tables(
@@ -33,14 +34,17 @@ def logical_tables(
     return tables
 
 
-def defining_query(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
-    """Call a mart's function with its inputs; return what it returns, cast to its contract.
+def defining_query(
+    mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf, *, not_null: NotNull = NOTHING_DECLARED
+) -> ir.Table:
+    """Call a mart's function with its inputs; return what it returns, made to fit its contract.
 
-    Raises DefinitionError, with file and line, for whatever the function raises.
+    `not_null` are the columns of the inputs that are never null (see `declared_not_null`). Raises
+    DefinitionError, with file and line, for whatever the function raises.
     """
     table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
     with naming(what, mart.location):
-        return conform(table, mart.columns, what=what, location=mart.location)
+        return conform(table, mart.columns, what=what, location=mart.location, not_null=not_null)
 
 
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
@@ -54,10 +58,9 @@ def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir
 
 def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:
     """Return every mart as a query over the sources alone, and the sources, by name."""
-    tables = dict(sources)
+    tables, not_null = dict(sources), declared_not_null(graph.project)
     for name in graph.order:
         # A view of its own: Ibis would take columns of an expression read twice for one another's.
-        tables[name] = defining_query(graph.project.marts[name], tables, as_of).alias(
-            f"{name}_here"
-        )
+        query = defining_query(graph.project.marts[name], tables, as_of, not_null=not_null)
+        tables[name] = query.alias(f"{name}_here")
     return tables

@@ -70,10 +70,18 @@ def test_every_kind_of_column_has_a_type() -> None:
         (
             [timestamp("a", zone="Europe/Berln")],
             ["a"],
-            "column a: there is no zone Europe/Berln; did you mean Europe/Berlin?",
+            "column a has the unknown zone Europe/Berln; did you mean Europe/Berlin?",
         ),
+        ([string("a"), int64("b", default=0, null=True)], ["a"], "column b is nullable and has"),
+        ([string("a"), int64("b", default=0, at_least=1)], ["a"], "column b has the default 0, wh"),
+        ([string("a"), int64("b", default=9, at_most=1)], ["a"], "column b has the default 9, wh"),
+        ([string("a"), int64("b", default=True)], ["a"], "column b has the default True, which"),
+        ([string("a"), float64("b", default=float("inf"))], ["a"], "column b has the default inf"),
+        ([string("a"), string("b", default="x", values="y")], ["a"], "column b has the default"),
+        ([Column(name="a", type="date", default=0)], ["b"], "column a has the default 0, which is"),
+        ([string("a", default="x")], ["a"], "column a is a key, of which several rows would"),
         *(
-            ([timestamp("a", zone=zone)], ["a"], f"column a: there is no zone {zone}")
+            ([timestamp("a", zone=zone)], ["a"], f"column a has the unknown zone {zone}")
             for zone in ("", "Europe", "/etc/localtime", "../UTC", "localtime", "posix/UTC", "+01")
         ),
         (
@@ -290,3 +298,22 @@ def test_an_empty_table_has_types_and_no_rows() -> None:
         "is_new": "BOOLEAN",
     }
     assert duckdb.sql(compile_query(query, sources={}, schema="main")).fetchall() == []
+
+
+# Defaults
+
+
+def test_a_default_stands_for_the_nulls_that_there_may_be_and_for_no_others() -> None:
+    t = ibis.table({"n": "int64", "price": "decimal(10, 2)", "name": "string"}, name="t")
+    columns = [int64("n", default=0), money("price", default=7), string("name", default="?")]
+    not_null = {"t": frozenset({"n"})}
+    query = conform(t, columns, what="mart bikes", location="bikes.py:7", not_null=not_null)
+    sql = compile_query(query, sources={}, schema="main")
+    assert sql.count("COALESCE") == 2
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t (n BIGINT, price DECIMAL(10, 2), name VARCHAR)")
+        connection.execute("INSERT INTO t VALUES (NULL, NULL, NULL), (1, 1.25, 'x')")
+        assert [tuple(map(str, row)) for row in connection.sql(sql).fetchall()] == [
+            ("None", "7.00", "?"),
+            ("1", "1.25", "x"),
+        ]

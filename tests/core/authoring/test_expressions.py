@@ -10,7 +10,7 @@ import ibis
 import pytest
 
 from backends.duckdb_sql import compile_query
-from marts import percent, ratio
+from marts import percent, ratio, sample_stddev
 
 VALUES = """
     CREATE TABLE fractions AS SELECT * FROM (VALUES
@@ -49,3 +49,31 @@ def test_ratios_on_the_engine(function: Callable[..., Any], scale: int) -> None:
 def test_counts_divide_as_floats() -> None:
     table = ibis.table({"n": "int64"}, name="counts")
     assert ratio(table.n, table.n.sum()).type().is_float64()
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        ("(0.01), (0.02), (0.04)", 0.0152752523165195),
+        # Squares that floats would cancel: the deviation is that of 0.01, 0.02 and 0.04.
+        ("(99999999.01), (99999999.02), (99999999.04)", 0.0152752523165195),
+        ("(0.50), (1.50), (NULL)", 0.7071067811865476),
+        ("(3.00)", None),
+        ("(NULL)", None),
+    ],
+)
+def test_the_sample_deviation_is_exact(amounts: str, expected: float | None) -> None:
+    table = ibis.table({"amount": "decimal(10, 2)"}, name="t")
+    query = table.aggregate(deviation=sample_stddev(table.amount))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"CREATE TABLE t AS SELECT a::DECIMAL(10, 2) amount FROM (VALUES {amounts}) t (a)"
+        )
+        ((found,),) = connection.sql(compile_query(query, sources={}, schema="main")).fetchall()
+    assert found == (pytest.approx(expected, rel=1e-12) if expected else None)
+
+
+@pytest.mark.parametrize("kind", ["float64", "decimal(18, 2)"])
+def test_squares_that_64_bits_do_not_hold_are_refused(kind: str) -> None:
+    with pytest.raises(TypeError, match="cannot be added up exactly"):
+        sample_stddev(ibis.table({"amount": kind}, name="t").amount)

@@ -14,7 +14,7 @@ import marts
 from core.conftest import Write
 from marts import Table, mart, relationship, row_check, source, string, table_check, unique
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import Mart, column_comments
 from marts.core.errors import DefinitionError
 from marts.core.project.loading import load
 from support.paths import REPOSITORY
@@ -43,14 +43,9 @@ SOURCES = {
     "no columns are declared": """
         s = source("s", doc="S.", grain="key", columns=[])  # here
     """,
-    "the docstring's Columns: section names kee, which is not a column": """
-        DOC = '''S.
-
-        Columns:
-            key: the key
-            kee: a slip
-        '''
-        s = source("s", doc=DOC, grain="key", columns=[KEY])  # here
+    "column key has a default, which only a mart has": """
+        KEY = string("key", default="")
+        s = source("s", doc="S.", grain="n", columns=[int64("n"), KEY])  # here
     """,
     "check kee_unique: no column kee; did you mean key?": """
         s = source("s", doc="S.", grain="key", columns=[KEY], checks=[unique("kee")])  # here
@@ -84,15 +79,6 @@ MARTS = {
         @mart(grain="key", columns=[KEY, KEY])  # here
         def m(s):
             "M."
-    """,
-    "the docstring's Columns: section names kee, which is not a column": """
-        @mart(grain="key", columns=[KEY])  # here
-        def m(s):
-            '''M.
-
-            Columns:
-                kee: a slip
-            '''
     """,
     "column at names a zone, which only a source has": """
         @mart(grain="key", columns=[KEY, timestamp("at", zone="UTC")])  # here
@@ -157,10 +143,11 @@ def test_a_misdeclared_mart_is_refused_with_file_and_line(flaw: str, write_packa
 
 
 def test_labels_of_a_number_are_refused(write_package: Write) -> None:
-    # Only `string` takes values=…: for the other kinds Python refuses the word.
     message, location = refused(write_package, 'PRICE = money("price", values=["high"])  # here')
-    assert "unexpected keyword argument 'values'" in message
-    assert message.endswith(location)
+    first, line, hint = message.splitlines()
+    assert first == "column price takes no values: it is decimal(18, 2)"
+    assert line.endswith(location)
+    assert hint == "hint: it takes at_least, at_most, default, doc, null, unique, varies_with"
 
 
 SLIPS = {
@@ -216,27 +203,20 @@ def test_a_place_below_the_current_folder_is_relative(monkeypatch: pytest.Monkey
 
 
 def test_a_mart_is_its_functions_name_parameters_and_words() -> None:
-    @mart(grain=("bike", "shop"), columns=[string("bike"), string("shop")], tags=["sales"])
+    columns = [string("bike", doc="its frame number"), string("shop")]
+
+    @mart(grain=("bike", "shop"), columns=columns, tags=["sales"])
     def bikes_sold(orders: Table, as_of: marts.AsOf, shops: Table) -> Table:
         """Count bikes.
 
         By shop.
-
-        Columns:
-            bike: its frame number
-            shop: where it was sold;
-                null never
-
         """
         return orders.filter(as_of.date.notnull()).join(shops, "shop")
 
     assert isinstance(bikes_sold, Mart)
     assert bikes_sold.name == "bikes_sold"
     assert bikes_sold.comment == "Count bikes.\n\nBy shop."
-    assert bikes_sold.column_docs == {
-        "bike": "its frame number",
-        "shop": "where it was sold; null never",
-    }
+    assert column_comments(bikes_sold) == {"bike": "its frame number"}
     assert bikes_sold.parameters == ("orders", "as_of", "shops")
     assert bikes_sold.inputs == ("orders", "shops")
     assert bikes_sold.grain == ("bike", "shop")
@@ -271,15 +251,34 @@ def test_as_of_makes_constants() -> None:
     assert not any("INTERVAL" in constant or "CURRENT" in constant for constant in constants)
 
 
-def test_the_text_of_an_only_documented_column_may_wrap() -> None:
-    @mart(grain="a", columns=[string("a")])
-    def wrapped(t: Table) -> Table:
-        """A table.
+IN_A_DOCSTRING = {
+    "source s": """
+        DOC = '''S.
 
         Columns:
-            a: one thing,
-                and another
-        """
-        return t
+            key: the key
+        '''
+        s = source("s", doc=DOC, grain="key", columns=[KEY])  # here
+    """,
+    "mart m": """
+        @mart(grain="key", columns=[KEY])  # here
+        def m(s):
+            '''M.
 
-    assert wrapped.column_docs == {"a": "one thing, and another"}
+            Columns:
+                key: the key
+            '''
+    """,
+}
+
+
+@pytest.mark.parametrize("what", IN_A_DOCSTRING)
+def test_words_for_columns_in_a_docstring_are_refused_with_the_place_for_them(
+    what: str, write_package: Write
+) -> None:
+    message, location = refused(write_package, IN_A_DOCSTRING[what])
+    first, flaw, line, hint = message.splitlines()
+    assert first == f"{what} is declared wrongly"
+    assert flaw == "  its docstring has a section Columns:, where nobody reads it"
+    assert line.endswith(location)
+    assert hint == 'hint: describe a column where it is declared: string("city", doc="…")'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import replace
-from textwrap import dedent
 from typing import Any
 
 import ibis
@@ -14,13 +13,11 @@ import pytest
 
 from marts import Table, mart, relationship, source, string
 from marts.core.analysis.declared_keys import declared_keys
-from marts.core.analysis.lineage import column_comments
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.planner import plan_checks, plan_run, sources_needed
 from marts.core.plan.state import EngineState, TableState, declared_state
 from marts.core.plan.steps import Build, CheckTable, Plan, SkippedCheck
-from marts.core.project.graph import Graph
 from marts.core.project.selection import select
 from support.workshop import AS_OF, SHOP, project_of
 
@@ -376,50 +373,6 @@ def test_an_optional_source_may_be_empty(rows: int) -> None:
 
 def test_an_absent_optional_source_is_not_asked_for() -> None:
     assert not reads_a_table(planned(), TOTALS, "reviews")
-
-
-# Words for the catalog
-
-
-def test_columns_inherit_the_words_of_the_mart_or_source_they_come_from() -> None:
-    assert column_comments(SHOP.project.marts[TOTALS], SHOP.project) == {
-        "customer_id": "the number on the customer's card",
-        "city": "where a bicycle is delivered; null where it is fetched",
-        "tier": "gold from a spend of 1,000",
-        "last_order_on": "day of the last paid order; null where there is none",
-    }
-    # Its own words win over those of its source.
-    assert column_comments(SHOP.project.marts[PAID], SHOP.project) == {
-        "model": "the bicycle's model; `parts` where there is none",
-        "amount": "price with tax",
-    }
-    assert column_comments(SHOP.project.marts[MODELS], SHOP.project) == {
-        "model": "the bicycle's model; `parts` where there is none",
-    }
-
-
-def test_words_come_through_a_tangle_of_marts(tangle: Graph) -> None:
-    last = tangle.project.marts[tangle.order[-1]]
-    assert column_comments(last, tangle.project) == {"bike": "its frame's number"}
-
-
-def test_the_first_input_that_has_words_for_a_column_gives_them() -> None:
-    def with_words(name: str, text: str) -> Any:
-        doc = dedent(f"""
-            A source.
-
-            Columns:
-                bike: {text}
-        """)
-        return source(name, doc=doc, grain="bike", columns=[string("bike")])
-
-    @mart(grain="bike", columns=[string("bike")])
-    def joined(sold: Table, lent: Table) -> Table:
-        """Bikes."""
-        return sold.join(lent, "bike")
-
-    graph = project_of(with_words("lent", "lent out"), with_words("sold", "sold"), joined)
-    assert column_comments(joined, graph.project) == {"bike": "sold"}
 
 
 def test_as_of_is_what_the_plan_says() -> None:

@@ -26,7 +26,6 @@ def mart_of(name: str, *inputs: str, checks: Sequence[Check] = ()) -> Mart:
     return Mart(
         name=name,
         comment="A mart.",
-        column_docs={},
         columns=(string("order_id"),),
         grain=("order_id",),
         checks=tuple(checks),

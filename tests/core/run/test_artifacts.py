@@ -228,7 +228,7 @@ def test_a_manifest_is_the_declarations_as_data() -> None:
         "name": "tier",
         "type": "string",
         "null": False,
-        "comment": "gold from a spend of 1,000",
+        "comment": "gold if spend >= 1000; else plain",
     }
     names = [check["name"] for check in totals["checks"]]
     assert {"tier_not_null", "customer_id_unique", "every_active_customer"} <= set(names)

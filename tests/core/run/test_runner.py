@@ -99,10 +99,8 @@ def test_the_catalog_has_the_docstrings(finished: tuple[Workshop, Report]) -> No
         " AND table_name = 'customer_totals' AND comment IS NOT NULL ORDER BY 1"
     )
     assert columns == [
-        ("city", "where a bicycle is delivered; null where it is fetched"),
-        ("customer_id", "the number on the customer's card"),
         ("last_order_on", "day of the last paid order; null where there is none"),
-        ("tier", "gold from a spend of 1,000"),
+        ("tier", "gold if spend >= 1000; else plain"),
     ]
 
 

@@ -1,6 +1,6 @@
 """What each customer bought."""
 
-import ibis
+from ibis import _
 
 from marts import (
     AsOf,
@@ -8,6 +8,7 @@ from marts import (
     date,
     float64,
     int64,
+    labels,
     mart,
     money,
     relationship,
@@ -15,6 +16,8 @@ from marts import (
     string,
     table_check,
 )
+
+tier = labels("tier", (_.spend >= 1000, "gold"), else_="plain")
 
 
 def _missing(this: Table, customers: Table, as_of: AsOf) -> Table:
@@ -30,12 +33,14 @@ def _missing(this: Table, customers: Table, as_of: AsOf) -> Table:
         string("customer_id"),
         string("name"),
         string("city", null=True),
-        int64("orders_paid", at_least=0),
-        money("spend", at_least=0),
+        int64("orders_paid", default=0, at_least=0),
+        money("spend", default=0, at_least=0),
         float64("average_order", null=True, at_least=0),
         float64("stars", null=True, at_least=0, at_most=5),
-        date("last_order_on", null=True),
-        string("tier", values=["gold", "plain"]),
+        date(
+            "last_order_on", doc="day of the last paid order; null where there is none", null=True
+        ),
+        tier,
     ],
     checks=[
         row_check(
@@ -51,13 +56,7 @@ def _missing(this: Table, customers: Table, as_of: AsOf) -> Table:
     ],
 )
 def customer_totals(customers: Table, int_paid_orders: Table, reviews: Table, as_of: AsOf) -> Table:
-    """One row per active customer, who may have bought nothing.
-
-    Columns:
-        tier: gold from a spend of 1,000
-        last_order_on: day of the last paid order;
-            null where there is none
-    """
+    """One row per active customer, who may have bought nothing."""
     paid = int_paid_orders.group_by("customer_id").aggregate(
         orders_paid=int_paid_orders.count(),
         spend=int_paid_orders.amount.sum(),
@@ -68,5 +67,4 @@ def customer_totals(customers: Table, int_paid_orders: Table, reviews: Table, as
     rows = known.left_join(paid, "customer_id").left_join(
         reviews, "customer_id", rname="{name}_of_review"
     )
-    rows = rows.fill_null({"orders_paid": 0, "spend": 0})
-    return rows.mutate(tier=ibis.ifelse(rows.spend >= 1000, "gold", "plain"))
+    return rows.mutate(tier=tier.of(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import ibis.expr.operations as ops
@@ -12,6 +13,8 @@ from marts.core.project.loading import Project
 
 NotNull = Mapping[str, frozenset[str]]
 """The columns of each table, by its name, that are never null."""
+
+NOTHING_DECLARED: NotNull = MappingProxyType({})
 
 
 def declared_not_null(project: Project) -> NotNull:
