@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import duckdb
@@ -79,6 +79,11 @@ class DuckDBBackend:
         self._scratch = Scratch(options.database if in_file else None, self._execute)
         self._published = False
 
+    @cached_property
+    def _database(self) -> str:
+        """The name of the database of what is published."""
+        return str(self._rows("SELECT current_database()")[0][0])
+
     def data_as_of(self) -> datetime.date | None:
         """Return the date that the data was made for, None where it does not say."""
         return data_as_of(self.options.fixtures)
@@ -128,14 +133,27 @@ class DuckDBBackend:
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def _executed(self, query: CompiledQuery, candidates: Mapping[str, Candidate]) -> str:
-        """Return the SQL that is executed, in which these candidates stand for their targets."""
+    def _executed(
+        self,
+        query: CompiledQuery,
+        candidates: Mapping[str, Candidate],
+        *,
+        database: str | None = None,
+    ) -> str:
+        """Return the SQL that is executed, in which these candidates stand for their targets.
+
+        What is published is named with its database where one is given.
+        """
         built = query.names.intersection(candidates)
-        key = self, built
+        key = self, built, database
         if key not in query.texts:
+            schema = self.options.schema
             sources = {name: self._sources.subquery(name) for name in query.names}
-            places = {name: candidates[name].qualified for name in built}
-            known = {name: source for name, source in sources.items() if source} | places
+            known: dict[str, sge.Table | sge.Subquery] = {
+                name: ddl.qualified(schema, name, database) for name in query.names
+            }
+            known |= {name: source for name, source in sources.items() if source}
+            known |= {name: candidates[name].qualified for name in built}
             query.texts[key] = qualified_sql(query, known, self.options.schema)
         return query.texts[key]
 
@@ -158,7 +176,10 @@ class DuckDBBackend:
     ) -> None:
         """Create a candidate, or replace it; it alone is committed."""
         query, qualified = compiled(query), ddl.candidate(name, self._scratch.catalog)
-        create = ddl.create_candidate(kind, qualified, self._executed(query, self._candidates))
+        # A view looks names up in its own database first, which is that of the candidates.
+        database = self._database if kind == "view" else None
+        sql = self._executed(query, self._candidates, database=database)
+        create = ddl.create_candidate(kind, qualified, sql)
         with self._noticing(), translated(f"build {name}", create), self._transaction():
             if name in self._candidates:
                 self._connection.execute(self._drop(name))

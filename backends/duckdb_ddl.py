@@ -30,9 +30,9 @@ def quoted(name: str) -> str:
     return sge.to_identifier(name, quoted=True).sql(DIALECT)
 
 
-def qualified(schema: str, name: str) -> sge.Table:
-    """Return the qualified name of a published relation."""
-    return sge.table_(name, db=schema, quoted=True)
+def qualified(schema: str, name: str, catalog: str | None = None) -> sge.Table:
+    """Return the qualified name of a published relation; with its database, if that is named."""
+    return sge.table_(name, db=schema, catalog=catalog, quoted=True)
 
 
 def candidate(name: str, catalog: str) -> sge.Table:

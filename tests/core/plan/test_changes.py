@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ from support.workshop import (
     Workshop,
     order,
     project_of,
+    shop_in,
 )
 
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
@@ -259,6 +261,17 @@ def test_a_view_is_checked_with_the_table_behind_it(shop: Workshop) -> None:
         f"{t.table.name}.{c.check.name}" for t, c in report.failures
     ]
     assert shop.published() == before
+
+
+def test_a_view_is_built_over_a_mart_that_is_published(shop: Workshop, tmp_path: Path) -> None:
+    updates = Updates(replace(shop, graph=PAID_IS_A_TABLE))
+    updates.update(selected=[PAID])
+    assert updates.update().status == "published"
+    assert updates.reasons.keys() == {TOTALS, MODELS, OVERVIEW}
+    (tmp_path / "other").mkdir()
+    at_once = replace(shop_in(tmp_path / "other"), graph=PAID_IS_A_TABLE)
+    assert at_once.run().status == "published"
+    assert updates.shop.published() == at_once.published()
 
 
 def test_a_temporary_mart_is_built_with_its_readers_and_gone_after_them(shop: Workshop) -> None:
