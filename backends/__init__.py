@@ -1,1 +1,1 @@
-"""How an engine is reached; nothing here has ever heard of a mart."""
+"""How engines are reached; nothing here knows of marts."""

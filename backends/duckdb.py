@@ -1,9 +1,9 @@
-"""DuckDB: sources are Parquet files, relations live in one database file.
+"""DuckDB: sources are Parquet files, relations are in one database file.
 
-Candidates lie in a database of their own, which nobody else sees and which ends with the
-connection. Each is committed when it is built: DuckDB reads what a transaction has not committed
-with one thread. One transaction copies them all to where readers find them, and records them. While
-a run lasts, no other process can open the file.
+Candidates are built in a database of their own, which no other connection can read and which is
+removed with the connection. Each is committed when it is built, because DuckDB reads uncommitted
+rows with one thread only. One transaction copies all of them to where readers find them, and
+records them. No other process can open the file during a run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
-from backends.duckdb_candidates import Candidate, Scratch
+from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_publication import publish
@@ -43,8 +43,8 @@ from marts.core.run.backend import Contract, Statement
 Result = TypeVar("Result")
 
 
-def _may_lie_in_data(error: BaseException | None) -> bool:
-    """Tell whether a statement may have failed for what files hold."""
+def _may_be_caused_by_data(error: BaseException | None) -> bool:
+    """Tell whether the contents of a file may be why a statement failed."""
     others = (
         duckdb.BinderException,
         duckdb.CatalogException,
@@ -61,54 +61,57 @@ class DuckDBBackend:
     """One connection to one database file."""
 
     name = "duckdb"
-    # DuckDB spreads each query over threads itself.
+    # DuckDB runs each query on several threads itself.
     threads = 1
 
     def __init__(
         self, options: DuckDBOptions, *, sources: Mapping[str, Contract], read_only: bool
     ) -> None:
         self.options = options
-        self.where = f"{options.fixtures} → {options.database}, schema {options.schema}"
-        self.source_location = f"{options.fixtures}/ for {LAYOUT.rstrip(',')}"
+        self.where = f"{options.data} → {options.database}, schema {options.schema}"
+        self.source_location = f"{options.data}/ for {LAYOUT.rstrip(',')}"
         self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
-        self._sources = ParquetSources(options.fixtures, sources, self._rows)
+        self._sources = ParquetSources(options.data, sources, self._rows)
         self._catalog = Catalog(options.schema, self._rows)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
-        self._scratch = Scratch(options.database if in_file else None, self._execute)
+        self._candidate_database = CandidateDatabase(
+            options.database if in_file else None, self._execute
+        )
         self._published = False
 
     @cached_property
     def _database(self) -> str:
-        """The name of the database of what is published."""
+        """The name of the database that holds the published relations."""
         return str(self._rows("SELECT current_database()")[0][0])
 
     def data_as_of(self) -> datetime.date | None:
-        """Return the date that the data was made for, None where it does not say."""
-        return data_as_of(self.options.fixtures)
+        """Return the as-of date that the data states, None if it states none."""
+        return data_as_of(self.options.data)
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return what the footers of a source's files say, and its values where these do not tell.
+        """Return the state of sources from the footers of their files, and from values if need be.
 
-        The version is a digest of paths, sizes, times, row counts, and of how they are read.
+        The version is a digest of the files' paths, sizes, times and row counts, and of how they
+        are read.
         """
         with translated("read the sources"):
             return self._sources.describe(names)
 
     def changed_sources(self) -> list[str]:
-        """Return the files that were written to, replaced or removed since they were described."""
+        """Return the files that were changed, replaced or removed since they were described."""
         return self._sources.changed()
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return the columns of every relation in the schema.
 
-        The version of a table is a digest of all its rows, of a view its definition.
+        The version of a table is a digest of all its rows; of a view, a digest of its definition.
         """
         return self._catalog.describe(versions)
 
     def state(self) -> Sequence[RecordedTable]:
-        """Return what is recorded of the relations in the schema, by any package."""
+        """Return what any package has recorded of the relations in the schema."""
         return recorded(self, self._catalog.kinds())
 
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
@@ -116,19 +119,19 @@ class DuckDBBackend:
         return compiled(query)
 
     def to_sql(self, query: CompiledQuery) -> str:
-        """Return the SQL of a query over this connection's sources and relations, to be read.
+        """Return a query's SQL over this connection's sources and relations, for people to read.
 
-        A source is its file, or a pattern of its folder: which files there are, and how their
-        columns are found and cast, is part of its version, and of what is executed.
+        A source appears as its file, or as a pattern for its folder. The executed SQL lists the
+        files and casts their columns.
         """
         patterns = {name: self._sources.pattern(name) for name in query.names}
         files = {name: parquet(pattern) for name, pattern in patterns.items() if pattern}
         return qualified_sql(query, files, self.options.schema)
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
-        """Run a query, in which candidates stand for their targets, and return its rows."""
+        """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._executed(compiled(query), self._candidates)
-        with self._noticing(), translated(f"query {about}", sql):
+        with self._explaining_source_errors(), translated(f"query {about}", sql):
             rows = self._rows(sql)
         names = [name for name, *_ in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -140,9 +143,9 @@ class DuckDBBackend:
         *,
         database: str | None = None,
     ) -> str:
-        """Return the SQL that is executed, in which these candidates stand for their targets.
+        """Return the SQL to execute, which reads these candidates in place of their targets.
 
-        What is published is named with its database where one is given.
+        With `database`, published relations are qualified with it.
         """
         built = query.names.intersection(candidates)
         key = self, built, database
@@ -158,12 +161,12 @@ class DuckDBBackend:
         return query.texts[key]
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:  # noqa: ARG002
-        """Forget what an earlier run of this connection built."""
+        """Drop what an earlier run of this connection built, and prepare for candidates."""
         self.discard()
         self._published = False
         if candidates:
             with translated("begin a run"):
-                self._scratch.open()
+                self._candidate_database.open()
 
     def build(
         self,
@@ -174,13 +177,17 @@ class DuckDBBackend:
         comment: str,
         column_comments: Mapping[str, str],
     ) -> None:
-        """Create a candidate, or replace it; it alone is committed."""
-        query, qualified = compiled(query), ddl.candidate(name, self._scratch.catalog)
-        # A view looks names up in its own database first, which is that of the candidates.
+        """Create or replace one candidate, in a transaction of its own."""
+        query, qualified = compiled(query), ddl.candidate(name, self._candidate_database.catalog)
+        # A view resolves names in its own database first, and that is the candidates' database.
         database = self._database if kind == "view" else None
         sql = self._executed(query, self._candidates, database=database)
         create = ddl.create_candidate(kind, qualified, sql)
-        with self._noticing(), translated(f"build {name}", create), self._transaction():
+        with (
+            self._explaining_source_errors(),
+            translated(f"build {name}", create),
+            self._transaction(),
+        ):
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
             self._execute(create)
@@ -191,9 +198,9 @@ class DuckDBBackend:
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
 
     def publish(self, publication: Publication) -> None:
-        """Copy the candidates to where readers find them, in one transaction with their record.
+        """Copy the candidates to where readers find them, and record them, in one transaction.
 
-        An interrupt before it is committed leaves all as it was; one meanwhile comes too late.
+        An interrupt before the commit rolls everything back; one during the commit has no effect.
         """
         with translated("publish"):
             self._connection.begin()
@@ -207,12 +214,12 @@ class DuckDBBackend:
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""
-        # The worker does one thing after the other: this waits for a commit under way.
+        # The worker runs one task at a time, so this waits for a commit in progress.
         self._worker.submit(lambda: None).result()
         return self._published
 
     def discard(self) -> None:
-        """Drop the candidates; the connection's end drops what cannot be dropped."""
+        """Drop the candidates; those that cannot be dropped end with the connection."""
         for name in self._candidates:
             with suppress(duckdb.Error):
                 self._connection.execute(self._drop(name))
@@ -223,7 +230,7 @@ class DuckDBBackend:
         return ddl.drop(found.kind, found.name)
 
     def _commit(self) -> None:
-        """Commit, whatever interrupts: half a second for what was copied."""
+        """Commit, ignoring interrupts: it takes half a second at most."""
 
         def commit() -> None:
             self._connection.commit()
@@ -236,7 +243,7 @@ class DuckDBBackend:
         committing.result()
 
     def _roll_back(self) -> None:
-        # DuckDB ends a transaction itself on some errors; then nothing is left to roll back.
+        # On some errors DuckDB ends the transaction itself, and there is nothing to roll back.
         with suppress(duckdb.TransactionException):
             self._connection.rollback()
 
@@ -261,32 +268,32 @@ class DuckDBBackend:
     def close(self) -> None:
         """Drop what is not published, and close the connection."""
         self.discard()
-        self._scratch.close()
+        self._candidate_database.close()
         self._worker.shutdown()
         self._connection.close()
 
     def _interruptible(self, work: Callable[[], Result]) -> Result:
-        """Do what may take long in a thread, so that Ctrl-C and SIGTERM reach us meanwhile.
+        """Run long work in a thread, so that Ctrl-C and SIGTERM are handled while it runs.
 
-        DuckDB looks for signals between tasks, but leaves its own threads at work when it stops.
+        DuckDB checks for signals between tasks, but leaves its own threads running when it stops.
         """
-        doing = self._worker.submit(work)
+        running = self._worker.submit(work)
         try:
-            return doing.result()
+            return running.result()
         except KeyboardInterrupt:
             self._connection.interrupt()
-            wait([doing])
+            wait([running])
             raise
 
     @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Say of a statement that failed because a file is not what it was, that this is why."""
+    def _explaining_source_errors(self) -> Iterator[None]:
+        """Raise the error of a source if a changed or unreadable file made a statement fail."""
         try:
             yield
         except EngineError as error:
             if changed := self.changed_sources():
                 raise ChangedSourcesError(changed) from error
-            if _may_lie_in_data(error.__cause__) and (fault := self._sources.fault()):
+            if _may_be_caused_by_data(error.__cause__) and (fault := self._sources.fault()):
                 raise EngineError(fault.summary, *fault.facts) from error
             raise
 

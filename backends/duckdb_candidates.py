@@ -1,7 +1,8 @@
-"""Candidates on DuckDB: they lie in a database of their own, which ends with the run.
+"""Candidates on DuckDB: they are in a database of their own, which is removed after the run.
 
-It is a file beside the database, since a table in a file is packed, which a temporary one is not:
-that takes four times the memory, whatever limit is set. Where nothing may be written it is memory.
+It is a file beside the published database: DuckDB compresses tables in a file, but not temporary
+tables, which take four times the memory, whatever limit is set. If nothing may be written, the
+candidates are temporary relations in memory.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ SUFFIX = ".candidates"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A relation that is built; `definition` is a view's query over what will be published.
+    """A relation that is built; `definition` is a view's query over the published relations.
 
-    `comments` returns the statements that comment the relation of a qualified name.
+    `comments` returns the statements that comment the relation of a given qualified name.
     """
 
     qualified: sge.Table
@@ -40,8 +41,8 @@ class Candidate:
         return self.qualified.sql(ddl.DIALECT)
 
 
-class Scratch:
-    """The database of one connection's candidates, made when the first is."""
+class CandidateDatabase:
+    """The database of one connection's candidates."""
 
     def __init__(self, beside: Path | None, execute: Callable[[str], None]) -> None:
         self.beside = beside
@@ -50,15 +51,18 @@ class Scratch:
         self._file: Path | None = None
 
     def open(self) -> None:
-        """Make the file, and remove what a killed run left: the writer holds the database alone."""
+        """Create the file, and remove files that killed runs left behind.
+
+        No other run can need them: only one process can have the database open for writing.
+        """
         if self.beside is None or self._file:
             return
         hidden = f".{self.beside.name}."
         for left in self.beside.parent.glob(f"{glob.escape(hidden)}*{SUFFIX}*"):
             left.unlink(missing_ok=True)
-        word = os.urandom(4).hex()
-        self._file = self.beside.with_name(f"{hidden}{word}{SUFFIX}")
-        self.catalog = f"candidates {word}"
+        unique = os.urandom(4).hex()
+        self._file = self.beside.with_name(f"{hidden}{unique}{SUFFIX}")
+        self.catalog = f"candidates {unique}"
         self._execute(ddl.attach(str(self._file), self.catalog))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What DuckDB's catalog says of the relations in one schema, and which version each is."""
+"""What DuckDB's catalog says about the relations in one schema, and their versions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 class Catalog:
-    """The relations in one schema, read anew for each question: reading them is cheap."""
+    """The relations in one schema, read again for each call: reading them is cheap."""
 
     def __init__(self, schema: str, rows: Rows) -> None:
         self.schema = schema
         self.rows = rows
 
     def describe(self, versions: Collection[str]) -> dict[str, TableState]:
-        """Return the columns of every relation in the schema, and the versions of some."""
+        """Return the columns of every relation in the schema, and the versions of those named."""
         columns = self.columns()
         found = self.versions({n: self.name_of(n) for n in versions if n in columns}, columns)
         return {
@@ -55,20 +55,20 @@ class Catalog:
     def versions(
         self, qualified: Mapping[str, str], columns: Mapping[str, Mapping[str, str]]
     ) -> dict[str, str]:
-        """Return the version of each relation, whose rows are read by the qualified name.
+        """Return the version of each relation; `qualified` maps its name to where its rows are.
 
-        That of a table is a digest of all its rows, that of a view one of its definition.
+        The version of a table is a digest of all its rows; of a view, a digest of its definition.
         """
         found = {}
         for name, table in qualified.items():
             with translated(f"read {name}"):
                 view = self.rows(ddl.definition_of_view(self.schema, name))
-                rows = ddl.words(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
+                rows = ddl.tokens(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
             found[name] = hashlib.sha256(f"{columns[name]} {rows}".encode()).hexdigest()
         return found
 
     def _view(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Read a view of the information schema, what concerns this schema."""
+        """Read the rows of an information schema view that belong to this schema."""
         query = (
             sge.select(*columns)
             .from_(sge.table_(view, db="information_schema"))

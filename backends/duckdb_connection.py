@@ -1,4 +1,4 @@
-"""Open a DuckDB database file, and explain DuckDB's errors."""
+"""Open a DuckDB database file, and translate DuckDB's errors."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ class DuckDBOptions:
     """How to reach the engine; None leaves DuckDB's default."""
 
     database: Path
-    fixtures: Path
+    data: Path
     schema: str
     threads: int | None = None
     memory_limit: str | None = None
 
 
 def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the database, or to read an absent one, an empty one in memory.
+    """Open the database; if it is only to be read and does not exist, an empty one in memory.
 
-    Raises UsageError for options that DuckDB does not take, EngineError where the file is held by
-    another process or cannot be opened.
+    Raises UsageError for options that DuckDB does not accept, EngineError if another process has
+    the file open or it cannot be opened.
     """
     database = options.database
     if database.stem == options.schema:
         raise UsageError(
-            f"database {database} and schema {options.schema} have one name,"
+            f"database {database} and schema {options.schema} have the same name,"
             " and DuckDB cannot tell which is meant",
             hint="pass another --database or --schema",
         )
     if read_only and not database.exists():
-        # Nothing is published yet: an empty database says so.
+        # Nothing is published yet, and an empty database shows that.
         database = Path(":memory:")
-    # Extensions are downloaded: none is needed, and none may be.
+    # No extension is needed, and none must be downloaded.
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "storage_compatibility_version": ddl.STORAGE_VERSION,
@@ -63,10 +63,10 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
         raise _unreachable(options, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
-    # Columns that no contract names are never looked at; these two are, when a file is opened.
+    # Columns outside a contract are never read, except for these two types when a file is opened.
     connection.execute("SET enable_geoparquet_conversion = false")
     connection.execute("SET ignore_unknown_crs = true")
-    # Not at every candidate's commit: closing the database writes one.
+    # No checkpoint at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
 
@@ -81,7 +81,7 @@ def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | Usag
             hint="close it, or pass another --database",
         )
     if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
-        return UsageError(f"DuckDB does not take these options for {options.database}", message)
+        return UsageError(f"DuckDB does not accept these options for {options.database}", message)
     return EngineError(
         f"cannot open {options.database}", message, hint="pass a writable --database FILE"
     )
@@ -89,14 +89,14 @@ def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | Usag
 
 @contextmanager
 def translated(action: str, sql: str | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors into ours."""
+    """Translate DuckDB's errors into EngineError."""
     try:
         yield
     except duckdb.Error as error:
         facts = [str(error).strip()] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
     except RuntimeError as error:
-        # So DuckDB calls what a signal's handler raises while a statement runs.
+        # DuckDB wraps what a signal handler raises while a statement runs.
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
@@ -107,7 +107,7 @@ def _first_line(error: Exception) -> str:
 
 
 def shortened(sql: str) -> str:
-    """Return a statement with the first alone of a long list of files."""
+    """Return a statement in which only the first of a long list of files is written out."""
     return re.sub(
         rf"(READ_PARQUET\(\s*\[\s*{TEXT_LITERAL})(,\s*{TEXT_LITERAL}){{3,}}", r"\1, …", sql
     )

@@ -1,4 +1,4 @@
-"""The statements that publish and record on DuckDB, as text; pure functions."""
+"""The SQL statements that publish and record on DuckDB; pure functions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from marts.core.plan.state import STATE_COLUMNS, STATE_KEY, Materialized
 DIALECT = "duckdb"
 
 STORAGE_VERSION = "v1.3.0"
-"""Of new files; packs texts in one way instead of trying two, and so closes them faster."""
+"""Of new files: it tries one text compression instead of two, and so closes files faster."""
 TEMPORARY = "temp"
-"""DuckDB's own database of a connection's temporary relations."""
+"""DuckDB's own name for the database of temporary relations."""
 
 STATE_TYPES = {"string": "TEXT", "date": "DATE", "timestamp": "TIMESTAMP"}
 
@@ -31,27 +31,27 @@ def quoted(name: str) -> str:
 
 
 def qualified(schema: str, name: str, catalog: str | None = None) -> sge.Table:
-    """Return the qualified name of a published relation; with its database, if that is named."""
+    """Return the qualified name of a published relation, with its database if one is given."""
     return sge.table_(name, db=schema, catalog=catalog, quoted=True)
 
 
 def candidate(name: str, catalog: str) -> sge.Table:
-    """Return the qualified name of a candidate, in a database of candidates."""
+    """Return the qualified name of a candidate in the candidates' database."""
     return sge.table_(name, db="main", catalog=catalog, quoted=True)
 
 
 def attach(file: str, catalog: str) -> str:
-    """Open a database file under a name, with the format of the others."""
+    """Attach a database file under a name, in the same storage format as the others."""
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
 
 
 def detach(catalog: str) -> str:
-    """Close a database."""
+    """Detach a database."""
     return f"DETACH {quoted(catalog)}"
 
 
 def create_candidate(kind: Materialized, relation: sge.Table, query: str) -> str:
-    """Create a candidate: a view, or a table, from a query."""
+    """Create a candidate from a query: a view or a table."""
     temporary = "TEMP " if relation.catalog == TEMPORARY else ""
     return create(
         f"{temporary}{'VIEW' if kind == 'view' else 'TABLE'}", relation.sql(DIALECT), query
@@ -69,26 +69,26 @@ def create_table_from(relation: str, source: str) -> str:
 
 
 def drop(kind: str, relation: str) -> str:
-    """Drop a table or a view; `kind` as the catalog spells it, or as marts does."""
+    """Drop a table or a view; `kind` is the catalog's word for it, or ours."""
     return f"DROP {'VIEW' if kind.upper() == 'VIEW' else 'TABLE'} {relation}"
 
 
 def digest_of_rows(relation: str) -> str:
-    """Return a query of one row that changes with any row of a table, whatever their order."""
+    """Return a query of one row that changes with any row of a table, in whatever order."""
     # A sum: two equal rows do not cancel out.
     return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {relation} AS t"
 
 
 def definition_of_view(schema: str, name: str) -> str:
-    """Return a query of a view's definition; it has no row without such a view."""
+    """Return a query of a view's definition; it has no rows if there is no such view."""
     return (
         "SELECT sql FROM duckdb_views() WHERE database_name = current_database()"
         f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
     )
 
 
-def words(sql: str) -> list[str]:
-    """Return the tokens of a statement, whose spaces change when a database is opened again."""
+def tokens(sql: str) -> list[str]:
+    """Return a statement's tokens; its whitespace changes when a database is opened again."""
     return [token.text for token in sqlglot.tokenize(sql, DIALECT)]
 
 
@@ -100,18 +100,18 @@ def create_state(relation: str) -> str:
 
 
 def forget(relation: str, names: Collection[str]) -> str:
-    """Forget what any package recorded of tables."""
+    """Delete what any package recorded of these tables."""
     listed = ", ".join(map(literal, names))
     return f"DELETE FROM {relation} WHERE name IN ({listed}) AND kind <> 'source'"
 
 
 def forget_earlier(relation: str, names: Collection[str]) -> str:
-    """Forget what an earlier version recorded of tables."""
+    """Delete what an earlier version of marts recorded of these tables."""
     return f"DELETE FROM {relation} WHERE mart IN ({', '.join(map(literal, names))})"
 
 
 def record(relation: str, rows: Iterable[Sequence[object]]) -> str:
-    """Record rows, which replace those of the same package and name."""
+    """Record rows; they replace rows of the same package and name."""
     values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
     return f"INSERT OR REPLACE INTO {relation} {values.sql(DIALECT)}"
 

@@ -1,4 +1,4 @@
-"""What the footers of Parquet files say, without a look at their rows."""
+"""What the footers of Parquet files say, without reading their rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Footers:
         self._rows = rows
 
     def columns(self) -> dict[str, list[Physical]]:
-        """Return the columns of each file, those within nested ones aside."""
+        """Return the top-level columns of each file."""
         words = ("name", "type", "converted_type", "logical_type", "precision", "scale")
         rows = self._read(
             "parquet_schema", "file_name", "num_children", *words, "duckdb_type", by="column_id"
@@ -62,16 +62,16 @@ class Footers:
         return dict(self._read("parquet_file_metadata", "file_name", "num_rows"))
 
     def statistics(self, files: Iterable[DataFile]) -> dict[str, ColumnStatistics]:
-        """Return what is known of the columns of some of the files."""
+        """Return what the footers of some files say of their columns."""
         query = statistics_of(call_on("parquet_metadata", files).sql(DIALECT))
         return {name: ColumnStatistics(*known) for name, *known in self._known(query) or ()}
 
     def ranges(
         self, files: Iterable[DataFile], columns: Collection[str]
     ) -> list[tuple[Any, ...]] | None:
-        """Return, for parts of columns: name, least and greatest value, nulls, values.
+        """Return, per column chunk: name, least and greatest value, counts of nulls and of values.
 
-        None where DuckDB cannot read them.
+        Returns None if DuckDB cannot read the statistics.
         """
         words = ("path_in_schema", "stats_min_value", "stats_max_value")
         counts = ("stats_null_count", "num_values")
@@ -79,10 +79,10 @@ class Footers:
         return self._known(query.where(sge.column("path_in_schema").isin(*columns)).sql(DIALECT))
 
     def _known(self, query: str) -> list[tuple[Any, ...]] | None:
-        """Return what statistics say, None where DuckDB cannot read them.
+        """Return the rows of a query of statistics, None if DuckDB cannot read them.
 
-        One that is out of a type's range is enough, of whatever column: nobody may need it, and
-        what statistics do not tell, values do.
+        One statistic that is out of its type's range is enough, in any column. That is not an
+        error: the column may not be needed, and values can be read instead.
         """
         try:
             return self._rows(query)
@@ -90,7 +90,7 @@ class Footers:
             return None
 
     def _read(self, function: str, *columns: str, by: str | None = None) -> list[tuple[Any, ...]]:
-        """Read all files' footers; the first column is the file, and tells that all are there."""
+        """Read all files' footers; the first column is the file, to see that none is missing."""
 
         def read(files: Sequence[DataFile]) -> list[tuple[Any, ...]]:
             query = sge.select(*columns).from_(call_on(function, files))
@@ -116,7 +116,7 @@ class Footers:
 
 
 def call_on(function: str, files: Iterable[DataFile], **settings: object) -> sge.Table:
-    """Return the call of a table function on files, none of whose names is taken for a pattern."""
+    """Return the call of a table function on files; their names are escaped, not patterns."""
     paths = [sge.Literal.string(glob.escape(file.path)) for file in files]
     words = [
         sge.EQ(this=sge.to_identifier(word), expression=sge.convert(value))
@@ -126,5 +126,5 @@ def call_on(function: str, files: Iterable[DataFile], **settings: object) -> sge
 
 
 def first_line(error: Exception) -> str:
-    """Return what an engine says, without what it adds for those who know its inside."""
+    """Return the first line of an engine's error, without its internal details."""
     return str(error).strip().partition("\n")[0]

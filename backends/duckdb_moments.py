@@ -1,4 +1,4 @@
-"""Moments with digits that DuckDB cuts as it reads them, read by pyarrow instead."""
+"""Timestamps whose digits DuckDB truncates as it reads them, read by pyarrow instead."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def cut_digits(files: Iterable[str], column: Physical) -> tuple[int, object]:
-    """Return how many moments have digits finer than a microsecond, and one of these.
+    """Return how many timestamps have digits finer than a microsecond, and one of these.
 
-    Raises OSError or ValueError where it cannot be read.
+    Raises OSError or ValueError if the column cannot be read.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -22,7 +22,7 @@ def cut_digits(files: Iterable[str], column: Physical) -> tuple[int, object]:
     count, example = 0, None
     for file in files:
         for fine, coarse in _in_two_units(file, column.name):
-            # Nanoseconds of an INT96 far away are out of range, and wrap around; so does this.
+            # Nanoseconds of an INT96 far from 1970 overflow, and so does this product, alike.
             digits = pc.subtract(fine.cast(pa.int64()), pc.multiply(coarse.cast(pa.int64()), 1_000))
             is_cut = pc.not_equal(digits, 0)
             if found := pc.sum(is_cut).as_py():

@@ -1,4 +1,4 @@
-"""What publishing does on DuckDB, within a transaction that somebody else begins and commits."""
+"""What publishing does on DuckDB, within a transaction that the caller begins and commits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def publish(
     catalog: Catalog,
     execute: Execute,
 ) -> None:
-    """Copy candidates to where readers find them, and record them; drop what is to go."""
+    """Copy candidates to where readers find them, drop relations, and record both."""
     execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(catalog.schema)}")
     kinds = catalog.kinds()
     published = {name: each for name, each in candidates.items() if each.kind != "temporary"}
@@ -48,16 +48,16 @@ def _record(
     state = catalog.name_of(STATE_TABLE)
     execute(ddl.create_state(state))
     if names := [*published, *publication.drops]:
-        # Another package's, too: who takes a table over, takes its record.
+        # Another package's rows, too: a package that adopts a table adopts its record.
         execute(ddl.forget(state, names))
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     made_by = (publication.run_id, publication.as_of, now)
-    # A candidate has the same rows, which are committed, and so are read with all threads.
+    # A candidate has the same rows, but committed, so that DuckDB reads them with all threads.
     qualified = {name: each.name for name, each in published.items()}
     versions = catalog.versions(qualified, catalog.columns())
-    package, origins = publication.package, publication.fingerprints
+    package, fingerprints = publication.package, publication.fingerprints
     rows: list[tuple[object, ...]] = [
-        (package, name, each.kind, *made_by, versions[name], origins.get(name))
+        (package, name, each.kind, *made_by, versions[name], fingerprints.get(name))
         for name, each in published.items()
     ]
     rows += [
@@ -69,7 +69,7 @@ def _record(
 
 
 def _take_over(names: Collection[str], catalog: Catalog, execute: Execute) -> None:
-    """Forget what an earlier version recorded of these, and its table when it is empty."""
+    """Delete what an earlier version recorded of these, and drop its table once it is empty."""
     earlier = catalog.name_of(EARLIER_STATE_TABLE)
     if names:
         execute(ddl.forget_earlier(earlier, names))

@@ -1,8 +1,9 @@
-"""How DuckDB reads sources: contract columns of a fixed list of Parquet files, by name.
+"""How DuckDB reads sources: the columns of a contract from a fixed list of Parquet files, by name.
 
-A source is looked at once, when it is first needed; its files are then fixed. In a query it is a
-subquery that selects the contract's columns, cast only where a file's type is another. Files whose
-types differ are read apart. Columns that no contract names are never looked at.
+A source is inspected once, when it is first needed; its list of files is fixed from then on. In a
+query it is a subquery that selects the contract's columns, and casts those whose type in a file
+differs. Files with different types are read separately. Columns outside the contract are never
+read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sqlglot.expressions as sge
 
 from backends.duckdb_footers import Footers, Rows, call_on, first_line
 from backends.duckdb_moments import cut_digits
-from backends.duckdb_statistics import together
+from backends.duckdb_statistics import combined
 from backends.duckdb_types import (
     DIALECT,
     Physical,
@@ -37,36 +38,36 @@ from marts.core.plan.state import ColumnStatistics, TableState
 from marts.core.run.backend import Contract
 
 FILE, FOLDER_OF = "marts: file", "marts: folder of"
-"""Columns of a file's path, where folders have values."""
+"""The columns that join files with the values in the names of their folders."""
 
 UNREADABLE = (duckdb.Error, OSError, ValueError)
 """What DuckDB and pyarrow raise for values that they cannot read."""
 
 Columns = tuple[tuple[Physical, ...], ...]
-"""Of each column of a contract, those of a file that match its name."""
+"""For each column of a contract, the columns of a file that match its name."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source as it was found: its files, what is said of it, and the query that reads it."""
+    """A source as it was found: its files, its state, and the query that reads it."""
 
     path: Path
     files: tuple[DataFile, ...]
-    described: TableState
+    state: TableState
     query: sge.Query
     fault: Callable[[], SourceError | None]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Files of one source that are read alike."""
+    """Files of one source that are read by one query."""
 
     files: tuple[DataFile, ...]
     columns: Columns
 
 
 class ParquetSources:
-    """The sources in a folder, each looked at when it is first asked for."""
+    """The sources in a folder, each inspected when it is first needed."""
 
     def __init__(self, folder: Path, contracts: Mapping[str, Contract], rows: Rows) -> None:
         self.folder = folder
@@ -75,29 +76,29 @@ class ParquetSources:
         self._found: dict[str, Source | None] = {}
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
-        """Return what is said of the sources that are there."""
+        """Return the state of the sources that exist."""
         found = {name: self._source(name) for name in names}
-        return {name: source.described for name, source in found.items() if source}
+        return {name: source.state for name, source in found.items() if source}
 
     def subquery(self, name: str) -> sge.Subquery | None:
-        """Return what stands for a source in a query; None for other names, and for absent sources.
+        """Return the subquery that reads a source; None for other names and for absent sources.
 
-        Raises SourceError where it cannot be read as its contract says.
+        Raises SourceError if the source cannot be read as its contract says.
         """
         source = self._source(name)
         if source is None:
             return None
-        if source.described.misfits:
-            raise SourceError(f"source {name} does not fit its contract", *source.described.misfits)
+        if source.state.misfits:
+            raise SourceError(f"source {name} does not fit its contract", *source.state.misfits)
         return sge.Subquery(this=source.query)
 
     def pattern(self, name: str) -> str | None:
-        """Return a source's file, or a pattern of its folder, to be read by people."""
+        """Return a source's file, or a pattern for its folder, for people to read."""
         source = self._source(name)
         return pattern_of(source.path) if source else None
 
     def changed(self) -> list[str]:
-        """Return a line for each file that is not as it was when its source was looked at."""
+        """Return a line for each file that has changed since its source was inspected."""
         return [
             f"source {name}: {line}"
             for name, source in self._found.items()
@@ -106,7 +107,7 @@ class ParquetSources:
         ]
 
     def fault(self) -> SourceError | None:
-        """Return which column of which file cannot be read; None where all can, as far as asked."""
+        """Return the first column of a file that cannot be read, of the sources used; else None."""
         found = (source.fault() for source in self._found.values() if source)
         return next((fault for fault in found if fault), None)
 
@@ -121,7 +122,7 @@ class ParquetSources:
 
 
 class _Reader:
-    """One look at one source."""
+    """Inspects one source."""
 
     def __init__(self, name: str, path: Path, contract: Contract, rows: Rows) -> None:
         self.name = name
@@ -130,11 +131,11 @@ class _Reader:
         self.zones = contract.zones
         self._rows = rows
         self.files = tuple(files_of(path))
-        """As they are before anything is read from them."""
+        """Their sizes and times, taken before anything is read from them."""
         self.footers = Footers(name, self.files, rows)
 
     def read(self) -> Source:
-        """Look at the footers, and at values where these do not tell."""
+        """Read the footers, and values where the footers do not suffice."""
         parts = self._parts()
         folders = self._folders(parts)
         misfits = [*self._misfits(parts), *self._unreadable_folders(folders)]
@@ -145,41 +146,41 @@ class _Reader:
             for number, name in enumerate(self.schema)
             if name not in folders and not any(part.columns[number] for part in parts)
         ]
-        there = ibis.schema({n: kind for n, kind in self.schema.items() if n not in missing})
+        found = ibis.schema({n: kind for n, kind in self.schema.items() if n not in missing})
         query = self._query(parts, folders) if not misfits and not missing else sge.select("*")
         rows = self.footers.row_counts()
-        described = TableState(
-            there,
+        state = TableState(
+            found,
             sum(rows.values()),
             digest_of(self.files, sorted(rows.items()), *self._expressions(parts, folders)),
             tuple(misfits),
             {} if misfits else self._statistics(parts),
         )
-        return Source(self.path, self.files, described, query, partial(self.fault, parts))
+        return Source(self.path, self.files, state, query, partial(self.fault, parts))
 
     def _parts(self) -> list[Part]:
-        """Return the files, those together that spell and type the contract's columns alike."""
+        """Group the files by how they spell and type the contract's columns."""
         columns = self.footers.columns()
-        alike: defaultdict[Columns, list[DataFile]] = defaultdict(list)
+        groups: defaultdict[Columns, list[DataFile]] = defaultdict(list)
         for file in self.files:
             found = columns[file.path]
-            alike[tuple(matches(name, found) for name in self.schema)].append(file)
-        return [Part(tuple(files), matches) for matches, files in alike.items()]
+            groups[tuple(matches(name, found) for name in self.schema)].append(file)
+        return [Part(tuple(files), matches) for matches, files in groups.items()]
 
     def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnStatistics]:
-        """Return what the footers say of the contract's columns; a cast leaves values alike."""
+        """Return what the footers say of the contract's columns; casts do not change values."""
         found: dict[str, ColumnStatistics] = {}
         for part in parts:
-            said = self.footers.statistics(part.files)
+            by_column = self.footers.statistics(part.files)
             for (name, _), (column,) in self._read_from_files(part):
-                here = said.get(column.name, ColumnStatistics())
-                found[name] = together(found[name], here) if name in found else here
+                here = by_column.get(column.name, ColumnStatistics())
+                found[name] = combined(found[name], here) if name in found else here
         return found
 
     # What does not fit
 
     def _misfits(self, parts: Sequence[Part]) -> Iterator[str]:
-        """Yield what types and names of columns tell."""
+        """Yield a line for each column whose name or type does not fit."""
         for number, (name, kind) in enumerate(self.schema.items()):
             is_somewhere = any(part.columns[number] for part in parts)
             for part in parts:
@@ -196,7 +197,7 @@ class _Reader:
                         yield f"column {name}: found {spelled}{self._where(part, always=True)}"
 
     def _where(self, part: Part, *, always: bool = False) -> str:
-        """Return which files are meant, where a source has several."""
+        """Return words for which files are meant, empty if a source has only one."""
         if len(self.files) == 1 and not always:
             return ""
         first, *others = part.files
@@ -204,11 +205,11 @@ class _Reader:
         return f" in {relative}" + (f" and {len(others)} more" if others else "")
 
     def _values_that_do_not_fit(self, part: Part) -> Iterator[str]:
-        """Yield the columns with values that a cast would change, with their count."""
+        """Yield a line for each column with values that a cast would change."""
         doubtful = [
             (name, column, kind)
             for (name, kind), (column,) in self._read_from_files(part)
-            # DuckDB's dates go further than its timestamps.
+            # DuckDB's dates have a wider range than its timestamps.
             if (column.kind == "date" and kind.is_timestamp())
             or not always_fits(column, kind, self.zones.get(name))
         ]
@@ -226,8 +227,8 @@ class _Reader:
             raise
         for name, column, kind, count, example in counts:
             if count:
-                said = values_that_do_not_fit(column, kind, count, str(example))
-                yield f"column {name}: {said}{self._where(part)}"
+                line = values_that_do_not_fit(column, kind, count, str(example))
+                yield f"column {name}: {line}{self._where(part)}"
 
     def _read_from_files(
         self, part: Part
@@ -236,7 +237,7 @@ class _Reader:
         return ((column, matches) for column, matches in pairs if len(matches) == 1)
 
     def _proven(self, part: Part, doubtful: Sequence[tuple[str, Physical, Any]]) -> set[str]:
-        """Return the columns whose every value fits as the files' statistics tell."""
+        """Return the columns whose values all fit, according to the files' statistics."""
         if not doubtful:
             return set()
         by_name = {column.name: (name, column, kind) for name, column, kind in doubtful}
@@ -254,7 +255,7 @@ class _Reader:
     def _counted(
         self, part: Part, doubtful: Sequence[tuple[str, Physical, Any]]
     ) -> Iterator[tuple[str, Physical, Any, int, object]]:
-        """Count, in one scan, the values that do not fit, and take one of each column."""
+        """Count, in one scan, the values of each column that do not fit, with an example."""
         if not doubtful:
             return
         found = list[sge.Expr]()
@@ -271,7 +272,7 @@ class _Reader:
             yield name, column, kind, row[2 * number], row[2 * number + 1]
 
     def fault(self, parts: Sequence[Part]) -> SourceError | None:
-        """Return which column of which file cannot be read, and why; None where all can."""
+        """Return the first column of a file that cannot be read, and why; None if all can."""
         for part in parts:
             columns = [column for _, (column,) in self._read_from_files(part)]
             for file in part.files:
@@ -288,7 +289,7 @@ class _Reader:
         return None
 
     def _why_unreadable(self, file: DataFile, columns: Sequence[Physical]) -> str | None:
-        # A count alone would not look at values.
+        # A count alone would not read the values.
         values = [
             sge.func("max", sge.Cast(this=sge.column(column.name, quoted=True), to=_TEXT))
             for column in columns
@@ -299,10 +300,10 @@ class _Reader:
             return first_line(error)
         return None
 
-    # Folders that have values
+    # Folders whose names have values
 
     def _folders(self, parts: Sequence[Part]) -> dict[str, dict[str, str | None]]:
-        """Return the values, by file, of columns that no file has, and every file's folders do."""
+        """Return the values, by file, of columns that are in the names of folders, not in files."""
         found: dict[str, dict[str, str | None]] = {}
         for number, name in enumerate(self.schema):
             if any(part.columns[number] for part in parts):
@@ -367,7 +368,7 @@ class _Reader:
     def _expressions(
         self, parts: Sequence[Part], folders: Mapping[str, object]
     ) -> Iterator[object]:
-        """Yield how columns are read: with another contract, unchanged files are another source."""
+        """Yield how columns are read: with another contract, the version changes, too."""
         yield [(name, str(kind), self.zones.get(name)) for name, kind in self.schema.items()]
         yield [part.columns for part in parts]
         yield sorted(folders)

@@ -1,4 +1,4 @@
-"""What the footers of Parquet files say of columns, without a look at their rows."""
+"""What the footers of Parquet files say of columns, without reading their rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marts.core.plan.state import ColumnStatistics
 STATISTICS = """
 WITH chunks AS (
     SELECT path_in_schema AS name, stats_null_count AS nulls,
-        -- A float's statistics leave NaN out, and a text's may be cut short.
+        -- Statistics of floats leave NaN out, and those of texts may be truncated.
         CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
             THEN try_cast(stats_min_value AS DOUBLE) END AS low,
         CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
@@ -32,12 +32,12 @@ FROM chunks GROUP BY name
 
 
 def statistics_of(metadata: str) -> str:
-    """Return a query over `parquet_metadata(…)`: a column's name, then what is known of it."""
+    """Return a query over `parquet_metadata(…)`: a column's name, then its statistics."""
     return STATISTICS.format(metadata=metadata)
 
 
-def together(one: ColumnStatistics, other: ColumnStatistics) -> ColumnStatistics:
-    """Return what is known of a column in two groups of files."""
+def combined(one: ColumnStatistics, other: ColumnStatistics) -> ColumnStatistics:
+    """Return the statistics of a column over two groups of files."""
 
     def both(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
         return None if left is None or right is None else function(left, right)

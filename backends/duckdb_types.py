@@ -1,24 +1,24 @@
 """Which types of a Parquet file can be read as those of a contract: always, or if values fit.
 
-Nothing is rounded, cut or guessed. A value fits if it is the same when it is cast and cast back.
+Nothing is rounded, truncated or guessed. A value fits if a cast and a cast back return it.
 
 | in the file | in the contract | read |
 |---|---|---|
-| whole number, decimal | whole number, decimal | no more digits: always; else if all fit |
-| whole number | float64 | up to 32 bits: always; else if all fit |
+| whole number, decimal | whole number, decimal | no more digits: always; otherwise if all fit |
+| whole number | float64 | up to 32 bits: always; otherwise if all fit |
 | float16, float32, float64 | float64 | always |
 | date | date | always |
-| date | timestamp | if all fit: a few thousand centuries |
+| date | timestamp | if all fit: 290,000 years each way |
 | timestamp in s, ms, us | timestamp | always |
 | timestamp in ns | timestamp | if all fit: no digit is finer than a microsecond |
 | timestamp | date | if all fit: midnights |
-| timestamp with a zone, INT96 | timestamp of a declared zone | as its time of day; ns if all fit |
+| timestamp with a zone, INT96 | timestamp of a declared zone | as local time; in ns if all fit |
 | text, JSON, categories | string | always |
 | boolean | boolean | always |
 | nothing but nulls, without a type | anything | always |
 
-All else is refused: numbers as text, fractions in floats for exact numbers, flags as numbers, bytes
-for text, more than 38 digits (which DuckDB reads as floats), zones that nobody declared.
+Everything else is refused: numbers as text, fractions in floats for exact numbers, flags as
+numbers, bytes for text, more than 38 digits (which DuckDB reads as floats), undeclared time zones.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ DIALECT = "duckdb"
 
 @dataclass(frozen=True)
 class Physical:
-    """A column of a file, as it spells it; `sql` is the type that DuckDB reads, `said` is ours.
+    """A column of a file, spelled as it is; `sql` is DuckDB's type, `type_text` is ours in words.
 
-    A column without a type (nested, or beyond DuckDB) has the kind "other". `is_cut` tells that
-    DuckDB cuts digits of a moment, and does not let us see them.
+    A column without a type (nested, or not supported by DuckDB) has the kind "other". `is_cut` says
+    that DuckDB truncates digits of timestamps, so that a query cannot find them.
     """
 
     name: str
     kind: str
     sql: str
-    said: str
+    type_text: str
     is_cut: bool = False
 
     @property
@@ -62,7 +62,7 @@ class Physical:
 
 @cache
 def type_of(kind: str) -> dt.DataType:
-    """Return Ibis's type of DuckDB's words for it."""
+    """Return Ibis's type for the name of a DuckDB type."""
     return DuckDBType.from_string(kind)
 
 
@@ -75,15 +75,15 @@ def physical(
     digits: tuple[int | None, int | None],
     read: str | None,
 ) -> Physical:
-    """Return a column from its line in `parquet_schema`; `read` is the type DuckDB gives it."""
+    """Return a column from its row in `parquet_schema`; `read` is the type DuckDB reads it as."""
     if read is None:
         return Physical(name, "other", "", "a nested type")
     if read == '"NULL"':
         return Physical(name, "null", "INTEGER", "nulls")
     if stored == "INT96":
-        # Spark's, of moments, and Hive's, of times of day, look the same.
-        said = "timestamp of type INT96, which may be in any zone"
-        return Physical(name, "moment", read, said, is_cut=True)
+        # Spark writes points in time, Hive writes local times, and both look the same.
+        type_text = "timestamp of type INT96, which may be in any zone"
+        return Physical(name, "moment", read, type_text, is_cut=True)
     if converted == "DECIMAL" and not read.startswith("DECIMAL"):
         precision, scale = digits
         return Physical(
@@ -93,15 +93,15 @@ def physical(
     kind = kind_of(found)
     if kind == "moment":
         is_cut = "Nano" in (logical or "")
-        said = "timestamp with a zone" + (" in ns" if is_cut else "")
-        return Physical(name, kind, read, said, is_cut)
+        type_text = "timestamp with a zone" + (" in ns" if is_cut else "")
+        return Physical(name, kind, read, type_text, is_cut)
     return Physical(name, kind, read, str(found))
 
 
 def matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
     """Return the columns that a contract's column may mean.
 
-    Where two differ in case alone, DuckDB numbers them: what is then called `name` is not.
+    If two differ only in case, DuckDB adds numbers to their names, and `name` is ambiguous.
     """
     found = tuple(column for column in columns if is_name(name, column.name))
     stem = re.sub(r"(_\d+)+$", "", name)
@@ -110,7 +110,7 @@ def matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
 
 
 def proven_by_range(column: Physical, expected: dt.DataType, low: str, high: str) -> bool:
-    """Tell whether all numbers between two that a file's statistics name fit."""
+    """Tell whether all numbers between the least and the greatest in a file's statistics fit."""
     if column.kind not in ("whole", "decimal"):
         return False
     least, most, scale = bounds(expected)
@@ -136,7 +136,7 @@ def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Ex
 
 
 def does_not_fit(column: Physical, expected: dt.DataType) -> sge.Expr:
-    """Return a condition that holds for the values that are others once they are cast."""
+    """Return a condition that holds for the values that a cast changes."""
     value = sge.column(column.name, quoted=True)
     there = sge.TryCast(this=value, to=DuckDBType.from_ibis(expected))
     back = sge.TryCast(this=there, to=sge.DataType.build(column.sql, dialect=DIALECT))
@@ -158,7 +158,7 @@ def _number(text: str) -> str | None:
 
 
 def _float(text: str) -> str | None:
-    # Python takes more for a number (1_0, blanks around it), and rounds what has too many digits.
+    # Python also accepts 1_0 and blanks around a number, and rounds those with too many digits.
     if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", text, re.ASCII):
         return None
     value = float(text)
@@ -168,7 +168,7 @@ def _float(text: str) -> str | None:
 
 def _date(text: str) -> str | None:
     try:
-        # Python takes a week for its Monday.
+        # Python accepts a week as its Monday.
         return None if "W" in text else str(datetime.date.fromisoformat(text))
     except ValueError:
         return None
@@ -179,7 +179,7 @@ def _timestamp(text: str) -> str | None:
         found = datetime.datetime.fromisoformat(text)
     except ValueError:
         return None
-    # Python cuts what is finer than a microsecond.
+    # Python truncates digits finer than a microsecond.
     return None if found.tzinfo or re.search(r"[.,]\d{7}|W", text) else str(found)
 
 
@@ -204,13 +204,13 @@ PARSERS: Mapping[str, Callable[[str], str | None]] = {
     "date": _date,
     "timestamp": _timestamp,
 }
-"""Of kinds in a contract: how DuckDB writes a value that a folder's name has, None for others."""
+"""By kind in a contract: how DuckDB writes a folder's value, None if it is not of that kind."""
 
 
 def folder_value(
     text: str | None, expected: dt.DataType, zone: str | None
 ) -> sge.Expression | None:
-    """Return a value in the name of a folder, as its contract says; None where it does not fit."""
+    """Return the value in a folder's name with its contract's type, None if it does not fit."""
     wanted = DuckDBType.from_ibis(expected)
     if text is None:
         return sge.Cast(this=sge.Null(), to=wanted)

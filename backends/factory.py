@@ -1,4 +1,4 @@
-"""Choose an engine by name; each is imported only when it is chosen."""
+"""Create an engine by name; each is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from backends.snowflake import SnowflakeBackend
 
 DEFAULT_DATABASE = "target/marts.duckdb"
-"""DuckDB's file, in the folder of the project."""
+"""DuckDB's file, relative to the project's folder."""
 
 
 @dataclass(frozen=True)
 class OfflineCompiler:
-    """What can be said of an engine without it."""
+    """How an engine compiles queries, known without a connection to it."""
 
     compile: Callable[[ir.Table], str]
     sources: Collection[str]
@@ -39,9 +39,9 @@ def connect(
     version: str,
     read_only: bool,
 ) -> Backend:
-    """Connect to the engine that the settings name; `sources` are the tables that are read.
+    """Connect to the engine that the settings name, with the contracts of its sources.
 
-    `data` is where DuckDB finds them; `version` is that of marts.
+    `data` is where DuckDB finds the sources; `version` is the version of marts.
     """
     if settings.backend == SNOWFLAKE:
         return snowflake(settings, sources=sources, version=version)
@@ -50,7 +50,7 @@ def connect(
 
     options = DuckDBOptions(
         database=settings.folder_of("database") / (settings.database or DEFAULT_DATABASE),
-        fixtures=data,
+        data=data,
         schema=settings.schema,
         threads=settings.threads,
         memory_limit=settings.memory_limit,
@@ -82,9 +82,9 @@ def snowflake(
 def offline_compiler(
     settings: Settings, *, data: Path, sources: Mapping[str, Contract]
 ) -> OfflineCompiler:
-    """Return how the engine that the settings name compiles, without a connection or data.
+    """Return the compiler of the engine that the settings name; it needs no connection or data.
 
-    Without data for DuckDB, each source is taken to be `<source>.parquet`.
+    Without data for DuckDB, each source is assumed to be `<source>.parquet`.
     """
     if settings.backend == DUCKDB:
         return _offline_duckdb(settings.schema, data, sources)
@@ -126,7 +126,7 @@ def _offline_duckdb(schema: str, data: Path, sources: Mapping[str, Contract]) ->
 
 
 def _found(folder: Path, source: str) -> Path | None:
-    """Return where a source is, None also where something is wrong with it: a run says what."""
+    """Return where a source is; None also if something is wrong with it, which a run reports."""
     try:
         return find_source(folder, source)
     except (SourceError, UsageError):

@@ -2,8 +2,8 @@
 
 A table is one file `<table>.parquet`, or every Parquet file below a folder `<table>/` (or
 `<table>.parquet/`, as Spark writes it), at any depth. Names that begin with `.` or `_` are not
-data, but for folders `_key=value`. A folder `key=value` below the table's own belongs to the files
-in it; one above never does.
+data, except for folders `_key=value`. A folder `key=value` below the table's own gives the files in
+it a value; a folder above it never does.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from urllib.parse import unquote
 from marts.core.errors import SourceError, UsageError
 
 SUFFIXES = (".parquet", ".parq", ".pq")
-"""How the names of Parquet files end, in upper or lower case."""
+"""The suffixes of Parquet files, in upper or lower case."""
 
 SET_ASIDE = (".bak", ".old", ".orig", ".tmp", "~")
-"""How names end of files that somebody, or a program, does not want to be read."""
+"""The suffixes of backups and temporary files, which are not read."""
 OTHER_FORMAT = re.compile(
     r"\.(csv|tsv|jsonl?|ndjson|orc|avro|arrow|feather|xlsx)(\.\w+)?$|\.(parquet|parq|pq)\.\w+$"
 )
@@ -39,9 +39,9 @@ MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file as it was when it was found; `keys` are its partition folders', in order.
+    """A Parquet file as it was when it was found; `keys` are from its partition folders, in order.
 
-    A key's value is None where the folder says that it has no value.
+    A key's value is None if the folder stands for null.
     """
 
     path: str
@@ -53,8 +53,8 @@ class DataFile:
 
     @property
     def state(self) -> tuple[int, ...]:
-        """What differs once the file is written to, or replaced."""
-        # The time of change, too: who copies an older file over one keeps that of its writing.
+        """Values that change when the file is changed or replaced."""
+        # Copying an older file over this one may keep its modification time, hence the change time.
         return (self.size, self.modified_ns, self.changed_ns, self.inode)
 
 
@@ -69,17 +69,17 @@ def find_sources(folder: Path) -> dict[str, Path]:
 
 
 def find_source(folder: Path, name: str) -> Path | None:
-    """Return the file or folder that is a table, None where there is neither.
+    """Return the file or folder that is a table, None if there is neither.
 
-    A folder without Parquet files is not a table. Raises UsageError where the directory is missing,
-    SourceError where two things could be the table, one that could be is a dangling link, or there
-    is only a file named almost so, or in another format.
+    A folder without Parquet files is not a table. Raises UsageError if the directory is missing,
+    SourceError if two files or folders could be the table, if one is a dangling link, or if there
+    is only a file with a similar name, or in another format.
     """
     root = _root(folder)
     named = [path for path in _entries(root) if _table_named(path.name) == name.lower()]
     found = [path for path in named if _is_table(path)]
     if len(found) > 1:
-        raise SourceError(f"{name} is there twice", *map(str, found), hint="remove one")
+        raise SourceError(f"{name} exists twice", *map(str, found), hint="remove one")
     if not found:
         _refuse_almost_named(root, name)
     return found[0] if found else None
@@ -100,8 +100,8 @@ def _refuse_almost_named(root: Path, name: str) -> None:
 def files_of(table: Path) -> list[DataFile]:
     """Return the Parquet files of a table, in order, as they are now.
 
-    Raises SourceError for what cannot be a part of it, or is one twice: a dangling link, a link
-    that leads back, a file that two names mean, a name that is not text.
+    Raises SourceError for a dangling link, a link to a folder above it, a file that is found under
+    two names, and a name that is not valid text.
     """
     if not table.is_dir():
         return [_data_file(table, ())]
@@ -118,13 +118,13 @@ def files_of(table: Path) -> list[DataFile]:
 
 
 def pattern_of(table: Path) -> str:
-    """Return a pattern of a table's files, to be read by people."""
+    """Return a pattern of a table's files, for people to read."""
     path = glob.escape(str(table))
     return f"{path}/**/*{SUFFIXES[0]}" if table.is_dir() else path
 
 
 def changed(files: Iterable[DataFile]) -> Iterator[str]:
-    """Yield what has become of files that are not as they were: changed, or gone."""
+    """Yield a line for each file that has changed or is gone."""
     for file in files:
         try:
             if _data_file(Path(file.path), file.keys).state != file.state:
@@ -134,7 +134,7 @@ def changed(files: Iterable[DataFile]) -> Iterator[str]:
 
 
 def data_as_of(folder: Path) -> datetime.date | None:
-    """Return the date in a directory's `dataset.json`, None where it has none."""
+    """Return the as-of date in a directory's `dataset.json`, None if there is no such file."""
     file = folder / "dataset.json"
     if not os.path.lexists(file):
         return None
@@ -144,23 +144,23 @@ def data_as_of(folder: Path) -> datetime.date | None:
     except OSError as error:
         raise SourceError(f"cannot read {file}", error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        # Python says of a byte-order mark that it is one.
+        # The text of a ValueError is useful: it names a byte-order mark, for example.
         raise SourceError(
-            f"{file} does not say the data's date",
+            f"{file} does not state the date of the data",
             *([str(error)] if isinstance(error, ValueError) else []),
-            hint='as {"as_of": "2025-06-30"}',
+            hint='write {"as_of": "2025-06-30"}',
         ) from error
 
 
 def _day(text: str) -> datetime.date:
-    # Python takes a week for its Monday.
+    # Python accepts a week as its Monday.
     if "W" in text:
         raise ValueError(f"{text} is a week")
     return datetime.date.fromisoformat(text)
 
 
 def digest_of(files: Iterable[DataFile], *more: object) -> str:
-    """Return what changes when a file is added, removed, replaced or written to, or `more` does."""
+    """Return a digest that changes when a file is added, removed or changed, or `more` changes."""
     digest = hashlib.sha256()
     for each in (*files, *more):
         digest.update(f"{each!r}\n".encode())
@@ -177,21 +177,21 @@ def _root(folder: Path) -> Path:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder and may be data, in order."""
+    """Return the paths in a folder that may be data, in order."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        raise SourceError(f"cannot look into {folder}", error.strerror or str(error)) from error
+        raise SourceError(f"cannot list {folder}", error.strerror or str(error)) from error
     return [path for path in paths if not _is_hidden(path.name)]
 
 
 def _is_hidden(name: str) -> bool:
-    # Spark and Hive, whose rule this is, write a column's folder whatever the column is called.
+    # This is Spark's and Hive's rule: a column whose name begins with _ gets its folder, too.
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _mode(path: Path) -> int:
-    """Return what lies at a path, 0 where nothing can be seen there: a link may be dangling."""
+    """Return the mode of a path, 0 if there is nothing: a link may be dangling."""
     try:
         return path.stat().st_mode
     except OSError:
@@ -212,12 +212,12 @@ def _is_table(path: Path) -> bool:
         return any(_below(path, (), (os.path.realpath(path),)))
     if mode:
         return _names_data(path)
-    # Raises: a table that a link has lost must not look like an absent one.
+    # This raises SourceError: a dangling link must not look like an absent table.
     return bool(_data_file(path, ()))
 
 
 def _names_data(path: Path) -> bool:
-    """Tell whether a file is data by its name; raises SourceError where only its name hides it."""
+    """Tell whether a file is data by its name; raise SourceError for Parquet of another name."""
     if _has_suffix(path.name):
         return True
     if not path.name.lower().endswith(SET_ASIDE) and _begins_like_parquet(path):
@@ -228,12 +228,12 @@ def _names_data(path: Path) -> bool:
 def _below(
     folder: Path, keys: tuple[tuple[str, str | None], ...], above: tuple[str, ...]
 ) -> Iterator[DataFile]:
-    """Yield the Parquet files below a folder; `above` are the real paths that lead to it."""
+    """Yield the Parquet files below a folder; `above` are the real paths of its parents."""
     for path in _entries(folder):
         if stat.S_ISDIR(mode := _mode(path)):
             real = os.path.realpath(path)
             if real in above:
-                raise _unusable(path, "it is a link that leads back to a folder above it")
+                raise _unusable(path, "it is a link to a folder above it")
             yield from _below(path, keys + _keys_in(path.name), (*above, real))
         elif _names_data(path) or not mode:
             yield _data_file(path, keys)
@@ -243,7 +243,7 @@ def _keys_in(name: str) -> tuple[tuple[str, str | None], ...]:
     key, sign, value = name.partition("=")
     if not key or not sign:
         return ()
-    # What is not UTF-8 stays apart, for whoever needs it to refuse it.
+    # Bytes that are not UTF-8 are kept, so that a column that needs the value can refuse it.
     key, text = (unquote(each, errors="surrogateescape") for each in (key, value))
     return ((key, None if value == NO_VALUE else text),)
 
@@ -264,7 +264,7 @@ def _data_file(path: Path, keys: tuple[tuple[str, str | None], ...]) -> DataFile
         raise _unusable(path, "its name is not UTF-8") from error
     except OSError as error:
         is_link = path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP)
-        reason = "it is a link that leads nowhere" if is_link else error.strerror
+        reason = "it is a dangling link" if is_link else error.strerror
         raise _unusable(path, reason or str(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise _unusable(path, "it is not a file")
@@ -275,4 +275,4 @@ def _data_file(path: Path, keys: tuple[tuple[str, str | None], ...]) -> DataFile
 
 def _unusable(path: Path, reason: str) -> SourceError:
     shown = str(path).encode(errors="backslashreplace").decode()
-    return SourceError(f"cannot read {shown}", reason, hint="mend it, rename it, or remove it")
+    return SourceError(f"cannot read {shown}", reason, hint="repair it, rename it, or remove it")

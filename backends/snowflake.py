@@ -1,7 +1,7 @@
 """Snowflake: Ibis compiles, the official connector executes.
 
-Candidates lie beside their targets under names of their own; publishing replaces the targets by
-clones, back to back, when all checks have passed.
+Candidates are in the schema of their targets, under other names. When all checks have passed,
+publishing replaces the targets by clones of them, one statement right after the other.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -39,16 +40,16 @@ from marts.core.plan.state import (
 from marts.core.run.backend import Contract, Statement
 
 if TYPE_CHECKING:
-    # 1.1 s to import, which compiling does not need.
+    # It takes 1.1 s to import, and compiling does not need it.
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
 NOBODY = ""
-"""The package of candidates."""
+"""The package under which candidates are recorded."""
 
 
 class SnowflakeBackend:
-    """One account, a connection for each thread."""
+    """One account, with a connection for each thread."""
 
     name = "snowflake"
 
@@ -64,7 +65,7 @@ class SnowflakeBackend:
         self._stopping = threading.Event()
         self._published = False
         self._claimed: set[str] = set()
-        """The names of candidates that are recorded."""
+        """The names of the recorded candidates."""
         current = self._connection()
         database = options.database or current.database
         if database is None:
@@ -84,40 +85,40 @@ class SnowflakeBackend:
             sources,
             tables=lambda: self.catalog.tables(self.source_namespace),
             columns=lambda: self.catalog.columns(self.source_namespace),
-            row=self._look,
+            row=self._row_of_source,
         )
         self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
 
     def data_as_of(self) -> None:
-        """Return None: tables do not say the date they were made for."""
+        """Return None: tables do not state an as-of date."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return what the catalog, and a look at doubtful values, say of the sources that exist."""
+        """Return the state of the sources that exist, from the catalog and counts of values."""
         return self._sources.describe(names)
 
     def changed_sources(self) -> list[str]:
-        """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
+        """Return the sources, except views, whose catalog entry changed or is gone."""
         self.catalog.forget()
         return self._sources.changed()
 
-    def _look(self, query: sge.Select, about: str) -> Sequence[Any]:
+    def _row_of_source(self, query: sge.Select, about: str) -> Sequence[Any]:
         rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
         (row,) = rows.fetchall()
         return tuple(row)
 
     def describe_published(
         self,
-        versions: Collection[str] = (),  # noqa: ARG002  (the catalog has them all)
+        versions: Collection[str] = (),  # noqa: ARG002  (the catalog has all versions)
     ) -> Mapping[str, TableState]:
         """Return the columns and rows of every relation in the schema.
 
-        The version of one is when it was made, and how many rows it has.
+        The version of a relation is when it was created, and how many rows it has.
         """
         return self.catalog.describe(self.namespace)
 
     def state(self) -> Sequence[RecordedTable]:
-        """Return what is recorded of the relations in the schema, by any package."""
+        """Return what any package has recorded of the relations in the schema."""
         if self._recorded is None:
             kinds = self.catalog.kinds(self.namespace)
             self._recorded = recorded(self, [name.lower() for name in kinds])
@@ -132,7 +133,7 @@ class SnowflakeBackend:
         return self._qualified(query, {})
 
     def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
-        """Return a query's SQL, in which candidates of these names stand for their targets."""
+        """Return a query's SQL, which reads candidates in place of their targets."""
         known: dict[str, sge.Table | sge.Subquery] = {
             name: self._sources.qualified(name)
             if name in self.sources
@@ -142,7 +143,7 @@ class SnowflakeBackend:
         return qualified_sql(query, known, self.namespace)
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
-        """Run a query, in which candidates stand for their targets, and return its rows."""
+        """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._qualified(compiled(query), self._candidate_names())
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all(force_return_table=True)
@@ -151,9 +152,9 @@ class SnowflakeBackend:
         return rows
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
-        """Make the schema if it does not exist, and sweep candidates that a broken run left.
+        """Create the schema if it does not exist, and drop candidates that failed runs left behind.
 
-        Those that this run will make are recorded before they are.
+        The candidates of this run are recorded before they are created.
         """
         self._run_id = run_id
         self._stopping.clear()
@@ -215,21 +216,29 @@ class SnowflakeBackend:
             )
 
     def add_candidate(
-        self, name: str, kind: Materialized, columns: tuple[str, ...], **more: Any
+        self,
+        name: str,
+        kind: Materialized,
+        columns: tuple[str, ...],
+        *,
+        definition: str = "",
+        comment: str = "",
+        column_comments: Mapping[str, str] = MappingProxyType({}),
     ) -> Candidate:
-        """Take note of a candidate about to be created, and return it.
+        """Register a candidate that is about to be created, and return it.
 
-        Before it is there, so that it is dropped however its creation ends.
+        It is registered first, so that it is dropped however its creation ends.
         """
         qualified = self.schema.qualified(self.candidate_name(name))
-        self._candidates[name] = Candidate(name, qualified, kind, columns, **more)
-        return self._candidates[name]
+        candidate = Candidate(name, qualified, kind, columns, definition, comment, column_comments)
+        self._candidates[name] = candidate
+        return candidate
 
     def publish(self, publication: Publication) -> None:
-        """Replace every target by its candidate, back to back; then record it.
+        """Replace every target by its candidate, one right after the other; then record them.
 
-        What is about to be made is recorded first. Raises PartlyPublishedError where it breaks
-        off after the first.
+        New names are recorded before that. Raises PartlyPublishedError if it fails after the first
+        target was replaced.
         """
         publish(
             publication,
@@ -241,12 +250,12 @@ class SnowflakeBackend:
         self._published = True
         self.catalog.forget()
         self._recorded = None
-        # All is published: an interrupt now only leaves candidates, which are swept later.
+        # Everything is published: an interrupt now leaves only candidates, which a later run drops.
         with suppress(KeyboardInterrupt):
             self.drop_candidates()
 
     def replace_targets(self) -> None:
-        """Replace every target by its candidate, and record nothing."""
+        """Replace every target by its candidate, without recording it."""
         self.catalog.forget()
         kinds = self.catalog.kinds(self.namespace)
         replace_targets(list(self._candidates.values()), self.schema, kinds)
@@ -256,17 +265,17 @@ class SnowflakeBackend:
         return self._published
 
     def discard(self) -> None:
-        """Cancel what runs and drop the candidates; what cannot be dropped is swept later."""
-        # First, so that no thread between two statements adds a candidate behind our back.
+        """Cancel running statements and drop the candidates; a later run drops what is left."""
+        # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
         for connection in self._connections:
             with suppress(EngineError):
-                session = connection.session_id
-                self.execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({session})", step="cancel")
+                query = f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})"
+                self.execute(query, step="cancel")
         self.drop_candidates()
 
     def drop_candidates(self) -> None:
-        """Drop this run's candidates; what cannot be dropped is swept later."""
+        """Drop this run's candidates; a later run drops those that cannot be dropped now."""
         candidates, self._candidates = self._candidates, {}
         claimed, self._claimed = self._claimed, set()
         for name, candidate in candidates.items():
@@ -280,7 +289,7 @@ class SnowflakeBackend:
             self.schema.forget(sorted(claimed), step="discard")
 
     def statements(self) -> tuple[Statement, ...]:
-        """Return what was executed, in order."""
+        """Return the executed statements, in order."""
         return tuple(self._statements)
 
     def versions(self) -> Mapping[str, str]:
@@ -304,7 +313,7 @@ class SnowflakeBackend:
         return candidate_name(name, self._run_id)
 
     def execute(self, sql: str, *, about: str = "", step: str) -> SnowflakeCursor:
-        """Run one statement, tagged with what it is for."""
+        """Run one statement, with a query tag that says what it is for."""
         tag = {
             "tool": "marts",
             "version": self.options.version,
@@ -319,7 +328,7 @@ class SnowflakeBackend:
         with translated(f"{step} {about}".strip()):
             cursor.execute(sql, _statement_params={"QUERY_TAG": json.dumps(tag)})
         seconds = time.perf_counter() - start
-        # The row that says "successfully created" does not count.
+        # The row count of other statements is that of a status message.
         rows = cursor.rowcount if step in ("query", "catalog") else None
         self._statements.append(Statement(about, step, cursor.sfqid, rows, seconds))
         return cursor
@@ -339,5 +348,5 @@ class SnowflakeBackend:
         return rows
 
     def _candidate_names(self) -> dict[str, str]:
-        # A copy: other threads add to it.
+        # A copy, because other threads add to it.
         return {name: self.candidate_name(name) for name in list(self._candidates)}

@@ -1,4 +1,4 @@
-"""Candidates on Snowflake: they lie beside their targets, and their names tell when they were made.
+"""Candidates on Snowflake: they are beside their targets, with the run's start in their names.
 
 Pure functions and values.
 """
@@ -15,12 +15,12 @@ from marts.core.plan.state import Materialized
 
 CANDIDATE = re.compile(r".+__CANDIDATE_(\d{8}T\d{6})_[0-9A-F]{8}", re.IGNORECASE)
 LEFT_OVER_AFTER = datetime.timedelta(hours=24)
-"""A candidate this old belongs to no run that is still going on."""
+"""The age from which a candidate cannot belong to a run in progress."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A relation that is built but not published; `qualified` is its own name, as SQL.
+    """A relation that is built but not published; `qualified` is the candidate's name, as SQL.
 
     `definition` is the query of a view, over published names; empty for a table.
     """
@@ -34,7 +34,7 @@ class Candidate:
     column_comments: Mapping[str, str] = field(default_factory=dict)
 
     def create_view(self, qualified: str, query: str) -> str:
-        """Return the statement that creates it, a view, under a name and by a query."""
+        """Return the statement that creates this view under a name, from a query."""
         return ddl.create_view(
             qualified,
             query,
@@ -50,7 +50,7 @@ def candidate_name(name: str, run_id: str) -> str:
 
 
 def is_left_over(name: str, now: datetime.datetime) -> bool:
-    """Tell whether a name is that of a candidate, by now of a run that broke; times in UTC."""
+    """Tell whether a name is that of a candidate too old for a run in progress; `now` is UTC."""
     found = CANDIDATE.fullmatch(name)
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""What Snowflake's catalog says of tables and columns."""
+"""What Snowflake's catalog says about tables and columns."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Row: TypeAlias = Mapping[str, Any]
 """A row of INFORMATION_SCHEMA."""
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
-"""What the catalog says of a table that changes with its rows."""
+"""The columns of the catalog that change with the rows of a table."""
 PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
-"""What it says of a mart that stays as long as nobody touches it; the others change by upkeep."""
+"""Those that are stable for an unaltered mart; maintenance by Snowflake changes the others."""
 
 
 class Catalog:
-    """The catalog of some schemas: each of its views is read once, until it may be another.
+    """The catalog of some schemas: each of its views is read once, until `forget`.
 
     `rows` runs a query and returns its rows; `about` is the view that it reads.
     """
@@ -36,13 +36,13 @@ class Catalog:
         self._columns: dict[Namespace, list[Row]] = {}
 
     def forget(self) -> None:
-        """Read all anew when somebody asks next."""
+        """Discard what was read, since it may have changed."""
         self._tables, self._columns = {}, {}
 
     def describe(self, namespace: Namespace) -> dict[str, TableState]:
-        """Return what is said of a schema's published relations, names in lower case.
+        """Return the state of a schema's published relations, with names in lower case.
 
-        Raises UsageError where the database does not exist for this role.
+        Raises UsageError if the database does not exist for this role.
         """
         return described(self.tables(namespace), self.columns(namespace))
 
@@ -68,7 +68,7 @@ class Catalog:
         return self._columns[namespace]
 
     def kinds(self, namespace: Namespace) -> dict[str, Materialized]:
-        """Return what a schema holds, upper-case names, candidates included."""
+        """Return the kind of each relation in a schema by upper-case name, candidates included."""
         return {
             name: "view" if row["TABLE_TYPE"] == "VIEW" else "table"
             for name, row in self.tables(namespace).items()
@@ -111,7 +111,7 @@ class Catalog:
 def described(
     tables: Mapping[str, Mapping[str, Any]], columns: Iterable[Mapping[str, Any]]
 ) -> dict[str, TableState]:
-    """Return what the rows of TABLES, by name, and of COLUMNS say of each published relation.
+    """Return the state of each published relation from the rows of TABLES and COLUMNS.
 
     Names are in lower case; versions change with the columns, too.
     """
@@ -132,9 +132,9 @@ def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> TableState:
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:
-    """Return what changes whenever a source's rows do; None for a view.
+    """Return text that changes whenever a source's rows do; None for a view.
 
-    What a view shows changes while the catalog says nothing of it.
+    The catalog does not show when the rows of a view change.
     """
     is_dated = table["TABLE_TYPE"] == "BASE TABLE" and table["LAST_ALTERED"]
     return " ".join(str(table[column]) for column in VERSION) if is_dated else None

@@ -1,4 +1,4 @@
-"""Log in to Snowflake by the connector's own means, and explain its errors."""
+"""Log in to Snowflake with the connector's own configuration, and explain its errors."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from urllib.parse import quote
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    # 1.1 s to import, which compiling does not need.
+    # It takes 1.1 s to import, and compiling does not need it.
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.errors import Error
 
-# No attempt to log in begins later; the last may take some seconds more.
+# No attempt to log in starts after this; the last one may take some seconds more.
 LOGIN_TIMEOUT_SECONDS = 5
-# Other ways to log in wait for a person.
+# Other authenticators wait for a person.
 UNATTENDED = ("snowflake", "snowflake_jwt")
 SESSION_PARAMETERS = {
     "TIMEZONE": "UTC",
     "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-    # Else a source's "id" would be read as ID.
+    # Otherwise a source's "id" would be read as ID.
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     "WEEK_START": 0,
     "WEEK_OF_YEAR_POLICY": 0,
 }
 STATEMENT_TIMEOUT = {"STATEMENT_TIMEOUT_IN_SECONDS": 3_600}
-"""Where the connection sets none."""
+"""The default if the connection sets none."""
 SHORTEST, LONG = 4, 8
-"""Characters of a value that is hidden in errors; of one that is hidden within words, too."""
+"""Lengths from which a value is redacted in errors: as a word, and within words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SnowflakeOptions:
-    """How to reach the account; None leaves what the connection says."""
+    """How to reach the account; None leaves the connection's value."""
 
     schema: str
     connection: str | None = None
@@ -52,10 +52,10 @@ class SnowflakeOptions:
 
 
 def connect(options: SnowflakeOptions) -> SnowflakeConnection:
-    """Log in as the connector's own configuration says, with what the options add.
+    """Log in with the connector's own configuration and the options on top of it.
 
-    Raises UsageError or EngineError that names the connection and none of its values: a secret may
-    stand under any key.
+    Raises UsageError or EngineError, which name the connection but none of its values: any of them
+    may be a secret.
     """
     from snowflake import connector
     from snowflake.connector.errors import Error
@@ -75,19 +75,19 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
                 connection_name=name,
                 **{word: value for word, value in given.items() if value is not None},
                 session_parameters=own | SESSION_PARAMETERS,
-                # Else decimals arrive as doubles.
+                # Otherwise decimals arrive as doubles.
                 arrow_number_to_decimal=True,
                 application="marts",
             )
         except Error:
             raise
         except Exception as error:
-            # What the connector lets through, of whatever kind: of a missing or locked key file,
-            # of a value of a wrong type.
+            # The connector lets errors of any class through, for example of a key file that cannot
+            # be read, or of a value of a wrong type.
             raise EngineError(
                 f"the connection {name} cannot be used",
                 f"{type(error).__name__}: {error}",
-                hint=f"mend [{name}] in connections.toml",
+                hint=f"correct [{name}] in connections.toml",
             ) from error
 
 
@@ -127,7 +127,7 @@ def _connection(given: str | None) -> tuple[str, Mapping[str, Any]]:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Say of connections that cannot be read where they break off, and nothing that they say."""
+    """Say where a file of connections cannot be parsed, without repeating its text."""
     from snowflake.connector.errors import Error
 
     try:
@@ -135,7 +135,7 @@ def _readable() -> Iterator[None]:
     except Error as error:
         raise _unreadable(str(error.msg or error), error.__cause__) from error
     except Exception as error:
-        # Of tomlkit: the connector says which file is at fault, and of its variable nothing.
+        # From tomlkit: the connector wraps the errors of files, but not those of its variable.
         raise _unreadable("cannot read the variable SNOWFLAKE_CONNECTIONS", error) from error
 
 
@@ -147,13 +147,13 @@ def _unreadable(message: str, cause: BaseException | None) -> EngineError:
     line, column = getattr(cause, "line", None), getattr(cause, "col", None)
     where = type(cause).__name__ if line is None else f"line {line}, column {column}"
     mark = ", without a byte-order mark" if line == 1 and column in (0, 1) else ""
-    fact = f"its connections are not written in TOML: {where}"
+    fact = f"it is not valid TOML: {where}"
     return EngineError(summary, fact, hint=f"write [NAME] and key = value below it, in UTF-8{mark}")
 
 
 @contextmanager
 def _without_values(settings: Mapping[str, Any]) -> Iterator[None]:
-    """Write in an error `<key>` for what stands under a key of a connection."""
+    """Replace each value of a connection in an error by its key: `<key>`."""
     try:
         yield
     except MartsError as error:
@@ -165,7 +165,7 @@ def _without_values(settings: Mapping[str, Any]) -> Iterator[None]:
 def _hidden(text: str, settings: Mapping[str, Any]) -> str:
     spellings = {each: key for key, value in _values(settings) for each in _spellings(value)}
     for value in sorted(spellings, key=len, reverse=True):
-        # A short one may be part of a word that has nothing to do with it.
+        # A short value may be part of an unrelated word.
         around = (r"(?<!\w)", r"(?!\w)") if len(value) < LONG else ("", "")
         pattern = re.escape(value).join(around)
         key = spellings[value].replace("\\", "")
@@ -174,7 +174,7 @@ def _hidden(text: str, settings: Mapping[str, Any]) -> str:
 
 
 def _values(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Give each text in a connection, with its key."""
+    """Yield each text in a connection, with its key."""
     if isinstance(settings, Mapping):
         for name, value in settings.items():
             yield from _values(value, str(name))
@@ -186,25 +186,25 @@ def _values(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _spellings(value: str) -> set[str]:
-    """Return how an error may spell a value: as a path, in an address, quoted, line by line."""
+    """Return the ways an error may spell a value: as a path, in a URL, quoted, line by line."""
     whole = {value, str(Path(value)), quote(value), quote(value, safe=""), value.replace("_", "-")}
     whole |= {repr(each)[1:-1] for each in whole} | set(value.splitlines())
     return {each.strip() for each in whole if len(each.strip()) >= SHORTEST}
 
 
-# By error number: what is wrong, and what mends it.
+# By error number: what is wrong, and the hint.
 EXPLANATIONS = {
     250001: ("Snowflake cannot be reached, or refuses the login", "check account, host and login"),
     390100: ("Snowflake refuses the login", "check user and password in connections.toml"),
     390144: ("Snowflake refuses the key", "check private_key_file, and the user's public key"),
-    606: ("no warehouse is there to run the statement", "pass --warehouse"),
+    606: ("there is no warehouse to run the statement", "pass --warehouse"),
     3001: ("the role lacks a privilege", "grant it; the README lists what the role needs"),
 }
 
 
 @contextmanager
 def translated(action: str) -> Iterator[None]:
-    """Turn the connector's errors into ours, which say what mends them."""
+    """Translate the connector's errors into EngineError, with a hint if the number is known."""
     from snowflake.connector.errors import Error
 
     try:
@@ -217,7 +217,7 @@ def _explained(error: Error, action: str) -> EngineError:
     what, hint = EXPLANATIONS.get(error.errno, (f"Snowflake could not {action}", None))
     message = str(error.raw_msg or error.msg or error).strip()
     if (error.sqlstate or "").startswith("22"):
-        # A data exception quotes the value of a row.
+        # The message of a data exception quotes a value from a row.
         message = re.sub(r"'[^']*'", "'…'", message)
     facts = [action] if error.errno in EXPLANATIONS else []
     facts.append(message)

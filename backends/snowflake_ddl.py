@@ -1,4 +1,4 @@
-"""The statements that create, comment and publish on Snowflake, as text; pure functions."""
+"""The SQL statements that create, comment and publish on Snowflake; pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marts.core.plan.state import STATE_KEY
 
 DIALECT = "snowflake"
 
-# All that a transient table can have: enough to look back at yesterday's build.
+# The maximum for a transient table: enough to query yesterday's build.
 RETENTION_DAYS = 1
 
 
@@ -34,7 +34,7 @@ def create_schema(relation: str) -> str:
 
 
 def create_table_as(relation: str, query: str, *, comment: str) -> str:
-    """Create a transient table from a query, which fixes its columns' types by casts."""
+    """Create a transient table from a query, whose casts determine the columns' types."""
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {relation}\n"
         f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
@@ -44,7 +44,7 @@ def create_table_as(relation: str, query: str, *, comment: str) -> str:
 
 
 def create_table(relation: str, schema: ibis.Schema) -> str:
-    """Create an empty transient table of a schema."""
+    """Create an empty transient table with a schema."""
     columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in schema.items())
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{columns}\n)\n"
@@ -53,12 +53,12 @@ def create_table(relation: str, schema: ibis.Schema) -> str:
 
 
 def _type(kind: dt.DataType) -> str:
-    # TIMESTAMP alone is whatever the account's TIMESTAMP_TYPE_MAPPING says.
+    # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
     return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
 
 
 def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
-    """Comment a table's columns, all in one statement."""
+    """Comment a table's columns in one statement."""
     parts = ",\n".join(
         f"  COLUMN {identifier(name)} COMMENT {literal(text)}" for name, text in comments.items()
     )
@@ -73,7 +73,7 @@ def create_view(
     comment: str,
     column_comments: Mapping[str, str],
 ) -> str:
-    """Create or replace a view; its readers keep their grants."""
+    """Create or replace a view; grants on it are kept."""
     parts = ",\n".join(
         f"  {identifier(name)}"
         + (f" COMMENT {literal(column_comments[name])}" if name in column_comments else "")
@@ -88,9 +88,9 @@ def create_view(
 
 
 def replace_by_clone(relation: str, candidate: str) -> str:
-    """Let readers of a table see its candidate, at once; they keep their grants.
+    """Replace a table by a clone of its candidate, atomically; grants on it are kept.
 
-    SWAP WITH would exchange the names, and the grants would go with the old table.
+    SWAP WITH would exchange the names, and the grants would stay with the old table.
     """
     return f"CREATE OR REPLACE TRANSIENT TABLE {relation} CLONE {candidate} COPY GRANTS"
 
@@ -109,7 +109,7 @@ def create_state(relation: str, columns: Mapping[str, str]) -> str:
 
 
 def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """Record rows of the same columns, which replace those of the same package and name."""
+    """Record rows with the same columns; they replace rows of the same package and name."""
     selects = " UNION ALL ".join(
         f"SELECT {', '.join(f'{_value(v)} AS {identifier(n)}' for n, v in row.items())}"
         for row in rows
@@ -143,7 +143,7 @@ def _value(value: object) -> str:
 def delete_state(
     relation: str, column: str, names: Iterable[str], *, but: Mapping[str, str] | None = None
 ) -> str:
-    """Forget what is recorded under these names, except for rows with the values of `but`."""
+    """Delete the rows under these names, except for rows with the values of `but`."""
     listed = ", ".join(map(literal, names))
     kept = "".join(f" AND {identifier(n)} <> {literal(v)}" for n, v in (but or {}).items())
     return f"DELETE FROM {relation} WHERE {identifier(column)} IN ({listed}){kept}"
@@ -153,7 +153,7 @@ def copy_into(relation: str, stage: str) -> str:
     """Fill a table from the Parquet files in a stage's folder."""
     return (
         f"COPY INTO {relation} FROM {stage}\n"
-        # Without logical types a timestamp arrives as the integer that Parquet stores.
+        # Without logical types, a timestamp arrives as the integer that Parquet stores.
         "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)\n"
         "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
     )

@@ -1,4 +1,4 @@
-"""Upload a directory of Parquet files as tables: the way to try marts on an empty account."""
+"""Upload a directory of Parquet files as tables, to try marts on an empty account."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def load(
     overwrite: bool,
     loaded: Callable[[str, int], None],
 ) -> None:
-    """Create each table from its files, all of their columns; `loaded` is told its rows.
+    """Create each table with all columns of its files; call `loaded` with its name and row count.
 
     Tables are filled beside their targets and replace them when all are complete. Raises
-    UsageError where a table exists and `overwrite` is false.
+    UsageError if a table exists and `overwrite` is false.
     """
     existing = sorted(set(tables) & set(backend.describe_published()))
     if existing and not overwrite:
@@ -50,12 +50,12 @@ def load(
 
 
 def _fill(backend: SnowflakeBackend, name: str, files: Sequence[Path], *, stage: str) -> int:
-    """Upload a table's files, create its candidate from them; return its rows."""
+    """Upload a table's files, create its candidate from them, and return its row count."""
     schema = _schema(name, files[0])
     table = backend.add_candidate(name, "table", tuple(schema.names)).qualified
     backend.execute(ddl.create_table(table, schema), about=name, step="load")
     for number, file in enumerate(files):
-        # A folder for each: of two files of one name, the second would be left out.
+        # Each file has its own folder: of two files with one name, the second would be skipped.
         put = f"PUT {ddl.literal(f'file://{file}')} {stage}/{number} AUTO_COMPRESS = FALSE"
         backend.execute(put, about=name, step="load")
     backend.execute(ddl.copy_into(table, stage), about=name, step="load")

@@ -1,7 +1,7 @@
 """What publishing does on Snowflake: targets become clones of candidates, and are recorded.
 
-There is no transaction over several tables: statements run back to back, and where they break off,
-an error says which targets are new.
+There is no transaction over several tables: the statements run one right after the other, and if
+one fails, an error says which targets are new.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from marts.core.plan.state import (
 )
 
 Execute = Callable[[str, str, str], object]
-"""Runs a statement about a table, for a step."""
+"""Runs a statement about a table, in a step of the run."""
 
 Kinds = Mapping[str, Materialized]
-"""What the schema of the marts holds, by upper-case names."""
+"""The kinds of the relations in the marts' schema, by upper-case name."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The schema of the marts, what runs statements there, and the state table in it."""
+    """The schema of the marts, with the state table, and the function that runs statements."""
 
     namespace: Namespace
     execute: Execute
@@ -47,7 +47,7 @@ class Schema:
         self.execute(ddl.create_state(self.qualified(STATE_TABLE), STATE_COLUMNS), "", "begin")
 
     def record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
-        """Record rows; those with a date as published now."""
+        """Record rows; those with an as-of date are recorded as published now."""
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
         written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
         if rows:
@@ -55,7 +55,7 @@ class Schema:
             self.execute(ddl.merge_state(self.qualified(STATE_TABLE), ordered), "", step)
 
     def forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
-        """Forget what packages recorded of relations; `but_of` names one whose records stay."""
+        """Delete the records of relations, except those of the package `but_of`."""
         but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
         if names:
             sql = ddl.delete_state(self.qualified(STATE_TABLE), "name", names, but=but)
@@ -70,10 +70,10 @@ def publish(
     *,
     recorded_in: Callable[[str], Collection[RecordedTable]],
 ) -> None:
-    """Replace every target by its candidate, drop what is to go, and record it.
+    """Replace every target by its candidate, drop relations, and record both.
 
-    What is about to be made is recorded first. `recorded_in` reads one of the state tables. Raises
-    PartlyPublishedError where it breaks off after the first.
+    New names are recorded before that. `recorded_in` reads one of the state tables. Raises
+    PartlyPublishedError if it fails after the first target was replaced.
     """
     kinds = catalog.kinds(schema.namespace)
     published = {name: each for name, each in candidates.items() if each.kind != "temporary"}
@@ -123,14 +123,15 @@ def _record(
     ]
     schema.record([*marts, *sources], step="publish")
     schema.forget(publication.drops, step="publish")
-    # Who takes a table over, takes its record: last, so that a table always has one.
+    # A package that adopts a table adopts its record. The other's record is deleted last, so that
+    # a table always has one.
     schema.forget(list(published), step="publish", but_of=package)
 
 
 def replace_targets(candidates: Collection[Candidate], schema: Schema, kinds: Kinds) -> None:
     """Replace targets by their candidates, in build order.
 
-    Raises PartlyPublishedError where it breaks off after the first.
+    Raises PartlyPublishedError if it fails after the first target was replaced.
     """
     new: list[str] = []
     executed = 0
@@ -141,7 +142,7 @@ def replace_targets(candidates: Collection[Candidate], schema: Schema, kinds: Ki
                 executed += 1
             new.append(candidate.name)
     except (EngineError, KeyboardInterrupt) as error:
-        # A statement that was refused changed nothing; one that was interrupted may have.
+        # A statement that failed changed nothing; one that was interrupted may have.
         if not executed and isinstance(error, EngineError):
             raise
         old = [each.name for each in candidates if each.name not in new]
@@ -153,7 +154,7 @@ def _replacing(
 ) -> Iterator[str]:
     target = schema.qualified(candidate.name)
     if existing not in (None, candidate.kind):
-        # CREATE OR REPLACE does not turn a view into a table, or a table into a view.
+        # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
         yield ddl.drop(existing, target)
     if candidate.kind == "view":
         yield candidate.create_view(target, candidate.definition)

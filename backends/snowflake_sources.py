@@ -1,8 +1,8 @@
 """How Snowflake reads sources: contract columns of a table or view, by name, if all values fit.
 
-Names are found in the catalog, whatever their case. In a query a source is its table's name, or a
-subquery that selects the contract's columns where the table spells or types one otherwise. What
-the types do not tell is counted, in one scan of the columns in question.
+Names are found in the catalog, whatever their case. In a query a source is its table's name, or, if
+the table spells or types a column differently, a subquery that selects the contract's columns. If
+types do not show that all values fit, one scan counts the values that do not.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
 
 Row = Mapping[str, Any]
-"""A line of INFORMATION_SCHEMA."""
+"""A row of INFORMATION_SCHEMA."""
 
 ALIAS = "S"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A contract's column and what the catalog has of it."""
+    """A contract's column and the column in the catalog that it reads."""
 
     name: str
     expected: dt.DataType
@@ -49,20 +49,20 @@ class Found:
 
     @property
     def value(self) -> sge.Column:
-        """The column, as the table spells it."""
+        """The column, spelled as in the table."""
         return sge.column(self.column.name, table=ALIAS, quoted=True)
 
     @property
     def always_fits(self) -> bool:
-        """Tell whether every value can be read, whatever it is."""
+        """Tell whether every value fits, by its type alone."""
         return always_fits(self.column, self.expected, self.zone)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source as the catalog has it: its table's name, and the columns that are there once.
+    """A source as the catalog has it: its table's name, and the columns that are unambiguous.
 
-    `schema` has the contract's columns that are there, as the contract types them.
+    `schema` has the contract's columns that exist, with the contract's types.
     """
 
     name: str
@@ -72,11 +72,11 @@ class Source:
     misfits: tuple[str, ...] = ()
 
     def at(self, namespace: Namespace) -> sge.Table:
-        """Return the table's qualified name, spelled as it is."""
+        """Return the table's qualified name, spelled as in the catalog."""
         return sge.table_(self.table, db=namespace.schema, catalog=namespace.database, quoted=True)
 
     def qualified(self, namespace: Namespace) -> sge.Table | sge.Subquery:
-        """Return what stands for the source in a query."""
+        """Return the table or subquery that reads the source in a query."""
         selected = [_selected(found) for found in self.columns]
         is_plain = all(isinstance(each, sge.Column) for each in selected)
         table = self.at(namespace)
@@ -85,7 +85,7 @@ class Source:
         return sge.Subquery(this=sge.select(*selected).from_(_aliased(table)))
 
     def count(self, namespace: Namespace) -> sge.Select | None:
-        """Return the query that counts, column by column, the values that do not fit."""
+        """Return the query that counts each column's values that do not fit, if any may not."""
         found = list[sge.Expr]()
         for number, each in enumerate(self.doubtful()):
             condition = does_not_fit(each.column, each.expected, each.value)
@@ -99,30 +99,30 @@ class Source:
         return sge.select(*found).from_(_aliased(self.at(namespace))) if found else None
 
     def doubtful(self) -> list[Found]:
-        """Return the columns whose types do not tell that every value fits."""
+        """Return the columns whose types do not show that every value fits."""
         return [each for each in self.columns if not self.misfits and not each.always_fits]
 
     def counted(self, row: Sequence[Any]) -> Iterator[str]:
-        """Yield what the row of `count` says, a line for each column with values that do not."""
+        """Yield a line for each column with values that do not fit, from the row of `count`."""
         for number, each in enumerate(self.doubtful()):
             count, example = row[2 * number : 2 * number + 2]
             if count:
                 if each.column.kind in ("timestamp", "moment") and "." in example:
                     example = example.rstrip("0").rstrip(".")
-                said = values_that_do_not_fit(each.column, each.expected, count, example)
-                yield f"column {each.name}: {said}"
+                line = values_that_do_not_fit(each.column, each.expected, count, example)
+                yield f"column {each.name}: {line}"
 
     @property
     def digest(self) -> str:
-        """A digest of how it is read: with another contract, the same rows are another source."""
+        """A digest of how it is read: with another contract, its version changes, too."""
         read = [(f.name, str(f.expected), f.zone, str(f.column)) for f in self.columns]
         return hashlib.sha256(repr((self.table, read)).encode()).hexdigest()
 
 
 class SnowflakeSources:
-    """The sources of a schema, looked at whenever they are described, or first read.
+    """The sources of a schema, inspected whenever they are described, or when first read.
 
-    `tables` and `columns` read the schema's INFORMATION_SCHEMA, `row` runs a query of one row.
+    `tables` and `columns` read the schema's INFORMATION_SCHEMA; `row` runs a query of one row.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class SnowflakeSources:
         self._row = row
         self._sources: dict[str, Source | None] = {}
         self._versions: dict[str, str | None] = {}
-        """What the sources were when they were described."""
-        self._looking = threading.Lock()
+        """The versions of the sources when they were described."""
+        self._lock = threading.Lock()
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
-        """Return what is said of the sources that are there."""
+        """Return the state of the sources that exist."""
         tables, columns = self._tables(), self._columns()
         described = {}
         for name in names:
@@ -168,11 +168,11 @@ class SnowflakeSources:
         return described
 
     def qualified(self, name: str) -> sge.Table | sge.Subquery:
-        """Return what stands for a source in a query; its usual name where it is not there.
+        """Return the table or subquery that reads a source; its default name if it is absent.
 
-        Raises SourceError where it cannot be read as its contract says.
+        Raises SourceError if the source cannot be read as its contract says.
         """
-        with self._looking:
+        with self._lock:
             if name not in self._sources:
                 self.describe([name])
         source = self._sources[name]
@@ -183,7 +183,7 @@ class SnowflakeSources:
         return source.qualified(self.namespace)
 
     def changed(self) -> list[str]:
-        """Return the sources whose catalog entry is another, or gone; of views nothing is known."""
+        """Return the sources, except views, whose catalog entry changed or is gone."""
         if not any(self._versions.values()):
             return []
         tables = self._tables()
@@ -209,7 +209,7 @@ def _aliased(table: sge.Table) -> sge.Table:
 
 
 def assumed_source(name: str, contract: Contract) -> Source:
-    """Return a source as it is without a look at it: as its contract says."""
+    """Return a source as its contract describes it, without inspecting it."""
     columns = (
         Found(column, kind, zone, assumed(column, kind, zone))
         for column, kind in contract.schema.items()
@@ -223,7 +223,7 @@ def find_source(
 ) -> Source | None:
     """Return a source from the names of a schema's tables and its rows of COLUMNS; None if absent.
 
-    Two tables or columns that differ in case alone are misfits.
+    Two tables or columns that differ only in case are misfits.
     """
     spelled = sorted(table for table in tables if is_name(name, table))
     if len(spelled) > 1:
@@ -248,4 +248,4 @@ def find_source(
 
 
 def _twice(what: str, names: Sequence[str]) -> str:
-    return f"found {' and '.join(names)}, {what} that differ in case alone"
+    return f"found {' and '.join(names)}, {what} that differ only in case"

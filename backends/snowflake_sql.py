@@ -17,7 +17,7 @@ from marts.core.plan.state import CompiledQuery, Query
 
 @dataclass(frozen=True)
 class Namespace:
-    """Where relations are: a schema, in a database or in the connection's own."""
+    """A schema, in a database or in the connection's own."""
 
     schema: str
     database: str | None = None
@@ -40,7 +40,7 @@ def compile_query(
 ) -> str:
     """Return a query's SQL: sources in one namespace, every other name in another.
 
-    `source_of` says what stands for a source, if not its name alone.
+    `source_of` returns the table or subquery that reads a source; by default its table.
     """
     found = compiled(query)
     source_of = source_of or source_namespace.qualified
@@ -49,7 +49,7 @@ def compile_query(
 
 
 def compiled(query: Query) -> CompiledQuery:
-    """Return a query as Snowflake's SQL over bare names, as Ibis has it."""
+    """Return a query as Snowflake's SQL over bare names, in the case that Ibis uses."""
     return compiled_by(SnowflakeCompiler, query, DIALECT)
 
 
@@ -58,13 +58,12 @@ def qualified_sql(
 ) -> str:
     """Return a query's SQL, in which every name that is not `known` is one in the namespace.
 
-    Identifiers are upper-case, but those of sources that are not: Snowflake folds what its users
-    type to upper case, so a name that is created in lower case would have to be quoted by every
-    reader, for ever.
+    Identifiers are upper-case, except those of sources in another case: Snowflake folds unquoted
+    names to upper case, so every reader would have to quote a name that was created in lower case.
     """
     tree = query.tree.copy()
     for kind in tree.find_all(sge.DataType):
-        # TIMESTAMP is whatever the account's or the session's TIMESTAMP_TYPE_MAPPING says.
+        # TIMESTAMP_TYPE_MAPPING of the account or session decides what a bare TIMESTAMP means.
         if kind.this == sge.DataType.Type.TIMESTAMP:
             kind.set("this", sge.DataType.Type.TIMESTAMPNTZ)
     names = {name.upper(): known.get(name) or namespace.qualified(name) for name in query.names}

@@ -1,10 +1,10 @@
 """Which columns on Snowflake can be read as those of a contract: always, or if values fit.
 
-As backends.duckdb_types has it, so that both engines read and refuse the same. A NUMBER without
-digits after the point is a whole number, whatever its precision. The catalog does not say how fine
-timestamps are: each may have nanoseconds, until its values are looked at. No whole number beyond
-2^53 fits a float64; DuckDB reads those that happen to be exact, which is told by a cast back, whose
-rounding Snowflake does not promise.
+The rules are those of backends.duckdb_types, so that both engines read and refuse the same. A
+NUMBER without digits after the point is a whole number, whatever its precision. The catalog does
+not state the precision of timestamps: any may have nanoseconds, until its values are read. No whole
+number beyond 2^53 fits a float64; DuckDB accepts those that are exact after a cast back, but
+Snowflake does not specify how such a cast rounds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EXACT = Context(prec=80)
 
 @dataclass(frozen=True)
 class Physical:
-    """A column as the catalog spells and types it; `said` is its type in our words."""
+    """A column as the catalog spells and types it; `type_text` is its type in words."""
 
     name: str
     kind: str
     type: dt.DataType
-    said: str
+    type_text: str
 
 
 # By the catalog's word: kind, type, words.
@@ -50,19 +50,19 @@ PLAIN: Mapping[str, tuple[str, dt.DataType, str]] = {
 
 
 def physical(row: Mapping[str, Any]) -> Physical:
-    """Return a column from its line in INFORMATION_SCHEMA.COLUMNS."""
+    """Return a column from its row in INFORMATION_SCHEMA.COLUMNS."""
     name, word = row["COLUMN_NAME"], row["DATA_TYPE"]
     if word == "NUMBER":
         number = dt.Decimal(row["NUMERIC_PRECISION"], row["NUMERIC_SCALE"])
         return Physical(name, "decimal" if number.scale else "whole", number, str(number))
     if word in PLAIN:
         return Physical(name, *PLAIN[word])
-    said = word.lower() + (", a nested type" if word in NESTED else "")
-    return Physical(name, "other", dt.unknown, said)
+    type_text = word.lower() + (", a nested type" if word in NESTED else "")
+    return Physical(name, "other", dt.unknown, type_text)
 
 
 def assumed(name: str, expected: dt.DataType, zone: str | None) -> Physical:
-    """Return the column that is there if a source is as its contract says, in upper case."""
+    """Return the column, in upper case, that a source has if it is as its contract says."""
     if zone:
         return Physical(name.upper(), *PLAIN["TIMESTAMP_TZ"])
     return Physical(name.upper(), kind_of(expected), expected, str(expected))
@@ -71,17 +71,17 @@ def assumed(name: str, expected: dt.DataType, zone: str | None) -> Physical:
 def reading(
     column: Physical, expected: dt.DataType, zone: str | None, value: sge.Column
 ) -> sge.Expression:
-    """Return the expression that reads a column as its contract says: itself, where it can."""
+    """Return the expression that reads a column as its contract says: the column if possible."""
     if zone:
         there = sge.func("CONVERT_TIMEZONE", sge.Literal.string(zone), value, dialect=DIALECT)
         return sge.Cast(this=there, to=sge.DataType.build("TIMESTAMPNTZ", dialect=DIALECT))
-    # All whole numbers are alike: an int64 is a NUMBER of 38 digits, too.
+    # All whole numbers have one type: an int64 is a NUMBER of 38 digits, too.
     is_same = column.kind == kind_of(expected) != "decimal" or column.type == expected
     return value if is_same else sge.Cast(this=value, to=_type(expected))
 
 
 def _type(kind: dt.DataType) -> sge.DataType:
-    # TIMESTAMP alone is whatever the account's TIMESTAMP_TYPE_MAPPING says.
+    # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
     if kind.is_timestamp():
         return sge.DataType.build("TIMESTAMPNTZ", dialect=DIALECT)
     found: sge.DataType = SnowflakeType.from_ibis(kind)
@@ -102,7 +102,7 @@ def _reasons(column: Physical, expected: dt.DataType, value: sge.Column) -> Iter
     if digits > scale:
         whole = sge.Trunc(this=value.copy(), decimals=sge.Literal.number(scale))
         yield sge.NEQ(this=value, expression=whole)
-    # With no more digits than the column has: Snowflake compares numbers at one scale.
+    # Bounds have no more digits than the column: Snowflake compares numbers at one scale.
     if least < low:
         yield sge.LT(this=value.copy(), expression=_number(low, digits, ROUND_CEILING))
     if high < most:

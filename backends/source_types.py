@@ -1,6 +1,6 @@
 """Which types of a source can be read as those of a contract, whatever the engine.
 
-Nothing is rounded, cut or guessed; backends.duckdb_types has the table in words.
+Nothing is rounded, truncated or guessed; backends.duckdb_types has the rules as a table.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ EXACT_IN_A_FLOAT = 2**53
 
 
 class Typed(Protocol):
-    """A column as an engine has it; `said` is its type in our words."""
+    """A column as an engine has it."""
 
     @property
     def kind(self) -> str:
         """One of KINDS."""
 
     @property
-    def said(self) -> str:
+    def type_text(self) -> str:
         """Its type, in words."""
 
     @property
@@ -47,20 +47,20 @@ KINDS: tuple[tuple[str, Callable[[dt.DataType], bool]], ...] = (
 
 @cache
 def kind_of(kind: dt.DataType) -> str:
-    """Return the kind of a type, of which there are fewer."""
+    """Return the kind of a type; several types are of one kind."""
     return next(name for name, holds in KINDS if holds(kind))
 
 
 def is_name(name: str, spelled: str) -> bool:
-    """Tell whether a source's spelling of a name is a contract's, whatever its case."""
-    # Of ASCII alone: other letters have lower-case forms in it (the sign of kelvin is one).
+    """Tell whether a name in a source is that of a contract, whatever its case."""
+    # ASCII only: some other letters have an ASCII lower-case form, such as the Kelvin sign.
     return spelled.isascii() and spelled.lower() == name
 
 
 def bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:
     """Return the least and the greatest exact number of a type, and its digits after the point.
 
-    Of a float: between which whole numbers it has every one.
+    For a float they are the bounds within which it represents every whole number.
     """
     if kind.is_floating():
         return Decimal(-EXACT_IN_A_FLOAT), Decimal(EXACT_IN_A_FLOAT), 0
@@ -101,35 +101,35 @@ READABLE: Mapping[tuple[str, str], Callable[[dt.DataType, dt.DataType], bool]] =
     ("timestamp", "date"): lambda *_: False,
     ("moment", "moment"): _in_microseconds,
 }
-"""Of kinds in a source and in a contract: whether every value fits, whatever it is."""
+"""By kind in a source and in a contract: whether every value of a type fits another."""
 
 
 def misfit(column: Typed, expected: dt.DataType, zone: str | None) -> str | None:
-    """Return why no value of a column could be read as its contract says; None where some can."""
+    """Return why a column of this type cannot be read as its contract says; None if it may be."""
     wanted = "moment" if zone else kind_of(expected)
     if column.kind == "null" or (column.kind, wanted) in READABLE:
         return None
     if (column.kind, wanted) == ("moment", "timestamp"):
         return (
-            f"expected {expected}, found {column.said}: declare whose calendar counts, as"
+            f"expected {expected}, found {column.type_text}: declare the zone of its calendar, as"
             ' timestamp(…, zone="Europe/Berlin")'
         )
     if (column.kind, wanted) == ("timestamp", "moment"):
         return (
-            f"expected timestamp with a zone, to read in {zone}, found {column.said} without one:"
-            " if it is the time of day there, declare it without zone="
+            f"expected timestamp with a zone, to read in {zone}, found {column.type_text}"
+            " without one: if it is local time there, declare it without zone="
         )
-    return f"expected {expected}, found {column.said}"
+    return f"expected {expected}, found {column.type_text}"
 
 
 def always_fits(column: Typed, expected: dt.DataType, zone: str | None) -> bool:
-    """Tell whether every value of a readable column fits, whatever it is."""
+    """Tell whether every value of a readable column fits, by its type alone."""
     if column.kind == "null":
         return True
     return READABLE[column.kind, "moment" if zone else kind_of(expected)](column.type, expected)
 
 
 def values_that_do_not_fit(column: Typed, expected: dt.DataType, count: int, example: str) -> str:
-    """Return what to say of a column with values that a cast would change."""
+    """Return a message about a column with values that a cast would change."""
     values = "1 value that does" if count == 1 else f"{count:,} values that do"
-    return f"expected {expected}, found {column.said} with {values} not fit, such as {example}"
+    return f"expected {expected}, found {column.type_text} with {values} not fit, such as {example}"

@@ -1,4 +1,4 @@
-"""What engines share: SQL trees, comments, and what the state table says."""
+"""What engines share: SQL trees, comments, and reading the state table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
-    """Return what the tables of state say, of those that are among `tables`."""
+    """Return the rows of the state tables, as far as these are among `tables`."""
 
     def rows_of(table: str) -> list[dict[str, Any]]:
         if table not in tables:
@@ -40,7 +40,7 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
     except KeyError as error:
         raise UsageError(
             f"the table {STATE_TABLE} was not made by marts: it has no column {error.args[0]}",
-            hint="rename that table, or choose another --schema",
+            hint="rename that table, or use another --schema",
         ) from error
     known = {row.name for row in found}
     earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
@@ -52,7 +52,7 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
 def compiled_by(
     compiler: Callable[[], SQLGlotCompiler], query: Query, dialect: str
 ) -> CompiledQuery:
-    """Return a query in a dialect, over bare names; one that is compiled stays as it is."""
+    """Return a query in a dialect, over bare names; a compiled query is returned as it is."""
     if isinstance(query, CompiledQuery):
         return query
     if isinstance(query, sge.Query):
@@ -67,20 +67,20 @@ def tree_of(query: ir.Table, compiler: SQLGlotCompiler) -> sge.Query:
     tree = compiler.to_sqlglot(query)
     for node in tree.dfs():
         for name, value in node.args.items():
-            # Ibis puts a window's keys into tuples, which SQLGlot does not walk.
+            # Ibis puts a window's keys into tuples, and SQLGlot does not traverse those.
             if isinstance(value, tuple):
                 node.set(name, list(value))
     return cast("sge.Query", tree)
 
 
 def bare_names(tree: sge.Query) -> set[str]:
-    """Return the relations that a query names without a schema, its own WITH clauses aside."""
+    """Return the relations that a query names without a schema, except its own CTEs."""
     named = {table.name for table in tree.find_all(sge.Table) if not table.db}
     return named - {cte.alias for cte in tree.find_all(sge.CTE)}
 
 
 def relocate(tree: sge.Query, qualified: Mapping[str, sge.Table | sge.Subquery]) -> sge.Query:
-    """Return a copy of a query in which qualified names stand for bare ones."""
+    """Return a copy of a query in which qualified names replace bare ones."""
 
     def move(node: sge.Expression) -> sge.Expression:
         if not isinstance(node, sge.Table) or node.db or node.name not in qualified:

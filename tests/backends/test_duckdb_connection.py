@@ -64,7 +64,7 @@ def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -
 
 
 def test_a_database_named_as_its_schema_is_refused(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"gold\.duckdb and schema gold have one name"):
+    with pytest.raises(UsageError, match=r"gold\.duckdb and schema gold have the same name"):
         opened(tmp_path / "gold.duckdb", folder)
 
 
@@ -125,7 +125,7 @@ def test_a_database_that_another_process_holds_is_refused_with_the_holder(
 def test_options_that_the_engine_does_not_take_are_the_callers_slip(
     tmp_path: Path, folder: Path
 ) -> None:
-    with pytest.raises(UsageError, match="DuckDB does not take these options"):
+    with pytest.raises(UsageError, match="DuckDB does not accept these options"):
         opened(tmp_path / "x.duckdb", folder, memory_limit="plenty")
 
 

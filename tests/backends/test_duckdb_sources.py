@@ -117,7 +117,11 @@ UNFIT = [
     (arrow([1], pa.time64("us")), "timestamp", "time"),
     (arrow([[1]], pa.list_(pa.int64())), "int64", "a nested type"),
     (arrow([{"x": 1}], pa.struct({"x": pa.int64()})), "string", "a nested type"),
-    (arrow([US], pa.timestamp("us", "UTC")), "timestamp", "timestamp with a zone: declare whose"),
+    (
+        arrow([US], pa.timestamp("us", "UTC")),
+        "timestamp",
+        "timestamp with a zone: declare the zone",
+    ),
     (arrow([US], pa.timestamp("ns", "Asia/Tokyo")), "timestamp", "timestamp with a zone in ns: "),
     (arrow([US], pa.timestamp("us", "UTC")), "date", "timestamp with a zone"),
 ]

@@ -88,7 +88,7 @@ def test_a_table_in_two_forms_is_refused_with_both(there: list[str], tmp_path: P
         find_source(tmp_path, "bikes")
     places = sorted(str(tmp_path / name.removesuffix("/1.parquet")) for name in there)
     assert str(caught.value).splitlines() == [
-        "bikes is there twice",
+        "bikes exists twice",
         *(f"  {place}" for place in places),
         "hint: remove one",
     ]
@@ -103,13 +103,13 @@ def _link(path: str, target: str) -> Callable[[Path], None]:
 
 
 REFUSED = {
-    "dangling file": (_link("bikes.parquet", "/nowhere/x"), "bikes.parquet", "leads nowhere"),
-    "dangling folder": (_link("bikes", "/nowhere"), "bikes", "leads nowhere"),
-    "dangling part": (_link("bikes/b.parquet", "gone"), "b.parquet", "leads nowhere"),
-    "dangling folder of parts": (_link("bikes/2025", "gone"), "2025", "leads nowhere"),
-    "link to itself": (_link("bikes.parquet", "bikes.parquet"), "bikes.parquet", "nowhere"),
-    "link back": (_link("bikes/again", "."), "again", "leads back"),
-    "link far back": (_link("bikes/again", ".."), "again", "leads back"),
+    "dangling file": (_link("bikes.parquet", "/nowhere/x"), "bikes.parquet", "dangling link"),
+    "dangling folder": (_link("bikes", "/nowhere"), "bikes", "dangling link"),
+    "dangling part": (_link("bikes/b.parquet", "gone"), "b.parquet", "dangling link"),
+    "dangling folder of parts": (_link("bikes/2025", "gone"), "2025", "dangling link"),
+    "link to itself": (_link("bikes.parquet", "bikes.parquet"), "bikes.parquet", "dangling link"),
+    "link back": (_link("bikes/again", "."), "again", "link to a folder above"),
+    "link far back": (_link("bikes/again", ".."), "again", "link to a folder above"),
     "one file twice": (_link("bikes/b.parquet", "a.parquet"), "b.parquet", "one file twice"),
     "one folder twice": (_link("bikes/c", "2024"), "c/x.parquet", "one file twice"),
     "no suffix": (lambda f: write(f / "bikes/000000_0"), "000000_0", "does not end in .parquet"),
@@ -142,7 +142,11 @@ def test_what_cannot_be_a_part_is_refused(
     spoil: Callable[[Path], None], named: str, reason: str, tmp_path: Path
 ) -> None:
     write(tmp_path / "others/1.parquet")
-    if reason in ("leads back", "one file twice") or named in ("b.parquet", "000000_0", "bikes/"):
+    if reason in ("link to a folder above", "one file twice") or named in (
+        "b.parquet",
+        "000000_0",
+        "bikes/",
+    ):
         write(tmp_path / "bikes/a.parquet", tmp_path / "bikes/2024/x.parquet")
     spoil(tmp_path)
     with pytest.raises(SourceError) as caught:
@@ -228,15 +232,17 @@ def test_data_may_say_its_date(tmp_path: Path) -> None:
 )
 def test_a_broken_date_is_refused_with_the_form(text: str, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(text, "utf-8")
-    with pytest.raises(SourceError, match=r"dataset\.json does not say the data's date") as caught:
+    with pytest.raises(
+        SourceError, match=r"dataset\.json does not state the date of the data"
+    ) as caught:
         data_as_of(tmp_path)
-    assert caught.value.hint == 'as {"as_of": "2025-06-30"}'
+    assert caught.value.hint == 'write {"as_of": "2025-06-30"}'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_date_in_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_bytes('{"as_of": "2025-06-30"}'.encode(encoding))
-    with pytest.raises(SourceError, match="does not say the data's date"):
+    with pytest.raises(SourceError, match="does not state the date of the data"):
         data_as_of(tmp_path)
 
 

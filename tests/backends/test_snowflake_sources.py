@@ -170,7 +170,7 @@ def test_what_the_types_tell_is_not_counted(kind: str, expected: str) -> None:
         ("VARIANT", "string", "variant, a nested type"),
         ("GEOGRAPHY", "string", "geography"),
         ("DECFLOAT", "decimal(10, 2)", "decfloat"),
-        ("TIMESTAMP_LTZ", "timestamp", "timestamp with a zone: declare whose calendar counts"),
+        ("TIMESTAMP_LTZ", "timestamp", "timestamp with a zone: declare the zone of its calendar"),
         ("TIMESTAMP_TZ", "date", "timestamp with a zone"),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_table_in_upper_case_with_a_name_of_its_own_case_is_named_alone() -> N
 
 def test_columns_that_differ_in_case_alone_are_refused() -> None:
     source = found({"id": "INT", "B": "INT", "ID": "INT"}, {"id": "int64", "b": "int64"})
-    line = "column id: found ID and id, columns that differ in case alone"
+    line = "column id: found ID and id, columns that differ only in case"
     assert source.misfits == (line,)
     assert source.schema.names == ("id", "b")
     assert source.count(RAW) is None
@@ -245,7 +245,7 @@ def test_tables_that_differ_in_case_alone_are_refused() -> None:
     rows = [row(table, "ID", "INT") for table in ("s", "S", "t")]
     source = find_source("s", contract, ["s", "S", "t"], rows)
     assert source
-    assert source.misfits == ("found S and s, tables that differ in case alone",)
+    assert source.misfits == ("found S and s, tables that differ only in case",)
     assert source.schema == contract.schema
     assert find_source("u", contract, ["s", "S", "t"], rows) is None
 

@@ -85,7 +85,7 @@ UNFIT = {
         ),
         [
             "source fct_transactions, column transaction_date: expected timestamp",
-            "found timestamp with a zone: declare whose calendar counts",
+            "found timestamp with a zone: declare the zone of its calendar",
         ],
     ),
     "column twice": (
@@ -124,11 +124,11 @@ UNREADABLE = {
     ),
     "table twice": (
         _put_twice,
-        ["dim_customer is there twice", "dim_customer.parquet", "hint: remove one"],
+        ["dim_customer exists twice", "dim_customer.parquet", "hint: remove one"],
     ),
     "dangling link": (
         lambda data: (data / "churn_predictions.parquet").symlink_to("/nowhere"),
-        ["cannot read ", "churn_predictions.parquet", "it is a link that leads nowhere", "hint: "],
+        ["cannot read ", "churn_predictions.parquet", "it is a dangling link", "hint: "],
     ),
     "table without suffix": (
         lambda data: (data / "dim_customer.parquet").rename(data / "dim_customer"),
@@ -140,11 +140,11 @@ UNREADABLE = {
     ),
     "date with a byte-order mark": (
         lambda data: (data / "dataset.json").write_text('{"as_of": "2025-06-30"}', "utf-8-sig"),
-        ["data/dataset.json does not say the data's date", "BOM", "hint: "],
+        ["data/dataset.json does not state the date of the data", "BOM", "hint: "],
     ),
     "no date": (
         lambda data: (data / "dataset.json").write_text("{}"),
-        ["data/dataset.json does not say the data's date", 'hint: as {"as_of": "'],
+        ["data/dataset.json does not state the date of the data", 'hint: write {"as_of": "'],
     ),
 }
 

@@ -343,7 +343,7 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        (NO_WAREHOUSE, ["no warehouse is there", "--warehouse", "build int_customer_numbers"]),
+        (NO_WAREHOUSE, ["there is no warehouse", "--warehouse", "build int_customer_numbers"]),
         (NO_PRIVILEGE, ["lacks a privilege", "README", "grant", "build int_customer_numbers"]),
     ],
 )

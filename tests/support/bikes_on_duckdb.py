@@ -34,7 +34,7 @@ def opened(
 ) -> DuckDBBackend:
     """Return a backend on a database and a folder of data."""
     said = {"schema": "gold"} | options
-    words = DuckDBOptions(database=database, fixtures=fixtures, **said)  # type: ignore[arg-type]
+    words = DuckDBOptions(database=database, data=fixtures, **said)  # type: ignore[arg-type]
     return DuckDBBackend(words, sources=SOURCES, read_only=read_only)
 
 

@@ -37,9 +37,7 @@ class Source:
 
     def __init__(self, folder: Path, columns: Mapping[str, str], **zones: str) -> None:
         self.table = ibis.table(columns, name="s")
-        options = DuckDBOptions(
-            database=folder / "x.duckdb", fixtures=folder, schema="gold", threads=1
-        )
+        options = DuckDBOptions(database=folder / "x.duckdb", data=folder, schema="gold", threads=1)
         contract = Contract(self.table.schema(), zones)
         self.backend = DuckDBBackend(options, sources={"s": contract}, read_only=False)
 

@@ -152,9 +152,7 @@ class Workshop:
     @contextmanager
     def backend(self, *, read_only: bool = False) -> Iterator[DuckDBBackend]:
         """Open the database."""
-        options = DuckDBOptions(
-            database=self.database, fixtures=self.data, schema="gold", threads=2
-        )
+        options = DuckDBOptions(database=self.database, data=self.data, schema="gold", threads=2)
         sources = contracts_of(self.graph)
         backend = DuckDBBackend(options, sources=sources, read_only=read_only)
         try:
