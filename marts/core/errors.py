@@ -1,4 +1,4 @@
-"""One family of errors, split by whose move is next."""
+"""The errors of marts, divided by who has to act on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class MartsError(Exception):
-    """Say what is wrong with which thing; then the facts; then a hint with the exact edit."""
+    """An error: what is wrong with which thing, then facts, then a hint with the exact edit."""
 
     def __init__(self, summary: str, *facts: str, hint: str | None = None) -> None:
         super().__init__(summary)
@@ -24,23 +24,23 @@ class MartsError(Exception):
 
 
 class DefinitionError(MartsError):
-    """A source, mart or check is declared wrongly: its author's move."""
+    """A source, mart or check is declared wrongly: its author must act."""
 
 
 class SourceError(MartsError):
-    """Source data is missing or does not fit its contract: the data owner's move."""
+    """Source data is missing or does not fit its contract: the data's owner must act."""
 
 
 class EngineError(MartsError):
-    """An engine, a file or the network refused: the environment's owner's move."""
+    """An engine, a file or the network failed: the environment's owner must act."""
 
 
 class PartlyPublishedError(EngineError):
-    """Publishing broke off half-way: some marts are new, the others old; a rerun heals it."""
+    """Publishing failed midway: some marts are new, the others old; a rerun repairs it."""
 
     def __init__(self, new: Sequence[str], old: Sequence[str], cause: BaseException) -> None:
         super().__init__(
-            "publishing broke off half-way",
+            "publishing failed midway",
             f"new: {', '.join(new) or 'none for certain'}",
             f"old: {', '.join(old) or 'none; what is published is not recorded'}",
             f"cause: {str(cause) or type(cause).__name__}",
@@ -51,7 +51,7 @@ class PartlyPublishedError(EngineError):
 
 
 class ChangedSourcesError(EngineError):
-    """Sources changed while a run read them: what it built fits no state of theirs."""
+    """Sources changed while a run read them, so that what it built mixes two states."""
 
     def __init__(self, changed: Iterable[str]) -> None:
         super().__init__(
@@ -62,11 +62,11 @@ class ChangedSourcesError(EngineError):
 
 
 class UsageError(MartsError):
-    """The words of a call name something that does not exist: the caller's move."""
+    """A call names something that does not exist or is not allowed: the caller must act."""
 
 
 def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
-    """Return a hint for an expression that names a column which is not there, None for others."""
+    """Return a hint for an expression that names an unknown column, None for other errors."""
     found = re.search(r"has no attribute '(\w+)'", str(error))
     if found is None or not isinstance(error, AttributeError):
         return None
@@ -75,6 +75,6 @@ def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint naming the known word nearest to `word`, or None where none is near."""
+    """Return a hint naming the known word nearest to `word`, None if none is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else None

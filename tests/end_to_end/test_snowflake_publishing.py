@@ -145,7 +145,7 @@ def test_publishing_that_breaks_off_says_what_is_new_and_a_rerun_heals(
     with emulated.told(fail={"pattern": PUBLISHING_MODEL_SALES, **REFUSED}):
         broken = emulated.call(*words(emulated, changing), cwd=tmp_path)
     assert broken.returncode == FAILED
-    assert "publishing broke off half-way" in broken.stderr
+    assert "publishing failed midway" in broken.stderr
     assert "  new: int_paid_orders, customer_totals\n" in broken.stderr
     assert "  old: model_sales, shop_overview\n" in broken.stderr
     assert "hint: run again" in broken.stderr

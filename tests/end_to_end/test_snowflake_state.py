@@ -126,7 +126,7 @@ def test_a_table_that_is_not_recorded_is_replaced_on_request_alone(
     account.rows(f"CREATE TABLE {stranger} AS SELECT 1 AS A")
     refused = run(account, own_schema, "shop", folder=tmp_path)
     assert refused.returncode == ASKED_WRONGLY
-    assert "error: shop_list: not made by shop, as far as is recorded" in refused.stderr
+    assert "error: shop_list: not recorded as made by shop;" in refused.stderr
     assert "--adopt shop_list" in refused.stderr
     assert account.contents(own_schema) == {"SHOP_LIST": [(1,)]}
     adopted = run(account, own_schema, "shop", "--adopt", "shop_list", folder=tmp_path)

@@ -15,7 +15,7 @@ from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.console.messages import outcome_lines
 from marts.core.plan.planner import plan_run
-from marts.core.plan.source_checks import Wanted, source_checks
+from marts.core.plan.source_checks import SourceCheckOptions, source_checks
 from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
@@ -125,7 +125,7 @@ def made(
     graph: Graph = ALL,
     *,
     checked: Mapping[str, CheckedSource] | None = None,
-    wanted: Wanted = Wanted(),  # noqa: B008  (frozen)
+    wanted: SourceCheckOptions = SourceCheckOptions(),  # noqa: B008  (frozen)
     selected: Sequence[str] = (),
     as_of: datetime.date = AS_OF,
     **tables: Sequence[Row] | pa.Table,

@@ -50,7 +50,7 @@ def carry_out(
         },
         target=target,
     )
-    troubles = artifacts.leave(target, report, results, manifest(graph.project))
+    troubles = artifacts.write_artifacts(target, report, results, manifest(graph.project))
     if report.error:
         print_error(report.error)
     for line in outcome_lines(report, target):

@@ -1,4 +1,4 @@
-"""What must be built again, and why: published marts against what they were made from."""
+"""Which marts must be rebuilt, and why: compares them with what they were made from."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def plan_changes(
     adopt: Collection[str] = (),
     drop_orphans: bool = False,
 ) -> Plan:
-    """Plan to build, check and publish those of the selected marts that are not up to date.
+    """Plan to build, check and publish the selected marts that are not up to date.
 
-    With a mart that is rebuilt, the published views that read it are. Temporary marts are built for
-    their readers; where nothing else is selected, they are built and checked. `source_checks` tells
-    which checks of sources some marts rely on; where nothing is built, those are made that must
-    hold, and were not made of the sources as they are. Raises what `plan_run` does, and
-    UsageError where what is read as published is not up to date, or a table of a mart's name
-    is not recorded as this package's and not in `adopt`.
+    Published views that read a rebuilt mart are rebuilt, too. Temporary marts are built for their
+    readers; if nothing else is selected, they are built and checked. `source_checks` returns the
+    checks of sources that given marts rely on; if nothing is built, only the error-level ones are
+    made that have not been made of this version of a source. Raises what `plan_run` does, and
+    UsageError if a mart that is read as published is not up to date, or if a table with a mart's
+    name is neither recorded as this package's nor in `adopt`.
     """
     state, marts = current.state, graph.project.marts
     reasons = _reasons_to_build(current, selected, force=force)
@@ -71,7 +71,7 @@ def plan_changes(
 def _fingerprinted(
     plan: Plan, current: CurrentInputs, reasons: Collection[str], run_id: str
 ) -> Iterator[Step]:
-    """Yield a plan's steps; those that build published marts with the marts' fingerprints."""
+    """Yield a plan's steps, with fingerprints in those that build published marts."""
     runs = {name: found.run_id for name, found in current.state.recorded.items()}
     runs |= dict.fromkeys(reasons, run_id)
     for step in plan.steps:
@@ -82,11 +82,11 @@ def _fingerprinted(
 
 
 def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | None:
-    """Return what is published, if anything is: marts, drops, or what held of the sources."""
+    """Return what is published, if anything: marts, drops, or the results of source checks."""
     published = plan.publication.marts if plan.publication else ()
-    is_trial = bool(plan.builds) and not published
+    builds_only_temporary = bool(plan.builds) and not published
     checks_sources = plan.source_checks and plan.source_checks.by_source
-    if published or drops or (checks_sources and not is_trial):
+    if published or drops or (checks_sources and not builds_only_temporary):
         return PlannedPublication(published, drops)
     return None
 
@@ -94,7 +94,7 @@ def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | Non
 def _reasons_to_build(
     current: CurrentInputs, selected: Collection[str], *, force: bool
 ) -> dict[str, str]:
-    """Return why each mart must be built, in build order; without a reason it need not."""
+    """Return the marts that must be built, each with the reason, in build order."""
     graph, state = current.graph, current.state
     upstream = graph.upstream(*selected)
     reasons: dict[str, str] = {}
@@ -108,7 +108,7 @@ def _reasons_to_build(
             rebuilt = reasons.keys() | outdated
             reason = "forced" if force else next(_reasons_of(current, name, rebuilt), None)
         elif mart.materialized == "view" and name in state.published:
-            # Its rows change with those of the table, so that its checks belong to this run.
+            # The rows of a view change with those of the table, so this run must check them.
             reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
         if reason:
             reasons[name] = reason
@@ -118,7 +118,7 @@ def _reasons_to_build(
 
 
 def _reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> Iterator[str]:
-    """Yield why a mart is not up to date, `rebuilt` being those that are not either."""
+    """Yield why a mart is not up to date; `rebuilt` are others that are not up to date."""
     state, recorded = current.state, current.state.recorded.get(name)
     if name not in state.published or (recorded and recorded.as_of is None):
         yield "not published"
@@ -155,7 +155,7 @@ def _changed_inputs(
 def _refuse_outdated(
     current: CurrentInputs, selected: Collection[str], building: Collection[str]
 ) -> None:
-    """Refuse to read as published what is not up to date with what is built now."""
+    """Refuse to read a published mart that is not up to date with what is built now."""
     graph, state = current.graph, current.state
     outdated: dict[str, str] = {}
     reader: dict[str, str] = {}
@@ -171,14 +171,14 @@ def _refuse_outdated(
         is_temporary = {name: mart.is_temporary for name, mart in graph.project.marts.items()}
         exact = [n for n in graph.order if n in {*selected, *outdated} and not is_temporary[n]]
         raise UsageError(
-            "the selection reads marts that are published, but not up to date",
+            "the selection reads published marts that are not up to date",
             *(f"{reader[name]} reads {name}: {reason}" for name, reason in outdated.items()),
             hint=f"build them together: marts run {' '.join(f'-s {name}' for name in exact)}",
         )
 
 
 def _outdated_beside(current: CurrentInputs, building: Collection[str]) -> set[str]:
-    """Return what other marts' checks of those that are built read, and is not up to date."""
+    """Return the outdated marts that are read with the built ones by checks of other marts."""
     graph, state = current.graph, current.state
     beside = {
         name
@@ -192,7 +192,7 @@ def _outdated_beside(current: CurrentInputs, building: Collection[str]) -> set[s
 def _outdated(
     current: CurrentInputs, names: Iterable[str], building: Collection[str]
 ) -> dict[str, str]:
-    """Return why published marts, or those that they are made from, are not up to date."""
+    """Return the published marts among `names` that are not up to date, with the reason."""
     graph, state = current.graph, current.state
     upstream = {*names, *graph.upstream(*names)}
     rebuilt, found = {*building}, dict[str, str]()
@@ -217,7 +217,7 @@ def _refuse_tables_of_others(
                 f"--adopt {name}: there is no such mart",
                 hint=did_you_mean(name, marts) or "`marts ls` lists the marts",
             )
-    strangers = [
+    not_ours = [
         name
         for name in building
         if name in state.published
@@ -225,15 +225,15 @@ def _refuse_tables_of_others(
         and (name not in state.recorded or name in state.foreign)
         and name not in adopt
     ]
-    if strangers:
+    if not_ours:
         raise UsageError(
-            f"{', '.join(strangers)}: not made by {current.graph.project.package},"
-            " as far as is recorded; nothing was built",
+            f"{', '.join(not_ours)}: not recorded as made by {current.graph.project.package};"
+            " nothing was built",
             *(
                 f"{n} was made by the package {state.foreign[n]}"
-                for n in strangers
+                for n in not_ours
                 if n in state.foreign
             ),
-            hint="rename or drop what is there, choose another --schema, or take it over:"
-            f" {' '.join(f'--adopt {name}' for name in strangers)}",
+            hint="rename or drop the table, use another --schema, or adopt it:"
+            f" {' '.join(f'--adopt {name}' for name in not_ours)}",
         )

@@ -1,4 +1,4 @@
-"""What engines would compute differently in what a plan builds and checks."""
+"""Lint findings: what engines would compute differently in the queries of a plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from marts.core.project.loading import Project
 
 
 def findings_of(project: Project, plan: Plan) -> tuple[Finding, ...]:
-    """Return what `marts compile` warns of in the marts that a plan builds, and its checks."""
+    """Return what `marts compile` warns of in the marts and checks of a plan."""
     return lint_all(tuple(_subjects(plan)), project, plan.tables, plan.as_of)
 
 

@@ -21,8 +21,8 @@ from marts.core.project.graph import Graph
 class Fingerprint:
     """What a mart was made from: a digest of its SQL, versions of sources, runs of marts.
 
-    What temporary marts read is read by the mart that reads them. `is_unchecked` says that nobody
-    looked whether its sources are what it relies on.
+    A mart's inputs include those of the temporary marts that it reads. `is_unchecked` says that
+    its sources were not checked.
     """
 
     sql: str
@@ -31,12 +31,12 @@ class Fingerprint:
     is_unchecked: bool = False
 
     def to_text(self) -> str:
-        """Return the fingerprint as an engine keeps it."""
+        """Return the fingerprint as text, which the state table stores."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str | None) -> Fingerprint | None:
-        """Return the one of a text; None where another version of the framework wrote it."""
+        """Return the fingerprint of a text, None if another version of marts wrote it."""
         try:
             return cls(**json.loads(text or ""))
         except (ValueError, TypeError):
@@ -46,8 +46,8 @@ class Fingerprint:
 class CurrentInputs:
     """What a run would make marts from now: the project, the sources and the date.
 
-    `compile_` compiles a query for the engine. Where `checks_sources` is true, what was made from
-    sources that nobody checked is not up to date.
+    `compile_` compiles a query for the engine. If `checks_sources` is true, a mart that was made
+    from unchecked sources is not up to date.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CurrentInputs:
         self._digests: dict[str, str] = {}
 
     def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
-        """Return from what a mart is made, `runs` being those of the marts it reads."""
+        """Return the fingerprint of a mart; `runs` has the runs that made the marts it reads."""
         graph, state = self.graph, self.state
         versions = {each: state.source_version(each) for each in graph.sources_behind(name)}
         return Fingerprint(
@@ -78,9 +78,9 @@ class CurrentInputs:
         )
 
     def digest(self, name: str) -> str:
-        """Return a digest of all that defines a mart's rows and its checks.
+        """Return a digest of everything that defines a mart's rows and its checks.
 
-        That is its SQL, its comments, its checks, how its sources are read, and the same of the
+        This is its SQL, its comments, its checks, how its sources are read, and the digests of the
         temporary marts that it reads.
         """
         if name not in self._digests:
@@ -94,7 +94,7 @@ class CurrentInputs:
         if compiled := queries.compiled(mart):
             with naming(f"mart {mart.name}", mart.location):
                 yield compiled.sql
-        # A check's expression says which rows it asks for, and its SQL decides no number.
+        # Expressions suffice for checks: their SQL does not change a published number.
         if fused_checks(mart):
             with naming(f"a check of {mart.name}", mart.location):
                 yield signature(queries.fused(mart).op())
@@ -105,7 +105,7 @@ class CurrentInputs:
                     yield signature(queries.of_check(mart, check).op())
         for each in {*mart.inputs, *self.graph.read_by_checks[mart.name]}:
             if each in project.sources:
-                # Its own words are no part of how it is read.
+                # The text of a column does not change how it is read.
                 columns = (replace(column, doc="") for column in project.sources[each].columns)
                 yield f"{each} {tuple(columns)}"
             elif project.marts[each].is_temporary:

@@ -1,4 +1,4 @@
-"""The plan of a run: which tables are built, checked and published, in which order; pure data."""
+"""Plan a run: which tables are built, checked and published, and in which order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marts.core.errors import SourceError, UsageError
 from marts.core.plan.queries import Queries, fused_checks
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ColumnStatistics, EngineState
-from marts.core.plan.statistics import decided_by, is_proven, is_sorted_out
+from marts.core.plan.statistics import deciding_column, is_proven, is_sorted
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Project
@@ -51,11 +51,11 @@ def plan_run(
 ) -> Plan:
     """Plan to build, check and publish marts, given in build order.
 
-    Before that, the sources are checked: all that is declared, or what was derived. The temporary
-    marts that they and their checks read are built with them. Checks that read `outdated` marts are
-    skipped. `queries` are those that were made before; by default they are made now, and none is
-    compiled. Raises SourceError where a source does not fit its contract, UsageError where an
-    upstream mart is neither selected nor published.
+    The sources are checked first: with all declared checks, or with the derived ones. Temporary
+    marts that the marts and their checks read are built, too. Checks that read `outdated` marts are
+    skipped. `queries` are queries that exist already; by default they are made now, and not
+    compiled. Raises SourceError if a source does not fit its contract, UsageError if an upstream
+    mart is neither selected nor published.
     """
     plan = _planned(
         graph,
@@ -78,10 +78,10 @@ def plan_checks(
     *,
     source_checks: bool = False,
 ) -> Plan:
-    """Plan to check the selected marts as they are published, or the sources; nothing is published.
+    """Plan to check the selected marts as they are published, or the sources; publish nothing.
 
-    Of temporary marts, those that are selected or that a check reads are built, and checked. Raises
-    SourceError where a source does not fit its contract, UsageError where a selected mart is not
+    Temporary marts that are selected or that a check reads are built and checked. Raises
+    SourceError if a source does not fit its contract, UsageError if a selected mart is not
     published.
     """
     marts = graph.project.marts
@@ -121,7 +121,7 @@ def _planned(
     outdated: Collection[str] = (),
     source_checks: bool | SourceChecks,
 ) -> Plan:
-    """Plan to check the sources, then to build and check marts, then to check published ones."""
+    """Plan to check sources, then to build and check marts, then to check published marts."""
     project, checked = graph.project, (*built, *published)
     building = [project.marts[name] for name in built]
     needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks is True)
@@ -156,7 +156,7 @@ def _planned(
 def _checks_of_sources(
     project: Project, state: EngineState, source_checks: bool | SourceChecks
 ) -> Mapping[str, tuple[Check, ...]]:
-    """Return the checks to make of each source that is there."""
+    """Return the checks to make of each source that exists."""
     if isinstance(source_checks, SourceChecks):
         return source_checks.by_source
     if not source_checks:
@@ -166,7 +166,7 @@ def _checks_of_sources(
 
 
 class _Checker:
-    """Places each check behind the last of the tables it reads."""
+    """Schedules each check after the last of the tables that it reads."""
 
     def __init__(self, queries: Queries, *, present: set[str]) -> None:
         self.queries = queries
@@ -174,7 +174,7 @@ class _Checker:
         self.pending: list[tuple[Source | Mart, Check]] = []
 
     def steps_for(self, mart: Mart) -> Iterator[Step]:
-        """Yield the checks that can be made now that a mart is there."""
+        """Yield the checks that can be made once a mart exists."""
         self.present.add(mart.name)
         if checks := fused_checks(mart):
             yield CheckTable(mart, checks, self.queries.fused(mart))
@@ -183,7 +183,7 @@ class _Checker:
     def steps_for_sources(
         self, project: Project, checks: Mapping[str, tuple[Check, ...]], state: EngineState
     ) -> Iterator[Step]:
-        """Yield the checks of sources, which are all there."""
+        """Yield the checks of sources, all of which exist."""
         self.pending += [
             (project.sources[name], check)
             for name, several in checks.items()
@@ -193,18 +193,18 @@ class _Checker:
         for name, several in checks.items():
             source, found = project.sources[name], state.sources[name]
             known, rows = found.columns, found.rows
-            alone = [check for check in several if is_sorted_out(check, rows, known)]
+            alone = [check for check in several if is_sorted(check, rows, known)]
             fused = [check for check in several if is_fused(check) and check not in alone]
             by_column: dict[str | None, list[Check]] = {None: []}
             for check in fused:
-                column = decided_by(check, source, rows, known)
+                column = deciding_column(check, source, rows, known)
                 by_column.setdefault(column, []).append(check)
             for column, these in by_column.items():
                 if these:
                     query = self._fused(source, these, column, known)
                     yield CheckTable(source, tuple(these), query)
             for check in alone:
-                yield self._sorted_out(source, check, known)
+                yield self._sorted(source, check, known)
             yield from self._ready()
 
     def _fused(
@@ -220,7 +220,7 @@ class _Checker:
         proven = [check for check in checks if is_proven(check, source, known)]
         return fused_query(source, rows, checks, proven=proven)
 
-    def _sorted_out(
+    def _sorted(
         self, source: Source, check: Check, known: Mapping[str, ColumnStatistics]
     ) -> CheckTable:
         step, table = self._alone(source, check), self.queries.tables[source.name]
@@ -239,7 +239,7 @@ class _Checker:
         return CheckTable(owner, (check,), self.queries.of_check(owner, check))
 
     def skipped(self) -> tuple[SkippedCheck, ...]:
-        """Return the checks that could not be placed."""
+        """Return the checks that could not be scheduled."""
         return tuple(
             SkippedCheck(owner.name, check.name, self._missing(owner, check))
             for owner, check in self.pending

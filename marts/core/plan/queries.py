@@ -17,13 +17,13 @@ from marts.core.query.definition import defining_query, logical_tables
 from marts.core.query.nulls import declared_not_null
 
 Compile = Callable[[ir.Table], CompiledQuery]
-"""How an engine compiles a query."""
+"""Compiles a query for an engine."""
 
 
 class Queries:
-    """The queries of a project's marts and checks as of a date, over the sources that are there.
+    """The queries of a project's marts and checks as of a date, over the sources that exist.
 
-    Without an engine to compile for, no query is compiled.
+    Without `compile_`, no query is compiled.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Queries:
         return self._marts[mart.name]
 
     def compiled(self, mart: Mart) -> CompiledQuery | None:
-        """Return the query that defines a mart, compiled; None without an engine.
+        """Return the compiled query that defines a mart; None without `compile_`.
 
         Raises DefinitionError for an expression that is nested too deeply to compile.
         """
@@ -58,14 +58,14 @@ class Queries:
         return self._compiled[mart.name]
 
     def fused(self, table: Source | Mart) -> ir.Table:
-        """Return the one query that makes all checks of a table which one can: `fused_checks`."""
+        """Return the query that makes all `fused_checks` of a table at once."""
         if (table.name, "") not in self._checks:
             query = fused_query(table, self.tables[table.name], fused_checks(table))
             self._checks[table.name, ""] = query
         return self._checks[table.name, ""]
 
     def of_check(self, table: Source | Mart, check: Check) -> ir.Table:
-        """Return the query that makes one check alone."""
+        """Return the query that makes a single check."""
         if (table.name, check.name) not in self._checks:
             query = count_query(table, check, self.tables, self.as_of)
             self._checks[table.name, check.name] = query
@@ -73,5 +73,5 @@ class Queries:
 
 
 def fused_checks(table: Source | Mart) -> tuple[Check, ...]:
-    """Return the checks of a table that one query makes."""
+    """Return the checks of a table that one query can make together."""
     return tuple(check for check in checks_of(table) if is_fused(check))

@@ -17,9 +17,9 @@ from marts.core.query.contract import mismatches
 class SourceChecks:
     """The checks of sources that a run makes, by source, and their digests.
 
-    `sources` are all that the marts to be built rely on. `remembered` are the digests of those that
-    are not made again, as the version of the source has not changed; `is_left_out` says that nobody
-    wanted any.
+    `sources` are all that the marts to be built rely on. `remembered` has the digests of checks
+    that held and are not made again, because the source has not changed; `is_left_out` says that
+    the caller wants no checks of sources.
     """
 
     sources: tuple[str, ...] = ()
@@ -27,11 +27,11 @@ class SourceChecks:
     digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
     remembered: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orphans: frozenset[tuple[str, str]] = frozenset()
-    """The checks, by source and name, whose share of rows is remembered."""
+    """The checks, by source and name, of which the share of orphans is recorded."""
     is_left_out: bool = False
 
     def that_must_hold(self) -> SourceChecks:
-        """Return those whose violation is an error."""
+        """Return the checks of severity error only."""
         errors = {
             name: tuple(check for check in checks if check.severity == "error")
             for name, checks in self.by_source.items()
@@ -41,8 +41,8 @@ class SourceChecks:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a caller says of the checks of sources: to leave them out, to let sources shrink."""
+class SourceCheckOptions:
+    """What a caller wants: whether sources are checked, and whether they may shrink."""
 
     source_checks: bool = True
     accept_shrink: bool = False
@@ -52,10 +52,10 @@ def source_checks(
     graph: Graph,
     reliance: Reliance,
     state: EngineState,
-    wanted: Wanted,
+    wanted: SourceCheckOptions,
     names: Collection[str],
 ) -> SourceChecks:
-    """Return the checks of sources that building some marts relies on, but those remembered."""
+    """Return the checks of sources that some marts rely on, except those that are remembered."""
     read = reliance.columns_of_sources(names)
     sources = {
         name: source
@@ -74,7 +74,7 @@ def source_checks(
             shares=state.checked[name].orphans if name in state.checked else {},
         )
         for name, source in sources.items()
-        # What does not fit its contract is refused, or read by marts alone that are not built.
+        # A source that does not fit its contract is refused, unless no mart to be built reads it.
         if not (
             state.sources[name].misfits or mismatches(source.columns, state.sources[name].types)
         )
@@ -102,7 +102,7 @@ def source_checks(
 
 
 def _remembered(name: str, state: EngineState) -> frozenset[str]:
-    """Return the digests of the checks that held of the very version that is there."""
+    """Return the digests of the checks that held of this version of a source."""
     known, version = state.checked.get(name), state.source_version(name)
     return known.checks if known and version and known.version == version else frozenset()
 
@@ -116,6 +116,6 @@ def _shrink(known: CheckedSource | None, version: str | None) -> list[WholeCheck
             name="not_shrunk",
             fails=lambda t: t.count() < least,
             because=f"less than half of the {known.rows:,} rows of the last published run;"
-            " --accept-shrink publishes all the same",
+            " --accept-shrink publishes anyway",
         )
     ]

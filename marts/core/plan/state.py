@@ -1,6 +1,6 @@
-"""What an engine says of the sources and the published marts before a run: plain values.
+"""The engine state before a run, of sources and published marts: plain values.
 
-They travel between the plan and the engines, which implement the port in `run/backend.py`.
+They are exchanged with the engines, which implement the port in `run/backend.py`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
-# Engines import it from here: they know of the rooms before the plan through its values alone.
+# Engines import it from here: of the rooms before `plan`, they know only these values.
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
 from marts.core.project.graph import RESERVED
 from marts.core.project.loading import Project
 from marts.core.query.contract import schema_of
 
 STATE_TABLE, EARLIER_STATE_TABLE = RESERVED
-"""Beside the marts: a row for each table that a package made, and for each source it checked;
-the other is where an earlier version recorded the same, of one package."""
+"""The table beside the marts with a row for each table that a package made, and for each source
+that it checked; and the table in which an earlier version of marts recorded the same."""
 
 STATE_COLUMNS = {
     "package": "string",
@@ -39,15 +39,15 @@ STATE_COLUMNS = {
 """The columns of the state table; the last four may be null."""
 
 STATE_KEY = ("package", "name")
-"""The columns that name a row of the state table."""
+"""The columns that identify a row of the state table."""
 
 
 @dataclass(frozen=True, eq=False)
 class CompiledQuery:
-    """A query in an engine's SQL: compiled once, wherever its tables are.
+    """A query in an engine's SQL, compiled once, independent of where its tables are.
 
-    It names tables alone, those of `names`. An engine qualifies these names in a copy of `tree`,
-    and may keep what comes of it in `texts`: a query may run more than once.
+    It has only bare names of tables, those in `names`. An engine qualifies them in a copy of
+    `tree`, and may cache the result in `texts`, because a query may run more than once.
     """
 
     tree: sge.Query
@@ -58,19 +58,19 @@ class CompiledQuery:
 
     @cached_property
     def sql(self) -> str:
-        """Its SQL over bare names, which tells what it computes, not from where."""
+        """Its SQL over bare names: what it computes, not where the tables are."""
         return self.tree.sql(self.dialect)
 
 
 Query: TypeAlias = ir.Table | sge.Query | CompiledQuery
-"""A query over tables that it names alone. What runs more than once is compiled before."""
+"""A query over bare names of tables. One that runs more than once is compiled first."""
 
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """How many nulls a column has, and between which numbers it lies; None for what is unknown.
+    """The number of nulls of a column and the bounds of its numbers; None for what is unknown.
 
-    `is_ascending` is a guess: that each row holds more than the one before it.
+    `is_ascending` is a guess that each row has a greater value than the row before it.
     """
 
     nulls: int | None = None
@@ -81,13 +81,13 @@ class ColumnStatistics:
 
 @dataclass(frozen=True)
 class TableState:
-    """What an engine says of a table that exists; `rows` is None where counting costs a scan.
+    """The state of a table that exists; `rows` is None if counting would cost a scan.
 
-    `version` changes whenever the rows do, of a published table or view with its columns and
-    definition too; None where the engine does not say, or nobody asked. It may change without need:
-    then marts are built again. `misfits` say, a line each, why columns of a source
+    `version` changes whenever the rows do, and for a published table or view also with its columns
+    and definition. It is None if the engine does not know it or was not asked. It may change
+    without need; then marts are rebuilt. `misfits` has a line for each column of a source that
     cannot be read as its contract says; `types` has the contract's types nevertheless. `columns`
-    has what is known of some columns without a look at their rows.
+    has the statistics that are known of some columns without reading rows.
     """
 
     types: Mapping[str, dt.DataType]
@@ -99,11 +99,12 @@ class TableState:
 
 @dataclass(frozen=True)
 class RecordedTable:
-    """What the state table says of a table that a package made, or of a source that it checked.
+    """A row of the state table: a table that a package made, or a source that it checked.
 
-    `kind` is table, view or source; `package` is None for what an earlier version recorded, whoever
-    made it. `version` is the table's when it was published; `origin` tells, as text, what it was
-    made from. A name without a date was claimed by a run that never published it.
+    `kind` is table, view, source or candidate; `package` is None for a row of an earlier version of
+    marts, which did not record it. `version` is the table's version when it was published; `origin`
+    is its fingerprint, or what was found of a source, as text. A row without a date was written by
+    a run that has not published the table.
     """
 
     package: str | None
@@ -119,8 +120,8 @@ class RecordedTable:
 class CheckedSource:
     """What a published run found of one version of a source.
 
-    `checks` are digests of the checks that held; `rows` is None where nobody counted; `orphans` are
-    the shares, from 0 to 1, of rows that found nothing in a lookup, by the name of the check.
+    `checks` are digests of the checks that held; `rows` is None if they were not counted; `orphans`
+    are the shares, from 0 to 1, of rows without a match in a lookup, by the name of the check.
     """
 
     version: str
@@ -129,12 +130,12 @@ class CheckedSource:
     orphans: Mapping[str, float] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """Return the record as an engine keeps it."""
+        """Return the record as text, which the state table stores."""
         return json.dumps(asdict(self) | {"checks": sorted(self.checks)}, sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str | None) -> CheckedSource | None:
-        """Return the record of its text; None where another version of the framework wrote it."""
+        """Return the record of a text, None if another version of marts wrote it."""
         try:
             found = json.loads(text or "")
             return cls(**found | {"checks": frozenset(found["checks"])})
@@ -144,11 +145,11 @@ class CheckedSource:
 
 @dataclass(frozen=True)
 class EngineState:
-    """What an engine says of the sources and the published marts; absent tables are absent.
+    """The state of the sources and published marts that exist, by name.
 
-    `published` are the tables that bear a mart's name, `recorded` those that this package made,
-    `foreign` the packages that made others, by name. `checked` is what the last publication
-    recorded of each source.
+    `published` has the tables with the name of a mart, `recorded` those that this package made,
+    `foreign` the packages that made others. `checked` has what the last publication recorded of
+    each source.
     """
 
     sources: Mapping[str, TableState] = field(default_factory=dict)
@@ -157,19 +158,19 @@ class EngineState:
     foreign: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, CheckedSource] = field(default_factory=dict)
     source_location: str = "nowhere"
-    """Where the sources were looked for, in words."""
+    """Where the sources were searched for, in words."""
 
     def source_version(self, name: str) -> str | None:
-        """Return what changes whenever a source does, also when it appears or vanishes."""
+        """Return text that changes whenever a source does, also when it appears or disappears."""
         return self.sources[name].version if name in self.sources else "absent"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What a run publishes, beside its candidates: what is recorded, and which tables go.
+    """What a run publishes besides its candidates: what is recorded, and which tables are dropped.
 
-    `fingerprints` says of each published mart from what it was made, as text, `checked` what is
-    recorded of each source; `drops` are tables of this package that are no longer marts.
+    `fingerprints` has the fingerprint of each published mart as text, `checked` what is recorded of
+    each source; `drops` are tables of this package that are no longer marts.
     """
 
     package: str
@@ -181,9 +182,9 @@ class Publication:
 
 
 def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:
-    """Return the state of an engine that holds just what is declared: to compile without one.
+    """Return the state of an engine that has exactly what is declared, to compile without one.
 
-    `sources` are those that are there.
+    `sources` are the sources that exist.
     """
     return EngineState(
         sources={

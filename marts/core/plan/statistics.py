@@ -1,4 +1,4 @@
-"""What an engine knows of a column without looking at its rows, and which checks that proves."""
+"""Which checks column statistics prove, and which queries make others faster."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.state import ColumnStatistics
 
 MANY_ROWS = 1_000_000
-"""From so many rows, an engine finds what repeats faster by sorting hashes than among values."""
+"""The number of rows from which sorting hashes finds repeated values faster than grouping."""
 
 DIGITS = 15
-"""So many digits of a decimal a float tells apart."""
+"""The number of digits of a decimal that a float represents exactly."""
 
 
 def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnStatistics]) -> bool:
-    """Tell whether a check that a column implies holds by what is known of the column."""
+    """Tell whether the statistics of a column prove a check that the column implies."""
     return isinstance(check, RowCheck) and any(
         check.name in _proven(column, columns[column.name])
         for column in table.columns
@@ -28,12 +28,12 @@ def is_proven(check: Check, table: Source | Mart, columns: Mapping[str, ColumnSt
 
 
 def _proven(column: Column, known: ColumnStatistics) -> set[str]:
-    """Return the names of the checks that a column implies and that hold."""
+    """Return the names of the checks that a column implies and its statistics prove."""
     name, low, high = column.name, column.at_least, column.at_most
     found = set()
     if not column.null and known.nulls == 0:
         found.add(f"{name}_not_null")
-    if _is_told_apart(type_of(column.type)):
+    if _is_exact_as_float(type_of(column.type)):
         if low is not None and known.low is not None and known.low >= low:
             found.add(f"{name}_at_least_{low}")
         if high is not None and known.high is not None and known.high <= high:
@@ -41,17 +41,17 @@ def _proven(column: Column, known: ColumnStatistics) -> set[str]:
     return found
 
 
-def _is_told_apart(kind: dt.DataType) -> bool:
-    # Floats may hide NaN from statistics.
+def _is_exact_as_float(kind: dt.DataType) -> bool:
+    # Statistics of floats may leave NaN out.
     if isinstance(kind, dt.Decimal):
         return (kind.precision or DIGITS + 1) <= DIGITS
     return bool(kind.is_integer())
 
 
-def decided_by(
+def deciding_column(
     check: Check, source: Source, rows: int | None, columns: Mapping[str, ColumnStatistics]
 ) -> str | None:
-    """Return the text column whose different values are quicker to check than all its rows."""
+    """Return the text column whose distinct values decide a check faster than its rows, if any."""
     if (rows or 0) < MANY_ROWS:
         return None
     if isinstance(check, SpellingCheck | WholeCheck):
@@ -61,8 +61,8 @@ def decided_by(
     return name if name in columns else None
 
 
-def is_sorted_out(check: Check, rows: int | None, columns: Mapping[str, ColumnStatistics]) -> bool:
-    """Tell whether a uniqueness is proven faster by sorting: on an engine beside its files."""
+def is_sorted(check: Check, rows: int | None, columns: Mapping[str, ColumnStatistics]) -> bool:
+    """Tell whether sorting makes a uniqueness check faster: on an engine that reads files."""
     return (
         isinstance(check, UniqueCheck)
         and check.where is None

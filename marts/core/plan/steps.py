@@ -24,24 +24,24 @@ class Build:
     query: ir.Table
     column_comments: Mapping[str, str]
     compiled: CompiledQuery | None = None
-    """The query in the engine's SQL, where planning needed it: a run compiles no mart twice."""
+    """The query in the engine's SQL if planning needed it, so that no mart is compiled twice."""
     fingerprint: Fingerprint | None = None
-    """From what it is made; None for a mart that is not published."""
+    """What the mart is made from; None for a mart that is not published."""
 
 
 @dataclass(frozen=True)
 class CheckTable:
-    """Make checks of a table: all that one aggregate query can make, or one by its own query."""
+    """Make checks of a table: several by one aggregate query, or one by a query of its own."""
 
     table: Source | Mart
     checks: tuple[Check, ...]
     query: ir.Table
     quick: tuple[ir.Table, ...] = ()
-    """What to ask before, one after the other: where one finds nothing, there is nothing."""
+    """Faster queries to try first, in order: if one finds no violation, there is none."""
 
     @property
     def is_fused(self) -> bool:
-        """Tell whether the query is the table's one aggregate query, whatever the checks."""
+        """Tell whether the query is an aggregate query that makes all of its checks."""
         return not self.quick and all(map(is_fused, self.checks))
 
 
@@ -50,9 +50,9 @@ Step = Build | CheckTable
 
 @dataclass(frozen=True)
 class PlannedPublication:
-    """What readers see once all steps are done: new marts, and tables that are gone.
+    """What is published when all steps are done: marts, and tables to drop.
 
-    Where there is neither, only what held of the sources is recorded.
+    If there are neither, only the results of source checks are recorded.
     """
 
     marts: tuple[Mart, ...]
@@ -61,7 +61,7 @@ class PlannedPublication:
 
 @dataclass(frozen=True)
 class SkippedCheck:
-    """A check that is not made, because it reads marts that are not there, or not up to date."""
+    """A check that is not made because it reads marts that are absent or not up to date."""
 
     table: str
     check: str
@@ -70,7 +70,7 @@ class SkippedCheck:
 
 @dataclass(frozen=True)
 class Plan:
-    """The ordered steps of a run, and the tables that their expressions read, by name."""
+    """The steps of a run, in order, and the tables that their expressions read, by name."""
 
     package: str
     as_of: FixedAsOf
@@ -82,13 +82,13 @@ class Plan:
     unchanged: tuple[str, ...] = ()
     """The selected marts that need not be built."""
     publication: PlannedPublication | None = None
-    """What is published when all steps are done; None where nothing is."""
+    """What is published when all steps are done; None if nothing is."""
     orphans: tuple[str, ...] = ()
-    """The tables of this package that are no longer marts, and that stay."""
+    """The tables of this package that are no longer marts but are kept."""
     source_checks: SourceChecks | None = None
-    """Which checks of sources were derived; None where that is not the question."""
+    """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)
-    """What was there when it was made."""
+    """The engine state that the plan was made from."""
 
     @property
     def builds(self) -> tuple[Build, ...]:
@@ -97,7 +97,10 @@ class Plan:
 
 
 def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:
-    """Return the SQL of each mart that a plan builds; DefinitionError for one nested too deeply."""
+    """Return the SQL of each mart that a plan builds.
+
+    Raises DefinitionError for an expression that is nested too deeply.
+    """
     statements = {}
     for step in plan.builds:
         with naming(f"mart {step.mart.name}", step.mart.location):

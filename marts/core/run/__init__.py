@@ -1,1 +1,1 @@
-"""Carrying a plan out: the port that engines implement, runner, scheduler, report, artifacts."""
+"""Carrying out a plan: the port that engines implement, runner, scheduler, report, artifacts."""

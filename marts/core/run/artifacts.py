@@ -1,4 +1,4 @@
-"""Write what happened to files; the only writer of files."""
+"""Write the artifacts of a run; no other module of the framework writes files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Document = dict[str, object]
 
 
 def prepare(target: Path) -> None:
-    """Make the folder for artifacts, and prove that they can be written there.
+    """Create the folder for artifacts, and make sure that they can be written there.
 
-    What the last run left stays until this one has ended: its `run_id` and `started_at` tell them
-    apart. Raises EngineError where something cannot be written.
+    The last run's artifacts stay until this one has ended; `run_id` and `started_at` tell them
+    apart. Raises EngineError if something cannot be written.
     """
     with _writing(target):
         target.mkdir(parents=True, exist_ok=True)
@@ -41,13 +41,15 @@ def prepare(target: Path) -> None:
         raise EngineError(f"cannot write {target / FAILURES}", "it is a file", hint=ELSEWHERE)
 
 
-def leave(target: Path, report: Report, results: Document, declared: Document) -> list[EngineError]:
-    """Replace what the last run left by what this one leaves; return what cannot be written.
+def write_artifacts(
+    target: Path, report: Report, results: Document, declared: Document
+) -> list[EngineError]:
+    """Replace the last run's artifacts by this one's; return an error for each failed write.
 
-    By then all may be published: so each file is tried, and a report that cannot be replaced is
-    removed, so that it does not pass for this run's.
+    Errors are not raised, since the marts may be published: each file is tried, and a report that
+    cannot be replaced is removed, so that it is not taken for this run's.
     """
-    troubles = []
+    errors = []
     for write in (
         partial(write_failures, target, report),
         partial(write_json, target / RUN_RESULTS, results),
@@ -56,23 +58,23 @@ def leave(target: Path, report: Report, results: Document, declared: Document) -
         try:
             write()
         except EngineError as error:
-            troubles.append(error)
-    return troubles
+            errors.append(error)
+    return errors
 
 
 def write_json(path: Path, document: Document) -> None:
-    """Write a document so that no reader ever sees half of it; after a failure there is no file.
+    """Write a document atomically; after a failure there is no file.
 
     Raises EngineError.
     """
-    half = path.with_name(f".{path.name}.{os.getpid()}")
+    partial_file = path.with_name(f".{path.name}.{os.getpid()}")
     with _writing(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            half.write_text(json_text(document) + "\n", "utf-8")
-            half.replace(path)
+            partial_file.write_text(json_text(document) + "\n", "utf-8")
+            partial_file.replace(path)
         except OSError:
-            for left in (half, path):
+            for left in (partial_file, path):
                 with suppress(OSError):
                     left.unlink()
             raise
@@ -87,10 +89,10 @@ def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
 
 
 def write_failures(target: Path, report: Report) -> None:
-    """Write each failing check's sample to `failures/<table>.<check>.csv`, and no earlier run's.
+    """Write each failing check's sample to `failures/<table>.<check>.csv`; remove earlier ones.
 
-    They hold rows of the data: their owner alone can read them, and no text in them is a formula
-    to a spreadsheet program. Raises EngineError.
+    The files contain rows of the data: only their owner can read them, and no text in them is a
+    formula to a spreadsheet program. Raises EngineError.
     """
     folder = target / FAILURES
     with _writing(folder):
@@ -102,7 +104,7 @@ def write_failures(target: Path, report: Report) -> None:
                 folder.chmod(0o700)
                 _write_sample(sample_path(target, table, made), made.sample)
         with suppress(OSError):
-            # Where nothing is left in it.
+            # This fails unless the folder is empty.
             folder.rmdir()
 
 
@@ -113,7 +115,7 @@ def _write_sample(path: Path, sample: Sequence[Mapping[str, object]]) -> None:
 
 def _private(path: Path) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    # Whatever the umask, which can only take away.
+    # The umask does not apply to this, and the file may have existed with another mode.
     os.fchmod(descriptor, 0o600)
     return descriptor
 
@@ -130,7 +132,7 @@ def describe_check(check: Check) -> Document:
 
 
 def describe_finding(finding: Finding) -> Document:
-    """Return what engines would compute differently as data."""
+    """Return a finding as data: what engines would compute differently."""
     return {
         "table": finding.table,
         "rule": finding.rule,

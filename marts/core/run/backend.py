@@ -1,4 +1,4 @@
-"""The port: what a run, and the proof of mutants, ask of an engine."""
+"""The port: what a run and the mutation analysis require of an engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from marts.core.plan.state import (
 
 @dataclass(frozen=True)
 class Contract:
-    """What marts rely on in a source: its columns, as they are to be read.
+    """What marts rely on in a source: its columns, as they must be read.
 
-    `zones` are those of the timestamps that are moments in the source: they are read as the time
-    of day there. An `optional` source may be absent.
+    `zones` has the time zone of each timestamp that is a point in time in the source: it is read as
+    local time in that zone. An `optional` source may be absent.
     """
 
     schema: ibis.Schema
@@ -36,7 +36,7 @@ class Contract:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that was executed: for which table, why, and what it took."""
+    """One executed statement: for which table, in which step, and how long it took."""
 
     about: str
     step: str
@@ -46,55 +46,56 @@ class Statement:
 
 
 class Backend(Protocol):
-    """One engine, connected: sources to read, and a schema of published relations.
+    """A connected engine: sources to read, and a schema of published relations.
 
-    Queries name relations alone; the engine knows where each is. Between `begin` and `publish`
-    (or `discard`), a relation that was built stands for its published namesake in queries; readers
-    on other connections see the published state only. Every method raises EngineError for what
-    the engine refuses.
+    Queries use bare names of relations; the engine knows where each is. Between `begin` and
+    `publish` (or `discard`), queries read candidates in place of the published relations of the
+    same name; readers on other connections read only what is published. Every method raises
+    EngineError if the engine fails.
     """
 
     name: str
     threads: int
     """How many marts may be built at once; a backend with more than one is thread-safe."""
     source_location: str
-    """Where sources are looked for, in words."""
+    """Where sources are searched for, in words."""
     where: str
-    """What is read and what is written, in words."""
+    """What is read and where results are written, in words."""
 
     def data_as_of(self) -> datetime.date | None:
-        """Return the date that the source data was made for, None where it does not say."""
+        """Return the as-of date that the source data states, None if it states none."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return what is found of the sources that exist, as their contracts read them.
+        """Return the state of the sources that exist, as their contracts read them.
 
-        What a source consists of is fixed by this, or by the first query that reads it: what is
-        added later is not seen. Raises SourceError where one is there but unreadable.
+        This, or the first query of a source, fixes the files that it consists of: files that are
+        added later are not read. Raises SourceError if a source exists but cannot be read.
         """
 
     def changed_sources(self) -> list[str]:
-        """Return which described sources are not as they were, a line each with what changed.
+        """Return a line for each described source that has changed.
 
-        Called right before publishing: what was built from changed sources fits no state of theirs.
+        It is called right before publishing, since marts built from changing sources would mix
+        two states of them.
         """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
-        """Return what the catalog says of every relation in the schema; of some, the version."""
+        """Return the state of every relation in the schema, with the versions of those named."""
 
     def state(self) -> Sequence[RecordedTable]:
-        """Return what is recorded of the relations in the schema, by any package."""
+        """Return what any package has recorded of the relations in the schema."""
 
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
         """Return a query in the engine's SQL, over the bare names of the tables it reads."""
 
     def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over the sources and the published relations, to be read."""
+        """Return a query's SQL over sources and published relations, for people to read."""
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
-        """Prepare to build candidates of these names; sweep what broken runs left."""
+        """Prepare to build candidates of these names; remove what failed runs left behind."""
 
     def build(
         self,
@@ -108,19 +109,19 @@ class Backend(Protocol):
         """Create a candidate from a query, with comments for the catalog."""
 
     def publish(self, publication: Publication) -> None:
-        """Let readers see all candidates but temporary ones, at once, and record them."""
+        """Publish all candidates except temporary ones, atomically, and record them."""
 
     def is_published(self) -> bool:
-        """Tell whether `publish` took effect, when it is over: an interrupt may hide its end."""
+        """Tell whether `publish` took effect, since an interrupt may end it early or late."""
 
     def discard(self) -> None:
-        """Drop the candidates; the published state stays. Does nothing without `begin`."""
+        """Drop the candidates; published relations stay. Does nothing without `begin`."""
 
     def statements(self) -> tuple[Statement, ...]:
-        """Return the statements executed so far, where the engine gives them an id."""
+        """Return the statements executed so far, if the engine gives them an id."""
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of engine and driver."""
 
     def close(self) -> None:
-        """Close the connection; what was not published is gone."""
+        """Close the connection; candidates that are not published are lost."""

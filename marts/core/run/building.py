@@ -1,4 +1,4 @@
-"""Build candidates: in a run, or for as long as somebody looks at them."""
+"""Build candidates: in a run, or temporarily to query them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def built(plan: Plan, backend: Backend, *, run_id: str) -> Iterator[None]:
-    """Build what a plan builds for as long as the context lasts, unchecked; nobody else sees it."""
+    """Build a plan's candidates, unchecked and unpublished, and drop them at the end."""
     try:
         begin(plan, backend, run_id=run_id)
         for step in plan.builds:
@@ -27,7 +27,7 @@ def built(plan: Plan, backend: Backend, *, run_id: str) -> Iterator[None]:
 
 
 def begin(plan: Plan, backend: Backend, *, run_id: str) -> None:
-    """Prepare an engine to build what a plan builds."""
+    """Prepare an engine to build a plan's candidates."""
     backend.begin(run_id, [step.mart.name for step in plan.builds])
 
 

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
-# What a terminal takes for a command (C0, DEL, C1), or what makes a text look like another one:
-# directions that are overridden, and separators of lines that are none in a file.
+# Characters that a terminal interprets as commands (C0, DEL, C1), and characters that make a text
+# look like another one: direction overrides, and line separators that do not end a line in a file.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
-# What a spreadsheet program takes for a formula, also behind blanks; the full-width forms are
-# turned into the usual ones by some. The list is OWASP's.
+# The start of what a spreadsheet program interprets as a formula, also after blanks; some programs
+# convert the full-width forms. The list is OWASP's.
 FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    r"""Return a text with its control characters written out: `\x1b` for an escape.
+    r"""Return a text with its control characters escaped, such as `\x1b`.
 
     Characters in `keep` stay.
     """
@@ -36,9 +36,9 @@ def _escape(character: str) -> str:
 
 
 def harmless(value: object) -> object:
-    """Return a value for a spreadsheet: text that would be a formula gets an apostrophe before it.
+    """Return a value for a spreadsheet: text that would be a formula is prefixed by an apostrophe.
 
-    Only text does: a negative number is not a formula.
+    Other values stay: a negative number is not a formula.
     """
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
@@ -47,16 +47,16 @@ def csv_lines(rows: Iterable[Iterable[object]], *, safe: bool) -> Iterator[str]:
     """Return each row as a line of CSV; in `safe` CSV no text is a formula to a spreadsheet."""
     for row in rows:
         line = io.StringIO()
-        # By its end the writer knows what to quote: both characters that may end a line.
+        # The writer quotes the characters of its line terminator: both that may end a line.
         writer = csv.writer(line, lineterminator="\r\n")
         writer.writerow([cell(harmless(value) if safe else value) for value in row])
         yield line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def cell(value: object) -> str:
-    """Return a value as text for a table or CSV: nothing for null, flags in lower case as in SQL.
+    """Return a value as text for a table or CSV: empty for null, booleans in lower case as in SQL.
 
-    Bytes are hexadecimal, spans of time ISO 8601, nested values JSON.
+    Bytes are hexadecimal, durations ISO 8601, nested values JSON.
     """
     match value:
         case None | bool():
@@ -74,18 +74,18 @@ def cell(value: object) -> str:
 
 
 def _duration(value: datetime.timedelta) -> str:
-    """Return a span of time as ISO 8601 has it: `-P1DT0.5S`."""
+    """Return a duration as ISO 8601: `-P1DT0.5S`."""
     sign, value = ("-", -value) if value < datetime.timedelta() else ("", value)
     part = f".{value.microseconds:06d}".rstrip("0") if value.microseconds else ""
     return f"{sign}P{value.days}DT{value.seconds}{part}S"
 
 
 def json_text(value: object, *, indent: int = 2, within: str = "\n") -> str:
-    """Return a value as JSON: numbers with all their digits, which the standard library rounds.
+    """Return a value as JSON, with all digits of decimals, unlike the standard library.
 
-    Dates and times are ISO 8601, bytes hexadecimal. What JSON has no number for is text: "NaN",
-    "Infinity". Whatever a terminal would obey is escaped. Without `indent` it is one line; `within`
-    is how the lines around the value begin.
+    Dates and times are ISO 8601, bytes hexadecimal. Numbers that JSON lacks are text: "NaN",
+    "Infinity". Control characters are escaped. Without `indent` the result is one line; `within` is
+    the line break and indentation of the enclosing value.
     """
     inner = within + " " * indent
 
@@ -125,11 +125,11 @@ def _scalar(value: object) -> str:
 
 
 def _string(text: str) -> str:
-    r"""Return a JSON string; half a surrogate pair, which no encoding has, stays `\udc80`."""
+    r"""Return a JSON string; half a surrogate pair, which cannot be encoded, is `\udc80`."""
     quoted = json.dumps(text, ensure_ascii=False)
     return UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def ascii_json(text: str) -> str:
-    """Return the same JSON document in ASCII, for an encoding that lacks some of its characters."""
+    """Return a JSON document in ASCII, for an encoding that lacks some of its characters."""
     return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)

@@ -1,4 +1,4 @@
-"""Ask an engine for what planning needs."""
+"""Inspect an engine: read the state that planning needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def inspect_engine(
     source_checks: bool = False,
     also: Collection[str] = (),
 ) -> EngineState:
-    """Ask the backend for what planning needs, `also` of these sources; nothing is changed."""
+    """Return the engine state that planning needs, including the sources `also`; change nothing."""
     project = graph.project
     related = graph.related(selected)
     read = graph.sources_read(related)
@@ -26,7 +26,7 @@ def inspect_engine(
     own = {
         row.name: row
         for row in rows
-        # An earlier version recorded no package: its tables are taken over by name.
+        # An earlier version did not record the package: its tables are adopted by name.
         if row.kind != "source"
         and (row.package == project.package or (row.package is None and row.name in project.marts))
     }

@@ -1,34 +1,21 @@
-"""What to remember of sources once a run is published, so that no version is checked twice."""
+"""What to record of sources after publishing, so that no version is checked twice."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import CheckedSource, EngineState
 from marts.core.plan.steps import Plan
-from marts.core.run.report import Made
+from marts.core.run.report import CheckReport, TableReport
 
 
-class Reported(Protocol):
-    """What was found of one table."""
-
-    @property
-    def rows(self) -> int | None:
-        """How many rows it has, None where not counted."""
-
-    @property
-    def checks(self) -> Sequence[Made]:
-        """The checks that were made of it."""
-
-
-def checked_sources(plan: Plan, tables: Mapping[str, Reported]) -> dict[str, CheckedSource]:
+def checked_sources(plan: Plan, tables: Mapping[str, TableReport]) -> dict[str, CheckedSource]:
     """Return what to record of each source that a plan relied on, by name.
 
     `tables` are the reports of a run in which no check failed. Only checks that held are
     remembered: one that warned is made again in the next run, even if the source is the same. What
-    was known of the same version before stays.
+    was recorded of the same version before is kept.
     """
     wanted = plan.source_checks
     if wanted is None:
@@ -37,7 +24,7 @@ def checked_sources(plan: Plan, tables: Mapping[str, Reported]) -> dict[str, Che
 
 
 def _checked(
-    name: str, wanted: SourceChecks, state: EngineState, report: Reported | None
+    name: str, wanted: SourceChecks, state: EngineState, report: TableReport | None
 ) -> CheckedSource:
     found, version = state.sources.get(name), state.source_version(name)
     made = {each.check.name: each for each in report.checks} if report else {}
@@ -52,7 +39,7 @@ def _checked(
     kept = {
         digest
         for digest in (before.checks if before and version and before.version == version else ())
-        # What a check asked of another version of another source, nobody will ask again.
+        # A digest of the same check with another version of the other source is obsolete.
         if digest in current or digest.partition(" ")[0] not in asked
     }
     counted = report.rows if report else None
@@ -72,5 +59,5 @@ def _checked(
     )
 
 
-def _share(made: Made) -> float:
+def _share(made: CheckReport) -> float:
     return made.violations / made.rows if made.rows else 0.0

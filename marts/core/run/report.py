@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from marts.core.authoring.checks import Check, SpellingCheck
 from marts.core.authoring.tables import Mart, Source
@@ -16,85 +16,36 @@ from marts.core.plan.steps import SkippedCheck
 from marts.core.query.folding import folded
 from marts.core.run.backend import Statement
 
-SPELLINGS_SAID = 3
-
-
-class Made(Protocol):
-    """A check that was made."""
-
-    @property
-    def check(self) -> Check:
-        """Which."""
-
-    @property
-    def sample(self) -> Sequence[Mapping[str, object]]:
-        """Some of the offending rows."""
-
-    @property
-    def rows(self) -> int:
-        """How many it looked at."""
-
-    @property
-    def violations(self) -> int:
-        """How many of these are offending."""
-
-    @property
-    def outcome(self) -> str:
-        """How it counts."""
-
-    @property
-    def acknowledgement(self) -> Acknowledgement | None:
-        """Who knows of it."""
-
-
-def explained(made: Made) -> Iterator[str]:
-    """Yield what is worth saying of a check that does not hold, beside how often."""
-    if isinstance(made.check, SpellingCheck):
-        yield from _spelt(made.check, made.sample)
-    if made.check.because:
-        yield made.check.because
-    if isinstance(made.check.threshold, Rate) and made.outcome != "pass":
-        yield f"more than {made.check.threshold} of {made.rows:,} rows"
-    if made.acknowledgement and made.outcome == "warn":
-        yield f"acknowledged until {made.acknowledgement.until}: {made.acknowledgement.reason}"
-
-
-def _spelt(check: SpellingCheck, sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for row in sample[:SPELLINGS_SAID]:
-        text, count = row.values()
-        meant = check.meant.get(folded(str(text)), "another text")
-        yield f"{text!r} for {meant!r} in {count:,} row{'s' * (count != 1)}"
+SPELLINGS_SHOWN = 3
 
 
 Status = Literal[
     "published", "unchanged", "checked", "failed", "error", "interrupted", "partly_published"
 ]
-"""All is published; nothing was to do; no check failed (nothing was to publish); an error-level
-check did not hold; a step broke off; somebody stopped the run: in these three, nothing was
-published. The last: an engine without transactions over several tables broke off while
-publishing."""
-
+"""How a run ended. After `failed` (an error-level check did not hold), `error` (a step failed) and
+`interrupted`, nothing was published. `checked`: no check failed, and there was nothing to publish.
+`partly_published`: publishing failed on an engine without transactions over several tables."""
 
 Outcome = Literal["pass", "warn", "acknowledged", "fail"]
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One check made: its violations, and at most 20 of the offending rows where it fails."""
+    """A check that was made: its violations, and at most 20 of the offending rows if it fails."""
 
     check: Check
     violations: int
     sample: tuple[Mapping[str, object], ...] = ()
     rows: int = 0
-    """How many rows it looked at, of which a rate is one."""
+    """The number of rows checked, to which a rate refers."""
     acknowledgement: Acknowledgement | None = None
-    """Who knows of it, if anybody does."""
+    """The acknowledgement of the check, if there is one."""
     is_acknowledged: bool = False
-    """Whether that still counts."""
+    """Whether the acknowledgement is still valid."""
 
     @property
     def outcome(self) -> Outcome:
-        """How it counts: as many violations as the threshold still pass."""
+        """The outcome; it passes with up to as many violations as the threshold."""
         threshold = self.check.threshold
         if self.violations <= (
             threshold.of(self.rows) if isinstance(threshold, Rate) else threshold
@@ -107,7 +58,7 @@ class CheckReport:
 
 @dataclass
 class TableReport:
-    """What happened to one table, filled as the run goes on; `rows` is None where not counted."""
+    """What happened to one table, filled during the run; `rows` is None if not counted."""
 
     table: Source | Mart
     sql: str | None = None
@@ -117,7 +68,7 @@ class TableReport:
     checks: list[CheckReport] = field(default_factory=list)
 
     def outcomes(self, outcome: Outcome) -> list[CheckReport]:
-        """Return the checks that came out so."""
+        """Return the checks with an outcome."""
         return [report for report in self.checks if report.outcome == outcome]
 
 
@@ -135,7 +86,7 @@ class Report:
     statements: tuple[Statement, ...]
     error: MartsError | None = None
     source_checks: SourceChecks | None = None
-    """Which checks of sources were derived; None where that was not the question."""
+    """The derived checks of sources; None if they were not derived."""
 
     @property
     def failures(self) -> list[tuple[TableReport, CheckReport]]:
@@ -144,10 +95,29 @@ class Report:
 
     @property
     def acknowledged(self) -> list[tuple[TableReport, CheckReport]]:
-        """The warn-level checks that did not hold, as somebody knows."""
+        """The warn-level checks that did not hold and are acknowledged."""
         return [(table, check) for table in self.tables for check in table.outcomes("acknowledged")]
 
     @property
     def warnings(self) -> list[tuple[TableReport, CheckReport]]:
-        """The warn-level checks that did not hold."""
+        """The warn-level checks that did not hold and are not acknowledged."""
         return [(table, check) for table in self.tables for check in table.outcomes("warn")]
+
+
+def explained(made: CheckReport) -> Iterator[str]:
+    """Yield explanations of a check that does not hold, besides the number of violations."""
+    if isinstance(made.check, SpellingCheck):
+        yield from _misspelled(made.check, made.sample)
+    if made.check.because:
+        yield made.check.because
+    if isinstance(made.check.threshold, Rate) and made.outcome != "pass":
+        yield f"more than {made.check.threshold} of {made.rows:,} rows"
+    if made.acknowledgement and made.outcome == "warn":
+        yield f"acknowledged until {made.acknowledgement.until}: {made.acknowledgement.reason}"
+
+
+def _misspelled(check: SpellingCheck, sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for row in sample[:SPELLINGS_SHOWN]:
+        text, count = row.values()
+        meant = check.meant.get(folded(str(text)), "another text")
+        yield f"{text!r} for {meant!r} in {count:,} row{'s' * (count != 1)}"

@@ -1,4 +1,4 @@
-"""Carry a plan out on a backend, and report what happened."""
+"""Carry out a plan on a backend, and report what happened."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
-from marts.core.run.scheduler import in_order_of_need
+from marts.core.run.scheduler import run_in_parallel
 
 if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Statement
 
 
 class Observer(Protocol):
-    """Hears what a run does while it does it; with several threads, from each of them."""
+    """Is notified of the progress of a run; with several threads, from each of them."""
 
     def started(self, step: Step) -> None:
         """A step begins."""
 
     def finished(self, step: Step, table: TableReport) -> None:
-        """A step is done; its table's report so far."""
+        """A step is done; `table` is the report of its table so far."""
 
     def publishing(self) -> None:
-        """All steps are done, and what is published will be."""
+        """All steps are done, and publishing begins."""
 
 
 def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
-    """Carry out all steps, or none that a reader could see.
+    """Carry out all steps and publish, or publish nothing.
 
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
@@ -67,14 +67,14 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         tables=tuple(execution.tables.values()),
         skipped=plan.skipped,
         unchanged=plan.unchanged,
-        statements=tuple(map(execution.counted, backend.statements())),
+        statements=tuple(map(execution.with_rows, backend.statements())),
         error=error,
         source_checks=plan.source_checks,
     )
 
 
 class _Execution:
-    """One pass over a plan's steps."""
+    """One execution of a plan's steps."""
 
     def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
         self.plan = plan
@@ -89,7 +89,7 @@ class _Execution:
         if self.begins:
             begin(plan, backend, run_id=run_id)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
-        # Sources that fail their checks are not built upon.
+        # Nothing is built from sources that fail their checks.
         self._carry_out(on_sources, plan.steps[len(on_sources) :])
         if self._failed():
             return "failed"
@@ -118,16 +118,16 @@ class _Execution:
             drops=planned.drops,
         )
 
-    def counted(self, statement: Statement) -> Statement:
-        """Return a statement with its rows; those of a build are known from its checks."""
+    def with_rows(self, statement: Statement) -> Statement:
+        """Return a statement with its rows; for a build, the checks have counted them."""
         if statement.step == "build" and statement.about in self.tables:
             return replace(statement, rows=self.tables[statement.about].rows)
         return statement
 
     def _carry_out(self, *stages: Sequence[Step]) -> None:
-        """Carry out one stage after the other, until a check of one fails."""
+        """Carry out one stage after the other, until a check fails."""
         if self.backend.threads > 1:
-            in_order_of_need(
+            run_in_parallel(
                 *stages,
                 carry_out=self._do,
                 threads=self.backend.threads,
@@ -167,7 +167,7 @@ class _Execution:
         report.build_seconds = time.perf_counter() - start
 
     def _check(self, step: CheckTable) -> None:
-        """Make checks by the first of several queries that finds nothing, or the last."""
+        """Make checks: try the quick queries first, until one finds no violation."""
         table, report = step.table, self._table(step.table)
         start = time.perf_counter()
         with naming(f"a check of {table.name}", table.location):

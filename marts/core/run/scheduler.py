@@ -1,4 +1,4 @@
-"""Carry out steps side by side, each as soon as what it reads is built."""
+"""Carry out steps in parallel, each as soon as the tables it reads are built."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from marts.core.authoring.checks import tables_read
 from marts.core.plan.steps import Build, CheckTable, Step
 
 
-def in_order_of_need(
+def run_in_parallel(
     *stages: Sequence[Step],
     carry_out: Callable[[Step], None],
     threads: int,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Carry out all steps in so many threads; raise what the first that fails raises.
+    """Carry out all steps in a number of threads; raise what the first failing step raises.
 
-    A stage begins when the one before it is done, and only if it `goes_on`. On an exception, an
-    interrupt included, no further step begins, and those that go on are not waited for: the caller
-    cancels what they run.
+    A stage begins when the one before it is done, and only if `goes_on()`. On an exception, an
+    interrupt included, no further step begins, and running steps are not waited for: the caller
+    cancels their statements.
     """
-    # One pool for all stages: with each of its threads goes a session.
+    # One pool for all stages, because each of its threads has a connection of its own.
     pool = ThreadPoolExecutor(threads)
     try:
         for steps in stages:
             if goes_on():
-                _in_order_of_need(steps, carry_out, pool)
+                _run_stage(steps, carry_out, pool)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_order_of_need(
+def _run_stage(
     steps: Sequence[Step], carry_out: Callable[[Step], None], pool: ThreadPoolExecutor
 ) -> None:
     building = {step.mart.name: n for n, step in enumerate(steps) if isinstance(step, Build)}

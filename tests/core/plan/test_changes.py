@@ -198,7 +198,7 @@ def test_a_mart_that_is_not_selected_must_be_of_the_same_data(updates: Updates) 
     with pytest.raises(UsageError) as caught:
         updates.update(selected=[OVERVIEW])
     assert str(caught.value).splitlines() == [
-        "the selection reads marts that are published, but not up to date",
+        "the selection reads published marts that are not up to date",
         f"  {OVERVIEW} reads {TOTALS}: {PAID} changed",
         f"  {OVERVIEW} reads {MODELS}: {PAID} changed",
         f"  {TOTALS} reads {PAID}: source orders changed",
@@ -319,7 +319,7 @@ def test_a_table_that_is_not_recorded_is_never_replaced(shop: Workshop) -> None:
     updates = Updates(shop)
     with shop.backend() as backend:
         backend._connection.execute("CREATE SCHEMA gold; CREATE TABLE gold.model_sales AS SELECT 1")
-    with pytest.raises(UsageError, match="model_sales: not made by toy_shop") as caught:
+    with pytest.raises(UsageError, match="model_sales: not recorded as made by toy_shop") as caught:
         updates.update()
     assert "--adopt model_sales" in str(caught.value)
     assert shop.published() == {"model_sales": [(1,)]}
@@ -367,7 +367,9 @@ def test_a_lost_record_stops_the_run(updates: Updates) -> None:
     before = updates.shop.published()
     with updates.shop.backend() as backend:
         backend._connection.execute("DROP TABLE gold.marts_state")
-    with pytest.raises(UsageError, match=f"{PAID}, {TOTALS}, {MODELS}, {OVERVIEW}: not made by"):
+    with pytest.raises(
+        UsageError, match=f"{PAID}, {TOTALS}, {MODELS}, {OVERVIEW}: not recorded as made by"
+    ):
         updates.update()
     assert updates.shop.published() == before
     updates.update(adopt=SHOP.order)

@@ -15,7 +15,7 @@ from marts import decimal, float64, int64, relationship, row_check, source, stri
 from marts.core.authoring.checks import Check
 from marts.core.errors import DefinitionError
 from marts.core.plan import statistics
-from marts.core.plan.source_checks import Wanted
+from marts.core.plan.source_checks import SourceCheckOptions
 from marts.core.plan.state import CheckedSource
 from marts.core.plan.steps import CheckTable
 from marts.core.run.report import explained
@@ -62,7 +62,7 @@ def test_a_source_that_lost_more_than_half_of_its_rows_is_refused(
     last: int, accept: bool, status: str, tmp_path: Path
 ) -> None:
     known = {"orders": CheckedSource("other", rows=last)}
-    wanted = Wanted(accept_shrink=accept)
+    wanted = SourceCheckOptions(accept_shrink=accept)
     done = made(tmp_path, checked=known, wanted=wanted, orders=orders())
     assert done.report.status == status
     if status == "failed":
@@ -122,7 +122,9 @@ def test_a_record_of_another_version_of_the_framework_is_none() -> None:
 
 
 def test_checks_of_sources_can_be_left_out_and_the_report_says_so(tmp_path: Path) -> None:
-    done = made(tmp_path, wanted=Wanted(source_checks=False), orders=orders({"status": "PAID"}))
+    done = made(
+        tmp_path, wanted=SourceCheckOptions(source_checks=False), orders=orders({"status": "PAID"})
+    )
     assert done.report.status == "published"
     assert not [name for name in done.checks if name.startswith("orders.")]
     assert "the sources were not checked, as --no-source-checks says" in done.said

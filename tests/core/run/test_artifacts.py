@@ -65,7 +65,7 @@ def test_prepare_finds_a_file_where_the_failures_are_to_be(target: Path) -> None
 def leave(target: Path, report: Report) -> list[EngineError]:
     """Replace what the last run left."""
     results = artifacts.run_results(report, context=CONTEXT, target=target)
-    return artifacts.leave(target, report, results, manifest(SHOP.project))
+    return artifacts.write_artifacts(target, report, results, manifest(SHOP.project))
 
 
 def test_what_a_run_leaves_takes_the_place_of_what_the_last_one_left(

@@ -54,14 +54,14 @@ def command(
     from marts.core.plan.changes import plan_changes
     from marts.core.plan.findings import findings_of, findings_of_views
     from marts.core.plan.fingerprint import CurrentInputs
-    from marts.core.plan.source_checks import Wanted, source_checks
+    from marts.core.plan.source_checks import SourceCheckOptions, source_checks
     from marts.core.run.artifacts import prepare
     from marts.core.run.inspection import inspect_engine
 
     graph, selected, reliance = wiring.selected(settings)
     if not dry_run:
         prepare(settings.target)
-    wanted = Wanted(source_checks=not no_source_checks, accept_shrink=accept_shrink)
+    wanted = SourceCheckOptions(source_checks=not no_source_checks, accept_shrink=accept_shrink)
     with wiring.connected(graph, settings, read_only=dry_run) as backend:
         as_of = wiring.as_of(settings, backend.data_as_of)
         state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
