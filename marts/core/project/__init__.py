@@ -1,1 +1,1 @@
-"""A package's declarations: found, linked, selected; and its settings."""
+"""Find, link and select a package's declarations; and its settings."""

@@ -1,4 +1,4 @@
-"""The graph of inputs: which marts read which, directly or not, and in which order."""
+"""The graph of inputs: which marts read which others, and the order to build them in."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.loading import Project
 
 RESERVED = ("marts_state", "int_published_marts")
-"""The tables that record what is published, this version's and an earlier one's."""
+"""The state tables: that of this version of marts, and that of an earlier one."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A project whose inputs all exist; `order` puts every mart behind those it reads."""
+    """A project whose inputs all exist; in `order` every mart is after those it reads."""
 
     project: Project
     order: tuple[str, ...]
 
     def upstream(self, *names: str) -> set[str]:
-        """Return the marts that marts read, directly or not."""
+        """Return the marts that some marts read, directly or indirectly."""
         return _reached(names, self._marts_read)
 
     def downstream(self, *names: str) -> set[str]:
-        """Return the marts that read marts, directly or not."""
+        """Return the marts that read some marts, directly or indirectly."""
         return _reached(names, self._readers)
 
     def temporaries(self, *names: str, through_checks: bool = False) -> set[str]:
         """Return the temporary marts that marts read, directly or through temporary ones.
 
-        With `through_checks`, also those that their checks read, or the checks of these.
+        With `through_checks`, include those that their checks read, and the checks of these.
         """
         marts = self.project.marts
 
@@ -57,13 +57,13 @@ class Graph:
         return _reached(names, read)
 
     def marts_behind(self, name: str) -> list[str]:
-        """Return the published marts that a mart reads, through temporary ones as well."""
+        """Return the published marts that a mart reads, also through temporary ones."""
         temporary = self.temporaries(name)
         read = set[str]().union(*(self._marts_read(each) for each in (name, *temporary)))
         return sorted(read - temporary)
 
     def sources_behind(self, name: str) -> list[str]:
-        """Return the sources that a mart and its checks read, through temporary marts as well."""
+        """Return the sources that a mart and its checks read, also through temporary marts."""
         read = {name, *self.temporaries(name, through_checks=True)}
         return sorted(self._read_with_checks(read) & self.project.sources.keys())
 
@@ -72,36 +72,36 @@ class Graph:
         return self._read_with_checks(names) & self.project.sources.keys()
 
     def wide_checks(self, building: Collection[str]) -> list[tuple[Mart, Check]]:
-        """Return the checks with a query of their own that a run makes which builds some marts.
+        """Return the checks with queries of their own that a run makes if it builds some marts.
 
-        They are those of the marts that it builds, and those of other marts that read one of these;
-        a temporary mart that is built for a reader changes nothing that others read.
+        These are the checks of the built marts, and the checks of other marts that read one of
+        them. A temporary mart does not count as read: building it publishes nothing.
         """
-        marts, chosen = self.project.marts, set(building)
-        changed = {name for name in chosen if not marts[name].is_temporary}
+        marts, built = self.project.marts, set(building)
+        changed = {name for name in built if not marts[name].is_temporary}
         return [
             (owner, check)
             for owner, check in self._wide_checks
-            if owner.name in chosen or (not owner.is_temporary and changed & tables_read(check))
+            if owner.name in built or (not owner.is_temporary and changed & tables_read(check))
         ]
 
     def built_with(self, selected: Iterable[str]) -> tuple[str, ...]:
-        """Return the given marts and the temporary ones that they and the checks made read."""
-        chosen = set(selected)
-        read = self._read_by_wide_checks(chosen)
-        temporary = self.temporaries(*chosen, *read) | self._temporary_among(read)
-        return self._in_order(chosen | temporary)
+        """Return the given marts and the temporary ones that they and a run's checks read."""
+        names = set(selected)
+        read = self._read_by_wide_checks(names)
+        temporary = self.temporaries(*names, *read) | self._temporary_among(read)
+        return self._in_order(names | temporary)
 
     def built_to_check(self, selected: Iterable[str]) -> tuple[str, ...]:
-        """Return the temporary marts without which the given marts cannot be checked."""
-        chosen = set(selected)
-        temporary = self._temporary_among(chosen | self._read_by_wide_checks(chosen))
+        """Return the temporary marts that must be built to check the given marts."""
+        names = set(selected)
+        temporary = self._temporary_among(names | self._read_by_wide_checks(names))
         return self._in_order(temporary | self.temporaries(*temporary))
 
     def read_as_published(self, selected: Iterable[str]) -> dict[str, str]:
-        """Return the marts that a run reads as they are published: each, and what reads it.
+        """Return the marts that a run reads as they are published, each with what reads it.
 
-        What the checks of marts that it does not build read is not among them.
+        Marts that are read only by checks of marts that the run does not build are not included.
         """
         building = dict.fromkeys(self.built_with(selected))
         found: dict[str, str] = {}
@@ -117,7 +117,7 @@ class Graph:
     def related(self, selected: Iterable[str]) -> set[str]:
         """Return the marts whose state a run of the selected ones may depend on.
 
-        They are the views behind them, what these and their checks read, and so on.
+        These are the views downstream of them, what these and their checks read, and so on.
         """
         marts = self.project.marts
         found, new = set[str](), set(selected)
@@ -132,7 +132,7 @@ class Graph:
 
     @cached_property
     def read_by_checks(self) -> Mapping[str, frozenset[str]]:
-        """The tables that the checks of each mart read beside it."""
+        """The tables that the checks of each mart read besides the mart."""
         return {
             name: frozenset[str]().union(*(tables_read(check) for check in checks_of(mart)))
             for name, mart in self.project.marts.items()
@@ -168,7 +168,7 @@ class Graph:
         }
 
     def _read_by_wide_checks(self, building: Collection[str]) -> set[str]:
-        """Return the marts that the checks which a run makes read beside their own tables."""
+        """Return the marts that are read by the checks of a run with queries of their own."""
         read = {table for _, check in self.wide_checks(building) for table in tables_read(check)}
         return read & self.project.marts.keys()
 
@@ -180,7 +180,7 @@ class Graph:
 
 
 def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
-    """Return what is reached from names, each looked at once: a tangle has too many paths."""
+    """Return what can be reached from names; each is visited once, since paths are too many."""
     found, waiting = set[str](), list(names)
     while waiting:
         new = set(step(waiting.pop())) - found
@@ -190,11 +190,11 @@ def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
 
 
 def link(project: Project) -> Graph:
-    """Join the declarations by name.
+    """Link the declarations by name.
 
-    Raises DefinitionError for an unknown input, of a mart, a check or an invariant, for a column's
-    word that no invariant knows, for a cycle, and for a function that would see other values than
-    where it was declared.
+    Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
+    that varies with something that no invariant defines, for a cycle, and for a function whose
+    variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -239,9 +239,9 @@ def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
     for name, count in Counter(check.name for check in checks).items():
         if count > 1:
             raise DefinitionError(
-                f"{table.name} has {count} checks of the name {name}",
+                f"{table.name} has {count} checks named {name}",
                 table.location,
-                hint="its columns and grain imply some: leave yours out, or name it otherwise",
+                hint="its columns and grain imply some checks: leave yours out, or rename it",
             )
     for check in checks:
         if isinstance(check, RelationshipCheck):
@@ -273,7 +273,7 @@ def _refuse_defaults(
     for name in bound_parameters(function):
         if name in known:
             raise DefinitionError(
-                f"{what} would not be given {name}: its parameter has a default",
+                f"{what} would not receive {name}: its parameter has a default",
                 location,
                 hint=f"write {name} alone, or rename the parameter",
             )
@@ -302,7 +302,7 @@ def _refuse_unknown_words(project: Project) -> None:
                 if word not in known:
                     raise DefinitionError(
                         f"{mart.name}: column {column.name} varies with {word!r},"
-                        " a word that no invariant knows",
+                        " which no invariant defines",
                         mart.location,
                         hint=did_you_mean(word, known) or f"known: {', '.join(sorted(known))}",
                     )

@@ -1,4 +1,4 @@
-"""Find the declarations in a package by its name: the only import by name there is."""
+"""Find the declarations in a package, which is imported by its name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Declaration = TypeVar("Declaration", Source, Mart, Invariant)
 
 @dataclass(frozen=True)
 class Project:
-    """All that a package declares, by name."""
+    """Everything that a package declares, by name."""
 
     package: str
     sources: dict[str, Source]
@@ -37,8 +37,8 @@ class Project:
 def load(package: str) -> Project:
     """Import every module below `package` and gather its sources, marts and invariants.
 
-    Raises UsageError where there is no such package, DefinitionError where a module does not
-    import, two declarations share a name, or a mart is not in a module of its name.
+    Raises UsageError if there is no such package, DefinitionError if a module cannot be imported,
+    two declarations share a name, or a mart is not in a module of its name.
     """
     modules = list(_modules(package))
     sources = _gather(modules, Source)
@@ -50,14 +50,14 @@ def load(package: str) -> Project:
 
 
 def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> None:
-    """Raise DefinitionError for a name that two tables have, be it in another case, or reserved."""
+    """Raise DefinitionError for a reserved name, or one of two tables, whatever their case."""
     met: dict[str, Source | Mart] = {}
     tables: list[Source | Mart] = [*sources.values(), *marts.values()]
     for table in tables:
         kind = "source" if isinstance(table, Source) else "mart"
         if table.name in RESERVED:
             raise DefinitionError(
-                f"{table.name} names {RESERVED[table.name]}, no table",
+                f"{table.name} is reserved for {RESERVED[table.name]}",
                 table.location,
                 hint=f"give the {kind} another name",
             )
@@ -68,7 +68,7 @@ def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> N
         if other.name == table.name:
             what, why = f"{table.name} is both a source and a mart", ""
         else:
-            what = f"{other.name} and {table.name} are one name to engines, which fold case"
+            what = f"{other.name} and {table.name} are the same name to engines, which fold case"
             why = f" to a name that differs in more than case from {other.name}"
         raise DefinitionError(
             what, other.location, table.location, hint=f"rename the {kind} {table.name}{why}"
@@ -76,7 +76,7 @@ def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> N
 
 
 def _refuse_location(mart: Mart, modules: Iterable[ModuleType]) -> None:
-    """Raise DefinitionError for a mart that nobody would find in the file of its name."""
+    """Raise DefinitionError for a mart that is not in a file of its name."""
     own = mart.module.rpartition(".")[2]
     holders = (each for each in modules if each.__name__.rpartition(".")[2] == mart.name)
     if own == mart.name or any(vars(each).get(mart.name) is mart for each in holders):
@@ -99,7 +99,7 @@ def _modules(package: str) -> Iterator[ModuleType]:
         )
     root = _import(package, package)
     if not hasattr(root, "__path__"):
-        raise UsageError(f"{package} is a module, no package", hint="name the folder it is in")
+        raise UsageError(f"{package} is a module, not a package", hint="name the folder it is in")
     for folder in map(Path, root.__path__):
         for file in folder.rglob("*.py"):
             parents = file.relative_to(folder).parts[:-1]
@@ -130,20 +130,17 @@ def _import(name: str, package: str) -> ModuleType:
             raise UsageError(
                 f"there is no package {package}", hint="name one that Python can import from here"
             ) from error
-        # Whatever an author's module raises on import is the author's slip, be it an exit; the
-        # chained exception keeps the traceback.
+        # Whatever a module raises on import, an exit included, is its author's mistake. The chained
+        # exception keeps the traceback.
         hint = None if isinstance(error, Exception) else ENDS
-        raise DefinitionError(
-            f"module {name} does not import", *_origin(error), hint=hint
-        ) from error
+        raise DefinitionError(f"cannot import module {name}", *_cause(error), hint=hint) from error
 
 
-ENDS = (
-    """a module that only declares ends nothing; put a script below `if __name__ == "__main__":`"""
-)
+ENDS = """a module of declarations must not exit; put a script below `if __name__ == "__main__":`"""
 
 
-def _origin(error: BaseException) -> tuple[str, str]:
+def _cause(error: BaseException) -> tuple[str, str]:
+    """Return an exception in words, and the location in the author's code that raised it."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -13,16 +13,16 @@ from marts.core.project.graph import Graph
 def select(
     graph: Graph, selectors: Iterable[str] = (), *, exclude: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """Return the marts that the selectors name, in build order; all where there is none.
+    """Return the marts that the selectors name, in build order; all without a selector.
 
     A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
-    that it reads, `+` behind it all that read it. Raises UsageError for one that names nothing, and
-    for a package without marts.
+    that it reads, `+` after it all that read it. Raises UsageError for one that matches nothing,
+    and for a package without marts.
     """
     if not graph.order:
         package = graph.project.package
         raise UsageError(
-            f"package {package} declares no mart",
+            f"package {package} declares no marts",
             hint="write one: a function below @mart(…), in a module of its name in the package",
         )
     words = list(selectors)

@@ -1,4 +1,4 @@
-"""What a project and a call say of how marts are built: one frozen object, made in layers."""
+"""The settings of a project and a call: one frozen object, made in layers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What commands work with: defaults, then the project's file, the environment, the options.
+    """The settings of a command: defaults, then the project's file, the environment, the options.
 
-    A field has the name of its option and of its key in `[tool.marts]`, where a project can fix it.
-    None leaves the choice to whoever uses it.
+    A field has the name of its option, and of its key in `[tool.marts]`, where a project can set
+    it. None leaves the choice to the code that uses the field.
     """
 
     package: str | None = None
@@ -44,30 +44,30 @@ class Settings:
     target: Path = Path("target")
     strict: bool = False
     acknowledge: tuple[tuple[str, Acknowledgement], ...] = ()
-    """Warnings that are known, each with its table."""
+    """Acknowledgements of warnings, each with its table."""
     folder: Path = Path()
-    """Where the project's file is, from the current folder; that itself where there is none."""
+    """The folder of the project's file, relative to the current one, which is the default."""
     given: frozenset[str] = field(default=frozenset())
-    """The fields that environment or options have set."""
+    """The fields that the environment or options have set."""
 
     @property
     def file(self) -> Path:
-        """The project's file, whether it is there or not."""
+        """The project's file, whether it exists or not."""
         return self.folder / FILE
 
     def folder_of(self, name: str) -> Path:
-        """Return what a field's path or package is relative to.
+        """Return the folder that a field's path or package is relative to.
 
-        That is the current folder where environment or an option says it, else the project's.
+        It is the current folder if the environment or an option set the field, else the project's.
         """
         return Path() if name in self.given else self.folder
 
 
 def with_given(settings: Settings, **values: Any) -> Settings:
-    """Return settings with what environment and options say in place of theirs.
+    """Return settings with the values of the environment and the options.
 
-    The acknowledgements of a project's file are about its own package, and its database is one of
-    its own engine: another package or engine has none of them.
+    The acknowledgements of a project's file are only for its own package, and its database is only
+    for its own engine: they are dropped for another package or engine.
     """
     if settings.package not in (None, values.get("package", settings.package)):
         settings = replace(settings, acknowledge=())
@@ -79,7 +79,7 @@ def with_given(settings: Settings, **values: Any) -> Settings:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a value in the file must be, in words and in Python, and how it is read."""
+    """What a value in the file must be, in words and as a predicate, and how it is read."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -99,7 +99,7 @@ def acknowledged_in(
 ) -> tuple[tuple[str, Acknowledgement], ...]:
     """Return each acknowledgement of a project's file with its table.
 
-    Raises UsageError for an entry that lacks something, or has too much.
+    Raises UsageError for an entry with missing or unknown keys.
     """
     return tuple(_acknowledgement(entry, file) for entry in entries)
 
@@ -150,13 +150,13 @@ KEYS = {
         acknowledged_in,
     ),
 }
-"""What can stand in a project's `[tool.marts]`."""
+"""The keys of a project's `[tool.marts]`."""
 
 
 def settings_of_file(table: Mapping[str, object], file: Path) -> Settings:
     """Return the settings of a project's `[tool.marts]`; its paths are relative to its folder.
 
-    Raises UsageError that names the file and the key, for a key that is unknown and for a value of
+    Raises UsageError, which names the file and the key, for an unknown key and for a value of
     another type.
     """
     for key, value in table.items():
@@ -169,14 +169,14 @@ def settings_of_file(table: Mapping[str, object], file: Path) -> Settings:
             raise UsageError(
                 f"tool.marts.{key} in {file} is {_shown(value)}", f"expected {KEYS[key].words}"
             )
-    # The default, too, is in the project's folder, from wherever below it a command is called.
-    said = {"target": str(Settings.target), **table}
-    values = {key: KEYS[key].read(value, file) for key, value in said.items()}
+    # The default is in the project's folder, too, even if a command is called in one below it.
+    entries = {"target": str(Settings.target), **table}
+    values = {key: KEYS[key].read(value, file) for key, value in entries.items()}
     return Settings(**values, folder=file.parent)
 
 
 def _shown(value: object) -> str:
-    """Return a value as TOML has it, but not what is inside: that may be a secret."""
+    """Return a value as TOML, without the contents of tables and arrays: they may be secret."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Checks compiled: each is an Ibis expression that is true for an offending row.
+"""Checks as queries: each is an Ibis expression that is true for an offending row.
 
-All that concern single rows, or a single unique column, become one aggregate query for a table;
-each of the others is a query of its own. A violation is an offending row; for uniqueness, a row
-beyond the first of its key.
+All checks of single rows, and of the uniqueness of one column, become one aggregate query for a
+table; each of the others is a query of its own. A violation is an offending row; for uniqueness, a
+row beyond the first of its key.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def fused_query(
 ) -> ir.Table:
     """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
 
-    For a check with a rate of a part of the rows, `l<n>` counts that part. A count is null where
-    the table is empty. A `proven` check is not looked at.
+    For a check with a rate and a condition on rows, `l<n>` counts the rows that meet it. A count is
+    null if the table is empty. A `proven` check is not made: its count is 0.
     """
     counts: dict[str, ir.IntegerScalar] = {}
     with naming(f"a check of {owner.name}", owner.location):
@@ -62,7 +62,7 @@ def fused_query(
 def query_by_value(
     owner: Source | Mart, table: ir.Table, column: str, checks: Iterable[Check]
 ) -> ir.Table:
-    """Return what `fused_query` does, for checks that the values of one column alone decide."""
+    """Return the result of `fused_query` for checks that depend only on one column's values."""
     count = free_name(ROWS, [column])
     values = table.group_by(column).aggregate(**{count: table.count()})
     counts = {
@@ -111,7 +111,7 @@ def _counted(
     rows = offending_rows(owner, check, tables, as_of)
     if isinstance(check, UniqueCheck):
         return rows.aggregate(c0=(rows[rows.columns[-1]] - 1).sum())
-    # One column is enough to count by; others may cost a lot to say.
+    # Counting needs one column; computing the others may be expensive.
     one = rows.select(rows.columns[0])
     return one.aggregate(c0=one.count())
 
@@ -119,7 +119,7 @@ def _counted(
 def _orphans_counted(
     owner: Source | Mart, check: RelationshipCheck, tables: Mapping[str, ir.Table]
 ) -> ir.Table:
-    """Count by distinct values, of which there are fewer than rows."""
+    """Count by distinct values, because there are fewer of them than rows."""
     rows, known, value = _looked_up(owner, check, tables[owner.name], tables[check.to_table])
     count = free_name(ROWS, [check.column, value])
     grouped = rows.group_by(check.column).aggregate(**{count: rows.count()})
@@ -129,9 +129,9 @@ def _orphans_counted(
 
 
 def ascending_query(table: ir.Table, column: str) -> ir.Table:
-    """Return one row with column `c0`: 0 only if a column is unique, as it ascends.
+    """Return one row with column `c0`: 0 only if a column ascends, and so is unique.
 
-    For an engine that reads rows in one sequence, be it any.
+    It needs an engine that reads all rows in one sequence, in any order.
     """
     values = table.filter(table[column].notnull()).select(value=table[column])
     pairs = values.select(is_more=values.value > values.value.lag().over(ibis.window()))
@@ -139,20 +139,20 @@ def ascending_query(table: ir.Table, column: str) -> ir.Table:
 
 
 def hashed_query(table: ir.Table, column: str) -> ir.Table:
-    """Return one row with column `c0`: 0 only if a column is unique; it does not say how many.
+    """Return one row with column `c0`: 0 only if a column is unique, but no count of violations.
 
-    Rows that are alike have one hash, and stand beside each other in its order.
+    Equal values have equal hashes, and are adjacent in the order of hashes.
     """
     hashes = table.filter(table[column].notnull()).select(value=table[column].hash())
     before = hashes.value.lag().over(ibis.window(order_by=hashes.value))
-    pairs = hashes.select(is_alike=hashes.value == before)
-    return pairs.aggregate(c0=pairs.is_alike.sum())
+    pairs = hashes.select(is_equal=hashes.value == before)
+    return pairs.aggregate(c0=pairs.is_equal.sum())
 
 
 def sample_query(
     owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table | None:
-    """Return at most 20 offending rows: the grain's key, then the columns the check looks at.
+    """Return at most 20 offending rows: the grain's key, then the columns that the check reads.
 
     None for a check that is one boolean: it has no rows to show.
     """
@@ -169,7 +169,7 @@ def sample_query(
 def offending_rows(
     owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table:
-    """Return the offending rows; for uniqueness, each key that repeats with its `rows`."""
+    """Return the offending rows; for uniqueness, each repeated key with its number of `rows`."""
     table = tables[owner.name]
     match check:
         case SpellingCheck():
@@ -177,8 +177,8 @@ def offending_rows(
             count = free_name(ROWS, [check.column])
             return rows.group_by(check.column).aggregate(**{count: rows.count()})
         case WholeCheck():
-            told = table.aggregate(**{HOLDS_NOT: check.fails(table)})
-            return told.filter(told[HOLDS_NOT])
+            result = table.aggregate(**{HOLDS_NOT: check.fails(table)})
+            return result.filter(result[HOLDS_NOT])
         case RowCheck():
             bad = _offending(owner, table, check)
             columns = [*owner.grain, *(field.name for field in bad.op().find(ops.Field))]
@@ -205,7 +205,7 @@ def _orphans(
     owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
 ) -> ir.Table:
     rows, known, value = _looked_up(owner, check, table, other)
-    # A left join instead of an anti join, which not every engine has.
+    # A left join, since not every engine has an anti join.
     joined = rows.left_join(known, rows[check.column] == known[value])
     return joined.filter(joined[value].isnull()).select(
         *dict.fromkeys([*owner.grain, check.column])
@@ -215,7 +215,7 @@ def _orphans(
 def _looked_up(
     owner: Source | Mart, check: RelationshipCheck, table: ir.Table, other: ir.Table
 ) -> tuple[ir.Table, ir.Table, str]:
-    """Return the rows that look something up, what they can find, and the name of its column."""
+    """Return the rows to look up, the known values, and the name of the known values' column."""
     rows = table.filter(table[check.column].notnull())
     if check.where is not None:
         rows = rows.filter(_filter(owner, check, check.where, rows))
@@ -236,7 +236,7 @@ def _table_rows(
     )
     if isinstance(found, ir.Table):
         return found
-    # A table of one row first: a boolean over several tables has none of its own.
+    # Ibis needs a table to filter, and a boolean over several tables has none of its own.
     return ibis.literal(value=True).name(HOLDS_NOT).as_table().filter(found)
 
 
@@ -255,7 +255,7 @@ def _filter(
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """Return the name, with as many underscores behind it as make it new."""
+    """Return a name that is not taken: the name, with underscores appended if necessary."""
     while name in taken:
         name += "_"
     return name

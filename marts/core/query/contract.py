@@ -1,4 +1,4 @@
-"""Contracts as schemas: how a real table compares, and how a query is made to conform."""
+"""Contracts as schemas: compare a table with one, and make a query conform to one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def schema_of(columns: Iterable[Column]) -> ibis.Schema:
 
 
 def empty_table(columns: Iterable[Column]) -> ir.Table:
-    """Return a table of the contract's columns without a row."""
+    """Return a table with the contract's columns and no rows."""
     nulls = [ops.Cast(ibis.null(), type_of(c.type)).to_expr().name(c.name) for c in columns]
     return nulls[0].as_table().mutate(nulls[1:]).filter(ibis.literal(False))
 
 
 def mismatches(columns: Iterable[Column], found: Mapping[str, dt.DataType]) -> list[str]:
-    """Return what a real table lacks of a contract, a line each; further columns are welcome."""
+    """Return a line for each column that is missing or has another type; others may exist."""
     lines = []
     for column in columns:
         if column.name not in found:
@@ -62,8 +62,8 @@ def conform(
     """Select a contract's columns, in its order, with its defaults for nulls, cast to its types.
 
     `not_null` are the columns of the tables it reads that are never null: a copy of one needs no
-    default. Raises DefinitionError where a column is missing, or of a kind that no cast makes
-    right (text for a number, a fraction for a count).
+    default. Raises DefinitionError if a column is missing, or has a type that must not be cast
+    (text for a number, a fraction for a count).
     """
     columns = tuple(columns)
     defaults = defaults_of(table, columns, not_null)
@@ -73,7 +73,7 @@ def conform(
 def defaults_of(
     table: ir.Table, columns: Iterable[Column], not_null: NotNull
 ) -> dict[str, ops.Coalesce]:
-    """Return the columns of a table that may be null and have a default, each with it."""
+    """Return the values of the columns that may be null and have a default, with it filled in."""
     return {
         column.name: ops.Coalesce((value.op(), ibis.literal(column.default).op()))
         for column in columns
@@ -111,8 +111,8 @@ def cast_to(
                 location,
                 hint=f"make the expression a {column.type}, or change the contract",
             )
-        # An explicit operation: .cast() compiles to nothing where Ibis already believes in the
-        # type, and its belief is wrong for sums and means of decimals.
+        # An explicit operation: .cast() compiles to nothing if Ibis infers the type already, and
+        # what it infers is wrong for sums and means of decimals.
         selected[column.name] = ops.Cast(defaults.get(column.name, value), kind).to_expr()
     return table.select(**selected)
 
@@ -121,7 +121,7 @@ def _convertible(found: dt.DataType, expected: dt.DataType) -> bool:
     if found.is_null():
         return True
     if getattr(found, "timezone", None) is not None:
-        # Which day it is there depends on the session.
+        # Its date and time depend on the session's time zone.
         return False
     if expected.is_integer() or expected.is_decimal():
         # Engines round a fraction to a whole number, and a float to cents, differently.

@@ -1,4 +1,4 @@
-"""Marts as queries: what their functions return, over the tables that they name."""
+"""Marts as queries: what their functions return for the tables that they name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def logical_tables(
 ) -> dict[str, ir.Table]:
     """Return every table of a project by name.
 
-    Of the sources, those are `present`, by default all; an absent one has its columns and no row.
+    `present` names the sources that exist, by default all; an absent one is empty.
     """
     tables = {
         name: ibis.table(schema_of(source.columns), name=name)
@@ -40,7 +40,7 @@ def defining_query(
     """Call a mart's function with its inputs; return what it returns, made to fit its contract.
 
     `not_null` are the columns of the inputs that are never null (see `declared_not_null`). Raises
-    DefinitionError, with file and line, for whatever the function raises.
+    DefinitionError, with file and line, for any exception of the function.
     """
     table, what = defined_table(mart, tables, as_of), f"mart {mart.name}"
     with naming(what, mart.location):
@@ -48,7 +48,7 @@ def defining_query(
 
 
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
-    """Call a mart's function with its inputs; return what it returns, as the author left it."""
+    """Call a mart's function with its inputs; return its result unchanged."""
     given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
     found: ir.Table = call(
         mart.define, *given, what=f"mart {mart.name}", location=mart.location, expected=TABLE
@@ -57,10 +57,10 @@ def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir
 
 
 def inlined(graph: Graph, sources: Mapping[str, ir.Table], as_of: AsOf) -> dict[str, ir.Table]:
-    """Return every mart as a query over the sources alone, and the sources, by name."""
+    """Return every mart as a query over the sources only, and the sources, by name."""
     tables, not_null = dict(sources), declared_not_null(graph.project)
     for name in graph.order:
-        # A view of its own: Ibis would take columns of an expression read twice for one another's.
+        # An alias keeps apart the columns of an expression that is read twice; Ibis confuses them.
         query = defining_query(graph.project.marts[name], tables, as_of, not_null=not_null)
         tables[name] = query.alias(f"{name}_here")
     return tables

@@ -1,4 +1,4 @@
-"""Compare two tables of one grain: the rows in which they differ, as an Ibis query."""
+"""Compare two tables of the same grain: the rows in which they differ, as an Ibis query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIFFERS_IN = "differs_in"
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 LARGEST = 1e290
-"""Of this size on, floats have one tolerance: infinity equals itself alone."""
+"""The size from which the tolerance of floats no longer grows: infinity equals only itself."""
 
 
 def difference(
@@ -28,12 +28,12 @@ def difference(
 ) -> ir.Table:
     """Return the rows in which two tables differ: the grain's key, and `differs_in` in words.
 
-    Rows meet by key, null meeting null; a key that repeats on a side differs. Without a grain all
-    rows are sorted, and the n-th of one side meets the n-th of the other. Floats differ by
-    more than 1e-9 of the larger and more than 1e-12, all else unless it is identical, as null is
-    to null. `expected` names columns of the right that are another multiple of the left's than 1,
-    or may be anything: None. Raises ValueError where the tables have not the same columns, or
-    `expected` asks for what cannot be.
+    Rows are matched by key, and null matches null; a key that repeats on a side differs. Without a
+    grain all rows are sorted, and the n-th rows of both sides are matched. Floats differ if they
+    are more than 1e-9 of the larger and more than 1e-12 apart; other values differ unless they are
+    identical, as null is to null. `expected` maps columns to the multiple of the left's value that
+    the right must have, instead of 1; None allows any value. Raises ValueError if the tables do not
+    have the same columns, or `expected` is not possible.
     """
     if not grain and set(left.columns) == set(right.columns):
         grain = [free_name("row", left.columns)]
@@ -76,13 +76,13 @@ def _refuse(
         raise ValueError(f"no such columns: {unknown}; there are {left.columns}")
     for name, factor in factors.items():
         if name in grain:
-            raise ValueError(f"{name} is of the grain, by which rows meet")
+            raise ValueError(f"{name} is in the grain, by which rows are matched")
         if factor not in (1, None) and not left[name].type().is_numeric():
-            raise ValueError(f"{name} is {left[name].type()}, of which there is no multiple")
+            raise ValueError(f"{name} is {left[name].type()}, which has no multiples")
 
 
 def _joined(left: ir.Table, right: ir.Table, grain: Sequence[str]) -> ir.Table:
-    """Return both sides' rows that have one key; `rows_left` and `rows_right` count these."""
+    """Join both sides by key; `rows_left` and `rows_right` count the rows of the key."""
     sides = []
     for side, table in (("left", left), ("right", right)):
         rows = table.count().over(ibis.window(group_by=list(grain)))
@@ -97,16 +97,16 @@ def _times(value: ir.Value, factor: int) -> ir.Value:
     if factor == 1:
         return value
     kind = value.type()
-    # Wide first: engines multiply narrow decimals in narrow ones.
+    # Widen first: the product of narrow decimals would overflow in some engines.
     return (value.cast(dt.Decimal(38, kind.scale)) if kind.is_decimal() else value) * factor
 
 
 def _is_same(left: ir.Value, right: ir.Value) -> ir.BooleanValue:
-    """Tell whether two values are one; never null."""
+    """Tell whether two values are the same; never null."""
     same = left.identical_to(right)
     if not (left.type().is_floating() or right.type().is_floating()):
         return same
-    # Filled, since engines disagree on the greatest of a null; with one, the sides differ anyway.
+    # Engines disagree on the greatest of a null, so nulls are filled; the sides differ anyway.
     larger = ibis.least(ibis.greatest(left.abs().fill_null(0), right.abs().fill_null(0)), LARGEST)
     tolerance = ibis.greatest(larger * RELATIVE, ABSOLUTE)
     return same | ((left - right).abs() <= tolerance).fill_null(False)

@@ -1,4 +1,4 @@
-"""Fold texts, so that those which differ only in case, blanks and Unicode form are equal."""
+"""Fold texts, so that texts which differ only in case, blanks and Unicode form are equal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ BLANKS = (
     " \t\n\r\v\f\u0085\u00a0\u00ad\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""Characters that folding removes: nobody sees them in a text."""
+"""Characters that folding removes: they are invisible in a text."""
 
 FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 
-# Turkish has two letters i; other languages pair the upper case of one with the lower of the other.
+# Turkish has two letters i, each with both cases; in other languages these are one letter.
 DOTTED, DOTLESS = "i\u0307", "\u0131"
 
 COMPATIBILITY_RANGES = (
@@ -39,7 +39,7 @@ def folded(text: str) -> str:
 
 
 def equals_folded(value: ir.StringValue, texts: Collection[str]) -> ir.BooleanValue:
-    """Tell which values equal one of some texts when folded, in functions that all engines have."""
+    """Tell which values equal one of some texts when folded, with functions of all engines."""
     wanted = [folded(text) for text in texts]
     letters = {
         letter: plain
@@ -58,7 +58,7 @@ def equals_folded(value: ir.StringValue, texts: Collection[str]) -> ir.BooleanVa
 
 @cache
 def _letters() -> Mapping[str, str]:
-    """Return the letters that fold to others than their lower case, with these."""
+    """Return the letters that do not fold to their lower case, each with its folded form."""
     return dict(_unlike_lower_case())
 
 

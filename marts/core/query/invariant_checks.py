@@ -1,7 +1,7 @@
-"""Invariants as checks: each compares a mart with what it would be, were its sources changed.
+"""Invariants as checks: each compares a mart with the same mart made from changed sources.
 
 Such a check is one query over the mart and the sources, with the definitions of the marts between
-written into it; nothing is built for it.
+them inlined; nothing is built for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from marts.core.query.difference import difference
 
 
 def with_invariants(graph: Graph) -> Graph:
-    """Return the graph with a check in each mart for every invariant that it must obey."""
+    """Return the graph with a check in each mart for every invariant that must hold for it."""
     project = graph.project
     marts = {
         name: replace(mart, checks=(*mart.checks, *invariant_checks(graph, mart)))
@@ -47,7 +47,7 @@ def invariant_checks(graph: Graph, mart: Mart) -> Iterator[TableCheck]:
 
 
 def concerns(invariant: Invariant, mart: Mart, graph: Graph) -> bool:
-    """Tell whether a mart must obey an invariant; intermediate ones obey through their readers."""
+    """Tell whether an invariant must hold for a mart; it does for intermediate ones implicitly."""
     if invariant.marts:
         return mart.name in invariant.marts
     marts = [mart, *(graph.project.marts[name] for name in graph.upstream(mart.name))]
@@ -74,7 +74,7 @@ def changed_sources(
 
 
 def unexpected(invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Table) -> ir.Table:
-    """Return the rows in which a mart does not answer the invariant's change as it must."""
+    """Return the rows in which a mart does not respond to the invariant's change as it must."""
     if invariant.offending is not None:
         return after.filter(_predicate(invariant, invariant.offending, after))
     if invariant.keeps is not None:
@@ -118,17 +118,17 @@ def _check(
     name: str,
     wrong: Callable[[ir.Table, ir.Table], ir.Table | ir.BooleanScalar],
 ) -> TableCheck:
-    """Return the check that nothing is wrong between a mart and its answer."""
+    """Return the check that `wrong` finds nothing between a mart and its response."""
     sources = tuple(graph.project.sources)
 
     def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.Table | ir.BooleanScalar:
         given = dict(zip(sources, tables, strict=True))
-        return wrong(this, _answer(graph, mart, invariant, given, as_of))
+        return wrong(this, _response(graph, mart, invariant, given, as_of))
 
     return TableCheck(name=name, offending=offending, parameters=(THIS, AS_OF, *sources))
 
 
-def _answer(
+def _response(
     graph: Graph, mart: Mart, invariant: Invariant, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> ir.Table:
     needed = {mart.name, *graph.upstream(mart.name)}

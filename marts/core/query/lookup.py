@@ -1,4 +1,4 @@
-"""Turn a reader's words into a query on one published mart, which can change nothing."""
+"""Turn the options of `marts show` into a query of one mart that cannot change anything."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import sqlglot.expressions as sge
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError, did_you_mean
 
-# What a condition may consist of. A list of what is allowed, because what engines offer to do
-# harm with grows: subqueries, table functions, settings, commands.
+# What a condition may consist of. It lists what is allowed, because the list of harmful features
+# grows with each engine: subqueries, table functions, settings, commands.
 ALLOWED = (
     sge.Column,
     sge.Identifier,
@@ -41,9 +41,9 @@ ALLOWED = (
 )
 
 DEEPEST = 200
-"""Expressions within each other; engines take ever longer for more, and then refuse."""
+"""How deep expressions may be nested; engines slow down, and then fail, for deeper ones."""
 LONGEST_QUOTE = 200
-"""Characters of a condition that an error repeats."""
+"""How many characters of a condition an error quotes."""
 
 
 def lookup(
@@ -56,9 +56,9 @@ def lookup(
 ) -> sge.Select:
     """Return `select columns from mart where … order by … limit …`, all columns by default.
 
-    `order_by` has names, each with `asc` or `desc` behind it if wanted, by default the grain's;
-    nulls come last. Raises
-    UsageError for a name that is no column, and for a condition that is more than a condition.
+    `order_by` has names of columns, each optionally followed by `asc` or `desc`; the default is the
+    grain. Nulls come last. Raises UsageError for a name that is not a column, and for a condition
+    that is not one plain condition.
     """
     names = list(columns) or _names(mart)
     if repeated := [name for name in names if names.count(name) > 1]:
@@ -87,12 +87,12 @@ def _column(mart: Mart, name: str) -> sge.Column:
 
 def _condition(mart: Mart, where: str) -> sge.Expression:
     if any("\ud800" <= character <= "\udfff" for character in where):
-        raise UsageError("--where is not written in this terminal's encoding")
+        raise UsageError("--where is not valid text in this terminal's encoding")
     try:
         statements = sqlglot.parse(where, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
         raise UsageError(
-            f"--where cannot be read: {_shortened(where)}",
+            f"--where is not valid SQL: {_shortened(where)}",
             hint="write it as in SQL: age > 40 and city = 'Rom'",
         ) from error
     except RecursionError:
@@ -117,14 +117,14 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
 
 
 def _depth(condition: sge.Expr) -> int:
-    """Return how many expressions are within each other; `a and b and c` are beside each other."""
-    deepest, to_see = 0, [(condition, 1)]
-    while to_see:
-        node, depth = to_see.pop()
+    """Return how deep expressions are nested; the operands of `a and b and c` are on one level."""
+    deepest, stack = 0, [(condition, 1)]
+    while stack:
+        node, depth = stack.pop()
         deepest = max(deepest, depth)
         for child in node.iter_expressions():
-            is_beside = isinstance(node, sge.Connector) and type(child) is type(node)
-            to_see.append((child, depth if is_beside else depth + 1))
+            is_same_level = isinstance(node, sge.Connector) and type(child) is type(node)
+            stack.append((child, depth if is_same_level else depth + 1))
     return deepest
 
 

@@ -27,7 +27,7 @@ def declared_not_null(project: Project) -> NotNull:
 
 
 def may_be_null(op: ops.Value, not_null: NotNull) -> bool:
-    """Tell whether a value may be null; a value that nothing is known of may."""
+    """Tell whether a value may be null; if nothing is known about it, it may."""
     for kinds, rule in VALUES:
         if isinstance(op, kinds):
             return rule(op, not_null)
@@ -149,7 +149,7 @@ def _refilled(rel: ops.FillNull, name: str, not_null: NotNull) -> bool:
 RELATIONS: tuple[
     tuple[tuple[type[ops.Relation], ...], Callable[[Any, str, NotNull], bool]], ...
 ] = (
-    # Before tables: Ibis takes a view for one.
+    # Before tables: in Ibis, a view is one, too.
     (
         (ops.Reference, ops.AliasedRelation),
         lambda rel, name, not_null: _column(rel.parent, name, not_null),

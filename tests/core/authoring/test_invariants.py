@@ -170,7 +170,7 @@ def test_an_invariant_of_an_unknown_mart_is_refused() -> None:
 
 def test_a_word_that_no_invariant_knows_is_refused() -> None:
     message = refusal(orders_twice, marts=(spend(counted="counted"),))
-    assert "spend: column bought varies with 'counted', a word that no invariant knows" in message
+    assert "spend: column bought varies with 'counted', which no invariant defines" in message
     assert "did you mean count?" in message
 
 

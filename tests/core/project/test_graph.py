@@ -51,7 +51,7 @@ def mart_of(name: str, *inputs: str, checks: Sequence[Check] = ()) -> Mart:
     ],
 )
 def test_two_checks_of_one_name_are_refused(name: str, checks: list[Check]) -> None:
-    with pytest.raises(DefinitionError, match=f"m has 2 checks of the name {name}") as caught:
+    with pytest.raises(DefinitionError, match=f"m has 2 checks named {name}") as caught:
         project_of(ORDERS, mart_of("m", "orders", checks=checks))
     assert caught.value.facts == ("m.py:1",)
 
@@ -83,7 +83,7 @@ def test_the_way_up_and_down_a_tangle(tangle: Graph) -> None:
 
 
 def test_what_no_mart_is_in_cannot_be_selected_from() -> None:
-    with pytest.raises(UsageError, match="package toy declares no mart") as caught:
+    with pytest.raises(UsageError, match="package toy declares no marts") as caught:
         select(project_of(ORDERS), ["m"], exclude=["n"])
     assert "@mart" in str(caught.value.hint)
 
@@ -96,7 +96,7 @@ def test_what_no_mart_is_in_cannot_be_selected_from() -> None:
     ],
 )
 def test_an_input_with_a_default_would_not_be_given(check: Check) -> None:
-    with pytest.raises(DefinitionError, match="check odd of m would not be given orders") as caught:
+    with pytest.raises(DefinitionError, match="check odd of m would not receive orders") as caught:
         project_of(ORDERS, mart_of("m", "orders", checks=[check]))
     assert caught.value.hint == "write orders alone, or rename the parameter"
 

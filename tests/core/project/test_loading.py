@@ -104,7 +104,7 @@ def test_names_that_an_engine_would_fold_into_one_are_refused(
 ) -> None:
     package = write_package(first=first, second=second)
     summary, *locations, hint = refusal(package)
-    assert summary.endswith(" are one name to engines, which fold case")
+    assert summary.endswith(" are the same name to engines, which fold case")
     assert [location.rpartition("/")[2].split(".py:")[0] for location in locations] == [
         "first",
         "second",
@@ -182,12 +182,12 @@ def test_a_module_that_does_not_import_is_named_with_its_line(
 ) -> None:
     package = write_package(shop=f"# A shop.\n{line}\n")
     summary, what, location, *_ = refusal(package)
-    assert summary == f"module {package}.shop does not import"
+    assert summary == f"cannot import module {package}.shop"
     assert what.strip().startswith(error)
     assert location.endswith(f"{package}/shop.py:2")
 
 
-def test_a_module_that_ends_python_is_told_where_scripts_go(write_package: Write) -> None:
+def test_a_module_that_exits_is_refused_with_a_hint_for_scripts(write_package: Write) -> None:
     package = write_package(shop="raise SystemExit")
     assert '`if __name__ == "__main__":`' in refusal(package)[-1]
 
@@ -206,7 +206,7 @@ def test_a_slip_in_a_declarations_arguments_names_the_authors_line(write_package
 def test_a_package_that_does_not_import_is_named(write_package: Write) -> None:
     package = write_package("1 / 0")
     assert refusal(package)[:2] == [
-        f"module {package} does not import",
+        f"cannot import module {package}",
         "  ZeroDivisionError: division by zero",
     ]
 

@@ -49,7 +49,7 @@ def of_a_mart(write_package: Write, body: str) -> Graph:
     ],
     ids=["unknown column", "unknown name", "arithmetic", "inside a lambda", "inside a call"],
 )
-def test_what_a_mart_raises_is_told_with_the_line_inside_it(
+def test_an_exception_of_a_mart_is_reported_with_its_line(
     body: str, error: str, line: int, write_package: Write
 ) -> None:
     graph = of_a_mart(write_package, body)

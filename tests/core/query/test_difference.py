@@ -172,7 +172,7 @@ def test_a_column_may_have_any_name() -> None:
     [
         ({"numbers": 2}, "no such columns: .'numbers'."),
         ({"k": 2}, "k is of the grain"),
-        ({"label": 2}, "label is string, of which there is no multiple"),
+        ({"label": 2}, "label is string, which has no multiples"),
     ],
 )
 def test_what_cannot_be_expected_raises(expected: Mapping[str, int], message: str) -> None:

@@ -215,7 +215,7 @@ def test_a_condition_that_no_encoding_has_is_refused() -> None:
 
 
 def test_an_error_repeats_the_beginning_of_a_long_condition() -> None:
-    with pytest.raises(UsageError, match="--where cannot be read") as caught:
+    with pytest.raises(UsageError, match="--where is not valid SQL") as caught:
         lookup(bikes, where="price > 'open" + "x" * 10_000, limit=1)
     assert len(str(caught.value)) < 400
 
