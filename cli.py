@@ -27,7 +27,7 @@ from marts.core.console.streams import (
 )
 
 interrupted = threading.Event()
-"""Somebody pressed Ctrl-C, or asked the process to end."""
+"""Set by Ctrl-C and by a request to terminate."""
 
 
 @click.group(
@@ -51,7 +51,7 @@ def marts() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 usage error, 130 interrupted."""
-    # Expressions and SQL trees live until the end: looking for garbage takes a tenth of a run.
+    # Expressions and SQL trees live until the end, and collecting garbage takes a tenth of a run.
     gc.disable()
     interrupted.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -75,16 +75,16 @@ def main() -> NoReturn:
             raise
         print_error(explained)
     if (lost := lost_output()) and lost.errno != errno.EBADF:
-        # The work is done; whoever closed standard output knows that it is incomplete.
+        # The work is done. A closed standard output (EBADF) is the caller's intention.
         warn(f"standard output is incomplete: {lost.strerror}")
-    # Otherwise Python would look for garbage at its end, and free it piece by piece.
+    # Otherwise Python would collect garbage at exit, object by object.
     gc.freeze()
     sys.exit(code or DONE)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    # Python swallows what is raised while a finalizer runs, and Ibis has many: so the run looks
-    # at the flag, too, before each step.
+    # Python swallows exceptions in finalizers, and Ibis has many of these: so a run also checks the
+    # flag before each step.
     interrupted.set()
     raise KeyboardInterrupt
 

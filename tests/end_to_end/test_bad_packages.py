@@ -62,11 +62,11 @@ MISDECLARED = {
     ),
     "syntax error": (
         {"__init__": "def (:"},
-        ["module toy does not import", "SyntaxError: invalid syntax", "toy/__init__.py:1"],
+        ["cannot import module toy", "SyntaxError: invalid syntax", "toy/__init__.py:1"],
     ),
     "an exit": (
         {"first": "import sys\nsys.exit(0)"},
-        ["module toy.first does not import", "SystemExit: 0", "toy/first.py:2", "hint: "],
+        ["cannot import module toy.first", "SystemExit: 0", "toy/first.py:2", "hint: "],
     ),
     "nested too deeply to call": (
         {"first": nested(2_000)},
@@ -81,7 +81,7 @@ MISDECLARED = {
         {"first": nested(300)},
         ["mart first is an expression nested too deeply", "toy/first.py:4", "hint: nest less"],
     ),
-    "no mart": ({}, ["package toy declares no mart", "hint: "]),
+    "no mart": ({}, ["package toy declares no marts", "hint: "]),
     "another name than the file's": (
         {"second": declared("first", reads="dim_customer")},
         ["mart first is declared in second.py", "toy/second.py:4", "hint: move it to toy/first.py"],

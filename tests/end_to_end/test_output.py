@@ -236,7 +236,7 @@ def test_help_that_cannot_be_printed_ends_in_a_sentence(encoding: str, club: Pat
 def test_a_report_that_cannot_be_printed_is_none(club: Path) -> None:
     done = printed(club, "run", "--force", "--json", to=">/dev/full")
     assert done.returncode == DONE
-    assert b"warning: all is published, but cannot write to standard output" in done.stderr
+    assert b"warning: everything is published, but cannot write to standard output" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,9 @@ def test_a_report_that_cannot_be_written_is_a_warning_where_all_is_published(clu
         done = call_marts(*words_of(club, "run", "--force"), cwd=club)
         checked = call_marts(*words_of(club, "test"), cwd=club)
     assert done.returncode == DONE
-    assert "warning: all is published, but cannot write target/run_results.json" in done.stderr
+    assert (
+        "warning: everything is published, but cannot write target/run_results.json" in done.stderr
+    )
     assert "done  published 1 mart" in done.stdout
     assert checked.returncode == FAILED
     assert "warning: cannot write target/run_results.json\n  No space left" in checked.stderr

@@ -49,7 +49,7 @@ def test_a_second_run_has_nothing_to_do_unless_forced_or_of_another_day(
     assert f"build {len(PUBLIC)} marts: as of 2025-06-30 before" in earlier.stdout
 
 
-def test_a_changed_file_is_told_and_built_from(called: Marts, data: Path) -> None:
+def test_a_changed_file_is_reported_and_built_from(called: Marts, data: Path) -> None:
     assert called("run", "--data", data).returncode == 0
     file = data / "fct_transactions.parquet"
     facts = pq.read_table(file)

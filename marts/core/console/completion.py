@@ -1,4 +1,4 @@
-"""What the shell offers for marts and selectors: read from a package's files, not imported."""
+"""Shell completion of marts and selectors: it parses a package's files, and imports none."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from marts.core.errors import UsageError
 from marts.core.project.settings import with_given
 
 OURS = ("backends", "cli", "fixtures", "marts")
-# A file without such a line is not parsed.
+# Only files with such a line are parsed.
 DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A mart as its file's text has it: name, literal tags, folders below the package."""
+    """A mart as written in its file: name, literal tags, folders below the package."""
 
     name: str
     tags: tuple[str, ...] = ()
@@ -33,34 +33,34 @@ class Declared:
 
 
 def complete_marts(context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
-    """Return the marts of the package in use whose names start so."""
+    """Return the marts of the current package whose names begin with `start`."""
     return sorted(name for name in {m.name for m in _declared(context)} if name.startswith(start))
 
 
 def complete_selectors(
     context: click.Context, _parameter: click.Parameter, start: str
 ) -> list[str]:
-    """Return the selectors that start so: names, tags, folders.
+    """Return the selectors that begin with `start`: names, tags, folders.
 
-    What stands before the last comma or behind it as `+` stays before each.
+    Each keeps the text up to the last comma, and a `+` after it.
     """
     before, comma, last = start.rpartition(",")
-    kept = before + comma + ("+" if last.startswith("+") else "")
+    prefix = before + comma + ("+" if last.startswith("+") else "")
     found: set[str] = set()
     for mart in _declared(context):
         found |= {mart.name, *mart.folders, *(f"tag:{tag}" for tag in mart.tags)}
-    return sorted(kept + each for each in found if (kept + each).startswith(start))
+    return sorted(prefix + each for each in found if (prefix + each).startswith(start))
 
 
 def _declared(context: click.Context) -> list[Declared]:
-    """Return a package's marts; none where it cannot be read: this is for a shell."""
+    """Return a package's marts; none if it cannot be read, since a shell shows no errors."""
     try:
         settings = project_settings()
         if package := context.params.get("package"):
             settings = with_given(settings, package=package)
         if settings.package is None:
             return []
-        # As the package is imported: ours from where this file is, others from their folder first.
+        # The same search path as for importing it: others' packages come from their folder first.
         is_ours = settings.package.partition(".")[0] in OURS
         first = FOLDER.parent.parent if is_ours else settings.folder_of("package").resolve()
         path = [str(first), *sys.path]
@@ -71,7 +71,7 @@ def _declared(context: click.Context) -> list[Declared]:
 
 
 def _folders(package: str, path: list[str]) -> list[Path]:
-    """Return where a package's files are; importing it, or the packages it is in, runs them."""
+    """Return the folders of a package, without importing it or its parents, which runs code."""
     *_, found = _specs(package.split("."), path)
     return [Path(folder) for folder in found]
 
@@ -93,7 +93,7 @@ def _marts_below(folder: Path) -> Iterator[Declared]:
 
 
 def _marts_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Read the functions of a file that `@mart(…)` decorates, by whatever name it is imported."""
+    """Yield the functions of a file that `@mart(…)` decorates, under any imported name."""
     try:
         text = file.read_text("utf-8-sig")
         if "mart" not in text or not DECLARES.search(text):
@@ -122,7 +122,7 @@ def _last_name(function: ast.expr) -> str:
 
 
 def _tags(call: ast.Call) -> tuple[str, ...]:
-    """Return the tags that are written out."""
+    """Return the tags that are string literals."""
     for keyword in call.keywords:
         if keyword.arg == "tags":
             within = ast.walk(keyword.value)

@@ -1,8 +1,8 @@
-"""Start the command line, once it is certain that the modules it loads are ours.
+"""Start the command line, after checking that the modules it loads are those of marts.
 
-Installed as the top-level module `_marts_entry` (see pyproject.toml): the names cli, marts,
-backends and fixtures are so general that a folder on PYTHONPATH may have one of them, which shadows
-ours. So the check must not be reached through any of these names.
+It is installed as the top-level module `_marts_entry` (see pyproject.toml). The names cli, marts,
+backends and fixtures are so general that a module on PYTHONPATH may shadow ours, so this check must
+not be imported through any of them.
 """
 
 import sys
@@ -13,7 +13,7 @@ NAMES = ("cli", "marts", "backends", "fixtures")
 
 
 def main() -> None:
-    """Run the command line; exit with 1 where another module shadows one of ours."""
+    """Run the command line; exit with 1 if another module shadows one of ours."""
     home = next(path for path in sys.path if Path(path, "marts/core/__init__.py").is_file())
     for name in NAMES:
         spec = find_spec(name)

@@ -1,4 +1,4 @@
-"""Carry a plan out, or only print it: what `marts run` and `marts test` end with."""
+"""Carry out a plan, or only print it: the last part of `marts run` and `marts test`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def carry_out(
     findings: Sequence[Finding] = (),
     as_json: bool,
 ) -> int:
-    """Carry a plan out, write the artifacts, print what happened; return the exit code."""
+    """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
     versions = {DISTRIBUTION: version_of_marts(), **backend.versions()}
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
@@ -50,7 +50,7 @@ def carry_out(
         },
         target=target,
     )
-    troubles = artifacts.write_artifacts(target, report, results, manifest(graph.project))
+    errors = artifacts.write_artifacts(target, report, results, manifest(graph.project))
     if report.error:
         print_error(report.error)
     for line in outcome_lines(report, target):
@@ -59,12 +59,12 @@ def carry_out(
         try:
             terminal.print_json(results)
         except EngineError as error:
-            troubles.append(error)
-    return exit_codes.of_run(report.status, troubles)
+            errors.append(error)
+    return exit_codes.of_run(report.status, errors)
 
 
 def print_plan(plan: Plan, findings: Sequence[Finding], *, as_json: bool) -> None:
-    """Print what a plan would do, and warn of what engines would compute differently."""
+    """Print what a plan would do, and warnings of what engines would compute differently."""
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     if as_json:

@@ -24,18 +24,18 @@ BY_STATUS = {
 
 
 def of_error(error: Exception) -> int | None:
-    """Return the exit code of an error that its reader can fix, None for a bug."""
+    """Return the exit code of an error that the user can fix, None for a bug."""
     if isinstance(error, EngineError):
         return FAILED
     return USAGE_ERROR if isinstance(error, MartsError) else None
 
 
-def of_run(status: Status, troubles: Sequence[EngineError]) -> int:
-    """Return a run's exit code, and print what went wrong after it.
+def of_run(status: Status, errors: Sequence[EngineError]) -> int:
+    """Return a run's exit code, and print the errors that occurred after it.
 
     A run that has published everything is done, even if its report cannot be written.
     """
     code, is_published = BY_STATUS[status], status in ("published", "unchanged")
-    for trouble in troubles:
-        warn(f"{'all is published, but ' if is_published else ''}{trouble}")
-    return FAILED if troubles and code == DONE and not is_published else code
+    for error in errors:
+        warn(f"{'everything is published, but ' if is_published else ''}{error}")
+    return FAILED if errors and code == DONE and not is_published else code

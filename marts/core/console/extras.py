@@ -1,13 +1,13 @@
-"""Which extra a command needs that is not installed."""
+"""Explain which extra to install if a command needs one."""
 
 from __future__ import annotations
 
 EXTRAS = {"snowflake": "snowflake", "numpy": "generate"}
-"""By the module that is missing; pyproject.toml says what each extra installs."""
+"""The extra by missing module; pyproject.toml says what each extra installs."""
 
 
 def explained(error: Exception) -> Exception:
-    """Return a usage error with the extra to install where one is missing, else the same error."""
+    """Return a usage error with the extra to install if one is missing, else the same error."""
     missing = ((isinstance(error, ImportError) and error.name) or "").partition(".")[0]
     if missing not in EXTRAS:
         return error

@@ -1,4 +1,4 @@
-"""Say in plain words what a plan will do, and what a run did; no colour."""
+"""The messages about plans and runs, as plain text without colours."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, S
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
-Word = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
-Line = tuple[Word, str]
-"""How it stands, and the words."""
+Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
+Line = tuple[Label, str]
+"""A label for the outcome, and the text."""
 
 UNCHANGED = "nothing was published; what was published before is unchanged"
 
 
 def doing(step: Step) -> str:
-    """Say what a step does, for as long as it lasts."""
+    """Return what a step does, to show while it runs."""
     match step:
         case Build(mart):
             return f"building {mart.name}"
@@ -43,7 +43,7 @@ def table_of(step: Step) -> str:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """Say what a plan would do, a line for each step."""
+    """Return what a plan would do, with a line for each step."""
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
@@ -52,7 +52,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
-    """Say which marts will be built, and why, and which are up to date."""
+    """Yield which marts will be built, and why, and which are up to date."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in plan.reasons.items():
         by_reason.setdefault(reason, []).append(name)
@@ -124,7 +124,7 @@ def _publication_document(publication: PlannedPublication) -> dict[str, object]:
 
 
 def table_line(table: TableReport) -> Line:
-    """Say how building and checking one table went."""
+    """Return how building and checking one table went."""
     failed, warned = table.outcomes("fail"), table.outcomes("warn")
     rows = "" if table.rows is None else counted(table.rows, "row")
     checks = counted(len(table.checks), "check") if table.checks else ""
@@ -134,15 +134,15 @@ def table_line(table: TableReport) -> Line:
 
 
 def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
-    """Say which checks did not hold, and how the run ended."""
+    """Yield which checks did not hold, and how the run ended."""
     for table, made in [*report.failures, *report.warnings]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
-        word: Word = "FAIL" if made.outcome == "fail" else "warn"
+        label: Label = "FAIL" if made.outcome == "fail" else "warn"
         rows = counted(made.violations, "violation")
         if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
             rows = "does not hold"
         why = "".join(f"; {words}" for words in explained(made))
-        yield word, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
+        yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
         missing = ", ".join(skipped.missing)
         are = "are" if len(skipped.missing) > 1 else "is"

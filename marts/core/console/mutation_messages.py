@@ -32,7 +32,7 @@ def stale_line(stale: Stale) -> Line:
 
 def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
     """Yield what to do about mutants that survive."""
-    yield "A mutant that survives is a mistake that no test would notice. For each, either add a"
+    yield "A mutant that survives is a mistake that no test would detect. For each, either add a"
     yield "row to the data for which the mart's result differs, so that a test on it can fail; or,"
     yield f"where no row makes a difference, add to {allowed_in}, with the reason:"
     for mutant in surviving:
@@ -41,7 +41,7 @@ def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
 
 
 def summary_line(reports: Iterable[MutationReport], unknown: Iterable[Stale]) -> Line:
-    """Return the result of all marts in a line."""
+    """Return one line that sums up all marts."""
     scored = list(reports)
     total = sum(len(each.run.results) for each in scored)
     alive = sum(len(each.surviving) for each in scored)

@@ -19,7 +19,7 @@ from marts.core.proof.mutants import Mutant
 
 @contextmanager
 def progress(where: Console, *, stop: Event) -> Iterator[Callable[[Mutant, int, int], None]]:
-    """Show on a terminal which mutant runs; raise KeyboardInterrupt before the next if `stop`."""
+    """Show on a terminal which mutant runs; raise KeyboardInterrupt once `stop` is set."""
     with where.status("") if where.is_terminal else nullcontext() as status:
 
         def watch(mutant: Mutant, number: int, total: int) -> None:
@@ -54,7 +54,7 @@ def print_reports(
 
 
 def _print_mutant(where: Console, mutant: Mutant) -> None:
-    """Print a mutant as a difference, with the author's line."""
+    """Print a mutant as a diff, with the author's line."""
     file, _, line = mutant.location.rpartition(":")
     where.print()
     where.print(

@@ -1,6 +1,6 @@
-"""The command line's options; each can be set by an environment variable MARTS_…, too.
+"""The command line's options; each can also be set by an environment variable MARTS_….
 
-Those that are fields of `Settings` have no defaults here: they have them there.
+Options that are fields of `Settings` have their defaults there, not here.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ ALIASES = {"fixtures": "data"}
 
 
 def settings_of(context: click.Context) -> Settings:
-    """Return what the project's file, the environment and the options of a call say."""
+    """Return the settings of the project's file, the environment and the options of a call."""
     return with_given(project_settings(), **_given(context))
 
 
 def _given(context: click.Context) -> dict[str, Any]:
     """Return the fields that the environment or the command line sets."""
-    said = {
+    given = {
         name: value
         for name, value in context.params.items()
         if name in FIELDS
         and context.get_parameter_source(name)
         in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE)
     }
-    if as_of := said.get("as_of"):
-        said["as_of"] = as_of.date()
+    if as_of := given.get("as_of"):
+        given["as_of"] = as_of.date()
     if arguments := context.params.get("selectors"):
         is_typed = context.get_parameter_source("select") is ParameterSource.COMMANDLINE
-        said["select"] = (*arguments, *(said["select"] if is_typed else ()))
-    return said
+        given["select"] = (*arguments, *(given["select"] if is_typed else ()))
+    return given
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with the settings in place of the options that set their fields."""
+    """Call a command with a `Settings` object instead of the options that set its fields."""
 
     @click.pass_context
     @wraps(command)
@@ -61,7 +61,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
-    """Declare an option that an environment variable MARTS_… sets too, as its aliases do."""
+    """Declare an option that an environment variable MARTS_… can also set, aliases included."""
     long = next(name for name in names if name.startswith("--"))
     name = long.removeprefix("--").partition("/")[0]
     known = (name, *(alias for alias, meant in ALIASES.items() if meant == name))
@@ -70,7 +70,7 @@ def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
 
 
 def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join options into one decorator."""
+    """Combine options into one decorator."""
 
     def decorate(command: Command) -> Command:
         for each in reversed(declared):
@@ -81,14 +81,14 @@ def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def words(text: str) -> list[str]:
-    """Return the words between commas."""
+    """Split a text at commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _selectors(
     _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    # An empty text is refused: it may be a shell variable that is not set, and must not select all.
+    # An empty text is an error: it may be an unset shell variable, and must not select all.
     return tuple(word for text in texts for word in words(text) or [text])
 
 
@@ -143,7 +143,7 @@ corpus_option = option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The data to try mutants on: any directory of <table>.parquet, the smaller the faster."
+    help="The data to run mutants on: any directory of <table>.parquet, the smaller the faster."
     "  [default: generated for the bundled marts]",
 )
 as_of_option = option(
@@ -192,7 +192,7 @@ engine_options = options(
     option(
         "--threads",
         type=click.IntRange(min=1),
-        help="DuckDB: threads of a query; Snowflake: marts built side by side.",
+        help="DuckDB: threads per query; Snowflake: marts built in parallel.",
     ),
     option("--memory-limit", metavar="SIZE", help="DuckDB: memory to use, such as 4GB."),
     account_options,

@@ -1,4 +1,4 @@
-"""The project's file: the nearest pyproject.toml with [tool.marts], read here and nowhere else."""
+"""The project's file, the nearest pyproject.toml with [tool.marts], which only this reads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from marts.core.project.settings import FILE, Settings, settings_of_file
 
 
 def project_settings() -> Settings:
-    """Return the settings of the project around the current folder; defaults where there is none.
+    """Return the settings of the project that contains the current folder, by default the defaults.
 
-    Raises UsageError for a file that cannot be read, and for settings that are not there.
+    Raises UsageError for a file that cannot be read, and for invalid settings.
     """
     for folder in _folders():
         file = folder / FILE
@@ -24,7 +24,7 @@ def project_settings() -> Settings:
 
 
 def _folders() -> Iterator[Path]:
-    """Yield the current folder and those above it, as they are called from here."""
+    """Yield the current folder and those above it, as relative paths."""
     yield Path()
     try:
         depth = len(Path.cwd().parts) - 1
@@ -35,7 +35,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _settings_in(file: Path) -> Mapping[str, object] | None:
-    """Return a file's table [tool.marts], None where there is no such file or table."""
+    """Return a file's table [tool.marts], None if there is no such file or table."""
     try:
         if not file.is_file():
             return None

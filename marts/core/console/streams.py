@@ -1,4 +1,4 @@
-"""Standard output and error, whether a reader, a full disk or an old code page takes them."""
+"""Standard output and error that survive a closed pipe, a full disk and an old encoding."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import click
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# For our own words; other characters that an encoding lacks are escaped as in Python: \u2603.
+# For our own messages; other characters that an encoding lacks are escaped as \u2603.
 IN_ASCII = {"→": "->", "·": "-", "…": "...", "–": "-", "’": "'"}  # noqa: RUF001
 
 
 class Outlet(io.BufferedWriter):
-    """A byte stream that accepts everything; `lost` says why it could not be written.
+    """A byte stream that accepts everything; `lost` is the first error of writing it.
 
-    So a run goes on to its end, even if nobody reads what it prints.
+    So a run continues to its end even if its output cannot be written.
     """
 
     lost: OSError | None = None
-    is_told = False
+    is_reported = False
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write bytes, as far as somebody takes them."""
+        """Write bytes; record an error instead of raising it."""
         try:
             return super().write(data)
         except OSError as error:
@@ -38,7 +38,7 @@ class Outlet(io.BufferedWriter):
             return len(memoryview(data))
 
     def flush(self) -> None:
-        """Write what is left, as far as somebody takes it."""
+        """Write buffered bytes; record an error instead of raising it."""
         try:
             super().flush()
         except OSError as error:
@@ -46,16 +46,16 @@ class Outlet(io.BufferedWriter):
 
     def _lose(self, error: OSError) -> None:
         self.lost = self.lost or error
-        # What is still to come, and what Python writes when it ends, has to go somewhere.
+        # Later output, and what Python flushes at exit, must not fail again.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
 
 
 def open_streams() -> None:
-    """Make sure that neither a closed stream nor an encoding ends the program.
+    """Make sure that neither a closed stream nor an encoding stops the program.
 
-    Streams that have been put in place of the process's own stay.
+    Streams that replace the process's own are left alone.
     """
     _fill_descriptors()
     codecs.register_error("marts", _replace)
@@ -66,7 +66,7 @@ def open_streams() -> None:
 
 
 def _fill_descriptors() -> None:
-    """Open what is closed, or the database would get the number of standard output."""
+    """Open closed descriptors, so that no database file gets the number of standard output."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -96,17 +96,17 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def lost_output() -> OSError | None:
-    """Return why standard output could not be written, once; None where its reader left."""
+    """Return the error of standard output, once; None if its reader closed the pipe."""
     sys.stdout.flush()
     outlet = getattr(sys.stdout, "buffer", None)
-    if not isinstance(outlet, Outlet) or outlet.lost is None or outlet.is_told:
+    if not isinstance(outlet, Outlet) or outlet.lost is None or outlet.is_reported:
         return None
-    outlet.is_told = True
+    outlet.is_reported = True
     return None if outlet.lost.errno == errno.EPIPE else outlet.lost
 
 
 def takes(text: str) -> bool:
-    """Return whether standard output's encoding has all characters of a text."""
+    """Tell whether standard output's encoding has all characters of a text."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -115,34 +115,34 @@ def takes(text: str) -> bool:
 
 
 def print_error(error: Exception) -> None:
-    """Print an error that its reader can fix."""
+    """Print an error that the user can fix."""
     _print_message(click.style("error: ", fg="red", bold=True), str(error))
 
 
 def warn(message: str) -> None:
-    """Print what is wrong although the work is done."""
+    """Print a warning: something is wrong although the work is done."""
     _print_message(click.style("warning: ", fg="yellow", bold=True), message)
 
 
 def print_warning(message: Warning | str, *_where: object) -> None:
-    """Print what a library warns of, without the line of its code."""
+    """Print a library's warning, without its line of code."""
     warn(str(message).strip())
 
 
 def print_usage(error: click.ClickException) -> None:
-    """Print what click says about a call that it does not understand."""
+    """Print click's error for a call that it cannot parse."""
     said = io.StringIO()
     error.show(said)
     _print_message("", said.getvalue().removesuffix("\n"))
 
 
 def print_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
-    """Print an exception that nobody expected, as Python does."""
+    """Print an unexpected exception with its traceback, as Python does."""
     _print_message("", "".join(traceback.format_exception(kind, bug, trace)).removesuffix("\n"))
 
 
 def _print_message(word: str, message: str) -> None:
-    """Print to standard error, with control characters written out."""
+    """Print to standard error, with control characters escaped."""
     from marts.core.run.formats import visible
 
     click.echo(word + visible(message, keep="\n\t"), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How an answer looks: lines, tables and documents, on a terminal and in a pipe."""
+"""Print lines, tables and documents, to a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -42,33 +42,33 @@ STYLES = {
 
 
 LONGEST_LINE = 100_000
-"""In a pipe, where lines are as long as they are."""
+"""The width in a pipe, where lines are not wrapped."""
 BETWEEN = 3
-"""Columns of the screen between two columns of a table."""
+"""The width of the space between two columns of a table."""
 
 
 class Messages(Console):
-    """A console that prints text as it is: no markup, and nothing that a terminal would obey."""
+    """A console that prints text without markup, and with control characters escaped."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
-        """Return a text whose control characters are written out."""
+        """Return a text with its control characters escaped."""
         return super().render_str(visible(text, keep="\n\t"), **settings)
 
 
 def console(*, to_stderr: bool) -> Console:
-    """Return a console for messages; its lines are as long as they are."""
+    """Return a console for messages, which does not wrap lines."""
     return Messages(stderr=to_stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 def say(where: Console, line: Line) -> None:
-    """Print a line, coloured by how it stands."""
-    word, text = line
-    where.print(Text(f"{word:<6}", style=STYLES[word]) + Text(visible(text, keep="\n")))
+    """Print a line, coloured by its label."""
+    label, text = line
+    where.print(Text(f"{label:<6}", style=STYLES[label]) + Text(visible(text, keep="\n")))
 
 
 @contextmanager
 def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
-    """Print a line for each table when it is done; on a terminal, show what is going on.
+    """Print a line for each table when it is done; on a terminal, show the current step.
 
     No step begins once `stop` is set: KeyboardInterrupt is raised instead.
     """
@@ -78,8 +78,8 @@ def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
 
 @contextmanager
 def counting(where: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many of a number of things are done."""
-    # Only `marts generate` counts.
+    """Show a progress bar on a terminal."""
+    # Only `marts generate` needs it.
     from rich.progress import Progress as Bar
 
     with Bar(console=where, disable=not where.is_terminal) as bar:
@@ -88,7 +88,7 @@ def counting(where: Console, what: str, total: int) -> Iterator[Callable[[int], 
 
 
 class Progress:
-    """Knows how many steps of each table are still to come."""
+    """Observes a run: prints the line of a table when its last step is done."""
 
     def __init__(
         self, where: Console, status: Status | None, to_come: Counter[str], stop: Event
@@ -99,7 +99,7 @@ class Progress:
         self.stop = stop
 
     def started(self, step: Step) -> None:
-        """Show what begins."""
+        """Show the step that begins."""
         self._show(doing(step))
 
     def finished(self, step: Step, table: TableReport) -> None:
@@ -122,26 +122,26 @@ class Progress:
 def print_json(document: object) -> None:
     """Print one JSON document."""
     text = json_text(document)
-    _answer((text if takes(text) else ascii_json(text)) + "\n")
+    _write((text if takes(text) else ascii_json(text)) + "\n")
 
 
 def print_text(text: str) -> None:
-    """Print lines of text: exactly in a pipe, on a terminal nothing that it would obey."""
-    _answer((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
+    """Print lines of text: unchanged in a pipe, with control characters escaped on a terminal."""
+    _write((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
 
 
-def _answer(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.write(text)
-    _answered()
+    _refuse_lost_output()
 
 
-def _answered() -> None:
-    """Raise EngineError if a command's answer did not reach standard output."""
+def _refuse_lost_output() -> None:
+    """Raise EngineError if a command's output could not be written."""
     if lost := lost_output():
         raise EngineError(
             "cannot write to standard output",
             lost.strerror or str(lost),
-            hint="redirect it to a place that can be written",
+            hint="redirect it to a file that can be written",
         )
 
 
@@ -162,12 +162,12 @@ def print_rows(
 
 
 def print_table(names: list[str], rows: list[list[str]]) -> None:
-    """Print a table; where a terminal is too narrow for it, each row as a list of its values.
+    """Print a table; if a terminal is too narrow for it, print each row as a list of its values.
 
     In a pipe every row is one line.
     """
     _print_table(names, rows)
-    _answered()
+    _refuse_lost_output()
 
 
 def _print_table(names: list[str], rows: list[list[str]]) -> None:
@@ -186,9 +186,9 @@ def _print_table(names: list[str], rows: list[list[str]]) -> None:
 def _widths(
     out: Console, names: list[str], rows: list[list[str]], *, room: int
 ) -> list[int] | None:
-    """Return the widths of columns that break no word, the widest as wide as they can be.
+    """Return column widths that fit without breaking words, with the most room for wide columns.
 
-    None where there is not enough room. Rich would cut words off before it breaks lines.
+    None if there is not enough room. Rich would truncate words before it wraps lines.
     """
     columns = [
         [Measurement.get(out, out.options, Text(visible(each))) for each in column]

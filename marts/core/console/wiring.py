@@ -1,4 +1,4 @@
-"""What the commands share: the project, the engine and the date that the settings name."""
+"""What the commands share: the project, the engine and the as-of date of the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from marts.core.console.completion import OURS
 from marts.core.errors import UsageError
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
-# Everything heavier is imported where it is needed: `marts --help` loads click alone.
+# Heavier modules are imported where they are needed: `marts --help` loads only click.
 if TYPE_CHECKING:
     from marts.core.analysis.reliance import Reliance
     from marts.core.authoring.expressions import FixedAsOf
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Contract
 
 BUNDLED_PACKAGE = "marts"
-"""The marts that the bundled data is for."""
+"""The package that the bundled data is for."""
 BUNDLED_DATA = FOLDER.parent.parent / "fixtures"
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 def linked(settings: Settings) -> tuple[Graph, Reliance]:
-    """Load a package's declarations, join them by name, and refuse what cannot be relied on.
+    """Load and link a package's declarations, and derive what its marts rely on.
 
-    Raises UsageError where the settings name no package.
+    Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
     """
     from marts.core.analysis.lineage import documented
     from marts.core.analysis.reliance_errors import relied_on
@@ -60,9 +60,9 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
 
 
 def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
-    """Return the project that the settings name, the marts they select, what these rely on.
+    """Return the project of the settings, the selected marts, and what marts rely on.
 
-    Warnings that the settings acknowledge are acknowledged in it.
+    The project includes the acknowledgements of the settings.
     """
     from marts.core.analysis.acknowledgements import (
         refuse_wrong_acknowledgements,
@@ -76,8 +76,8 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
     return graph, select(graph, settings.select, exclude=settings.exclude), reliance
 
 
-class _From:
-    """Finds one top-level package in a folder, before any other of its name."""
+class _PackageFinder:
+    """Finds one top-level package in a folder, before any other of the same name."""
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder = folder
@@ -86,27 +86,27 @@ class _From:
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find that package, if it is one; a folder of data may have the name of another."""
+        """Find the package; a folder without an `__init__.py` may have its name, but is not it."""
         found = PathFinder.find_spec(name, [self.folder]) if name == self.name else None
         return found if found and found.origin else None
 
 
 def _import_from(folder: Path, package: str) -> None:
-    """Let somebody else's marts be imported from a folder.
+    """Make a project's package importable from its folder.
 
-    Everything else there comes last: its `backends` or `fixtures` must not take the place of ours,
-    nor its `queue.py` that of Python's.
+    Other modules of the folder come last on the path: its `backends` must not shadow ours, and its
+    `queue.py` must not shadow Python's.
     """
     top = package.partition(".")[0]
     if top in OURS:
         return
     absolute = str(folder.resolve())
     sys.path.append(absolute)
-    sys.meta_path.insert(0, _From(absolute, top))
+    sys.meta_path.insert(0, _PackageFinder(absolute, top))
 
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:
-    """Return what engines are told of the sources: how their columns are to be read."""
+    """Return the contracts of the sources, which tell engines how to read their columns."""
     from marts.core.authoring.columns import zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
@@ -119,7 +119,7 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
 
 @contextmanager
 def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[Backend]:
-    """Connect to the engine that the settings name, and close it in the end."""
+    """Connect to the engine that the settings name, and close the connection at the end."""
     from backends.factory import connect
 
     backend = connect(
@@ -136,9 +136,9 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
 
 
 def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextManager[Backend]:
-    """Open DuckDB on a directory of data, with nothing but memory to write to."""
-    chosen = with_given(settings, backend=DUCKDB, database=":memory:", data=data, threads=1)
-    return connected(graph, chosen, read_only=False)
+    """Open DuckDB on a directory of data, with an in-memory database."""
+    in_memory = with_given(settings, backend=DUCKDB, database=":memory:", data=data, threads=1)
+    return connected(graph, in_memory, read_only=False)
 
 
 def data_of(settings: Settings) -> Path:
@@ -152,14 +152,14 @@ def version_of_marts() -> str:
 
 
 def run_id() -> str:
-    """Return a name for a run that no other has: when it began, and four random bytes."""
+    """Return a unique name for a run: its start, and four random bytes."""
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}".upper()
 
 
 def as_of(settings: Settings, default: Callable[[], datetime.date | None]) -> FixedAsOf:
-    """Return the run's date: that of the settings, else the default, else today.
+    """Return the as-of date of a run: that of the settings, else the default, else today (UTC).
 
-    Raises BadParameter for a year that no data is of.
+    Raises BadParameter for a year out of range.
     """
     from marts.core.authoring.expressions import FixedAsOf
 

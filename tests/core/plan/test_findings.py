@@ -90,7 +90,7 @@ def test_a_run_is_linted_as_if_it_had_been_traced() -> None:
     assert ibis.expr.types.Value.cast is cast
 
 
-def test_a_public_view_of_a_source_is_told() -> None:
+def test_a_public_view_of_a_source_is_reported() -> None:
     @mart(grain="key", materialized="view", columns=[string("key")])
     def seen(things: Table) -> Table:
         """Things."""

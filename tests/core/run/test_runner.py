@@ -400,7 +400,7 @@ def test_a_mart_without_rows_passes_its_row_checks(tmp_path: Path) -> None:
     assert report.tables[0].outcomes("warn")
 
 
-def test_the_observer_is_told_each_step(shop: Workshop) -> None:
+def test_the_observer_is_notified_of_each_step(shop: Workshop) -> None:
     plan = shop.plan("+model_sales")
     observer = Observed()
     with shop.backend() as backend:

@@ -1,4 +1,4 @@
-"""The commands, one file each; a file is imported when its command is asked for."""
+"""The commands, one file each; a file is imported when its command is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate")
 
 
 class Commands(click.Group):
-    """A group of the commands here, each the `command` of the module of its name."""
+    """The group of commands; each is the object `command` in the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         """Return the names, in the order of the help."""
@@ -27,5 +27,5 @@ class Commands(click.Group):
 
 
 def current_name(option: str) -> str:
-    """Return what an option is called now."""
+    """Return the current name of an option."""
     return ALIASES.get(option, option)

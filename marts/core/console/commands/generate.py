@@ -1,4 +1,4 @@
-"""`marts generate`: write a made-up star schema."""
+"""`marts generate`: write a synthetic star schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ size_options = options(
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @size_options
 def command(directory: Path, end_date: datetime.datetime, **size: int) -> None:
-    """Write a star schema of made-up customers; same arguments, same rows."""
+    """Write a star schema of synthetic customers; the same arguments give the same rows."""
     from fixtures.generate import Portfolio, generate
     from marts.core.console import terminal
 

@@ -33,12 +33,12 @@ def command(settings: Settings, overwrite: bool) -> None:
 
     found = find_sources(wiring.data_of(settings))
     settings = with_given(settings, backend=SNOWFLAKE)
-    place = replace(
+    target = replace(
         settings,
         database=settings.source_database or settings.database,
         schema=settings.source_schema or settings.schema,
     )
-    backend = snowflake(place, sources={}, version=wiring.version_of_marts())
+    backend = snowflake(target, sources={}, version=wiring.version_of_marts())
     try:
         upload(
             backend,

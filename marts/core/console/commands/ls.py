@@ -14,7 +14,7 @@ from marts.core.project.settings import Settings
 @json_option
 @with_settings
 def command(settings: Settings, as_json: bool) -> None:
-    """List marts: their kind, grain, tags and checks.
+    """List marts with their kind, grain, tags and checks.
 
     Each SELECTOR names marts as --select does; without one, all are listed.
     """

@@ -1,4 +1,4 @@
-"""`marts mutate`: report the defects that no data or warning would reveal."""
+"""`marts mutate`: report defects that neither data nor warnings reveal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from marts.core.proof.equivalent_mutants import Equivalent
 
 ALLOWED = Path("tests/equivalent_mutants.toml")
-"""Where a project keeps its list of mutants that are allowed."""
+"""The project's list of allowed mutants."""
 
 
 @click.command("mutate")
@@ -46,11 +46,11 @@ ALLOWED = Path("tests/equivalent_mutants.toml")
 @click.pass_obj
 @with_settings
 def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) -> int:
-    """Plant defects in marts, and report those that nothing would notice.
+    """Plant defects in marts, and report those that nothing would detect.
 
-    Each defect is tried on a small corpus of data: a test that compares the mart's rows on it, or a
-    warning of `marts compile`, would notice those that are killed. Each SELECTOR names marts as
-    --select does; without one, all are tried.
+    Each defect, a mutant, runs on a small corpus of data. It is killed if a test that compares the
+    mart's rows on this data, or a warning of `marts compile`, would detect it. Each SELECTOR names
+    marts as --select does; without one, all are mutated.
     """
     from marts.core.console import mutation_terminal as mutants
     from marts.core.console import terminal
@@ -83,7 +83,7 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
 
 @contextmanager
 def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
-    """Yield the directory of the data to try mutants on; for our marts, it is made by default."""
+    """Yield the directory of data to run mutants on; for the bundled marts, generate it."""
     from marts.core.errors import UsageError
 
     if given:
@@ -103,7 +103,7 @@ def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
 
 
 def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:
-    """Read the list of mutants that are allowed: the given file, else the default if it exists.
+    """Read the list of allowed mutants: the given file, else the default if it exists.
 
     Raises UsageError if it cannot be read.
     """

@@ -22,7 +22,7 @@ publishing_options = options(
         "--adopt",
         multiple=True,
         metavar="MART",
-        help="Replace a table of this name even if this package is not recorded as its maker.",
+        help="Replace a table of this name even if it is not recorded as made by this package.",
     ),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
     option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),

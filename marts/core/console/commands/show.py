@@ -46,7 +46,7 @@ row_options = options(
         type=click.IntRange(0, 1_000_000_000),
         default=20,
         show_default=True,
-        help="At most so many rows.",
+        help="Print at most this many rows.",
     ),
 )
 format_options = options(
@@ -112,7 +112,7 @@ def command(
 
 @contextmanager
 def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Iterator[None]:
-    """Build a temporary mart and those that it reads, and discard them afterwards."""
+    """Build a temporary mart and the temporary ones that it reads, and drop them at the end."""
     from marts.core.plan.changes import plan_changes
     from marts.core.plan.fingerprint import CurrentInputs
     from marts.core.run import building

@@ -64,7 +64,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
 def published_as_of(
     backend: Backend, package: str, selected: tuple[str, ...]
 ) -> datetime.date | None:
-    """Return the as-of date of the selected marts that are published, None if there are none."""
+    """Return the as-of date of the published marts among the selected, None if there are none."""
     from marts.core.errors import UsageError
 
     dates = {
