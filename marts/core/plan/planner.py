@@ -22,23 +22,6 @@ from marts.core.query.checks import ascending_query, fused_query, hashed_query, 
 from marts.core.query.contract import mismatches
 
 
-def sources_needed(
-    graph: Graph, selected: Iterable[str], *, source_checks: bool = False
-) -> tuple[str, ...]:
-    """Return the sources that building and checking the selected marts reads."""
-    building = graph.built_with(selected)
-    return _sources_read(graph, built=building, checked=building, source_checks=source_checks)
-
-
-def _sources_read(
-    graph: Graph, *, built: Collection[str], checked: Collection[str], source_checks: bool
-) -> tuple[str, ...]:
-    project = graph.project
-    read = {name for mart in built for name in project.marts[mart].inputs}
-    read |= {name for _, check in graph.wide_checks(checked) for name in tables_read(check)}
-    return tuple(name for name in project.sources if source_checks or name in read)
-
-
 def plan_run(
     graph: Graph,
     selected: Collection[str],
@@ -151,6 +134,15 @@ def _planned(
         source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
         state=state,
     )
+
+
+def _sources_read(
+    graph: Graph, *, built: Collection[str], checked: Collection[str], source_checks: bool
+) -> tuple[str, ...]:
+    project = graph.project
+    read = {name for mart in built for name in project.marts[mart].inputs}
+    read |= {name for _, check in graph.wide_checks(checked) for name in tables_read(check)}
+    return tuple(name for name in project.sources if source_checks or name in read)
 
 
 def _checks_of_sources(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import Deriving
 from marts.core.authoring.checks import Check, WholeCheck
-from marts.core.plan.state import CheckedSource, EngineState
+from marts.core.authoring.tables import Source
+from marts.core.plan.state import EngineState, TableState
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
 
@@ -52,53 +53,49 @@ def source_checks(
     graph: Graph,
     reliance: Reliance,
     state: EngineState,
-    wanted: SourceCheckOptions,
+    options: SourceCheckOptions,
     names: Collection[str],
 ) -> SourceChecks:
     """Return the checks of sources that some marts rely on, except those that are remembered."""
     read = reliance.columns_of_sources(names)
-    sources = {
-        name: source
-        for name, source in graph.project.sources.items()
-        if name in read and name in state.sources
-    }
-    if not wanted.source_checks:
-        return SourceChecks(tuple(sources), is_left_out=True)
+    sources = tuple(
+        name for name in graph.project.sources if name in read and name in state.sources
+    )
+    if not options.source_checks:
+        return SourceChecks(sources, is_left_out=True)
     deriving = Deriving(graph, reliance)
     needed = {
         name: deriving.checks(
-            source,
+            graph.project.sources[name],
             read[name],
             names,
             present=state.sources,
             shares=state.checked[name].orphans if name in state.checked else {},
         )
-        for name, source in sources.items()
+        for name in sources
         # A source that does not fit its contract is refused, unless no mart to be built reads it.
-        if not (
-            state.sources[name].misfits or mismatches(source.columns, state.sources[name].types)
-        )
+        if _fits(graph.project.sources[name], state.sources[name])
     }
+    pairs = [(name, check) for name, checks in needed.items() for check in checks]
     digests = {
         (name, check.name): deriving.digest(name, check, state.source_version)
-        for name, checks in needed.items()
-        for check in checks
+        for name, check in pairs
     }
     remembered = {name: _remembered(name, state) for name in needed}
-    by_source: dict[str, tuple[Check, ...]] = {}
-    for name, checks in needed.items():
-        due = [c for c in checks if digests[name, c.name] not in remembered[name]]
-        if not wanted.accept_shrink:
-            due += _shrink(state.checked.get(name), state.source_version(name))
-        if due:
-            by_source[name] = tuple(due)
-    orphans = {
-        (name, check.name)
+    due = {
+        name: tuple(c for c in checks if digests[name, c.name] not in remembered[name])
+        + (() if options.accept_shrink else _shrink(name, state))
         for name, checks in needed.items()
-        for check in checks
-        if check.name in deriving.orphans.get(name, ())
     }
-    return SourceChecks(tuple(sources), by_source, digests, remembered, frozenset(orphans))
+    orphans = {
+        (name, check.name) for name, check in pairs if check.name in deriving.orphans.get(name, ())
+    }
+    by_source = {name: checks for name, checks in due.items() if checks}
+    return SourceChecks(sources, by_source, digests, remembered, frozenset(orphans))
+
+
+def _fits(source: Source, found: TableState) -> bool:
+    return not found.misfits and not mismatches(source.columns, found.types)
 
 
 def _remembered(name: str, state: EngineState) -> frozenset[str]:
@@ -107,15 +104,17 @@ def _remembered(name: str, state: EngineState) -> frozenset[str]:
     return known.checks if known and version and known.version == version else frozenset()
 
 
-def _shrink(known: CheckedSource | None, version: str | None) -> list[WholeCheck]:
+def _shrink(name: str, state: EngineState) -> tuple[Check, ...]:
+    """Return the check that a changed source still has half of its recorded rows."""
+    known, version = state.checked.get(name), state.source_version(name)
     if known is None or not known.rows or (version and known.version == version):
-        return []
+        return ()
     least = (known.rows + 1) // 2
-    return [
+    return (
         WholeCheck(
             name="not_shrunk",
             fails=lambda t: t.count() < least,
             because=f"less than half of the {known.rows:,} rows of the last published run;"
             " --accept-shrink publishes anyway",
-        )
-    ]
+        ),
+    )

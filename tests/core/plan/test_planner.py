@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from marts import Table, mart, relationship, source, string
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import SourceError, UsageError
-from marts.core.plan.planner import plan_checks, plan_run, sources_needed
+from marts.core.plan.planner import plan_checks, plan_run
 from marts.core.plan.state import EngineState, TableState, declared_state
 from marts.core.plan.steps import Build, CheckTable, Plan, SkippedCheck
 from marts.core.project.selection import select
@@ -26,9 +27,9 @@ BIKES = source("bikes", doc="Bikes.", grain="bike", columns=[string("bike")])
 
 
 def state(*, published: Mapping[str, Any] | None = None, **sources: Any) -> EngineState:
-    """Return the facts of an engine with the shop's required sources, and nothing published.
+    """Return the state of an engine with the shop's required sources, and nothing published.
 
-    A keyword replaces what it names: by a schema, by a TableState, or by None.
+    A keyword replaces the source of its name by a schema, by a TableState, or by None.
     """
     declared = declared_state(SHOP.project, sources=["customers", "orders"])
     found = {**declared.sources, **sources}
@@ -317,11 +318,17 @@ def test_a_temporary_mart_over_one_that_is_not_published_is_not_checked() -> Non
         ([PAID], True, ("customers", "orders", "reviews")),
     ],
 )
-def test_only_the_sources_that_are_read_are_needed(
+def test_only_the_sources_that_are_read_must_fit_their_contracts(
     selected: list[str], source_checks: bool, expected: tuple[str, ...]
 ) -> None:
-    needed = sources_needed(SHOP, selected, source_checks=source_checks)
-    assert sorted(needed) == sorted(expected)
+    unfit = {name: TableState({}) for name in SHOP.project.sources}
+    given = state(published=dict.fromkeys(SHOP.order, ...), **unfit)
+    with pytest.raises(SourceError) if expected else nullcontext() as caught:
+        plan_run(SHOP, selected, given, FixedAsOf(AS_OF), source_checks=source_checks)
+    found = caught.value.facts if caught else ()
+    assert {name for name in unfit if any(f"source {name}," in fact for fact in found)} == {
+        *expected
+    }
 
 
 def test_all_that_does_not_fit_of_all_sources_is_listed() -> None:
