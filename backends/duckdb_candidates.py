@@ -44,8 +44,8 @@ class Candidate:
 class CandidateDatabase:
     """The database of one connection's candidates."""
 
-    def __init__(self, beside: Path | None, execute: Callable[[str], None]) -> None:
-        self.beside = beside
+    def __init__(self, database: Path | None, execute: Callable[[str], None]) -> None:
+        self.database = database
         self.catalog = ddl.TEMPORARY
         self._execute = execute
         self._file: Path | None = None
@@ -55,13 +55,13 @@ class CandidateDatabase:
 
         No other run can need them: only one process can have the database open for writing.
         """
-        if self.beside is None or self._file:
+        if self.database is None or self._file:
             return
-        hidden = f".{self.beside.name}."
-        for left in self.beside.parent.glob(f"{glob.escape(hidden)}*{SUFFIX}*"):
+        hidden = f".{self.database.name}."
+        for left in self.database.parent.glob(f"{glob.escape(hidden)}*{SUFFIX}*"):
             left.unlink(missing_ok=True)
         unique = os.urandom(4).hex()
-        self._file = self.beside.with_name(f"{hidden}{unique}{SUFFIX}")
+        self._file = self.database.with_name(f"{hidden}{unique}{SUFFIX}")
         self.catalog = f"candidates {unique}"
         self._execute(ddl.attach(str(self._file), self.catalog))
 

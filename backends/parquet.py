@@ -26,7 +26,7 @@ from marts.core.errors import SourceError, UsageError
 SUFFIXES = (".parquet", ".parq", ".pq")
 """The suffixes of Parquet files, in upper or lower case."""
 
-SET_ASIDE = (".bak", ".old", ".orig", ".tmp", "~")
+BACKUP_SUFFIXES = (".bak", ".old", ".orig", ".tmp", "~")
 """The suffixes of backups and temporary files, which are not read."""
 OTHER_FORMAT = re.compile(
     r"\.(csv|tsv|jsonl?|ndjson|orc|avro|arrow|feather|xlsx)(\.\w+)?$|\.(parquet|parq|pq)\.\w+$"
@@ -41,7 +41,7 @@ MAGIC = b"PAR1"
 class DataFile:
     """A Parquet file as it was when it was found; `keys` are from its partition folders, in order.
 
-    A key's value is None if the folder stands for null.
+    A key's value is None if the folder represents null.
     """
 
     path: str
@@ -88,7 +88,7 @@ def find_source(folder: Path, name: str) -> Path | None:
 def _refuse_almost_named(root: Path, name: str) -> None:
     for path in _entries(root):
         found = path.name.lower()
-        if not found.startswith(f"{name.lower()}.") or found.endswith(SET_ASIDE):
+        if not found.startswith(f"{name.lower()}.") or found.endswith(BACKUP_SUFFIXES):
             continue
         if _begins_like_parquet(path):
             suffix = path.suffix if _has_suffix(path.name) else SUFFIXES[0]
@@ -220,7 +220,7 @@ def _names_data(path: Path) -> bool:
     """Tell whether a file is data by its name; raise SourceError for Parquet of another name."""
     if _has_suffix(path.name):
         return True
-    if not path.name.lower().endswith(SET_ASIDE) and _begins_like_parquet(path):
+    if not path.name.lower().endswith(BACKUP_SUFFIXES) and _begins_like_parquet(path):
         raise _unusable(path, f"it is Parquet, but its name does not end in {SUFFIXES[0]}")
     return False
 

@@ -1,4 +1,4 @@
-"""Candidates on Snowflake: they are beside their targets, with the run's start in their names.
+"""Candidates on Snowflake: they are in their targets' schema; names have the run's start.
 
 Pure functions and values.
 """

@@ -120,7 +120,7 @@ def _connection(given: str | None) -> tuple[str, Mapping[str, Any]]:
     if "-----BEGIN" in str(settings.get("private_key_file", "")):
         raise UsageError(
             f"private_key_file of the connection {name} is a key, not the name of a file",
-            hint="write the key into a file of its own, which you alone can read",
+            hint="write the key into a file of its own, which only you can read",
         )
     return name, settings
 
@@ -157,9 +157,9 @@ def _without_values(settings: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except MartsError as error:
-        said = [_hidden(text, settings) for text in (error.summary, *error.facts)]
+        redacted = [_hidden(text, settings) for text in (error.summary, *error.facts)]
         hint = _hidden(error.hint, settings) if error.hint else None
-        raise type(error)(*said, hint=hint) from error
+        raise type(error)(*redacted, hint=hint) from error
 
 
 def _hidden(text: str, settings: Mapping[str, Any]) -> str:

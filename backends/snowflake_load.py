@@ -24,7 +24,7 @@ def load(
 ) -> None:
     """Create each table with all columns of its files; call `loaded` with its name and row count.
 
-    Tables are filled beside their targets and replace them when all are complete. Raises
+    Tables are filled under other names and replace them when all are complete. Raises
     UsageError if a table exists and `overwrite` is false.
     """
     existing = sorted(set(tables) & set(backend.describe_published()))

@@ -254,7 +254,7 @@ def test_the_command_line_alone_reads_the_environment() -> None:
     offences(*(line for module in others for line in uses(module, *names)))
 
 
-def test_what_is_no_console_neither_prints_nor_exits() -> None:
+def test_only_the_console_prints_and_exits() -> None:
     rooms = [
         module
         for module in modules()

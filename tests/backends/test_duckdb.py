@@ -208,7 +208,7 @@ def test_discarding_without_a_run_does_nothing(backend: DuckDBBackend) -> None:
     assert "m" in backend.describe_published()
 
 
-def test_a_run_that_broke_off_is_no_hindrance(backend: DuckDBBackend) -> None:
+def test_a_failed_run_does_not_hinder_the_next(backend: DuckDBBackend) -> None:
     backend.begin("first")
     with pytest.raises(EngineError, match="DuckDB could not build m"):
         build(backend, "m", "SELECT CAST('x' AS INTEGER) AS n")

@@ -1,4 +1,4 @@
-"""Reaching a DuckDB database: where it may lie, and every refusal says why."""
+"""Opening a DuckDB database: where it may be, and every error says why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_databases_folder_is_made(tmp_path: Path, folder: Path) -> None:
     assert database.exists()
 
 
-def test_reading_where_nothing_is_published_sees_nothing_and_makes_nothing(
+def test_reading_an_absent_database_finds_nothing_and_creates_nothing(
     tmp_path: Path, folder: Path
 ) -> None:
     database = tmp_path / "a/marts.duckdb"
@@ -70,7 +70,7 @@ def test_a_database_named_as_its_schema_is_refused(tmp_path: Path, folder: Path)
 
 @pytest.mark.parametrize("name", ["broken.duckdb", "clock.duckdb"])
 @pytest.mark.parametrize("read_only", [True, False])
-def test_what_is_no_database_is_refused_and_left_as_it_is(
+def test_a_file_that_is_not_a_database_is_refused_and_unchanged(
     name: str, read_only: bool, tmp_path: Path, folder: Path
 ) -> None:
     content = b"some letter to a friend" * 1000

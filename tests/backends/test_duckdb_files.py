@@ -202,7 +202,7 @@ def test_a_part_whose_values_cannot_be_read_is_named_with_the_column(
     assert last == f"  {tmp_path}/s/2.parquet"
 
 
-def test_a_statement_that_fails_for_another_reason_accuses_no_file(tmp_path: Path) -> None:
+def test_a_statement_that_fails_for_another_reason_blames_no_file(tmp_path: Path) -> None:
     write(tmp_path / "s.parquet", {"a": ["x"]})
     source = Source(tmp_path, {"a": "string"})
     with pytest.raises(EngineError, match="DuckDB could not query s"):

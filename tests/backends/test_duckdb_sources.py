@@ -289,7 +289,7 @@ def test_a_variant_that_nobody_declared_is_not_looked_at(tmp_path: Path) -> None
     ],
     ids=lambda column: str(column.type),
 )
-def test_statistics_out_of_range_stop_nobody_who_needs_no_such_column(
+def test_statistics_out_of_range_matter_only_if_the_column_is_read(
     column: pa.Array, tmp_path: Path
 ) -> None:
     write(tmp_path / "s.parquet", {"a": arrow([1], pa.uint64()), "unneeded": column})

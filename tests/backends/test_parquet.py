@@ -210,7 +210,7 @@ def test_files_that_changed_are_named(change: Callable[[Path], None], tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["missing", "a_file"])
-def test_what_is_no_directory_is_the_callers_slip(name: str, tmp_path: Path) -> None:
+def test_what_is_not_a_directory_is_a_usage_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "a_file").touch()
     with pytest.raises(UsageError, match=f"there is no directory .*{name}"):
         find_source(tmp_path / name, "bikes")

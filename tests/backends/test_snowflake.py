@@ -81,7 +81,7 @@ def test_sources_and_marts_lie_in_their_namespaces_and_nothing_else_does() -> No
     assert seen >= {*SOURCES, *MARTS} - {"shop_overview"}
 
 
-def test_a_clause_of_the_query_is_no_relation() -> None:
+def test_a_cte_of_the_query_is_not_a_relation() -> None:
     tree = sqlglot.parse_one("WITH t AS (SELECT x FROM orders) SELECT x FROM t, other")
     placed = (
         'WITH T AS ( SELECT X FROM "RAW_DATA"."TILL"."ORDERS" AS ORDERS )'

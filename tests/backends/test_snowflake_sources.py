@@ -57,7 +57,7 @@ def text(tree: sge.Expr | None) -> str:
 
 
 def faults_of(tree: sge.Expr, columns: Mapping[str, str], table: str = "S") -> list[str]:
-    """Return what Snowflake would refuse of a query of a table, whose names are as spelled."""
+    """Return the names in a query of a table that Snowflake would refuse, given their case."""
     schema = MappingSchema(dialect="snowflake", normalize=False)
     types = {name: "INT" if "(" in kind else kind for name, kind in columns.items()}
     schema.add_table(sge.table_(table, db="RAW", quoted=True), types)
@@ -271,7 +271,7 @@ def test_a_source_is_another_where_it_is_read_otherwise() -> None:
 
 
 class Schema:
-    """A schema's catalog, in which a test says what is there, and the looks at its values."""
+    """A schema's catalog whose contents a test defines, with the queries of its values."""
 
     def __init__(self, contracts: Mapping[str, Contract]) -> None:
         self.tables: dict[str, dict[str, Any]] = {}
@@ -287,7 +287,7 @@ class Schema:
         )
 
     def look(self, query: sge.Select, about: str) -> Sequence[Any]:
-        """Answer a look at a source as a test says."""
+        """Answer a query of a source's values as the test defines."""
         self.looks.append(about)
         assert '"DB"."RAW"' in text(query)
         return next(self.answers)

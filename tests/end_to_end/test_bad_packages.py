@@ -105,7 +105,7 @@ TOY = SOURCE + declared("toy_customers", reads="dim_customer")
 
 
 @pytest.mark.parametrize("package", ["toy", "shop.toy"])
-def test_a_folder_with_names_like_ours_is_no_obstacle(
+def test_a_folder_with_names_like_ours_does_not_matter(
     package: str, marts: Marts, tmp_path: Path
 ) -> None:
     folder = tmp_path / package.replace(".", "/")

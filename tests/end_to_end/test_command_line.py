@@ -155,7 +155,7 @@ def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: M
     assert database.read_bytes() == before
 
 
-def test_test_fails_where_what_is_published_is_spoiled(
+def test_test_fails_if_a_published_mart_is_wrong(
     finished_run: Path, marts: Marts, tmp_path: Path
 ) -> None:
     spoiled = tmp_path / "spoiled.duckdb"

@@ -103,7 +103,7 @@ def test_money_in_json_has_all_its_digits(club: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "changed"), [((), {}), (("--safe",), SAFE)])
-def test_csv_in_a_pipe_is_exact_and_on_demand_no_formula(
+def test_csv_in_a_pipe_is_exact_and_on_demand_without_formulas(
     words: tuple[str, ...], changed: dict[str, str], club: Path
 ) -> None:
     done = printed(club, "show", "members", "--format", "csv", *words)
@@ -113,7 +113,7 @@ def test_csv_in_a_pipe_is_exact_and_on_demand_no_formula(
     assert {row["pay"] for row in rows} >= {"9007199254740993.00", "-0.10", ""}
 
 
-def test_samples_of_failing_checks_are_no_formulas(club: Path) -> None:
+def test_samples_of_failing_checks_are_not_formulas(club: Path) -> None:
     file = club / "target/failures/members.polite.csv"
     with file.open(encoding="utf-8", newline="") as lines:
         assert {row["name"] for row in csv.DictReader(lines)} >= set(SAFE.values())
@@ -130,7 +130,7 @@ def obeyed(shown: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_data_is_obeyed_by_no_terminal(form: str, club: Path) -> None:
+def test_data_does_not_control_a_terminal(form: str, club: Path) -> None:
     words = words_of(club, "show", "members", "--columns", "name", "--format", form)
     code, shown = on_a_terminal(*words, cwd=club)
     assert code == DONE
@@ -138,7 +138,7 @@ def test_data_is_obeyed_by_no_terminal(form: str, club: Path) -> None:
     assert ("\\u001b[2J" if form == "json" else "\\x1b[2J") in shown
 
 
-def test_a_table_in_a_pipe_is_obeyed_by_no_terminal_and_has_a_line_a_row(club: Path) -> None:
+def test_a_table_in_a_pipe_does_not_control_a_terminal_and_has_a_line_per_row(club: Path) -> None:
     done = printed(club, "show", "members", "--columns", "name")
     shown = done.stdout.decode()
     assert not obeyed(shown)
@@ -171,7 +171,7 @@ def test_no_value_is_cut_on_a_terminal(longest: int, tmp_path: Path) -> None:
     assert [shown.count(each) for each in "xy"] == [longest, 45], shown
 
 
-def test_words_of_a_call_are_obeyed_by_no_terminal(club: Path) -> None:
+def test_arguments_do_not_control_a_terminal(club: Path) -> None:
     for words in (["show", CLEAR], ["show", "members", "--where", f"name = '{CLEAR}"], [CLEAR]):
         _, shown = on_a_terminal(*words, "--package", "club", cwd=club)
         assert not obeyed(shown), shown
@@ -242,7 +242,7 @@ def test_a_report_that_cannot_be_printed_is_none(club: Path) -> None:
 @pytest.mark.parametrize(
     "words", [("show", "members"), ("compile",), ("ls", "--json"), ("run", "--force")], ids=" ".join
 )
-def test_a_reader_that_leaves_hears_no_complaint(words: tuple[str, ...], club: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(words: tuple[str, ...], club: Path) -> None:
     done = printed(club, *words, to="| head -c 1")
     assert done.stderr == b""
 

@@ -150,7 +150,7 @@ def test_a_load_that_breaks_off_leaves_what_was_there(
     assert emulated.contents(there) == before
 
 
-def test_a_file_that_is_no_parquet(
+def test_a_file_that_is_not_parquet(
     account: Account, there: str, before: dict[str, list[Row]], newer: Path
 ) -> None:
     (newer / "fct_transactions.parquet").write_text("no Parquet", "utf-8")

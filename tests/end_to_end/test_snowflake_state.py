@@ -183,7 +183,7 @@ def test_what_an_earlier_version_recorded_is_taken_over(
     assert account.tables(own_schema) == [STATE, "SHOP_COUNT", "SHOP_LIST"]
 
 
-def test_what_is_no_mart_any_more_goes_last_and_on_request(
+def test_what_is_no_longer_a_mart_is_dropped_last_and_on_request(
     emulated: Account, own_schema: str, tmp_path: Path
 ) -> None:
     write(tmp_path, "shop", more=ALONE)
@@ -229,7 +229,7 @@ def test_a_table_that_somebody_altered_is_built_anew(
 
 
 def assert_nothing_is_left(account: Account, schema: str, *published: str) -> None:
-    """Assert that no candidate is there, nor recorded."""
+    """Assert that no candidate exists or is recorded."""
     assert account.tables(schema) == sorted([STATE, *map(str.upper, published)])
     assert {kind for _, _, kind in recorded(account, schema)} <= {"table"}
 
@@ -279,7 +279,7 @@ def test_they_are_gone_after_an_interrupt(
     assert recorded(emulated, own_schema) == []
 
 
-def test_publishing_that_breaks_off_speaks_of_no_temporary_mart(
+def test_publishing_that_fails_midway_does_not_name_temporary_marts(
     emulated: Account, own_schema: str, tmp_path: Path
 ) -> None:
     write(tmp_path, "shop")

@@ -18,7 +18,7 @@ from support.worlds import World
 
 
 def save(world: World, folder: Path, *, about: str) -> None:
-    """Write a world into a folder, which `marts run --data` takes, too; replace what is there.
+    """Write a world into a folder that `marts run --data` accepts; replace what it contains.
 
     `about` says why it is kept.
     """

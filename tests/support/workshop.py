@@ -89,7 +89,7 @@ def project_of(*tables: Source | Mart) -> Graph:
 
 @dataclass
 class Observed:
-    """An observer that remembers what it was told: `started x`, `finished x`."""
+    """An observer that records its notifications: `started x`, `finished x`."""
 
     told: list[str] = field(default_factory=list)
 

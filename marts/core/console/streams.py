@@ -131,9 +131,9 @@ def print_warning(message: Warning | str, *_where: object) -> None:
 
 def print_usage(error: click.ClickException) -> None:
     """Print click's error for a call that it cannot parse."""
-    said = io.StringIO()
-    error.show(said)
-    _print_message("", said.getvalue().removesuffix("\n"))
+    shown = io.StringIO()
+    error.show(shown)
+    _print_message("", shown.getvalue().removesuffix("\n"))
 
 
 def print_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:

@@ -50,7 +50,7 @@ def plan_changes(
         state,
         current.as_of,
         source_checks=due or False,
-        outdated=_outdated_beside(current, building),
+        outdated=_outdated_in_checks(current, building),
         queries=current.queries,
     )
     temporary = {name for name, mart in marts.items() if mart.is_temporary}
@@ -177,16 +177,16 @@ def _refuse_outdated(
         )
 
 
-def _outdated_beside(current: CurrentInputs, building: Collection[str]) -> set[str]:
+def _outdated_in_checks(current: CurrentInputs, building: Collection[str]) -> set[str]:
     """Return the outdated marts that are read with the built ones by checks of other marts."""
     graph, state = current.graph, current.state
-    beside = {
+    read = {
         name
         for owner, check in graph.wide_checks(building)
         for name in {owner.name, *tables_read(check)} - {*building}
         if name in state.published
     }
-    return set(_outdated(current, beside, building))
+    return set(_outdated(current, read, building))
 
 
 def _outdated(

@@ -110,12 +110,7 @@ def _planned(
     needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks is True)
     of_sources = _checks_of_sources(project, state, source_checks)
     _refuse_unfit_sources([project.sources[name] for name in needed], state)
-    fitting = {
-        name
-        for name, found in state.published.items()
-        if name in project.marts and not mismatches(project.marts[name].columns, found.types)
-    }
-    checker = _Checker(queries, present={*needed, *fitting, *of_sources})
+    checker = _Checker(queries, present={*needed, *_fitting(project, state), *of_sources})
     steps = list(checker.steps_for_sources(project, of_sources, state))
     checker.pending += graph.wide_checks(checked)
     _refuse_unpublished_inputs(graph, building, state, as_of)
@@ -143,6 +138,13 @@ def _sources_read(
     read = {name for mart in built for name in project.marts[mart].inputs}
     read |= {name for _, check in graph.wide_checks(checked) for name in tables_read(check)}
     return tuple(name for name in project.sources if source_checks or name in read)
+
+
+def _fitting(project: Project, state: EngineState) -> Iterator[str]:
+    """Yield the marts that, as they are published, fit their contracts."""
+    for name, found in state.published.items():
+        if name in project.marts and not mismatches(project.marts[name].columns, found.types):
+            yield name
 
 
 def _checks_of_sources(

@@ -72,7 +72,7 @@ STRICT = (
     *(ops.ExtractYear, ops.ExtractMonth, ops.ExtractDay, ops.DateTruncate, ops.TimestampTruncate),
     *(ops.DateDelta, ops.TimestampDelta),
 )
-"""Operations that are null exactly where an argument is."""
+"""Operations that are null exactly if an argument is."""
 
 VALUES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, NotNull], bool]], ...] = (
     ((ops.Literal,), lambda op, _: op.value is None),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from marts.core.plan.state import CheckedSource, EngineState
+from marts.core.plan.state import CheckedSource, EngineState, RecordedTable
 from marts.core.project.graph import Graph
+from marts.core.project.loading import Project
 from marts.core.run.backend import Backend
 
 
@@ -23,13 +24,7 @@ def inspect_engine(
     read = graph.sources_read(related)
     needed = [name for name in project.sources if source_checks or name in {*read, *also}]
     rows = backend.state()
-    own = {
-        row.name: row
-        for row in rows
-        # An earlier version did not record the package: its tables are adopted by name.
-        if row.kind != "source"
-        and (row.package == project.package or (row.package is None and row.name in project.marts))
-    }
+    own = {row.name: row for row in rows if _is_own(row, project)}
     published = backend.describe_published([name for name in own if name in related])
     return EngineState(
         sources=backend.describe_sources(needed),
@@ -50,3 +45,10 @@ def inspect_engine(
         },
         source_location=backend.source_location,
     )
+
+
+def _is_own(row: RecordedTable, project: Project) -> bool:
+    """Tell whether a recorded table was made by the project's package."""
+    # An earlier version did not record the package: its tables are adopted by name.
+    is_earlier = row.package is None and row.name in project.marts
+    return row.kind != "source" and (row.package == project.package or is_earlier)

@@ -34,13 +34,13 @@ def _checked(
         for check, each in made.items()
         if each.outcome == "pass" and (name, check) in wanted.digests
     }
-    asked = {check for source, check in wanted.digests if source == name}
+    current_names = {check for source, check in wanted.digests if source == name}
     current = {digest for (source, _), digest in wanted.digests.items() if source == name}
     kept = {
         digest
         for digest in (before.checks if before and version and before.version == version else ())
         # A digest of the same check with another version of the other source is obsolete.
-        if digest in current or digest.partition(" ")[0] not in asked
+        if digest in current or digest.partition(" ")[0] not in current_names
     }
     counted = report.rows if report else None
     rows = counted if counted is not None or found is None else found.rows

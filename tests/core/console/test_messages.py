@@ -103,7 +103,7 @@ def test_a_tables_line(checks: list[CheckReport], word: str) -> None:
     ]
 
 
-def test_a_table_that_is_not_checked_has_no_rows_to_tell() -> None:
+def test_a_table_that_is_not_checked_has_no_row_count() -> None:
     assert table_line(TableReport(TOTALS))[1].split() == ["customer_totals", "0.00", "s"]
 
 

@@ -82,7 +82,7 @@ def test_the_way_up_and_down_a_tangle(tangle: Graph) -> None:
     assert set(select(tangle, ["+c1"])) == {"a0", "b0", "c0", "c1"}
 
 
-def test_what_no_mart_is_in_cannot_be_selected_from() -> None:
+def test_selecting_from_a_package_without_marts_is_refused() -> None:
     with pytest.raises(UsageError, match="package toy declares no marts") as caught:
         select(project_of(ORDERS), ["m"], exclude=["n"])
     assert "@mart" in str(caught.value.hint)

@@ -153,11 +153,11 @@ def test_a_mart_may_be_a_factorys_where_the_file_of_its_name_holds_it(write_pack
 
 @pytest.mark.parametrize("name", ["as_of", "this"])
 @pytest.mark.parametrize("kind", ["mart", "source"])
-def test_a_parameters_name_is_no_table(name: str, kind: str, write_package: Write) -> None:
+def test_a_table_cannot_have_a_reserved_name(name: str, kind: str, write_package: Write) -> None:
     module = mart_named(name) if kind == "mart" else BIKES.replace('"bikes"', f'"{name}"')
     package = write_package(shop=module)
     summary, location, hint = refusal(package)
-    assert summary.startswith(f"{name} names ")
+    assert summary.startswith(f"{name} is reserved for ")
     assert hint == f"hint: give the {kind} another name"
     assert f"{package}/shop.py:3" in location
 
@@ -192,7 +192,7 @@ def test_a_module_that_exits_is_refused_with_a_hint_for_scripts(write_package: W
     assert '`if __name__ == "__main__":`' in refusal(package)[-1]
 
 
-def test_a_user_who_stops_an_import_is_not_told_of_a_slip(write_package: Write) -> None:
+def test_an_interrupted_import_is_not_reported_as_a_mistake(write_package: Write) -> None:
     package = write_package(shop="raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load(package)
@@ -218,7 +218,7 @@ def test_a_missing_package_is_the_callers_slip(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "./shop", "shop/", "shop.", "two words"])
-def test_what_is_no_name_of_a_package_is_refused(name: str) -> None:
+def test_what_is_not_a_package_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="not a package name"):
         load(name)
 
@@ -248,13 +248,13 @@ def test_folders_that_python_cannot_import_from_are_left_alone(
     assert set(load(package).marts) == {"wheels"}
 
 
-def test_a_module_is_no_package(write_package: Write) -> None:
+def test_a_module_is_not_a_package(write_package: Write) -> None:
     package = write_package(sources=BIKES)
     with pytest.raises(UsageError, match=rf"{package}\.sources"):
         load(f"{package}.sources")
 
 
-def test_a_folder_that_is_no_package_is_not_overlooked(write_package: Write) -> None:
+def test_a_folder_that_is_not_a_package_is_refused(write_package: Write) -> None:
     package = write_package(shop="X = 1")
     folder = Path(importlib.import_module(package).__file__ or "").parent / "risk"
     folder.mkdir()

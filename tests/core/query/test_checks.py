@@ -439,7 +439,7 @@ def test_a_slip_in_a_check_names_it_and_its_line(check: Check, said: str, tmp_pa
     assert "tests/core/query/test_checks.py:" in message
 
 
-def test_a_filter_that_is_no_predicate_names_its_check(tmp_path: Path) -> None:
+def test_a_filter_that_is_not_a_predicate_names_its_check(tmp_path: Path) -> None:
     check = relationship("shop", to="shops.shop", to_where=lambda s: s.is_opn)
     table = bikes(string("shop"), checks=[check])
     with pytest.raises(DefinitionError, match="check shop_in_shops of bikes"):
@@ -466,7 +466,7 @@ def test_as_of_is_a_constant_in_checks_too(tmp_path: Path) -> None:
     assert violations(made(tmp_path, table, rows_of(day=days))) == {"late": 1}
 
 
-def test_a_check_that_reads_an_absent_optional_source_sees_no_row(tmp_path: Path) -> None:
+def test_a_check_that_reads_an_absent_optional_source_finds_no_rows(tmp_path: Path) -> None:
     empty = source("reviews", doc="None.", grain="bike", columns=[string("bike")], optional=True)
     check = table_check(
         "reviewed_is_known",

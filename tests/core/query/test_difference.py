@@ -171,7 +171,7 @@ def test_a_column_may_have_any_name() -> None:
     ("expected", "message"),
     [
         ({"numbers": 2}, "no such columns: .'numbers'."),
-        ({"k": 2}, "k is of the grain"),
+        ({"k": 2}, "k is in the grain"),
         ({"label": 2}, "label is string, which has no multiples"),
     ],
 )

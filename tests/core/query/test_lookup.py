@@ -1,4 +1,4 @@
-"""A reader's words become a query that can change nothing, and means what it says."""
+"""The options of `marts show` become a query that cannot change anything."""
 
 from __future__ import annotations
 
@@ -209,8 +209,8 @@ def test_a_long_condition_is_answered(where: str, connection: duckdb.DuckDBPyCon
     assert asked(connection, where=where, columns=["bike"])
 
 
-def test_a_condition_that_no_encoding_has_is_refused() -> None:
-    with pytest.raises(UsageError, match="--where is not written in"):
+def test_a_condition_that_cannot_be_encoded_is_refused() -> None:
+    with pytest.raises(UsageError, match="--where is not valid text in"):
         lookup(bikes, where="bike = 'K\udcf6ln'", limit=1)
 
 

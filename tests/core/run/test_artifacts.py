@@ -29,7 +29,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def failed(shop: Workshop) -> Report:
-    """Return a run in which one customer is there twice."""
+    """Return a run in which one customer occurs twice."""
     shop.write(customers=[customer("c1", name="Zoë"), customer("c1", name="Zoe"), customer("c2")])
     return shop.run()
 

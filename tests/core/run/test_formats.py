@@ -146,7 +146,7 @@ def test_a_text_that_would_be_a_formula_is_none(text: str) -> None:
     "value",
     [-1, Decimal("-1.50"), -1.5, None, "", "a=1", "1-2", "'=1", "x@y.org", datetime.date.min],
 )
-def test_what_is_no_formula_stays(value: object) -> None:
+def test_what_is_not_a_formula_stays(value: object) -> None:
     assert harmless(value) is value
 
 

@@ -40,7 +40,7 @@ ALLOWED = Path("tests/equivalent_mutants.toml")
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="A list of mutants that no data can tell from the original."
-    f"  [default: {ALLOWED}, where there is one]",
+    f"  [default: {ALLOWED}, if it exists]",
 )
 @json_option
 @click.pass_obj

@@ -39,7 +39,7 @@ row_options = options(
         "--order-by",
         metavar="NAMES",
         default="",
-        help='Columns, each alone or with asc or desc, such as "age desc, city".',
+        help='Columns, each optionally followed by asc or desc, such as "age desc, city".',
     ),
     option(
         "--limit",
