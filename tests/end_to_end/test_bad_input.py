@@ -220,7 +220,7 @@ ASKED = {
     "module for a package": ("run --package csv", ["csv", "package"]),
     "unknown option": ("run --form csv", ["No such option '--form'"]),
     "bad date": ("run --as-of 31.12.2024", ["Invalid value for '--as-of'", "31.12.2024"]),
-    "bad memory limit": ("run --memory-limit plenty", ["DuckDB does not take", "Memory"]),
+    "bad memory limit": ("run --memory-limit plenty", ["DuckDB does not accept", "Memory"]),
     "unknown mart": (
         "show customer_360_profil",
         ["there is no mart customer_360_profil", "hint: did you mean customer_360_profile?"],
