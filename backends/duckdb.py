@@ -230,7 +230,7 @@ class DuckDBBackend:
         return ddl.drop(found.kind, found.name)
 
     def _commit(self) -> None:
-        """Commit, ignoring interrupts: it takes half a second at most."""
+        """Commit, and let no interrupt stop it: it takes about half a second."""
 
         def commit() -> None:
             self._connection.commit()
