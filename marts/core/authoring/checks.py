@@ -213,7 +213,7 @@ def parameters_of(function: Callable[..., object], what: str, location: str) -> 
     asked, odd = authored.parameters_of(function)
     found = [f"parameter {each} is not a plain name" for each in odd]
     bound = [name for name in authored.bound_parameters(function) if name in (AS_OF, THIS)]
-    found += [f"parameter {name} has a default, so that it would not be given" for name in bound]
+    found += [f"parameter {name} has a default, so it would not be passed" for name in bound]
     _refuse(what, location, found)
     return asked
 

@@ -93,7 +93,7 @@ def read_equivalents(text: str, *, location: str) -> tuple[Equivalent, ...]:
         raise UsageError(f"{location} is not TOML: {error}") from error
     tables = document.pop("equivalent", [])
     if document or not isinstance(tables, list):
-        raise UsageError(f"{location} may only hold tables [[equivalent]]", *document)
+        raise UsageError(f"{location} may only have tables [[equivalent]]", *document)
     entries = [_entry(table, f"{location}, entry {n}") for n, table in enumerate(tables, start=1)]
     keys = [entry.key for entry in entries]
     for entry in entries:
@@ -109,7 +109,7 @@ def _entry(table: object, location: str) -> Equivalent:
         isinstance(v, str) and v.strip() for v in given.values()
     ):
         raise UsageError(
-            f"{location}, must have exactly these texts: {', '.join(names)}",
+            f"{location}: expected exactly these keys, each with a text: {', '.join(names)}",
             hint="take mart, operator, before and after from what `marts mutate` prints",
         )
     return Equivalent(**given)
