@@ -214,11 +214,12 @@ def parameters_of(function: Callable[..., object], what: str, location: str) -> 
     found = [f"parameter {each} is not a plain name" for each in odd]
     bound = [name for name in authored.bound_parameters(function) if name in (AS_OF, THIS)]
     found += [f"parameter {name} has a default, so it would not be passed" for name in bound]
-    _refuse(what, location, found)
+    refuse(what, location, found)
     return asked
 
 
-def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+def check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+    """Return what is wrong with a table's declared checks, one line each; empty if nothing is."""
     names = [column.name for column in columns]
     found = []
     for check in checks:
@@ -249,7 +250,8 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
             return ()
 
 
-def _refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
+def refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
+    """Raise DefinitionError if anything was found to be wrong with a declaration."""
     if found:
         raise DefinitionError(f"{what} is declared wrongly", *found, location, hint=hint)
 
@@ -268,7 +270,8 @@ NOT_EMPTY = WholeCheck(
 LARGEST_FLOAT = 1e308
 
 
-def _implied_by(column: Column) -> list[RowCheck]:
+def implied_checks(column: Column) -> list[RowCheck]:
+    """Return the checks of single rows that a column's declaration implies."""
     name, low, high = column.name, column.at_least, column.at_most
     found = []
     if not column.null:

@@ -15,10 +15,10 @@ from marts.core.authoring.checks import (
     NOT_EMPTY,
     Check,
     UniqueCheck,
-    _check_flaws,
-    _implied_by,
-    _refuse,
+    check_flaws,
+    implied_checks,
     parameters_of,
+    refuse,
 )
 from marts.core.authoring.columns import Column, flaws, zones_of
 from marts.core.authoring.expressions import AS_OF
@@ -110,14 +110,14 @@ def source(
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
-    found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    found = [*flaws(columns, keys), *check_flaws(columns, checks), *acknowledgement_flaws(known)]
     found += [
         f"column {column.name} has a default, which only a mart has"
         for column in columns
         if column.default is not None
     ]
     comment = _comment(doc, f"source {name}", location)
-    _refuse(f"source {name}", location, found)
+    refuse(f"source {name}", location, found)
     return Source(
         name=name,
         comment=comment,
@@ -166,7 +166,7 @@ def mart(
                 location,
                 hint="decorate a function: def <mart>(<inputs>)",
             )
-        found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
         found += [
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
         ]
@@ -180,7 +180,7 @@ def mart(
             found.append(
                 f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
             )
-        _refuse(f"mart {define.__name__}", location, found)
+        refuse(f"mart {define.__name__}", location, found)
         return Mart(
             name=define.__name__,
             comment=comment,
@@ -206,7 +206,7 @@ def _comment(doc: str, what: str, location: str) -> str:
     """Return a table's comment; raise DefinitionError if it describes columns in a section."""
     comment = inspect.cleandoc(doc).strip()
     if re.search(r"^Columns:$", comment, re.MULTILINE):
-        _refuse(
+        refuse(
             what,
             location,
             ["its docstring has a section Columns:, where nobody reads it"],
@@ -229,7 +229,7 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
     """Return all checks of a table: those its columns and grain imply, then the declared ones."""
     if isinstance(table, Mart) and table.unchecked:
         return ()
-    implied: list[Check] = [check for column in table.columns for check in _implied_by(column)]
+    implied: list[Check] = [check for column in table.columns for check in implied_checks(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
     implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
     if isinstance(table, Mart):
