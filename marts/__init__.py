@@ -1,10 +1,20 @@
-"""What an author of marts imports."""
+"""The front door: every name that an author of marts imports.
+
+- `source` and `mart` declare tables.
+- `string`, `int64`, `float64`, `decimal`, `money`, `date`, `timestamp` and `boolean` declare
+  columns; `labels` declares a column whose values depend on conditions.
+- `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows, and
+  `acknowledge` a warning that is known.
+- `invariant` declares how marts must respond to a change of a source.
+- `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
+- `AsOf` and `Table` are the types of a mart's parameters.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # Each name once more, for type checkers; `as` tells them that it is exported.
+    # For type checkers, which learn no types from `__getattr__`; `as` marks a name as exported.
     from ibis.expr.types import Table as Table
 
     from marts.core.authoring.checks import (
@@ -94,8 +104,8 @@ __all__ = [*_HOMES]  # noqa: PLE0604  (they are strings)
 
 
 def __getattr__(name: str) -> Any:
-    # Ibis takes half a second to import, which `marts --help` and completion, who import this
-    # package too, have no use for: so the names above are looked up when they are asked for.
+    # Importing Ibis takes half a second. `marts --help` and completion import this package, too,
+    # but need no Ibis, so a name is imported when it is used.
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""What must hold whatever the data: changes to the star schema, and how every mart answers.
+"""Invariants of the marts: changes to the star schema, and how every mart must respond.
 
-Columns that answer a change say so in the words of marts/shared.py (`varies_with`); all others must
-stay.
+A column that may change declares what it varies with, in the words of marts/shared.py; every other
+column must stay the same.
 """
 
 import ibis
@@ -23,7 +23,7 @@ NEW = "-new"
 
 
 def _renamed(transactions: Table, suffix: str) -> Table:
-    """Return the transactions with keys of their own."""
+    """Return copies of the transactions, with new keys."""
     return transactions.mutate(
         transaction_key=transactions.transaction_key + suffix,
         transaction_id=transactions.transaction_id + suffix,
@@ -36,14 +36,14 @@ def _is_in_part(t: Table) -> ibis.expr.types.BooleanColumn:
 
 @invariant(changes="fct_transactions")
 def declined_transactions_change_nothing(fct_transactions: Table) -> Table:
-    """Each transaction is there a second time, declined."""
+    """Every transaction has a declined copy."""
     again = _renamed(fct_transactions, AGAIN).mutate(status=ibis.literal("declined"))
     return fct_transactions.union(again)
 
 
 @invariant(changes="fct_transactions")
 def later_transactions_change_nothing(fct_transactions: Table, as_of: AsOf) -> Table:
-    """Each transaction is there a second time, on the day after as_of."""
+    """Every transaction has a copy on the day after as_of."""
     again = _renamed(fct_transactions, AGAIN)
     tomorrow = as_of.plus(days=1).cast("timestamp")
     return fct_transactions.union(again.mutate(transaction_date=tomorrow))
@@ -59,9 +59,9 @@ def later_transactions_change_nothing(fct_transactions: Table, as_of: AsOf) -> T
     },
 )
 def four_times_the_amounts(fct_transactions: Table) -> Table:
-    """Every amount is four times as high; for amounts below 25 million, which it fits.
+    """Every amount is four times as high; amounts must be below 25 million, to fit their type.
 
-    A power of two, which scales floats exactly: no percentage leaves its threshold.
+    Four is a power of two and scales floats exactly, so no percentage crosses a threshold.
     """
     return fct_transactions.mutate(transaction_amount=fct_transactions.transaction_amount * 4)
 
@@ -76,7 +76,7 @@ def four_times_the_amounts(fct_transactions: Table) -> Table:
     },
 )
 def each_transaction_twice(fct_transactions: Table) -> Table:
-    """Each transaction is there a second time: mean, median and extremes stay."""
+    """Every transaction occurs twice, so that means, medians and extremes stay the same."""
     return fct_transactions.union(_renamed(fct_transactions, AGAIN))
 
 
@@ -85,8 +85,8 @@ def each_transaction_twice(fct_transactions: Table) -> Table:
     varies_with={ALL_HISTORY: None},
     adds={("customer_id", "month"): None},
 )
-def old_transactions_move_history_alone(fct_transactions: Table, as_of: AsOf) -> Table:
-    """Whoever spent anything did so 2,000 days before as_of, too, beyond every window."""
+def old_transactions_change_only_history(fct_transactions: Table, as_of: AsOf) -> Table:
+    """Every counted transaction has a copy 2,000 days before as_of, outside every window."""
     counted = fct_transactions.filter(
         fct_transactions.status == "approved",
         fct_transactions.transaction_date < as_of.plus(days=1),
@@ -102,25 +102,25 @@ def old_transactions_move_history_alone(fct_transactions: Table, as_of: AsOf) ->
     offending=lambda t: t.spend_prior_90_days + t.spend_last_90_days != t.lifetime_value,
 )
 def adjacent_windows_add_up(fct_transactions: Table, as_of: AsOf) -> Table:
-    """Without transactions from before the windows, these hold all that was ever spent."""
+    """No transaction is older than the two windows, so their spend is the lifetime value."""
     return fct_transactions.filter(fct_transactions.transaction_date >= as_of.minus(days=180))
 
 
 @invariant(changes="dim_customer", keeps=_is_in_part)
 def customers_of_one_part_stay(dim_customer: Table) -> Table:
-    """Only some of the customers are there."""
+    """Only some of the customers exist; their rows stay the same."""
     return dim_customer.filter(_is_in_part(dim_customer))
 
 
 @invariant(changes="dim_customer", keeps=lambda t: ~_is_in_part(t))
 def customers_of_the_other_part_stay(dim_customer: Table) -> Table:
-    """Only the others are there: the marts of both parts add up to those of all."""
+    """Only the other customers exist: the marts of both parts add up to those of all customers."""
     return dim_customer.filter(~_is_in_part(dim_customer))
 
 
 @invariant(changes="dim_customer", adds={"customer_id": 1})
 def new_customers_add_a_row_each(dim_customer: Table) -> Table:
-    """For each customer there is another one, without transactions."""
+    """Every customer has a counterpart without transactions."""
     current = dim_customer.filter(dim_customer.is_current)
     return dim_customer.union(
         current.mutate(
@@ -131,7 +131,7 @@ def new_customers_add_a_row_each(dim_customer: Table) -> Table:
 
 @invariant(changes="dim_customer")
 def customers_of_tomorrow_change_nothing(dim_customer: Table, as_of: AsOf) -> Table:
-    """For each customer there is another one, whose account opens on the day after as_of."""
+    """Every customer has a counterpart whose account opens on the day after as_of."""
     current = dim_customer.filter(dim_customer.is_current)
     return dim_customer.union(
         current.mutate(
@@ -143,7 +143,7 @@ def customers_of_tomorrow_change_nothing(dim_customer: Table, as_of: AsOf) -> Ta
 
 
 @invariant(changes="dim_customer", varies_with={CURRENT_VERSION: None})
-def later_versions_change_attributes_alone(dim_customer: Table) -> Table:
+def later_versions_change_only_attributes(dim_customer: Table) -> Table:
     """Every customer has a new current version."""
     former = dim_customer.mutate(is_current=ibis.literal(value=False))
     current = dim_customer.filter(dim_customer.is_current)

@@ -16,20 +16,21 @@ from marts import (
     table_check,
 )
 
-# What columns vary with: marts/invariants.py changes the sources, and by these words a column says
-# how it answers.
+# What columns vary with. marts/invariants.py changes the sources; with these words a column
+# declares to which of the changes it responds.
 
 SUM_OF_AMOUNTS = "sum"
 LEVEL_OF_AMOUNTS = "level"
-"""Means, medians and extremes: twice the same transactions leave them as they are."""
+"""Means, medians and extremes: they stay the same if every transaction occurs twice."""
 SPREAD_OF_AMOUNTS = "spread"
+"""Standard deviations."""
 NUMBER_OF_TRANSACTIONS = "count"
-MONEY_THRESHOLD = "judged"
-"""Labels and flags that depend on a threshold of money."""
+MONEY_THRESHOLD = "money_threshold"
+"""Labels and flags that compare money with a constant."""
 ALL_HISTORY = "history"
-"""It reaches back without bound."""
-CURRENT_VERSION = "attribute"
-"""It comes from the customer's current version."""
+"""Anything computed from all transactions up to as_of, however old."""
+CURRENT_VERSION = "current_version"
+"""Attributes of the customer's current version."""
 
 # Identifiers and dates
 
@@ -40,7 +41,8 @@ customer_key = string(
 metric_calculated_date = date("metric_calculated_date", doc="as_of")
 segment_assigned_date = date("segment_assigned_date", doc="as_of")
 
-# Lifetime
+# Lifetime. Amounts are in the portfolio's currency; only approved transactions up to as_of
+# count.
 
 lifetime_value = money(
     "lifetime_value",
@@ -199,7 +201,8 @@ customer_segment = labels(
 # Checks
 
 
-def _not_exactly_once(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
+def _missing_or_unexpected(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
+    """Return the customers that exist without a row, and the rows without such a customer."""
     exist = dim_customer.filter(
         dim_customer.is_current, dim_customer.account_open_date <= as_of.date
     ).select("customer_id")
@@ -209,18 +212,20 @@ def _not_exactly_once(this: Table, dim_customer: Table, as_of: AsOf) -> Table:
     return both.filter(both.customer_id.isnull() | both.row_customer_id.isnull())
 
 
-exactly_the_customers = table_check("exactly_the_customers", offending=_not_exactly_once)
-"""The rows of a customer-grain mart are the customers that exist at as_of, no more, no fewer."""
+exactly_the_customers = table_check("exactly_the_customers", offending=_missing_or_unexpected)
+"""A customer-grain mart has a row for each customer that exists at as_of, and no other row."""
 
 
 def _after_as_of(this: Table, as_of: AsOf) -> Table:
+    """Return the rows that have a date after as_of in any column."""
     days = [this[name] for name, kind in this.schema().items() if kind.is_date()]
     return this.filter(ibis.or_(*(day > as_of.date for day in days)))
 
 
 no_date_after_as_of = table_check("no_date_after_as_of", offending=_after_as_of)
-"""A run for a past date gives the answer of that day."""
+"""A run for a past date gives the answer of that day, so no date is later."""
 
 customer_key_is_current = relationship(
     "customer_key", to="dim_customer.customer_key", to_where=lambda d: d.is_current
 )
+"""The customer_key is that of a current version."""

@@ -1,4 +1,4 @@
-"""The star schema's contracts: what the marts may rely on."""
+"""The star schema: the contracts of the sources, on which the marts may rely."""
 
 from marts import (
     Table,
@@ -17,7 +17,7 @@ from marts import (
 
 
 def _not_one_current(this: Table) -> Table:
-    """Return the customers without a current version, or with several."""
+    """Return the customers that have no current version, or several."""
     counts = this.group_by("customer_id").aggregate(current_versions=this.is_current.sum())
     return counts.filter(counts.current_versions != 1)
 
@@ -35,7 +35,7 @@ fct_transactions = source(
         ),
         int64(
             "merchant_category_key",
-            doc="null or unknown where the merchant's category is",
+            doc="null or unknown if the merchant's category is",
             null=True,
         ),
         timestamp("transaction_date"),
@@ -44,8 +44,8 @@ fct_transactions = source(
     ],
     checks=[
         relationship("customer_key", to="dim_customer.customer_key", severity="warn"),
-        # Some merchants have no category, or one that nobody knows yet; a table of categories gone
-        # wrong would leave more of them without.
+        # A few merchants have no category, or one that the table does not have yet. Many of them
+        # mean that something is wrong with the categories.
         relationship(
             "merchant_category_key",
             to="dim_merchant_category.category_key",

@@ -16,7 +16,7 @@ from support import slow
 from support.paths import SAVED_WORLDS
 from support.processes import Marts, Result, call_marts, marts_process
 
-# A slow machine is no defect of an example.
+# A slow machine is not a fault of an example.
 settings.register_profile(
     "fast", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -182,7 +182,7 @@ WRONG: Mapping[str, tuple[str, Define]] = {
     "later_transactions_change_nothing": ("int_approved_transactions", tomorrow_counted),
     "four_times_the_amounts": ("int_customer_transaction_summary", a_unit_too_much),
     "each_transaction_twice": ("int_customer_transaction_summary", one_counted),
-    "old_transactions_move_history_alone": (
+    "old_transactions_change_only_history": (
         "int_customer_transaction_summary",
         all_counted_as_recent,
     ),
@@ -194,7 +194,7 @@ WRONG: Mapping[str, tuple[str, Define]] = {
     ),
     "new_customers_add_a_row_each": ("int_customer_transaction_summary", spenders_alone),
     "customers_of_tomorrow_change_nothing": ("int_customers", accounts_always_open),
-    "later_versions_change_attributes_alone": (
+    "later_versions_change_only_attributes": (
         "int_customer_numbers",
         history_of_the_current_version,
     ),

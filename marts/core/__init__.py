@@ -1,12 +1,12 @@
-"""The framework: knows Ibis; knows no customer, no engine, no environment."""
+"""The framework: it knows Ibis, but no engine, no environment and no business."""
 
 from pathlib import Path
 
 DISTRIBUTION = "marts"
-"""What is installed: whose version it is, and whose settings a project's file has."""
+"""The installed distribution; a project's settings are in the table `[tool.<its name>]`."""
 
 PACKAGE = __name__
-"""What the modules of the framework begin with, whichever room they are in."""
+"""The prefix of the names of the framework's modules."""
 
 FOLDER = Path(__file__).parent
 """Where the framework's files are."""

@@ -1,4 +1,4 @@
-"""The errors of marts, divided by who has to act on them."""
+"""One family of errors, split by who can fix them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class MartsError(Exception):
 
 
 class DefinitionError(MartsError):
-    """A source, mart or check is declared wrongly: its author must act."""
+    """A source, mart or check is declared wrongly; its author can fix it."""
 
 
 class SourceError(MartsError):
-    """Source data is missing or does not fit its contract: the data's owner must act."""
+    """Source data is missing or does not fit its contract; the data's owner can fix it."""
 
 
 class EngineError(MartsError):
-    """An engine, a file or the network failed: the environment's owner must act."""
+    """An engine, a file or the network failed; whoever runs the environment can fix it."""
 
 
 class PartlyPublishedError(EngineError):
@@ -51,7 +51,7 @@ class PartlyPublishedError(EngineError):
 
 
 class ChangedSourcesError(EngineError):
-    """Sources changed while a run read them, so that what it built mixes two states."""
+    """Sources changed while a run read them, so what it built matches no version of them."""
 
     def __init__(self, changed: Iterable[str]) -> None:
         super().__init__(
@@ -62,11 +62,11 @@ class ChangedSourcesError(EngineError):
 
 
 class UsageError(MartsError):
-    """A call names something that does not exist or is not allowed: the caller must act."""
+    """A command or its arguments are wrong, such as an unknown name; the caller can fix it."""
 
 
 def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
-    """Return a hint for an expression that names an unknown column, None for other errors."""
+    """Return a hint for an expression that names a missing column, None for other errors."""
     found = re.search(r"has no attribute '(\w+)'", str(error))
     if found is None or not isinstance(error, AttributeError):
         return None

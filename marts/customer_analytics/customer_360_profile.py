@@ -60,7 +60,7 @@ def _other_figures(
     metric_avg_transaction_value: Table,
     customer_segments: Table,
 ) -> Table:
-    """Return the customers of whom another mart says something else."""
+    """Return the customers for whom another mart has a different figure."""
     both, copies = this, dict[str, str]()
     for other in (metric_customer_ltv, metric_avg_transaction_value, customer_segments):
         same = [name for name in this.columns if name in other.columns and name != "customer_id"]
@@ -121,7 +121,7 @@ def _other_figures(
         # month over month
         int64(
             "active_months",
-            doc="months with a transaction; 0 if none",
+            doc="number of months with a transaction; 0 without transactions",
             default=0,
             at_least=0,
             varies_with=c.ALL_HISTORY,
@@ -276,7 +276,7 @@ def customer_360_profile(
 
 
 def _latest_month(months: Table) -> Table:
-    """Return a row per customer: the month with the highest number, which counts the months."""
+    """Return the latest active month of each customer; its number is how many there are."""
     last = months.group_by("customer_id").aggregate(active_months=months.month_number.max())
     return last.inner_join(
         months,

@@ -1,4 +1,4 @@
-"""The transactions that count, by customer."""
+"""The transactions that count, with their customers."""
 
 from marts import AsOf, Table, boolean, date, decimal, int64, mart
 
@@ -7,11 +7,11 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
 
 
 @mart(
-    # The source's key is long, and no reader asks which transaction a row is.
+    # No key: the source's is a long text, and no mart needs to tell transactions apart.
     grain=(),
     tags=["intermediate"],
     materialized="temporary",
-    # Its rows are the source's, and checks of everything made from them find what is wrong.
+    # Its rows are those of the source, which is checked, and so is every mart that reads it.
     unchecked=True,
     columns=[
         int64("customer_number"),
@@ -19,12 +19,12 @@ NECESSITIES = ("Grocery", "Gas", "Utilities")
         decimal("transaction_amount", 10, 2),
         boolean(
             "is_travel",
-            doc="whether its category is Travel, Airlines or Hotels; null without a known one",
+            doc="whether the category is Travel, Airlines or Hotels; null if it is not known",
             null=True,
         ),
         boolean(
             "is_necessity",
-            doc="whether its category is Grocery, Gas or Utilities; null without a known one",
+            doc="whether the category is Grocery, Gas or Utilities; null if it is not known",
             null=True,
         ),
     ],
@@ -35,15 +35,16 @@ def int_approved_transactions(
     dim_merchant_category: Table,
     as_of: AsOf,
 ) -> Table:
-    """Approved transactions up to as_of, narrow.
+    """Approved transactions up to as_of, in the few columns that marts need.
 
-    A transaction carries the key of whichever version of its customer was valid when it was
-    loaded, so it finds its customer through all versions, not through the current one. Whether the
-    customer exists at as_of is a matter of int_customers. The facts are read here alone.
+    One row per transaction. A transaction has the key of the version of its customer that was valid
+    when it was loaded, so it is joined to all versions, not to the current one alone. Transactions
+    of customers that do not exist at as_of are here, too; int_customers leaves them out. Amounts
+    are in the portfolio's currency.
     """
     transactions = fct_transactions.filter(
         fct_transactions.status == "approved",
-        # A bound on the column as it is, which engines compare with their block statistics.
+        # A bound on the column itself, so that engines can skip blocks by their statistics.
         fct_transactions.transaction_date < as_of.plus(days=1),
     )
     name = dim_merchant_category.category_name

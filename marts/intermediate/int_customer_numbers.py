@@ -15,10 +15,10 @@ from marts import Table, int64, mart, string
     ],
 )
 def int_customer_numbers(dim_customer: Table) -> Table:
-    """All versions of customers, each with the number of its customer.
+    """The number of the customer of each version of a customer.
 
-    Engines group and join numbers faster than texts. A number holds for one run alone: it is made
-    here only, and whatever reads it is built in the same run.
+    One row per version. Engines group and join by numbers faster than by texts. A number is valid
+    within one run only, in which all marts that read it are built.
     """
     by_id = ibis.window(order_by=dim_customer.customer_id)
     return dim_customer.mutate(customer_number=ibis.dense_rank().over(by_id))

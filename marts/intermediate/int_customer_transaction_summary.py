@@ -1,4 +1,4 @@
-"""Everything about a customer's transactions that one pass over them gives."""
+"""All figures of a customer's transactions that one scan of them gives."""
 
 from marts import AsOf, Table, mart, money, ratio, sample_stddev
 from marts import shared as c
@@ -24,14 +24,22 @@ WINDOW_DAYS = 90
         c.last_transaction_date,
         c.spend_last_90_days,
         c.spend_prior_90_days,
-        money("travel_spend", doc="in Travel, Airlines and Hotels; null without any", null=True),
-        money("necessities_spend", doc="in Grocery, Gas and Utilities; null without", null=True),
+        money(
+            "travel_spend",
+            doc="sum of amounts in Travel, Airlines and Hotels; null without any",
+            null=True,
+        ),
+        money(
+            "necessities_spend",
+            doc="sum of amounts in Grocery, Gas and Utilities; null without any",
+            null=True,
+        ),
     ],
 )
 def int_customer_transaction_summary(
     int_customers: Table, int_approved_transactions: Table, as_of: AsOf
 ) -> Table:
-    """Counts, sums, averages and extremes of each customer's transactions.
+    """Counts, sums, averages and extremes of each customer's approved transactions.
 
     One row per customer that exists at as_of. Money in the portfolio's currency.
     """

@@ -1,4 +1,4 @@
-"""The customers that exist, as they are now."""
+"""The customers that exist at as_of, with their current attributes."""
 
 from marts import AsOf, Table, date, decimal, int64, mart, string
 from marts import shared as c
@@ -25,7 +25,10 @@ from marts import shared as c
     ],
 )
 def int_customers(dim_customer: Table, int_customer_numbers: Table, as_of: AsOf) -> Table:
-    """The current version of every customer whose account was open at as_of."""
+    """The current version of every customer whose account was open at as_of.
+
+    One row per such customer.
+    """
     customers = dim_customer.filter(
         dim_customer.is_current, dim_customer.account_open_date <= as_of.date
     )

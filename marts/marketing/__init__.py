@@ -1,1 +1,1 @@
-"""Customer metrics for marketing."""
+"""Metrics of customers, for marketing."""

@@ -7,7 +7,7 @@ from marts import shared as c
 
 
 def _gaps(this: Table) -> Table:
-    """Return the customers whose month numbers are not 1, 2, 3 … n, in any order."""
+    """Return the customers whose month numbers are not exactly 1, 2, 3 … n."""
     numbers = this.group_by("customer_id").aggregate(
         months=this.count(),
         numbers=this.month_number.nunique(),
@@ -27,7 +27,7 @@ def _gaps(this: Table) -> Table:
     columns=[
         c.customer_id,
         date("month", doc="first day of the month"),
-        money("monthly_spend", doc="sum of amounts", at_least=0),
+        money("monthly_spend", doc="sum of the month's amounts", at_least=0),
         money(
             "prior_month_spend",
             doc="spend of the customer's previous active month; null in the first",
@@ -51,7 +51,7 @@ def _gaps(this: Table) -> Table:
         ),
         int64(
             "months_since_prior",
-            doc="calendar months since the previous active one; 1 means consecutive, null in the"
+            doc="calendar months since the previous active month; 1 means consecutive; null in the"
             " first",
             null=True,
             at_least=1,
@@ -84,7 +84,7 @@ def metric_mom_spend_change(
 ) -> Table:
     """Month-over-month change of a customer's spend, by active month.
 
-    One row per customer and calendar month with an approved transaction, be its amount 0; the
+    One row per customer and calendar month with an approved transaction, even of amount 0; the
     month of as_of ends with as_of. Money in the portfolio's currency.
     """
     t = int_approved_transactions

@@ -403,7 +403,7 @@ def test_an_interrupt_stops_the_engine_at_once(
     backend.begin("second")
     build(backend, "m", "SELECT 2 AS n")
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    # The query would go on for an hour: this is no measurement, but ends a test that hangs.
+    # The query would run for an hour: this does not measure time, but ends a test that hangs.
     hangs = threading.Timer(GUARD, backend._connection.interrupt)
     hangs.start()
     with pytest.raises(KeyboardInterrupt):

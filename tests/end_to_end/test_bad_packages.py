@@ -52,7 +52,7 @@ MISDECLARED = {
         {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
         ["the inputs form a cycle: first → second → first", "toy/first.py:", "toy/second.py:"],
     ),
-    "grain is no column": (
+    "grain is not a column": (
         {"first": declared("first", reads="dim_customer", grain="customer")},
         ["mart first is declared wrongly", "grain customer is not a column", "toy/first.py:4"],
     ),

@@ -137,7 +137,9 @@ def test_the_entries_to_paste_are_what_the_list_takes(till: Path) -> None:
     (till / "list.toml").write_text(entries, "utf-8")
     refused = mutate(till, "--data", "gaps", "--allow", "list.toml")
     assert refused.returncode == ASKED_WRONGLY
-    assert "error: list.toml, entry 1, must have exactly these texts" in refused.stderr
+    assert (
+        "error: list.toml, entry 1: expected exactly these keys, each with a text" in refused.stderr
+    )
     reasoned = entries.replace('reason = ""', 'reason = "none"')
     (till / "list.toml").write_text(reasoned, "utf-8")
     assert mutate(till, "--data", "gaps", "--allow", "list.toml").returncode == DONE

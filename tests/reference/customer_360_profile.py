@@ -57,7 +57,7 @@ $50K-$100K
 $100K+
 
 Recency on 30 June: 31 May is 30 days ago, 30 May 31, 1 May 60 (30 + 30), 30 April 61,
-1 April 90, 31 March 91. A declined transaction is no activity.
+1 April 90, 31 March 91. A declined transaction is not activity.
 
 >>> recency = "days_since_last_transaction recency_status"
 >>> profile(recency, ("2025-06-30T23:59:59.999999", "1"), ("2025-07-01", "1"))

@@ -55,8 +55,8 @@ It is the prior of the next month even though an earlier month had spend.
 2025-04-01 | 0.00 | 8.00 | -100.0 | 2 | 1 | High Decline
 2025-05-01 | 5.00 | 0.00 | None | 3 | 1 | No Baseline
 
-A month with only declined transactions is no month; nor is one after as_of, whose own
-last moment counts.
+A month with only declined transactions is not an active month. Neither is a month after as_of; the
+last moment of as_of itself counts.
 
 >>> months(("2025-03-01", "8"), ("2025-04-01", "9", "declined"), ("2025-05-01", "8"))
 2025-03-01 | 8.00 | None | None | 1 | None | First Month

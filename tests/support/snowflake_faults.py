@@ -89,7 +89,7 @@ PECULIAR: tuple[tuple[type[sge.Expr], Callable[[Any], bool], str], ...] = (
     (
         sge.Literal,
         lambda text: text.is_string and text.name.lower() in ("nan", "inf", "-inf", "infinity"),
-        "a float that is no number",
+        "a float that is not a number",
     ),
     (sge.Div, lambda division: not _is_guarded(division), "x / 0 is an error: NULLIF(…, 0)"),
     (sge.Column, lambda column: not column.table, "may be an alias of the same SELECT"),

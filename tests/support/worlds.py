@@ -89,9 +89,12 @@ def worlds(draw: st.DrawFn, as_of_dates: tuple[date, ...] = AS_OF_DATES) -> Worl
     """
     as_of = draw(st.sampled_from(as_of_dates))
     customers = draw(_customers(as_of))
-    strays = _history((), _AMOUNTS[0], draw(_transactions(as_of, 1)))
+    unknown_payments = _history((), _AMOUNTS[0], draw(_transactions(as_of, 1)))
     tables = star(
-        [*customers, *draw(_crowds(as_of))], as_of, strays=strays, strangers=draw(_STRANGERS)
+        [*customers, *draw(_crowds(as_of))],
+        as_of,
+        unknown_payments=unknown_payments,
+        unknown_scores=draw(_UNKNOWN_SCORES),
     )
     return World(tables=tables, as_of=as_of, layout=draw(_LAYOUTS))
 
@@ -117,7 +120,7 @@ _CATEGORIES_AND_STATUSES = [
 _TIMES_AND_VERSIONS_BACK = list(product((FIRST_MOMENT, time(12), LAST_MOMENT), (0, 1, 2)))
 _SCORES = st.sampled_from((None, *scores(THRESHOLDS)))
 # No table, or one that may name unknown customers too.
-_STRANGERS = st.none() | st.lists(st.sampled_from(scores(THRESHOLDS)), max_size=1)
+_UNKNOWN_SCORES = st.none() | st.lists(st.sampled_from(scores(THRESHOLDS)), max_size=1)
 _LAYOUTS = st.builds(
     Layout,
     shuffle=st.integers(0, 99),

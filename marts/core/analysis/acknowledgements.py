@@ -1,4 +1,4 @@
-"""Acknowledged warnings: those in the settings, and whether each is of a check that can warn."""
+"""Acknowledged warnings: add those in the settings, and refuse those that no check can give."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from marts.core.analysis.nodes import first_below
 Row = Mapping[str, object]
 
 MOST_COLUMNS = 4
-"""The most columns that a key of written rows is looked for in."""
+"""The most columns of a key that is looked for in written rows."""
 
 SAME_VALUES = (ops.Filter, ops.Sort, ops.Limit, ops.Distinct, ops.Reference, ops.AliasedRelation)
-"""The relations whose columns have only values of their parent's."""
+"""The relations whose columns have no values but those of their parent's columns."""
 
 
 def written_rows(rel: ops.Relation) -> Sequence[Row] | None:
@@ -45,7 +45,7 @@ def keys_of_rows(rows: Sequence[Row]) -> Iterator[frozenset[str]]:
 
 
 def constants_in(rel: ops.Relation, name: str) -> frozenset[object] | None:
-    """Return the constants that are all the values of a column; None where it may have others."""
+    """Return the constants that a column consists of; None if it may have other values."""
     rel = first_below(rel, SAME_VALUES)
     if isinstance(rel, ops.Union):
         left, right = constants_in(rel.left, name), constants_in(rel.right, name)

@@ -14,7 +14,7 @@ Key = frozenset[str]
 
 
 def injective_column(value: ops.Value) -> ops.Field | None:
-    """Return the column that a value has a different result for each value of; None for others."""
+    """Return the column of which a value is an injective function; None for any other value."""
     match value:
         case ops.Field():
             return value
@@ -36,7 +36,7 @@ def _is_injective_cast(found: dt.DataType, to: dt.DataType) -> bool:
 
 
 def determinants(value: ops.Value) -> Key | None:
-    """Return the columns that decide a value; None where rows with the same ones may differ."""
+    """Return the columns that determine a value; None if rows with equal columns may differ."""
     if value.find(ops.Impure, filter=ops.Value):
         return None
     if isinstance(value, ops.WindowFunction):
@@ -50,7 +50,7 @@ def determinants(value: ops.Value) -> Key | None:
 
 
 def functional_dependencies(predicate: ops.Value) -> Iterator[tuple[str, Key]]:
-    """Yield each column that has one value per value of other columns where a condition holds."""
+    """Yield each column that a condition makes depend on other columns, with these columns."""
     match predicate:
         case ops.Field() | ops.Not(arg=ops.Field()):
             field = predicate if isinstance(predicate, ops.Field) else predicate.arg
@@ -90,7 +90,7 @@ def row_number_partition(value: ops.Value) -> Key | None:
 
 
 def single_row_partition(predicate: ops.Value) -> Key | None:
-    """Return the columns for each value of which a condition on a row number keeps one row."""
+    """Return the columns for which a condition on a row number keeps one row per value."""
     match predicate:
         case (
             ops.Equals(left=number, right=ops.Literal())

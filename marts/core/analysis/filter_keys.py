@@ -17,7 +17,7 @@ ROW_BY_ROW = (
     *(ops.Project, ops.DropColumns, ops.Filter, ops.Sort, ops.Limit, ops.Sample),
     *(ops.DropNull, ops.FillNull, ops.Reference),
 )
-"""The relations each of whose rows is one of their parent's, unless they unnest arrays."""
+"""The relations that have each row of their parent at most once, unless they unnest arrays."""
 
 
 def keys_of_filter(
@@ -35,7 +35,7 @@ def keys_of_filter(
 
 
 def unnests(rel: ops.Relation) -> bool:
-    """Tell whether a relation makes several rows of one of its parent's."""
+    """Tell whether a relation makes several rows from one row of its parent."""
     return any(value.find(ops.Unnest, filter=ops.Value) for value in rel.values.values())
 
 
@@ -58,7 +58,7 @@ def _conditional_keys(rel: ops.Filter, declared: DeclaredKeys) -> Iterator[Key]:
 
 
 def _row_by_row_table(rel: ops.Relation) -> ops.PhysicalTable | None:
-    """Return the table of which a relation has each row once at most; None where there is none."""
+    """Return the table of which a relation has each row at most once; None if there is none."""
     while isinstance(rel, ROW_BY_ROW) and not unnests(rel):
         rel = rel.parent
     return rel if isinstance(rel, ops.PhysicalTable) else None

@@ -1,4 +1,4 @@
-"""Format an expression in a line, as its author might have written it: no aliases, no engine."""
+"""Format an expression on one line, much as its author wrote it, without aliases or SQL."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate, ops.TimeTruncate)
 
 @dataclass(frozen=True)
 class Formatter:
-    """Formats operations; days that a mart computes from its as-of date as such.
+    """Formats operations; days computed from the as-of date are written relative to it.
 
-    So a text is the same for every date. A day next to one of `as_of_days` is a mutated one.
+    So the text is the same for every date. A day next to one of `as_of_days` is such a day,
+    mutated.
     """
 
     as_of: datetime.date | None = None
@@ -52,12 +53,12 @@ class Formatter:
         return _plain(op)
 
     def inner(self, op: object) -> str:
-        """Return the text of an operand, in parentheses where it has operands itself."""
+        """Return the text of an operand, in parentheses if it has operands itself."""
         bare = not isinstance(op, (*INFIX, ops.Not, ops.Between, ops.InValues))
         return self(op) if bare else f"({self(op)})"
 
     def several(self, values: Collection[object]) -> str:
-        """Return the texts of several operations, with commas between."""
+        """Return the texts of several operations, separated by commas."""
         return ", ".join(map(self, values))
 
     def day(self, day: datetime.date) -> str:
@@ -86,7 +87,7 @@ def _infix(fmt: Formatter, op: ops.Binary | ops.StringConcat) -> str:
 
 
 def table_of(rel: ops.Relation) -> str:
-    """Return the name of the table that a relation is computed from, the first of several."""
+    """Return the name of the table that a relation is computed from, or of the first one."""
     for found in rel.find(ops.PhysicalTable, filter=ops.Relation):
         return str(found.name)
     return "a table"
@@ -169,7 +170,7 @@ FORMS: Mapping[type[Any] | tuple[type[Any], ...], Form] = {
     ops.Relation: lambda _, op: f"(from {table_of(op)})",
     ops.Value: _call,
 }
-"""How each kind of operation is formatted; the first that fits counts."""
+"""How each kind of operation is formatted; the first kind that fits applies."""
 
 
 def _plain(value: object) -> str:

@@ -16,20 +16,20 @@ Column = tuple[ops.Relation | None, str]
 """A column of one of the joined relations."""
 
 JoinKey = frozenset[Column]
-"""Columns that together identify a row of what is joined so far."""
+"""Columns that together identify a row of the relations joined so far."""
 
 AT_MOST_ONE_RIGHT = ("asof", "any_inner", "any_left", "positional")
 """The joins in which a row of the left side matches at most one of the right side."""
 
 EQUATING = ("inner", "left", "any_inner", "any_left", "asof")
-"""The joins after which matched columns are equal where neither is null."""
+"""The joins after which matched columns are equal unless one is null."""
 
 
 @dataclass(frozen=True)
 class JoinCardinality:
     """One link of a chain of joins: how many rows of each side match a row of the other.
 
-    `matched` are the pairs of columns, left and right, that are equal where two rows match.
+    `matched` are the pairs of columns, left and right, that are equal if two rows match.
     `left_is_unique` says that a row of the right side matches at most one of the left side,
     `right_is_unique` the reverse.
     """
@@ -91,7 +91,7 @@ def _as_joined(chain: ops.JoinChain, value: ops.Value) -> ops.Value:
 
 
 def _equal_columns(cardinalities: Iterable[JoinCardinality]) -> dict[Column, set[Column]]:
-    """Return for each matched column all that are equal to it where neither is null."""
+    """Return for each matched column all columns that equal it unless one is null."""
     classes: dict[Column, set[Column]] = {}
     for cardinality in cardinalities:
         if cardinality.link.how in EQUATING:
@@ -104,7 +104,7 @@ def _equal_columns(cardinalities: Iterable[JoinCardinality]) -> dict[Column, set
 def _links(
     chain: ops.JoinChain, keys_of: KeysOf
 ) -> Iterator[tuple[JoinCardinality, frozenset[JoinKey]]]:
-    """Yield each link of a chain, and the keys of what is joined so far."""
+    """Yield each link of a chain, and the keys of the relations joined so far."""
     keys, done = _qualified(chain.first, keys_of(chain.first)), list[JoinCardinality]()
     for link in chain.rest:
         pairs = tuple(_matched(link))
@@ -129,7 +129,7 @@ def _qualified(rel: ops.Relation, keys: Iterable[Key]) -> set[JoinKey]:
 
 
 def _keys_of_matching_rows(link: ops.JoinLink, keys_of: KeysOf) -> frozenset[Key]:
-    """Return the keys of those rows of a link's table that meet its conditions on them alone."""
+    """Return the keys of those rows of a link's table that meet its conditions on this table."""
     own = [
         each
         for predicate in link.predicates
@@ -165,7 +165,7 @@ def _joined(cardinality: JoinCardinality, keys: set[JoinKey], added: set[JoinKey
 def _matched(link: ops.JoinLink) -> Iterator[tuple[Column, Column]]:
     """Yield the columns, left and right, that a link's equalities match.
 
-    A computed operand gets a name that is in no key.
+    The name of a computed operand is not in any key.
     """
     for predicate in link.predicates:
         for each in conjuncts(predicate):

@@ -21,14 +21,14 @@ from marts.core.analysis.join_keys import (
 )
 
 AT_MOST_ONE_ROW: Key = frozenset()
-"""The key of a relation that has one row at most."""
+"""The key of a relation that has at most one row."""
 
 
 def keys_of(rel: ops.Relation, declared: DeclaredKeys) -> frozenset[Key]:
-    """Return the sets of columns that identify a row of a relation; none where that is unknown."""
+    """Return the sets of columns that identify a row of a relation; none if they are unknown."""
     of_parent = partial(keys_of, declared=declared)
     match rel:
-        case ops.AliasedRelation():  # before tables: Ibis takes it for one
+        case ops.AliasedRelation():  # before tables, of which it is a subclass
             return keys_of(rel.parent, declared)
         case ops.PhysicalTable():
             return declared.of_all_rows.get(rel.name, frozenset())
@@ -72,7 +72,7 @@ def _keys_of_fill_null(rel: ops.FillNull, keys_of: KeysOf) -> Iterator[Key]:
 
 
 def _keys_of_projection(rel: ops.Relation, keys_of: KeysOf) -> Iterator[Key]:
-    """Yield the keys that a projection keeps, and those that its row numbers make."""
+    """Yield the keys that a projection keeps, and those that its row numbers add."""
     values = rel.values.items()
     if unnests(rel):
         return
@@ -104,4 +104,4 @@ RULES: tuple[
     (ops.FillNull, _keys_of_fill_null),
     (ROW_BY_ROW, lambda rel, of: of(rel.parent)),
 )
-"""How the keys of each kind of relation are found; the first that fits counts."""
+"""How the keys of each kind of relation are found; the first kind that fits applies."""

@@ -15,15 +15,15 @@ from marts.core.project.graph import Graph
 
 
 def resolved_operation(op: ops.Value) -> ops.Value:
-    """Return the operation that computes a value: its expression, without a window around it."""
+    """Return the operation that computes a value, without the window around it, if any."""
     op = resolved(op)
     return op.func if isinstance(op, ops.WindowFunction) else op
 
 
 def resolved(op: ops.Value) -> ops.Value:
-    """Return the expression that a column is computed as, through joins and views.
+    """Return the expression that computes a column, through joins and views.
 
-    A column of a table or of a union, and a value that is not a column, is returned as it is.
+    A column of a table or of a union, and a value that is not a column, is returned as is.
     """
     while isinstance(op, ops.Field):
         if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
@@ -46,9 +46,9 @@ def expanded(op: ops.Value) -> ops.Value:
 
 
 def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
-    """Return the columns of each table that a query's result depends on, rows or values.
+    """Return the columns of each table on which a query's rows or values depend.
 
-    A table whose rows are only counted has no columns.
+    A table whose rows are only counted has no such columns.
     """
     nodes, _ = Nodes.from_bfs(query).toposort()
     relations = [op for op in nodes if isinstance(op, ops.Relation)]
@@ -64,7 +64,7 @@ def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
 
 
 def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, Collection[str]]]:
-    """Yield the relations below one, with the columns that some of its own need of them."""
+    """Yield the relations below one, with their columns on which these columns of it depend."""
     match rel:
         case ops.AliasedRelation() | ops.Reference() | ops.Limit() | ops.Sample() | ops.FillNull():
             yield rel.parent, names
@@ -101,7 +101,7 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
 
 
 def signature(query: ops.Node) -> str:
-    """Return a digest of an expression, which is the same in every process."""
+    """Return a digest of an expression that is the same in every process."""
     nodes, _ = Nodes.from_bfs(query).toposort()
     numbers = {op: n for n, op in enumerate(nodes)}
 
@@ -130,17 +130,18 @@ Name = tuple[str, str]
 """A table and one of its columns."""
 
 Copies = Mapping[str, frozenset[Name]]
-"""For each column of a query, the columns of its tables of which it holds the values as they are.
+"""For each column of a query, the columns of its tables whose values it copies.
 
-Several where it is now the one and now the other; none where it is computed.
+Several if it copies one or the other, depending on the row; none if it is computed.
 """
 
 
 def copies_of(query: ops.Relation) -> Copies:
-    """Return which columns of the tables it reads a query's columns are pure copies of.
+    """Return, for each column of a query, the columns of the tables it reads that it copies.
 
-    Through selections, renames, joins, filters, groups and unions, and casts that keep every value.
-    A left join may put a null beside the values; what stands for a null is another value.
+    A copy may go through selections, renames, joins, filters, groups and unions, and through casts
+    that keep every value. A left join may add nulls to a copy; a value that replaces null makes it
+    a computed column.
     """
     return {name: _copied(ops.Field(query, name)) for name in query.schema.names}
 
@@ -167,7 +168,7 @@ def _is_a_table(rel: ops.Relation) -> bool:
 
 
 def _copied_from(value: ops.Value) -> Iterator[ops.Value]:
-    """Yield the values of which one is always this one, a step below; none of what is computed."""
+    """Yield the values one step below, one of which this value always is; none if computed."""
     match value:
         case ops.Alias(arg=arg):
             yield arg
@@ -187,7 +188,7 @@ COPYING = (
     *(ops.Project, ops.DropColumns, ops.JoinChain, ops.Aggregate, ops.Distinct),
     *(ops.Filter, ops.Sort, ops.Limit, ops.Sample, ops.DropNull),
 )
-"""The relations whose columns are what their values say, in rows of those that they read."""
+"""The relations whose `values` define their columns, row by row of the relations they read."""
 
 
 def _keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
@@ -199,11 +200,11 @@ def _keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
 
 
 def documented(graph: Graph, copies: Mapping[str, Copies]) -> Graph:
-    """Return a project whose columns have words where they copy a column that has some.
+    """Return the project with the comments that columns inherit from the columns they copy.
 
-    `copies` are those of each mart's query. A column has its own words; else those of the one
-    documented column that its values lead to, whatever its name; where they lead to several, or to
-    one without words, it has none.
+    `copies` are those of each mart's query. A column without a comment inherits that of the one
+    documented column from which its values come, directly or through other columns, whatever its
+    name. If they come from several, or from one without a comment, it has none.
     """
     sources, marts = graph.project.sources, dict(graph.project.marts)
     words: dict[Name, tuple[Name, str]] = {

@@ -1,4 +1,4 @@
-"""Find what engines would compute differently: read a query's Ibis graph against the rules."""
+"""Find what engines would compute differently: check a query's Ibis operations by the rules."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def lint(
 ) -> tuple[Finding, ...]:
     """Return what engines would compute differently in a mart's query, or in one of its checks.
 
-    `keys` (see `declared_keys`) decides which order is total; without it, or where the keys of a
+    `keys` (see `declared_keys`) decides which order is total; without it, or if the keys of a
     relation are unknown, any order passes. `not_null` (see `declared_not_null`) decides which
-    columns may be null; without it all may. A trace adds the author's lines, and the casts that
-    Ibis dropped while the mart's function ran; without it the location is the table's declaration.
+    columns may be null; without it, all may. A trace adds the author's lines, and the casts that
+    Ibis dropped while the mart's function ran; without it, the location is the table's declaration.
     """
     locations = trace.locations if trace else {}
     with naming(table.name, table.location):
@@ -67,7 +67,7 @@ def lint(
 
 @dataclass(frozen=True)
 class Subject:
-    """A query to lint: a mart's own, or one of checks of a table, fused or not."""
+    """A query to lint: that of a mart, or one of a table's checks, fused or not."""
 
     table: Source | Mart
     query: ir.Table
@@ -93,8 +93,8 @@ def lint_all(
 ) -> tuple[Finding, ...]:
     """Return what engines would compute differently in some marts and checks of a project.
 
-    `tables` are the arguments of their functions. Tracing takes twice as long as planning, so the
-    functions are traced, to learn the lines, only where there is a finding.
+    `tables` are the arguments of their functions. Tracing takes twice as long as planning, so it is
+    used to find the authors' lines only if there is a finding.
     """
     keys, not_null = declared_keys(project), declared_not_null(project)
 
@@ -115,9 +115,9 @@ def lint_all(
 
 
 def views_of_sources(project: Project, marts: Iterable[Mart]) -> tuple[Finding, ...]:
-    """Return the public views among marts that read sources: no check sees their later rows.
+    """Return a finding for each public view that reads a source, whose later rows are not checked.
 
-    An intermediate view is read by marts, which are built and checked.
+    An intermediate view is read only by marts, which are built and checked.
     """
     return tuple(
         Finding(
@@ -148,7 +148,7 @@ def _unordered(query: ir.Table, keys: DeclaredKeys) -> Iterator[tuple[ops.Node, 
     yield from ((op, UNORDERED) for op in bare)
 
 
-# Rows that tie get the same rank, so the order need not be total.
+# Tied rows get the same rank, so the order does not have to be total.
 RANKS = (ops.MinRank, ops.DenseRank, ops.PercentRank, ops.CumeDist)
 
 

@@ -1,4 +1,4 @@
-"""Parts of Ibis operations: the conditions, alternatives and parents that all analyses ask for."""
+"""Parts of Ibis operations that several analyses need: conditions, alternatives and parents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DECIDING: Mapping[type[ops.Relation], Callable[[Any], Iterable[ops.Value]]] = {
 def deciding_values(rel: ops.Relation) -> tuple[ops.Value, ...] | None:
     """Return the values that decide which rows a relation has, and in which order.
 
-    None for a kind of relation whose rows depend on more than values, such as a limit or a union.
+    None for a relation whose rows depend on something else, such as a limit or a union.
     """
     return tuple(DECIDING[type(rel)](rel)) if type(rel) in DECIDING else None
 
@@ -40,7 +40,7 @@ def predicates_of(rel: ops.Filter) -> Iterator[ops.Value]:
 
 
 def conjuncts(op: ops.Value) -> Iterator[ops.Value]:
-    """Yield the conditions that an expression joins with `and`; itself, where it joins none."""
+    """Yield the conditions that an expression joins with `and`, or else the expression itself."""
     if isinstance(op, ops.And):
         yield from conjuncts(op.left)
         yield from conjuncts(op.right)
@@ -49,7 +49,7 @@ def conjuncts(op: ops.Value) -> Iterator[ops.Value]:
 
 
 def alternatives(op: ops.Value) -> tuple[ops.Value, ...]:
-    """Return the operands of which a conditional expression takes one; none for other kinds."""
+    """Return the operands from which a conditional expression takes its value; none for others."""
     match op:
         case ops.Alias() | ops.NullIf():
             return (op.arg,)

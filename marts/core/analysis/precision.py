@@ -1,4 +1,4 @@
-"""The numeric types that engines give expressions: floats, or decimals and their precision."""
+"""The numeric types that engines give to expressions: floats, or decimals of some precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ALWAYS_FLOAT = (ops.Sqrt, ops.Exp, ops.Ln, ops.Log, ops.Log2, ops.Log10, ops.Pow
 
 
 def is_float(op: ops.Value) -> bool:
-    """Tell whether engines compute a value in floats; `1.5` and `1 / 3` are decimals to them."""
+    """Tell whether engines compute a value as a float; they take `1.5` and `1 / 3` for decimals."""
     op = resolved_operation(op)
     if not op.dtype.is_floating():
         return False
@@ -24,9 +24,9 @@ WHOLE_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 
 
 def precision_and_scale(op: ops.Value) -> tuple[int, int] | None:
-    """Return the precision and scale that engines give an exact number.
+    """Return the precision and scale that engines give to an exact number.
 
-    None for floats, and where they are unknown.
+    None for a float, and if they are unknown.
     """
     op = resolved_operation(op)
     match op:
@@ -54,7 +54,7 @@ def _of_two(op: ops.Add | ops.Subtract | ops.Multiply) -> tuple[int, int] | None
 
 
 def _of_literal(text: str) -> tuple[int, int] | None:
-    """Return precision and scale of a literal in SQL; None with an exponent, a float."""
+    """Return the precision and scale of a SQL literal; None with an exponent, as it is a float."""
     whole, _, fraction = text.lstrip("-").partition(".")
     is_exact = (whole + fraction).isdigit()
     return (len(whole.lstrip("0") + fraction), len(fraction)) if is_exact else None

@@ -27,7 +27,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A join by which rows of one source look something up among all rows of another."""
+    """A join by which rows of one source look for a match among all rows of another."""
 
     mart: str
     source: str
@@ -38,7 +38,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class UndeclaredConstant:
-    """A constant that a mart compares columns with, and that their declared values lack."""
+    """A constant that a mart compares columns with, but that is not among their declared values."""
 
     mart: str
     columns: tuple[Name, ...]
@@ -62,7 +62,7 @@ class ManyToManyJoin:
 
 @dataclass(frozen=True)
 class SelfComparison:
-    """A condition of a join that compares a column with itself, as `column` of one table."""
+    """A condition of a join that compares a column of one table with itself."""
 
     mart: str
     left: str
@@ -73,7 +73,10 @@ class SelfComparison:
 
 @dataclass(frozen=True)
 class MartReliance:
-    """What one mart relies on by itself; `reads` are the columns of each table, checks included."""
+    """What one mart relies on by itself; `reads` has the columns of each table that it reads.
+
+    This includes what its checks read.
+    """
 
     reads: Mapping[str, frozenset[str]]
     conditions: tuple[Condition, ...]
@@ -85,20 +88,20 @@ class MartReliance:
 
 @dataclass(frozen=True)
 class Reliance:
-    """What each mart of a project relies on, and the columns of sources that its own are.
+    """What each mart of a project relies on, and which columns it copies.
 
     `by_mart` and `inputs` are in build order.
     """
 
     by_mart: Mapping[str, MartReliance]
     copies: Mapping[Name, Name]
-    """The columns of marts that hold a source's column as it is."""
+    """For each column of a mart that is a copy of a source's column, that column."""
     inputs: Mapping[str, tuple[str, ...]]
     lineage: Mapping[str, Copies] = field(default_factory=dict)
     """For each column of each mart, the columns of its inputs that it copies."""
 
     def upstream(self, names: Collection[str]) -> tuple[str, ...]:
-        """Return marts and all that they read, directly or not, in build order."""
+        """Return marts and all marts that they read, directly or through others, in build order."""
         needed = set(names)
         for name in reversed(tuple(self.by_mart)):
             if name in needed:

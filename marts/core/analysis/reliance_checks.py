@@ -1,8 +1,8 @@
 """Checks of sources: the declared ones that marts need, and those derived from what marts rely on.
 
-A declared or implied check is needed where marts read its columns, or they are the grain's. The
-texts that marts compare a column with give two checks (see `text_checks`), and what marts look up
-in a whole source gives a relationship, unless one is declared.
+A declared or implied check is needed if marts read its columns, or if they belong to the grain. The
+texts that marts compare a column with give two checks (see `text_checks`), and a lookup in a whole
+source gives a relationship, unless one is declared.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from marts.core.query.checks import fused_query, offending_rows
 from marts.core.query.definition import logical_tables
 
 DIGITS = 16
-"""How many digits of a digest tell checks of one name apart."""
+"""How many digits of a digest distinguish checks of the same name."""
 
 
 def derived_checks(graph: Graph, reliance: Reliance) -> dict[str, tuple[Check, ...]]:
@@ -68,10 +68,10 @@ class Deriving:
         present: Collection[str],
         shares: Mapping[str, float] = MappingProxyType({}),
     ) -> tuple[Check, ...]:
-        """Return the checks of a source of which these marts read these columns.
+        """Return the checks of a source for the marts `names`, which read its `columns`.
 
-        `present` are the sources that exist; `shares` are the shares of rows that found nothing in
-        each lookup when it was last checked, by the name of the check.
+        `present` are the sources that exist. `shares` has, by the name of the check, the share of
+        rows without a match in each lookup when it was last checked.
         """
         found = [self.reliance.by_mart[name] for name in self.reliance.upstream(names)]
         conditions = [c for r in found for c in r.conditions if c.column.table == source.name]
@@ -84,7 +84,7 @@ class Deriving:
         )
 
     def _declared(self, source: Source, columns: frozenset[str]) -> Iterator[Check]:
-        """Yield the declared and implied checks of columns that marts read, or the grain."""
+        """Yield the declared and implied checks of columns that marts read, and of the grain."""
         for check in checks_of(source):
             read = self._columns_read(source, check)
             own = read.pop(source.name, frozenset())
@@ -136,8 +136,8 @@ class Deriving:
     def digest(self, source: str, check: Check, version_of: Callable[[str], str | None]) -> str:
         """Return a text that changes whenever a check of a source computes something else.
 
-        The version of another source that it reads, by `version_of`, is part of it; a threshold
-        that depends on an earlier run is not.
+        It includes the versions of other sources that the check reads, from `version_of`, but not a
+        threshold that depends on an earlier run.
         """
         owner = self.project.sources[source]
         table = self.tables[source]
@@ -152,7 +152,7 @@ class Deriving:
 
 
 def _relationship_of(lookup: Lookup, source: Source) -> RelationshipCheck | TableCheck:
-    """Return the check that every row of a source finds what a mart looks up."""
+    """Return the check that every row of a source has a match in a mart's lookup."""
     if len(lookup.columns) == 1:
         return RelationshipCheck(
             column=lookup.columns[0],

@@ -1,4 +1,4 @@
-"""Errors in what marts rely on that are certain without data: found when a project is loaded."""
+"""Errors in what marts rely on that are found without data, when a project is loaded."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from marts.core.project.graph import Graph
 
 
 def relied_on(graph: Graph) -> Reliance:
-    """Read what the marts of a project rely on, and refuse what is certain to be wrong.
+    """Read what the marts of a project rely on, and refuse what is certainly wrong.
 
     Raises DefinitionError, with the author's line, for a comparison with a constant that is not
-    among a column's declared values, for a join of many rows with many, and for one whose
+    among a column's declared values, for a many-to-many join without a reason, and for a join whose
     condition compares a column with itself.
     """
     reliance = reliance_of(graph)
     if any(_flaws(graph, reliance)):
-        # Tracing is slow, so marts are read again only where an error needs the author's line.
+        # Tracing is slow, so marts are traced only if an error needs the author's line.
         with Trace() as trace:
             traced = reliance_of(graph)
         for flaw in _flaws(graph, traced):

@@ -1,8 +1,8 @@
-"""Read what marts rely on from their expressions, so that nobody has to declare it again.
+"""Read what marts rely on from their expressions, so that authors do not have to declare it.
 
-A mart relies on the columns that its result depends on, the constants that it compares texts with,
-and its joins: some look something up, others could multiply rows. What a mart relies on in another
-mart is traced to the columns of sources.
+A mart relies on the columns on which its result depends, on the constants that it compares texts
+with, and on its joins: some are lookups, others could multiply rows. What a mart relies on in
+another mart is traced to columns of sources.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from marts.core.query.definition import defining_query, logical_tables
 from marts.core.query.nulls import declared_not_null
 
 ANY_DAY = datetime.date(2000, 1, 1)
-"""The date as of which marts are read: what they rely on does not depend on it."""
+"""The as-of date with which marts are read; what they rely on does not depend on it."""
 
 EQUATING = (ops.Equals, ops.NotEquals, ops.IdenticalTo, ops.InValues, ops.NullIf, ops.SimpleCase)
 
@@ -106,7 +106,7 @@ class Reader:
         self.texts = TextLineage(self.project, self.queries)
 
     def read(self, mart: Mart) -> MartReliance:
-        """Return what a mart relies on by itself; marts that it reads must have been read."""
+        """Return what a mart relies on by itself; the marts that it reads must come first."""
         query = defining_query(mart, self.tables, self.as_of, not_null=self.not_null).op()
         self.queries[mart.name] = query
         compared = list(_comparisons(query))
@@ -138,7 +138,7 @@ class Reader:
     # Texts
 
     def _conditions(self, mart: Mart, compared: Iterable[_Comparison]) -> Iterator[Condition]:
-        """Yield what each expression compares a source's column with, all in one."""
+        """Yield one condition for each expression and column that it compares with texts."""
         found: dict[tuple[ops.Value, TextColumn], list[_Comparison]] = {}
         for each in compared:
             for column in self.texts.columns_of(each.value):
@@ -164,7 +164,7 @@ class Reader:
     # Joins
 
     def copied_column(self, value: ops.Value) -> Name | None:
-        """Return the column of a source that a value is a copy of, None for any other value."""
+        """Return the source's column that a value copies, None for any other value."""
         # A loop instead of recursion: a chain of marts may be longer than Python's stack.
         while (column := injective_column(value)) is not None:
             value = resolved(column)
@@ -196,7 +196,7 @@ class Reader:
         for join in joins:
             for columns, to_columns in _lookup_columns(join.cardinality):
                 found = {resolved_operation(ops.Field(*column)) for column in to_columns}
-                # A mart that keeps the rows without a match expects some.
+                # A mart that filters for the rows without a match expects some.
                 if join.link.how != "inner" and tested & (found | _fields_of(join.link.table)):
                     continue
                 yield from self._lookup(mart, columns, to_columns)
@@ -217,7 +217,7 @@ class Reader:
             yield Lookup(mart.name, source, names, to_source, to_names)
 
     def _column_of_whole_source(self, rel: ops.Relation, name: str) -> Name | None:
-        """Return the source's column, where a relation has all rows of the source."""
+        """Return the source's column if a relation has all rows of the source, else None."""
         while True:
             match rel:
                 case ops.Reference() | ops.AliasedRelation() | ops.Sort() | ops.Distinct():
@@ -251,7 +251,7 @@ def _comparisons(query: ops.Relation) -> Iterator[_Comparison]:
 
 
 def _comparisons_with_written_rows(joins: Iterable[_Join]) -> Iterator[_Comparison]:
-    """Yield the conditions by which rows match others that an author wrote down, with the texts."""
+    """Yield the join conditions by which rows match rows that an author wrote, with their texts."""
     for join in joins:
         for op in (each for each in join.link.predicates if isinstance(each, ops.Equals)):
             for value, other in ((op.left, op.right), (op.right, op.left)):
@@ -261,7 +261,8 @@ def _comparisons_with_written_rows(joins: Iterable[_Join]) -> Iterator[_Comparis
 
 
 def _self_comparisons(mart: Mart, joins: Iterable[_Join]) -> Iterator[SelfComparison]:
-    # Ibis resolves an expression to the column of the other side that is computed by the same one.
+    # Ibis may resolve an expression to a column of the other side that the same expression
+    # computes.
     for join in joins:
         for each in (op for op in join.link.predicates if isinstance(op, ops.Comparison)):
             if each.left == each.right and isinstance(each.left, ops.Field):
@@ -286,7 +287,7 @@ def _expressions_of(rel: ops.Relation) -> Iterator[ops.Value]:
 
 
 def _tested_for_null(rel: ops.Filter) -> Iterator[ops.Value]:
-    """Yield what is null in the rows that a filter keeps, or in some of them."""
+    """Yield the values that a filter tests for null, in all the rows that it keeps or in some."""
     for predicate in predicates_of(rel):
         yield from _null_operands(predicate)
 
@@ -301,10 +302,10 @@ def _null_operands(op: ops.Value) -> Iterator[ops.Value]:
 
 
 def _multiplies(join: _Join) -> bool:
-    """Tell whether it depends on data how many rows a row of either side matches.
+    """Tell whether a join is many-to-many, so that the data decides how many rows it has.
 
-    Rows that an author wrote down, such as a series of months, are always the same number; but a
-    join on equal columns of theirs means one row.
+    A cross join with rows that an author wrote, such as a series of months, multiplies rows by a
+    fixed number. A join on their columns is meant to find one row.
     """
     table = join.link.table
     is_repeated = bool(join.cardinality.matched) and written_rows(table) is not None
@@ -312,7 +313,7 @@ def _multiplies(join: _Join) -> bool:
 
 
 def _whole_side(rel: ops.Relation) -> ops.Relation | None:
-    """Return which of the relations that one reads has all of its rows in it."""
+    """Return the relation below another of which all rows are kept, None if there is none."""
     if not isinstance(rel, ops.JoinChain):
         return rel.parent
     return rel.first if all(link.how == "left" for link in rel.rest) else None
@@ -323,7 +324,7 @@ def _fields_of(table: ops.Relation) -> set[ops.Value]:
 
 
 def _lookup_columns(cardinality: JoinCardinality) -> Iterator[tuple[Columns, Columns]]:
-    """Yield the columns of rows that look something up, and those by which they find it."""
+    """Yield the columns by which rows look for a match, and those in which they look for it."""
     how, predicates = cardinality.link.how, cardinality.link.predicates
     left, right = zip(*cardinality.matched, strict=True) if cardinality.matched else ((), ())
     if len(predicates) != len(left) or cardinality.left_is_unique == cardinality.right_is_unique:

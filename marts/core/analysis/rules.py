@@ -1,7 +1,7 @@
-"""The rules of what engines would compute differently: a table of them, and their conditions.
+"""The rules for what engines would compute differently, and their conditions.
 
-A rule sees single operations, not values: it flags a denominator even if a filter keeps it from
-being 0. Where Ibis is wrong about the type of an expression, a rule knows the engine's type.
+A rule looks at single operations, not at values: it flags a denominator even if a filter excludes
+0. Where Ibis infers a wrong type for an expression, a rule uses the engines' type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from marts.core.authoring.tables import Mart, Source
 
 @dataclass(frozen=True)
 class Finding:
-    """What to change in a mart or a check, where, and how."""
+    """What engines would compute differently in a mart or check, where, and how to change it."""
 
     table: str
     rule: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of mistake; in its message, `{op}` is the operation and `{types}` its operands'."""
+    """One kind of mistake; its message may have `{op}`, and `{types}` of the operands."""
 
     name: str
     applies_to: tuple[type[ops.Node], ...]
@@ -44,7 +44,7 @@ class Rule:
     is_wrong: Callable[[Any], bool] = lambda _: True
 
     def finding(self, op: ops.Node, table: Source | Mart, location: str) -> Finding:
-        """Return the finding that an operation breaks the rule."""
+        """Return the finding for an operation that breaks the rule."""
         name = getattr(op, "name", type(op).__name__)
         short = name if len(name) <= 60 else f"{name[:59]}…"
         types = " and ".join(str(operand.dtype) for operand in _operands(op))
@@ -91,7 +91,7 @@ def _is_unsorted(limit: ops.Limit) -> bool:
 
 
 def is_mistyped(op: ops.Value) -> bool:
-    """Tell whether engines give an expression another type than Ibis does."""
+    """Tell whether engines give an expression a type other than Ibis infers."""
     op = resolved_operation(op)
     if isinstance(op, (ops.Sum, ops.DateTruncate, *STATISTICS)):
         return not is_float(op)
@@ -99,12 +99,12 @@ def is_mistyped(op: ops.Value) -> bool:
     return isinstance(op, arithmetic) and not is_float(op) and not op.dtype.is_integer()
 
 
-# The directives that Ibis translates to digits.
+# The directives that write digits, which Ibis translates for each engine.
 NUMERALS = re.compile("%[YmdHMSy]")
 
 
 def _has_words(op: ops.Strftime) -> bool:
-    """Tell whether a format writes names, or letters that Snowflake takes for directives."""
+    """Tell whether a format writes names, or has letters that Snowflake takes for directives."""
     form = op.format_str
     return not isinstance(form, ops.Literal) or bool(
         re.search(r'[^\W\d_]|[%"]', NUMERALS.sub("", form.value))
@@ -137,7 +137,7 @@ def _is_cut(product: ops.Multiply) -> bool:
 
 
 LONG_LITERAL = 10
-"""A literal of so many digits leaves less than half of DuckDB's 18 to the other operand."""
+"""A literal with this many digits leaves fewer than half of DuckDB's 18 to the other operand."""
 
 
 def _has_long_literal(op: ops.Binary) -> bool:

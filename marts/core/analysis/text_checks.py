@@ -1,4 +1,4 @@
-"""Checks of the texts that marts compare columns with: that they occur, and in this spelling."""
+"""Checks of the texts that marts compare columns with: that they occur, and without variants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from marts.core.query.folding import equals_folded, folded
 def spelling_checks(
     source: Source, columns: frozenset[str], conditions: Iterable[Condition]
 ) -> Iterator[SpellingCheck]:
-    """Yield for each text column the check that no text is a variant of an expected one."""
+    """Yield, for each text column, the check that no text is a variant of an expected one."""
     groups: dict[str, list[tuple[TextColumn, tuple[str, ...]]]] = {
         column.name: [(TextColumn(source.name, column.name), column.values)]
         for column in source.columns
@@ -25,7 +25,7 @@ def spelling_checks(
     }
     declared = {column for pairs in groups.values() for column, _ in pairs}
     for condition in conditions:
-        # A mart compares a column of declared values with no other texts.
+        # Marts compare a column that declares its values only with these.
         if condition.column not in declared:
             pair = (condition.column, condition.texts)
             groups.setdefault(condition.column.column, []).append(pair)
@@ -36,7 +36,7 @@ def spelling_checks(
 def _spelling_check(
     name: str, expected: tuple[tuple[TextColumn, tuple[str, ...]], ...]
 ) -> SpellingCheck:
-    """Return the check of a column: the texts that it is compared with, by how marts see it."""
+    """Return the check of a column; `expected` has the texts for each way marts compare it."""
 
     def offending(t: ir.Table) -> ir.BooleanColumn:
         found = [_is_variant(t[name], column, texts) for column, texts in expected]
@@ -54,7 +54,7 @@ def _spelling_check(
 
 
 def _is_variant(value: ir.Value, column: TextColumn, texts: tuple[str, ...]) -> ir.BooleanValue:
-    """Tell which texts equal an expected one but for case, blanks or Unicode form."""
+    """Tell which texts differ from an expected one only in case, blanks or Unicode form."""
     is_expected = _as_compared(value, column).isin(texts)
     # Folding is slow, and few rows need it.
     return ibis.ifelse(is_expected, False, equals_folded(value, texts))
@@ -67,7 +67,7 @@ def _as_compared(value: ir.Value, column: TextColumn) -> ir.StringValue:
 
 
 def occurrence_checks(conditions: Iterable[Condition]) -> Iterator[WholeCheck]:
-    """Yield for each condition the check that some row has one of its texts."""
+    """Yield, for each condition, the check that some row has one of its texts."""
     names: dict[str, int] = {}
     by_texts = {(each.column, frozenset(each.texts)): each for each in reversed([*conditions])}
     for condition in by_texts.values():

@@ -1,4 +1,4 @@
-"""Texts that a value can have: the columns of sources they are from, and the declared values."""
+"""The texts that a value can have: the source columns they come from, and the declared values."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TEXT_FUNCTIONS: Mapping[type[ops.Node], str] = {
     ops.LStrip: "lstrip",
     ops.RStrip: "rstrip",
 }
-"""Functions of a text before it is compared, by the name that Python and Ibis give them."""
+"""Functions that a mart may apply to a text, with the name that they have in Python and Ibis."""
 
 CHOOSING = (ops.Max, ops.Min, ops.Arbitrary, ops.First, ops.Last, ops.Mode)
-"""Functions whose results are values of their argument."""
+"""Functions that return one of the values of their argument."""
 
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A text column of a source, as a mart compares it: after these functions, in this order."""
+    """A text column of a source as a mart compares it: after these functions, in this order."""
 
     table: str
     column: str
@@ -62,7 +62,7 @@ class TextLineage:
         }
 
     def columns_of(self, value: ops.Value) -> set[TextColumn]:
-        """Return the text columns of sources whose texts a value has."""
+        """Return the source columns from which the texts of a value come."""
         if name := TEXT_FUNCTIONS.get(type(value)):
             found = self.columns_of(value.arg)
             return {replace(each, functions=(*each.functions, name)) for each in found}
@@ -85,7 +85,7 @@ class TextLineage:
         return set()
 
     def values_of(self, value: ops.Value) -> KnownTexts | None:
-        """Return all texts that a value can have; None where that is not known."""
+        """Return all texts that a value can have; None if they are not known."""
         if name := TEXT_FUNCTIONS.get(type(value)):
             found = self.values_of(value.arg)
             if found is None:
@@ -120,7 +120,7 @@ class TextLineage:
 
 
 def _resolved_sides(value: ops.Field) -> list[ops.Value]:
-    """Return what a column was computed as, of each side of a union."""
+    """Return the expression that computes a column, or one for each side of a union."""
     found = resolved(value)
     if isinstance(found, ops.Field) and isinstance(found.rel, ops.Set):
         sides = (found.rel.left, found.rel.right)
@@ -129,7 +129,7 @@ def _resolved_sides(value: ops.Field) -> list[ops.Value]:
 
 
 def _alternatives(value: ops.Value) -> tuple[ops.Value, ...]:
-    """Return the values of which a text is always one; none where that is not known."""
+    """Return the values one of which a text always is; none if they are not known."""
     match value:
         case ops.Cast(arg=arg, to=to):
             return (arg,) if to.is_string() and arg.dtype.is_string() else ()

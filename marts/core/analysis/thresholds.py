@@ -1,7 +1,7 @@
 """The thresholds of a project: the constants that its marts compare values with.
 
-Comparisons are read from the marts' queries over the sources, so that an operand is resolved to
-what it was computed from, whichever mart computed it.
+Comparisons are read from the marts' queries over the sources, so that an operand is traced to the
+expression that computes it, whichever mart it is in.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from marts.core.query.definition import inlined, logical_tables
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """The thresholds of a project, by what is compared with them; sorted, each once.
+    """The thresholds of a project by what is compared with them, sorted and without duplicates.
 
-    `days` and `months` count back from as_of; `counts` bound numbers of rows; `numbers` bound
+    `days` and `months` count back from as_of. `counts` bound numbers of rows; `numbers` bound
     amounts, their sums, averages and deviations; `shares` bound quotients of these. Constant
-    factors are undone: sum / 3 >= 5000 gives 15000, and 25 % gives 0.25. By source column, `texts`
-    has the groups of strings that one comparison names, `values` the numbers.
+    factors are undone: sum / 3 >= 5000 gives 15000, and 25 % gives 0.25. For each source column,
+    `texts` has groups of strings, one for each comparison, and `values` has numbers.
     """
 
     days: tuple[int, ...] = ()
@@ -44,23 +44,23 @@ class Thresholds:
 
 
 def around(thresholds: Iterable[int]) -> tuple[int, ...]:
-    """Return whole numbers and their neighbours, sorted, each once."""
+    """Return whole numbers and their neighbours, sorted and without duplicates."""
     return tuple(sorted({each + step for each in thresholds for step in (-1, 0, 1)}))
 
 
 def cents_around(amounts: Iterable[Decimal]) -> tuple[int, ...]:
-    """Return amounts in cents, and those a cent below and above; sorted, none negative.
+    """Return amounts in cents, and those one cent lower and higher, sorted; none is negative.
 
-    An amount between two cents counts as the lower one.
+    A fraction of a cent is rounded down.
     """
     return tuple(cents for cents in around(floor(each * 100) for each in amounts) if cents >= 0)
 
 
 def thresholds_of(graph: Graph, as_of: datetime.date) -> Thresholds:
-    """Collect what the marts of a project compare with constants, as of a day.
+    """Collect the constants that the marts of a project compare values with, as of a day.
 
-    These have no threshold: comparisons of two columns, of a flag, of computed text, with a label
-    that a mart makes itself, and of a difference in units other than days and months.
+    Comparisons of two columns, of a flag, of computed text, with a label that a mart makes itself,
+    and of differences in units other than days and months have no threshold.
     """
     project = graph.project
     declared = logical_tables(project)
@@ -92,7 +92,7 @@ Constant: TypeAlias = Fraction | datetime.date | tuple[str, ...]
 
 
 def _constant(op: ops.Node) -> Constant | None:
-    """Return the value of a constant expression; None for others, for nulls and for flags."""
+    """Return the value of a constant expression; None for null, flags and other expressions."""
     while isinstance(op, ops.Cast):
         op = op.arg
     match op.value if isinstance(op, ops.Literal) else None:
@@ -111,7 +111,7 @@ def _constant(op: ops.Node) -> Constant | None:
 
 
 def comparisons(op: ops.Value) -> Iterator[tuple[ops.Value, Constant]]:
-    """Yield what an operation compares with constants, each with the constant."""
+    """Yield the values that an operation compares with constants, each with its constant."""
     match op:
         case ops.Comparison():
             pairs = [(op.left, op.right), (op.right, op.left)]
@@ -158,7 +158,7 @@ UNDONE = {
 
 
 def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Constant]]:
-    """Yield the operand that a constant was added to or multiplied with; else the operation."""
+    """Yield the operand that is combined with a constant, or else the operation itself."""
     commutes = isinstance(op, ops.Add | ops.Multiply)
     for operand, other in [(op.left, op.right), (op.right, op.left)][: 1 + commutes]:
         constant = _constant(other)
@@ -171,7 +171,7 @@ def _undone(op: ops.Binary, threshold: Constant) -> Iterator[tuple[ops.Value, Co
 def _thresholds_at(
     measure: ops.Value, threshold: Constant, as_of: datetime.date
 ) -> Iterator[tuple[str, str, object]]:
-    """Yield the kind of a threshold, its column if it is of a source, and the threshold."""
+    """Yield the kind of a threshold, its column (if it is a source's), and the threshold."""
     match measure, threshold:
         case ops.Field(), tuple():
             yield "texts", measure.name, threshold
@@ -201,7 +201,7 @@ UNITS: Mapping[str, tuple[str, Callable[[datetime.date], int]]] = {
 def _spans(
     delta: ops.TemporalDelta, threshold: Fraction, as_of: datetime.date
 ) -> Iterator[tuple[str, str, int]]:
-    """Yield how long before as_of a difference reaches its threshold, in its unit."""
+    """Yield how long before as_of a difference of dates reaches its threshold, in its unit."""
     if (unit := getattr(delta.part, "value", "")) not in UNITS:
         return
     kind, number_of = UNITS[unit]

@@ -17,10 +17,10 @@ from marts.core.authoring.signature import location_of
 
 
 class Trace:
-    """Where authors built each expression, and which of their casts Ibis left out.
+    """Where authors built each expression, and which of their casts Ibis dropped.
 
     Both can only be recorded while the authors' functions run: `with Trace() as trace: …`. It uses
-    the interpreter's profiling hook; a profiler that was active is restored afterwards.
+    the interpreter's profiling hook, and restores an active profiler afterwards.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class Trace:
 
 @contextmanager
 def watched_casts() -> Iterator[list[ops.Value]]:
-    """Collect the expressions that are cast to the type that Ibis gives them already.
+    """Collect the expressions that are cast to the type that Ibis infers for them anyway.
 
-    Unlike a trace it records no location, and costs nothing: it replaces one method meanwhile.
+    Unlike a trace, it records no locations and is fast: it only replaces one method meanwhile.
     """
     cast, dropped = ir.Value.cast, list[ops.Value]()
 
@@ -75,7 +75,7 @@ def watched_casts() -> Iterator[list[ops.Value]]:
 
 @dataclass(frozen=True)
 class DroppedCast:
-    """An expression that an author cast to the type that Ibis gives it already."""
+    """An expression that an author cast to the type that Ibis infers for it anyway."""
 
     op: ops.Value
     location: str

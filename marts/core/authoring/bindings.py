@@ -1,4 +1,9 @@
-"""What authors' functions will look up of their surroundings."""
+"""Names that authors' functions look up outside themselves, and their values when declared.
+
+Python looks a name up when a function runs, not where it is written: lambdas made in a loop all see
+the loop's last value. So a declaration records the values that its functions see, and these are
+compared with the current ones once everything is declared.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +30,14 @@ class Binding:
     declared: FunctionType = field(repr=False)
     """The function that was declared."""
     reader: FunctionType = field(repr=False)
-    """That one, or a function it calls, in which the name is."""
+    """The function that reads the name: that one, or a function that it calls."""
 
 
 def bindings_of(*functions: object) -> tuple[Binding, ...]:
-    """Return the names that declared functions look up outside, with their values at present.
+    """Return the names that declared functions look up outside, with their current values.
 
-    Names without a value are left out, and those of modules, and of functions and classes that
-    bear them: they may well be written later, or anew.
+    Names without a value are left out, and so are names of modules, and of functions and classes
+    under their own name: these may be defined later, or again.
     """
     found: list[Binding] = []
     for declared in filter(None, map(function_of, functions)):
@@ -43,7 +48,7 @@ def bindings_of(*functions: object) -> tuple[Binding, ...]:
                 value = _read(now)
                 if value is _MISSING or isinstance(value, ModuleType):
                     continue
-                if not _bears(value, name):
+                if not _is_named_definition(value, name):
                     found.append(Binding(name, value, now, declared, reader))
                 called = function_of(value) if isinstance(value, _CALLED) else None
                 if called and called not in met and _is_neighbour(called, declared):
@@ -58,8 +63,8 @@ _MISSING = object()
 _CALLED = (FunctionType, MethodType, functools.partial)
 
 
-def _bears(value: object, name: str) -> bool:
-    """Tell whether a value is the function or class that is written under a name."""
+def _is_named_definition(value: object, name: str) -> bool:
+    """Tell whether a value is a function or class that was defined under this name."""
     is_written = isinstance(value, (FunctionType, BuiltinFunctionType, type))
     return is_written and getattr(value, "__name__", None) == name
 
@@ -67,19 +72,19 @@ def _bears(value: object, name: str) -> bool:
 def _read(now: Callable[[], object]) -> object:
     try:
         return now()
-    except (ValueError, KeyError):  # a cell that is empty, a name that is not there
+    except (ValueError, KeyError):  # an empty cell, a name that is not defined
         return _MISSING
 
 
 def _lookups(function: FunctionType) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield each name outside a function that it reads and does not write, and what reads it."""
+    """Yield each outside name that a function reads but does not write, with a way to read it."""
     code, known = function.__code__, function.__globals__
     codes = tuple(_codes(code))
     if not code.co_freevars and not any(name in known for each in codes for name in each.co_names):
         return
     read, written = set[str](), set[str]()
     for instruction in (each for code in codes for each in dis.get_instructions(code)):
-        # A code's names are those of attributes, too: `t.n` is not the loop's n.
+        # `co_names` has attributes, too, and the `n` of `t.n` is not a variable.
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             read.add(instruction.argval)
         elif instruction.opname in ("STORE_GLOBAL", "STORE_DEREF"):
@@ -99,7 +104,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _is_neighbour(function: FunctionType, declared: FunctionType) -> bool:
-    """Tell whether a function is of the package that calls it, and none of the framework's."""
+    """Tell whether a function is in the package that calls it, and not in the framework."""
     own, other = (each.__module__ or "" for each in (declared, function))
     return own.partition(".")[0] == other.partition(".")[0] and not f"{other}.".startswith(
         f"{PACKAGE}."
@@ -110,7 +115,11 @@ def refuse_rebound(what: str, bindings: Iterable[Binding]) -> None:
     """Raise DefinitionError where a function would see another value than when it was declared."""
     for binding in bindings:
         now = _read(binding.now)
-        if now is _MISSING or _bears(now, binding.name) or _is_same(binding.value, now):
+        if (
+            now is _MISSING
+            or _is_named_definition(now, binding.name)
+            or _is_same(binding.value, now)
+        ):
             continue
         raise DefinitionError(
             f"{what} sees {binding.name} = {_shown(now)};"

@@ -1,4 +1,4 @@
-"""Checks as their authors declare them, and those that columns and grain imply."""
+"""Checks: those that authors declare, and those that columns imply."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from marts.core.authoring.tolerance import (
 from marts.core.errors import DefinitionError, did_you_mean
 
 Predicate = Callable[[ir.Table], ir.BooleanColumn]
-"""What holds for some rows of a table."""
+"""A condition on the rows of a table."""
 
 THIS = "this"
 """The parameter by which a table check names the table it belongs to."""
@@ -30,14 +30,14 @@ THIS = "this"
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """When violations of a check count: their severity, and how many rows, or which rate, pass."""
+    """When violations of a check count: their severity, and how many of them are tolerated."""
 
     severity: Severity = "error"
     threshold: Threshold = 0
     because: str = ""
-    """What else to say where it does not hold."""
+    """What to add to the report of a violation."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
-    """What its functions looked up outside when it was declared."""
+    """The names that its functions look up outside, with their values when it was declared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class RowCheck(Tolerance):
 
 @dataclass(frozen=True, kw_only=True)
 class UniqueCheck(Tolerance):
-    """Columns that together name a row; a row with a null among them is not counted."""
+    """Columns that together identify a row; a row with a null among them passes."""
 
     columns: tuple[str, ...]
     where: Predicate | None = None
@@ -64,7 +64,7 @@ class UniqueCheck(Tolerance):
 
 @dataclass(frozen=True, kw_only=True)
 class RelationshipCheck(Tolerance):
-    """A column whose values exist in a column of another table; null passes."""
+    """A column whose values must exist in a column of another table; null passes."""
 
     column: str
     to_table: str
@@ -80,9 +80,9 @@ class RelationshipCheck(Tolerance):
 
 @dataclass(frozen=True, kw_only=True)
 class TableCheck(Tolerance):
-    """An expression over whole tables, named by its parameters.
+    """An expression over whole tables, which its parameters name.
 
-    It returns the table of offending rows, or one boolean that is true where the check fails.
+    It returns the offending rows, or one boolean that is true if the check fails; null passes.
     """
 
     name: str
@@ -97,9 +97,10 @@ class TableCheck(Tolerance):
 
 @dataclass(frozen=True, kw_only=True)
 class SpellingCheck(RowCheck):
-    """A text column that has no text which equals a meant one but for case, spaces or form.
+    """A check that no text of a column is a variant of an expected one.
 
-    `meant` has the meant text of each folded one.
+    A variant differs only in case, spaces or Unicode form. `meant` maps the folded form of each
+    expected text to the text.
     """
 
     column: str
@@ -108,38 +109,51 @@ class SpellingCheck(RowCheck):
 
 @dataclass(frozen=True, kw_only=True)
 class WholeCheck(Tolerance):
-    """An aggregate over all rows of its own table, true where the check fails; null passes."""
+    """An aggregate over all rows of the check's own table, true if the check fails; null passes."""
 
     name: str
     fails: Callable[[ir.Table], ir.BooleanScalar]
     column: str = ""
-    """The column whose values alone decide, however often each occurs."""
+    """The column whose set of values decides the result, however often each value occurs."""
 
 
 Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
 
 
 class Tolerated(TypedDict, total=False):
-    """When violations count: `Tolerance` tells what each keyword means."""
+    """Keywords of every check.
+
+    `severity` is "error", or "warn", which does not stop a run from publishing. `threshold` is how
+    many violations are tolerated: a number of rows, or a rate such as "0.5%".
+    """
 
     severity: Severity
     threshold: int | str
 
 
 class OfSomeRows(Tolerated, total=False):
-    """The same, for a check of those rows alone for which `where` holds."""
+    """Keywords of checks that can be restricted to the rows for which `where` holds."""
 
     where: Predicate
 
 
 def row_check(name: str, *, offending: Predicate, **keywords: Unpack[OfSomeRows]) -> RowCheck:
-    """Check that no row (of those `where` holds for) is offending; null passes."""
+    """Check each row: `offending` returns true for a row that violates the check.
+
+    A row for which it returns null passes. `where` restricts the check to some rows, `severity` is
+    "error" or "warn", and `threshold` is how many violations are tolerated, as a number of rows or
+    a rate such as "0.5%". `source` and `mart` raise DefinitionError for a wrong keyword's value.
+    """
     bindings = bindings_of(offending, keywords.get("where"))
     return RowCheck(name=name, offending=offending, bindings=bindings, **_read(keywords))
 
 
 def unique(*columns: str, **keywords: Unpack[OfSomeRows]) -> UniqueCheck:
-    """Check that the columns together are unique; a row with a null among them passes."""
+    """Check that the columns together are unique; a row with a null among them passes.
+
+    Keywords and errors are those of `row_check`. Where it is an error without threshold, joins may
+    rely on it.
+    """
     bindings = bindings_of(keywords.get("where"))
     return UniqueCheck(columns=columns, bindings=bindings, **_read(keywords))
 
@@ -147,7 +161,11 @@ def unique(*columns: str, **keywords: Unpack[OfSomeRows]) -> UniqueCheck:
 def relationship(
     column: str, *, to: str, to_where: Predicate | None = None, **keywords: Unpack[OfSomeRows]
 ) -> RelationshipCheck:
-    """Check that each value exists in `to`, a "table.column", among its rows of `to_where`."""
+    """Check that each value of a column exists in `to`, a "table.column"; null passes.
+
+    `to_where` restricts the rows of the other table. The other keywords, and errors, are those of
+    `row_check`.
+    """
     to_table, _, to_column = to.partition(".")
     return RelationshipCheck(
         column=column,
@@ -165,9 +183,12 @@ def table_check(
     offending: Callable[..., ir.Table | ir.BooleanScalar],
     **keywords: Unpack[Tolerated],
 ) -> TableCheck:
-    """Check whole tables: the parameters of `offending` name them.
+    """Check whole tables, which the parameters of `offending` name.
 
-    `this` is the table that carries the check, `as_of` the run's date.
+    It returns the offending rows, or one boolean that is true if the check fails; null passes. The
+    parameter `this` is the table that declares the check, `as_of` the run's date. `severity` and
+    `threshold` are those of `row_check`. Raises DefinitionError for parameters that are not plain
+    names.
     """
     location = location_of_function(offending) or location_of_caller(1)
     return TableCheck(
@@ -184,19 +205,21 @@ def _read(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parameters_of(function: Callable[..., object], what: str, location: str) -> tuple[str, ...]:
-    """Return the parameters of an author's function that it is to be given.
+    """Return the names of the arguments that an author's function asks for.
 
-    One with a default keeps it. Raises DefinitionError for unusual ones.
+    A parameter with a default is not among them. Raises DefinitionError for parameters that are not
+    plain names.
     """
     asked, odd = authored.parameters_of(function)
     found = [f"parameter {each} is not a plain name" for each in odd]
     bound = [name for name in authored.bound_parameters(function) if name in (AS_OF, THIS)]
-    found += [f"parameter {name} has a default, so that it would not be given" for name in bound]
-    _refuse(what, location, found)
+    found += [f"parameter {name} has a default, so it would not be passed" for name in bound]
+    refuse(what, location, found)
     return asked
 
 
-def _check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+def check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[str]:
+    """Return what is wrong with a table's declared checks, one line each; empty if nothing is."""
     names = [column.name for column in columns]
     found = []
     for check in checks:
@@ -227,7 +250,8 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
             return ()
 
 
-def _refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
+def refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
+    """Raise DefinitionError if anything was found to be wrong with a declaration."""
     if found:
         raise DefinitionError(f"{what} is declared wrongly", *found, location, hint=hint)
 
@@ -238,15 +262,16 @@ NOT_EMPTY = WholeCheck(
     severity="warn",
     because="0 rows, though its sources have some",
 )
-"""The check of every mart that has checks."""
+"""The check that every mart has, unless it is unchecked."""
 
 
-# NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity.
-# A little less than the largest float, which a parser may round up.
+# NaN sorts above every number on DuckDB and Snowflake, so one comparison finds it and infinity. The
+# bound is a little below the largest float, which a parser may round up to infinity.
 LARGEST_FLOAT = 1e308
 
 
-def _implied_by(column: Column) -> list[RowCheck]:
+def implied_checks(column: Column) -> list[RowCheck]:
+    """Return the checks of single rows that a column's declaration implies."""
     name, low, high = column.name, column.at_least, column.at_most
     found = []
     if not column.null:
@@ -279,7 +304,7 @@ def is_fused(check: Check) -> bool:
 
 
 def tables_read(check: Check) -> set[str]:
-    """Return the tables that a check reads beside its own."""
+    """Return the tables that a check reads besides its own."""
     match check:
         case RelationshipCheck():
             return {check.to_table}

@@ -1,4 +1,4 @@
-"""Contracts: the columns of a table, their types, words, bounds and defaults."""
+"""Contracts: the columns of a table, with their types, texts, bounds and defaults."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from marts.core.errors import DefinitionError, did_you_mean
 type_of = dt.dtype
 
 NAME = re.compile("[a-z_][a-z0-9_]*")
-"""What engines that fold to upper case and those that fold to lower case agree on."""
+"""Names that work on engines that fold to upper case and on engines that fold to lower case."""
 
 SUM = "sum"
-"""The word of columns that add up over rows of a source: money does, unless it says otherwise."""
+"""What a column varies with if it adds up over rows of a source; the default of money."""
 
 Default = str | float | bool
-"""What stands where a query has null."""
+"""The value that replaces null in a query's result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a contract, with the checks that concern it alone.
 
-    `type` is Ibis's spelling. `doc` becomes the column's comment. Not null unless `null`; where the
-    mart's query may have null, `default` stands instead. `values` are the accepted labels;
-    `at_least` and `at_most` bound the value, both inclusive. Nulls pass all but the null check.
-    `varies_with` are words that the project's invariants know: to which changes of the sources the
-    column answers. `zone` is that of a source's timestamps which are moments: they are read as the
-    time of day there.
+    `type` is the name of an Ibis type, such as "decimal(18, 2)". `doc` becomes the column's
+    comment. The column is not null unless `null` is true; a mart's `default` replaces nulls of its
+    query. `unique`, `values` (the accepted labels), `at_least` and `at_most` (both inclusive)
+    become checks, which null passes. `varies_with` names the changes of the sources to which the
+    column responds, in words that the project's invariants know. `zone` says that a source's
+    timestamps have a time zone, and are read as the local time in this one.
     """
 
     name: str
@@ -55,103 +55,134 @@ class Column:
 
 
 class Described(TypedDict, total=False):
-    """What every column may say of itself; `Column` tells what each keyword means."""
+    """Keywords of every column; `Column` says what each means."""
 
     doc: str
     varies_with: str | Iterable[str]
 
 
 class Keywords(Described, total=False):
-    """What a column of any type may say."""
+    """Keywords of columns of every type."""
 
     null: bool
     unique: bool
 
 
 class OfText(Keywords, total=False):
-    """What a column of texts may say."""
+    """Keywords of text columns."""
 
     values: str | Iterable[str]
     default: str
 
 
 class Bounded(Keywords, total=False):
-    """What a column of numbers may say."""
+    """Keywords of numeric columns."""
 
     at_least: int
     at_most: int
 
 
 class OfExactNumbers(Bounded, total=False):
-    """What a column of whole numbers or decimals may say."""
+    """Keywords of columns of whole numbers or decimals."""
 
     default: int
 
 
 class OfFloats(Bounded, total=False):
-    """What a column of floats may say."""
+    """Keywords of float columns."""
 
     default: float
 
 
 class OfFlags(Keywords, total=False):
-    """What a column of flags may say."""
+    """Keywords of boolean columns."""
 
     default: bool
 
 
 class OfTimestamps(Keywords, total=False):
-    """What a column of timestamps may say."""
+    """Keywords of timestamp columns."""
 
     zone: str
 
 
 def string(name: str, **keywords: Unpack[OfText]) -> Column:
-    """Declare a key or a label; `values` lists the accepted labels."""
+    """Declare a column of texts: a key, a name or a label.
+
+    `values` lists the accepted labels. Not null unless `null=True`; `default` replaces null in a
+    mart's query. `Column` describes all keywords. Raises DefinitionError for any other keyword.
+    """
     return _column(name, "string", keywords, OfText)
 
 
 def int64(name: str, **keywords: Unpack[OfExactNumbers]) -> Column:
-    """Declare a count, or a number of whole days or months."""
+    """Declare a column of whole numbers: a count, or a number of days or months.
+
+    `at_least` and `at_most` are inclusive. Not null unless `null=True`; `default` replaces null in
+    a mart's query. `Column` describes all keywords. Raises DefinitionError for any other keyword.
+    """
     return _column(name, "int64", keywords, OfExactNumbers)
 
 
 def float64(name: str, **keywords: Unpack[OfFloats]) -> Column:
-    """Declare an average, deviation, percentage or rate; NaN and infinity are violations."""
+    """Declare a column of floats: averages, deviations, percentages (0 to 100) or rates.
+
+    A check refuses NaN and infinity; `at_least` and `at_most` are inclusive. Not null unless
+    `null=True`; `default` replaces null in a mart's query. `Column` describes all keywords. Raises
+    DefinitionError for any other keyword.
+    """
     return _column(name, "float64", keywords, OfFloats)
 
 
 def decimal(name: str, precision: int, scale: int, **keywords: Unpack[OfExactNumbers]) -> Column:
-    """Declare an exact number with `scale` digits after the point."""
+    """Declare a column of exact numbers of `precision` digits, `scale` of them after the point.
+
+    `at_least` and `at_most` are inclusive. Not null unless `null=True`; `default` replaces null in
+    a mart's query. `Column` describes all keywords. Raises DefinitionError for any other keyword.
+    """
     return _column(name, f"decimal({precision}, {scale})", keywords, OfExactNumbers)
 
 
 def money(name: str, **keywords: Unpack[OfExactNumbers]) -> Column:
-    """Declare an amount of money: decimal(18,2), in the portfolio's currency; a sum by default."""
+    """Declare a column of amounts of money, as decimal(18, 2), in the currency of the sources.
+
+    It varies with the sum of amounts unless `varies_with` says otherwise. Not null unless
+    `null=True`; `default` replaces null in a mart's query. `Column` describes all keywords. Raises
+    DefinitionError for any other keyword.
+    """
     return _column(name, "decimal(18, 2)", {"varies_with": SUM, **keywords}, OfExactNumbers)
 
 
 def date(name: str, **keywords: Unpack[Keywords]) -> Column:
-    """Declare a calendar date."""
+    """Declare a column of calendar dates, without a time.
+
+    Not null unless `null=True`. `Column` describes all keywords. Raises DefinitionError for any
+    other keyword.
+    """
     return _column(name, "date", keywords, Keywords)
 
 
 def timestamp(name: str, **keywords: Unpack[OfTimestamps]) -> Column:
-    """Declare a timestamp without zone, a time of day by some calendar.
+    """Declare a column of timestamps without a time zone, that is, of local times.
 
-    Where a source has moments instead, timestamps with a zone, `zone` says whose calendar counts,
-    as "Europe/Berlin": each is read as the time of day there. Then the source must have moments.
+    If a source has timestamps with a time zone, `zone` names the zone, such as "Europe/Berlin", in
+    whose local time they are read; a source without them is then refused. Not null unless
+    `null=True`. `Column` describes all keywords. Raises DefinitionError for any other keyword.
     """
     return _column(name, "timestamp", keywords, OfTimestamps)
 
 
 def boolean(name: str, **keywords: Unpack[OfFlags]) -> Column:
-    """Declare a flag."""
+    """Declare a column of flags.
+
+    Not null unless `null=True`; `default` replaces null in a mart's query. `Column` describes all
+    keywords. Raises DefinitionError for any other keyword.
+    """
     return _column(name, "boolean", keywords, OfFlags)
 
 
 def _column(name: str, kind: str, keywords: Mapping[str, Any], taken: type[Any]) -> Column:
-    """Return a column of a type, declared where the author calls what calls this.
+    """Return a column of a type; its location is the author's call of the caller.
 
     Raises DefinitionError for a keyword that columns of the type do not take.
     """
@@ -162,11 +193,11 @@ def _column(name: str, kind: str, keywords: Mapping[str, Any], taken: type[Any])
             location,
             hint=f"it takes {', '.join(sorted(taken.__annotations__))}",
         )
-    return Column(name=name, type=kind, location=location, **said(keywords))
+    return Column(name=name, type=kind, location=location, **normalized(keywords))
 
 
-def said(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keywords as a column holds them: one word as a tuple of one, a text as one line."""
+def normalized(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords as a column holds them: single words as tuples, `doc` as one line."""
     given = dict(keywords)
     for several in ("values", "varies_with"):
         if several in given:
@@ -178,7 +209,7 @@ def said(keywords: Mapping[str, Any]) -> dict[str, Any]:
 def flaws(
     columns: Iterable[Column], grain: Iterable[str], *, needs_grain: bool = True
 ) -> list[str]:
-    """Return what is wrong with a declared contract, a line each; empty where nothing is."""
+    """Return what is wrong with a declared contract, one line each; empty if nothing is."""
     columns = tuple(columns)
     by_name = {column.name: column for column in columns}
     found = [
@@ -234,7 +265,7 @@ DEFAULTS: Mapping[str, tuple[type, ...]] = {
     "float64": (int, float),
     "boolean": (bool,),
 }
-"""The values that may stand for null, by the type of the column."""
+"""The Python types of a default, by the type of the column."""
 
 
 def _flaws_of_default(column: Column, default: Default) -> Iterator[str]:
@@ -259,10 +290,10 @@ def _is_zone(name: str) -> bool:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
-    # The machine's own, whichever that is, and names that engines do not know.
+    # "localtime" depends on the machine, and engines do not know the others.
     return not name.startswith(("localtime", "Factory", "posix", "right"))
 
 
 def zones_of(columns: Iterable[Column]) -> dict[str, str]:
-    """Return the zones in whose calendar columns are read, by name."""
+    """Return the time zone of each column that has one, by the column's name."""
     return {column.name: column.zone for column in columns if column.zone is not None}

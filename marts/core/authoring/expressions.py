@@ -1,4 +1,4 @@
-"""Forms of arithmetic that all engines compute alike."""
+"""The run's date, and arithmetic that all engines compute alike."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ import ibis.expr.types as ir
 
 
 def ratio(numerator: ir.NumericValue, denominator: ir.NumericValue) -> ir.FloatingValue:
-    """Divide in float64; null where the denominator is 0 or an operand is null.
+    """Divide in float64; null if the denominator is 0 or an operand is null.
 
-    Differences of money belong into the numerator as they are: they are exact in decimals.
+    Pass a difference of decimals as it is: it is exact, and cast to float64 afterwards.
     """
     return numerator.cast("float64") / denominator.cast("float64").nullif(0)
 
 
 def percent(numerator: ir.NumericValue, denominator: ir.NumericValue) -> ir.FloatingValue:
-    """Divide in float64, then multiply by 100; null as in `ratio`."""
+    """Divide in float64 and multiply by 100; null if the denominator is 0 or an operand is null."""
     return ratio(numerator, denominator) * 100
 
 
 COUNT_DIGITS = 8
-"""The digits that a sum over 100 million rows has more than what is added up."""
+"""How many more digits a sum over 100 million rows may have than its terms."""
 
 
 def sum_of_squares(amount: ir.DecimalColumn) -> ir.DecimalScalar:
-    """Add up the squares of a decimal column, exactly, whatever the order of its rows.
+    """Sum the squares of a decimal column exactly, whatever the order of its rows.
 
-    For decimals with twice their digits less those behind the point at most 18, such as
-    decimal(10, 2); the result has twice the digits behind the point. Null over no rows. Raises
-    TypeError for any other column.
+    Twice the column's precision less its scale must be at most 18, as for decimal(10, 2). The
+    result has twice its scale. Null over no rows. Raises TypeError for any other column.
     """
     precision, scale = _digits(amount)
     unit = 10**scale
     whole, units = amount.cast("int64"), (amount * unit).cast("int64")
-    # Products of 64 bits, which engines multiply fast and a square would not fit. It is
-    # u² = unit u w + u (u - unit w), however the wholes w of the units u are rounded.
+    # Engines multiply 64-bit integers fast, but the square of an amount in units u (cents) may not
+    # fit. So it is the sum of two products that do: u² = unit u w + u (u - unit w), which holds
+    # however the whole amounts w (dollars) are rounded.
     total = (units * whole).sum() * unit + (units * (units - whole * unit)).sum()
     squared = ibis.literal(Decimal(1).scaleb(-2 * scale), dt.Decimal(2 * scale + 1, 2 * scale))
     return _cast(total * squared, 2 * precision + COUNT_DIGITS, 2 * scale)
@@ -50,12 +50,12 @@ def sum_of_squares(amount: ir.DecimalColumn) -> ir.DecimalScalar:
 def sample_stddev(amount: ir.DecimalColumn) -> ir.FloatingScalar:
     """Compute the sample standard deviation from exact sums: sqrt((n Σx² - (Σx)²) / (n (n - 1))).
 
-    So that a label at a threshold does not depend on the order of rows. Null for fewer than two
-    rows. Takes the columns that `sum_of_squares` does.
+    The result does not depend on the order of rows, so neither does a label with a threshold on it.
+    Null for fewer than two rows. Raises TypeError for a column that `sum_of_squares` does not take.
     """
     precision, scale = _digits(amount)
     count, total = amount.count(), _cast(amount.sum(), precision + COUNT_DIGITS, scale)
-    # Wide first: DuckDB multiplies decimals of up to 18 digits in 18 digits.
+    # Widen one operand first: DuckDB multiplies decimals of up to 18 digits within 18 digits.
     squared_total = _cast(total, 2 * precision + COUNT_DIGITS, scale) * total
     spread = _cast(count, COUNT_DIGITS + 2, 0) * sum_of_squares(amount) - squared_total
     return ratio(spread, count * (count - 1)).sqrt()
@@ -70,7 +70,8 @@ def _digits(amount: ir.DecimalColumn) -> tuple[int, int]:
 
 
 def _cast(value: ir.NumericValue, precision: int, scale: int) -> ir.DecimalValue:
-    # An operation of its own: what Ibis believes of decimals is wrong for sums and products.
+    # Not `value.cast(…)`: Ibis infers wrong types for sums and products of decimals, and leaves out
+    # a cast to the type that it inferred.
     return ops.Cast(value, dt.Decimal(precision, scale)).to_expr()
 
 
@@ -79,28 +80,28 @@ AS_OF = "as_of"
 
 
 class AsOf(ABC):
-    """The date of a run, as expressions use it; no expression asks the engine what day it is."""
+    """The date of a run, for expressions, which must not ask the engine what day it is."""
 
     @abstractmethod
     def minus(self, *, days: int) -> ir.DateScalar:
-        """Return the day so many days earlier."""
+        """Return the day this many days earlier, as a date expression."""
 
     def plus(self, *, days: int) -> ir.DateScalar:
-        """Return the day so many days later."""
+        """Return the day this many days later, as a date expression."""
         return self.minus(days=-days)
 
     @property
     def date(self) -> ir.DateScalar:
-        """The day itself."""
+        """The run's date, as an expression."""
         return self.minus(days=0)
 
 
 @dataclass(frozen=True)
 class FixedAsOf(AsOf):
-    """An as-of date that is known when the SQL is compiled: every bound is a constant in it."""
+    """An as-of date that is known when the SQL is compiled, so every bound is a constant in it."""
 
     day: datetime.date
 
     def minus(self, *, days: int) -> ir.DateScalar:
-        """Return the day so many days earlier, as a date literal."""
+        """Return the day this many days earlier, as a date literal."""
         return ibis.date(self.day - datetime.timedelta(days=days))

@@ -1,4 +1,4 @@
-"""Invariants: a change to a source, and how marts must answer it; a test without a reference."""
+"""Invariants: a change to a source, and how marts must respond to it (metamorphic relations)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from marts.core.errors import DefinitionError
 
 @dataclass(frozen=True, kw_only=True)
 class Invariant:
-    """A change to one source, and how marts must answer it: a test that needs no reference.
+    """A change to one source, and how marts must respond: a test that needs no expected numbers.
 
-    `change` returns the changed source. A column that `varies_with` one of the invariant's words is
-    multiplied by the word's number, or, where that is None, may become anything; any other column
-    must stay. Rows that `keeps` does not hold for (of the mart as it was) may go; a mart whose
-    grain is in `adds` gains so many rows for each that it had, or any number where that is None.
-    With `offending`, only the answer is looked at, and no row of it may be offending.
+    `change` returns the changed source. `varies_with` maps words to factors: a column that varies
+    with such a word must be multiplied by the factor, or may change in any way if it is None; every
+    other column must stay the same. Rows must stay, except those of the original mart for which
+    `keeps` is false. No rows may be added, except in a mart whose grain is in `adds`: it gains this
+    many rows for each row that it had, or any number if it is None. With `offending`, only the
+    changed mart is looked at, and none of its rows may be offending.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Invariant:
     offending: Callable[[ir.Table], ir.BooleanColumn] | None
     location: str
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
-    """What its functions looked up outside when it was declared."""
+    """The names that its functions look up outside, with their values when it was declared."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -56,11 +57,13 @@ def invariant(
     marts: str | Iterable[str] = (),
     offending: Callable[[ir.Table], ir.BooleanColumn] | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Invariant]:
-    """Declare the decorated function as a change to the source `changes`, and what follows of it.
+    """Declare the decorated function as a change to the source `changes`, and what must follow.
 
-    Its parameters name the sources it reads, and `as_of` the run's date; it returns the changed
-    source. The invariant is tested on every mart that reads the source, or on the named `marts`;
-    `Invariant` tells what the other settings mean. Raises DefinitionError for a slip.
+    The function's parameters name the sources that it reads, and `as_of` is the run's date; it
+    returns the changed source. Its docstring, which it must have, says what it changes. The
+    invariant is tested on every mart that reads the source, directly or through others, or only on
+    the named `marts`. `Invariant` describes the other keywords. Raises DefinitionError, with file
+    and line, if the declaration contradicts itself.
     """
 
     def declare(change: Callable[..., ir.Table]) -> Invariant:

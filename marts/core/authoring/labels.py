@@ -1,4 +1,4 @@
-"""Labels by conditions, such as bands of a number: declared once, for contract, text and query."""
+"""Labels with conditions, such as bands of a number: one declaration for contract and query."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ import ibis
 import ibis.expr.types as ir
 from ibis import Deferred
 
-from marts.core.authoring.columns import Column, Described, said
+from marts.core.authoring.columns import Column, Described, normalized
 from marts.core.authoring.signature import location_of_caller
 from marts.core.errors import DefinitionError
 
 Branch = tuple[Deferred, str]
-"""A condition, and the label of the rows in which it is the first that holds."""
+"""A condition, and the label of the rows for which it is the first that holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels(Column):
-    """A column whose values are labels: that of the first condition that holds, else the last."""
+    """A column whose value is the label of the first condition that holds, or else `otherwise`."""
 
     branches: tuple[Branch, ...] = field(repr=False, compare=False)
     otherwise: str
 
     def of(self, table: ir.Table) -> ir.StringColumn:
-        """Return the label of each row of a table, which has the columns of the conditions."""
+        """Return the label of each row of a table, which must have the conditions' columns."""
         branches = [(table.bind(condition)[0], label) for condition, label in self.branches]
         return ibis.cases(*branches, else_=self.otherwise)
 
 
 def labels(name: str, *branches: Branch, else_: str, **keywords: Unpack[Described]) -> Labels:
-    """Declare a column of labels, each with its condition: `(_.spend < 100, "low")`.
+    """Declare a column of labels, each with its condition, such as `(_.spend < 100, "low")`.
 
-    The first condition that holds decides; where none does (a null is neither below nor above
-    anything), it is `else_`. Conditions are written with `from ibis import _`, the row's columns.
-    Its accepted values are the labels, and its comment says when each applies, behind `doc`. In a
-    mart, `.of(table)` is the expression. Raises DefinitionError for what is not a condition.
+    A row gets the label of the first condition that holds, and `else_` if none does; a comparison
+    with null does not hold. Conditions refer to columns by `from ibis import _`. The column is
+    never null, its accepted values are the labels, and its comment is `doc` followed by the
+    conditions. In a mart, `.of(table)` is the expression. Raises DefinitionError for something that
+    is not such a condition.
     """
     location = location_of_caller(1)
     for condition, label in branches:
@@ -47,9 +48,9 @@ def labels(name: str, *branches: Branch, else_: str, **keywords: Unpack[Describe
                 location,
                 hint=f'write it with `from ibis import _`: (_.column < 10, "{label}")',
             )
-    said_of_it = said(keywords)
+    given = normalized(keywords)
     rules = "; ".join(f"{label} if {_text(condition)}" for condition, label in branches)
-    said_of_it["doc"] = ": ".join(filter(None, (said_of_it["doc"], f"{rules}; else {else_}")))
+    given["doc"] = ": ".join(filter(None, (given["doc"], f"{rules}; else {else_}")))
     return Labels(
         name=name,
         type="string",
@@ -57,7 +58,7 @@ def labels(name: str, *branches: Branch, else_: str, **keywords: Unpack[Describe
         branches=branches,
         otherwise=else_,
         location=location,
-        **said_of_it,
+        **given,
     )
 
 
@@ -71,13 +72,13 @@ WORDS = (
     (r"\.isnull\(\)", " is null"),
     (r"\b_\.", ""),
 )
-"""How a condition's Python reads as words."""
+"""How the Python of a condition is put into words."""
 
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 
 def _text(condition: Deferred) -> str:
-    """Return a condition in words: `spend < 100 and orders == 0`; its texts stay as they are."""
+    """Return a condition in words: `spend < 100 and orders == 0`; quoted texts are unchanged."""
     text = repr(condition)
     texts = iter(QUOTED.findall(text))
     text = QUOTED.sub("''", text)
@@ -89,7 +90,7 @@ def _text(condition: Deferred) -> str:
 
 
 def _is_wrapped(text: str) -> bool:
-    """Tell whether the first parenthesis closes at the end."""
+    """Tell whether one pair of parentheses encloses the whole text."""
     depth = 0
     for at, each in enumerate(text):
         depth += (each == "(") - (each == ")")

@@ -1,4 +1,4 @@
-"""Rows that an author writes down in `ibis.memtable`, as rows of the query: engines hold none."""
+"""Write the rows of an author's `ibis.memtable` into the query, so that engines need no table."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from marts.core.errors import DefinitionError
 Result = TypeVar("Result")
 
 MOST_ROWS = 1_000
-"""So many rows are written into a query; more are a source's."""
+"""The most rows that a memtable may have; a larger one should be a source."""
 
 
 def written_out(result: Result, *, what: str, location: str) -> Result:
-    """Return an expression with the rows of each memtable written into it; others as they are.
+    """Return an expression with the rows of its memtables written into it; other objects as is.
 
-    Raises DefinitionError, with what and where it is, for a memtable of too many rows.
+    Raises DefinitionError, with `what` and `location`, for a memtable of too many rows.
     """
     if not isinstance(result, ir.Expr):
         return result
@@ -55,7 +55,7 @@ def _row(row: dict[str, Any], table: ops.InMemoryTable) -> ops.Relation:
 
 
 def _union(rows: Sequence[ops.Relation]) -> ops.Relation:
-    """Return all rows in one; halves of halves, so that many rows nest but little."""
+    """Return the union of all rows, as a balanced tree, so that many rows are not nested deeply."""
     if len(rows) == 1:
         return rows[0]
     middle = len(rows) // 2

@@ -1,9 +1,4 @@
-"""Authors' functions: where they stand, and what of their surroundings they will look up.
-
-Python looks a name up when a function runs, not where it is written: lambdas made in a loop all
-see the loop's last value. So a declaration notes the values that its functions see when they are
-declared, and they are compared once everything is declared.
-"""
+"""Authors' functions: where they are written, what they ask for, and calling them."""
 
 from __future__ import annotations
 
@@ -25,15 +20,15 @@ from marts.core.errors import DefinitionError, attribute_hint
 
 
 def location_of(file: str, line: int) -> str:
-    """Return file and line, relative to the current folder where it lies below it."""
+    """Return file and line; the path is relative if the file is below the current folder."""
     relative = os.path.relpath(file)
     return f"{file if relative.startswith('..') else relative}:{line}"
 
 
 def function_of(given: object) -> FunctionType | None:
-    """Return the function that the author wrote: of a partial, a method, a wrapper or an object.
+    """Return the function that the author wrote, behind a partial, method, wrapper or callable.
 
-    None for what was not written in Python.
+    None if it was not written in Python.
     """
     while not isinstance(given, FunctionType) or "__wrapped__" in vars(given):
         match given:
@@ -48,7 +43,7 @@ def function_of(given: object) -> FunctionType | None:
 
 
 def location_of_function(given: object) -> str | None:
-    """Return where the author wrote a function, None for what was not written in Python."""
+    """Return where the author wrote a function, None if it was not written in Python."""
     function = function_of(given)
     if function is None:
         return None
@@ -56,15 +51,15 @@ def location_of_function(given: object) -> str | None:
 
 
 def location_of_caller(depth: int) -> str:
-    """Return the line that calls the function that asks, or one further up."""
+    """Return the location of the call `depth` levels above the function that calls this one."""
     caller = sys._getframe(depth + 1)  # noqa: SLF001  (the declaration's file and line)
     return location_of(caller.f_code.co_filename, caller.f_lineno)
 
 
 def parameters_of(function: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names that a function asks for, and the parameters that cannot ask for any.
+    """Return the names that a function asks for, and its parameters that are not plain names.
 
-    A parameter with a default asks for nothing: so a value can be bound where it is declared.
+    A parameter with a default asks for nothing, so an author can bind a value with it.
     """
     parameters = inspect.signature(function).parameters.values()
     asking = [each for each in parameters if each.default is each.empty]
@@ -80,7 +75,7 @@ def bound_parameters(function: Callable[..., object]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an author's function is to return, in types and in words."""
+    """What an author's function must return, as types and in words."""
 
     types: tuple[type, ...]
     words: str
@@ -100,8 +95,8 @@ def call(
 ) -> Any:
     """Call an author's function, and return what it returns.
 
-    Raises DefinitionError, which names `what` the function defines and a line within it, for
-    whatever the function raises, and where it returns what is not `expected`.
+    Raises DefinitionError, with `what` the function defines and the line within it, if the function
+    raises anything or returns something that is not `expected`.
     """
     try:
         found = written_out(function(*given), what=what, location=location)
@@ -132,7 +127,7 @@ TOO_DEEP = "nest less: go step by step with mutate(…), or use isin(…), cases
 
 
 def _line_within(function: object, error: BaseException) -> str | None:
-    """Return the last line that the author's file was at, None where it is not known."""
+    """Return the innermost line of the author's file in a traceback, None if there is none."""
     written = function_of(function)
     if written is None:
         return None
@@ -144,7 +139,7 @@ def _line_within(function: object, error: BaseException) -> str | None:
 
 @contextmanager
 def naming(what: str, location: str) -> Iterator[None]:
-    """Turn an expression too deep for Python's stack into an error that names whose it is."""
+    """Turn the recursion error of a deeply nested expression into one that names its owner."""
     try:
         yield
     except RecursionError as error:

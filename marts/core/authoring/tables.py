@@ -1,4 +1,4 @@
-"""Sources, marts and checks as their authors declare them: frozen values, no engine."""
+"""Sources and marts as their authors declare them: frozen values, without an engine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from marts.core.authoring.checks import (
     NOT_EMPTY,
     Check,
     UniqueCheck,
-    _check_flaws,
-    _implied_by,
-    _refuse,
+    check_flaws,
+    implied_checks,
     parameters_of,
+    refuse,
 )
 from marts.core.authoring.columns import Column, flaws, zones_of
 from marts.core.authoring.expressions import AS_OF
@@ -30,16 +30,16 @@ from marts.core.authoring.tolerance import (
 from marts.core.errors import DefinitionError
 
 Materialized = Literal["table", "view", "temporary"]
-"""A temporary mart is built whenever a reader is, and gone when the run ends."""
+"""A temporary mart is built whenever a mart that reads it is, and dropped when the run ends."""
 
 
 INTERMEDIATE = "int_"
-"""How the names of tables begin that several marts share, and nothing outside relies on."""
+"""The prefix of marts that are implementation details, on which nothing outside may rely."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A table that is read, never written; an optional one may be absent or empty."""
+    """A table that is read, never written; where an optional one is absent, it counts as empty."""
 
     name: str
     comment: str
@@ -69,9 +69,9 @@ class Mart:
     location: str
     acknowledged: tuple[Acknowledgement, ...] = ()
     many_to_many: str = ""
-    """Why a join of it may multiply the rows of both sides."""
+    """Why one of its joins may multiply the rows of both sides."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
-    """What its function looked up outside when it was declared."""
+    """The names that its function looks up outside, with their values when it was declared."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -80,12 +80,12 @@ class Mart:
 
     @property
     def is_temporary(self) -> bool:
-        """Tell whether it is built whenever a reader is, and never published."""
+        """Tell whether it is built only for the marts that read it, and never published."""
         return self.materialized == "temporary"
 
     @property
     def is_intermediate(self) -> bool:
-        """Tell whether it is an implementation matter, which nothing outside may rely on."""
+        """Tell whether it is an implementation detail, on which nothing outside may rely."""
         return self.name.startswith(INTERMEDIATE)
 
 
@@ -99,22 +99,25 @@ def source(
     optional: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
 ) -> Source:
-    """Declare a table that marts may read, with the columns they may rely on.
+    """Declare a table that marts may read, and the columns on which they may rely.
 
-    Warnings of its checks that are `acknowledged` are counted, not shown. Raises DefinitionError,
-    with file and line, where the declaration contradicts itself.
+    `doc` is its comment. `grain` names the columns that together identify a row; they are checked
+    to be unique and not null. A missing column, or one of a type that does not fit, stops a run;
+    other columns are ignored. An `optional` source may be absent, and counts as empty then.
+    Warnings of its checks that are `acknowledged` are counted, but not shown. Raises
+    DefinitionError, with file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
-    found = [*flaws(columns, keys), *_check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    found = [*flaws(columns, keys), *check_flaws(columns, checks), *acknowledgement_flaws(known)]
     found += [
         f"column {column.name} has a default, which only a mart has"
         for column in columns
         if column.default is not None
     ]
     comment = _comment(doc, f"source {name}", location)
-    _refuse(f"source {name}", location, found)
+    refuse(f"source {name}", location, found)
     return Source(
         name=name,
         comment=comment,
@@ -140,12 +143,17 @@ def mart(
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
-    Its parameters name its inputs, and `as_of` the run's date; its docstring becomes the table's
-    comment. An `unchecked` mart is built without a query of checks: for one whose rows are checked
-    elsewhere. It alone may have the grain `()`, where no columns name a row. `many_to_many` is the
-    reason why a join of it may multiply the rows of both sides; without one, such a join is
-    refused. Warnings that are `acknowledged` are counted, not shown. Raises DefinitionError, with
-    file and line, where the declaration contradicts itself.
+    The function's parameters name its inputs, sources or marts; `as_of` is the run's date. It
+    returns a table that has at least the `columns`, which are selected in this order and cast to
+    their types. Its docstring becomes the table's comment. `grain` names the columns that together
+    identify a row; they are checked to be unique and not null.
+
+    `materialized` is "table", "view", or "temporary": built whenever a mart that reads it is, and
+    dropped when the run ends. An `unchecked` mart has no checks, because its rows are checked
+    elsewhere; it may have the grain `()` if no columns identify a row. `many_to_many` is the reason
+    why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
+    that are `acknowledged` are counted, but not shown. Raises DefinitionError, with file and line,
+    if the declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -158,7 +166,7 @@ def mart(
                 location,
                 hint="decorate a function: def <mart>(<inputs>)",
             )
-        found = flaws(columns, keys, needs_grain=not unchecked) + _check_flaws(columns, checks)
+        found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
         found += [
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
         ]
@@ -172,7 +180,7 @@ def mart(
             found.append(
                 f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
             )
-        _refuse(f"mart {define.__name__}", location, found)
+        refuse(f"mart {define.__name__}", location, found)
         return Mart(
             name=define.__name__,
             comment=comment,
@@ -195,10 +203,10 @@ def mart(
 
 
 def _comment(doc: str, what: str, location: str) -> str:
-    """Return a table's comment; DefinitionError where it speaks of columns in a section."""
+    """Return a table's comment; raise DefinitionError if it describes columns in a section."""
     comment = inspect.cleandoc(doc).strip()
     if re.search(r"^Columns:$", comment, re.MULTILINE):
-        _refuse(
+        refuse(
             what,
             location,
             ["its docstring has a section Columns:, where nobody reads it"],
@@ -213,7 +221,7 @@ def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def column_comments(table: Source | Mart) -> dict[str, str]:
-    """Return a comment for each column that is documented; for a mart, also those it copies."""
+    """Return the comment of each column that has one, its own or an inherited one."""
     return {column.name: column.doc for column in table.columns if column.doc}
 
 
@@ -221,7 +229,7 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
     """Return all checks of a table: those its columns and grain imply, then the declared ones."""
     if isinstance(table, Mart) and table.unchecked:
         return ()
-    implied: list[Check] = [check for column in table.columns for check in _implied_by(column)]
+    implied: list[Check] = [check for column in table.columns for check in implied_checks(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
     implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
     if isinstance(table, Mart):

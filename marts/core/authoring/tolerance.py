@@ -22,7 +22,7 @@ class Rate:
         return f"{self.percent.normalize():f}%"
 
     def of(self, rows: int) -> int:
-        """Return how many of so many rows still pass."""
+        """Return how many violations are tolerated among this many rows."""
         return int(self.percent * rows / 100)
 
 
@@ -30,9 +30,9 @@ Threshold = int | Rate
 
 
 def threshold_of(given: int | str | Rate) -> Threshold:
-    """Return a threshold as declared: a number of rows, or a rate such as "0.5%".
+    """Return a declared threshold: a number of rows, or a rate such as "0.5%".
 
-    What is neither becomes a number of rows below 0, which `threshold_flaw` refuses.
+    A text that is not a rate becomes a negative rate, which `threshold_flaw` refuses.
     """
     if isinstance(given, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", given.strip())
@@ -41,7 +41,7 @@ def threshold_of(given: int | str | Rate) -> Threshold:
 
 
 def threshold_flaw(threshold: object) -> str | None:
-    """Say what is wrong with a threshold, None where nothing is."""
+    """Say what is wrong with a threshold; None if nothing is."""
     match threshold:
         case bool():
             return f"threshold is {threshold}, not a number of rows"
@@ -56,7 +56,7 @@ def threshold_flaw(threshold: object) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledgement:
-    """A warning that somebody knows of: counted, not shown, until a date."""
+    """A known warning, which is counted but not shown until a date."""
 
     check: str
     reason: str
@@ -64,16 +64,19 @@ class Acknowledgement:
 
 
 def acknowledge(check: str, *, reason: str, until: str | datetime.date) -> Acknowledgement:
-    """Declare that a warning of a check is known, why, and until when it is not shown.
+    """Declare that a check's warning is known, and do not show it until a date.
 
-    `until` is the last such as-of date, as `"2027-06-30"`. Raises ValueError for what is no date.
+    `check` is the check's name in reports. `until`, such as `"2027-06-30"`, is the last as-of date
+    on which it is not shown. Only a check of severity "warn" can be acknowledged, once, with a
+    reason; anything else is refused with the table that declares it. Raises ValueError if `until`
+    is not a date.
     """
     day = until if isinstance(until, datetime.date) else datetime.date.fromisoformat(until)
     return Acknowledgement(check=check, reason=reason, until=day)
 
 
 def acknowledgement_flaws(acknowledged: Iterable[Acknowledgement]) -> Iterator[str]:
-    """Yield what is wrong with acknowledgements, a line each."""
+    """Yield what is wrong with acknowledgements, one line each."""
     seen = set[str]()
     for each in acknowledged:
         if not each.reason.strip():

@@ -1,1 +1,1 @@
-"""Whether tests would notice a wrong number: mutants of marts, and what kills them."""
+"""Whether the tests would notice a wrong number: mutants of marts, and what kills them."""

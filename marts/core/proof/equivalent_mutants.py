@@ -1,4 +1,4 @@
-"""The list of equivalent mutants, which no data can tell from the original, and scores by it."""
+"""Equivalent mutants, which no data can distinguish from the original: their list, and scores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Stale:
 
 @dataclass(frozen=True)
 class MutationReport:
-    """The score of one mart: the mutants that are allowed or survive, and its stale entries."""
+    """The score of one mart: its allowed and its surviving mutants, and its stale entries."""
 
     run: MutationRun
     allowed: tuple[Mutant, ...]
@@ -59,7 +59,7 @@ class MutationReport:
 
 
 def score(run: MutationRun, entries: Iterable[Equivalent]) -> MutationReport:
-    """Score a mart's mutants by the list, and find the mart's stale entries."""
+    """Score a mart's mutants against the list, and find the mart's stale entries."""
     own = {entry.key: entry for entry in entries if entry.mart == run.mart.name}
     alive = {_key(r.mutant): r.mutant for r in run.results if r.killed_by is None}
     killed = {_key(r.mutant): r for r in run.results if r.killed_by}
@@ -85,7 +85,7 @@ def unknown_entries(entries: Iterable[Equivalent], marts: Collection[str]) -> tu
 def read_equivalents(text: str, *, location: str) -> tuple[Equivalent, ...]:
     """Return the entries of a list in TOML: tables `[[equivalent]]` with the keys of Equivalent.
 
-    Raises UsageError where the text is not TOML, an entry lacks a key, or two are the same.
+    Raises UsageError if the text is not TOML, an entry lacks a key, or two entries are equal.
     """
     try:
         document = tomllib.loads(text)
@@ -93,7 +93,7 @@ def read_equivalents(text: str, *, location: str) -> tuple[Equivalent, ...]:
         raise UsageError(f"{location} is not TOML: {error}") from error
     tables = document.pop("equivalent", [])
     if document or not isinstance(tables, list):
-        raise UsageError(f"{location} may only hold tables [[equivalent]]", *document)
+        raise UsageError(f"{location} may only have tables [[equivalent]]", *document)
     entries = [_entry(table, f"{location}, entry {n}") for n, table in enumerate(tables, start=1)]
     keys = [entry.key for entry in entries]
     for entry in entries:
@@ -109,7 +109,7 @@ def _entry(table: object, location: str) -> Equivalent:
         isinstance(v, str) and v.strip() for v in given.values()
     ):
         raise UsageError(
-            f"{location}, must have exactly these texts: {', '.join(names)}",
+            f"{location}: expected exactly these keys, each with a text: {', '.join(names)}",
             hint="take mart, operator, before and after from what `marts mutate` prints",
         )
     return Equivalent(**given)

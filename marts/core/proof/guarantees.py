@@ -1,4 +1,4 @@
-"""Guarantees of declared relationships: every row finds a match, so inner and left joins agree."""
+"""Guarantees of relationships: if every row has a match, an inner join equals a left join."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class Guarantees:
-    """The columns whose values are all in another column, and the columns without nulls."""
+    """The columns whose values all exist in another column, and the columns without nulls."""
 
     found_in: Collection[tuple[Column, Column]]
     not_null: NotNull
@@ -47,11 +47,11 @@ def guarantees_of(project: Project) -> Guarantees:
 
 EXCHANGED = ({"inner", "left"}, {"any_inner", "any_left"})
 WITHOUT_LOSS = (ops.Project, ops.DropColumns, ops.Sort, ops.Reference, ops.AliasedRelation)
-"""The relations that have each row of their parent."""
+"""The relations that keep all rows of their parent."""
 
 
 def is_equivalent_join(old: ops.Node, new: ops.Node, guarantees: Guarantees) -> bool:
-    """Tell whether two joins differ only in rows without a match, when there are none."""
+    """Tell whether two joins differ only in rows without a match, and there are no such rows."""
     if not (isinstance(old, ops.JoinChain) and isinstance(new, ops.JoinChain)):
         return False
     changed = [

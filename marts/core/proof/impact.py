@@ -1,4 +1,4 @@
-"""Impact of a change: the columns of a query that a change of one of its relations affects."""
+"""The impact of a change: the columns of a query that it affects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ibis.expr.operations as ops
 from marts.core.analysis.nodes import deciding_values
 
 Affected = Mapping[ops.Relation, frozenset[str]]
-"""The columns of each relation that may have other values; it has the same rows."""
+"""The columns of each relation that may have other values, while its rows are the same."""
 
 
 def affected_columns(
@@ -17,8 +17,8 @@ def affected_columns(
 ) -> frozenset[str]:
     """Return the columns of a query that may have other values if `new` replaces `old` in it.
 
-    Return all columns where the rows may differ. `relations` are the query's, each after those
-    that it reads, so the last is the query itself.
+    These are all columns if the rows may differ. `relations` are the query's, each after those that
+    it reads, so the last one is the query itself.
     """
     whole = relations[-1]
     everything = frozenset(whole.schema.names)
@@ -38,7 +38,7 @@ def affected_columns(
 
 
 def _columns_of(op: ops.Relation, affected: Affected) -> frozenset[str] | None:
-    """Return the columns of a relation that may have other values, None where rows may differ."""
+    """Return the columns of a relation that may have other values; None if its rows may differ."""
     deciding = deciding_values(op)
     if deciding is not None:
         if any(_reads(value, affected) for value in deciding):

@@ -1,4 +1,4 @@
-"""Mutate a mart: change one operation of its expression at a time, as an author's mistake would."""
+"""Mutate a mart: change one operation of its expression at a time, like an author's mistake."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from marts.core.query.definition import defined_table
 from marts.core.query.nulls import NotNull
 
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
-"""Operators of the same name are one kind of mistake in different operations."""
+"""Operators of the same name are the same kind of mistake in different operations."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The smallest relation of a mart's original that a mutation changes, and its replacement."""
+    """The smallest relation of the original that a mutation changes, and its replacement."""
 
     relations: tuple[ops.Relation, ...]
-    """All of the original's, each after those that it reads."""
+    """All relations of the original, each after those that it reads."""
     old: ops.Relation
     new: ops.Relation
 
@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mart with one mutation: what it changes, at which of the author's lines, and the result."""
+    """A mart with one mutation: what is changed, on which of the author's lines, and the result."""
 
     mart: Mart
     operator: str
@@ -73,26 +73,26 @@ class RecordingAsOf(AsOf):
     days: set[datetime.date] = field(default_factory=set)
 
     def minus(self, *, days: int) -> ir.DateScalar:
-        """Return the date that is so many days earlier, as a literal."""
+        """Return the day this many days earlier, as a date literal."""
         self.days.add(self.day - datetime.timedelta(days=days))
         return FixedAsOf(self.day).minus(days=days)
 
 
 @dataclass(frozen=True)
 class Original:
-    """A mart's expression with its defaults, before its casts: operations, and their lines."""
+    """A mart's expression with its defaults, but without its casts, and where it was written."""
 
     mart: Mart
     relations: tuple[ops.Relation, ...]
     parents: Mapping[ops.Node, tuple[ops.Node, ...]]
     locations: Mapping[ops.Node, str]
     lines: Mapping[str, str]
-    """The first location of each formatted value: Ibis rebuilds values for other relations."""
+    """The first location of each value by its text, because Ibis rebuilds values elsewhere."""
     formatter: Formatter
 
     @property
     def op(self) -> ops.Relation:
-        """What the author's function returns."""
+        """What the author's function returns, with the contract's defaults."""
         return self.relations[-1]
 
 
@@ -103,12 +103,12 @@ def mutants_of(
     *,
     guarantees: Guarantees = NO_GUARANTEES,
 ) -> tuple[Mutant, ...]:
-    """Return every mutant of a mart that Ibis builds and its contract accepts, by line.
+    """Return the mutants of a mart that Ibis builds and the contract accepts, ordered by line.
 
-    Their queries are distinct and differ from the original's. Operator and text identify a mutant:
-    repeated ones are numbered from the second on. `tables` are the mart's inputs, by name. A join
-    that is equivalent by the guarantees of the project's checks is not mutated. Raises
-    DefinitionError where the mart itself is not a valid expression.
+    Their queries differ from each other and from the original. A mutant is identified by operator
+    and text; from the second on, equal ones are numbered. `tables` are the mart's inputs, by name.
+    A join is not replaced by one that is equivalent by the `guarantees`. Raises DefinitionError if
+    the mart itself is not a valid expression.
     """
     original = _original(mart, tables, as_of, guarantees.not_null)
     found: dict[ops.Node, Mutant] = {}
@@ -120,7 +120,7 @@ def mutants_of(
 
 
 def conformed(mart: Mart, table: ir.Table) -> ir.Table:
-    """Return what a mart's function returns, or would, with its defaults, cast to its contract."""
+    """Return the result of a mart's function, or of a mutant, cast to the mart's contract."""
     return cast_to(table, mart.columns, what=f"mart {mart.name}", location=mart.location)
 
 
@@ -130,7 +130,7 @@ def _original(
     recorded = RecordingAsOf(as_of.day)
     with Trace() as trace:
         table = defined_table(mart, tables, recorded)
-    # The contract's defaults are the author's, too: here they are operations like all others.
+    # The contract's defaults are written by the author, too, so they are mutated like the rest.
     defaults = defaults_of(table, mart.columns, not_null)
     conformed(mart, table)
     if defaults:
@@ -150,7 +150,7 @@ def _original(
 
 
 def _without_fill_null(table: ops.Relation, locations: dict[ops.Node, str]) -> ops.Relation:
-    """Return a relation with projections in place of `fill_null`; add their locations."""
+    """Return a relation with projections instead of `fill_null`, and add their locations."""
 
     def unfold(op: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
         new = op.__recreate__(changed) if changed else op
@@ -177,7 +177,7 @@ def _filled(op: ops.FillNull) -> ops.Project:
 
 
 def _mutants_at(original: Original, op: ops.Node, guarantees: Guarantees) -> Iterator[Mutant]:
-    """Yield the original with each mutation of one of its operations."""
+    """Yield a mutant for each mutation of one operation."""
     above = _above(op, original.parents)
     old = _enclosing_relation(original, op)
     for operator, mutation in _mutations_of(op):
@@ -207,7 +207,7 @@ def _mutations_of(op: ops.Node) -> Iterator[tuple[Operator, Mutation]]:
 
 
 def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[ops.Node]:
-    """Return an operation and all that depend on it."""
+    """Return an operation and all operations that depend on it."""
     found, new = set[ops.Node](), {op}
     while new:
         found |= new
@@ -216,7 +216,7 @@ def _above(op: ops.Node, parents: Mapping[ops.Node, Iterable[ops.Node]]) -> set[
 
 
 def _enclosing_relation(original: Original, op: ops.Node) -> ops.Relation:
-    """Return the relation that an operation is part of; of several, the whole mart."""
+    """Return the relation that an operation belongs to, or the whole mart if there are several."""
     found, new = set[ops.Relation](), {op}
     while new:
         found |= {each for each in new if isinstance(each, ops.Relation)}
@@ -225,7 +225,7 @@ def _enclosing_relation(original: Original, op: ops.Node) -> ops.Relation:
 
 
 def _location(original: Original, op: ops.Node, within: ops.Relation) -> str:
-    """Return the author's line of an operation: where it was built, not where it was used."""
+    """Return the author's line that built an operation, rather than one that used it."""
     used = original.locations.get(within, original.mart.location)
     location = original.locations.get(op, used)
     if location == used and isinstance(op, ops.Value):

@@ -1,6 +1,6 @@
 """Run a mart's mutants on data: build each beside the original, and look for what kills it.
 
-The candidates that are built for this are dropped: nothing is published.
+All tables are built as candidates and dropped afterwards; nothing is published.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from marts.core.run.backend import Backend
 
 KilledBy = Literal["rows", "engine", "compile"]
-"""Rows differ; the engine refuses the query; `marts compile` has a warning that it did not have."""
+"""Rows differ; the engine refuses the query; or `marts compile` has a new warning."""
 
 
 @dataclass(frozen=True)
 class MutantResult:
-    """What killed a mutant, None where it survived, and the evidence: a row, an error, a rule."""
+    """What killed a mutant, None if it survived, and the evidence: a row, an error or a rule."""
 
     mutant: Mutant
     killed_by: KilledBy | None
@@ -59,7 +59,7 @@ class MutantResult:
 
 @dataclass(frozen=True)
 class MutationRun:
-    """All mutants of one mart, run."""
+    """The results of all mutants of one mart."""
 
     mart: Mart
     results: tuple[MutantResult, ...]
@@ -76,9 +76,8 @@ def run_mutants(
 ) -> MutationRun:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
-    `watch` is called before each with the mutant, how many were run, and how many there are.
-    Raises SourceError where a source does not fit its contract, EngineError where an original
-    fails.
+    `watch` is called before each mutant with the mutant, how many were run, and how many there are.
+    Raises SourceError if a source does not fit its contract, EngineError if an original fails.
     """
     start = time.perf_counter()
     runner = _Runner(graph, mart, backend, as_of)
@@ -96,10 +95,10 @@ def run_mutants(
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the marts to rebuild from a changed one, in order, and those to compare.
+    """Return the marts to rebuild when a mart has changed, in order, and the marts to compare.
 
-    A public mart is compared itself; of an intermediate one, the nearest public marts that read it,
-    directly or through intermediate ones. Without such a reader it is compared itself, too.
+    A public mart is compared itself. For an intermediate one, the nearest public marts that read it
+    are compared, directly or through intermediate ones, or the mart itself if there are none.
     """
     marts = graph.project.marts
     if not mart.is_intermediate:
@@ -113,10 +112,10 @@ def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tup
 
 @dataclass(frozen=True)
 class _Comparisons:
-    """The queries over the original tables and the mutant's, which all mutants share.
+    """The queries over the original's and the mutant's tables, which all mutants share.
 
-    `rebuilt` are those of the marts between the mutant and its readers; `differing` return a row
-    where a mart differs from the original, by name.
+    `rebuilt` has those of the marts between the mutant and the marts to compare; `differing` has,
+    by the name of a mart, a query of a row in which it differs from the original.
     """
 
     rebuilt: Mapping[str, ir.Table]
@@ -124,7 +123,7 @@ class _Comparisons:
 
 
 class _Runner:
-    """Runs the mutants of one mart: builds each as a candidate, beside those of the originals."""
+    """Runs the mutants of one mart: builds each as a candidate beside the originals."""
 
     def __init__(self, graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> None:
         self.mart = mart
@@ -138,7 +137,7 @@ class _Runner:
         self.shared = SharedTables(f"{mart.name}__unchanged_", self._build)
         self.changed = f"{mart.name}__changed"
         self.compiled: dict[ops.Node, CompiledQuery] = {}
-        # Mutants that change the same relation get the same query, which is compiled once.
+        # Mutants that change the same relation share a query, which is compiled once.
         self.around = cache(self._around)
         self.differing_around = cache(self._differing_around)
         self.keys = declared_keys(graph.project)
@@ -152,7 +151,7 @@ class _Runner:
                 self._build(step.mart.name, step.query)
 
     def run(self, mutant: Mutant) -> MutantResult:
-        """Return what kills a mutant: different rows, the engine, or else the linter."""
+        """Return what kills a mutant: different rows, the engine, or the linter, if anything."""
         try:
             return self._by_rows(mutant) or self._by_linter(mutant)
         except (MartsError, IbisError) as error:
@@ -167,9 +166,9 @@ class _Runner:
         return None
 
     def _built_and_compared(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
-        """Build what is changed; yield the marts that may differ, with queries of a row that does.
+        """Build what has changed; yield the marts that may differ, with a query of such a row.
 
-        A consumer that finds a row stops here, and nothing more is built.
+        If the caller stops after finding a row, nothing more is built.
         """
         self._build(self.changed, self.shared.query_of(change), "view")
         affected = affected_columns(change.relations, change.old, change.new)
@@ -216,7 +215,7 @@ class _Runner:
         self.backend.build(name, compiled, kind=kind, comment="", column_comments={})
 
     def _compiled(self, query: ir.Table) -> CompiledQuery:
-        # What is around a mutant's change, and what compares it, is the same for many mutants.
+        # Many mutants share the query around their change, and the query that compares it.
         op = query.op()
         if op not in self.compiled:
             self.compiled[op] = self.backend.compile(query)
@@ -226,7 +225,7 @@ class _Runner:
 def _plan_of_originals(
     graph: Graph, names: tuple[str, ...], backend: Backend, as_of: FixedAsOf
 ) -> Plan:
-    """Return the plan to build marts and all that they read."""
+    """Return the plan that builds these marts and all marts that they read."""
     wanted = set(names).union(*map(graph.upstream, names))
     selected = tuple(name for name in graph.order if name in wanted)
     return plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
@@ -241,7 +240,7 @@ def _comparisons(
     tables, not_null = dict(originals), {**declared_not_null(graph.project)}
     for name in (mart.name, *rebuilt):
         tables[name] = ibis.table(schema_of(marts[name].columns), name=_mutant_of(name))
-        # As declared, whatever the mutant holds: its readers treat it as they would the original.
+        # As declared, whatever the mutant has: its readers treat it like the original.
         not_null[_mutant_of(name)] = not_null[name]
     define = partial(defining_query, tables=tables, as_of=as_of, not_null=not_null)
     differing = {}
@@ -253,14 +252,14 @@ def _comparisons(
 
 
 def _differing(original: ir.Table, found: ir.Table, mart: Mart) -> ir.Table:
-    """Return a row in which a mart differs from what is found, in the columns that are found."""
+    """Return a query of one row in which a mart differs from `found`, in the columns of `found`."""
     return difference(original.select(found.columns), found, mart.grain).limit(1)
 
 
 def _differing_counts(original: ir.Table, mutant_name: str) -> ir.Table:
-    """Return a row where a mutant has not as many rows as the original.
+    """Return a query of one row if a mutant and the original differ in their number of rows.
 
-    Rows that a wrong join multiplies are much faster to count than to compare.
+    Rows that a wrong join has multiplied are much faster to count than to compare.
     """
     mutant = ibis.table(original.schema(), name=mutant_name)
     counts = mutant.aggregate(right=mutant.count())

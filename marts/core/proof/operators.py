@@ -1,4 +1,4 @@
-"""Mutation operators: the kinds of mistakes, and the slots of operations in which they happen."""
+"""Mutation operators: kinds of mistakes, and the operands in which they happen."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 
 REFUSALS = (IbisError, ValidationError, TypeError, ValueError)
-"""The errors by which Ibis refuses an expression."""
+"""The errors with which Ibis refuses an expression."""
 
 Shown = tuple[object, ...]
-"""Words, and operations to format between them."""
+"""Words and operations, to be formatted and joined."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """The operation that replaces another; what to show of the two, by default all of each.
+    """The operation that replaces another, and what to show of both: by default, all of each.
 
-    The author's line is that of `at`, by default that of the whole operation.
+    The author's line is that of `at`, or else that of the whole operation.
     """
 
     op: ops.Node
@@ -66,7 +66,7 @@ class Slot:
             yield Mutation(op, self._shown(self.value), self._shown(value), self._at())
 
     def _shown(self, value: object) -> Shown:
-        """Return what to show of this slot with a value; nothing for the whole operation."""
+        """Return what to show of this slot with a value; nothing to show the whole operation."""
         match self.op, self.argument, self.key:
             case ops.SearchedCase() | ops.SimpleCase() as case, "results", int(number):
                 return (value, " if ", case.cases[number])
@@ -101,14 +101,14 @@ def slots_of(op: ops.Node) -> Iterator[Slot]:
 
 
 def literals_of(op: ops.Node) -> Iterator[tuple[Slot, ops.Literal]]:
-    """Yield the slots of an operation that have a literal value, and the literal."""
+    """Yield the slots of an operation that have a literal, with the literal."""
     for slot in slots_of(op):
         if isinstance(slot.value, ops.Literal) and slot.value.value is not None:
             yield slot, slot.value
 
 
 def moved(literal: ops.Literal, step: int) -> ops.Literal | None:
-    """Return a number moved by steps of its last digit, a date by days; None for a text.
+    """Return a number changed by steps of its last digit, or a date by days; None for a text.
 
     A flag is negated, whatever the step.
     """
@@ -127,7 +127,7 @@ def moved(literal: ops.Literal, step: int) -> ops.Literal | None:
             new = day + datetime.timedelta(days=step)
         case _:
             return None
-    # A whole number takes the type that holds the new one, which may be wider.
+    # Let Ibis choose the type of a whole number, because the new one may need a wider type.
     return ibis.literal(new, None if literal.dtype.is_integer() else literal.dtype).op()
 
 
@@ -138,6 +138,6 @@ def _last_digit(number: Decimal) -> Decimal:
 
 
 def without_each(values: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Yield each element, with the others."""
+    """Yield each element together with the other elements."""
     for number, each in enumerate(values):
         yield each, (*values[:number], *values[number + 1 :])

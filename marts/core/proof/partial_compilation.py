@@ -1,10 +1,10 @@
-"""Compile of each mutant only what it changes; tables and queries of the rest serve all mutants.
+"""Compile only what each mutant changes, and share the tables and queries of the rest.
 
-Most of the time of mutation testing goes into compiling expressions, and the mutants of a mart are
+Mutation testing spends most of its time on compiling expressions, and the mutants of a mart are
 almost the same. So a mutant is built in three parts: tables of what its changed relation reads,
-which it shares with the original; the changed relation, as a view over these; and the mart's query
-over that view, which is the same for all mutants that change the same relation. The rows are those
-of the mutant's query, compiled as a whole; the tests compare them for every mutant.
+which it shares with the original; the changed relation, as a view over these tables; and the mart's
+query over that view, which it shares with all mutants that change the same relation. The rows are
+the same as those of the mutant's whole query, which the tests prove for every mutant.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from marts.core.proof.mutants import Change, conformed
 class Surroundings:
     """A mart without one of its relations, which is read from a view instead.
 
-    Mutants of the same surroundings have the same query. `columns` are those of the mart that
-    matter, beside its grain.
+    Mutants with the same surroundings have the same query. `columns` are the columns of the mart
+    that are compared, besides its grain.
     """
 
     original: ops.Relation
     replaced: ops.Relation
     schema: ibis.Schema
-    """The columns of the view, which may have other types than those of `replaced`."""
+    """The columns of the view, whose types may differ from those of `replaced`."""
     columns: frozenset[str]
 
 
 def surroundings_of(change: Change, columns: frozenset[str]) -> Surroundings:
-    """Return what a mutant leaves as it is."""
+    """Return the part of a mart that a change does not touch."""
     return Surroundings(change.original, change.old, change.new.schema, columns)
 
 
 def query_around(mart: Mart, surroundings: Surroundings, view: str) -> ir.Table:
     """Return the query of a mart that reads its changed relation from a view.
 
-    Of the contract it has the columns that matter, and the grain.
+    It has only the columns that are compared, and the grain.
     """
     changed = ibis.table(surroundings.schema, name=view).op()
     table = ir.Table(surroundings.original.replace({surroundings.replaced: changed}))
@@ -53,7 +53,7 @@ def query_around(mart: Mart, surroundings: Surroundings, view: str) -> ir.Table:
 
 
 class SharedTables:
-    """Tables of the relations that the mutants of a mart share with it, each built when needed."""
+    """Tables of the relations that a mart's mutants share with the original, built on demand."""
 
     def __init__(self, prefix: str, build: Callable[[str, ir.Table], None]) -> None:
         self._prefix = prefix
@@ -61,10 +61,10 @@ class SharedTables:
         self._tables: dict[ops.Node, ops.Relation] = {}
 
     def query_of(self, change: Change) -> ir.Table:
-        """Return the query of a changed relation, over tables of what the original has, too."""
+        """Return the query of a changed relation, over tables that the original shares."""
         shared, above = _shared_and_above(change)
         tables = {relation: self._table_of(relation) for relation in shared}
-        # Operations below the shared relations are not visited: there are many.
+        # The many operations below the shared relations are not visited.
         return ir.Table(change.new.replace(tables, filter=(shared | above).__contains__))
 
     def _table_of(self, relation: ops.Relation) -> ops.Relation:
@@ -76,13 +76,13 @@ class SharedTables:
 
 
 def _shared_and_above(change: Change) -> tuple[set[ops.Node], set[ops.Node]]:
-    """Return the topmost relations below a changed one that the original has, and all above them.
+    """Return the topmost relations that a change shares with the original, and all above them.
 
-    A table is not worth another table.
+    A relation that is a table already is not among them.
     """
     shared, above, waiting = set[ops.Node](), set[ops.Node](), [change.new]
     original = set(change.relations)
-    # A limit relies on the order of the rows below it, which a table does not keep.
+    # A limit depends on the order of the rows below it, which a table does not keep.
     is_ordered = any(isinstance(op, ops.Limit) for op in change.relations)
     while waiting:
         op = waiting.pop()

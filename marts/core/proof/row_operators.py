@@ -70,7 +70,7 @@ def _window_reversed(op: ops.WindowFunction) -> Iterator[Mutation]:
 
 
 ORDERED = (ops.Sort, ops.Project, ops.Filter, ops.DropColumns)
-"""The relations between an order and a limit that keep the order."""
+"""The relations that may be between an order and a limit, because they keep the order."""
 
 
 def _limit_reversed(op: ops.Limit) -> Iterator[Mutation]:

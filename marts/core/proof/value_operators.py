@@ -55,7 +55,7 @@ def _bound_shifted(op: ops.Comparison) -> Iterator[Mutation]:
 
 
 def _is_stepped(op: ops.Comparison) -> bool:
-    """Tell whether moving the literal does the same: `days < 31` is `days <= 30`."""
+    """Tell whether changing the literal has the same effect: `days < 31` is `days <= 30`."""
     sides = (op.left, op.right)
     whole = (
         all(side.dtype.is_integer() for side in sides),
@@ -73,7 +73,7 @@ def _end_excluded(op: ops.Between) -> Iterator[Mutation]:
 def _negated(op: ops.Comparison | ops.Not) -> Iterator[Mutation]:
     if isinstance(op, ops.Not):
         yield Mutation(op.arg)
-    # Negating a join condition is an unlikely mistake, and gives more rows than an engine can hold.
+    # A negated join condition is an unlikely mistake, and gives more rows than an engine can hold.
     elif (kind := NEGATED.get(type(op))) and len(op.relations) <= 1:
         yield Mutation(kind(op.left, op.right))
 
@@ -122,7 +122,7 @@ EXCHANGED: Mapping[type[ops.Value], tuple[type[ops.Value], ...]] = {
 
 def _exchanged(op: ops.Value) -> Iterator[Mutation]:
     for kind in EXCHANGED.get(type(op), ()):
-        # Compiling the mean of anything but floats fails.
+        # Only the mean of floats can be compiled.
         if kind is not ops.Mean or op.arg.dtype.is_floating():
             yield Mutation(kind(**dict(zip(op.__argnames__, op.__args__, strict=True))))
 
@@ -138,7 +138,7 @@ def _operands_exchanged(op: Any) -> Iterator[Mutation]:
 def _ratio_exchanged(op: ops.Divide) -> Iterator[Mutation]:
     left, right = op.left, op.right
     if isinstance(right, ops.NullIf):
-        # An author who exchanges the two still guards the denominator.
+        # An author who exchanges the two would still guard the denominator.
         left, right = right.copy(arg=left), right.arg
     yield Mutation(op.copy(left=right, right=left))
 
@@ -161,7 +161,7 @@ def _condition_never_met(op: ops.IfElse) -> Iterator[Mutation]:
 
 
 def _branches_exchanged(op: ops.SearchedCase) -> Iterator[Mutation]:
-    """Yield neighbouring branches exchanged: where both conditions hold, the first one counts."""
+    """Yield the case with neighbouring branches exchanged, if both conditions can hold at once."""
     branches = list(zip(op.cases, op.results, strict=True))
     for n, (first, second) in enumerate(pairwise(branches)):
         if _exclude_each_other(first[0], second[0]):
@@ -207,7 +207,7 @@ def _nullif_removed(op: ops.NullIf) -> Iterator[Mutation]:
 
 
 def _cast_dropped(op: ops.Node) -> Iterator[Mutation]:
-    """Yield an operation without each cast that changes the operand's values or its own type."""
+    """Yield the operation without each cast that changes values or the operation's type."""
     for slot in slots_of(op):
         cast = slot.value
         if not isinstance(cast, ops.Cast | ops.Date) or isinstance(cast.arg, ops.Literal):
@@ -257,9 +257,9 @@ BOUNDS = (ops.Comparison, ops.Between)
 
 
 def _literal_moved(op: ops.Node) -> Iterator[Mutation]:
-    """Yield each number and date moved by a step; a bound in both directions.
+    """Yield the operation with each number and date changed by a step; bounds in both directions.
 
-    For any other value, one direction shows a mistake as well as the other.
+    For any other value, one direction reveals a mistake as well as the other.
     """
     steps = (1, -1) if isinstance(op, BOUNDS) else (1,)
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
@@ -276,7 +276,7 @@ def _label_changed(op: ops.Node) -> Iterator[Mutation]:
 
 
 def _lists_values(op: ops.Node) -> bool:
-    """Tell whether other operators drop the literals: options, and values that count as null."""
+    """Tell whether other operators cover the literals, as options or as values that become null."""
     return isinstance(op, ops.NullIf) or (isinstance(op, ops.InValues) and len(op.options) > 1)
 
 

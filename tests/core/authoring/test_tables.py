@@ -85,7 +85,7 @@ MARTS = {
         def m(s):
             "M."
     """,
-    "parameter as_of has a default, so that it would not be given": """
+    "parameter as_of has a default, so it would not be passed": """
         @mart(grain="key", columns=[KEY])  # here
         def m(s, as_of=None):
             "M."
@@ -105,7 +105,7 @@ MARTS = {
         def m(*, s):
             "M."
     """,
-    "parameter this has a default, so that it would not be given": """
+    "parameter this has a default, so it would not be passed": """
         CHECK = table_check("odd", offending=lambda this=1: this)  # here
     """,
 }

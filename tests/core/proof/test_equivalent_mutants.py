@@ -80,20 +80,23 @@ def test_an_entry_is_written_as_it_is_read() -> None:
     ("text", "message"),
     [
         ("[[equivalent]", "list.toml is not TOML: "),
-        ("equivalent = 1", r"list.toml may only hold tables \[\[equivalent\]\]"),
-        (f"{ENTRY}\n[other]\n", "may only hold tables"),
+        ("equivalent = 1", r"list.toml may only have tables \[\[equivalent\]\]"),
+        (f"{ENTRY}\n[other]\n", "may only have tables"),
         (
             "[[equivalent]]\nmart = 'toy'",
-            "list.toml, entry 1, must have exactly these texts: mart, ",
+            "list.toml, entry 1: expected exactly these keys, each with a text: mart, ",
         ),
-        (f"{ENTRY}more = 'words'", "list.toml, entry 1, must have exactly"),
+        (f"{ENTRY}more = 'words'", "list.toml, entry 1: expected exactly these keys"),
         (f"{ENTRY}{ENTRY}".replace("never above 1", "x", 1), "list.toml has the same entry twice"),
-        (ENTRY.replace("n is never above 1", " "), "list.toml, entry 1, must have exactly"),
-        (ENTRY.replace('"toy"', "1"), "list.toml, entry 1, must have exactly"),
-        ("equivalent = [1]", "list.toml, entry 1, must have exactly"),
+        (
+            ENTRY.replace("n is never above 1", " "),
+            "list.toml, entry 1: expected exactly these keys",
+        ),
+        (ENTRY.replace('"toy"', "1"), "list.toml, entry 1: expected exactly these keys"),
+        ("equivalent = [1]", "list.toml, entry 1: expected exactly these keys"),
     ],
 )
-def test_a_list_that_is_none_raises(text: str, message: str) -> None:
+def test_a_malformed_list_raises(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_equivalents(text, location="list.toml")
 

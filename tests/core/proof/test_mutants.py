@@ -82,7 +82,7 @@ def test_what_ibis_refuses_is_no_mutant() -> None:
 
 
 def test_what_the_contract_refuses_is_no_mutant() -> None:
-    # The mean of floats is no whole number, nor is their maximum.
+    # Neither the mean nor the maximum of floats is a whole number.
     found = mutants(lambda t, *_: t.group_by("k").agg(x=t.f.count()), x="int64")
     assert changes("function", found) == [("count(f)", "count_distinct(f)")]
     found = mutants(lambda t, *_: t.select("k", x=t.s.cast("date")), x="date")

@@ -65,7 +65,7 @@ def test_an_internal_mart_is_seen_in_the_nearest_public_ones(shop: Workshop) -> 
     paid = of(done, "label", "status == 'paid'", "status == 'paid?'")
     assert paid.killed_by == "rows"
     assert paid.evidence.startswith("customer_totals, c")
-    # The name of what is no model shows in the sales of models alone.
+    # Only the sales of models show the name of something that is not a model.
     parts = of(done, "fallback removed", "coalesce(model, 'parts')", "model")
     assert parts.killed_by == "rows"
     assert parts.evidence.startswith("model_sales, 2025-02-01, ")

@@ -60,7 +60,7 @@ ROWS: list[tuple[str, Callable[..., Any], list[Change]]] = [
             (f"left join {ON_KEY} and t.n == u.n", "… without t.n == u.n"),
         ],
     ),
-    # Every pair of rows but the wanted ones is no slip.
+    # A join of all pairs of rows except the wanted ones is not a likely mistake.
     ("negation", lambda t, u, _: t.left_join(u, "k"), []),
     (
         "distinct dropped",
