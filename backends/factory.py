@@ -91,8 +91,11 @@ def offline_compiler(
     from backends.snowflake_sources import assumed_source
     from backends.snowflake_sql import Namespace, compile_query
 
-    namespace = Namespace(settings.schema, settings.database)
-    source_namespace = Namespace(
+    def namespace_of(schema: str, database: str | None) -> Namespace:
+        return Namespace(schema.upper(), database.upper() if database else None)
+
+    namespace = namespace_of(settings.schema, settings.database)
+    source_namespace = namespace_of(
         settings.source_schema or settings.schema, settings.source_database or settings.database
     )
     return OfflineCompiler(

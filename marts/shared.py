@@ -121,7 +121,7 @@ median_transaction_value = float64(
 )
 spending_consistency = labels(
     "spending_consistency",
-    (_.transaction_count == 0, "No Transactions"),
+    (_.total_transactions == 0, "No Transactions"),
     (_.transaction_value_stddev < 50, "Consistent"),
     (_.transaction_value_stddev < 200, "Moderate"),
     else_="Variable",

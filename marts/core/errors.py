@@ -66,7 +66,12 @@ class UsageError(MartsError):
 
 
 def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
-    """Return a hint for an expression that names a missing column, None for other errors."""
+    """Return a hint for an expression that fails for a column's name, None for other errors.
+
+    The column is missing, or a join has two of its name.
+    """
+    if "Name collisions" in str(error):
+        return 'name the columns of the right side apart: join(…, rname="{name}_of_it")'
     found = re.search(r"has no attribute '(\w+)'", str(error))
     if found is None or not isinstance(error, AttributeError):
         return None

@@ -266,8 +266,12 @@ def test_compile_writes_files_of_the_other_dialect(marts: Marts, tmp_path: Path)
     assert {path.name for path in (tmp_path / "sql").iterdir()} == {f"{m}.sql" for m in MARTS}
     for path in (tmp_path / "sql").iterdir():
         sql = path.read_text("utf-8")
-        assert isinstance(sqlglot.parse_one(sql, dialect="snowflake"), sqlglot.exp.Query)
+        query = sqlglot.parse_one(sql, dialect="snowflake")
+        assert isinstance(query, sqlglot.exp.Query)
         assert "read_parquet" not in sql.lower()
+        # As a run sends it, whatever the case of the options.
+        named = {table.db for table in query.find_all(sqlglot.exp.Table) if table.db}
+        assert named <= {"GOLD"}
 
 
 # show

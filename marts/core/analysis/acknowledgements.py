@@ -39,8 +39,18 @@ def with_acknowledged(
     return replace(graph, project=replace(project, sources=sources, marts=marts))
 
 
-def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
-    """Raise DefinitionError for an acknowledgement of an unknown check, or of an error."""
+def refuse_wrong_acknowledgements(
+    graph: Graph,
+    reliance: Reliance,
+    *,
+    entries: Iterable[tuple[str, Acknowledgement]],
+    location: str,
+) -> None:
+    """Raise DefinitionError for an acknowledgement of an unknown check, or of an error.
+
+    The `entries` are those of the settings, whose `location` is named with theirs.
+    """
+    in_settings = {known for _, known in entries}
     tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
     known = {table.name: {check.name for check in checks_of(table)} for table in tables}
     is_derived = any(
@@ -49,15 +59,19 @@ def refuse_wrong_acknowledgements(graph: Graph, reliance: Reliance) -> None:
     derived = derived_checks(graph, reliance) if is_derived else {}
     for table in tables:
         checks = [*checks_of(table), *derived.get(table.name, ())]
-        if found := [*acknowledgement_flaws(table.acknowledged), *_flaws(table, checks)]:
-            raise DefinitionError(
-                f"{table.name}: its warnings are acknowledged wrongly", *found, table.location
-            )
+        for declared_in, several in (
+            (table.location, [a for a in table.acknowledged if a not in in_settings]),
+            (location, [a for a in table.acknowledged if a in in_settings]),
+        ):
+            if found := [*acknowledgement_flaws(several), *_flaws(several, checks)]:
+                raise DefinitionError(
+                    f"{table.name}: its warnings are acknowledged wrongly", *found, declared_in
+                )
 
 
-def _flaws(table: Source | Mart, checks: Iterable[Check]) -> Iterator[str]:
+def _flaws(acknowledged: Iterable[Acknowledgement], checks: Iterable[Check]) -> Iterator[str]:
     by_name = {check.name: check for check in checks}
-    for known in table.acknowledged:
+    for known in acknowledged:
         if known.check not in by_name:
             guess = did_you_mean(known.check, by_name)
             yield f"it has no check {known.check}" + (f"; {guess}" if guess else "")

@@ -13,7 +13,7 @@ from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, S
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
-Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "done", "stop"]
+Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "done", "stop"]
 Line = tuple[Label, str]
 """A label for the outcome, and the text."""
 
@@ -62,6 +62,8 @@ def reason_lines(plan: Plan) -> Iterator[Line]:
         yield "keep", f"{_listed(plan.unchanged)}: unchanged"
     for name in plan.orphans:
         yield "keep", f"{name}: published, but no longer a mart; --drop-orphans drops it"
+    if plan.publication and plan.publication.drops:
+        yield "drop", f"{_listed(plan.publication.drops)}: no longer a mart to publish"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ STYLES = {
     "skip": "yellow",
     "build": "cyan",
     "keep": "dim",
+    "drop": "yellow",
     "FAIL": "bold red",
     "done": "bold green",
     "stop": "bold red",

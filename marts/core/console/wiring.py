@@ -72,7 +72,9 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
 
     graph, reliance = linked(settings)
     graph = with_acknowledged(graph, settings.acknowledge, str(settings.file))
-    refuse_wrong_acknowledgements(graph, reliance)
+    refuse_wrong_acknowledgements(
+        graph, reliance, entries=settings.acknowledge, location=str(settings.file)
+    )
     return graph, select(graph, settings.select, exclude=settings.exclude), reliance
 
 

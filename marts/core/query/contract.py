@@ -109,7 +109,7 @@ def cast_to(
             raise DefinitionError(
                 f"{what}: column {column.name} is {value.type()}, its contract says {column.type}",
                 location,
-                hint=f"make the expression a {column.type}, or change the contract",
+                hint=f"make the type of the expression {column.type}, or change the contract",
             )
         # An explicit operation: .cast() compiles to nothing if Ibis infers the type already, and
         # what it infers is wrong for sums and means of decimals.

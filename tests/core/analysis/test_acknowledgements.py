@@ -56,8 +56,9 @@ def test_warnings_declared_or_derived_can_be_acknowledged_in_the_settings(
     table: str, entry: str
 ) -> None:
     settings = [{"table": table, "check": entry, "reason": "so", "until": datetime.date.max}]
-    graph = with_acknowledged(ALL, acknowledged_in(settings, Path("settings")), "settings")
-    refuse_wrong_acknowledgements(graph, relied_on(graph))
+    entries = acknowledged_in(settings, Path("settings"))
+    graph = with_acknowledged(ALL, entries, "settings")
+    refuse_wrong_acknowledgements(graph, relied_on(graph), entries=entries, location="settings")
     tables = graph.project.sources | graph.project.marts
     assert tables[table].acknowledged[0].until == datetime.date.max
 
@@ -75,8 +76,23 @@ def test_wrong_acknowledgements_are_refused(acknowledged: list[Any], words: str)
     table = replace(ORDERS, acknowledged=tuple(acknowledged))
     graph = project_of(table, SHOPS, int_paid, towns)
     with pytest.raises(DefinitionError) as refused:
-        refuse_wrong_acknowledgements(graph, relied_on(graph))
+        refuse_wrong_acknowledgements(graph, relied_on(graph), entries=(), location="settings")
     assert words in str(refused.value)
+    assert table.location in str(refused.value)
+
+
+def test_a_wrong_acknowledgement_of_the_settings_names_their_file() -> None:
+    settings = [{"table": "orders", "check": "few_pices", "reason": "so", "until": "2027-06-30"}]
+    entries = acknowledged_in(settings, Path("settings"))
+    graph = with_acknowledged(ALL, entries, "pyproject.toml")
+    with pytest.raises(DefinitionError) as refused:
+        refuse_wrong_acknowledgements(
+            graph, relied_on(graph), entries=entries, location="pyproject.toml"
+        )
+    assert str(refused.value).splitlines()[1:] == [
+        "  it has no check few_pices; did you mean few_pieces?",
+        "  pyproject.toml",
+    ]
 
 
 def test_an_acknowledgement_needs_a_reason_and_a_date() -> None:

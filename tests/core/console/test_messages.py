@@ -15,6 +15,7 @@ from marts.core.console.messages import (
     outcome_lines,
     plan_document,
     plan_lines,
+    reason_lines,
     table_line,
     table_of,
 )
@@ -66,6 +67,14 @@ def test_a_plan_in_words(shop: Workshop) -> None:
         *["int_paid_orders"] * 2,
         *["model_sales"] * 5,
     ]
+
+
+def test_what_is_dropped_is_said(shop: Workshop) -> None:
+    plan = replace(shop.plan("model_sales", "int_paid_orders"), reasons={}, unchanged=())
+    assert plan.publication
+    dropped = replace(plan, publication=replace(plan.publication, drops=("old_sales",)))
+    assert [*reason_lines(plan)] == []
+    assert [*reason_lines(dropped)] == [("drop", "old_sales: no longer a mart to publish")]
 
 
 def test_a_plan_as_data(shop: Workshop) -> None:

@@ -46,8 +46,24 @@ def of_a_mart(write_package: Write, body: str) -> Graph:
         ("return bikes.mutate(wheels=1 / 0)", "ZeroDivisionError: division by zero", 9),
         ("half = lambda t: t.bike / 2\nreturn bikes.mutate(wheels=half)", "TypeError: ", 9),
         ("return bikes.select(\n    bikes['bike'],\n    bikes['x'],\n)", "IbisTypeError: ", 11),
+        (
+            (
+                "one, two = bikes.view(), bikes.view()\n"
+                "joined = bikes.left_join(one, bikes.bike == one.bike)\n"
+                "return joined.left_join(two, bikes.bike == two.bike)"
+            ),
+            "IntegrityError: Name collisions",
+            6,
+        ),
     ],
-    ids=["unknown column", "unknown name", "arithmetic", "inside a lambda", "inside a call"],
+    ids=[
+        "unknown column",
+        "unknown name",
+        "arithmetic",
+        "inside a lambda",
+        "inside a call",
+        "a join with two columns of a name",
+    ],
 )
 def test_an_exception_of_a_mart_is_reported_with_its_line(
     body: str, error: str, line: int, write_package: Write
