@@ -28,26 +28,29 @@ from support.worlds import World, corpus_world, worlds
 
 RELATIONS = sorted(GRAPH.project.invariants)
 
+COMPARISONS: dict[tuple[object, ...], str] = {}
+
 
 class Invariants:
     """Changes worlds as invariants say, and compares the marts before and after."""
 
     def __init__(self, graph: Graph = GRAPH) -> None:
         self.graph = graph
-        self.before, self.after = DuckDBEngine(graph), DuckDBEngine(graph)
-        self._comparisons: dict[tuple[str, str], str] = {}
+        # What it builds from one world and then from another is handed out in tables of their own.
+        self.engine = DuckDBEngine(graph)
 
     def comparison(self, mart: str, invariant: str) -> str:
-        """Return the SQL that finds a mart's unexpected rows."""
-        if (mart, invariant) not in self._comparisons:
-            declared = self.graph.project.marts[mart]
+        """Return the SQL that finds a mart's unexpected rows: that of its columns."""
+        declared = self.graph.project.marts[mart]
+        key = (mart, invariant, declared.columns)
+        if key not in COMPARISONS:
             before, after = (
                 ibis.table(schema_of(declared.columns), name=name) for name in ("before", "after")
             )
             rows = unexpected(self.graph.project.invariants[invariant], declared, before, after)
             sql = compile_query(rows, sources={}, schema="main")
-            self._comparisons[mart, invariant] = sql
-        return self._comparisons[mart, invariant]
+            COMPARISONS[key] = sql
+        return COMPARISONS[key]
 
     def changed(self, world: World, invariant: str) -> Mapping[str, pa.Table]:
         """Return a world's tables as an invariant changes them."""
@@ -56,22 +59,22 @@ class Invariants:
         tables = logical_tables(self.graph.project, present=facts.sources)
         changed = changed_sources(declared, self.graph, tables, FixedAsOf(world.as_of))
         sql = compile_query(changed[declared.source], sources={}, schema="main")
-        rows = self.before.connection.execute(sql).to_arrow_table()
+        rows = self.engine.connection.execute(sql).to_arrow_table()
         return {**world.tables, declared.source: rows}
 
     def violations(self, world: World, invariant: str) -> dict[str, list[dict[str, Any]]]:
         """Return by mart the rows that do not answer an invariant's change as they must."""
-        before, _ = self.before.build(world.tables, world.as_of)
-        after, _ = self.after.build(self.changed(world, invariant), world.as_of)
+        before, _ = self.engine.build(world.tables, world.as_of)
+        after, _ = self.engine.build(self.changed(world, invariant), world.as_of)
         found = {}
         for name, mart in self.graph.project.marts.items():
             declared = self.graph.project.invariants[invariant]
             if not concerns(declared, mart, self.graph):
                 continue
-            self.before.connection.register("before", before[name])
-            self.before.connection.register("after", after[name])
+            self.engine.connection.register("before", before[name])
+            self.engine.connection.register("after", after[name])
             sql = self.comparison(name, invariant)
-            found[name] = self.before.connection.execute(sql).to_arrow_table().to_pylist()
+            found[name] = self.engine.connection.execute(sql).to_arrow_table().to_pylist()
             added = declared.adds.get(mart.grain)
             if added and len(after[name]) != len(before[name]) * (1 + added):
                 found[name].append({"rows": len(after[name])})
@@ -97,9 +100,13 @@ def small(world: World) -> World:
     return replace(world, tables={**world.tables, "fct_transactions": changed})
 
 
+# Dates are for the twins to meet: here each would cost a compilation of all marts.
+DATES = (datetime.date(2025, 6, 30), datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
+
+
 # An example builds all marts twice; each invariant meets the whole corpus below.
 @settings(max_examples=40)
-@given(world=worlds(), invariant=st.sampled_from(RELATIONS))
+@given(world=worlds(as_of_dates=DATES), invariant=st.sampled_from(RELATIONS))
 def test_marts_obey_their_invariants(invariants: Invariants, world: World, invariant: str) -> None:
     assert invariants.violations(small(world), invariant) == {}
 
@@ -111,8 +118,8 @@ def test_marts_obey_each_invariant_at_every_edge(invariants: Invariants, invaria
 
 def test_a_rerun_is_identical(invariants: Invariants) -> None:
     world = small(corpus_world())
-    first, _ = invariants.before.build(world.tables, world.as_of)
-    second, _ = invariants.after.build(world.tables, world.as_of)
+    first, _ = invariants.engine.build(world.tables, world.as_of)
+    second, _ = invariants.engine.build(world.tables, world.as_of)
     for name in first:
         grain = GRAPH.project.marts[name].grain
         assert_same_table(first[name], second[name], grain=grain, tolerance=0)

@@ -88,8 +88,8 @@ def test_a_run_on_a_terminal_shows_each_mart_in_colour(tmp_path: Path) -> None:
         assert re.search(rf"(ok|warn) +{mart} +", text), text
 
 
-def test_a_dry_run_says_what_it_would_do_and_changes_nothing(marts: Marts, tmp_path: Path) -> None:
-    done = marts("run", "--dry-run", "-s", "+metric_customer_ltv")
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(called: Marts, tmp_path: Path) -> None:
+    done = called("run", "--dry-run", "-s", "+metric_customer_ltv")
     assert done.returncode == DONE, done.stderr
     first, *steps = done.stdout.splitlines()
     assert first == "as of 2025-06-30; nothing is done:"
@@ -99,9 +99,9 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(marts: Marts, tmp_p
 
 
 def test_a_dry_run_in_json_is_one_document_and_changes_nothing(
-    marts: Marts, tmp_path: Path
+    called: Marts, tmp_path: Path
 ) -> None:
-    done = marts("run", "--dry-run", "--json", "--as-of", "2025-01-31")
+    done = called("run", "--dry-run", "--json", "--as-of", "2025-01-31")
     assert done.returncode == DONE, done.stderr
     plan = one_document(done.stdout)
     assert plan["as_of"] == "2025-01-31"
@@ -133,8 +133,8 @@ def test_the_sources_are_checked_before_any_mart(
 # test
 
 
-def test_test_checks_what_is_published(finished_run: Path, marts: Marts) -> None:
-    done = marts("test", "--json", "--database", finished_run / "target/marts.duckdb")
+def test_test_checks_what_is_published(finished_run: Path, called: Marts) -> None:
+    done = called("test", "--json", "--database", finished_run / "target/marts.duckdb")
     assert done.returncode == DONE, done.stderr
     results = one_document(done.stdout)
     assert (results["status"], results["as_of"]) == ("checked", "2025-06-30")
@@ -144,10 +144,10 @@ def test_test_checks_what_is_published(finished_run: Path, marts: Marts) -> None
     assert int(said[2]) - int(said[1]) == 1
 
 
-def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: Marts) -> None:
+def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, called: Marts) -> None:
     database = finished_run / "target/marts.duckdb"
     before = database.read_bytes()
-    done = marts("test", "-s", "int_customers", "--database", database)
+    done = called("test", "-s", "int_customers", "--database", database)
     assert done.returncode == DONE, done.stderr
     assert done.stdout.startswith("as of 2025-06-30 · ")
     assert "ok    int_customers                           2,000 rows   16 checks" in done.stdout
@@ -156,21 +156,21 @@ def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, marts: M
 
 
 def test_test_fails_if_a_published_mart_is_wrong(
-    finished_run: Path, marts: Marts, tmp_path: Path
+    finished_run: Path, called: Marts, tmp_path: Path
 ) -> None:
     spoiled = tmp_path / "spoiled.duckdb"
     shutil.copy(finished_run / "target/marts.duckdb", spoiled)
     with duckdb.connect(str(spoiled)) as connection:
         connection.execute("UPDATE gold.metric_customer_ltv SET avg_spend_per_day = 'nan'")
-    done = marts("test", "-s", "metric_customer_ltv", "--database", spoiled)
+    done = called("test", "-s", "metric_customer_ltv", "--database", spoiled)
     assert done.returncode == FAILED
     assert "FAIL  metric_customer_ltv.avg_spend_per_day_finite: 2,000 violations" in done.stdout
 
 
 def test_test_sources_checks_the_sources_and_needs_no_database(
-    marts: Marts, tmp_path: Path
+    called: Marts, tmp_path: Path
 ) -> None:
-    done = marts("test", "--sources")
+    done = called("test", "--sources")
     assert done.returncode == DONE, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[1] for line in lines[1:4]] == SOURCES
@@ -195,13 +195,13 @@ def clock(dim_merchant_category):
 '''
 
 
-def test_a_run_warns_of_what_compiling_does_and_publishes(marts: Marts, tmp_path: Path) -> None:
+def test_a_run_warns_of_what_compiling_does_and_publishes(called: Marts, tmp_path: Path) -> None:
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/__init__.py").touch()
     (tmp_path / "clock/clock.py").write_text(CLOCK, "utf-8")
     words = ("run", "--package", "clock", "--data", REPOSITORY / "fixtures")
-    compiled = marts("compile", *words[1:])
-    done = marts(*words, "--json")
+    compiled = called("compile", *words[1:])
+    done = called(*words, "--json")
     assert done.returncode == 0, done.stderr
     (warning,) = json.loads(done.stdout)["warnings"]
     assert (warning["table"], warning["rule"]) == ("clock", "not_repeatable")
@@ -210,14 +210,14 @@ def test_a_run_warns_of_what_compiling_does_and_publishes(marts: Marts, tmp_path
     assert warning["message"] in compiled.stderr
     assert json.loads((tmp_path / "target/run_results.json").read_text())["warnings"] == [warning]
     # What is not built is not warned of again.
-    assert warning["message"] not in marts(*words).stdout
+    assert warning["message"] not in called(*words).stdout
 
 
 # ls and compile
 
 
-def test_ls_prints_a_line_for_each_mart(marts: Marts) -> None:
-    done = marts("ls")
+def test_ls_prints_a_line_for_each_mart(called: Marts) -> None:
+    done = called("ls")
     assert done.returncode == DONE, done.stderr
     words = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert words[0][:5] == ["mart", "kind", "grain", "tags", "checks"]
@@ -225,8 +225,8 @@ def test_ls_prints_a_line_for_each_mart(marts: Marts) -> None:
     assert ESCAPE not in done.stdout
 
 
-def test_ls_in_json_describes_the_selected_marts(marts: Marts) -> None:
-    done = marts("ls", "--json", "-s", "tag:metrics", "-s", "customer_analytics")
+def test_ls_in_json_describes_the_selected_marts(called: Marts) -> None:
+    done = called("ls", "--json", "-s", "tag:metrics", "-s", "customer_analytics")
     assert done.returncode == DONE, done.stderr
     described = {mart["name"]: mart for mart in one_document(done.stdout)}
     assert described.keys() >= {"metric_customer_ltv", "customer_segments"}
@@ -235,8 +235,8 @@ def test_ls_in_json_describes_the_selected_marts(marts: Marts) -> None:
     assert described["customer_segments"]["materialized"] == "table"
 
 
-def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path: Path) -> None:
-    done = marts("compile")
+def test_compile_prints_each_marts_sql_without_a_database(called: Marts, tmp_path: Path) -> None:
+    done = called("compile")
     assert done.returncode == DONE, done.stderr
     assert sorted(
         re.findall(r"^-- (\w+), as of 2025-06-30$", done.stdout, flags=re.MULTILINE)
@@ -248,18 +248,18 @@ def test_compile_prints_each_marts_sql_without_a_database(marts: Marts, tmp_path
 
 
 @pytest.mark.parametrize("make", [lambda _: None, Path.mkdir], ids=["no folder", "empty folder"])
-def test_compile_needs_no_data(make: Callable[[Path], None], marts: Marts, tmp_path: Path) -> None:
+def test_compile_needs_no_data(make: Callable[[Path], None], called: Marts, tmp_path: Path) -> None:
     make(tmp_path / "data")
-    done = marts("compile", "--data", "data", "--as-of", "2025-06-30")
+    done = called("compile", "--data", "data", "--as-of", "2025-06-30")
     assert done.returncode == DONE, done.stderr
     for source in (*SOURCES, "churn_predictions"):
         assert f"'{tmp_path}/data/{source}.parquet'" in done.stdout
-    of_snowflake = marts("compile", "--dialect", "snowflake", "--as-of", "2025-06-30").stdout
+    of_snowflake = called("compile", "--dialect", "snowflake", "--as-of", "2025-06-30").stdout
     assert done.stdout.count(" JOIN ") == of_snowflake.count(" JOIN ")
 
 
-def test_compile_writes_files_of_the_other_dialect(marts: Marts, tmp_path: Path) -> None:
-    done = marts("compile", "--dialect", "snowflake", "--output", "sql")
+def test_compile_writes_files_of_the_other_dialect(called: Marts, tmp_path: Path) -> None:
+    done = called("compile", "--dialect", "snowflake", "--output", "sql")
     assert done.returncode == DONE, done.stderr
     assert done.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["sql"]
@@ -318,7 +318,7 @@ def test_show_prints_json(finished_run: Path, oldest: list[tuple[Any, ...]]) -> 
 
 @pytest.mark.parametrize("there", ["finished", "read-only", "missing"])
 def test_show_builds_a_temporary_mart_for_a_while(
-    there: str, finished_run: Path, marts: Marts, tmp_path: Path
+    there: str, finished_run: Path, called: Marts, tmp_path: Path
 ) -> None:
     database = tmp_path / "marts.duckdb"
     if there != "missing":
@@ -327,7 +327,7 @@ def test_show_builds_a_temporary_mart_for_a_while(
         database.chmod(0o400)
     before = database.read_bytes() if database.exists() else None
     words = ("show", "int_customers", "--order-by", "customer_id", "--limit", "2")
-    done = marts(*words, "--columns", "customer_id", "--format", "csv", "--database", database)
+    done = called(*words, "--columns", "customer_id", "--format", "csv", "--database", database)
     assert done.returncode == DONE, done.stderr
     assert done.stdout == "customer_id\nC000001\nC000002\n"
     assert (database.read_bytes() if database.exists() else None) == before
@@ -409,8 +409,8 @@ def shop(tmp_path: Path) -> Path:
     "words",
     ["run", "run --dry-run", "test", "ls", "compile", "show customer_360_profile", "mutate"],
 )
-def test_no_command_takes_somebody_elses_marts(words: str, marts: Marts, tmp_path: Path) -> None:
-    done = marts(*words.split(), MARTS_PACKAGE="")
+def test_no_command_takes_somebody_elses_marts(words: str, called: Marts, tmp_path: Path) -> None:
+    done = called(*words.split(), MARTS_PACKAGE="")
     assert done.returncode == ASKED_WRONGLY
     assert done.stdout == ""
     assert done.stderr.startswith("error: no package of marts is named\n")
@@ -419,14 +419,14 @@ def test_no_command_takes_somebody_elses_marts(words: str, marts: Marts, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_package_that_is_named_needs_no_project(shop: Path, marts: Marts) -> None:
-    done = marts("run", "--package", "shop", MARTS_PACKAGE="")
+def test_a_package_that_is_named_needs_no_project(shop: Path, called: Marts) -> None:
+    done = called("run", "--package", "shop", MARTS_PACKAGE="")
     assert done.returncode == DONE, done.stderr
     assert "published 1 mart;" in done.stdout
     assert (shop / "target/marts.duckdb").exists()
 
 
-def test_a_project_is_known_from_every_folder_of_it(shop: Path, marts: Marts) -> None:
+def test_a_project_is_known_from_every_folder_of_it(shop: Path, called: Marts) -> None:
     settings = '[tool.marts]\npackage = "shop"\nschema = "dev"\ndata = "data"\n'
     (shop / "pyproject.toml").write_text(settings, "utf-8")
     (shop / "notes").mkdir()
@@ -435,35 +435,35 @@ def test_a_project_is_known_from_every_folder_of_it(shop: Path, marts: Marts) ->
     assert done.returncode == DONE, done.stderr
     assert " ../data → ../target/marts.duckdb, schema dev" in done.stdout
     assert list((shop / "notes").iterdir()) == []
-    assert "nothing to do" in marts("run", "categories_there", MARTS_PACKAGE="").stdout
+    assert "nothing to do" in called("run", "categories_there", MARTS_PACKAGE="").stdout
     with duckdb.connect(str(shop / "target/marts.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM dev.categories_there").fetchone() == (11,)
 
 
-def test_a_setting_that_is_not_there_is_a_usage_error(shop: Path, marts: Marts) -> None:
+def test_a_setting_that_is_not_there_is_a_usage_error(shop: Path, called: Marts) -> None:
     (shop / "pyproject.toml").write_text('[tool.marts]\npakage = "shop"\n', "utf-8")
-    done = marts("run", "--package", "shop")
+    done = called("run", "--package", "shop")
     assert done.returncode == ASKED_WRONGLY
     assert done.stderr == (
         "error: tool.marts.pakage in pyproject.toml is not a setting\nhint: did you mean package?\n"
     )
-    assert marts("run", "--help").returncode == DONE
+    assert called("run", "--help").returncode == DONE
 
 
-def test_a_projects_acknowledgements_are_about_its_own_package(shop: Path, marts: Marts) -> None:
+def test_a_projects_acknowledgements_are_about_its_own_package(shop: Path, called: Marts) -> None:
     known = 'table = "other"\ncheck = "few"\nreason = "so"\nuntil = "2027-01-01"\n'
     settings = f'[tool.marts]\npackage = "other"\n[[tool.marts.acknowledge]]\n{known}'
     (shop / "pyproject.toml").write_text(settings, "utf-8")
-    assert marts("ls", "--package", "shop").returncode == DONE
+    assert called("ls", "--package", "shop").returncode == DONE
     (shop / "pyproject.toml").write_text(settings.replace('"other"', '"shop"', 1), "utf-8")
-    done = marts("ls", MARTS_PACKAGE="")
+    done = called("ls", MARTS_PACKAGE="")
     assert done.returncode == ASKED_WRONGLY
     assert "an acknowledgement in pyproject.toml names other" in done.stderr
 
 
-def test_marts_are_selected_in_each_way(marts: Marts) -> None:
+def test_marts_are_selected_in_each_way(called: Marts) -> None:
     def listed(*words: str) -> set[str]:
-        done = marts("ls", *words, "--json")
+        done = called("ls", *words, "--json")
         assert done.returncode == DONE, done.stderr
         return {mart["name"] for mart in one_document(done.stdout)}
 
@@ -473,9 +473,9 @@ def test_marts_are_selected_in_each_way(marts: Marts) -> None:
     assert listed("-s", "customer_segments,tag:ltv") == both
     assert listed("customer_segments", "-s", "metric_customer_ltv") == both
     assert listed("tag:metrics", "--exclude", "tag:atv,tag:mom") == {"metric_customer_ltv"}
-    refused = marts("ls", "-s", "")
+    refused = called("ls", "-s", "")
     assert (refused.returncode, refused.stdout) == (ASKED_WRONGLY, "")
 
 
-def test_version(marts: Marts) -> None:
-    assert re.fullmatch(r"marts, version \d+\.\d+\.\d+\n", marts("--version").stdout)
+def test_version(called: Marts) -> None:
+    assert re.fullmatch(r"marts, version \d+\.\d+\.\d+\n", called("--version").stdout)

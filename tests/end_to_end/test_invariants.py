@@ -11,7 +11,7 @@ from fixtures.generate import Portfolio, generate
 from marts.core.query.invariant_checks import invariant_checks
 from support.account import Account
 from support.engines import GRAPH
-from support.processes import marts_process
+from support.processes import call_marts
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def all_passed(folder: Path) -> bool:
 
 def test_duckdb_holds_all_invariants(data: Path, tmp_path: Path) -> None:
     words = ("--data", data)
-    assert marts_process("run", *words, cwd=tmp_path).returncode == 0
-    done = marts_process("test", "--invariants", "-s", SELECTED, *words, cwd=tmp_path)
+    assert call_marts("run", *words, cwd=tmp_path).returncode == 0
+    done = call_marts("test", "--invariants", "-s", SELECTED, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all_passed(tmp_path)
 
@@ -69,9 +69,9 @@ def test_snowflake_holds_all_invariants(account: Account, data: Path, tmp_path: 
 def test_what_was_published_by_another_day_breaks_invariants(data: Path, tmp_path: Path) -> None:
     words = ("-s", "+metric_mom_spend_change", "--data", data)
     earlier = ("--as-of", "2025-06-20")
-    assert marts_process("run", *words, *earlier, cwd=tmp_path).returncode == 0
+    assert call_marts("run", *words, *earlier, cwd=tmp_path).returncode == 0
     checked = ("-s", "metric_mom_spend_change", "--invariants", "--data", data)
-    done = marts_process("test", *checked, "--as-of", "2025-06-30", cwd=tmp_path)
+    done = call_marts("test", *checked, "--as-of", "2025-06-30", cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "metric_mom_spend_change.later_transactions_change_nothing" in done.stdout
     sample = "metric_mom_spend_change.each_transaction_twice.csv"

@@ -79,7 +79,7 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
 def write(
     folder: Path, name: str, *, more: str = "", least: int = 0, listing: str = "{name}_list"
 ) -> None:
-    """Write a package, of which processes read what is written last; a mart to a file."""
+    """Write a package, of which calls read what is written last; a mart to a file."""
     shutil.rmtree(folder / name, ignore_errors=True)
     (folder / name).mkdir()
     (folder / name / "__init__.py").touch()
@@ -100,8 +100,8 @@ def words(account: Account, schema: str, package: str, sources: str = "STATE_SHO
 
 
 def run(account: Account, schema: str, package: str, *more: str, folder: Path) -> Result:
-    """Run a package's marts, in a process: they may have been written anew."""
-    return account.process(*words(account, schema, package), *more, cwd=folder)
+    """Run a package's marts, as they are written now."""
+    return account.call(*words(account, schema, package), *more, cwd=folder)
 
 
 def recorded(account: Account, schema: str) -> list[tuple[str, str, str]]:
@@ -329,7 +329,7 @@ def test_a_source_that_changes_during_a_run_publishes_nothing(
     words_ = words(emulated, own_schema, "shop", own_schema)
     at = r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST__CANDIDATE"
     with meanwhile(emulated, at, lambda: emulated.rows(change.format(customers, customers))):
-        changed = emulated.process(*words_, cwd=tmp_path)
+        changed = emulated.call(*words_, cwd=tmp_path)
     assert changed.returncode == FAILED, changed.stdout
     assert changed.stderr.startswith(
         "error: sources changed while the run read them; nothing was published\n"

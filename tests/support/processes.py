@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -87,6 +88,8 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
     import cli
 
     known = {*sys.modules}
+    # A test may have written its package anew.
+    importlib.invalidate_caches()
     out, err = io.StringIO(), io.StringIO()
     argv, clean = ["marts", *map(str, words)], marts_environment(**environment)
     with contextlib.ExitStack() as stack:

@@ -9,24 +9,36 @@ import pytest
 from support.paths import TESTS
 
 FILES = (
-    "core/plan/test_changes.py",
-    "end_to_end/test_publishing.py",
-    "test_three_ways.py",
-    "test_invariants.py",
-    "test_marts.py",
-    "test_mutants.py",
-    "core/analysis/test_lint.py",
-    "end_to_end/test_snowflake_publishing.py",
-    "end_to_end/test_up_to_date.py",
-    "end_to_end/test_snowflake_errors.py",
     "end_to_end/test_snowflake_state.py",
-    "end_to_end/test_command_line.py",
+    "test_three_ways.py",
+    "end_to_end/test_publishing.py",
+    "test_invariants.py",
     "end_to_end/test_output.py",
+    "test_marts.py",
+    "end_to_end/test_command_line.py",
+    "core/plan/test_changes.py",
+    "core/plan/test_findings.py",
+    "end_to_end/test_snowflake_errors.py",
+    "test_mutants.py",
+    "end_to_end/test_up_to_date.py",
+    "core/plan/test_any_changes.py",
+    "end_to_end/test_snowflake_publishing.py",
     "end_to_end/test_invariants.py",
-    "end_to_end/test_snowflake.py",
     "core/proof/test_mutation.py",
-    "core/analysis/test_reliance_checks.py",
+    "end_to_end/test_snowflake.py",
+    "test_readme.py",
+    "end_to_end/test_mutate.py",
+    "end_to_end/test_reliance.py",
+    "end_to_end/test_marts.py",
+    "end_to_end/test_snowflake_load.py",
+    "end_to_end/test_snowflake_sources.py",
+    "end_to_end/test_snowflake_economy.py",
+    "end_to_end/test_bad_input.py",
     "support/test_worlds.py",
+    "core/analysis/test_lint.py",
+    "core/plan/test_source_checks.py",
+    "test_packaging.py",
+    "core/analysis/test_reliance_checks.py",
     "core/run/test_runner.py",
     "backends/test_duckdb_sources.py",
     "support/test_saved_worlds.py",
@@ -37,8 +49,6 @@ FILES = (
     "core/authoring/test_invariants.py",
     "test_snowflake_sql.py",
     "test_sql.py",
-    "test_readme.py",
-    "test_packaging.py",
     "fixtures/test_generate.py",
     "fixtures/test_histories.py",
     "fixtures/test_corpus.py",
@@ -49,12 +59,15 @@ FILES = (
     "emulator/test_adaptations.py",
     "support/test_data_sets.py",
     "test_architecture.py",
+    "backends/test_duckdb_files.py",
+    "end_to_end/test_bad_packages.py",
+    "core/proof/test_partial_compilation.py",
 )
 """The files that take longest, in the order in which they begin.
 
 Else a worker would do the last of them while the others have nothing left to do.
 """
-FAST = {"core/analysis/test_lint.py", "test_architecture.py"}
+FAST = {"core/analysis/test_lint.py", "core/plan/test_findings.py", "test_architecture.py"}
 """Of these, only tests that are marked themselves are slow."""
 FIXTURES = {"marts", "finished_run", "account", "raw", "adapted"}
 """They start processes of `marts`, or an emulator."""

@@ -264,7 +264,7 @@ def test_a_column_of_another_kind_is_refused(column: Column, returned: str) -> N
     first, location, hint = str(caught.value).splitlines()
     assert first == f"mart bikes: column c is {dt.dtype(returned)}, its contract says {column.type}"
     assert location.strip() == "bikes.py:7"
-    assert hint.startswith("hint: make the expression")
+    assert hint.startswith("hint: make the type of the expression")
 
 
 @pytest.mark.parametrize(
