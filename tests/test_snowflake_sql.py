@@ -158,7 +158,7 @@ def test_the_gate_lets_pass(expression: str) -> None:
         (f"SUM({AMOUNT}) FILTER (WHERE {AMOUNT} > 0)", "no FILTER"),
         (f"TRY_CAST({KEY} AS INT)", "text only"),
         (f"({AMOUNT} > 0) IS TRUE", "IS TRUE"),
-        ("CAST('NaN' AS DOUBLE)", "no number"),
+        ("CAST('NaN' AS DOUBLE)", "not a number"),
         (f"CAST({DATE} AS TIMESTAMP)", "what the session says"),
         (f"LENGTH({KEY})", "Length: nobody has looked up"),
         (f"LIST_SORT({KEY})", "an unknown function"),
