@@ -33,9 +33,11 @@ from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 from marts.core.run.backend import Contract, Statement
@@ -196,6 +198,23 @@ class DuckDBBackend:
         )
         definition = self._executed(query, {}) if kind == "view" else ""
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
+
+    def shape_changes(
+        self,
+        tables: Collection[PlannedTable],  # noqa: ARG002
+        *,
+        acknowledged: Collection[str],  # noqa: ARG002
+    ) -> Sequence[ShapeChange]:
+        """Return nothing: one transaction replaces marts of any shape."""
+        return ()
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return nothing: no change is visible before the commit."""
+        return ()
+
+    def unfinished(self) -> Sequence[str]:
+        """Return nothing: the transaction has done everything."""
+        return ()
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, and record them, in one transaction.

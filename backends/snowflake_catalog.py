@@ -20,8 +20,12 @@ Row: TypeAlias = Mapping[str, Any]
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """The columns of the catalog that change with the rows of a table."""
-PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
-"""Those that are stable for an unaltered mart; maintenance by Snowflake changes the others."""
+
+COLUMN = (
+    *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+    *("CHARACTER_MAXIMUM_LENGTH", "IS_NULLABLE", "COMMENT"),
+)
+"""What the catalog says of a column."""
 
 
 class Catalog:
@@ -50,7 +54,7 @@ class Catalog:
         """Return a schema's rows of TABLES, by name, candidates included."""
         if namespace not in self._tables:
             where = {"TABLE_SCHEMA": namespace.schema}
-            columns = ("TABLE_NAME", "TABLE_TYPE", *VERSION)
+            columns = ("TABLE_NAME", "TABLE_TYPE", "COMMENT", *VERSION)
             rows = self._select("TABLES", namespace, *columns, where=where)
             self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
         return self._tables[namespace]
@@ -61,7 +65,7 @@ class Catalog:
             self._columns[namespace] = self._select(
                 "COLUMNS",
                 namespace,
-                *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+                *COLUMN,
                 where={"TABLE_SCHEMA": namespace.schema},
                 order_by="ORDINAL_POSITION",
             )
@@ -126,9 +130,20 @@ def described(
 
 
 def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> TableState:
-    text = " ".join(str(table.get(column)) for column in PUBLISHED_VERSION)
+    version = f"{_version(schema, table)} {table.get('ROW_COUNT')}"
+    return TableState(schema, table.get("ROW_COUNT"), version)
+
+
+def _version(schema: ibis.Schema, table: Mapping[str, Any]) -> str:
+    # Of what is stable for an unaltered mart: maintenance by Snowflake changes the rest.
     columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
-    return TableState(schema, table.get("ROW_COUNT"), f"{text} {columns}")
+    return f"{table.get('CREATED')} {columns}"
+
+
+def published_version(table: Row, columns: Iterable[Row]) -> str:
+    """Return the version of a published relation less its number of rows, which ends it."""
+    types = {row["COLUMN_NAME"].lower(): _data_type(row) for row in columns}
+    return _version(ibis.schema(types), table)
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:

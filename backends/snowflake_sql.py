@@ -26,6 +26,12 @@ class Namespace:
         """Return the qualified, upper-case name of a relation."""
         return _upper(sge.table_(name, db=self.schema, catalog=self.database, quoted=True))
 
+    @property
+    def sql(self) -> str:
+        """The schema's qualified name, as SQL."""
+        named = sge.table_(self.schema, db=self.database, quoted=True)
+        return named.sql(DIALECT)
+
     def __str__(self) -> str:
         return f"{self.database}.{self.schema}" if self.database else self.schema
 

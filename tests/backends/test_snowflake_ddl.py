@@ -39,11 +39,10 @@ STATEMENTS = {
         'CREATE SCHEMA IF NOT EXISTS "DB1"."GOLD"',
     ),
     "create table as": (
-        ddl.create_table_as(T, 'SELECT 1 AS "A"', comment=COMMENT),
+        ddl.create_table_as(T, 'SELECT 1 AS "A"'),
         f"""\
         CREATE OR REPLACE TRANSIENT TABLE {T}
-        DATA_RETENTION_TIME_IN_DAYS = 1
-        COMMENT = {{comment}}
+        DATA_RETENTION_TIME_IN_DAYS = 0
         AS
         SELECT 1 AS "A\"""",
     ),
@@ -61,6 +60,69 @@ STATEMENTS = {
           "FLAG" BOOLEAN
         )
         DATA_RETENTION_TIME_IN_DAYS = 1""",
+    ),
+    "create the candidates' schema": (
+        ddl.create_candidates_schema('"DB1"."GOLD_CANDIDATES"'),
+        'CREATE TRANSIENT SCHEMA IF NOT EXISTS "DB1"."GOLD_CANDIDATES"'
+        " DATA_RETENTION_TIME_IN_DAYS = 0",
+    ),
+    "create target": (
+        ddl.create_target(
+            T, {"A": "NUMBER(38, 0)", "B": "VARCHAR"}, comment=COMMENT, column_comments={"b": "b's"}
+        ),
+        f"""\
+        CREATE TRANSIENT TABLE IF NOT EXISTS {T} (
+          "A" NUMBER(38, 0),
+          "B" VARCHAR COMMENT 'b\\'s'
+        )
+        DATA_RETENTION_TIME_IN_DAYS = 1
+        COMMENT = {{comment}}""",
+    ),
+    "add column": (
+        ddl.add_column(T, "a", "NUMBER(38, 0)"),
+        f'ALTER TABLE {T} ADD COLUMN "A" NUMBER(38, 0)',
+    ),
+    "widen column": (
+        ddl.widen_column(T, "a", "NUMBER(18, 2)"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" SET DATA TYPE NUMBER(18, 2)',
+    ),
+    "drop not null": (
+        ddl.drop_not_null(T, "a"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" DROP NOT NULL',
+    ),
+    "drop column": (ddl.drop_column(T, "a"), f'ALTER TABLE {T} DROP COLUMN "A"'),
+    "overwrite": (
+        ddl.overwrite(T, CANDIDATE, ["a", "b"]),
+        f"""\
+        INSERT OVERWRITE INTO {T} ("A", "B")
+        SELECT "A", "B" FROM {CANDIDATE}""",
+    ),
+    "contents": (
+        ddl.contents({"one": T, "two": CANDIDATE}, {"one": ["a", "b"]}),
+        f"""\
+        SELECT 'one', COUNT(*), HASH_AGG("A", "B") FROM {T}
+        UNION ALL SELECT 'two', COUNT(*), NULL FROM {CANDIDATE}""",
+    ),
+    "comment": (ddl.comment("view", T, COMMENT), f"COMMENT ON VIEW {T} IS {{comment}}"),
+    "claim": (
+        ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
+        f"""\
+        INSERT INTO {T} ("PACKAGE", "NAME", "RUN_ID", "AS_OF")
+        SELECT '' AS "PACKAGE", 'lock' AS "NAME", 'R' AS "RUN_ID", NULL AS "AS_OF"
+        WHERE NOT EXISTS (SELECT 1 FROM {T} WHERE "PACKAGE" = '' AND "NAME" = 'lock')""",
+    ),
+    "lock": (
+        ddl.lock(T, "R", kind="lock"),
+        f"UPDATE {T} SET \"RUN_ID\" = 'R' WHERE \"KIND\" = 'lock'",
+    ),
+    "recorded runs": (
+        ddl.recorded_runs(T, ["a", "b"]),
+        f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
+        """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')""",
+    ),
+    "recorded of": (
+        ddl.recorded_of(T, "R", "publication"),
+        f"SELECT COUNT(*) FROM {T} WHERE \"NAME\" = 'R' AND \"KIND\" = 'publication'",
     ),
     "comment columns": (
         ddl.comment_columns(T, {"a": COMMENT, "b": "plain"}),

@@ -14,9 +14,11 @@ import sqlglot.expressions as sge
 from marts.core.plan.state import (
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 
@@ -108,11 +110,26 @@ class Backend(Protocol):
     ) -> None:
         """Create a candidate from a query, with comments for the catalog."""
 
+    def shape_changes(
+        self, tables: Collection[PlannedTable], *, acknowledged: Collection[str]
+    ) -> Sequence[ShapeChange]:
+        """Return what publishing these marts would change besides their rows.
+
+        It is empty where publication is atomic whatever changes. Raises UsageError for a reshape of
+        a mart that is not `acknowledged`, and for a table that must not be replaced.
+        """
+
     def publish(self, publication: Publication) -> None:
         """Publish all candidates except temporary ones, atomically, and record them."""
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return what publishing has changed besides rows, even if nothing was published then."""
+
+    def unfinished(self) -> Sequence[str]:
+        """Return a line for each thing that a publication has left to the next run."""
 
     def discard(self) -> None:
         """Drop the candidates; published relations stay. Does nothing without `begin`."""

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from marts.core.authoring.checks import Check
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
-from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
+from marts.core.errors import (
+    ChangedSourcesError,
+    MartsError,
+    PartlyPublishedError,
+    UnknownPublicationError,
+)
 from marts.core.plan.state import Publication
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
-from marts.core.run.scheduler import run_in_parallel
+from marts.core.run.scheduler import needs, run_in_parallel
 
 if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Statement
@@ -54,6 +59,8 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         status = "published" if execution.publishes and backend.is_published() else "interrupted"
     except PartlyPublishedError as raised:
         status, error = "partly_published", raised
+    except UnknownPublicationError as raised:
+        status, error = "unknown", raised
     except MartsError as raised:
         error = raised
     finally:
@@ -70,6 +77,8 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         statements=tuple(map(execution.with_rows, backend.statements())),
         error=error,
         source_checks=plan.source_checks,
+        changes=tuple(backend.changes_made()),
+        unfinished=tuple(backend.unfinished()),
     )
 
 
@@ -116,7 +125,17 @@ class _Execution:
                 name: found.to_text() for name, found in checked_sources(plan, self.tables).items()
             },
             drops=planned.drops,
+            read=self._read_as_published(),
+            reshapes=plan.reshapes,
         )
+
+    def _read_as_published(self) -> frozenset[str]:
+        """Return the published marts that builds and checks have read, and those behind them."""
+        plan, built = self.plan, {step.mart.name for step in self.plan.builds}
+        read = {name for step in plan.steps for name in needs(step)}
+        for step in plan.builds:
+            read.update(step.fingerprint.marts if step.fingerprint else ())
+        return frozenset(read & plan.state.recorded.keys() - built)
 
     def with_rows(self, statement: Statement) -> Statement:
         """Return a statement with its rows; for a build, the checks have counted them."""
