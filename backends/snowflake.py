@@ -232,8 +232,9 @@ class SnowflakeBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query; comments are for the table that will be published."""
+        """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
         sql = self._qualified(query, self._candidate_names())
         candidate = self.add_candidate(
@@ -243,6 +244,7 @@ class SnowflakeBackend:
             definition=self.to_sql(query) if kind == "view" else "",
             comment=comment,
             column_comments=column_comments,
+            key=key,
         )
         qualified = candidate.qualified
         if kind == "view":
@@ -259,13 +261,16 @@ class SnowflakeBackend:
         definition: str = "",
         comment: str = "",
         column_comments: Mapping[str, str] = MappingProxyType({}),
+        key: tuple[str, ...] = (),
     ) -> Candidate:
         """Register a candidate that is about to be created, and return it.
 
         It is registered first, so that it is dropped however its creation ends.
         """
         qualified = self._candidate(self.candidate_name(name))
-        candidate = Candidate(name, qualified, kind, columns, definition, comment, column_comments)
+        candidate = Candidate(
+            name, qualified, kind, columns, definition, comment, column_comments, key
+        )
         self._candidates[name] = candidate
         return candidate
 

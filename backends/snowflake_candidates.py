@@ -23,8 +23,8 @@ LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 class Candidate:
     """A relation that is built but not published; `qualified` is the candidate's name, as SQL.
 
-    `definition` is the query of a view, over published names; empty for a table. `key` are the
-    columns that were checked to identify a row.
+    `definition` is the query of a view, over published names; empty for a table. `key` has the
+    columns that the run checks to identify a row, in any case; it is empty if it does not.
     """
 
     name: str
