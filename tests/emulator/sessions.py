@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import Expr, exp
@@ -18,7 +19,7 @@ from emulator.statements import target
 NUMBERS = itertools.count(1001)
 
 
-async def login(request: Request) -> Response:
+async def login(request: Request, parameters: Mapping[str, Any]) -> Response:
     """Log in; keep who logged in as what, and tell the connector, as Snowflake does."""
     said = json.loads((await server.login_request(request)).body)
     data, asked = said["data"], request.query_params
@@ -32,6 +33,9 @@ async def login(request: Request) -> Response:
     data["masterToken"] = data["token"]
     connection.number = str(data["sessionId"])
     connection.role, connection.warehouse = asked.get("roleName"), asked.get("warehouse")
+    connection.parameters = {name.upper(): value for name, value in parameters.items()}
+    # That is our transactions' affair.
+    connection._autocommit = True
     connection.cancelled = threading.Event()
     connection.temporary_stages = []
     data["sessionInfo"] = {

@@ -6,7 +6,7 @@ Where fakesnow has come to answer rightly, a test here fails, and the adaptation
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,38 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import Error
 
 from emulator import adaptations
-from emulator.fixtures import Emulator
-
-T = '"DB1"."T"'
-
-
-@pytest.fixture(scope="module")
-def raw_session(raw: Emulator) -> Iterator[SnowflakeConnection]:
-    # Its HTTP 500 would be retried for longer.
-    with raw.connect(network_timeout=1) as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-@pytest.fixture(scope="module")
-def session(adapted: Emulator) -> Iterator[SnowflakeConnection]:
-    with adapted.connect() as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-def answer(session: SnowflakeConnection, statements: Sequence[str]) -> Any:
-    """Return the rows of the last statement, or the number and SQLSTATE of the first error."""
-    with session.cursor() as cursor:
-        try:
-            for sql in statements:
-                cursor.execute(sql)
-        except Error as error:
-            return f"{error.errno:06d} {error.sqlstate}"
-        return cursor.fetchall()
+from emulator.errors import errors
+from emulator.fixtures import Emulator, T, answer
+from emulator.transactions import overwriting, transactions
 
 
 @dataclass(frozen=True)
@@ -227,20 +200,18 @@ CASES = {
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
     "NULL where it may not be": Case(
-        adaptations.errors,
+        errors,
         (
             f'CREATE TABLE {T}."STRICT" ("X" VARCHAR NOT NULL)',
             f'INSERT INTO {T}."STRICT" VALUES (NULL)',
         ),
         "100072 22000",
     ),
-    "a database that is not there": Case(
-        adaptations.errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"
-    ),
+    "a database that is not there": Case(errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"),
     "a column that is not there": Case(
-        adaptations.errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
+        errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
     ),
-    "no SQL": Case(adaptations.errors, ("SELECT FROM WHERE",), "001003 42000"),
+    "no SQL": Case(errors, ("SELECT FROM WHERE",), "001003 42000"),
 }
 
 
@@ -316,6 +287,9 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.stage_folders,
         adaptations.connecting_creates_nothing,
         adaptations.merges,
+        adaptations.row_hashes,
+        overwriting,
+        transactions,
     }
     tested = {case.adaptation for case in CASES.values()} | elsewhere
     assert tested == set(adaptations.ADAPTATIONS)
