@@ -32,7 +32,6 @@ from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
-    replace_targets,
     with_text,
 )
 from backends.snowflake_shape import changes, declared, shapes
@@ -358,11 +357,6 @@ class SnowflakeBackend:
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
         return []
-
-    def replace_targets(self) -> None:
-        """Replace every target by its candidate, one after the other; nothing is recorded."""
-        self.catalog.forget()
-        replace_targets(list(self._candidates.values()), self.schema)
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import glob
 from collections.abc import Iterable, Mapping, Sequence
 
 import ibis
@@ -73,18 +74,11 @@ def _commented(text: str | None) -> str:
     return f" COMMENT {literal(text)}" if text else ""
 
 
-def create_table(relation: str, schema: ibis.Schema) -> str:
-    """Create an empty transient table with a schema."""
-    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in schema.items())
-    return (
-        f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{columns}\n)\n"
-        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
-    )
-
-
 def _type(kind: dt.DataType) -> str:
     # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
-    return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
+    if kind.is_timestamp():
+        return "TIMESTAMP_LTZ" if kind.timezone else "TIMESTAMP_NTZ"
+    return str(SnowflakeType.to_string(kind))
 
 
 def add_column(relation: str, name: str, kind: str) -> str:
@@ -270,11 +264,52 @@ def delete_state(
     return f"DELETE FROM {relation} WHERE {identifier(column)} IN ({listed}){kept}"
 
 
-def copy_into(relation: str, stage: str) -> str:
-    """Fill a table from the Parquet files in a stage's folder."""
+def put(file: str, stage_path: str) -> str:
+    """Upload one file, named by its absolute path, into a stage's folder."""
+    # The connector expands a pattern. Slashes are for Windows, too.
+    path = glob.escape(file.replace("\\", "/"))
+    return f"PUT {literal(f'file://{path}')} {literal(stage_path)} AUTO_COMPRESS = FALSE"
+
+
+def stage_folder(stage: str, folder: str) -> str:
+    """Return the location of a folder in a stage, whose name is SQL.
+
+    It ends with a slash, since a location stands for all paths that begin like it.
+    """
+    return f"@{stage}/{folder}/"
+
+
+def create_temporary_stage(stage: str) -> str:
+    """Create a stage that ends with the session."""
+    return f"CREATE TEMPORARY STAGE {stage}"
+
+
+def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
+    """Create an empty table that ends with the session."""
+    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in types.items())
+    return f"CREATE TEMPORARY TABLE {relation} (\n{columns}\n)"
+
+
+def copy_into(relation: str, stage_path: str) -> str:
+    """Fill a table from the Parquet files in a stage's folder: all of their rows, or none."""
     return (
-        f"COPY INTO {relation} FROM {stage}\n"
+        f"COPY INTO {relation} FROM {literal(stage_path)}\n"
         # Without logical types, a timestamp arrives as the integer that Parquet stores.
         "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)\n"
-        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE\n"
+        "ON_ERROR = ABORT_STATEMENT"
     )
+
+
+def column_contents(relation: str, bounded: Mapping[str, bool]) -> str:
+    """Count a table's rows, and the values of each column; read the bounds of those `bounded`."""
+    parts = ["COUNT(*)"]
+    for name, has_bounds in bounded.items():
+        functions = ("COUNT", "MIN", "MAX") if has_bounds else ("COUNT",)
+        parts += [f"{function}({identifier(name)})" for function in functions]
+    return f"SELECT {', '.join(parts)} FROM {relation}"
+
+
+def clone(relation: str, source: str) -> str:
+    """Create a table, which must not exist, as a clone; the schema's future grants apply."""
+    return f"CREATE TRANSIENT TABLE {relation} CLONE {source}"

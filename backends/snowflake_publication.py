@@ -414,22 +414,3 @@ def refuse_reshapes(described: Iterable[ShapeChange], acknowledged: Collection[s
             hint=f"acknowledge it: {' '.join(f'--reshape {name}' for name in names)}, or"
             f" reshape = {json.dumps(list(names))} in [tool.marts]",
         )
-
-
-def replace_targets(candidates: Sequence[Candidate], schema: Schema) -> None:
-    """Replace tables by their candidates, one after the other, without recording it.
-
-    Raises PartlyPublishedError if it fails after the first was replaced.
-    """
-    new: list[str] = []
-    try:
-        for each in candidates:
-            sql = ddl.replace_by_clone(schema.qualified(each.name), each.qualified)
-            schema.execute(sql, each.name, STEP)
-            new.append(each.name)
-    except (EngineError, KeyboardInterrupt) as error:
-        # A statement that failed changed nothing; one that was interrupted may have.
-        if not new and isinstance(error, EngineError):
-            raise
-        old = [each.name for each in candidates if each.name not in new]
-        raise PartlyPublishedError(new, old, error) from error

@@ -16,6 +16,7 @@ from backends.snowflake_connection import SESSION_PARAMETERS
 from emulator.statements import parse
 
 T, CANDIDATE = '"DB1"."GOLD"."T"', '"DB1"."GOLD"."T__CANDIDATE_20250630T120000_0123ABCD"'
+FOLDER = ddl.stage_folder('"DB1"."RAW"."STAGE"', "0_t")
 COMMENT = 'It\'s "quoted", \\ and\nof two lines'
 QUOTED = r"""'It\'s "quoted", \\ and\nof two lines'"""
 
@@ -27,7 +28,8 @@ SCHEMA = ibis.schema(
         "share": "float64",
         "amount": "decimal(18, 2)",
         "day": "date",
-        "moment": "timestamp",
+        "moment": "timestamp(9)",
+        "instant": "timestamp('UTC', 9)",
         "flag": "boolean",
     }
 )
@@ -46,10 +48,10 @@ STATEMENTS = {
         AS
         SELECT 1 AS "A\"""",
     ),
-    "create table": (
-        ddl.create_table(T, SCHEMA),
+    "create temporary table": (
+        ddl.create_temporary_table(T, SCHEMA),
         f"""\
-        CREATE OR REPLACE TRANSIENT TABLE {T} (
+        CREATE TEMPORARY TABLE {T} (
           "NAME" VARCHAR,
           "COUNT" BIGINT,
           "SMALL" INT,
@@ -57,9 +59,9 @@ STATEMENTS = {
           "AMOUNT" DECIMAL(18, 2),
           "DAY" DATE,
           "MOMENT" TIMESTAMP_NTZ,
+          "INSTANT" TIMESTAMP_LTZ,
           "FLAG" BOOLEAN
-        )
-        DATA_RETENTION_TIME_IN_DAYS = 1""",
+        )""",
     ),
     "create the candidates' schema": (
         ddl.create_candidates_schema('"DB1"."GOLD_CANDIDATES"'),
@@ -153,6 +155,7 @@ STATEMENTS = {
         ddl.replace_by_clone(T, CANDIDATE),
         f"CREATE OR REPLACE TRANSIENT TABLE {T} CLONE {CANDIDATE} COPY GRANTS",
     ),
+    "clone": (ddl.clone(T, CANDIDATE), f"CREATE TRANSIENT TABLE {T} CLONE {CANDIDATE}"),
     "drop table": (ddl.drop("table", T), f"DROP TABLE IF EXISTS {T}"),
     "drop view": (ddl.drop("view", T), f"DROP VIEW IF EXISTS {T}"),
     "create state": (
@@ -208,11 +211,25 @@ VALUES ("S"."PACKAGE", "S"."NAME", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."ORIGIN"
         ),
     ),
     "copy into": (
-        ddl.copy_into(T, '@"DB1"."RAW"."STAGE"/t'),
+        ddl.copy_into(T, FOLDER),
         f"""\
-        COPY INTO {T} FROM @"DB1"."RAW"."STAGE"/t
+        COPY INTO {T} FROM '@"DB1"."RAW"."STAGE"/0_t/'
         FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)
-        MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE""",
+        MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE
+        ON_ERROR = ABORT_STATEMENT""",
+    ),
+    "create temporary stage": (
+        ddl.create_temporary_stage('"DB1"."RAW"."STAGE"'),
+        'CREATE TEMPORARY STAGE "DB1"."RAW"."STAGE"',
+    ),
+    "put": (
+        ddl.put("/tmp/it's [x]*/0_t.parquet", FOLDER),  # noqa: S108
+        r"""PUT 'file:///tmp/it\'s [[]x][*]/0_t.parquet' '@"DB1"."RAW"."STAGE"/0_t/' """
+        "AUTO_COMPRESS = FALSE",
+    ),
+    "column contents": (
+        ddl.column_contents(T, {"a": True, "b": False}),
+        f'SELECT COUNT(*), COUNT("A"), MIN("A"), MAX("A"), COUNT("B") FROM {T}',
     ),
 }
 UNREADABLE = ("comment columns", "replace by clone")

@@ -259,6 +259,15 @@ def _folder(stage_path: str) -> str:
     return stage_path.partition("/")[2]
 
 
+def temporary_tables() -> None:
+    """Let a temporary table have a database and a schema; it ends with its session.
+
+    Unlike on Snowflake, other sessions see it until then.
+    https://docs.snowflake.com/en/user-guide/tables-temp-transient
+    """
+    rewrite(sessions.make_temporary_table)
+
+
 def session_functions() -> None:
     """Answer CURRENT_ROLE() and its like, and SYSTEM$CANCEL_ALL_QUERIES(session), which cancels.
 
@@ -289,6 +298,7 @@ ADAPTATIONS = (
     null_timestamps,
     whole_numbers,
     stage_folders,
+    temporary_tables,
     connecting_creates_nothing,
     overwriting,
     transactions,
