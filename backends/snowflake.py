@@ -244,6 +244,7 @@ class SnowflakeBackend:
             comment=comment,
             column_comments=column_comments,
             key=key,
+            reads=query.names,
         )
         qualified = candidate.qualified
         if kind == "view":
@@ -261,6 +262,7 @@ class SnowflakeBackend:
         comment: str = "",
         column_comments: Mapping[str, str] = MappingProxyType({}),
         key: tuple[str, ...] = (),
+        reads: frozenset[str] = frozenset(),
     ) -> Candidate:
         """Register a candidate that is about to be created, and return it.
 
@@ -268,7 +270,7 @@ class SnowflakeBackend:
         """
         qualified = self._candidate(self.candidate_name(name))
         candidate = Candidate(
-            name, qualified, kind, columns, definition, comment, column_comments, key
+            name, qualified, kind, columns, definition, comment, column_comments, key, reads
         )
         self._candidates[name] = candidate
         return candidate
@@ -318,6 +320,7 @@ class SnowflakeBackend:
         kinds, columns = self.catalog.kinds(self.namespace), self.catalog.columns(self.namespace)
         old = shapes(kinds, columns)
         self.state()
+        names = {each.name for each in tables}
         found = [
             change
             for each in tables
@@ -325,7 +328,7 @@ class SnowflakeBackend:
                 with_text(old.get(each.name.upper()), self._digests.get(each.name)),
                 declared(each.kind, each.types, text=self._text_of(each)),
                 key=each.key,
-            ).described(each.name, alone=len(tables) == 1)
+            ).described(each.name, reads=bool(each.query.names & names))
         ]
         refuse_reshapes(found, acknowledged)
         return found

@@ -24,7 +24,8 @@ class Candidate:
     """A relation that is built but not published; `qualified` is the candidate's name, as SQL.
 
     `definition` is the query of a view, over published names; empty for a table. `key` has the
-    columns that the run checks to identify a row, in any case; it is empty if it does not.
+    columns that the run checks to identify a row, in any case; it is empty if it does not. `reads` are the
+    sources and marts in its query.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Candidate:
     comment: str = ""
     column_comments: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+    reads: frozenset[str] = frozenset()
 
     def create_view(self, qualified: str, query: str) -> str:
         """Return the statement that creates this view under a name, from a query."""

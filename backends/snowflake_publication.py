@@ -17,7 +17,7 @@ from typing import Protocol
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog, published_version
-from backends.snowflake_errors import number_of
+from backends.snowflake_errors import LostAnswerError, number_of
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
 from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, with_digest
@@ -117,8 +117,11 @@ class Publisher:
         return not (found.replaced or found.redefined or is_new_view)
 
     def _refuse_reshapes(self, found: Mapping[str, Changes]) -> None:
-        alone = len(found) == 1
-        lines = [each for n, it in found.items() for each in it.described(n, alone=alone)]
+        lines = [
+            line
+            for name, each in found.items()
+            for line in each.described(name, reads=bool(self.candidates[name].reads & found.keys()))
+        ]
         refuse_reshapes(lines, self.publication.reshapes)
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
@@ -138,7 +141,7 @@ class Publisher:
             for sql in self._preparing(self.candidates[name], each):
                 self.schema.execute(sql, name, "prepare")
             if self._is_in_place(name, each):
-                lines = each.described(name, alone=False)
+                lines = each.described(name)
                 self.made += [line for line in lines if not line.is_reshape]
         if any(each != Changes() for each in found.values()):
             self.catalog.forget()
@@ -310,7 +313,7 @@ class Publisher:
         )
 
     def _commit(self) -> None:
-        """Commit; if the answer is an error, ask in a new session what has happened."""
+        """Commit; if the answer is an error, find out what has happened."""
         try:
             self.connection.commit()
         except EngineError as error:
@@ -324,18 +327,20 @@ class Publisher:
         """Tell whether the transaction was committed, once it has ended."""
         sql = ddl.recorded_of(self.schema.state, self.publication.run_id, MARKER)
         try:
-            self.connection.renew()
-            self.schema.execute(ddl.BEGIN, "", "ask")
-            # This waits for the lost session's transaction to end.
-            self.schema.execute(
-                ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK), "", "ask"
-            )
+            if isinstance(error, LostAnswerError):
+                self.connection.renew()
+                self.schema.execute(ddl.BEGIN, "", "ask")
+                # This waits for the lost session's transaction to end.
+                own_lock = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
+                self.schema.execute(own_lock, "", "ask")
+            else:
+                self.connection.roll_back()
             ((count,),) = self.schema.rows(sql, "", "ask")
+            return bool(count)
         except EngineError as again:
             raise UnknownPublicationError(again) from error
         finally:
             self.connection.roll_back()
-        return bool(count)
 
     def _after(self, found: Mapping[str, Changes]) -> None:
         """Do what no transaction can: views, tables of another type, dropped columns and tables."""
@@ -351,7 +356,7 @@ class Publisher:
             for column in each.dropped:
                 sql = ddl.drop_column(self.schema.qualified(name), column)
                 if self._tried(sql, name):
-                    self.made += Changes(dropped=(column,)).described(name, alone=False)
+                    self.made += Changes(dropped=(column,)).described(name)
         self._drop()
 
     def _tried(self, sql: str, name: str) -> bool:
@@ -375,7 +380,7 @@ class Publisher:
         else:
             sql = ddl.replace_by_clone(target, candidate.qualified)
         self.schema.execute(sql, name, "reshape")
-        self.made += found.described(name, alone=False)
+        self.made += found.described(name)
         self.catalog.forget()
         version = self._versions([name], {name: Changes()})[name]
         contents = self._contents({name: target}, {name: candidate.columns})

@@ -81,10 +81,10 @@ class Changes:
     redefined: bool = False
     replaced: str | None = None
 
-    def described(self, name: str, *, alone: bool) -> Iterator[ShapeChange]:
-        """Yield a line for each change of a mart, which is published alone or together with others.
+    def described(self, name: str, *, reads: bool = False) -> Iterator[ShapeChange]:
+        """Yield a line for each change of a mart; `reads` if it reads others that are published.
 
-        The definition of a view changes in one statement, but not in one with other marts.
+        The definition of a view changes in a statement of its own, after the tables that it reads.
         """
         if self.missing:
             yield ShapeChange(name, "is created")
@@ -97,7 +97,7 @@ class Changes:
         for column_name in self.dropped:
             yield ShapeChange(name, f"column {column_name.lower()} is dropped", is_reshape=True)
         if self.redefined:
-            yield ShapeChange(name, "the view's definition changes", is_reshape=not alone)
+            yield ShapeChange(name, "the view's definition changes", is_reshape=reads)
         if self.replaced:
             yield ShapeChange(name, self.replaced, is_reshape=True)
 

@@ -30,7 +30,7 @@ select
     coalesce(o.is_hybrid, 'NO') as IS_HYBRID
 from (
     select database_name, schema_name, table_name as relation, 'BASE TABLE' as kind,
-        estimated_size as row_count, comment
+        _fs_rows(database_name, schema_name, table_name) as row_count, comment
     from duckdb_tables()
     union all
     select database_name, schema_name, view_name, 'VIEW', null, comment from duckdb_views()
