@@ -9,11 +9,10 @@ from __future__ import annotations
 import datetime
 import json
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -28,12 +27,13 @@ from backends.snowflake_candidates import (
     is_old,
 )
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_connection import SnowflakeOptions, connect, translated
+from backends.snowflake_connection import SnowflakeOptions, connect
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
     with_text,
 )
+from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
@@ -53,11 +53,6 @@ from marts.core.plan.state import (
 )
 from marts.core.run.backend import Contract, Statement
 
-if TYPE_CHECKING:
-    # It takes 1.1 s to import, and compiling does not need it.
-    from snowflake.connector import SnowflakeConnection
-    from snowflake.connector.cursor import SnowflakeCursor
-
 CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
 
@@ -71,16 +66,14 @@ class SnowflakeBackend:
         self.options = options
         self.sources = sources
         self.threads = options.threads
-        self._local = threading.local()
-        self._connections: list[SnowflakeConnection] = []
-        self._statements: list[Statement] = []
+        self.sessions = Sessions(lambda: connect(options))
         self._candidates: dict[str, Candidate] = {}
         self._run_id = ""
         self._stopping = threading.Event()
         self._publisher: Publisher | None = None
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
-        current = self._connection()
+        current = self.sessions.current().connection
         database = options.database or current.database
         if database is None:
             raise UsageError(
@@ -171,7 +164,7 @@ class SnowflakeBackend:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._qualified(compiled(query), self._candidate_names())
         cursor = self.execute(sql, about=about, step="query")
-        table = cursor.fetch_arrow_all(force_return_table=True)
+        table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
         return rows
@@ -345,17 +338,18 @@ class SnowflakeBackend:
         return tuple(self._publisher.unfinished) if self._publisher else ()
 
     def commit(self) -> None:
-        """Commit the transaction that is open."""
-        self.execute(ddl.COMMIT, step="publish")
+        """Commit the transaction that is open; an interrupt waits for the answer."""
+        self.execute(ddl.COMMIT, step="publish", uninterruptible=True)
 
     def roll_back(self) -> None:
         """Roll back the transaction that is open, if the line allows it."""
-        with suppress(EngineError):
-            self.execute(ddl.ROLLBACK, step="rollback")
+        if not self.sessions.is_unreachable:
+            with suppress(EngineError):
+                self.execute(ddl.ROLLBACK, step="rollback", uninterruptible=True)
 
     def renew(self) -> None:
         """Log in again in this thread."""
-        del self._local.connection
+        self.sessions.new()
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
@@ -365,10 +359,7 @@ class SnowflakeBackend:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
-        for connection in self._connections:
-            with suppress(EngineError):
-                query = f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})"
-                self.execute(query, step="cancel")
+        self.sessions.cancel()
         self.drop_candidates()
 
     def drop_candidates(self) -> None:
@@ -387,7 +378,7 @@ class SnowflakeBackend:
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the executed statements, in order."""
-        return tuple(self._statements)
+        return self.sessions.statements()
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of account, driver and compiler."""
@@ -402,15 +393,19 @@ class SnowflakeBackend:
 
     def close(self) -> None:
         """Close all connections."""
-        for connection in self._connections:
-            connection.close()
+        self.sessions.close()
 
     def candidate_name(self, name: str) -> str:
         """Return the name of a mart's candidate in this run."""
         return candidate_name(name, self._run_id)
 
-    def execute(self, sql: str, *, about: str = "", step: str) -> SnowflakeCursor:
-        """Run one statement, with a query tag that says what it is for."""
+    def execute(
+        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+    ) -> Result:
+        """Run one statement, with a query tag that says what it is for.
+
+        See `Session.execute` for interrupts and lost answers.
+        """
         tag = {
             "tool": "marts",
             "version": self.options.version,
@@ -418,26 +413,13 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("cancel", "discard", "rollback"):
+        if self._stopping.is_set() and step not in ("discard", "rollback"):
             raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        start = time.perf_counter()
-        cursor = self._connection().cursor()
-        with translated(f"{step} {about}".strip()):
-            cursor.execute(sql, _statement_params={"QUERY_TAG": json.dumps(tag)})
-        seconds = time.perf_counter() - start
-        # The row count of other statements is that of a status message.
-        rows = cursor.rowcount if step in ("query", "catalog") else None
-        self._statements.append(Statement(about, step, cursor.sfqid, rows, seconds))
-        return cursor
+        return self.sessions.current().execute(
+            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
+        )
 
-    def _connection(self) -> SnowflakeConnection:
-        if not hasattr(self._local, "connection"):
-            self._local.connection = connect(self.options)
-            self._connections.append(self._local.connection)
-        connection: SnowflakeConnection = self._local.connection
-        return connection
-
-    def _execute_about(self, sql: str, about: str, step: str) -> SnowflakeCursor:
+    def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)
 
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:

@@ -24,8 +24,8 @@ class Candidate:
     """A relation that is built but not published; `qualified` is the candidate's name, as SQL.
 
     `definition` is the query of a view, over published names; empty for a table. `key` has the
-    columns that the run checks to identify a row, in any case; it is empty if it does not. `reads` are the
-    sources and marts in its query.
+    columns that the run checks to identify a row, in any case; it is empty if it does not. `reads`
+    has the sources and marts in its query.
     """
 
     name: str

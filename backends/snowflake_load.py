@@ -149,9 +149,7 @@ def _link(link: Path, file: Path) -> None:
 def _copy(backend: SnowflakeBackend, upload: Upload) -> Iterator[str]:
     """Copy a table's rows from its stage; yield a line for each file that did not arrive whole."""
     sql = ddl.copy_into(upload.relation, upload.stage_path)
-    cursor = backend.execute(sql, about=upload.table.name, step="load")
-    columns = [each.name.lower() for each in cursor.description]
-    rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    rows = backend.execute(sql, about=upload.table.name, step="load").records()
     by_name = {str(row.get("file")).rpartition("/")[2]: row for row in rows}
     for name, file in zip(upload.names, upload.table.files, strict=True):
         found = by_name.get(name, {})

@@ -9,15 +9,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backends import snowflake_ddl as ddl
+from backends.snowflake_session import Result
 from backends.snowflake_sql import Namespace
 from marts.core.plan.state import STATE_COLUMNS, STATE_TABLE, RecordedTable
-
-if TYPE_CHECKING:
-    # It takes 1.1 s to import, and compiling does not need it.
-    from snowflake.connector.cursor import SnowflakeCursor
 
 NOBODY = ""
 """The package under which candidates, the lock and publications are recorded."""
@@ -33,7 +30,7 @@ class Schema:
     """The schema of the marts, with the state table, and the function that runs statements."""
 
     namespace: Namespace
-    execute: Callable[[str, str, str], SnowflakeCursor]
+    execute: Callable[[str, str, str], Result]
     """Runs a statement about a table, in a step of the run."""
 
     def qualified(self, name: str) -> str:
