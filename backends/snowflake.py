@@ -24,16 +24,19 @@ from backends.snowflake_candidates import Candidate, candidate_name, is_left_ove
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_publication import Schema, publish, replace_targets
+from backends.snowflake_runs import RunsTable
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
-from backends.sql import recorded
+from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
+    RUNS_TABLE,
     STATE_TABLE,
     CompiledQuery,
     Materialized,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
     TableState,
 )
@@ -79,6 +82,7 @@ class SnowflakeBackend:
         )
         self.catalog = Catalog(self._rows_of_catalog)
         self.schema = Schema(self.namespace, self._execute_about)
+        self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
             self.source_namespace,
@@ -264,6 +268,17 @@ class SnowflakeBackend:
         """Tell whether every target was replaced."""
         return self._published
 
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run, and commit it."""
+        self._runs.write(run)
+
+    def publishing_runs(self) -> list[RecordedRun]:
+        """Return the other runs that are publishing, the most recent first.
+
+        Runs that were killed while they published are among them.
+        """
+        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
+
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
         # This comes first, so that no other thread adds a candidate meanwhile.
@@ -321,7 +336,7 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("cancel", "discard"):
+        if self._stopping.is_set() and step not in ("cancel", "discard", "record"):
             raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
         start = time.perf_counter()
         cursor = self._connection().cursor()
@@ -342,6 +357,10 @@ class SnowflakeBackend:
 
     def _execute_about(self, sql: str, about: str, step: str) -> None:
         self.execute(sql, about=about, step=step)
+
+    def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self.execute(sql, about=RUNS_TABLE, step="record").fetchall()
+        return rows
 
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()

@@ -45,14 +45,17 @@ def create_table_as(relation: str, query: str, *, comment: str) -> str:
 
 def create_table(relation: str, schema: ibis.Schema) -> str:
     """Create an empty transient table with a schema."""
-    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in schema.items())
+    columns = ",\n".join(
+        f"  {identifier(name)} {column_type(kind)}" for name, kind in schema.items()
+    )
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{columns}\n)\n"
         f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
     )
 
 
-def _type(kind: dt.DataType) -> str:
+def column_type(kind: dt.DataType) -> str:
+    """Return the type of a column."""
     # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
     return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
 
@@ -103,7 +106,7 @@ def drop(kind: str, relation: str) -> str:
 def create_state(relation: str, columns: Mapping[str, str]) -> str:
     """Create the state table if it does not exist; `columns` are names and Ibis's types."""
     parts = ",\n".join(
-        f"  {identifier(name)} {_type(ibis.dtype(kind))}" for name, kind in columns.items()
+        f"  {identifier(name)} {column_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
 

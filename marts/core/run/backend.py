@@ -16,6 +16,7 @@ from marts.core.plan.state import (
     Materialized,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
     TableState,
 )
@@ -113,6 +114,14 @@ class Backend(Protocol):
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run; it replaces the row of the same run.
+
+        It commits in a transaction of its own, and never while `publish` has one open. The table of
+        runs is created, with its schema, if it does not exist. Raises UsageError if another table
+        has its name.
+        """
 
     def discard(self) -> None:
         """Drop the candidates; published relations stay. Does nothing without `begin`."""
