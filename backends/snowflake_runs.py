@@ -66,3 +66,10 @@ class RunsTable:
         found = [row["COLUMN_NAME"] for row in columns if row["TABLE_NAME"] == RUNS_TABLE.upper()]
         for column in columns_to_add([name.lower() for name in found]):
             self._rows(ddl.add_run_column(self.qualified, column))
+
+
+def described(run: RecordedRun) -> str:
+    """Return who is publishing since when, in a line."""
+    who = f"run {run.run_id} of user {run.user_name or 'unknown'} on {run.host_name or 'unknown'}"
+    since = f"{run.publishing_since:%Y-%m-%d %H:%M:%S} UTC" if run.publishing_since else "unknown"
+    return f"{who} has been publishing since {since} (as of {run.as_of})"

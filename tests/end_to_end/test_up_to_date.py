@@ -157,4 +157,4 @@ def test_a_database_of_an_earlier_version_is_built_anew(finished_run: Path, tmp_
             name
             for (name,) in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         }
-    assert tables == {*PUBLIC, "marts_state"}
+    assert tables == {*PUBLIC, "marts_state", "marts_runs"}
