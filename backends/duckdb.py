@@ -25,6 +25,7 @@ from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_publication import publish
+from backends.duckdb_runs import RunsTable
 from backends.duckdb_sources import ParquetSources
 from backends.duckdb_sql import compiled, parquet, qualified_sql
 from backends.parquet import LAYOUT, data_as_of
@@ -36,6 +37,7 @@ from marts.core.plan.state import (
     PlannedTable,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,
@@ -76,6 +78,7 @@ class DuckDBBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._sources = ParquetSources(options.data, sources, self._rows)
         self._catalog = Catalog(options.schema, self._rows)
+        self._runs = RunsTable(self._catalog, self._execute)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
         self._candidate_database = CandidateDatabase(
@@ -240,6 +243,13 @@ class DuckDBBackend:
         # The worker runs one task at a time, so this waits for a commit in progress.
         self._worker.submit(lambda: None).result()
         return self._published
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run, in a transaction of its own."""
+        with translated("record the run"):
+            with self._transaction():
+                self._runs.write(run)
+            self._runs.committed()
 
     def discard(self) -> None:
         """Drop the candidates; those that cannot be dropped end with the connection."""

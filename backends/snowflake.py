@@ -33,20 +33,23 @@ from backends.snowflake_publication import (
     refuse_reshapes,
     with_text,
 )
+from backends.snowflake_runs import RunsTable
 from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
 from backends.snowflake_state import MARKER, NOBODY, Schema, digests, without_digest
-from backends.sql import recorded
+from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
+    RUNS_TABLE,
     STATE_TABLE,
     CompiledQuery,
     Materialized,
     PlannedTable,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,
@@ -90,6 +93,7 @@ class SnowflakeBackend:
         self.catalog = Catalog(self._rows_of_catalog)
         self.schema = Schema(self.namespace, self._execute_about)
         self._digests: Mapping[str, str] = {}
+        self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
             self.source_namespace,
@@ -353,7 +357,22 @@ class SnowflakeBackend:
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
-        return []
+        return [
+            f"run {run.run_id} of {run.user_name} has been publishing since"
+            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
+            for run in self.publishing_runs()
+        ]
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run, and commit it."""
+        self._runs.write(run)
+
+    def publishing_runs(self) -> list[RecordedRun]:
+        """Return the other runs that are publishing, the most recent first.
+
+        Runs that were killed while they published are among them.
+        """
+        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
@@ -413,7 +432,7 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("discard", "rollback"):
+        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
             raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
         return self.sessions.current().execute(
             sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
@@ -421,6 +440,10 @@ class SnowflakeBackend:
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)
+
+    def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self.execute(sql, about=RUNS_TABLE, step="record").fetchall()
+        return rows
 
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()

@@ -74,7 +74,8 @@ def _commented(text: str | None) -> str:
     return f" COMMENT {literal(text)}" if text else ""
 
 
-def _type(kind: dt.DataType) -> str:
+def column_type(kind: dt.DataType) -> str:
+    """Return the type of a column."""
     # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
     if kind.is_timestamp():
         return "TIMESTAMP_LTZ" if kind.timezone else "TIMESTAMP_NTZ"
@@ -179,7 +180,7 @@ def drop(kind: str, relation: str) -> str:
 def create_state(relation: str, columns: Mapping[str, str]) -> str:
     """Create the state table if it does not exist; `columns` are names and Ibis's types."""
     parts = ",\n".join(
-        f"  {identifier(name)} {_type(ibis.dtype(kind))}" for name, kind in columns.items()
+        f"  {identifier(name)} {column_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
 
@@ -286,7 +287,9 @@ def create_temporary_stage(stage: str) -> str:
 
 def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
     """Create an empty table that ends with the session."""
-    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in types.items())
+    columns = ",\n".join(
+        f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items()
+    )
     return f"CREATE TEMPORARY TABLE {relation} (\n{columns}\n)"
 
 

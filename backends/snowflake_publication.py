@@ -186,6 +186,8 @@ class Publisher:
         except EngineError as error:
             if number_of(error) != LOCK_TIMEOUT:
                 raise
+            # After an error, a transaction takes no other statement.
+            self.connection.roll_back()
             raise EngineError(
                 "another run is publishing into this schema; nothing was published",
                 *(self.holders() or ["it has not announced itself"]),

@@ -19,6 +19,7 @@ from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.run import artifacts
 from marts.core.run.backend import Backend
+from marts.core.run.recording import Recorder
 from marts.core.run.runner import run
 
 
@@ -27,7 +28,7 @@ def carry_out(
     plan: Plan,
     backend: Backend,
     *,
-    run_id: str,
+    recorder: Recorder,
     target: Path,
     stop: Event,
     findings: Sequence[Finding] = (),
@@ -40,7 +41,7 @@ def carry_out(
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        report = run(plan, backend, run_id=run_id, observer=observer)
+        report = run(plan, backend, run_id=recorder.run_id, observer=observer, recorder=recorder)
     results = artifacts.run_results(
         report,
         context={

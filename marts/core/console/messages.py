@@ -8,7 +8,6 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
-from marts.core.authoring.tables import Mart
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.run.artifacts import describe_finding, sample_path
@@ -19,6 +18,10 @@ Line = tuple[Label, str]
 """A label for the outcome, and the text."""
 
 UNCHANGED = "nothing was published; what was published before is unchanged"
+RUN_AGAIN = {
+    "partly_published": "partly published: run again",
+    "unknown": "whether this run was published is not known: run again",
+}
 
 
 def doing(step: Step) -> str:
@@ -174,10 +177,7 @@ def _end(report: Report) -> Line:
     acknowledged = f", {known} acknowledged" if known else ""
     checks = counted(made_checks, "check")
     took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
-    built = sum(
-        table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
-        for table in report.tables
-    )
+    built = len(report.built)
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
@@ -190,8 +190,8 @@ def _end(report: Report) -> Line:
         case "failed":
             is_about_sources = report.source_checks is not None
             return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took
-        case "partly_published":
-            return "stop", "partly published: run again"
+        case "partly_published" | "unknown":
+            return "stop", RUN_AGAIN[report.status]
         case "error" | "interrupted":
             return "stop", f"{report.status}: {UNCHANGED}"
         case _:

@@ -17,6 +17,7 @@ from marts.core.plan.state import (
     PlannedTable,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,
@@ -135,6 +136,14 @@ class Backend(Protocol):
 
     def unfinished(self) -> Sequence[str]:
         """Return a line for each thing that a publication has left to the next run."""
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run; it replaces the row of the same run.
+
+        It commits in a transaction of its own, and never while `publish` has one open. The table of
+        runs is created, with its schema, if it does not exist. Raises UsageError if another table
+        has its name.
+        """
 
     def discard(self) -> None:
         """Drop the candidates; published relations stay. Does nothing without `begin`."""

@@ -22,6 +22,7 @@ from marts.core.plan.state import Publication
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
+from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
 from marts.core.run.scheduler import needs, run_in_parallel
@@ -43,14 +44,22 @@ class Observer(Protocol):
         """All steps are done, and publishing begins."""
 
 
-def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
-    """Carry out all steps and publish, or publish nothing.
+def run(
+    plan: Plan,
+    backend: Backend,
+    *,
+    run_id: str,
+    observer: Observer,
+    recorder: Recorder | None = None,
+) -> Report:
+    """Carry out all steps and publish, or publish nothing; record it, given a recorder.
 
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observer)
+    recorder = recorder or Recorder(backend, run_id)
+    execution = _Execution(plan, backend, observer, recorder)
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -66,7 +75,7 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
     finally:
         if status != "published" and execution.begins:
             backend.discard()
-    return Report(
+    report = Report(
         run_id=run_id,
         status=status,
         started_at=started,
@@ -80,21 +89,28 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         changes=tuple(backend.changes_made()),
         unfinished=tuple(backend.unfinished()),
     )
+    recorder.ended(report)
+    return report
 
 
 class _Execution:
     """One execution of a plan's steps."""
 
-    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, backend: Backend, observer: Observer, recorder: Recorder
+    ) -> None:
         self.plan = plan
         self.backend = backend
         self.observer = observer
+        self.recorder = recorder
         self.tables: dict[str, TableReport] = {}
         self.publishes = plan.publication is not None
         self.begins = self.publishes or bool(plan.builds)
 
     def go(self, run_id: str) -> Status:
         plan, backend = self.plan, self.backend
+        if plan.steps or plan.publication:
+            self.recorder.running()
         if self.begins:
             begin(plan, backend, run_id=run_id)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
@@ -107,6 +123,7 @@ class _Execution:
         if plan.publication is None:
             return "checked" if plan.steps else "unchanged"
         self.observer.publishing()
+        self.recorder.publishing()
         backend.publish(self._publication(plan.publication, run_id))
         return "published"
 

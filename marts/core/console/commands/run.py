@@ -83,17 +83,20 @@ def command(
     if not dry_run:
         prepare(settings.target)
     wanted = SourceCheckOptions(source_checks=not no_source_checks, accept_shrink=accept_shrink)
-    with wiring.connected(graph, settings, read_only=dry_run) as backend:
+    with (
+        wiring.connected(graph, settings, read_only=dry_run) as backend,
+        wiring.recorded(graph, settings, backend, dry_run=dry_run) as recorder,
+    ):
         as_of = wiring.as_of(settings, backend.data_as_of)
+        recorder.planned(as_of.day)
         state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
-        run_id = wiring.run_id()
         plan = plan_changes(
             graph,
             selected,
             CurrentInputs(
                 graph, state, as_of, backend.compile, checks_sources=wanted.source_checks
             ),
-            run_id=run_id,
+            run_id=recorder.run_id,
             force=force,
             source_checks=partial(source_checks, graph, reliance, state, wanted),
             adopt=adopt,
@@ -107,4 +110,4 @@ def command(
             print_plan(plan, findings, shapes, as_json=as_json)
             return DONE
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
-        return done(run_id=run_id, findings=findings, as_json=as_json)
+        return done(recorder=recorder, findings=findings, as_json=as_json)
