@@ -22,6 +22,7 @@ VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """The columns of the catalog that change with the rows of a table."""
 KIND = ("TABLE_TYPE", "IS_TRANSIENT", "IS_TEMPORARY", "IS_DYNAMIC", "IS_ICEBERG", "IS_HYBRID")
 """The columns of the catalog that say what kind of table one is."""
+SETTINGS = ("RETENTION_TIME", "CLUSTERING_KEY")
 PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
 """Those that are stable for an unaltered mart; maintenance by Snowflake changes the others."""
 
@@ -53,7 +54,7 @@ class Catalog:
         """Return a schema's rows of TABLES, by name, candidates included."""
         if namespace not in self._tables:
             where = {"TABLE_SCHEMA": namespace.schema}
-            columns = ("TABLE_NAME", *KIND, "RETENTION_TIME", *VERSION)
+            columns = ("TABLE_NAME", *KIND, *SETTINGS, *VERSION)
             rows = self._select("TABLES", namespace, *columns, where=where)
             self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
         return self._tables[namespace]
