@@ -245,7 +245,9 @@ class SnowflakeBackend:
         )
         qualified = candidate.qualified
         if kind == "view":
-            self.execute(candidate.create_view(qualified, sql), about=name, step="build")
+            self.execute(
+                candidate.create_view(qualified, sql, kept=ddl.NOTHING), about=name, step="build"
+            )
             return
         self.execute(ddl.create_table_as(qualified, sql), about=name, step="build")
 
@@ -448,6 +450,12 @@ class SnowflakeBackend:
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()
         return rows
+
+    def records(self, sql: str, about: str) -> list[dict[str, Any]]:
+        """Run a query of the catalog, and return its rows by lower-case column name."""
+        cursor = self.execute(sql, about=about, step="catalog")
+        names = [column.name.lower() for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _candidate_names(self) -> dict[str, str]:
         # A copy, because other threads add to it.

@@ -38,14 +38,18 @@ class Candidate:
     key: tuple[str, ...] = ()
     reads: frozenset[str] = frozenset()
 
-    def create_view(self, qualified: str, query: str) -> str:
-        """Return the statement that creates this view under a name, from a query."""
+    def create_view(self, qualified: str, query: str, *, kept: ddl.Kept = ddl.KEPT) -> str:
+        """Return the statement that creates this view under a name, from a query.
+
+        `kept` is what it keeps of the view that it replaces.
+        """
         return ddl.create_view(
             qualified,
             query,
             columns=self.columns,
             comment=self.comment,
             column_comments=self.column_comments,
+            kept=kept,
         )
 
     @property

@@ -27,6 +27,7 @@ COLUMN = (
     *("CHARACTER_MAXIMUM_LENGTH", "IS_NULLABLE", "COMMENT"),
 )
 """What the catalog says of a column."""
+SETTINGS = ("RETENTION_TIME", "CLUSTERING_KEY", "COMMENT")
 
 
 class Catalog:
@@ -56,7 +57,7 @@ class Catalog:
         """Return a schema's rows of TABLES, by name, candidates included."""
         if namespace not in self._tables:
             where = {"TABLE_SCHEMA": namespace.schema}
-            columns = ("TABLE_NAME", *KIND, "RETENTION_TIME", "COMMENT", *VERSION)
+            columns = ("TABLE_NAME", *KIND, *SETTINGS, *VERSION)
             rows = self._select("TABLES", namespace, *columns, where=where)
             self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
         return self._tables[namespace]

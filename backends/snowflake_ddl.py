@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import glob
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -142,6 +143,23 @@ def comment(kind: str, relation: str, text: str) -> str:
     return f"COMMENT ON {kind.upper()} {relation} IS {literal(text)}"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a view keeps of the one that it replaces: clauses, grants, and whether it is secure.
+
+    A view that replaces none has no COPY GRANTS: it gets the schema's future grants, and the manual
+    does not say whether it would with that clause.
+    """
+
+    column_clauses: Mapping[str, str] = field(default_factory=dict)
+    clauses: str = ""
+    is_secure: bool = False
+    has_grants: bool = True
+
+
+KEPT, NOTHING = Kept(), Kept(has_grants=False)
+
+
 def create_view(
     relation: str,
     query: str,
@@ -149,17 +167,18 @@ def create_view(
     columns: Iterable[str],
     comment: str,
     column_comments: Mapping[str, str],
+    kept: Kept = KEPT,
 ) -> str:
-    """Create or replace a view; grants on it are kept."""
+    """Create or replace a view, which keeps some things of the one that it replaces."""
     parts = ",\n".join(
-        f"  {identifier(name)}"
+        f"  {identifier(name)}{kept.column_clauses.get(name, '')}"
         + (f" COMMENT {literal(column_comments[name])}" if name in column_comments else "")
         for name in columns
     )
     return (
-        f"CREATE OR REPLACE VIEW {relation} (\n{parts}\n)\n"
-        f"COPY GRANTS\n"
-        f"COMMENT = {literal(comment)}\n"
+        f"CREATE OR REPLACE {'SECURE ' if kept.is_secure else ''}VIEW {relation} (\n{parts}\n)\n"
+        + ("COPY GRANTS\n" if kept.has_grants else "")
+        + f"COMMENT = {literal(comment)}\n{kept.clauses}"
         f"AS\n{query}"
     )
 

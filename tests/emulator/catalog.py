@@ -24,7 +24,7 @@ select
     database_name as TABLE_CATALOG, schema_name as TABLE_SCHEMA, relation as TABLE_NAME,
     'SYSADMIN' as TABLE_OWNER, coalesce(o.table_type, kind) as TABLE_TYPE,
     coalesce(transient, 'NO') as IS_TRANSIENT, row_count as ROW_COUNT, null::bigint as BYTES,
-    coalesce(o.retention_time, 1) as RETENTION_TIME,
+    coalesce(o.retention_time, 1) as RETENTION_TIME, null::varchar as CLUSTERING_KEY,
     created as CREATED, created as LAST_ALTERED, comment as COMMENT, 'NO' as IS_TEMPORARY,
     coalesce(o.is_dynamic, 'NO') as IS_DYNAMIC, coalesce(o.is_iceberg, 'NO') as IS_ICEBERG,
     coalesce(o.is_hybrid, 'NO') as IS_HYBRID
