@@ -224,3 +224,13 @@ def _explained(error: Error, action: str) -> EngineError:
     if error.sfqid:
         facts.append(f"query {error.sfqid}")
     return EngineError(what, *facts, hint=hint)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether Snowflake refused a statement, which then has changed nothing.
+
+    After other errors it may have been carried out.
+    """
+    from snowflake.connector.errors import ProgrammingError
+
+    return isinstance(error.__cause__, ProgrammingError)
