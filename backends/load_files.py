@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backends.parquet import DataFile, files_of, find_source, source_names
+from backends.parquet import LAYOUT, DataFile, files_of, find_source, source_names
 from marts.core.errors import SourceError
 
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (UTC)
@@ -81,6 +81,8 @@ def find_tables(folder: Path) -> list[LoadTable]:
             columns = {column: kind for column, kind, _ in files[0].columns}
             tables.append(LoadTable(name, tuple(files), ibis.schema(columns)))
     _refuse(problems)
+    if not tables:
+        raise SourceError(f"{folder} has no tables to load", hint=f"put {LAYOUT} into it")
     return tables
 
 
@@ -140,7 +142,7 @@ def _problems(files: Sequence[LoadFile]) -> Iterator[str]:
     for file in files:
         yield from _problems_within(file)
     for file in files[1:]:
-        yield from _differences(files[0], file)
+        yield from _differences(files[0], file) if file.columns else ()
 
 
 def _problems_within(file: LoadFile) -> Iterator[str]:

@@ -453,9 +453,7 @@ class SnowflakeBackend:
 
     def records(self, sql: str, about: str) -> list[dict[str, Any]]:
         """Run a query of the catalog, and return its rows by lower-case column name."""
-        cursor = self.execute(sql, about=about, step="catalog")
-        names = [column.name.lower() for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return self.execute(sql, about=about, step="catalog").records()
 
     def _candidate_names(self) -> dict[str, str]:
         # A copy, because other threads add to it.

@@ -6,6 +6,7 @@ import datetime
 import glob
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -284,10 +285,10 @@ def delete_state(
     return f"DELETE FROM {relation} WHERE {identifier(column)} IN ({listed}){kept}"
 
 
-def put(file: str, stage_path: str) -> str:
+def put(file: Path, stage_path: str) -> str:
     """Upload one file, named by its absolute path, into a stage's folder."""
-    # The connector expands a pattern. Slashes are for Windows, too.
-    path = glob.escape(file.replace("\\", "/"))
+    # The connector expands patterns.
+    path = glob.escape(file.as_posix())
     return f"PUT {literal(f'file://{path}')} {literal(stage_path)} AUTO_COMPRESS = FALSE"
 
 

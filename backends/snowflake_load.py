@@ -19,6 +19,7 @@ from backends import snowflake_ddl as ddl
 from backends.load_files import Content, LoadTable, loaded_as, read_contents
 from backends.parquet import changed
 from backends.snowflake import SnowflakeBackend
+from backends.snowflake_errors import LostAnswerError
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import RESERVED
 
@@ -134,7 +135,7 @@ def _upload(backend: SnowflakeBackend, upload: Upload) -> None:
         for name, file in zip(upload.names, upload.table.files, strict=True):
             link = Path(folder, name)
             _link(link, Path(file.file.path))
-            sql = ddl.put(str(link), upload.stage_path)
+            sql = ddl.put(link, upload.stage_path)
             backend.execute(sql, about=upload.table.name, step="load")
 
 
@@ -211,7 +212,7 @@ def _replace(backend: SnowflakeBackend, uploads: Sequence[Upload], existing: set
             backend.execute(sql, about=name, step="publish")
             new.append(name)
     except (EngineError, KeyboardInterrupt) as error:
-        doubtful = [] if _is_refusal(error) else names[len(new) : len(new) + 1]
+        doubtful = names[len(new) : len(new) + 1] if isinstance(error, LostAnswerError) else []
         if not new and not doubtful:
             raise
         rest = names[len(new) + len(doubtful) :]
@@ -223,10 +224,3 @@ def _replace(backend: SnowflakeBackend, uploads: Sequence[Upload], existing: set
             f"cause: {str(error) or type(error).__name__}",
             hint="run again with --overwrite: it loads all of them",
         ) from error
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Tell whether Snowflake refused a statement, which then has changed nothing."""
-    from snowflake.connector.errors import ProgrammingError
-
-    return isinstance(error.__cause__, ProgrammingError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from textwrap import dedent
 
 import ibis
@@ -223,9 +224,11 @@ VALUES ("S"."PACKAGE", "S"."NAME", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."ORIGIN"
         'CREATE TEMPORARY STAGE "DB1"."RAW"."STAGE"',
     ),
     "put": (
-        ddl.put("/tmp/it's [x]*/0_t.parquet", FOLDER),  # noqa: S108
-        r"""PUT 'file:///tmp/it\'s [[]x][*]/0_t.parquet' '@"DB1"."RAW"."STAGE"/0_t/' """
-        "AUTO_COMPRESS = FALSE",
+        ddl.put(Path("/tmp/it's [x]*/0_t.parquet"), FOLDER),  # noqa: S108
+        (
+            r"PUT 'file:///tmp/it\'s [[]x][*]/0_t.parquet'"
+            """ '@"DB1"."RAW"."STAGE"/0_t/' AUTO_COMPRESS = FALSE"""
+        ),
     ),
     "column contents": (
         ddl.column_contents(T, {"a": True, "b": False}),
