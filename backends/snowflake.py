@@ -25,7 +25,7 @@ from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect, translated
 from backends.snowflake_publication import Schema, publish, replace_targets
 from backends.snowflake_sources import SnowflakeSources
-from backends.snowflake_sql import Namespace, compiled, qualified_sql
+from backends.snowflake_sql import compiled, qualified_sql
 from backends.sql import recorded
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
@@ -72,12 +72,11 @@ class SnowflakeBackend:
             raise UsageError(
                 "no database is named", hint="pass --database, or set it in connections.toml"
             )
-        self.namespace = Namespace(options.schema.upper(), database.upper())
-        self.source_namespace = Namespace(
-            (options.source_schema or options.schema).upper(),
-            (options.source_database or database).upper(),
+        self.catalog = Catalog(self._rows_of_catalog, self._shown)
+        self.namespace = self.catalog.namespace(options.schema, database)
+        self.source_namespace = self.catalog.namespace(
+            options.source_schema or options.schema, options.source_database or database
         )
-        self.catalog = Catalog(self._rows_of_catalog)
         self.schema = Schema(self.namespace, self._execute_about)
         self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
@@ -346,6 +345,11 @@ class SnowflakeBackend:
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()
         return rows
+
+    def _shown(self, sql: str, what: str) -> list[Mapping[str, Any]]:
+        cursor = self.execute(sql, about=what, step="catalog")
+        names = [column.name.lower() for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _candidate_names(self) -> dict[str, str]:
         # A copy, because other threads add to it.

@@ -31,7 +31,10 @@ left join ${database}._fs_information_schema._fs_created
 where database_name = '${database}' and schema_name not in
     ('_fs_information_schema', 'information_schema', 'main', 'pg_catalog');
 create or replace view ${database}._fs_information_schema._fs_schemata as
-select database_name as CATALOG_NAME, upper(schema_name) as SCHEMA_NAME, 'SYSADMIN' as SCHEMA_OWNER
+select
+    database_name as CATALOG_NAME,
+    if(schema_name = 'information_schema', upper(schema_name), schema_name) as SCHEMA_NAME,
+    'SYSADMIN' as SCHEMA_OWNER
 from duckdb_schemas()
 where database_name = '${database}' and schema_name not in
     ('_fs_information_schema', 'main', 'pg_catalog');
