@@ -176,8 +176,12 @@ class DuckDBBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),  # noqa: ARG002  (DuckDB enforces keys, with an index)
     ) -> None:
-        """Create or replace one candidate, in a transaction of its own."""
+        """Create or replace one candidate, in a transaction of its own.
+
+        The key is not declared: the run has checked it, and DuckDB would check it again.
+        """
         query, qualified = compiled(query), ddl.candidate(name, self._candidate_database.catalog)
         # A view resolves names in its own database first, and that is the candidates' database.
         database = self._database if kind == "view" else None

@@ -192,8 +192,12 @@ class SnowflakeBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, with comments for the catalog."""
+        """Create a candidate from a query, with comments for the catalog.
+
+        Its key is declared when it is published.
+        """
         query = compiled(query)
         sql = self._qualified(query, self._candidate_names())
         candidate = self.add_candidate(
@@ -203,6 +207,7 @@ class SnowflakeBackend:
             definition=self.to_sql(query) if kind == "view" else "",
             comment=comment,
             column_comments=column_comments,
+            key=key,
         )
         qualified = candidate.qualified
         if kind == "view":
@@ -223,13 +228,16 @@ class SnowflakeBackend:
         definition: str = "",
         comment: str = "",
         column_comments: Mapping[str, str] = MappingProxyType({}),
+        key: tuple[str, ...] = (),
     ) -> Candidate:
         """Register a candidate that is about to be created, and return it.
 
         It is registered first, so that it is dropped however its creation ends.
         """
         qualified = self.schema.qualified(self.candidate_name(name))
-        candidate = Candidate(name, qualified, kind, columns, definition, comment, column_comments)
+        candidate = Candidate(
+            name, qualified, kind, columns, definition, comment, column_comments, key
+        )
         self._candidates[name] = candidate
         return candidate
 

@@ -22,7 +22,8 @@ LEFT_OVER_AFTER = datetime.timedelta(hours=24)
 class Candidate:
     """A relation that is built but not published; `qualified` is the candidate's name, as SQL.
 
-    `definition` is the query of a view, over published names; empty for a table.
+    `definition` is the query of a view, over published names; empty for a table. `key` has the
+    columns that the run checks to identify a row, in any case; it is empty if it does not.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Candidate:
     definition: str = ""
     comment: str = ""
     column_comments: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
 
     def create_view(self, qualified: str, query: str) -> str:
         """Return the statement that creates this view under a name, from a query."""

@@ -22,6 +22,8 @@ Row: TypeAlias = Mapping[str, Any]
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """The columns of the catalog that change with the rows of a table."""
+KIND = ("TABLE_TYPE", "IS_TRANSIENT", "IS_TEMPORARY", "IS_DYNAMIC", "IS_ICEBERG", "IS_HYBRID")
+"""The columns of the catalog that say what kind of table one is."""
 PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
 """Those that are stable for an unaltered mart; maintenance by Snowflake changes the others."""
 
@@ -41,6 +43,7 @@ class Catalog:
         self._rows = rows
         self._shown = shown
         self._tables: dict[Namespace, dict[str, Row]] = {}
+        self._views: dict[Namespace, dict[str, Row]] = {}
         self._columns: dict[Namespace, list[Row]] = {}
         self._databases: dict[str, str] = {}
         self._schemas: dict[str | None, list[str]] = {}
@@ -80,7 +83,7 @@ class Catalog:
 
     def forget(self) -> None:
         """Discard what was read, since it may have changed."""
-        self._tables, self._columns = {}, {}
+        self._tables, self._views, self._columns = {}, {}, {}
 
     def describe(self, namespace: Namespace) -> dict[str, TableState]:
         """Return the state of a schema's published relations, with names in lower case.
@@ -93,10 +96,18 @@ class Catalog:
         """Return a schema's rows of TABLES, by name, candidates included."""
         if namespace not in self._tables:
             where = {"TABLE_SCHEMA": namespace.schema}
-            columns = ("TABLE_NAME", "TABLE_TYPE", *VERSION)
+            columns = ("TABLE_NAME", *KIND, "RETENTION_TIME", *VERSION, "LAST_DDL")
             rows = self._select("TABLES", namespace.database, *columns, where=where)
             self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
         return self._tables[namespace]
+
+    def views(self, namespace: Namespace) -> dict[str, Row]:
+        """Return a schema's rows of VIEWS, by name: which views are secure."""
+        if namespace not in self._views:
+            where = {"TABLE_SCHEMA": namespace.schema}
+            rows = self._select("VIEWS", namespace.database, "TABLE_NAME", "IS_SECURE", where=where)
+            self._views[namespace] = {row["TABLE_NAME"]: row for row in rows}
+        return self._views[namespace]
 
     def columns(self, namespace: Namespace) -> list[Row]:
         """Return a schema's rows of COLUMNS, in order."""

@@ -172,7 +172,7 @@ def comments() -> None:
 
 
 def information_schema() -> None:
-    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, real times of creation."""
+    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, kinds, real times of creation."""
     creation, redirect = info_schema.per_db_creation_sql, transforms.information_schema_fs
 
     def with_views(database: str) -> str:
@@ -196,6 +196,7 @@ def information_schema() -> None:
                 database=table.catalog or self._conn.database,
                 schema=table.db or self._conn.schema,
                 name=table.name,
+                transient="YES" if tree.find(exp.TransientProperty) else "NO",
             )
         ]
 

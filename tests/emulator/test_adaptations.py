@@ -175,6 +175,26 @@ CASES = {
         ),
         [(True,)],
     ),
+    "a transient table": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TRANSIENT TABLE {T}."PASSING" ("X" INT)',
+            TABLE.format('"IS_TRANSIENT", "IS_DYNAMIC", "RETENTION_TIME"', "PASSING"),
+        ),
+        [("YES", "NO", 1)],
+    ),
+    "a table of another kind": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TABLE {T}."DYNAMIC" ("X" INT)',
+            (
+                'INSERT INTO "DB1"."_FS_INFORMATION_SCHEMA"."_OVERRIDES"'
+                " (table_schema, table_name, is_dynamic) VALUES ('T', 'DYNAMIC', 'YES')"
+            ),
+            TABLE.format('"TABLE_TYPE", "IS_DYNAMIC"', "DYNAMIC"),
+        ),
+        [("BASE TABLE", "YES")],
+    ),
     "1 / 0": Case(adaptations.division_by_zero, ("SELECT 1 / 0",), "100051 22012"),
     "float / 0": Case(
         adaptations.division_by_zero,

@@ -105,8 +105,13 @@ class Backend(Protocol):
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, with comments for the catalog."""
+        """Create a candidate from a query, with comments for the catalog.
+
+        `key` has the columns that the run checks to identify a row, and to have no nulls; it is
+        empty if it does not. An engine may declare them for its optimizer.
+        """
 
     def publish(self, publication: Publication) -> None:
         """Publish all candidates except temporary ones, atomically, and record them."""

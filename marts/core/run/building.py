@@ -49,4 +49,5 @@ def build(step: Build, query: CompiledQuery, backend: Backend) -> None:
         kind=mart.materialized,
         comment=mart.comment,
         column_comments=step.column_comments,
+        key=() if mart.unchecked else mart.grain,
     )
