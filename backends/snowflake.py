@@ -82,15 +82,14 @@ class SnowflakeBackend:
             raise UsageError(
                 "no database is named", hint="pass --database, or set it in connections.toml"
             )
-        self.namespace = Namespace(options.schema.upper(), database.upper())
+        self.catalog = Catalog(self._rows_of_catalog, self.records)
+        self.namespace = self.catalog.namespace(options.schema, database)
         self.candidates_namespace = Namespace(
             f"{self.namespace.schema}{CANDIDATES}", self.namespace.database
         )
-        self.source_namespace = Namespace(
-            (options.source_schema or options.schema).upper(),
-            (options.source_database or database).upper(),
+        self.source_namespace = self.catalog.namespace(
+            options.source_schema or options.schema, options.source_database or database
         )
-        self.catalog = Catalog(self._rows_of_catalog)
         self.schema = Schema(self.namespace, self._execute_about)
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
