@@ -20,7 +20,7 @@ from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
-from emulator import catalog, sessions, statements
+from emulator import catalog, lifecycle, records, sessions, statements
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
 
 Rule = Callable[[Expr, Any], Expr]
@@ -176,7 +176,8 @@ def information_schema() -> None:
     creation, redirect = info_schema.per_db_creation_sql, transforms.information_schema_fs
 
     def with_views(database: str) -> str:
-        return f"{creation(database)}{catalog.VIEWS.substitute(database=database)}"
+        store = records.STORE.substitute(database=database)
+        return f"{creation(database)}{store}{catalog.VIEWS.substitute(database=database)}"
 
     def with_schemata(tree: Expr) -> Any:
         if (
@@ -197,12 +198,19 @@ def information_schema() -> None:
                 schema=table.db or self._conn.schema,
                 name=table.name,
                 transient="YES" if tree.find(exp.TransientProperty) else "NO",
+                secure="YES" if tree.find(exp.SecureProperty) else "NO",
             )
         ]
 
     info_schema.per_db_creation_sql = with_views
     transforms.information_schema_fs = with_schemata
     run_afterwards(created)
+
+
+def governance() -> None:
+    """Record policies, tags, grants, keys and streams, and who loses them when."""
+    rewrite(lifecycle.without_clauses)
+    lifecycle.install()
 
 
 def merges() -> None:
@@ -377,9 +385,10 @@ ADAPTATIONS = (
     unparsed_statements,
     quoted_case,
     session_functions,
+    information_schema,
+    governance,
     clones,
     comments,
-    information_schema,
     merges,
     division_by_zero,
     exact_sums,
