@@ -26,12 +26,13 @@ select
     'SYSADMIN' as TABLE_OWNER, coalesce(o.table_type, kind) as TABLE_TYPE,
     coalesce(transient, 'NO') as IS_TRANSIENT, row_count as ROW_COUNT, null::bigint as BYTES,
     coalesce(o.retention_time, 1) as RETENTION_TIME, clustering_key as CLUSTERING_KEY,
-    created as CREATED, created as LAST_ALTERED, comment as COMMENT, 'NO' as IS_TEMPORARY,
+    created as CREATED, created as LAST_ALTERED, created as LAST_DDL, comment as COMMENT,
+    'NO' as IS_TEMPORARY,
     coalesce(o.is_dynamic, 'NO') as IS_DYNAMIC, coalesce(o.is_iceberg, 'NO') as IS_ICEBERG,
     coalesce(o.is_hybrid, 'NO') as IS_HYBRID
 from (
     select database_name, schema_name, table_name as relation, 'BASE TABLE' as kind,
-        estimated_size as row_count, comment
+        _fs_rows(database_name, schema_name, table_name) as row_count, comment
     from duckdb_tables()
     union all
     select database_name, schema_name, view_name, 'VIEW', null, comment from duckdb_views()
@@ -57,7 +58,10 @@ left join ${database}._fs_information_schema._fs_created
 where database_name = '${database}' and schema_name not in
     ('_fs_information_schema', 'information_schema', 'main', 'pg_catalog');
 create or replace view ${database}._fs_information_schema._fs_schemata as
-select database_name as CATALOG_NAME, upper(schema_name) as SCHEMA_NAME, 'SYSADMIN' as SCHEMA_OWNER
+select
+    database_name as CATALOG_NAME,
+    if(schema_name = 'information_schema', upper(schema_name), schema_name) as SCHEMA_NAME,
+    'SYSADMIN' as SCHEMA_OWNER
 from duckdb_schemas()
 where database_name = '${database}' and schema_name not in
     ('_fs_information_schema', 'main', 'pg_catalog');

@@ -43,9 +43,8 @@ def install() -> None:
 
 def _watch(session: Session, sql: str) -> list[Callable[[], None]]:
     """Return what is to be done once a statement has succeeded."""
-    try:
-        tree = statements.parse(sql)
-    except Exception:  # noqa: BLE001  (fakesnow says what is wrong with it)
+    tree = statements.parsed(sql)
+    if tree is None:
         return []
     copies = bool(COPY_GRANTS.search(sql))
     found = streams.watch(session, tree) or _of_structure(session, tree, copies=copies)

@@ -212,6 +212,18 @@ def test_a_stream_sees_what_dml_does(database: Database, table: str) -> None:
     database.run(f"DELETE FROM {t} WHERE \"A\" = 'a'")
     assert database.run(f"SELECT METADATA$ACTION FROM {stream}")[2:] == [("DELETE",)]
     assert database.run(f"SELECT SYSTEM$STREAM_HAS_DATA('{stream}')") == [(True,)]
+    database.run(
+        f"CREATE OR REPLACE STREAM {stream} ON TABLE {t}",
+        "BEGIN TRANSACTION",
+        f"INSERT OVERWRITE INTO {t} SELECT * FROM {t}",
+    )
+    assert database.run(f"SELECT METADATA$ACTION FROM {stream}") == [
+        *[("DELETE",)] * 2,
+        *[("INSERT",)] * 2,
+    ]
+    database.run("ROLLBACK")
+    assert database.run(f"SELECT SYSTEM$STREAM_HAS_DATA('{stream}')") == [(False,)]
+    assert database.governance(table) == OF_TABLE
     database.run(f"DROP STREAM {stream}")
     with pytest.raises(ProgrammingError, match="does not exist"):
         database.run(f"SELECT METADATA$ACTION FROM {stream}")
