@@ -118,7 +118,7 @@ def comments() -> None:
 
 
 def information_schema() -> None:
-    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, real times of creation."""
+    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, kinds, real times of creation."""
     creation, redirect = info_schema.per_db_creation_sql, transforms.information_schema_fs
 
     def with_views(database: str) -> str:
@@ -142,9 +142,18 @@ def information_schema() -> None:
                 database=table.catalog or self._conn.database,
                 schema=table.db or self._conn.schema,
                 name=table.name,
+                transient="YES" if tree.find(exp.TransientProperty) else "NO",
             )
         ]
 
+    def rows(database: str, schema: str, name: str) -> int:
+        table = exp.table_(name, db=schema, catalog=database, quoted=True).sql("duckdb")
+        found = duck.cursor().execute(f"select count(*) from {table}").fetchone()
+        return int(found[0]) if found else 0
+
+    # DuckDB's own estimate counts deleted rows, too.
+    duck = server.shared_fs.duck_conn
+    duck.create_function("_fs_rows", rows, ["VARCHAR"] * 3, "BIGINT", side_effects=True)
     info_schema.per_db_creation_sql = with_views
     transforms.information_schema_fs = with_schemata
     run_afterwards(created)
@@ -258,6 +267,15 @@ def _folder(stage_path: str) -> str:
     return stage_path.partition("/")[2]
 
 
+def temporary_tables() -> None:
+    """Let a temporary table have a database and a schema; it ends with its session.
+
+    Unlike on Snowflake, other sessions see it until then.
+    https://docs.snowflake.com/en/user-guide/tables-temp-transient
+    """
+    rewrite(sessions.make_temporary_table)
+
+
 def session_functions() -> None:
     """Answer CURRENT_ROLE() and its like, and SYSTEM$CANCEL_ALL_QUERIES(session), which cancels.
 
@@ -288,6 +306,7 @@ ADAPTATIONS = (
     null_timestamps,
     whole_numbers,
     stage_folders,
+    temporary_tables,
     connecting_creates_nothing,
     overwriting,
     transactions,

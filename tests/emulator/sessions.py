@@ -74,6 +74,7 @@ async def login(request: Request, parameters: Mapping[str, Any]) -> Response:
     connection._autocommit = True
     connection.line = Line(transports={transport(request)})
     connection.temporary_stages = []
+    connection.temporary_tables = []
     data["sessionInfo"] = {
         "databaseName": connection.database,
         "schemaName": connection.schema,
@@ -90,7 +91,7 @@ def no_session() -> JSONResponse:
 
 
 async def end(request: Request) -> Response:
-    """End a session, and with it its temporary stages, which fakesnow keeps for ever."""
+    """End a session, and with it its temporary stages and tables."""
     connection = server.sessions.get(server.to_token(request))
     response: Response = await server.session(request)
     if connection and request.query_params.get("delete"):
@@ -111,6 +112,8 @@ def _close(connection: Any) -> None:
             names,
         )
         shutil.rmtree(stage.internal_dir(".".join(names)), ignore_errors=True)
+    for table in connection.temporary_tables:
+        connection._duck_conn.execute(f"drop table if exists {table}")
     connection.close()
 
 
@@ -120,6 +123,15 @@ def note_temporary_stage(tree: Expr, cursor: Any) -> Expr:
         table, session = target(tree), cursor._conn
         names = (table.catalog or session.database, table.db or session.schema, table.name)
         session.temporary_stages.append(names)
+    return tree
+
+
+def make_temporary_table(tree: Expr, cursor: Any) -> Expr:
+    """Create a temporary table as an ordinary one, and remember which session it ends with."""
+    if isinstance(tree, exp.Create) and tree.kind == "TABLE":
+        for temporary in list(tree.find_all(exp.TemporaryProperty)):
+            temporary.pop()
+            cursor._conn.temporary_tables.append(target(tree).sql("duckdb"))
     return tree
 
 
