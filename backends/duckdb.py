@@ -32,6 +32,7 @@ from backends.parquet import LAYOUT, data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -214,6 +215,9 @@ class DuckDBBackend:
     ) -> Sequence[ShapeChange]:
         """Return nothing: one transaction replaces marts of any shape."""
         return ()
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Do nothing: the transaction has written comments, and keys are not declared."""
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return nothing: no change is visible before the commit."""

@@ -18,7 +18,9 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
+from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
+from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
     Candidate,
     candidate_name,
@@ -28,6 +30,8 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_keys import keys
+from backends.snowflake_kinds import unreplaceable
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
@@ -44,6 +48,7 @@ from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
     RUNS_TABLE,
     STATE_TABLE,
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -74,6 +79,7 @@ class SnowflakeBackend:
         self._run_id = ""
         self._stopping = threading.Event()
         self._publisher: Publisher | None = None
+        self._unfinished: list[str] = []
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
@@ -195,9 +201,18 @@ class SnowflakeBackend:
     def _create_schemas(self, *, with_candidates: bool) -> None:
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(f"{self.namespace.sql}"), step="begin")
-        if with_candidates and not self.catalog.has_schema(self.candidates_namespace):
+        if not with_candidates:
+            return
+        is_new = not self.catalog.has_schema(self.candidates_namespace)
+        if is_new:
             sql = ddl.create_candidates_schema(self.candidates_namespace.sql)
             self.execute(sql, step="begin")
+        close_to_readers(
+            self.candidates_namespace,
+            is_new=is_new,
+            records=self.records,
+            execute=self._execute_about,
+        )
 
     def _sweep(self) -> None:
         """Drop the candidates of runs that died, and forget publications of earlier days."""
@@ -289,6 +304,7 @@ class SnowflakeBackend:
             self,
             seen=self._recorded or (),
             digests=self._digests,
+            records=self.records,
             recorded_in=lambda table: recorded(self, [table]),
             holders=self._holders,
         )
@@ -317,6 +333,7 @@ class SnowflakeBackend:
         """Return what publishing marts would change besides their rows; refuse what it must not."""
         kinds, columns = self.catalog.kinds(self.namespace), self.catalog.columns(self.namespace)
         old = shapes(kinds, columns)
+        self._refuse_other_kinds({each.name: each.kind for each in tables})
         self.state()
         names = {each.name for each in tables}
         found = [
@@ -331,8 +348,47 @@ class SnowflakeBackend:
         refuse_reshapes(found, acknowledged)
         return found
 
+    def _refuse_other_kinds(self, targets: Mapping[str, Materialized]) -> None:
+        """Refuse to publish into what is neither an ordinary table nor a view."""
+        tables, views = self.catalog.tables(self.namespace), self.catalog.views(self.namespace)
+        found = [
+            reason
+            for name, kind in targets.items()
+            if (table := tables.get(name.upper()))
+            and (reason := unreplaceable(table, kind, views.get(name.upper())))
+        ]
+        if found:
+            raise UsageError(
+                "marts must not replace what is not a table or view of theirs; nothing was built",
+                *found,
+                hint="rename it, or use another --schema",
+            )
+
     def _text_of(self, table: PlannedTable) -> str | None:
         return digest_of_text(self.to_sql(table.query)) if table.kind == "view" else None
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Set comments and declare keys where the catalog does not have them."""
+        try:
+            for name, sql in self._annotating(annotations):
+                self.execute(sql, about=name, step="annotate")
+        except EngineError as error:
+            self._unfinished.append(f"comments and keys: {error}")
+
+    def _annotating(self, annotations: Collection[Annotation]) -> Iterator[tuple[str, str]]:
+        tables, columns = self.catalog.tables(self.namespace), self.catalog.columns(self.namespace)
+        found = keys(self.namespace, self.records) if annotations else {}
+        for each in annotations:
+            name = each.name.upper()
+            if name in tables:
+                missing = snowflake_annotations.statements(
+                    each,
+                    self.schema.qualified(name),
+                    table=tables[name],
+                    columns=[row for row in columns if row["TABLE_NAME"] == name],
+                    key=found.get(name),
+                )
+                yield from ((each.name, sql) for sql in missing)
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return the changes of shape that publishing has made, also if it failed afterwards."""
@@ -340,7 +396,8 @@ class SnowflakeBackend:
 
     def unfinished(self) -> Sequence[str]:
         """Return what a publication that took effect has left to the next run."""
-        return tuple(self._publisher.unfinished) if self._publisher else ()
+        left = self._publisher.unfinished if self._publisher else ()
+        return (*left, *self._unfinished)
 
     def commit(self) -> None:
         """Commit the transaction that is open; an interrupt waits for the answer."""

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -130,6 +131,12 @@ class Backend(Protocol):
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Make the catalog say what it should of published marts, where it does not.
+
+        What fails is `unfinished`: it changes no number, and the next run does it.
+        """
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return what publishing has changed besides rows, even if nothing was published then."""

@@ -120,11 +120,15 @@ class _Execution:
             return "failed"
         if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
+        if plan.publication is None and plan.steps:
+            return "checked"
         if plan.publication is None:
-            return "checked" if plan.steps else "unchanged"
+            backend.annotate(plan.annotations)
+            return "unchanged"
         self.observer.publishing()
         self.recorder.publishing()
         backend.publish(self._publication(plan.publication, run_id))
+        backend.annotate(plan.annotations)
         return "published"
 
     def _publication(self, planned: PlannedPublication, run_id: str) -> Publication:
