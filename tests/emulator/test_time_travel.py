@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -122,3 +123,28 @@ def test_there_is_no_past_without_retention(adapted: Emulator) -> None:
         assert at(session, now(session), kept) == [(1,)]
         answer(session, [f"ALTER TABLE {kept} SET DATA_RETENTION_TIME_IN_DAYS = 0"])
         assert at(session, now(session), kept) == UNAVAILABLE
+
+
+def test_the_catalog_says_when_rows_and_definition_changed_and_how_long_the_past_is_kept(
+    session: SnowflakeConnection,
+) -> None:
+    table = f'{T}."DATED"'
+    look = (
+        "SELECT CREATED, LAST_DDL, LAST_ALTERED, RETENTION_TIME"
+        """ FROM "DB1".INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'DATED'"""
+    )
+    seen = [
+        answer(session, [sql, look])[0]
+        for sql in (
+            f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS X",
+            f"UPDATE {table} SET X = 2",
+            f"ALTER TABLE {table} SET DATA_RETENTION_TIME_IN_DAYS = 0",
+            f"INSERT INTO {table} SELECT 3",
+            f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS X",
+        )
+    ]
+    created, defined, altered, kept = zip(*seen, strict=True)
+    assert [before == after for before, after in pairwise(created)] == [True, True, True, False]
+    assert [before == after for before, after in pairwise(defined)] == [True, False, True, False]
+    assert list(altered) == sorted(set(altered))
+    assert kept == (1, 1, 0, 0, 1)

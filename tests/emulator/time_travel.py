@@ -23,8 +23,8 @@ from emulator import statements
 from emulator.rules import rewrite
 from emulator.statements import Name
 
-KEPT = 10
-"""Versions of a table; a test needs few, and memory is finite."""
+KEPT = 100
+"""Versions of a table: as many as a run has statements; memory is finite."""
 DEFAULT_RETENTION = 1
 UNAVAILABLE = (
     "Time travel data is not available for table {}. The requested time is either beyond the"
@@ -73,6 +73,8 @@ class History:
             yield
             for name, rows in before.items():
                 known[name].versions.append((_now(), rows))
+            for name in known:
+                _alter(session, name, "rows")
 
     def note(self, session: Any, tree: Expr | None) -> None:
         """Remember what a definition that succeeded says of tables: created, dropped, kept."""
@@ -85,11 +87,14 @@ class History:
                 if tree.args.get("exists") and name in self.tables:
                     return
                 default = self.schemas.get(name[:-1], DEFAULT_RETENTION)
-                self.tables[name] = Past(_now(), _retention(tree, default))
+                self.tables[name] = new = Past(_now(), _retention(tree, default))
+                if new.retention != DEFAULT_RETENTION:
+                    _alter(session, name, "definition", new.retention)
             case exp.Alter(kind="TABLE"):
                 name = statements.full_name(tree.this, session)
                 if past := self.tables.get(name):
                     past.retention = _retention(tree, past.retention)
+                    _alter(session, name, "definition", past.retention)
             case exp.Drop(kind="TABLE"):
                 self.tables.pop(statements.full_name(tree.this, session), None)
             case exp.Drop(kind="SCHEMA"):
@@ -162,11 +167,23 @@ def _plain(table: exp.Table) -> exp.Table:
 
 def _definition(name: Name, duck: Any) -> Expr | None:
     found = duck.execute(
-        "select sql from duckdb_views() where (database_name, schema_name, view_name) = ($1, $2, $3)",
+        "select sql from duckdb_views()"
+        " where (database_name, schema_name, view_name) = ($1, $2, $3)",
         list(name),
     ).fetchone()
     create = parse_one(found[0], read="duckdb") if found else None
     return create.expression if isinstance(create, exp.Create) else None
+
+
+def _alter(session: Any, name: Name, what: str, retention: int | None = None) -> None:
+    """Let the catalog say when rows or definition of a table were altered, and its retention."""
+    database, schema, table = name
+    with session._duck_conn.cursor() as duck:
+        duck.execute(
+            f'insert into "{database}"._fs_information_schema._fs_altered'
+            " values ($1, $2, $3, $4, $5)",
+            [schema, table, _now(), what, retention],
+        )
 
 
 def _retention(tree: Expr, default: int) -> int:
