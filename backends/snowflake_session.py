@@ -127,6 +127,16 @@ class Result:
         """The number of rows that were returned, or changed."""
         return self._cursor.rowcount
 
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in lower case."""
+        return [each.name.lower() for each in self._cursor.description or ()]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return all rows, by the lower-case names of the columns."""
+        names = self.columns
+        return [dict(zip(names, row, strict=True)) for row in self.fetchall()]
+
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows."""
         return self._session.read(self._cursor.fetchall, self._action)

@@ -18,6 +18,7 @@ import pytest
 from snowflake import connector
 
 from emulator.fixtures import DATABASE, Emulator, emulator
+from marts.core.plan.state import RUNS_TABLE
 from support.processes import Process, Result, call_marts, marts_process, started
 
 Row = tuple[Any, ...]
@@ -105,11 +106,12 @@ class Account:
         )
 
     def tables(self, schema: str) -> list[str]:
-        """Return the names of a schema's tables and views."""
-        return [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
+        """Return the names of a schema's tables and views, but not of the table of runs."""
+        names = [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
+        return [name for name in names if name != RUNS_TABLE.upper()]
 
     def contents(self, schema: str) -> dict[str, list[Row]]:
-        """Return all rows of every relation of a schema, in an order of their own."""
+        """Return all rows of every such relation of a schema, in an order of their own."""
         return {
             name: sorted(self.rows(f"SELECT * FROM {self.location(schema, name)}"), key=repr)
             for name in self.tables(schema)
