@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
@@ -30,8 +31,10 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_errors import MISSING, LostAnswerError, number_of
 from backends.snowflake_keys import keys
 from backends.snowflake_kinds import unreplaceable
+from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
@@ -63,6 +66,10 @@ from marts.core.run.backend import Contract, Statement
 
 CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
+CLEANING_SECONDS = 20.0
+"""How long dropping candidates may take; a later run drops those that are left."""
+WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session of this run has created."""
 
 
 class SnowflakeBackend:
@@ -83,6 +90,7 @@ class SnowflakeBackend:
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
+        refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
         database = options.database or current.database
         if database is None:
             raise UsageError(
@@ -437,17 +445,24 @@ class SnowflakeBackend:
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
         self.sessions.cancel()
-        self.drop_candidates()
+        self.sessions.take_interrupt()
+        if not self.sessions.is_unreachable:
+            self.drop_candidates()
 
     def drop_candidates(self) -> None:
         """Drop this run's candidates; a later run drops those that cannot be dropped now."""
         candidates, self._candidates = self._candidates, {}
         claimed, self._claimed = self._claimed, set()
+        deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
             kind = "view" if candidate.kind == "view" else "table"
+            if (left := deadline - time.monotonic()) < 0:
+                return
             try:
                 sql = ddl.drop(kind, candidate.qualified)
-                self.execute(sql, about=name, step="discard")
+                self.execute(sql, about=name, step="discard", within=left)
+            except LostAnswerError:
+                return
             except EngineError:
                 claimed.discard(self.candidate_name(name).lower())
         with suppress(EngineError):
@@ -477,7 +492,13 @@ class SnowflakeBackend:
         return candidate_name(name, self._run_id)
 
     def execute(
-        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+        self,
+        sql: str,
+        *,
+        about: str = "",
+        step: str,
+        uninterruptible: bool = False,
+        within: float | None = None,
     ) -> Result:
         """Run one statement, with a query tag that says what it is for.
 
@@ -490,11 +511,35 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
-            raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        return self.sessions.current().execute(
-            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
-        )
+
+        def attempt() -> Result:
+            if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
+                raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
+            return self.sessions.current().execute(
+                sql,
+                about=about,
+                step=step,
+                tag=json.dumps(tag),
+                uninterruptible=uninterruptible,
+                within=within,
+            )
+
+        for seconds in WAITS_FOR_A_CANDIDATE:
+            try:
+                return attempt()
+            except EngineError as error:
+                if not self._misses_a_candidate(error):
+                    raise
+            time.sleep(seconds)
+        return attempt()
+
+    def _misses_a_candidate(self, error: EngineError) -> bool:
+        """Tell whether another session made a candidate that this one does not see yet.
+
+        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+        """
+        of_this_run = candidate_name("", self._run_id)
+        return number_of(error) in MISSING and of_this_run in str(error).upper()
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)
