@@ -10,7 +10,7 @@ import datetime
 import json
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
@@ -111,8 +111,7 @@ class SnowflakeBackend:
         self._sources = SnowflakeSources(
             self.source_namespace,
             sources,
-            tables=lambda: self.catalog.tables(self.source_namespace),
-            columns=lambda: self.catalog.columns(self.source_namespace),
+            catalog=self.catalog,
             row=self._row_of_source,
         )
         self.source_location = f"{self.source_namespace}"
@@ -122,16 +121,26 @@ class SnowflakeBackend:
         """Return None: tables do not state an as-of date."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return the state of the sources that exist, from the catalog and counts of values."""
+        """Return the state of the sources that exist, from the catalog and counts of values.
+
+        From now on, all sources are read as they are at this moment, if they can be.
+        """
         return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return whether each source is pinned to a moment, copied, or compared at the end."""
+        return self._sources.read()
+
     def changed_sources(self) -> list[str]:
-        """Return the sources, except views, whose catalog entry changed or is gone."""
+        """Return the sources that changed so that a run may have read two states of them.
+
+        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
+        """
         self.catalog.forget()
         return self._sources.changed()
 
-    def _row_of_source(self, query: sge.Select, about: str) -> Sequence[Any]:
-        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
+    def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
+        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
         (row,) = rows.fetchall()
         return tuple(row)
 
@@ -158,14 +167,21 @@ class SnowflakeBackend:
         """Return a query as Snowflake's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over the sources and the published relations."""
-        return self._qualified(query, {})
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over the published relations, and the sources or what is read."""
+        return self._qualified(
+            query, {}, self._sources.qualified if as_read else self._sources.live
+        )
 
-    def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
+    def _qualified(
+        self,
+        query: CompiledQuery,
+        candidates: Mapping[str, str],
+        source_of: Callable[[str], sge.Table | sge.Subquery],
+    ) -> str:
         """Return a query's SQL, which reads candidates in place of their targets."""
         known: dict[str, sge.Table | sge.Subquery] = {
-            name: self._sources.qualified(name)
+            name: source_of(name)
             if name in self.sources
             else self._qualified_mart(name, candidates)
             for name in query.names
@@ -177,9 +193,13 @@ class SnowflakeBackend:
             return self.candidates_namespace.qualified(candidates[name])
         return self.namespace.qualified(name)
 
+    def _executed(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources, as they are read, and the candidates."""
+        return self._qualified(query, self._candidate_names(), self._sources.qualified)
+
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._qualified(compiled(query), self._candidate_names())
+        sql = self._executed(compiled(query))
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
@@ -200,11 +220,21 @@ class SnowflakeBackend:
             self._sweep()
         elif candidates:
             self.schema.create_state()
-        self._claimed = {self.candidate_name(name).lower() for name in candidates}
+        # Nothing is copied where nothing is built.
+        copies = self._sources.to_copy() if candidates else ()
+        self._claimed = {self.candidate_name(name).lower() for name in (*candidates, *copies)}
         claims = [
             RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
         ]
         self.schema.claim(claims, step="begin")
+        if copies:
+            self._sources.copy(self._copy_source)
+
+    def _copy_source(self, name: str, query: sge.Select) -> sge.Table:
+        copy = self.add_candidate(name, "temporary", tuple(query.named_selects))
+        sql = ddl.create_table_as(copy.qualified, query.sql(ddl.DIALECT, pretty=True))
+        self.execute(sql, about=name, step="copy")
+        return self.candidates_namespace.qualified(self.candidate_name(name))
 
     def _create_schemas(self, *, with_candidates: bool) -> None:
         if not self.catalog.has_schema(self.namespace):
@@ -254,7 +284,7 @@ class SnowflakeBackend:
     ) -> None:
         """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
-        sql = self._qualified(query, self._candidate_names())
+        sql = self._executed(query)
         candidate = self.add_candidate(
             name,
             kind,
