@@ -34,10 +34,12 @@ from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
     RecordedRun,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 from marts.core.run.backend import Contract, Statement
@@ -179,8 +181,12 @@ class DuckDBBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),  # noqa: ARG002  (DuckDB enforces keys, with an index)
     ) -> None:
-        """Create or replace one candidate, in a transaction of its own."""
+        """Create or replace one candidate, in a transaction of its own.
+
+        The key is not declared: the run has checked it, and DuckDB would check it again.
+        """
         query, qualified = compiled(query), ddl.candidate(name, self._candidate_database.catalog)
         # A view resolves names in its own database first, and that is the candidates' database.
         database = self._database if kind == "view" else None
@@ -199,6 +205,23 @@ class DuckDBBackend:
         )
         definition = self._executed(query, {}) if kind == "view" else ""
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
+
+    def shape_changes(
+        self,
+        tables: Collection[PlannedTable],  # noqa: ARG002
+        *,
+        acknowledged: Collection[str],  # noqa: ARG002
+    ) -> Sequence[ShapeChange]:
+        """Return nothing: one transaction replaces marts of any shape."""
+        return ()
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return nothing: no change is visible before the commit."""
+        return ()
+
+    def unfinished(self) -> Sequence[str]:
+        """Return nothing: the transaction has done everything."""
+        return ()
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, and record them, in one transaction.

@@ -58,14 +58,9 @@ class DataFile:
         return (self.size, self.modified_ns, self.changed_ns, self.inode)
 
 
-def find_sources(folder: Path) -> dict[str, Path]:
-    """Return the file or folder of every table in a directory, by lower-case name.
-
-    Raises what `find_source` does, for any of them.
-    """
-    names = {_table_named(path.name) for path in _entries(_root(folder))}
-    found = {name: find_source(folder, name) for name in sorted(names)}
-    return {name: path for name, path in found.items() if path is not None}
+def source_names(folder: Path) -> list[str]:
+    """Return the lower-case names of the tables that a directory may have, in order."""
+    return sorted({_table_named(path.name) for path in _entries(_root(folder))})
 
 
 def find_source(folder: Path, name: str) -> Path | None:

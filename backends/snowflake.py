@@ -1,7 +1,7 @@
 """Snowflake: Ibis compiles, the official connector executes.
 
-Candidates are in the schema of their targets, under other names. When all checks have passed,
-publishing replaces the targets by clones of them, one statement right after the other.
+Candidates are in a schema of their own. When all checks have passed, one transaction overwrites the
+rows of all targets with theirs.
 """
 
 from __future__ import annotations
@@ -9,24 +9,36 @@ from __future__ import annotations
 import datetime
 import json
 import threading
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_candidates import Candidate, candidate_name, is_left_over
+from backends.snowflake_candidates import (
+    Candidate,
+    candidate_name,
+    digest_of_text,
+    is_left_over,
+    is_old,
+)
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_connection import SnowflakeOptions, connect, translated
-from backends.snowflake_publication import Schema, publish, replace_targets
+from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_publication import (
+    Publisher,
+    refuse_reshapes,
+    with_text,
+)
 from backends.snowflake_runs import RunsTable
+from backends.snowflake_session import Result, Sessions
+from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
+from backends.snowflake_state import MARKER, NOBODY, Schema, digests, without_digest
 from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
@@ -34,21 +46,18 @@ from marts.core.plan.state import (
     STATE_TABLE,
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
     RecordedRun,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 from marts.core.run.backend import Contract, Statement
 
-if TYPE_CHECKING:
-    # It takes 1.1 s to import, and compiling does not need it.
-    from snowflake.connector import SnowflakeConnection
-    from snowflake.connector.cursor import SnowflakeCursor
-
-NOBODY = ""
-"""The package under which candidates are recorded."""
+CANDIDATES = "_CANDIDATES"
+"""What the name of the candidates' schema adds to that of the marts' schema."""
 
 
 class SnowflakeBackend:
@@ -60,28 +69,29 @@ class SnowflakeBackend:
         self.options = options
         self.sources = sources
         self.threads = options.threads
-        self._local = threading.local()
-        self._connections: list[SnowflakeConnection] = []
-        self._statements: list[Statement] = []
+        self.sessions = Sessions(lambda: connect(options))
         self._candidates: dict[str, Candidate] = {}
         self._run_id = ""
         self._stopping = threading.Event()
-        self._published = False
+        self._publisher: Publisher | None = None
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
-        current = self._connection()
+        current = self.sessions.current().connection
         database = options.database or current.database
         if database is None:
             raise UsageError(
                 "no database is named", hint="pass --database, or set it in connections.toml"
             )
-        self.namespace = Namespace(options.schema.upper(), database.upper())
-        self.source_namespace = Namespace(
-            (options.source_schema or options.schema).upper(),
-            (options.source_database or database).upper(),
+        self.catalog = Catalog(self._rows_of_catalog, self.records)
+        self.namespace = self.catalog.namespace(options.schema, database)
+        self.candidates_namespace = Namespace(
+            f"{self.namespace.schema}{CANDIDATES}", self.namespace.database
         )
-        self.catalog = Catalog(self._rows_of_catalog)
+        self.source_namespace = self.catalog.namespace(
+            options.source_schema or options.schema, options.source_database or database
+        )
         self.schema = Schema(self.namespace, self._execute_about)
+        self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
@@ -125,7 +135,9 @@ class SnowflakeBackend:
         """Return what any package has recorded of the relations in the schema."""
         if self._recorded is None:
             kinds = self.catalog.kinds(self.namespace)
-            self._recorded = recorded(self, [name.lower() for name in kinds])
+            rows = recorded(self, [name.lower() for name in kinds])
+            self._digests = digests(rows)
+            self._recorded = [without_digest(row) for row in rows]
         return self._recorded
 
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
@@ -141,53 +153,71 @@ class SnowflakeBackend:
         known: dict[str, sge.Table | sge.Subquery] = {
             name: self._sources.qualified(name)
             if name in self.sources
-            else self.namespace.qualified(candidates.get(name, name))
+            else self._qualified_mart(name, candidates)
             for name in query.names
         }
         return qualified_sql(query, known, self.namespace)
+
+    def _qualified_mart(self, name: str, candidates: Mapping[str, str]) -> sge.Table:
+        if name in candidates:
+            return self.candidates_namespace.qualified(candidates[name])
+        return self.namespace.qualified(name)
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._qualified(compiled(query), self._candidate_names())
         cursor = self.execute(sql, about=about, step="query")
-        table = cursor.fetch_arrow_all(force_return_table=True)
+        table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
         return rows
 
     def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
-        """Create the schema if it does not exist, and drop candidates that failed runs left behind.
+        """Create the schemas if they do not exist, and drop candidates of runs that died.
 
         The candidates of this run are recorded before they are created.
         """
         self._run_id = run_id
         self._stopping.clear()
-        if not self.catalog.has_schema(self.namespace):
-            schema = sge.table_(self.namespace.schema, db=self.namespace.database, quoted=True)
-            self.execute(ddl.create_schema(schema.sql(ddl.DIALECT)), step="begin")
+        self._publisher = None
+        self._create_schemas(with_candidates=bool(candidates))
         kinds = self.catalog.kinds(self.namespace)
         if STATE_TABLE.upper() in kinds:
-            self._sweep(kinds)
+            self._sweep()
         elif candidates:
             self.schema.create_state()
         self._claimed = {self.candidate_name(name).lower() for name in candidates}
         claims = [
             RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
         ]
-        self.schema.record(claims, step="begin")
+        self.schema.claim(claims, step="begin")
 
-    def _sweep(self, kinds: Mapping[str, Materialized]) -> None:
+    def _create_schemas(self, *, with_candidates: bool) -> None:
+        if not self.catalog.has_schema(self.namespace):
+            self.execute(ddl.create_schema(f"{self.namespace.sql}"), step="begin")
+        if with_candidates and not self.catalog.has_schema(self.candidates_namespace):
+            sql = ddl.create_candidates_schema(self.candidates_namespace.sql)
+            self.execute(sql, step="begin")
+
+    def _sweep(self) -> None:
+        """Drop the candidates of runs that died, and forget publications of earlier days."""
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         left = [
             row.name
             for row in self.state()
             if row.kind == "candidate" and is_left_over(row.name, now)
         ]
+        kinds = self.catalog.kinds(self.candidates_namespace) if left else {}
         for name in left:
             if kind := kinds.get(name.upper()):
-                sql = ddl.drop(kind, self.schema.qualified(name))
+                sql = ddl.drop(kind, self._candidate(name))
                 self.execute(sql, about=name, step="sweep")
-        self.schema.forget(left, step="sweep")
+        old = [row.name for row in self.state() if row.kind == MARKER and is_old(row.name, now)]
+        self.schema.forget([*left, *old], step="sweep")
+
+    def _candidate(self, table: str) -> str:
+        """Return the qualified name of a relation among the candidates, as SQL."""
+        return self.candidates_namespace.qualified(table).sql(ddl.DIALECT)
 
     def build(
         self,
@@ -197,8 +227,9 @@ class SnowflakeBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, with comments for the catalog."""
+        """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
         sql = self._qualified(query, self._candidate_names())
         candidate = self.add_candidate(
@@ -208,16 +239,16 @@ class SnowflakeBackend:
             definition=self.to_sql(query) if kind == "view" else "",
             comment=comment,
             column_comments=column_comments,
+            key=key,
+            reads=query.names,
         )
         qualified = candidate.qualified
         if kind == "view":
-            self.execute(candidate.create_view(qualified, sql), about=name, step="build")
-            return
-        self.execute(ddl.create_table_as(qualified, sql, comment=comment), about=name, step="build")
-        if column_comments:
             self.execute(
-                ddl.comment_columns(qualified, column_comments), about=name, step="comment"
+                candidate.create_view(qualified, sql, kept=ddl.NOTHING), about=name, step="build"
             )
+            return
+        self.execute(ddl.create_table_as(qualified, sql), about=name, step="build")
 
     def add_candidate(
         self,
@@ -228,45 +259,110 @@ class SnowflakeBackend:
         definition: str = "",
         comment: str = "",
         column_comments: Mapping[str, str] = MappingProxyType({}),
+        key: tuple[str, ...] = (),
+        reads: frozenset[str] = frozenset(),
     ) -> Candidate:
         """Register a candidate that is about to be created, and return it.
 
         It is registered first, so that it is dropped however its creation ends.
         """
-        qualified = self.schema.qualified(self.candidate_name(name))
-        candidate = Candidate(name, qualified, kind, columns, definition, comment, column_comments)
+        qualified = self._candidate(self.candidate_name(name))
+        candidate = Candidate(
+            name, qualified, kind, columns, definition, comment, column_comments, key, reads
+        )
         self._candidates[name] = candidate
         return candidate
 
     def publish(self, publication: Publication) -> None:
-        """Replace every target by its candidate, one right after the other; then record them.
+        """Overwrite all targets with their candidates and record them, in one transaction.
 
-        New names are recorded before that. Raises PartlyPublishedError if it fails after the first
-        target was replaced.
+        Raises PartlyPublishedError if an acknowledged reshape fails after the commit, and
+        UnknownPublicationError if the answer to the commit is lost and the account cannot be asked.
         """
-        publish(
+        self.state()
+        self._publisher = Publisher(
             publication,
-            self._candidates,
+            {name: each for name, each in self._candidates.items() if each.kind != "temporary"},
             self.schema,
+            self.candidates_namespace,
             self.catalog,
+            self,
+            seen=self._recorded or (),
+            digests=self._digests,
             recorded_in=lambda table: recorded(self, [table]),
+            holders=self._holders,
         )
-        self._published = True
+        # After the commit, an interrupt leaves only what a later run completes.
+        with self._completing():
+            self._publisher.publish()
+            self.drop_candidates()
         self.catalog.forget()
         self._recorded = None
-        # Everything is published: an interrupt now leaves only candidates, which a later run drops.
-        with suppress(KeyboardInterrupt):
-            self.drop_candidates()
 
-    def replace_targets(self) -> None:
-        """Replace every target by its candidate, without recording it."""
-        self.catalog.forget()
-        kinds = self.catalog.kinds(self.namespace)
-        replace_targets(list(self._candidates.values()), self.schema, kinds)
+    @contextmanager
+    def _completing(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self.is_published():
+                raise
 
     def is_published(self) -> bool:
-        """Tell whether every target was replaced."""
-        return self._published
+        """Tell whether the transaction was committed."""
+        return self._publisher is not None and self._publisher.is_published
+
+    def shape_changes(
+        self, tables: Collection[PlannedTable], *, acknowledged: Collection[str]
+    ) -> Sequence[ShapeChange]:
+        """Return what publishing marts would change besides their rows; refuse what it must not."""
+        kinds, columns = self.catalog.kinds(self.namespace), self.catalog.columns(self.namespace)
+        old = shapes(kinds, columns)
+        self.state()
+        names = {each.name for each in tables}
+        found = [
+            change
+            for each in tables
+            for change in changes(
+                with_text(old.get(each.name.upper()), self._digests.get(each.name)),
+                declared(each.kind, each.types, text=self._text_of(each)),
+                key=each.key,
+            ).described(each.name, reads=bool(each.query.names & names))
+        ]
+        refuse_reshapes(found, acknowledged)
+        return found
+
+    def _text_of(self, table: PlannedTable) -> str | None:
+        return digest_of_text(self.to_sql(table.query)) if table.kind == "view" else None
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return the changes of shape that publishing has made, also if it failed afterwards."""
+        return tuple(self._publisher.made) if self._publisher else ()
+
+    def unfinished(self) -> Sequence[str]:
+        """Return what a publication that took effect has left to the next run."""
+        return tuple(self._publisher.unfinished) if self._publisher else ()
+
+    def commit(self) -> None:
+        """Commit the transaction that is open; an interrupt waits for the answer."""
+        self.execute(ddl.COMMIT, step="publish", uninterruptible=True)
+
+    def roll_back(self) -> None:
+        """Roll back the transaction that is open, if the line allows it."""
+        if not self.sessions.is_unreachable:
+            with suppress(EngineError):
+                self.execute(ddl.ROLLBACK, step="rollback", uninterruptible=True)
+
+    def renew(self) -> None:
+        """Log in again in this thread."""
+        self.sessions.new()
+
+    def _holders(self) -> list[str]:
+        """Return who may hold the lock, a line for each run that announced its publication."""
+        return [
+            f"run {run.run_id} of {run.user_name} has been publishing since"
+            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
+            for run in self.publishing_runs()
+        ]
 
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it."""
@@ -283,10 +379,7 @@ class SnowflakeBackend:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
-        for connection in self._connections:
-            with suppress(EngineError):
-                query = f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})"
-                self.execute(query, step="cancel")
+        self.sessions.cancel()
         self.drop_candidates()
 
     def drop_candidates(self) -> None:
@@ -305,7 +398,7 @@ class SnowflakeBackend:
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the executed statements, in order."""
-        return tuple(self._statements)
+        return self.sessions.statements()
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of account, driver and compiler."""
@@ -320,15 +413,19 @@ class SnowflakeBackend:
 
     def close(self) -> None:
         """Close all connections."""
-        for connection in self._connections:
-            connection.close()
+        self.sessions.close()
 
     def candidate_name(self, name: str) -> str:
         """Return the name of a mart's candidate in this run."""
         return candidate_name(name, self._run_id)
 
-    def execute(self, sql: str, *, about: str = "", step: str) -> SnowflakeCursor:
-        """Run one statement, with a query tag that says what it is for."""
+    def execute(
+        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+    ) -> Result:
+        """Run one statement, with a query tag that says what it is for.
+
+        See `Session.execute` for interrupts and lost answers.
+        """
         tag = {
             "tool": "marts",
             "version": self.options.version,
@@ -336,27 +433,14 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("cancel", "discard", "record"):
+        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
             raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        start = time.perf_counter()
-        cursor = self._connection().cursor()
-        with translated(f"{step} {about}".strip()):
-            cursor.execute(sql, _statement_params={"QUERY_TAG": json.dumps(tag)})
-        seconds = time.perf_counter() - start
-        # The row count of other statements is that of a status message.
-        rows = cursor.rowcount if step in ("query", "catalog") else None
-        self._statements.append(Statement(about, step, cursor.sfqid, rows, seconds))
-        return cursor
+        return self.sessions.current().execute(
+            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
+        )
 
-    def _connection(self) -> SnowflakeConnection:
-        if not hasattr(self._local, "connection"):
-            self._local.connection = connect(self.options)
-            self._connections.append(self._local.connection)
-        connection: SnowflakeConnection = self._local.connection
-        return connection
-
-    def _execute_about(self, sql: str, about: str, step: str) -> None:
-        self.execute(sql, about=about, step=step)
+    def _execute_about(self, sql: str, about: str, step: str) -> Result:
+        return self.execute(sql, about=about, step=step)
 
     def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=RUNS_TABLE, step="record").fetchall()
@@ -365,6 +449,10 @@ class SnowflakeBackend:
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()
         return rows
+
+    def records(self, sql: str, about: str) -> list[dict[str, Any]]:
+        """Run a query of the catalog, and return its rows by lower-case column name."""
+        return self.execute(sql, about=about, step="catalog").records()
 
     def _candidate_names(self) -> dict[str, str]:
         # A copy, because other threads add to it.

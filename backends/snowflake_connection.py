@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from backends.snowflake_errors import translated
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     # It takes 1.1 s to import, and compiling does not need it.
-    from snowflake.connector import SnowflakeConnection
-    from snowflake.connector.errors import Error
+    from backends.snowflake_driver import Connection
 
 # No attempt to log in starts after this; the last one may take some seconds more.
 LOGIN_TIMEOUT_SECONDS = 5
+TIMEOUTS = {
+    # No request is retried after this; the last attempt may take as long as a socket does.
+    "network_timeout": 56,
+    # Snowflake answers after 45 seconds at the latest, if only that a statement goes on.
+    "socket_timeout": 55,
+}
+"""The defaults, in seconds: a dead line fails a statement in less than two minutes."""
 # Other authenticators wait for a person.
 UNATTENDED = ("snowflake", "snowflake_jwt")
 SESSION_PARAMETERS = {
@@ -51,14 +58,15 @@ class SnowflakeOptions:
     """The version of marts, for the query tag."""
 
 
-def connect(options: SnowflakeOptions) -> SnowflakeConnection:
+def connect(options: SnowflakeOptions) -> Connection:
     """Log in with the connector's own configuration and the options on top of it.
 
     Raises UsageError or EngineError, which name the connection but none of its values: any of them
     may be a secret.
     """
-    from snowflake import connector
     from snowflake.connector.errors import Error
+
+    from backends.snowflake_driver import Connection, waits
 
     given: dict[str, Any] = {
         "database": options.database,
@@ -69,15 +77,18 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
     own = STATEMENT_TIMEOUT | dict(settings.get("session_parameters", {}))
     if str(settings.get("authenticator", "snowflake")).lower() in UNATTENDED:
         given["login_timeout"] = settings.get("login_timeout", LOGIN_TIMEOUT_SECONDS)
+    for word, seconds in TIMEOUTS.items():
+        given[word] = settings.get(word, seconds)
     with _without_values(settings), translated(f"log in by connection {name}"):
         try:
-            return connector.connect(
+            return Connection(
                 connection_name=name,
                 **{word: value for word, value in given.items() if value is not None},
                 session_parameters=own | SESSION_PARAMETERS,
                 # Otherwise decimals arrive as doubles.
                 arrow_number_to_decimal=True,
                 application="marts",
+                backoff_policy=waits,
             )
         except Error:
             raise
@@ -190,37 +201,3 @@ def _spellings(value: str) -> set[str]:
     whole = {value, str(Path(value)), quote(value), quote(value, safe=""), value.replace("_", "-")}
     whole |= {repr(each)[1:-1] for each in whole} | set(value.splitlines())
     return {each.strip() for each in whole if len(each.strip()) >= SHORTEST}
-
-
-# By error number: what is wrong, and the hint.
-EXPLANATIONS = {
-    250001: ("Snowflake cannot be reached, or refuses the login", "check account, host and login"),
-    390100: ("Snowflake refuses the login", "check user and password in connections.toml"),
-    390144: ("Snowflake refuses the key", "check private_key_file, and the user's public key"),
-    606: ("there is no warehouse to run the statement", "pass --warehouse"),
-    3001: ("the role lacks a privilege", "grant it; the README lists what the role needs"),
-}
-
-
-@contextmanager
-def translated(action: str) -> Iterator[None]:
-    """Translate the connector's errors into EngineError, with a hint if the number is known."""
-    from snowflake.connector.errors import Error
-
-    try:
-        yield
-    except Error as error:
-        raise _explained(error, action) from error
-
-
-def _explained(error: Error, action: str) -> EngineError:
-    what, hint = EXPLANATIONS.get(error.errno, (f"Snowflake could not {action}", None))
-    message = str(error.raw_msg or error.msg or error).strip()
-    if (error.sqlstate or "").startswith("22"):
-        # The message of a data exception quotes a value from a row.
-        message = re.sub(r"'[^']*'", "'…'", message)
-    facts = [action] if error.errno in EXPLANATIONS else []
-    facts.append(message)
-    if error.sfqid:
-        facts.append(f"query {error.sfqid}")
-    return EngineError(what, *facts, hint=hint)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import glob
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -33,31 +36,99 @@ def create_schema(relation: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {relation}"
 
 
-def create_table_as(relation: str, query: str, *, comment: str) -> str:
-    """Create a transient table from a query, whose casts determine the columns' types."""
+def create_candidates_schema(relation: str) -> str:
+    """Create the schema of candidates if it does not exist; nothing in it is kept."""
+    return f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {relation} DATA_RETENTION_TIME_IN_DAYS = 0"
+
+
+def create_table_as(relation: str, query: str) -> str:
+    """Create a candidate from a query, whose casts determine the columns' types."""
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {relation}\n"
-        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
-        f"COMMENT = {literal(comment)}\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = 0\n"
         f"AS\n{query}"
     )
 
 
-def create_table(relation: str, schema: ibis.Schema) -> str:
-    """Create an empty transient table with a schema."""
-    columns = ",\n".join(
-        f"  {identifier(name)} {column_type(kind)}" for name, kind in schema.items()
+def create_target(
+    relation: str,
+    columns: Mapping[str, str],
+    *,
+    comment: str,
+    column_comments: Mapping[str, str],
+) -> str:
+    """Create an empty published table if it does not exist; `columns` are names and types.
+
+    It gets the future grants of its schema, since nothing is copied.
+    """
+    parts = ",\n".join(
+        f"  {identifier(name)} {kind}" + _commented(column_comments.get(name.lower()))
+        for name, kind in columns.items()
     )
     return (
-        f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{columns}\n)\n"
-        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
+        f"CREATE TRANSIENT TABLE IF NOT EXISTS {relation} (\n{parts}\n)\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
+        f"COMMENT = {literal(comment)}"
     )
+
+
+def _commented(text: str | None) -> str:
+    return f" COMMENT {literal(text)}" if text else ""
 
 
 def column_type(kind: dt.DataType) -> str:
     """Return the type of a column."""
     # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
-    return "TIMESTAMP_NTZ" if kind.is_timestamp() else str(SnowflakeType.to_string(kind))
+    if kind.is_timestamp():
+        return "TIMESTAMP_LTZ" if kind.timezone else "TIMESTAMP_NTZ"
+    return str(SnowflakeType.to_string(kind))
+
+
+def add_column(relation: str, name: str, kind: str) -> str:
+    """Add a column, which may be null."""
+    return f"ALTER TABLE {relation} ADD COLUMN {identifier(name)} {kind}"
+
+
+def widen_column(relation: str, name: str, kind: str) -> str:
+    """Change a column's type to a wider one."""
+    return f"ALTER TABLE {relation} ALTER COLUMN {identifier(name)} SET DATA TYPE {kind}"
+
+
+def drop_not_null(relation: str, name: str) -> str:
+    """Let a column be null."""
+    return f"ALTER TABLE {relation} ALTER COLUMN {identifier(name)} DROP NOT NULL"
+
+
+def drop_column(relation: str, name: str) -> str:
+    """Drop a column."""
+    return f"ALTER TABLE {relation} DROP COLUMN {identifier(name)}"
+
+
+BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
+
+
+def overwrite(relation: str, candidate: str, columns: Iterable[str]) -> str:
+    """Replace a table's rows by those of its candidate, in the transaction that is open."""
+    names = ", ".join(map(identifier, columns))
+    return f"INSERT OVERWRITE INTO {relation} ({names})\nSELECT {names} FROM {candidate}"
+
+
+def contents(relations: Mapping[str, str], columns: Mapping[str, Iterable[str]]) -> str:
+    """Return a query of the number of rows and a hash of all rows of each relation.
+
+    `relations` are qualified names by the name in the result, which has the columns name, rows and
+    hash; a relation without `columns` is not hashed. The hash is that of a bag of rows: the order
+    of rows does not matter.
+    """
+    return "\nUNION ALL ".join(
+        f"SELECT {literal(name)}, COUNT(*), {_hash(columns.get(name, ()))} FROM {relation}"
+        for name, relation in relations.items()
+    )
+
+
+def _hash(columns: Iterable[str]) -> str:
+    names = ", ".join(map(identifier, columns))
+    return f"HASH_AGG({names})" if names else "NULL"
 
 
 def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
@@ -68,6 +139,28 @@ def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
     return f"ALTER TABLE {relation} MODIFY\n{parts}"
 
 
+def comment(kind: str, relation: str, text: str) -> str:
+    """Comment a table or view."""
+    return f"COMMENT ON {kind.upper()} {relation} IS {literal(text)}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a view keeps of the one that it replaces: clauses, grants, and whether it is secure.
+
+    A view that replaces none has no COPY GRANTS: it gets the schema's future grants, and the manual
+    does not say whether it would with that clause.
+    """
+
+    column_clauses: Mapping[str, str] = field(default_factory=dict)
+    clauses: str = ""
+    is_secure: bool = False
+    has_grants: bool = True
+
+
+KEPT, NOTHING = Kept(), Kept(has_grants=False)
+
+
 def create_view(
     relation: str,
     query: str,
@@ -75,17 +168,18 @@ def create_view(
     columns: Iterable[str],
     comment: str,
     column_comments: Mapping[str, str],
+    kept: Kept = KEPT,
 ) -> str:
-    """Create or replace a view; grants on it are kept."""
+    """Create or replace a view, which keeps some things of the one that it replaces."""
     parts = ",\n".join(
-        f"  {identifier(name)}"
+        f"  {identifier(name)}{kept.column_clauses.get(name, '')}"
         + (f" COMMENT {literal(column_comments[name])}" if name in column_comments else "")
         for name in columns
     )
     return (
-        f"CREATE OR REPLACE VIEW {relation} (\n{parts}\n)\n"
-        f"COPY GRANTS\n"
-        f"COMMENT = {literal(comment)}\n"
+        f"CREATE OR REPLACE {'SECURE ' if kept.is_secure else ''}VIEW {relation} (\n{parts}\n)\n"
+        + ("COPY GRANTS\n" if kept.has_grants else "")
+        + f"COMMENT = {literal(comment)}\n{kept.clauses}"
         f"AS\n{query}"
     )
 
@@ -109,6 +203,45 @@ def create_state(relation: str, columns: Mapping[str, str]) -> str:
         f"  {identifier(name)} {column_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
+
+
+def claim(relation: str, row: Mapping[str, object]) -> str:
+    """Record a row unless there is one of the same package and name.
+
+    An INSERT does not wait for a publication that holds the state table's lock.
+    """
+    selected = ", ".join(f"{_value(v)} AS {identifier(n)}" for n, v in row.items())
+    same = " AND ".join(f"{identifier(key)} = {_value(row[key])}" for key in STATE_KEY)
+    return (
+        f"INSERT INTO {relation} ({', '.join(map(identifier, row))})\nSELECT {selected}\n"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {relation} WHERE {same})"
+    )
+
+
+def lock(relation: str, run_id: str, *, kind: str) -> str:
+    """Update the row that publishers queue at, and so wait for one that is publishing."""
+    return (
+        f"UPDATE {relation} SET {identifier('run_id')} = {literal(run_id)}"
+        f" WHERE {identifier('kind')} = {literal(kind)}"
+    )
+
+
+def recorded_runs(relation: str, names: Iterable[str]) -> str:
+    """Return a query of package, name and run of the tables and views of these names."""
+    columns = ", ".join(map(identifier, ("package", "name", "run_id")))
+    listed = ", ".join(map(literal, names))
+    return (
+        f"SELECT {columns} FROM {relation} WHERE {identifier('name')} IN ({listed})"
+        f" AND {identifier('kind')} IN ('table', 'view')"
+    )
+
+
+def recorded_of(relation: str, name: str, kind: str) -> str:
+    """Return a query of whether there is a row of this name and kind."""
+    return (
+        f"SELECT COUNT(*) FROM {relation} WHERE {identifier('name')} = {literal(name)}"
+        f" AND {identifier('kind')} = {literal(kind)}"
+    )
 
 
 def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
@@ -152,11 +285,54 @@ def delete_state(
     return f"DELETE FROM {relation} WHERE {identifier(column)} IN ({listed}){kept}"
 
 
-def copy_into(relation: str, stage: str) -> str:
-    """Fill a table from the Parquet files in a stage's folder."""
+def put(file: Path, stage_path: str) -> str:
+    """Upload one file, named by its absolute path, into a stage's folder."""
+    # The connector expands patterns.
+    path = glob.escape(file.as_posix())
+    return f"PUT {literal(f'file://{path}')} {literal(stage_path)} AUTO_COMPRESS = FALSE"
+
+
+def stage_folder(stage: str, folder: str) -> str:
+    """Return the location of a folder in a stage, whose name is SQL.
+
+    It ends with a slash, since a location stands for all paths that begin like it.
+    """
+    return f"@{stage}/{folder}/"
+
+
+def create_temporary_stage(stage: str) -> str:
+    """Create a stage that ends with the session."""
+    return f"CREATE TEMPORARY STAGE {stage}"
+
+
+def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
+    """Create an empty table that ends with the session."""
+    columns = ",\n".join(
+        f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items()
+    )
+    return f"CREATE TEMPORARY TABLE {relation} (\n{columns}\n)"
+
+
+def copy_into(relation: str, stage_path: str) -> str:
+    """Fill a table from the Parquet files in a stage's folder: all of their rows, or none."""
     return (
-        f"COPY INTO {relation} FROM {stage}\n"
+        f"COPY INTO {relation} FROM {literal(stage_path)}\n"
         # Without logical types, a timestamp arrives as the integer that Parquet stores.
         "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)\n"
-        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE\n"
+        "ON_ERROR = ABORT_STATEMENT"
     )
+
+
+def column_contents(relation: str, bounded: Mapping[str, bool]) -> str:
+    """Count a table's rows, and the values of each column; read the bounds of those `bounded`."""
+    parts = ["COUNT(*)"]
+    for name, has_bounds in bounded.items():
+        functions = ("COUNT", "MIN", "MAX") if has_bounds else ("COUNT",)
+        parts += [f"{function}({identifier(name)})" for function in functions]
+    return f"SELECT {', '.join(parts)} FROM {relation}"
+
+
+def clone(relation: str, source: str) -> str:
+    """Create a table, which must not exist, as a clone; the schema's future grants apply."""
+    return f"CREATE TRANSIENT TABLE {relation} CLONE {source}"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backends.parquet import changed, data_as_of, files_of, find_source, find_sources
+from backends.parquet import changed, data_as_of, files_of, find_source, source_names
 from marts.core.errors import SourceError, UsageError
 
 
@@ -167,14 +167,12 @@ def test_links_to_files_and_folders_elsewhere_are_data(tmp_path: Path) -> None:
     assert parts(folder, "shops") == ["shops/2.parquet", "shops/2024/1.parquet"]
 
 
-def test_all_tables_are_found_by_lower_case_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_tables_are_found_by_lower_case_name(tmp_path: Path) -> None:
     write(tmp_path / "data/Bikes.parquet", tmp_path / "data/orders/1.parquet")
     (tmp_path / "data/dataset.json").touch()
     (tmp_path / "data/empty").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert find_sources(Path("data")) == {
+    found = {name: find_source(tmp_path / "data", name) for name in source_names(tmp_path / "data")}
+    assert {name: path for name, path in found.items() if path} == {
         "bikes": tmp_path / "data/Bikes.parquet",
         "orders": tmp_path / "data/orders",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from textwrap import dedent
 
 import ibis
@@ -16,6 +17,7 @@ from backends.snowflake_connection import SESSION_PARAMETERS
 from emulator.statements import parse
 
 T, CANDIDATE = '"DB1"."GOLD"."T"', '"DB1"."GOLD"."T__CANDIDATE_20250630T120000_0123ABCD"'
+FOLDER = ddl.stage_folder('"DB1"."RAW"."STAGE"', "0_t")
 COMMENT = 'It\'s "quoted", \\ and\nof two lines'
 QUOTED = r"""'It\'s "quoted", \\ and\nof two lines'"""
 
@@ -27,7 +29,8 @@ SCHEMA = ibis.schema(
         "share": "float64",
         "amount": "decimal(18, 2)",
         "day": "date",
-        "moment": "timestamp",
+        "moment": "timestamp(9)",
+        "instant": "timestamp('UTC', 9)",
         "flag": "boolean",
     }
 )
@@ -39,18 +42,17 @@ STATEMENTS = {
         'CREATE SCHEMA IF NOT EXISTS "DB1"."GOLD"',
     ),
     "create table as": (
-        ddl.create_table_as(T, 'SELECT 1 AS "A"', comment=COMMENT),
+        ddl.create_table_as(T, 'SELECT 1 AS "A"'),
         f"""\
         CREATE OR REPLACE TRANSIENT TABLE {T}
-        DATA_RETENTION_TIME_IN_DAYS = 1
-        COMMENT = {{comment}}
+        DATA_RETENTION_TIME_IN_DAYS = 0
         AS
         SELECT 1 AS "A\"""",
     ),
-    "create table": (
-        ddl.create_table(T, SCHEMA),
+    "create temporary table": (
+        ddl.create_temporary_table(T, SCHEMA),
         f"""\
-        CREATE OR REPLACE TRANSIENT TABLE {T} (
+        CREATE TEMPORARY TABLE {T} (
           "NAME" VARCHAR,
           "COUNT" BIGINT,
           "SMALL" INT,
@@ -58,9 +60,72 @@ STATEMENTS = {
           "AMOUNT" DECIMAL(18, 2),
           "DAY" DATE,
           "MOMENT" TIMESTAMP_NTZ,
+          "INSTANT" TIMESTAMP_LTZ,
           "FLAG" BOOLEAN
+        )""",
+    ),
+    "create the candidates' schema": (
+        ddl.create_candidates_schema('"DB1"."GOLD_CANDIDATES"'),
+        'CREATE TRANSIENT SCHEMA IF NOT EXISTS "DB1"."GOLD_CANDIDATES"'
+        " DATA_RETENTION_TIME_IN_DAYS = 0",
+    ),
+    "create target": (
+        ddl.create_target(
+            T, {"A": "NUMBER(38, 0)", "B": "VARCHAR"}, comment=COMMENT, column_comments={"b": "b's"}
+        ),
+        f"""\
+        CREATE TRANSIENT TABLE IF NOT EXISTS {T} (
+          "A" NUMBER(38, 0),
+          "B" VARCHAR COMMENT 'b\\'s'
         )
-        DATA_RETENTION_TIME_IN_DAYS = 1""",
+        DATA_RETENTION_TIME_IN_DAYS = 1
+        COMMENT = {{comment}}""",
+    ),
+    "add column": (
+        ddl.add_column(T, "a", "NUMBER(38, 0)"),
+        f'ALTER TABLE {T} ADD COLUMN "A" NUMBER(38, 0)',
+    ),
+    "widen column": (
+        ddl.widen_column(T, "a", "NUMBER(18, 2)"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" SET DATA TYPE NUMBER(18, 2)',
+    ),
+    "drop not null": (
+        ddl.drop_not_null(T, "a"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" DROP NOT NULL',
+    ),
+    "drop column": (ddl.drop_column(T, "a"), f'ALTER TABLE {T} DROP COLUMN "A"'),
+    "overwrite": (
+        ddl.overwrite(T, CANDIDATE, ["a", "b"]),
+        f"""\
+        INSERT OVERWRITE INTO {T} ("A", "B")
+        SELECT "A", "B" FROM {CANDIDATE}""",
+    ),
+    "contents": (
+        ddl.contents({"one": T, "two": CANDIDATE}, {"one": ["a", "b"]}),
+        f"""\
+        SELECT 'one', COUNT(*), HASH_AGG("A", "B") FROM {T}
+        UNION ALL SELECT 'two', COUNT(*), NULL FROM {CANDIDATE}""",
+    ),
+    "comment": (ddl.comment("view", T, COMMENT), f"COMMENT ON VIEW {T} IS {{comment}}"),
+    "claim": (
+        ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
+        f"""\
+        INSERT INTO {T} ("PACKAGE", "NAME", "RUN_ID", "AS_OF")
+        SELECT '' AS "PACKAGE", 'lock' AS "NAME", 'R' AS "RUN_ID", NULL AS "AS_OF"
+        WHERE NOT EXISTS (SELECT 1 FROM {T} WHERE "PACKAGE" = '' AND "NAME" = 'lock')""",
+    ),
+    "lock": (
+        ddl.lock(T, "R", kind="lock"),
+        f"UPDATE {T} SET \"RUN_ID\" = 'R' WHERE \"KIND\" = 'lock'",
+    ),
+    "recorded runs": (
+        ddl.recorded_runs(T, ["a", "b"]),
+        f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
+        """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')""",
+    ),
+    "recorded of": (
+        ddl.recorded_of(T, "R", "publication"),
+        f"SELECT COUNT(*) FROM {T} WHERE \"NAME\" = 'R' AND \"KIND\" = 'publication'",
     ),
     "comment columns": (
         ddl.comment_columns(T, {"a": COMMENT, "b": "plain"}),
@@ -91,6 +156,7 @@ STATEMENTS = {
         ddl.replace_by_clone(T, CANDIDATE),
         f"CREATE OR REPLACE TRANSIENT TABLE {T} CLONE {CANDIDATE} COPY GRANTS",
     ),
+    "clone": (ddl.clone(T, CANDIDATE), f"CREATE TRANSIENT TABLE {T} CLONE {CANDIDATE}"),
     "drop table": (ddl.drop("table", T), f"DROP TABLE IF EXISTS {T}"),
     "drop view": (ddl.drop("view", T), f"DROP VIEW IF EXISTS {T}"),
     "create state": (
@@ -146,11 +212,27 @@ VALUES ("S"."PACKAGE", "S"."NAME", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."ORIGIN"
         ),
     ),
     "copy into": (
-        ddl.copy_into(T, '@"DB1"."RAW"."STAGE"/t'),
+        ddl.copy_into(T, FOLDER),
         f"""\
-        COPY INTO {T} FROM @"DB1"."RAW"."STAGE"/t
+        COPY INTO {T} FROM '@"DB1"."RAW"."STAGE"/0_t/'
         FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)
-        MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE""",
+        MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE
+        ON_ERROR = ABORT_STATEMENT""",
+    ),
+    "create temporary stage": (
+        ddl.create_temporary_stage('"DB1"."RAW"."STAGE"'),
+        'CREATE TEMPORARY STAGE "DB1"."RAW"."STAGE"',
+    ),
+    "put": (
+        ddl.put(Path("/tmp/it's [x]*/0_t.parquet"), FOLDER),  # noqa: S108
+        (
+            r"PUT 'file:///tmp/it\'s [[]x][*]/0_t.parquet'"
+            """ '@"DB1"."RAW"."STAGE"/0_t/' AUTO_COMPRESS = FALSE"""
+        ),
+    ),
+    "column contents": (
+        ddl.column_contents(T, {"a": True, "b": False}),
+        f'SELECT COUNT(*), COUNT("A"), MIN("A"), MAX("A"), COUNT("B") FROM {T}',
     ),
 }
 UNREADABLE = ("comment columns", "replace by clone")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,11 @@ import tomlkit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake import connector
+from snowflake.connector.errors import Error
 
 DATABASE = "DB1"
+T = '"DB1"."T"'
+"""A schema of the emulator's own tests."""
 PASSPHRASE = "a passphrase"  # noqa: S105  (of a key that lives for one test)
 SERVER = Path(__file__).with_name("server.py")
 CLOSED_PORT = 9
@@ -68,6 +71,17 @@ class Emulator:
     def log(self) -> str:
         """Return fakesnow's log, for a failing test."""
         return (self.folder / "emulator.log").read_text()
+
+
+def answer(session: connector.SnowflakeConnection, statements: Sequence[str]) -> Any:
+    """Return the rows of the last statement, or the number and SQLSTATE of the first error."""
+    with session.cursor() as cursor:
+        try:
+            for sql in statements:
+                cursor.execute(sql)
+        except Error as error:
+            return f"{error.errno:06d} {error.sqlstate}"
+        return cursor.fetchall()
 
 
 @contextmanager

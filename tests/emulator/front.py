@@ -92,7 +92,7 @@ class Front:
             session_parameters=data.get("SESSION_PARAMETERS", {}),
             **{name: request.query_params.get(name) for name in named},
         )
-        return await sessions.login(request)
+        return await sessions.login(request, data.get("SESSION_PARAMETERS", {}))
 
     async def query(self, request: Request) -> Response:
         """Record a statement, fail or stall it where control says so, else run it."""

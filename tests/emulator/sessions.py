@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import Expr, exp
@@ -18,7 +19,7 @@ from emulator.statements import target
 NUMBERS = itertools.count(1001)
 
 
-async def login(request: Request) -> Response:
+async def login(request: Request, parameters: Mapping[str, Any]) -> Response:
     """Log in; keep who logged in as what, and tell the connector, as Snowflake does."""
     said = json.loads((await server.login_request(request)).body)
     data, asked = said["data"], request.query_params
@@ -32,8 +33,12 @@ async def login(request: Request) -> Response:
     data["masterToken"] = data["token"]
     connection.number = str(data["sessionId"])
     connection.role, connection.warehouse = asked.get("roleName"), asked.get("warehouse")
+    connection.parameters = {name.upper(): value for name, value in parameters.items()}
+    # That is our transactions' affair.
+    connection._autocommit = True
     connection.cancelled = threading.Event()
     connection.temporary_stages = []
+    connection.temporary_tables = []
     data["sessionInfo"] = {
         "databaseName": connection.database,
         "schemaName": connection.schema,
@@ -44,7 +49,7 @@ async def login(request: Request) -> Response:
 
 
 async def end(request: Request) -> Response:
-    """End a session, and with it its temporary stages, which fakesnow keeps for ever."""
+    """End a session, and with it its temporary stages and tables."""
     connection = server.sessions.get(server.to_token(request))
     response: Response = await server.session(request)
     if connection and request.query_params.get("delete"):
@@ -55,6 +60,8 @@ async def end(request: Request) -> Response:
                 names,
             )
             shutil.rmtree(stage.internal_dir(".".join(names)), ignore_errors=True)
+        for table in connection.temporary_tables:
+            connection._duck_conn.execute(f"drop table if exists {table}")
         connection.close()
     return response
 
@@ -65,6 +72,15 @@ def note_temporary_stage(tree: Expr, cursor: Any) -> Expr:
         table, session = target(tree), cursor._conn
         names = (table.catalog or session.database, table.db or session.schema, table.name)
         session.temporary_stages.append(names)
+    return tree
+
+
+def make_temporary_table(tree: Expr, cursor: Any) -> Expr:
+    """Create a temporary table as an ordinary one, and remember which session it ends with."""
+    if isinstance(tree, exp.Create) and tree.kind == "TABLE":
+        for temporary in list(tree.find_all(exp.TemporaryProperty)):
+            temporary.pop()
+            cursor._conn.temporary_tables.append(target(tree).sql("duckdb"))
     return tree
 
 

@@ -6,7 +6,7 @@ Where fakesnow has come to answer rightly, a test here fails, and the adaptation
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,38 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import Error
 
 from emulator import adaptations
-from emulator.fixtures import Emulator
-
-T = '"DB1"."T"'
-
-
-@pytest.fixture(scope="module")
-def raw_session(raw: Emulator) -> Iterator[SnowflakeConnection]:
-    # Its HTTP 500 would be retried for longer.
-    with raw.connect(network_timeout=1) as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-@pytest.fixture(scope="module")
-def session(adapted: Emulator) -> Iterator[SnowflakeConnection]:
-    with adapted.connect() as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-def answer(session: SnowflakeConnection, statements: Sequence[str]) -> Any:
-    """Return the rows of the last statement, or the number and SQLSTATE of the first error."""
-    with session.cursor() as cursor:
-        try:
-            for sql in statements:
-                cursor.execute(sql)
-        except Error as error:
-            return f"{error.errno:06d} {error.sqlstate}"
-        return cursor.fetchall()
+from emulator.errors import errors
+from emulator.fixtures import Emulator, T, answer
+from emulator.transactions import overwriting, transactions
 
 
 @dataclass(frozen=True)
@@ -175,6 +148,26 @@ CASES = {
         ),
         [(True,)],
     ),
+    "a transient table": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TRANSIENT TABLE {T}."PASSING" ("X" INT)',
+            TABLE.format('"IS_TRANSIENT", "IS_DYNAMIC", "RETENTION_TIME"', "PASSING"),
+        ),
+        [("YES", "NO", 1)],
+    ),
+    "a table of another kind": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TABLE {T}."DYNAMIC" ("X" INT)',
+            (
+                'INSERT INTO "DB1"."_FS_INFORMATION_SCHEMA"."_OVERRIDES"'
+                " (table_schema, table_name, is_dynamic) VALUES ('T', 'DYNAMIC', 'YES')"
+            ),
+            TABLE.format('"TABLE_TYPE", "IS_DYNAMIC"', "DYNAMIC"),
+        ),
+        [("BASE TABLE", "YES")],
+    ),
     "1 / 0": Case(adaptations.division_by_zero, ("SELECT 1 / 0",), "100051 22012"),
     "float / 0": Case(
         adaptations.division_by_zero,
@@ -207,20 +200,18 @@ CASES = {
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
     "NULL where it may not be": Case(
-        adaptations.errors,
+        errors,
         (
             f'CREATE TABLE {T}."STRICT" ("X" VARCHAR NOT NULL)',
             f'INSERT INTO {T}."STRICT" VALUES (NULL)',
         ),
         "100072 22000",
     ),
-    "a database that is not there": Case(
-        adaptations.errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"
-    ),
+    "a database that is not there": Case(errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"),
     "a column that is not there": Case(
-        adaptations.errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
+        errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
     ),
-    "no SQL": Case(adaptations.errors, ("SELECT FROM WHERE",), "001003 42000"),
+    "no SQL": Case(errors, ("SELECT FROM WHERE",), "001003 42000"),
 }
 
 
@@ -263,14 +254,15 @@ def test_a_stage_has_folders(
             pa.table({"amount": amounts, "at": times}), file, store_decimal_as_integer=True
         )
     stage = f'@{T}."STAGE"/loaded'
+    quoted = f"'{stage}/'"
     statements = [
         f'CREATE TEMPORARY STAGE {T}."STAGE"',
         f'CREATE TABLE {T}."LOADED" ("AT" TIMESTAMP_NTZ, "AMOUNT" NUMBER(10, 2))',
         f"PUT 'file://{tmp_path}/part 1.parquet' {stage} AUTO_COMPRESS = FALSE",
-        f"PUT 'file://{tmp_path}/part 2.parquet' {stage}/ AUTO_COMPRESS = FALSE",
+        f"PUT 'file://{tmp_path}/part 2.parquet' {quoted} AUTO_COMPRESS = FALSE",
         f"PUT 'file://{tmp_path}/part*.parquet' {stage}_not AUTO_COMPRESS = FALSE",
         (
-            f'COPY INTO {T}."LOADED" FROM {stage}/'
+            f'COPY INTO {T}."LOADED" FROM {quoted}'
             " FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)"
             " MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
         ),
@@ -279,6 +271,17 @@ def test_a_stage_has_folders(
     right = [(4, Decimal("3.00"), datetime.datetime(2024, 2, 29))]  # noqa: DTZ001
     assert answer(session, statements) == right
     assert answer(raw_session, statements) != right
+
+
+def test_a_temporary_table_ends_with_its_session(raw: Emulator, adapted: Emulator) -> None:
+    create = 'CREATE TEMPORARY TABLE "DB1"."PUBLIC"."OWN" ("X" INT)'
+    read = 'SELECT COUNT(*) FROM "DB1"."PUBLIC"."OWN"'
+    for emulator, right in ((raw, False), (adapted, True)):
+        with emulator.connect(network_timeout=1) as session:
+            answer(session, ["CREATE SCHEMA IF NOT EXISTS DB1.PUBLIC"])
+            assert (answer(session, [create, read]) == [(0,)]) is right
+    with adapted.connect() as session:
+        assert answer(session, [read]) == "002003 42S02"
 
 
 def test_connecting_creates_no_database(raw: Emulator, adapted: Emulator) -> None:
@@ -294,8 +297,12 @@ def test_every_adaptation_is_tested() -> None:
     elsewhere = {
         adaptations.whole_numbers,
         adaptations.stage_folders,
+        adaptations.temporary_tables,
         adaptations.connecting_creates_nothing,
         adaptations.merges,
+        adaptations.row_hashes,
+        overwriting,
+        transactions,
     }
     tested = {case.adaptation for case in CASES.values()} | elsewhere
     assert tested == set(adaptations.ADAPTATIONS)

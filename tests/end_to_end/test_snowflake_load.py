@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+import signal
+import time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,9 +15,9 @@ import pytest
 
 from reference.example import star
 from support.account import Account, Row
-from support.processes import Result
+from support.processes import Result, end
 
-DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 HISTORY = {"c1": [("2025-06-01", "12.50", "Travel"), ("2025-06-02", "3", "declined")]}
 
 
@@ -73,6 +76,8 @@ EVERY_TYPE = pa.table(
         "day": pa.array([date(2024, 2, 29), None]),
         "moment": pa.array([datetime(2024, 2, 29, 23, 59, 59, 999_999), None], pa.timestamp("us")),  # noqa: DTZ001
         "flag": pa.array([True, None]),
+        "unsigned": pa.array([2**64 - 1, None], pa.uint64()),
+        "exact": pa.array([1, None], pa.timestamp("ns")),
     }
 )
 
@@ -80,8 +85,10 @@ EVERY_TYPE = pa.table(
 def test_every_type_and_null_arrives_as_it_was(account: Account, tmp_path: Path) -> None:
     done = load(account, "TYPES", write(tmp_path / "data", {"things": EVERY_TYPE}))
     assert done.returncode == DONE, done.stderr
+    times = {"exact": EVERY_TYPE["exact"].cast(pa.timestamp("us"), safe=False)}
+    expected = pa.table({name: EVERY_TYPE[name] for name in EVERY_TYPE.column_names} | times)
     assert account.table("TYPES", "things").to_pylist() == [
-        {name.lower(): value for name, value in row.items()} for row in EVERY_TYPE.to_pylist()
+        {name.lower(): value for name, value in row.items()} for row in expected.to_pylist()
     ]
     found = account.catalog("columns", "TYPES", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE")
     assert [row[1:] for row in found] == [
@@ -93,7 +100,22 @@ def test_every_type_and_null_arrives_as_it_was(account: Account, tmp_path: Path)
         ("DAY", "DATE"),
         ("MOMENT", "TIMESTAMP_NTZ"),
         ("FLAG", "BOOLEAN"),
+        ("UNSIGNED", "NUMBER"),
+        ("EXACT", "TIMESTAMP_NTZ"),
     ]
+
+
+def test_moments_arrive_with_their_zone(account: Account, tmp_path: Path) -> None:
+    berlin = pa.timestamp("us", "Europe/Berlin")
+    moments = pa.array([datetime(2024, 6, 30, 22, tzinfo=UTC), None], berlin)
+    data = write(tmp_path / "data", {"things": pa.table({"at": moments})})
+    done = load(account, "ZONES", data)
+    assert done.returncode == DONE, done.stderr
+    ((kind,),) = account.catalog("columns", "ZONES", "DATA_TYPE")
+    # DuckDB, behind the emulator, has one type for both.
+    assert kind in ("TIMESTAMP_LTZ", "TIMESTAMP_TZ")
+    values = account.table("ZONES", "things").column("at").to_pylist()
+    assert values == [datetime(2024, 6, 30, 22), None]  # noqa: DTZ001
 
 
 @pytest.fixture
@@ -138,15 +160,104 @@ def test_tables_that_exist_are_replaced_when_asked_for(
     assert len(found) == 4
 
 
+ODD = (
+    "it's [1]*.parquet",
+    "it's 1.parquet",
+    "a?b/part 0.parquet",
+    "back\\slash.pq",
+    "#%41;--é.parquet",
+    "0.parquet",
+)
+
+
+def test_any_name_of_a_file_is_loaded(account: Account, tmp_path: Path) -> None:
+    rows = pa.table({"number": [1]})
+    data = write(tmp_path / "it's [data]*", {"none": rows[:0]})
+    for number, name in enumerate(ODD):
+        file = data / "orders" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"number": [number]}), file)
+    done = load(account, "ODD", data)
+    assert done.returncode == DONE, done.stderr
+    assert account.contents("ODD") == {
+        "ORDERS": [(number,) for number in range(len(ODD))],
+        "NONE": [],
+    }
+
+
+def test_nothing_but_a_table_of_sources_is_replaced(
+    account: Account, there: str, newer: Path
+) -> None:
+    words = ("run", "-s", "customer_segments", "--as-of", "2025-06-30")
+    run = account.call(*words, *account.run_words(schema=there, sources=there), cwd=newer)
+    assert run.returncode == DONE, run.stderr
+    account.rows(f"CREATE VIEW {account.location(there, 'seen')} AS SELECT 1 AS X")
+    before = account.contents(there)
+    for name in ("customer_segments", "seen", "marts_state"):
+        pq.write_table(pa.table({"x": [1]}), newer / f"{name}.parquet")
+    done = load(account, there, newer, "--overwrite")
+    assert done.returncode == ASKED_WRONGLY
+    where = f"{account.database}.{account.schema(there)}"
+    assert done.stderr == (
+        f"error: not all of these may be replaced in {where}; nothing was uploaded\n"
+        "  marts_state is reserved for marts' own table\n"
+        "  customer_segments is a mart\n"
+        "  seen is a view\n"
+        "hint: rename the file, or use another --source-schema\n"
+    )
+    assert account.contents(there) == before
+
+
+REFUSAL = {"errno": 3001, "sqlstate": "42501", "message": "Insufficient privileges"}
+
+
 @pytest.mark.parametrize("pattern", ["^COPY INTO .*FCT_TRANSACTIONS", "^PUT .*fct_transactions"])
 def test_a_load_that_breaks_off_leaves_what_was_there(
     pattern: str, emulated: Account, there: str, before: dict[str, list[Row]], newer: Path
 ) -> None:
-    refusal = {"errno": 3001, "sqlstate": "42501", "message": "Insufficient privileges"}
-    with emulated.told(fail={"pattern": pattern, **refusal}):
+    with emulated.told(fail={"pattern": pattern, **REFUSAL}):
         done = load(emulated, there, newer, "--overwrite")
     assert done.returncode == FAILED
     assert "the role lacks a privilege" in done.stderr
+    assert emulated.contents(there) == before
+
+
+def test_a_replacement_that_breaks_off_midway_says_what_is_new(
+    emulated: Account, there: str, before: dict[str, list[Row]], newer: Path
+) -> None:
+    pattern = "^CREATE .*DIM_MERCHANT_CATEGORY. CLONE"
+    with emulated.told(fail={"pattern": pattern, **REFUSAL}):
+        done = load(emulated, there, newer, "--overwrite")
+    assert done.returncode == FAILED
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[:4] == [
+        "error: loading failed midway",
+        "  new: churn_predictions, dim_customer",
+        "  as before: dim_merchant_category, fct_transactions",
+        "  cause: the role lacks a privilege",
+    ]
+    assert lines[-1] == "hint: run again with --overwrite: it loads all of them"
+    found = emulated.contents(there)
+    assert [row[1] for row in found["DIM_CUSTOMER"]] == ["c9"]
+    assert found["FCT_TRANSACTIONS"] == before["FCT_TRANSACTIONS"]
+    assert found["DIM_MERCHANT_CATEGORY"] == before["DIM_MERCHANT_CATEGORY"]
+
+
+def test_an_interrupted_load_leaves_nothing_behind(
+    emulated: Account, there: str, before: dict[str, list[Row]], newer: Path
+) -> None:
+    words = (*emulated.load_words(there), "--data", newer, "--overwrite")
+    with (
+        emulated.told(stall={"pattern": "^COPY INTO .*FCT_TRANSACTIONS"}) as emulator,
+        emulated.started(*words, cwd=newer) as process,
+    ):
+        while not re.match("COPY INTO .*FCT_TRANSACTIONS", emulator.statements()[-1]):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        printed = end(process, signal.SIGINT)
+    assert process.returncode == INTERRUPTED, printed
+    assert "Traceback" not in printed
     assert emulated.contents(there) == before
 
 

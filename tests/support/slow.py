@@ -56,6 +56,7 @@ FILES = (
     "core/authoring/test_memtables.py",
     "core/run/test_formats.py",
     "emulator/test_front.py",
+    "emulator/test_transactions.py",
     "emulator/test_adaptations.py",
     "support/test_data_sets.py",
     "test_architecture.py",

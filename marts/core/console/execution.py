@@ -14,6 +14,7 @@ from marts.core.console.messages import outcome_lines, plan_document, plan_lines
 from marts.core.console.streams import print_error
 from marts.core.console.wiring import version_of_marts
 from marts.core.errors import EngineError
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.run import artifacts
@@ -64,11 +65,13 @@ def carry_out(
     return exit_codes.of_run(report.status, errors)
 
 
-def print_plan(plan: Plan, findings: Sequence[Finding], *, as_json: bool) -> None:
+def print_plan(
+    plan: Plan, findings: Sequence[Finding], changes: Sequence[ShapeChange], *, as_json: bool
+) -> None:
     """Print what a plan would do, and warnings of what engines would compute differently."""
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     if as_json:
-        terminal.print_json(plan_document(plan, findings))
+        terminal.print_json(plan_document(plan, findings, changes))
     else:
-        terminal.print_text("\n".join(plan_lines(plan)))
+        terminal.print_text("\n".join(plan_lines(plan, changes)))

@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
@@ -45,13 +46,15 @@ def table_of(step: Step) -> str:
             assert_never(step)
 
 
-def plan_lines(plan: Plan) -> list[str]:
+def plan_lines(plan: Plan, changes: Sequence[ShapeChange] = ()) -> list[str]:
     """Return what a plan would do, with a line for each step."""
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
     published = [_publication_line(plan.publication)] if plan.publication else []
-    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps, *published]
+    changed = [f"  change   {each}" for each in changes]
+    head = f"as of {plan.as_of.day}; nothing is done:"
+    return [head, *kept, *orphans, *steps, *changed, *published]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -98,7 +101,9 @@ def _publication_line(publication: PlannedPublication) -> str:
     return f"  publish  {counted(len(publication.marts), 'mart')} at once{dropped}"
 
 
-def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, object]:
+def plan_document(
+    plan: Plan, findings: Iterable[Finding] = (), changes: Iterable[ShapeChange] = ()
+) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
     steps = [_step_document(step) for step in plan.steps]
     if plan.publication:
@@ -108,6 +113,7 @@ def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, obj
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "steps": steps,
+        "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
     }
 
@@ -155,6 +161,10 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
             "skip",
             f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
         )
+    for change in report.changes:
+        yield "done", f"changed besides rows: {change}"
+    for left in report.unfinished:
+        yield "warn", f"left to the next run: {left}"
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
     yield _end(report)

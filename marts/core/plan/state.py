@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
+import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 # Engines import it from here: of the rooms before `plan`, they know only these values.
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
-from marts.core.project.graph import RESERVED
+from marts.core.project.graph import RESERVED as RESERVED  # noqa: PLC0414
 from marts.core.project.loading import Project
 from marts.core.query.contract import schema_of
 
@@ -248,7 +249,9 @@ class Publication:
     """What a run publishes besides its candidates: what is recorded, and which tables are dropped.
 
     `fingerprints` has the fingerprint of each published mart as text, `checked` what is recorded of
-    each source; `drops` are tables of this package that are no longer marts.
+    each source; `drops` are tables of this package that are no longer marts. `read` are the marts
+    that were read as published: if another run has replaced one of them, nothing is published.
+    `reshapes` are the marts whose columns, types or kind may change for readers.
     """
 
     package: str
@@ -257,6 +260,38 @@ class Publication:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()
+    read: frozenset[str] = frozenset()
+    reshapes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A mart that a run will publish: its kind, its columns, its key and its compiled query.
+
+    `key` is its grain, or empty if the grain is not checked.
+    """
+
+    name: str
+    kind: Materialized
+    types: ibis.Schema
+    query: CompiledQuery
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShapeChange:
+    """What publishing changes about a mart besides its rows, in words.
+
+    A reshape takes something away from readers, or cannot be made in the same transaction as the
+    rest; the caller must have acknowledged it.
+    """
+
+    mart: str
+    change: str
+    is_reshape: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.mart}: {self.change}"
 
 
 def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:

@@ -85,6 +85,8 @@ class Plan:
     """What is published when all steps are done; None if nothing is."""
     orphans: tuple[str, ...] = ()
     """The tables of this package that are no longer marts but are kept."""
+    reshapes: frozenset[str] = frozenset()
+    """The marts whose columns, types or kind may change for readers."""
     source_checks: SourceChecks | None = None
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)

@@ -14,10 +14,12 @@ import sqlglot.expressions as sge
 from marts.core.plan.state import (
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
     RecordedRun,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 
@@ -106,14 +108,34 @@ class Backend(Protocol):
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, with comments for the catalog."""
+        """Create a candidate from a query, with comments for the catalog.
+
+        `key` has the columns that the run checks to identify a row, and to have no nulls; it is
+        empty if it does not. An engine may declare them for its optimizer.
+        """
+
+    def shape_changes(
+        self, tables: Collection[PlannedTable], *, acknowledged: Collection[str]
+    ) -> Sequence[ShapeChange]:
+        """Return what publishing these marts would change besides their rows.
+
+        It is empty where publication is atomic whatever changes. Raises UsageError for a reshape of
+        a mart that is not `acknowledged`, and for a table that must not be replaced.
+        """
 
     def publish(self, publication: Publication) -> None:
         """Publish all candidates except temporary ones, atomically, and record them."""
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return what publishing has changed besides rows, even if nothing was published then."""
+
+    def unfinished(self) -> Sequence[str]:
+        """Return a line for each thing that a publication has left to the next run."""
 
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run; it replaces the row of the same run.

@@ -12,6 +12,7 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Acknowledgement, Rate
 from marts.core.errors import MartsError
 from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import SkippedCheck
 from marts.core.query.folding import folded
 from marts.core.run.backend import Statement
@@ -96,6 +97,10 @@ class Report:
     error: MartsError | None = None
     source_checks: SourceChecks | None = None
     """The derived checks of sources; None if they were not derived."""
+    changes: tuple[ShapeChange, ...] = ()
+    """What publishing has changed besides rows, even if nothing was published then."""
+    unfinished: tuple[str, ...] = ()
+    """What a publication that took effect has left to the next run."""
 
     @property
     def built(self) -> list[TableReport]:

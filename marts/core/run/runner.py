@@ -25,7 +25,7 @@ from marts.core.run.building import begin, build, compiled
 from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
-from marts.core.run.scheduler import run_in_parallel
+from marts.core.run.scheduler import needs, run_in_parallel
 
 if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Statement
@@ -86,6 +86,8 @@ def run(
         statements=tuple(map(execution.with_rows, backend.statements())),
         error=error,
         source_checks=plan.source_checks,
+        changes=tuple(backend.changes_made()),
+        unfinished=tuple(backend.unfinished()),
     )
     recorder.ended(report)
     return report
@@ -140,7 +142,17 @@ class _Execution:
                 name: found.to_text() for name, found in checked_sources(plan, self.tables).items()
             },
             drops=planned.drops,
+            read=self._read_as_published(),
+            reshapes=plan.reshapes,
         )
+
+    def _read_as_published(self) -> frozenset[str]:
+        """Return the published marts that builds and checks have read, and those behind them."""
+        plan, built = self.plan, {step.mart.name for step in self.plan.builds}
+        read = {name for step in plan.steps for name in needs(step)}
+        for step in plan.builds:
+            read.update(step.fingerprint.marts if step.fingerprint else ())
+        return frozenset(read & plan.state.recorded.keys() - built)
 
     def with_rows(self, statement: Statement) -> Statement:
         """Return a statement with its rows; for a build, the checks have counted them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
@@ -15,6 +14,7 @@ from marts.core.console.options import (
     source_namespace_options,
     with_settings,
 )
+from marts.core.console.streams import warn
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
 
@@ -23,15 +23,22 @@ from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 @option("--database", metavar="NAME", help="The database.  [default: the connection's]")
 @source_namespace_options
 @data_option
-@option("--overwrite", is_flag=True, help="Replace tables that exist.")
+@option("--overwrite", is_flag=True, help="Replace tables that exist; grants on them are kept.")
 @with_settings
 def command(settings: Settings, overwrite: bool) -> None:
-    """Upload Parquet files as the star schema, to try the marts on an empty account."""
+    """Upload Parquet files as tables, to try the marts on an empty account.
+
+    All files are read and compared with each other first. Tables are created, or replaced one after
+    the other, when every row has arrived.
+    """
     from backends.factory import snowflake
-    from backends.parquet import files_of, find_sources
+    from backends.load_files import find_tables, keys_not_loaded
     from backends.snowflake_load import load as upload
 
-    found = find_sources(wiring.data_of(settings))
+    tables = find_tables(wiring.data_of(settings))
+    for table in tables:
+        if keys := keys_not_loaded(table):
+            warn(f"{table.name}: {', '.join(keys)} is in names of folders only, and not loaded")
     settings = with_given(settings, backend=SNOWFLAKE)
     target = replace(
         settings,
@@ -40,12 +47,8 @@ def command(settings: Settings, overwrite: bool) -> None:
     )
     backend = snowflake(target, sources={}, version=wiring.version_of_marts())
     try:
-        upload(
-            backend,
-            {name: [Path(file.path) for file in files_of(path)] for name, path in found.items()},
-            run_id=wiring.run_id(),
-            overwrite=overwrite,
-            loaded=lambda table, rows: click.echo(f"{table}  {rows:,} rows"),
-        )
+        upload(backend, tables, run_id=wiring.run_id(), overwrite=overwrite)
     finally:
         backend.close()
+    for table in tables:
+        click.echo(f"{table.name}  {table.rows:,} rows")
