@@ -23,6 +23,7 @@ from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
 from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
+    LEFT_OVER_AFTER,
     Candidate,
     candidate_name,
     digest_of_text,
@@ -40,7 +41,7 @@ from backends.snowflake_publication import (
     refuse_reshapes,
     with_text,
 )
-from backends.snowflake_runs import RunsTable
+from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
@@ -453,22 +454,23 @@ class SnowflakeBackend:
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
-        return [
-            f"run {run.run_id} of {run.user_name} has been publishing since"
-            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
-            for run in self.publishing_runs()
-        ]
+        return [described(run) for run in self.publishing_runs()]
 
     def record_run(self, run: RecordedRun) -> None:
-        """Write the row of a run, and commit it."""
+        """Write the row of a run, and commit it; do not wait for a line that is dead."""
+        if self.sessions.is_unreachable:
+            raise EngineError("the connection to Snowflake is lost")
         self._runs.write(run)
 
     def publishing_runs(self) -> list[RecordedRun]:
-        """Return the other runs that are publishing, the most recent first.
+        """Return the other runs of a day that are publishing, the most recent first.
 
         Runs that were killed while they published are among them.
         """
-        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
+        if not self._runs.exists():
+            return []
+        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
+        return publishing_runs(self, but=self._run_id, since=since)
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
