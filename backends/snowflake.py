@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
 from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
+    LEFT_OVER_AFTER,
     Candidate,
     candidate_name,
     digest_of_text,
@@ -30,14 +32,16 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_errors import MISSING, LostAnswerError, number_of
 from backends.snowflake_keys import keys
 from backends.snowflake_kinds import unreplaceable
+from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
     with_text,
 )
-from backends.snowflake_runs import RunsTable
+from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
@@ -63,6 +67,10 @@ from marts.core.run.backend import Contract, Statement
 
 CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
+CLEANING_SECONDS = 20.0
+"""How long dropping candidates may take; a later run drops those that are left."""
+WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session of this run has created."""
 
 
 class SnowflakeBackend:
@@ -83,6 +91,7 @@ class SnowflakeBackend:
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
+        refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
         database = options.database or current.database
         if database is None:
             raise UsageError(
@@ -445,39 +454,47 @@ class SnowflakeBackend:
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
-        return [
-            f"run {run.run_id} of {run.user_name} has been publishing since"
-            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
-            for run in self.publishing_runs()
-        ]
+        return [described(run) for run in self.publishing_runs()]
 
     def record_run(self, run: RecordedRun) -> None:
-        """Write the row of a run, and commit it."""
+        """Write the row of a run, and commit it; do not wait for a line that is dead."""
+        if self.sessions.is_unreachable:
+            raise EngineError("the connection to Snowflake is lost")
         self._runs.write(run)
 
     def publishing_runs(self) -> list[RecordedRun]:
-        """Return the other runs that are publishing, the most recent first.
+        """Return the other runs of a day that are publishing, the most recent first.
 
         Runs that were killed while they published are among them.
         """
-        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
+        if not self._runs.exists():
+            return []
+        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
+        return publishing_runs(self, but=self._run_id, since=since)
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
         self.sessions.cancel()
-        self.drop_candidates()
+        self.sessions.take_interrupt()
+        if not self.sessions.is_unreachable:
+            self.drop_candidates()
 
     def drop_candidates(self) -> None:
         """Drop this run's candidates; a later run drops those that cannot be dropped now."""
         candidates, self._candidates = self._candidates, {}
         claimed, self._claimed = self._claimed, set()
+        deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
             kind = "view" if candidate.kind == "view" else "table"
+            if (left := deadline - time.monotonic()) < 0:
+                return
             try:
                 sql = ddl.drop(kind, candidate.qualified)
-                self.execute(sql, about=name, step="discard")
+                self.execute(sql, about=name, step="discard", within=left)
+            except LostAnswerError:
+                return
             except EngineError:
                 claimed.discard(self.candidate_name(name).lower())
         with suppress(EngineError):
@@ -507,7 +524,13 @@ class SnowflakeBackend:
         return candidate_name(name, self._run_id)
 
     def execute(
-        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+        self,
+        sql: str,
+        *,
+        about: str = "",
+        step: str,
+        uninterruptible: bool = False,
+        within: float | None = None,
     ) -> Result:
         """Run one statement, with a query tag that says what it is for.
 
@@ -520,11 +543,35 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
-            raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        return self.sessions.current().execute(
-            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
-        )
+
+        def attempt() -> Result:
+            if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
+                raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
+            return self.sessions.current().execute(
+                sql,
+                about=about,
+                step=step,
+                tag=json.dumps(tag),
+                uninterruptible=uninterruptible,
+                within=within,
+            )
+
+        for seconds in WAITS_FOR_A_CANDIDATE:
+            try:
+                return attempt()
+            except EngineError as error:
+                if not self._misses_a_candidate(error):
+                    raise
+            time.sleep(seconds)
+        return attempt()
+
+    def _misses_a_candidate(self, error: EngineError) -> bool:
+        """Tell whether another session made a candidate that this one does not see yet.
+
+        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+        """
+        of_this_run = candidate_name("", self._run_id)
+        return number_of(error) in MISSING and of_this_run in str(error).upper()
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)

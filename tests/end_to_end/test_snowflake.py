@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import sqlglot.expressions as sge
 
-from backends.snowflake_connection import SESSION_PARAMETERS
+from backends.snowflake_parameters import FIXED
 from emulator.statements import parse
 from marts.core.authoring.tables import Mart, column_comments
 from support.account import Account
@@ -331,7 +331,7 @@ def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(first: Finished)
 def test_a_session_begins_with_our_parameters(first: Finished) -> None:
     assert len(first.logins) == 1
     parameters = first.logins[0]["session_parameters"]
-    assert {name: parameters.get(name) for name in SESSION_PARAMETERS} == SESSION_PARAMETERS
+    assert {name: parameters.get(name) for name in FIXED} == FIXED
 
 
 @pytest.mark.usefixtures("emulated")
