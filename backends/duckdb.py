@@ -105,6 +105,10 @@ class DuckDBBackend:
         with translated("read the sources"):
             return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return nothing: all files are fixed, and compared again before publication."""
+        return {}
+
     def changed_sources(self) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
         return self._sources.changed()
@@ -124,7 +128,7 @@ class DuckDBBackend:
         """Return a query as DuckDB's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:  # noqa: ARG002
         """Return a query's SQL over this connection's sources and relations, for people to read.
 
         A source appears as its file, or as a pattern for its folder. The executed SQL lists the

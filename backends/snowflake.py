@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,7 @@ from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
 from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
+    LEFT_OVER_AFTER,
     Candidate,
     candidate_name,
     digest_of_text,
@@ -30,14 +32,16 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_errors import MISSING, LostAnswerError, number_of
 from backends.snowflake_keys import keys
 from backends.snowflake_kinds import unreplaceable
+from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
     with_text,
 )
-from backends.snowflake_runs import RunsTable
+from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
@@ -63,6 +67,10 @@ from marts.core.run.backend import Contract, Statement
 
 CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
+CLEANING_SECONDS = 20.0
+"""How long dropping candidates may take; a later run drops those that are left."""
+WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session of this run has created."""
 
 
 class SnowflakeBackend:
@@ -83,6 +91,7 @@ class SnowflakeBackend:
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
+        refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
         database = options.database or current.database
         if database is None:
             raise UsageError(
@@ -103,8 +112,7 @@ class SnowflakeBackend:
         self._sources = SnowflakeSources(
             self.source_namespace,
             sources,
-            tables=lambda: self.catalog.tables(self.source_namespace),
-            columns=lambda: self.catalog.columns(self.source_namespace),
+            catalog=self.catalog,
             row=self._row_of_source,
         )
         self.source_location = f"{self.source_namespace}"
@@ -114,16 +122,26 @@ class SnowflakeBackend:
         """Return None: tables do not state an as-of date."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return the state of the sources that exist, from the catalog and counts of values."""
+        """Return the state of the sources that exist, from the catalog and counts of values.
+
+        From now on, all sources are read as they are at this moment, if they can be.
+        """
         return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return whether each source is pinned to a moment, copied, or compared at the end."""
+        return self._sources.read()
+
     def changed_sources(self) -> list[str]:
-        """Return the sources, except views, whose catalog entry changed or is gone."""
+        """Return the sources that changed so that a run may have read two states of them.
+
+        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
+        """
         self.catalog.forget()
         return self._sources.changed()
 
-    def _row_of_source(self, query: sge.Select, about: str) -> Sequence[Any]:
-        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
+    def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
+        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
         (row,) = rows.fetchall()
         return tuple(row)
 
@@ -150,14 +168,21 @@ class SnowflakeBackend:
         """Return a query as Snowflake's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over the sources and the published relations."""
-        return self._qualified(query, {})
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over the published relations, and the sources or what is read."""
+        return self._qualified(
+            query, {}, self._sources.qualified if as_read else self._sources.live
+        )
 
-    def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
+    def _qualified(
+        self,
+        query: CompiledQuery,
+        candidates: Mapping[str, str],
+        source_of: Callable[[str], sge.Table | sge.Subquery],
+    ) -> str:
         """Return a query's SQL, which reads candidates in place of their targets."""
         known: dict[str, sge.Table | sge.Subquery] = {
-            name: self._sources.qualified(name)
+            name: source_of(name)
             if name in self.sources
             else self._qualified_mart(name, candidates)
             for name in query.names
@@ -169,9 +194,13 @@ class SnowflakeBackend:
             return self.candidates_namespace.qualified(candidates[name])
         return self.namespace.qualified(name)
 
+    def _executed(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources, as they are read, and the candidates."""
+        return self._qualified(query, self._candidate_names(), self._sources.qualified)
+
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._qualified(compiled(query), self._candidate_names())
+        sql = self._executed(compiled(query))
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
@@ -192,11 +221,21 @@ class SnowflakeBackend:
             self._sweep()
         elif candidates:
             self.schema.create_state()
-        self._claimed = {self.candidate_name(name).lower() for name in candidates}
+        # Nothing is copied where nothing is built.
+        copies = self._sources.to_copy() if candidates else ()
+        self._claimed = {self.candidate_name(name).lower() for name in (*candidates, *copies)}
         claims = [
             RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
         ]
         self.schema.claim(claims, step="begin")
+        if copies:
+            self._sources.copy(self._copy_source)
+
+    def _copy_source(self, name: str, query: sge.Select) -> sge.Table:
+        copy = self.add_candidate(name, "temporary", tuple(query.named_selects))
+        sql = ddl.create_table_as(copy.qualified, query.sql(ddl.DIALECT, pretty=True))
+        self.execute(sql, about=name, step="copy")
+        return self.candidates_namespace.qualified(self.candidate_name(name))
 
     def _create_schemas(self, *, with_candidates: bool) -> None:
         if not self.catalog.has_schema(self.namespace):
@@ -246,7 +285,7 @@ class SnowflakeBackend:
     ) -> None:
         """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
-        sql = self._qualified(query, self._candidate_names())
+        sql = self._executed(query)
         candidate = self.add_candidate(
             name,
             kind,
@@ -415,39 +454,47 @@ class SnowflakeBackend:
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
-        return [
-            f"run {run.run_id} of {run.user_name} has been publishing since"
-            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
-            for run in self.publishing_runs()
-        ]
+        return [described(run) for run in self.publishing_runs()]
 
     def record_run(self, run: RecordedRun) -> None:
-        """Write the row of a run, and commit it."""
+        """Write the row of a run, and commit it; do not wait for a line that is dead."""
+        if self.sessions.is_unreachable:
+            raise EngineError("the connection to Snowflake is lost")
         self._runs.write(run)
 
     def publishing_runs(self) -> list[RecordedRun]:
-        """Return the other runs that are publishing, the most recent first.
+        """Return the other runs of a day that are publishing, the most recent first.
 
         Runs that were killed while they published are among them.
         """
-        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
+        if not self._runs.exists():
+            return []
+        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
+        return publishing_runs(self, but=self._run_id, since=since)
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
         self.sessions.cancel()
-        self.drop_candidates()
+        self.sessions.take_interrupt()
+        if not self.sessions.is_unreachable:
+            self.drop_candidates()
 
     def drop_candidates(self) -> None:
         """Drop this run's candidates; a later run drops those that cannot be dropped now."""
         candidates, self._candidates = self._candidates, {}
         claimed, self._claimed = self._claimed, set()
+        deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
             kind = "view" if candidate.kind == "view" else "table"
+            if (left := deadline - time.monotonic()) < 0:
+                return
             try:
                 sql = ddl.drop(kind, candidate.qualified)
-                self.execute(sql, about=name, step="discard")
+                self.execute(sql, about=name, step="discard", within=left)
+            except LostAnswerError:
+                return
             except EngineError:
                 claimed.discard(self.candidate_name(name).lower())
         with suppress(EngineError):
@@ -477,7 +524,13 @@ class SnowflakeBackend:
         return candidate_name(name, self._run_id)
 
     def execute(
-        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+        self,
+        sql: str,
+        *,
+        about: str = "",
+        step: str,
+        uninterruptible: bool = False,
+        within: float | None = None,
     ) -> Result:
         """Run one statement, with a query tag that says what it is for.
 
@@ -490,11 +543,35 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
-            raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        return self.sessions.current().execute(
-            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
-        )
+
+        def attempt() -> Result:
+            if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
+                raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
+            return self.sessions.current().execute(
+                sql,
+                about=about,
+                step=step,
+                tag=json.dumps(tag),
+                uninterruptible=uninterruptible,
+                within=within,
+            )
+
+        for seconds in WAITS_FOR_A_CANDIDATE:
+            try:
+                return attempt()
+            except EngineError as error:
+                if not self._misses_a_candidate(error):
+                    raise
+            time.sleep(seconds)
+        return attempt()
+
+    def _misses_a_candidate(self, error: EngineError) -> bool:
+        """Tell whether another session made a candidate that this one does not see yet.
+
+        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+        """
+        of_this_run = candidate_name("", self._run_id)
+        return number_of(error) in MISSING and of_this_run in str(error).upper()
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)

@@ -274,9 +274,12 @@ def _value(value: object) -> str:
         case None:
             return "NULL"
         case datetime.datetime():
-            return f"CAST({literal(value.isoformat(sep=' '))} AS TIMESTAMP_NTZ)"
+            at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+            # The session's formats decide what a date as text means, if it means anything.
+            parts = ", ".join(map(str, (*at, value.microsecond * 1000)))
+            return f"TIMESTAMP_NTZ_FROM_PARTS({parts})"
         case datetime.date():
-            return f"CAST({literal(value.isoformat())} AS DATE)"
+            return f"DATE_FROM_PARTS({value.year}, {value.month}, {value.day})"
         case _:
             return literal(str(value))
 

@@ -295,6 +295,15 @@ def session_functions() -> None:
     rewrite(sessions.note_temporary_stage)
 
 
+def session_parameters() -> None:
+    """Answer SHOW PARAMETERS with those of the session, and with a schema's defaults.
+
+    fakesnow knows two, which no login changes, and none of a schema.
+    https://docs.snowflake.com/en/sql-reference/sql/show-parameters
+    """
+    rewrite(sessions.show_parameters)
+
+
 def connecting_creates_nothing() -> None:
     """Let a session begin in a database or schema that does not exist, without creating it."""
     server.shared_fs.create_database_on_connect = False
@@ -307,6 +316,7 @@ ADAPTATIONS = (
     session_functions,
     information_schema,
     governance,
+    session_parameters,
     clones,
     comments,
     merges,

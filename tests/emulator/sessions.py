@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlglot import Expr, exp
+from sqlglot import Expr, exp, parse_one
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -124,6 +124,38 @@ def note_temporary_stage(tree: Expr, cursor: Any) -> Expr:
         names = (table.catalog or session.database, table.db or session.schema, table.name)
         session.temporary_stages.append(names)
     return tree
+
+
+PARAMETERS = re.compile(
+    r"SHOW\s+PARAMETERS(?:\s+LIKE\s+'([^']*)')?(?:\s+(?:IN|FOR)\s+(SESSION|SCHEMA\s+.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
+OF_SCHEMAS = {"DEFAULT_DDL_COLLATION": "", "DEFAULT_METADATA_WRITE_FORMAT": "SNOWFLAKE"}
+
+
+def show_parameters(tree: Expr, cursor: Any) -> Expr:
+    """Answer SHOW PARAMETERS: those with which the session logged in, or a schema's defaults."""
+    found = isinstance(tree, exp.Command) and PARAMETERS.fullmatch(tree.sql("snowflake"))
+    if not found:
+        return tree
+    pattern, where = found.groups()
+    of_session = (where or "SESSION").upper() == "SESSION"
+    known = cursor._conn.parameters if of_session else OF_SCHEMAS
+    like = "^" + re.escape(pattern or "%").replace("%", ".*") + "$"
+    columns = ("key", "value", "default", "level", "description", "type")
+    selects = [
+        ", ".join(
+            f'{exp.Literal.string(text).sql()} AS "{column}"'
+            for column, text in zip(columns, (name, _shown(value), "", "", "", ""), strict=True)
+        )
+        for name, value in sorted(known.items())
+        if re.match(like, name, re.IGNORECASE)
+    ]
+    return parse_one(" UNION ALL ".join(f"SELECT {select}" for select in selects), read="duckdb")
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def make_temporary_table(tree: Expr, cursor: Any) -> Expr:

@@ -212,6 +212,16 @@ CASES = {
         ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
+    "a parameter of the session": Case(
+        adaptations.session_parameters,
+        ("SHOW PARAMETERS LIKE 'client_prefetch%' IN SESSION",),
+        [("CLIENT_PREFETCH_THREADS", "4", "", "", "", "")],
+    ),
+    "a parameter of a schema": Case(
+        adaptations.session_parameters,
+        (f"SHOW PARAMETERS LIKE 'DEFAULT_DDL_COLLATION' IN SCHEMA {T}",),
+        [("DEFAULT_DDL_COLLATION", "", "", "", "", "")],
+    ),
     "NULL where it may not be": Case(
         errors,
         (
