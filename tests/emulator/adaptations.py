@@ -20,6 +20,7 @@ from emulator import catalog, lifecycle, records, sessions, statements
 from emulator.errors import errors
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
 from emulator.rules import install_rules, rewrite, run_afterwards
+from emulator.time_travel import time_travel
 from emulator.transactions import overwriting, transactions
 
 
@@ -328,6 +329,7 @@ ADAPTATIONS = (
     temporary_tables,
     connecting_creates_nothing,
     overwriting,
+    time_travel,
     transactions,
     errors,
 )

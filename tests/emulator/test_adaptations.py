@@ -20,6 +20,7 @@ from snowflake.connector import SnowflakeConnection
 from emulator import adaptations
 from emulator.errors import errors
 from emulator.fixtures import Emulator, T, answer
+from emulator.time_travel import time_travel
 from emulator.transactions import overwriting, transactions
 
 
@@ -324,6 +325,7 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.merges,
         adaptations.row_hashes,
         overwriting,
+        time_travel,
         transactions,
     }
     tested = {case.adaptation for case in CASES.values()} | elsewhere
