@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,9 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
+from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
+from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
     LEFT_OVER_AFTER,
     Candidate,
@@ -29,6 +32,10 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
+from backends.snowflake_errors import MISSING, LostAnswerError, number_of
+from backends.snowflake_keys import keys
+from backends.snowflake_kinds import unreplaceable
+from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
@@ -45,6 +52,7 @@ from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
     RUNS_TABLE,
     STATE_TABLE,
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -59,6 +67,10 @@ from marts.core.run.backend import Contract, Statement
 
 CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
+CLEANING_SECONDS = 20.0
+"""How long dropping candidates may take; a later run drops those that are left."""
+WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session of this run has created."""
 
 
 class SnowflakeBackend:
@@ -75,9 +87,11 @@ class SnowflakeBackend:
         self._run_id = ""
         self._stopping = threading.Event()
         self._publisher: Publisher | None = None
+        self._unfinished: list[str] = []
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
+        refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
         database = options.database or current.database
         if database is None:
             raise UsageError(
@@ -98,8 +112,7 @@ class SnowflakeBackend:
         self._sources = SnowflakeSources(
             self.source_namespace,
             sources,
-            tables=lambda: self.catalog.tables(self.source_namespace),
-            columns=lambda: self.catalog.columns(self.source_namespace),
+            catalog=self.catalog,
             row=self._row_of_source,
         )
         self.source_location = f"{self.source_namespace}"
@@ -109,16 +122,26 @@ class SnowflakeBackend:
         """Return None: tables do not state an as-of date."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return the state of the sources that exist, from the catalog and counts of values."""
+        """Return the state of the sources that exist, from the catalog and counts of values.
+
+        From now on, all sources are read as they are at this moment, if they can be.
+        """
         return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return whether each source is pinned to a moment, copied, or compared at the end."""
+        return self._sources.read()
+
     def changed_sources(self) -> list[str]:
-        """Return the sources, except views, whose catalog entry changed or is gone."""
+        """Return the sources that changed so that a run may have read two states of them.
+
+        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
+        """
         self.catalog.forget()
         return self._sources.changed()
 
-    def _row_of_source(self, query: sge.Select, about: str) -> Sequence[Any]:
-        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
+    def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
+        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
         (row,) = rows.fetchall()
         return tuple(row)
 
@@ -145,14 +168,21 @@ class SnowflakeBackend:
         """Return a query as Snowflake's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over the sources and the published relations."""
-        return self._qualified(query, {})
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over the published relations, and the sources or what is read."""
+        return self._qualified(
+            query, {}, self._sources.qualified if as_read else self._sources.live
+        )
 
-    def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
+    def _qualified(
+        self,
+        query: CompiledQuery,
+        candidates: Mapping[str, str],
+        source_of: Callable[[str], sge.Table | sge.Subquery],
+    ) -> str:
         """Return a query's SQL, which reads candidates in place of their targets."""
         known: dict[str, sge.Table | sge.Subquery] = {
-            name: self._sources.qualified(name)
+            name: source_of(name)
             if name in self.sources
             else self._qualified_mart(name, candidates)
             for name in query.names
@@ -164,9 +194,13 @@ class SnowflakeBackend:
             return self.candidates_namespace.qualified(candidates[name])
         return self.namespace.qualified(name)
 
+    def _executed(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources, as they are read, and the candidates."""
+        return self._qualified(query, self._candidate_names(), self._sources.qualified)
+
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._qualified(compiled(query), self._candidate_names())
+        sql = self._executed(compiled(query))
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
@@ -187,18 +221,37 @@ class SnowflakeBackend:
             self._sweep()
         elif candidates:
             self.schema.create_state()
-        self._claimed = {self.candidate_name(name).lower() for name in candidates}
+        # Nothing is copied where nothing is built.
+        copies = self._sources.to_copy() if candidates else ()
+        self._claimed = {self.candidate_name(name).lower() for name in (*candidates, *copies)}
         claims = [
             RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
         ]
         self.schema.claim(claims, step="begin")
+        if copies:
+            self._sources.copy(self._copy_source)
+
+    def _copy_source(self, name: str, query: sge.Select) -> sge.Table:
+        copy = self.add_candidate(name, "temporary", tuple(query.named_selects))
+        sql = ddl.create_table_as(copy.qualified, query.sql(ddl.DIALECT, pretty=True))
+        self.execute(sql, about=name, step="copy")
+        return self.candidates_namespace.qualified(self.candidate_name(name))
 
     def _create_schemas(self, *, with_candidates: bool) -> None:
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(f"{self.namespace.sql}"), step="begin")
-        if with_candidates and not self.catalog.has_schema(self.candidates_namespace):
+        if not with_candidates:
+            return
+        is_new = not self.catalog.has_schema(self.candidates_namespace)
+        if is_new:
             sql = ddl.create_candidates_schema(self.candidates_namespace.sql)
             self.execute(sql, step="begin")
+        close_to_readers(
+            self.candidates_namespace,
+            is_new=is_new,
+            records=self.records,
+            execute=self._execute_about,
+        )
 
     def _sweep(self) -> None:
         """Drop the candidates of runs that died, and forget publications of earlier days."""
@@ -232,7 +285,7 @@ class SnowflakeBackend:
     ) -> None:
         """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
-        sql = self._qualified(query, self._candidate_names())
+        sql = self._executed(query)
         candidate = self.add_candidate(
             name,
             kind,
@@ -290,6 +343,7 @@ class SnowflakeBackend:
             self,
             seen=self._recorded or (),
             digests=self._digests,
+            records=self.records,
             recorded_in=lambda table: recorded(self, [table]),
             holders=self._holders,
         )
@@ -318,6 +372,7 @@ class SnowflakeBackend:
         """Return what publishing marts would change besides their rows; refuse what it must not."""
         kinds, columns = self.catalog.kinds(self.namespace), self.catalog.columns(self.namespace)
         old = shapes(kinds, columns)
+        self._refuse_other_kinds({each.name: each.kind for each in tables})
         self.state()
         names = {each.name for each in tables}
         found = [
@@ -332,8 +387,47 @@ class SnowflakeBackend:
         refuse_reshapes(found, acknowledged)
         return found
 
+    def _refuse_other_kinds(self, targets: Mapping[str, Materialized]) -> None:
+        """Refuse to publish into what is neither an ordinary table nor a view."""
+        tables, views = self.catalog.tables(self.namespace), self.catalog.views(self.namespace)
+        found = [
+            reason
+            for name, kind in targets.items()
+            if (table := tables.get(name.upper()))
+            and (reason := unreplaceable(table, kind, views.get(name.upper())))
+        ]
+        if found:
+            raise UsageError(
+                "marts must not replace what is not a table or view of theirs; nothing was built",
+                *found,
+                hint="rename it, or use another --schema",
+            )
+
     def _text_of(self, table: PlannedTable) -> str | None:
         return digest_of_text(self.to_sql(table.query)) if table.kind == "view" else None
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Set comments and declare keys where the catalog does not have them."""
+        try:
+            for name, sql in self._annotating(annotations):
+                self.execute(sql, about=name, step="annotate")
+        except EngineError as error:
+            self._unfinished.append(f"comments and keys: {error}")
+
+    def _annotating(self, annotations: Collection[Annotation]) -> Iterator[tuple[str, str]]:
+        tables, columns = self.catalog.tables(self.namespace), self.catalog.columns(self.namespace)
+        found = keys(self.namespace, self.records) if annotations else {}
+        for each in annotations:
+            name = each.name.upper()
+            if name in tables:
+                missing = snowflake_annotations.statements(
+                    each,
+                    self.schema.qualified(name),
+                    table=tables[name],
+                    columns=[row for row in columns if row["TABLE_NAME"] == name],
+                    key=found.get(name),
+                )
+                yield from ((each.name, sql) for sql in missing)
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return the changes of shape that publishing has made, also if it failed afterwards."""
@@ -341,7 +435,8 @@ class SnowflakeBackend:
 
     def unfinished(self) -> Sequence[str]:
         """Return what a publication that took effect has left to the next run."""
-        return tuple(self._publisher.unfinished) if self._publisher else ()
+        left = self._publisher.unfinished if self._publisher else ()
+        return (*left, *self._unfinished)
 
     def commit(self) -> None:
         """Commit the transaction that is open; an interrupt waits for the answer."""
@@ -382,17 +477,24 @@ class SnowflakeBackend:
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._stopping.set()
         self.sessions.cancel()
-        self.drop_candidates()
+        self.sessions.take_interrupt()
+        if not self.sessions.is_unreachable:
+            self.drop_candidates()
 
     def drop_candidates(self) -> None:
         """Drop this run's candidates; a later run drops those that cannot be dropped now."""
         candidates, self._candidates = self._candidates, {}
         claimed, self._claimed = self._claimed, set()
+        deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
             kind = "view" if candidate.kind == "view" else "table"
+            if (left := deadline - time.monotonic()) < 0:
+                return
             try:
                 sql = ddl.drop(kind, candidate.qualified)
-                self.execute(sql, about=name, step="discard")
+                self.execute(sql, about=name, step="discard", within=left)
+            except LostAnswerError:
+                return
             except EngineError:
                 claimed.discard(self.candidate_name(name).lower())
         with suppress(EngineError):
@@ -422,7 +524,13 @@ class SnowflakeBackend:
         return candidate_name(name, self._run_id)
 
     def execute(
-        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+        self,
+        sql: str,
+        *,
+        about: str = "",
+        step: str,
+        uninterruptible: bool = False,
+        within: float | None = None,
     ) -> Result:
         """Run one statement, with a query tag that says what it is for.
 
@@ -435,11 +543,35 @@ class SnowflakeBackend:
             "mart": about,
             "step": step,
         }
-        if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
-            raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
-        return self.sessions.current().execute(
-            sql, about=about, step=step, tag=json.dumps(tag), uninterruptible=uninterruptible
-        )
+
+        def attempt() -> Result:
+            if self._stopping.is_set() and step not in ("discard", "rollback", "record"):
+                raise EngineError(f"the run is stopping: no {step} {about}".rstrip())
+            return self.sessions.current().execute(
+                sql,
+                about=about,
+                step=step,
+                tag=json.dumps(tag),
+                uninterruptible=uninterruptible,
+                within=within,
+            )
+
+        for seconds in WAITS_FOR_A_CANDIDATE:
+            try:
+                return attempt()
+            except EngineError as error:
+                if not self._misses_a_candidate(error):
+                    raise
+            time.sleep(seconds)
+        return attempt()
+
+    def _misses_a_candidate(self, error: EngineError) -> bool:
+        """Tell whether another session made a candidate that this one does not see yet.
+
+        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+        """
+        of_this_run = candidate_name("", self._run_id)
+        return number_of(error) in MISSING and of_this_run in str(error).upper()
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)

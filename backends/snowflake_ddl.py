@@ -144,6 +144,11 @@ def comment(kind: str, relation: str, text: str) -> str:
     return f"COMMENT ON {kind.upper()} {relation} IS {literal(text)}"
 
 
+def comment_column(relation: str, name: str, text: str) -> str:
+    """Comment one column of a table or view."""
+    return f"COMMENT ON COLUMN {relation}.{identifier(name)} IS {literal(text)}"
+
+
 @dataclass(frozen=True)
 class Kept:
     """What a view keeps of the one that it replaces: clauses, grants, and whether it is secure.
@@ -269,9 +274,12 @@ def _value(value: object) -> str:
         case None:
             return "NULL"
         case datetime.datetime():
-            return f"CAST({literal(value.isoformat(sep=' '))} AS TIMESTAMP_NTZ)"
+            at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+            # The session's formats decide what a date as text means, if it means anything.
+            parts = ", ".join(map(str, (*at, value.microsecond * 1000)))
+            return f"TIMESTAMP_NTZ_FROM_PARTS({parts})"
         case datetime.date():
-            return f"CAST({literal(value.isoformat())} AS DATE)"
+            return f"DATE_FROM_PARTS({value.year}, {value.month}, {value.day})"
         case _:
             return literal(str(value))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +23,10 @@ ROLE_HINT = "grant it; the README lists what the role needs"
 # By error number: what is wrong, and the hint.
 EXPLANATIONS = {
     250001: ("Snowflake cannot be reached, or refuses the login", "check account, host and login"),
-    250003: ("the connection to Snowflake is lost", "check the network, then run again"),
+    250003: (
+        "the connection to Snowflake is lost",
+        "check the network, then run again; a later run drops candidates that this one left",
+    ),
     390100: ("Snowflake refuses the login", "check user and password in connections.toml"),
     390111: ("Snowflake has ended the session", "run again"),
     390112: ("Snowflake has ended the session", "run again"),
@@ -38,11 +42,17 @@ EXPLANATIONS = {
         "the statement took too long, and Snowflake cancelled it",
         "set STATEMENT_TIMEOUT_IN_SECONDS in session_parameters of the connection",
     ),
+    707: (
+        "a source cannot be read any more as it was when the run began",
+        "run again; if that fails, too, let its tables keep a day of Time Travel",
+    ),
     2003: ("a table, view or schema does not exist, or the role may not use it", ROLE_HINT),
     2043: ("an object does not exist, or the role may not use it", ROLE_HINT),
     3001: ("the role lacks a privilege", ROLE_HINT),
 }
 
+MISSING = (2003, 2043)
+"""An object does not exist, or the role may not use it."""
 GONE = (250002, 390104, 390111, 390112, 390113, 390114, 390115, 390195)
 """The session has ended; a statement may have run before that."""
 UNREACHABLE = (250001, 250003, 251011, 251012, 252007, 252010, 252013)
@@ -78,6 +88,24 @@ def is_network_error(error: BaseException) -> bool:
     from snowflake.connector.vendored.urllib3.exceptions import HTTPError
 
     return isinstance(error, (RequestException, HTTPError, ConnectionError, TimeoutError))
+
+
+def is_refused(error: BaseException) -> bool:
+    """Tell whether a host is known to be absent, or not to listen: waiting does not help."""
+    causes, seen = [error], set[int]()
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, ConnectionRefusedError):
+            return True
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return True
+        seen.add(id(cause))
+        # The HTTP library passes its causes on as arguments and reasons, too.
+        further = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        causes += [
+            each for each in further if isinstance(each, BaseException) and id(each) not in seen
+        ]
+    return False
 
 
 def is_lost(error: Error) -> bool:

@@ -168,6 +168,7 @@ class Session:
         self._record = record
         self._running: _Running | None = None
         self._given_up: Future[None] = Future()
+        self._has_ended = False
         self.is_unreachable = False
         """Whether the answer to the last statement was lost, or no cancel got through."""
         self.interrupted = False
@@ -176,16 +177,24 @@ class Session:
     @property
     def is_over(self) -> bool:
         """Tell whether the session cannot be used any more."""
-        return self._given_up.done()
+        return self._has_ended or self._given_up.done()
 
     def execute(
-        self, sql: str, *, about: str, step: str, tag: str, uninterruptible: bool = False
+        self,
+        sql: str,
+        *,
+        about: str,
+        step: str,
+        tag: str,
+        uninterruptible: bool = False,
+        within: float | None = None,
     ) -> Result:
         """Run one statement and return its answer.
 
         An interrupt cancels it, and is raised. If it is uninterruptible, its answer is awaited and
-        an interrupt is remembered; its request is not retried when the line breaks. Raises
-        LostAnswerError if no answer arrives, EngineError if Snowflake refuses the statement.
+        an interrupt is remembered; its request is not retried when the line breaks. A statement
+        that takes longer than `within` seconds is cancelled. Raises LostAnswerError if no answer
+        arrives, EngineError if Snowflake refuses the statement.
         """
         action = f"{step} {about}".strip()
         if self.is_over:
@@ -201,7 +210,9 @@ class Session:
                 running.sending.prevent()
                 self._raise_remembered()
             running.sending.start()
-            self._wait_for(running.sending.future)
+            self._wait_for(running.sending.future, within)
+            if within is not None and not running.sending.future.done():
+                self.cancel()
         try:
             return Result(self, _result(running.sending.future, action), action)
         finally:
@@ -248,7 +259,7 @@ class Session:
         with suppress(InvalidStateError):
             self._given_up.set_result(None)
         self.connection.forget()
-        if not self.is_unreachable:
+        if not (self.is_unreachable or self._has_ended):
             started(self.connection.close)
 
     def close(self) -> Future[None]:
@@ -278,9 +289,8 @@ class Session:
                 cursor.execute(sql, timeout=LONGEST_STATEMENT, _statement_params=parameters)
             rows = cursor.rowcount if step in COUNTED else None
         except LostAnswerError as error:
-            self.is_unreachable = not has_ended_the_session(error)
-            if not self.is_unreachable:
-                self.give_up()
+            self._has_ended = has_ended_the_session(error)
+            self.is_unreachable = not self._has_ended
             raise
         finally:
             seconds = time.perf_counter() - start
@@ -288,9 +298,9 @@ class Session:
         self.is_unreachable = False
         return cursor
 
-    def _wait_for(self, future: Future[Any]) -> None:
-        """Wait until the future is done, or the session is given up."""
-        wait([future, self._given_up], return_when=FIRST_COMPLETED)
+    def _wait_for(self, future: Future[Any], seconds: float | None = None) -> None:
+        """Wait until the future is done, the session is given up, or the time is over."""
+        wait([future, self._given_up], timeout=seconds, return_when=FIRST_COMPLETED)
 
     @contextmanager
     def _cancelling(self) -> Iterator[None]:

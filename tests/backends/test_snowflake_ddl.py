@@ -13,7 +13,6 @@ import sqlglot.expressions as sge
 from sqlglot.errors import ParseError
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_connection import SESSION_PARAMETERS
 from emulator.statements import parse
 
 T, CANDIDATE = '"DB1"."GOLD"."T"', '"DB1"."GOLD"."T__CANDIDATE_20250630T120000_0123ABCD"'
@@ -107,6 +106,10 @@ STATEMENTS = {
         UNION ALL SELECT 'two', COUNT(*), NULL FROM {CANDIDATE}""",
     ),
     "comment": (ddl.comment("view", T, COMMENT), f"COMMENT ON VIEW {T} IS {{comment}}"),
+    "comment column": (
+        ddl.comment_column(T, "a", COMMENT),
+        f'COMMENT ON COLUMN {T}."A" IS {{comment}}',
+    ),
     "claim": (
         ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
         f"""\
@@ -190,8 +193,8 @@ STATEMENTS = {
         ),
         f"""\
         MERGE INTO {T} AS "T"
-        USING (SELECT 'p' AS "PACKAGE", 'm1' AS "NAME", CAST('2025-06-30' AS DATE) AS "AS_OF", \
-CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ) AS "PUBLISHED_AT", 'it\\'s' AS "ORIGIN" UNION ALL \
+        USING (SELECT 'p' AS "PACKAGE", 'm1' AS "NAME", DATE_FROM_PARTS(2025, 6, 30) AS "AS_OF", \
+TIMESTAMP_NTZ_FROM_PARTS(2025, 7, 1, 2, 3, 4, 0) AS "PUBLISHED_AT", 'it\\'s' AS "ORIGIN" UNION ALL \
 SELECT 'p' AS "PACKAGE", 'm2' AS "NAME", NULL AS "AS_OF", NULL AS "PUBLISHED_AT", \
 NULL AS "ORIGIN") AS "S"
         ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"
@@ -291,13 +294,3 @@ def test_a_literal_says_its_text(text: str) -> None:
 )
 def test_an_identifier_is_quoted_and_upper_case(name: str, text: str) -> None:
     assert ddl.identifier(name) == text
-
-
-def test_sessions_do_not_depend_on_the_accounts_settings() -> None:
-    assert SESSION_PARAMETERS == {
-        "TIMEZONE": "UTC",
-        "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-        "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
-        "WEEK_START": 0,
-        "WEEK_OF_YEAR_POLICY": 0,
-    }

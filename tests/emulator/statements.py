@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
-from sqlglot.errors import ParseError
+from sqlglot.errors import SqlglotError
 
 SUCCESS = "SELECT 'Statement executed successfully.' AS \"status\""
 CLONE_COPY_GRANTS = re.compile(r"(\bCLONE\s+.+?)\s+COPY\s+GRANTS\s*$", re.IGNORECASE | re.DOTALL)
@@ -35,7 +35,7 @@ def parsed(sql: str) -> Expr | None:
     """Return a statement's tree, which nobody may change; None if it cannot be parsed."""
     try:
         return parse(sql)
-    except ParseError:
+    except SqlglotError:
         return None
 
 

@@ -148,6 +148,18 @@ CASES = {
         ),
         [(True,)],
     ),
+    "a grant": Case(
+        adaptations.governance,
+        (
+            f'CREATE TABLE {T}."GRANTED" ("X" INT)',
+            f'GRANT SELECT ON TABLE {T}."GRANTED" TO ROLE "R"',
+            f'SHOW GRANTS ON TABLE {T}."GRANTED"',
+        ),
+        [
+            ("OWNERSHIP", "TABLE", f'{T}."GRANTED"', "ROLE", "MARTS_ROLE", "true"),
+            ("SELECT", "TABLE", f'{T}."GRANTED"', "ROLE", "R", "false"),
+        ],
+    ),
     "a transient table": Case(
         adaptations.information_schema,
         (
@@ -198,6 +210,16 @@ CASES = {
         adaptations.session_functions,
         ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
+    ),
+    "a parameter of the session": Case(
+        adaptations.session_parameters,
+        ("SHOW PARAMETERS LIKE 'client_prefetch%' IN SESSION",),
+        [("CLIENT_PREFETCH_THREADS", "4", "", "", "", "")],
+    ),
+    "a parameter of a schema": Case(
+        adaptations.session_parameters,
+        (f"SHOW PARAMETERS LIKE 'DEFAULT_DDL_COLLATION' IN SCHEMA {T}",),
+        [("DEFAULT_DDL_COLLATION", "", "", "", "", "")],
     ),
     "NULL where it may not be": Case(
         errors,

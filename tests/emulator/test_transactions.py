@@ -156,7 +156,7 @@ def test_parameters_of_a_session(
     assert answer(session, ["ALTER SESSION UNSET QUERY_TAG", "SELECT 1"]) == [(1,)]
 
 
-def test_definitions_that_publishing_sends(session: SnowflakeConnection) -> None:
+def test_definitions_that_publishing_sends(adapted: Emulator) -> None:
     schema, table = '"DB1"."TX_CANDIDATES"', '"DB1"."TX_CANDIDATES"."T"'
     create = f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {schema} DATA_RETENTION_TIME_IN_DAYS = 0"
     statements = [
@@ -179,17 +179,19 @@ def test_definitions_that_publishing_sends(session: SnowflakeConnection) -> None
         ' WHERE "TABLE_SCHEMA" = \'TX_CANDIDATES\' ORDER BY "ORDINAL_POSITION"'
     )
     right = [("A", "NUMBER", 18, "YES", "new"), ("B", "TEXT", None, "YES", "b")]
-    assert answer(session, [*statements, columns]) == right
-    comment = (
-        'SELECT "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
-        " WHERE \"TABLE_SCHEMA\" = 'TX_CANDIDATES'"
-    )
-    assert answer(session, [comment]) == [("it's",)]
-    rows = f"SELECT * FROM {table} ORDER BY 1"
-    assert [tuple(map(str, row)) for row in answer(session, [rows])] == [
-        ("1.50", "None"),
-        ("None", "x"),
-    ]
+    # A new schema becomes the session's.
+    with adapted.connect() as session:
+        assert answer(session, [*statements, columns]) == right
+        comment = (
+            'SELECT "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
+            " WHERE \"TABLE_SCHEMA\" = 'TX_CANDIDATES'"
+        )
+        assert answer(session, [comment]) == [("it's",)]
+        rows = f"SELECT * FROM {table} ORDER BY 1"
+        assert [tuple(map(str, row)) for row in answer(session, [rows])] == [
+            ("1.50", "None"),
+            ("None", "x"),
+        ]
 
 
 def test_a_hash_of_rows(raw_session: SnowflakeConnection, session: SnowflakeConnection) -> None:

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 import pytest
 from snowflake import connector
 
+from emulator.faults import Told
 from emulator.fixtures import DATABASE, Emulator, emulator
 from marts.core.plan.state import RUNS_TABLE
 from support.processes import Process, Result, call_marts, marts_process, started
@@ -118,8 +119,8 @@ class Account:
         }
 
     @contextmanager
-    def told(self, **what: Any) -> Iterator[Emulator]:
-        """Let the emulator fail or stall statements, for a while."""
+    def told(self, **what: Unpack[Told]) -> Iterator[Emulator]:
+        """Let the emulator fail, lose or stall statements, or lines go dead, for a while."""
         assert self.emulator
         self.emulator.control(**what)
         try:
