@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -300,7 +301,7 @@ def assert_signed(row: Mapping[str, Any], *, is_snowflake: bool) -> None:
     assert row["host_name"] == os.uname().nodename
     assert row["backend"] == ("snowflake" if is_snowflake else "duckdb")
     assert row["role_name"] == ("MARTS_ROLE" if is_snowflake else None)
-    assert row["user_name"]
+    assert row["user_name"] == ("MARTS" if is_snowflake else pwd.getpwuid(os.getuid()).pw_name)
     has_ids = is_snowflake and row["marts_built"] is not None
     assert bool(json.loads(row["query_ids"] or "[]")) == has_ids
 
