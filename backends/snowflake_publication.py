@@ -11,24 +11,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog, published_version
 from backends.snowflake_errors import LostAnswerError, number_of
-from backends.snowflake_governance import (
-    Governance,
-    Records,
-    carried,
-    gone,
-    governance,
-    granted,
-    kept_by_view,
-    put_on,
-)
+from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_replacement import replacement
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
 from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, with_digest
@@ -41,7 +33,6 @@ from marts.core.errors import (
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
-    Materialized,
     Publication,
     RecordedTable,
     ShapeChange,
@@ -94,6 +85,8 @@ class Publisher:
     made: list[ShapeChange] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     is_published: bool = False
+    governed: dict[str, Governance] = field(default_factory=dict)
+    """What governs the targets that will be replaced."""
 
     def publish(self) -> None:
         """Publish all candidates, or nothing of them.
@@ -103,6 +96,7 @@ class Publisher:
         self.catalog.forget()
         found = self._changes()
         self._refuse_reshapes(found)
+        self._read_governance(found)
         self._prepare(found)
         in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
         self._transact(in_place, found)
@@ -136,6 +130,18 @@ class Publisher:
             for line in each.described(name, reads=bool(self.candidates[name].reads & found.keys()))
         ]
         refuse_reshapes(lines, self.publication.reshapes)
+
+    def _read_governance(self, found: Mapping[str, Changes]) -> None:
+        """Read what governs the targets that will be replaced, and refuse to lose it."""
+        namespace = self.schema.namespace
+        tables, kinds = self.catalog.tables(namespace), self.catalog.kinds(namespace)
+        for name, each in found.items():
+            if not (each.missing or self._is_in_place(name, each)):
+                row, kind = tables[name.upper()], kinds[name.upper()]
+                key = row["CLUSTERING_KEY"]
+                governed = governance(namespace, name, kind, self.records, clustering=key)
+                carried(governed, self.candidates[name].columns, about=name)
+                self.governed[name] = governed
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
@@ -390,41 +396,19 @@ class Publisher:
         """Create or replace one view or table by statements of its own, and record it then."""
         candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
-        for sql in self._replacing(candidate, existing):
+        governed = self.governed.get(name, Governance())
+        target = self.schema.qualified(name)
+        for sql in replacement(candidate, target, existing, governed):
             self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
+        self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
         self.catalog.forget()
         version = self._versions([name], {name: Changes()})[name]
-        contents = self._contents({name: self.schema.qualified(name)}, {name: candidate.columns})
+        contents = self._contents({name: target}, {name: candidate.columns})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest
         self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
-
-    def _replacing(self, candidate: Candidate, existing: Materialized | None) -> list[str]:
-        """Return the statements that put a candidate in the place of what exists.
-
-        Policies and tags are there from the first moment: a view is created with them, a table is
-        the clone of a candidate that has them.
-        """
-        name, target = candidate.name, self.schema.qualified(candidate.name)
-        kept, other = Governance(), existing not in (None, candidate.kind)
-        if existing:
-            namespace = self.schema.namespace
-            found = governance(namespace, name.upper(), existing, self.records)
-            kept = carried(found, candidate.columns, about=name)
-            self.made += [ShapeChange(name, line) for line in gone(found, candidate.columns)]
-        # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
-        statements = [ddl.drop(existing, target)] if existing and other else []
-        if candidate.kind == "view":
-            as_before = replace(
-                kept_by_view(kept, candidate.columns), has_grants=bool(existing) and not other
-            )
-            sql = candidate.create_view(target, candidate.definition, kept=as_before)
-            return [*statements, sql, *(granted(kept, target, "view") if other else ())]
-        statements = [*put_on(kept, candidate.qualified), *statements]
-        clone = ddl.replace_by_clone(target, candidate.qualified)
-        return [*statements, clone, *(granted(kept, target, "table") if other else ())]
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)
