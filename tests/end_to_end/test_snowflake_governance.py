@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from support.account import Account
 from support.processes import Result
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
-DONE, ASKED_WRONGLY = 0, 2
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 GOVERNED = '''"""A mart that somebody governs."""
 
 from marts import date, float64, int64, mart, source, string
@@ -66,7 +66,6 @@ class Project:
     account: Account
     folder: Path
     schema: str
-    words: list[str] = field(default_factory=list)
 
     def run(
         self,
@@ -143,12 +142,17 @@ def policies(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
     return schema
 
 
+def project_in(account: Account, schema: str, folder: Path) -> Project:
+    """Return the package in a folder, with nothing published."""
+    (folder / "governed_marts").mkdir()
+    (folder / "governed_marts/__init__.py").touch()
+    return Project(account, folder, schema)
+
+
 @pytest.fixture
 def project(account: Account, policies: str, own_schema: str, tmp_path: Path) -> Project:
     """Publish the marts, and govern them."""
-    (tmp_path / "governed_marts").mkdir()
-    (tmp_path / "governed_marts/__init__.py").touch()
-    project = Project(account, tmp_path, own_schema)
+    project = project_in(account, own_schema, tmp_path)
     schema = f'"{account.database}"."{account.schema(own_schema)}"'
     for kind in ("TABLES", "VIEWS"):
         account.rows(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -212,6 +216,33 @@ def test_a_policy_that_goes_with_its_column_is_named(project: Project, policies:
         assert line in done.stdout
     (left,) = project.standing("governed").governance.policies
     assert left.name == f'{policies}."OWN"'
+
+
+def test_nobody_else_may_use_the_candidates_schema(account: Account, project: Project) -> None:
+    candidates = f'"{account.database}"."{account.schema(f"{project.schema}_CANDIDATES")}"'
+    account.rows(f"GRANT USAGE ON SCHEMA {candidates} TO ROLE PUBLIC")
+    refused = project.run(day="2025-07-01")
+    assert refused.returncode == FAILED
+    hint = f'hint: REVOKE ALL PRIVILEGES ON SCHEMA {candidates} FROM ROLE "PUBLIC"'
+    assert hint in refused.stderr + refused.stdout
+    account.rows(hint.removeprefix("hint: "))
+    again = project.run(day="2025-07-01")
+    assert again.returncode == DONE, again.stderr
+
+
+def test_future_grants_do_not_open_a_new_candidates_schema(
+    emulated: Account, policies: str, own_schema: str, tmp_path: Path
+) -> None:
+    assert policies
+    project = project_in(emulated, own_schema, tmp_path)
+    future = f'USAGE ON FUTURE SCHEMAS IN DATABASE "{emulated.database}"'
+    emulated.rows(f"GRANT {future} TO ROLE READER")
+    done = project.run()
+    emulated.rows(f"REVOKE {future} FROM ROLE READER")
+    assert done.returncode == DONE, done.stderr
+    schema = emulated.schema(f"{own_schema}_CANDIDATES")
+    shown = project.records(f'SHOW GRANTS ON SCHEMA "{emulated.database}"."{schema}"')
+    assert [row["privilege"] for row in shown] == ["OWNERSHIP"]
 
 
 KINDS = {
