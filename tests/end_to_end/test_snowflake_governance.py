@@ -67,6 +67,11 @@ class Project:
     folder: Path
     schema: str
 
+    @property
+    def namespace(self) -> Namespace:
+        """The marts' schema, in which the policies are as well."""
+        return Namespace(self.account.schema(self.schema), self.account.database)
+
     def run(
         self,
         *columns: str,
@@ -97,7 +102,6 @@ class Project:
 
     def standing(self, name: str, kind: str = "table") -> Standing:
         """Return what must be the same of a mart after a run as before."""
-        namespace = Namespace(self.account.schema(self.schema), self.account.database)
         tables = self.account.catalog(
             "tables", self.schema, "TABLE_NAME", "CLUSTERING_KEY", "COMMENT"
         )
@@ -106,13 +110,13 @@ class Project:
             "columns", self.schema, "TABLE_NAME", "COLUMN_NAME", "COMMENT"
         )
         comments = {column: text for table, column, text in columns if table == name.upper()}
-        found = governance(namespace, name, kind, self.records, clustering=clustering)
+        found = governance(self.namespace, name, kind, self.records, clustering=clustering)
         found = replace(
             found,
             policies=tuple(sorted(found.policies, key=lambda each: each.name)),
             grants=tuple(sorted(found.grants, key=lambda each: (each.grantee, each.privilege))),
         )
-        key = keys(namespace, self.records).get(name.upper())
+        key = keys(self.namespace, self.records).get(name.upper())
         return Standing(found, comments | {"": comment}, key)
 
     def is_quiet(self) -> bool:
@@ -123,23 +127,13 @@ class Project:
         ] == [False]
 
 
-@pytest.fixture(scope="module")
-def policies(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Load the sources, create policies and a tag, and return their schema."""
+@pytest.fixture(scope="module", autouse=True)
+def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load the sources."""
     shop = Workshop(tmp_path_factory.mktemp("governed_shop"), SHOP)
     shop.write(customers=CUSTOMERS, orders=ORDERS)
     words = (*account.load_words("GOVERNED_SHOP"), "--data", shop.data)
     assert account.call(*words, cwd=shop.folder).returncode == DONE
-    schema = f'"{account.database}"."{account.schema("POLICIES")}"'
-    for sql in (
-        f"CREATE SCHEMA IF NOT EXISTS {schema}",
-        f"CREATE MASKING POLICY {schema}.MASK AS (V VARCHAR) RETURNS VARCHAR -> V",
-        f"CREATE MASKING POLICY {schema}.MASK_IF AS (V VARCHAR, W VARCHAR) RETURNS VARCHAR -> V",
-        f"CREATE ROW ACCESS POLICY {schema}.OWN AS (V VARCHAR) RETURNS BOOLEAN -> TRUE",
-        f"CREATE TAG {schema}.PII",
-    ):
-        account.rows(sql)
-    return schema
 
 
 def project_in(account: Account, schema: str, folder: Path) -> Project:
@@ -149,23 +143,34 @@ def project_in(account: Account, schema: str, folder: Path) -> Project:
     return Project(account, folder, schema)
 
 
+SETTING = """\
+CREATE SCHEMA IF NOT EXISTS {schema}
+CREATE MASKING POLICY {schema}.MASK AS (V VARCHAR) RETURNS VARCHAR -> V
+CREATE ROW ACCESS POLICY {schema}.OWN AS (V VARCHAR) RETURNS BOOLEAN -> TRUE
+CREATE TAG {schema}.PII
+GRANT SELECT ON FUTURE TABLES IN SCHEMA {schema} TO ROLE PUBLIC
+GRANT SELECT ON FUTURE VIEWS IN SCHEMA {schema} TO ROLE PUBLIC"""
+GOVERNING = """\
+ALTER {kind} {name} MODIFY COLUMN NAME SET MASKING POLICY {schema}.MASK
+ALTER {kind} {name} ADD ROW ACCESS POLICY {schema}.OWN ON (CUSTOMER_ID)
+ALTER {kind} {name} SET TAG {schema}.PII = 'it\\'s'
+ALTER {kind} {name} MODIFY COLUMN NAME SET TAG {schema}.PII = 'yes'
+GRANT REFERENCES ON {kind} {name} TO ROLE PUBLIC WITH GRANT OPTION"""
+
+
 @pytest.fixture
-def project(account: Account, policies: str, own_schema: str, tmp_path: Path) -> Project:
+def project(account: Account, own_schema: str, tmp_path: Path) -> Project:
     """Publish the marts, and govern them."""
     project = project_in(account, own_schema, tmp_path)
-    schema = f'"{account.database}"."{account.schema(own_schema)}"'
-    for kind in ("TABLES", "VIEWS"):
-        account.rows(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        account.rows(f"GRANT SELECT ON FUTURE {kind} IN SCHEMA {schema} TO ROLE PUBLIC")
+    for sql in SETTING.format(schema=project.namespace.sql).splitlines():
+        account.rows(sql)
     first = project.run()
     assert first.returncode == DONE, first.stderr
-    table, view = project.location("governed"), project.location("seen")
-    for kind, name in (("TABLE", table), ("VIEW", view)):
-        account.rows(f"ALTER {kind} {name} MODIFY COLUMN NAME SET MASKING POLICY {policies}.MASK")
-        account.rows(f"ALTER {kind} {name} ADD ROW ACCESS POLICY {policies}.OWN ON (CUSTOMER_ID)")
-        account.rows(f"ALTER {kind} {name} SET TAG {policies}.PII = 'it''s'")
-        account.rows(f"ALTER {kind} {name} MODIFY COLUMN NAME SET TAG {policies}.PII = 'yes'")
-        account.rows(f"GRANT REFERENCES ON {kind} {name} TO ROLE PUBLIC WITH GRANT OPTION")
+    for kind, name in (("TABLE", "governed"), ("VIEW", "seen")):
+        words = {"kind": kind, "name": project.location(name), "schema": project.namespace.sql}
+        for sql in GOVERNING.format(**words).splitlines():
+            account.rows(sql)
+    table = project.location("governed")
     account.rows(f"ALTER TABLE {table} CLUSTER BY (DAY)")
     account.rows(f"CREATE STREAM {project.location('governed_stream')} ON TABLE {table}")
     return project
@@ -207,7 +212,8 @@ def test_a_reshaped_mart_is_governed_as_before(project: Project) -> None:
     assert project.standing("seen", "view") == replace(view, comments=view.comments | comments)
 
 
-def test_a_policy_that_goes_with_its_column_is_named(project: Project, policies: str) -> None:
+def test_a_policy_that_goes_with_its_column_is_named(project: Project) -> None:
+    policies = project.namespace.sql
     wanted = ("--reshape", "governed", "--reshape", "seen")
     done = project.run(ID, DAY, 'float64("n", doc="How many.")', more=wanted)
     assert done.returncode == DONE, done.stderr
@@ -231,9 +237,8 @@ def test_nobody_else_may_use_the_candidates_schema(account: Account, project: Pr
 
 
 def test_future_grants_do_not_open_a_new_candidates_schema(
-    emulated: Account, policies: str, own_schema: str, tmp_path: Path
+    emulated: Account, own_schema: str, tmp_path: Path
 ) -> None:
-    assert policies
     project = project_in(emulated, own_schema, tmp_path)
     future = f'USAGE ON FUTURE SCHEMAS IN DATABASE "{emulated.database}"'
     emulated.rows(f"GRANT {future} TO ROLE READER")
