@@ -16,11 +16,10 @@ from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog, published_version
 from backends.snowflake_errors import LostAnswerError, number_of
-from backends.snowflake_governance import (
-    Records,
-)
+from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
-from backends.snowflake_reshape import refuse_reshapes, replacement, with_text
+from backends.snowflake_replacement import replacement
+from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
 from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, Transacting, with_digest
@@ -71,6 +70,8 @@ class Publisher:
     made: list[ShapeChange] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     is_published: bool = False
+    governed: dict[str, Governance] = field(default_factory=dict)
+    """What governs the targets that will be replaced."""
 
     def publish(self) -> None:
         """Publish all candidates, or nothing of them.
@@ -80,6 +81,7 @@ class Publisher:
         self.catalog.forget()
         found = self._changes()
         self._refuse_reshapes(found)
+        self._read_governance(found)
         self._prepare(found)
         in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
         self._transact(in_place, found)
@@ -113,6 +115,18 @@ class Publisher:
             for line in each.described(name, reads=bool(self.candidates[name].reads & found.keys()))
         ]
         refuse_reshapes(lines, self.publication.reshapes)
+
+    def _read_governance(self, found: Mapping[str, Changes]) -> None:
+        """Read what governs the targets that will be replaced, and refuse to lose it."""
+        namespace = self.schema.namespace
+        tables, kinds = self.catalog.tables(namespace), self.catalog.kinds(namespace)
+        for name, each in found.items():
+            if not (each.missing or self._is_in_place(name, each)):
+                row, kind = tables[name.upper()], kinds[name.upper()]
+                key = row["CLUSTERING_KEY"]
+                governed = governance(namespace, name, kind, self.records, clustering=key)
+                carried(governed, self.candidates[name].columns, about=name)
+                self.governed[name] = governed
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
@@ -363,14 +377,15 @@ class Publisher:
         """Create or replace one view or table by statements of its own, and record it then."""
         candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
-        statements, lost = replacement(candidate, existing, self.schema, self.records)
-        self.made += lost
-        for sql in statements:
+        governed = self.governed.get(name, Governance())
+        target = self.schema.qualified(name)
+        for sql in replacement(candidate, target, existing, governed):
             self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
+        self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
         self.catalog.forget()
         version = self._versions([name], {name: Changes()})[name]
-        contents = self._contents([name], {name: self.schema.qualified(name)})
+        contents = self._contents([name], {name: target})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest
         self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")

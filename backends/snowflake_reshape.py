@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 
-from backends import snowflake_ddl as ddl
-from backends.snowflake_candidates import Candidate, digest_of_text
+from backends.snowflake_candidates import digest_of_text
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_governance import (
-    Governance,
-    Records,
-    carried,
-    gone,
-    governance,
-    granted,
-    kept_by_view,
-    put_on,
-)
 from backends.snowflake_kinds import unreplaceable
 from backends.snowflake_shape import Shape, changes, declared, shapes
 from backends.snowflake_sql import Namespace
-from backends.snowflake_state import Schema
 from marts.core.errors import UsageError
-from marts.core.plan.state import CompiledQuery, Materialized, PlannedTable, ShapeChange
+from marts.core.plan.state import CompiledQuery, PlannedTable, ShapeChange
 
 
 def planned_changes(
@@ -92,33 +79,3 @@ def refuse_reshapes(described: Iterable[ShapeChange], acknowledged: Collection[s
             hint=f"acknowledge it: {' '.join(f'--reshape {name}' for name in names)}, or"
             f" reshape = {json.dumps(list(names))} in [tool.marts]",
         )
-
-
-def replacement(
-    candidate: Candidate, existing: Materialized | None, schema: Schema, records: Records
-) -> tuple[list[str], list[ShapeChange]]:
-    """Return the statements that put a candidate in the place of what exists, and what is lost.
-
-    Policies and tags are there from the first moment: a view is created with them, a table is
-    the clone of a candidate that has them.
-    """
-    name, target = candidate.name, schema.qualified(candidate.name)
-    kept, other, lost = Governance(), existing not in (None, candidate.kind), list[ShapeChange]()
-    if existing:
-        namespace = schema.namespace
-        found = governance(namespace, name.upper(), existing, records)
-        kept = carried(found, candidate.columns, about=name)
-        lost = [ShapeChange(name, line) for line in gone(found, candidate.columns)]
-    # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
-    statements = [ddl.drop(existing, target)] if existing and other else []
-    if candidate.kind == "view":
-        as_before = replace(
-            kept_by_view(kept, candidate.columns), has_grants=bool(existing) and not other
-        )
-        sql = candidate.create_view(target, candidate.definition, kept=as_before)
-        grants = granted(kept, target, "view") if other else []
-        return [*statements, sql, *grants], lost
-    statements = [*put_on(kept, candidate.qualified), *statements]
-    clone = ddl.replace_by_clone(target, candidate.qualified)
-    grants = granted(kept, target, "table") if other else []
-    return [*statements, clone, *grants], lost

@@ -35,7 +35,7 @@ TABLE = Governance(
     policies=(
         Policy("MASKING_POLICY", f'{P}."MASK"', "EMAIL"),
         Policy("MASKING_POLICY", f'{P}."MASK IF"', "NAME", ("COUNTRY",)),
-        Policy("ROW_ACCESS_POLICY", f'{P}."OWN"', None, ("COUNTRY", "CITY")),
+        Policy("ROW_ACCESS_POLICY", f'{P}."OWN"', None, ("CITY", "ID")),
     ),
     tags=(Tag(f'{P}."OWNER"', "it's us", None), Tag(f'{P}."PII"', "yes", "EMAIL")),
     grants=(
@@ -43,19 +43,19 @@ TABLE = Governance(
         Grant("SELECT", 'DATABASE ROLE "DB1"."READER"', with_grant_option=True),
         Grant("INSERT", 'SHARE "PARTNER"'),
     ),
-    clustering='"COUNTRY", "CITY"',
+    clustering='"CITY", "ID"',
 )
-COLUMNS = ("name", "email", "country", "city")
+COLUMNS = ("name", "email", "country", "city", "id")
 MART = Candidate("t", CANDIDATE, "table", COLUMNS)
 VIEW = Candidate("t", CANDIDATE, "view", COLUMNS, "SELECT 1", "A view.", {"email": "its email"})
 PUT_ON = [
-    f'ALTER TABLE {CANDIDATE} CLUSTER BY ("COUNTRY", "CITY")',
+    f'ALTER TABLE {CANDIDATE} CLUSTER BY ("CITY", "ID")',
     f'ALTER TABLE {CANDIDATE} MODIFY COLUMN "EMAIL" SET MASKING POLICY {P}."MASK"',
     (
         f'ALTER TABLE {CANDIDATE} MODIFY COLUMN "NAME" SET MASKING POLICY {P}."MASK IF"'
         ' USING ("NAME", "COUNTRY")'
     ),
-    f'ALTER TABLE {CANDIDATE} ADD ROW ACCESS POLICY {P}."OWN" ON ("COUNTRY", "CITY")',
+    f'ALTER TABLE {CANDIDATE} ADD ROW ACCESS POLICY {P}."OWN" ON ("CITY", "ID")',
     f"ALTER TABLE {CANDIDATE} SET TAG {P}.\"OWNER\" = 'it\\'s us'",
     f'ALTER TABLE {CANDIDATE} MODIFY COLUMN "EMAIL" SET TAG {P}."PII" = \'yes\'',
 ]
@@ -64,11 +64,12 @@ CREATE OR REPLACE SECURE VIEW {T} (
   "NAME" WITH MASKING POLICY {P}."MASK IF" USING ("NAME", "COUNTRY"),
   "EMAIL" WITH MASKING POLICY {P}."MASK" WITH TAG ({P}."PII" = 'yes') COMMENT 'its email',
   "COUNTRY",
-  "CITY"
+  "CITY",
+  "ID"
 )
 COPY GRANTS
 COMMENT = 'A view.'
-WITH ROW ACCESS POLICY {P}."OWN" ON ("COUNTRY", "CITY")
+WITH ROW ACCESS POLICY {P}."OWN" ON ("CITY", "ID")
 WITH TAG ({P}."OWNER" = 'it\\'s us')
 AS
 SELECT 1"""
@@ -125,7 +126,7 @@ def test_an_ungoverned_view_keeps_its_grants_and_a_new_one_has_none_to_keep() ->
 
 
 def test_what_goes_with_a_column_is_named() -> None:
-    columns = ("name", "country", "city")
+    columns = ("name", "country", "city", "id")
     assert gone(TABLE, columns) == (
         f'masking policy {P}."MASK" goes with column EMAIL',
         f'tag {P}."PII" goes with column EMAIL',
@@ -145,8 +146,8 @@ def test_a_policy_that_cannot_be_put_on_is_refused() -> None:
     assert str(refused.value).splitlines() == [
         "the policies of t cannot be put on what replaces it",
         f'  {P}."MASK IF" needs column COUNTRY, which is gone',
-        f'  {P}."OWN" needs column COUNTRY, which is gone',
         f'  {P}."OWN" needs column CITY, which is gone',
+        f'  {P}."OWN" needs column ID, which is gone',
         f'  {P}."GROUPS" is of kind aggregation policy',
         "hint: keep the columns, or let the policies' owner take these off first",
     ]
@@ -178,7 +179,7 @@ create or replace TRANSIENT TABLE DB1.GOLD.T cluster by (COUNTRY)(
 \tPOLICY VARCHAR(16777216),
 \tCOUNTRY VARCHAR(2),
 \tCITY VARCHAR(16777216)
-)WITH ROW ACCESS POLICY GOV.POLICIES.OWN ON (COUNTRY,CITY) WITH TAG (GOV.POLICIES.OWNER='it''s us');
+)WITH ROW ACCESS POLICY GOV.POLICIES.OWN ON (CITY,ID) WITH TAG (GOV.POLICIES.OWNER='it''s us');
 """
 
 
@@ -209,7 +210,7 @@ OF_TABLE: Answers = {
     "POLICY_REFERENCES": [
         policy("MASKING_POLICY", "MASK", "EMAIL"),
         policy("MASKING_POLICY", "MASK IF", "NAME"),
-        policy("ROW_ACCESS_POLICY", "OWN", None, '[ "COUNTRY", "CITY" ]'),
+        policy("ROW_ACCESS_POLICY", "OWN", None, '[ "CITY", "ID" ]'),
         policy("MASKING_POLICY", "OF THE TAG", "EMAIL") | {"tag_name": "PII"},
     ],
     "TAG_REFERENCES(": [tag("OWNER", "it's us", "TABLE"), tag("COST", "1", "DATABASE")],
@@ -228,7 +229,7 @@ OF_TABLE: Answers = {
 
 def test_what_governs_a_table_is_read() -> None:
     catalog = Catalog(OF_TABLE)
-    key = 'LINEAR("COUNTRY", "CITY")'
+    key = 'LINEAR("CITY", "ID")'
     assert governance(GOLD, "t", "table", catalog.records, clustering=key) == TABLE
     argument = '\'"DB1"."GOLD"."T"\''
     assert catalog.asked == [

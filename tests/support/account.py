@@ -170,7 +170,7 @@ def real_account(name: str, database: str | None) -> Iterator[Account]:
         try:
             yield opened
         finally:
-            for schema in opened.schemas:
+            for schema in [each + end for each in opened.schemas for end in ("_CANDIDATES", "")]:
                 session.cursor().execute(f'DROP SCHEMA IF EXISTS "{session.database}"."{schema}"')
 
 
