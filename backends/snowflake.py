@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -460,7 +461,8 @@ class SnowflakeBackend:
         """Write the row of a run, and commit it; do not wait for a line that is dead."""
         if self.sessions.is_unreachable:
             raise EngineError("the connection to Snowflake is lost")
-        self._runs.write(run)
+        self._run_id = run.run_id
+        self._runs.write(replace(run, sources_at=self._sources.moment()))
 
     def publishing_runs(self) -> list[RecordedRun]:
         """Return the other runs of a day that are publishing, the most recent first.
