@@ -302,7 +302,7 @@ class SnowflakeBackend:
         )
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
-            self._publisher.publish()
+            self.sessions.shielded(self._publisher.publish)
             self.drop_candidates()
         self.catalog.forget()
         self._recorded = None
@@ -361,7 +361,8 @@ class SnowflakeBackend:
                 self.execute(ddl.ROLLBACK, step="rollback", uninterruptible=True)
 
     def renew(self) -> None:
-        """Log in again in this thread."""
+        """Log in again in this thread, to ask what happened; a remembered interrupt is over."""
+        self.sessions.take_interrupt()
         self.sessions.new()
 
     def _holders(self) -> list[str]:
@@ -488,8 +489,10 @@ class SnowflakeBackend:
         return self.execute(sql, about=about, step=step)
 
     def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self.execute(sql, about=RUNS_TABLE, step="record").fetchall()
-        return rows
+        self.sessions.refuse_dead_line("record")
+        within = CLEANING_SECONDS if self._stopping.is_set() else None
+        found = self.execute(sql, about=RUNS_TABLE, step="record", within=within)
+        return found.fetchall()
 
     def _rows_of_catalog(self, sql: str, view: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.execute(sql, about=view, step="catalog").fetchall()
