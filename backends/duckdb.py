@@ -32,6 +32,7 @@ from backends.parquet import LAYOUT, data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -104,6 +105,10 @@ class DuckDBBackend:
         with translated("read the sources"):
             return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return nothing: all files are fixed, and compared again before publication."""
+        return {}
+
     def changed_sources(self) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
         return self._sources.changed()
@@ -123,7 +128,7 @@ class DuckDBBackend:
         """Return a query as DuckDB's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:  # noqa: ARG002
         """Return a query's SQL over this connection's sources and relations, for people to read.
 
         A source appears as its file, or as a pattern for its folder. The executed SQL lists the
@@ -214,6 +219,9 @@ class DuckDBBackend:
     ) -> Sequence[ShapeChange]:
         """Return nothing: one transaction replaces marts of any shape."""
         return ()
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Do nothing: the transaction has written comments, and keys are not declared."""
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return nothing: no change is visible before the commit."""

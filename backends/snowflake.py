@@ -10,7 +10,7 @@ import datetime
 import json
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +19,11 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
+from backends import snowflake_annotations
 from backends import snowflake_ddl as ddl
+from backends.snowflake_access import close_to_readers
 from backends.snowflake_candidates import (
+    LEFT_OVER_AFTER,
     Candidate,
     candidate_name,
     digest_of_text,
@@ -30,13 +33,15 @@ from backends.snowflake_candidates import (
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
 from backends.snowflake_errors import MISSING, LostAnswerError, number_of
+from backends.snowflake_keys import keys
+from backends.snowflake_kinds import unreplaceable
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import (
     Publisher,
     refuse_reshapes,
     with_text,
 )
-from backends.snowflake_runs import RunsTable
+from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_session import Result, Sessions
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
@@ -47,6 +52,7 @@ from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import (
     RUNS_TABLE,
     STATE_TABLE,
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -81,6 +87,7 @@ class SnowflakeBackend:
         self._run_id = ""
         self._stopping = threading.Event()
         self._publisher: Publisher | None = None
+        self._unfinished: list[str] = []
         self._claimed: set[str] = set()
         """The names of the recorded candidates."""
         current = self.sessions.current().connection
@@ -105,8 +112,7 @@ class SnowflakeBackend:
         self._sources = SnowflakeSources(
             self.source_namespace,
             sources,
-            tables=lambda: self.catalog.tables(self.source_namespace),
-            columns=lambda: self.catalog.columns(self.source_namespace),
+            catalog=self.catalog,
             row=self._row_of_source,
         )
         self.source_location = f"{self.source_namespace}"
@@ -116,16 +122,26 @@ class SnowflakeBackend:
         """Return None: tables do not state an as-of date."""
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
-        """Return the state of the sources that exist, from the catalog and counts of values."""
+        """Return the state of the sources that exist, from the catalog and counts of values.
+
+        From now on, all sources are read as they are at this moment, if they can be.
+        """
         return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return whether each source is pinned to a moment, copied, or compared at the end."""
+        return self._sources.read()
+
     def changed_sources(self) -> list[str]:
-        """Return the sources, except views, whose catalog entry changed or is gone."""
+        """Return the sources that changed so that a run may have read two states of them.
+
+        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
+        """
         self.catalog.forget()
         return self._sources.changed()
 
-    def _row_of_source(self, query: sge.Select, about: str) -> Sequence[Any]:
-        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step="source")
+    def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
+        rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
         (row,) = rows.fetchall()
         return tuple(row)
 
@@ -152,14 +168,21 @@ class SnowflakeBackend:
         """Return a query as Snowflake's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over the sources and the published relations."""
-        return self._qualified(query, {})
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over the published relations, and the sources or what is read."""
+        return self._qualified(
+            query, {}, self._sources.qualified if as_read else self._sources.live
+        )
 
-    def _qualified(self, query: CompiledQuery, candidates: Mapping[str, str]) -> str:
+    def _qualified(
+        self,
+        query: CompiledQuery,
+        candidates: Mapping[str, str],
+        source_of: Callable[[str], sge.Table | sge.Subquery],
+    ) -> str:
         """Return a query's SQL, which reads candidates in place of their targets."""
         known: dict[str, sge.Table | sge.Subquery] = {
-            name: self._sources.qualified(name)
+            name: source_of(name)
             if name in self.sources
             else self._qualified_mart(name, candidates)
             for name in query.names
@@ -171,9 +194,13 @@ class SnowflakeBackend:
             return self.candidates_namespace.qualified(candidates[name])
         return self.namespace.qualified(name)
 
+    def _executed(self, query: CompiledQuery) -> str:
+        """Return a query's SQL over the sources, as they are read, and the candidates."""
+        return self._qualified(query, self._candidate_names(), self._sources.qualified)
+
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._qualified(compiled(query), self._candidate_names())
+        sql = self._executed(compiled(query))
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
@@ -194,18 +221,37 @@ class SnowflakeBackend:
             self._sweep()
         elif candidates:
             self.schema.create_state()
-        self._claimed = {self.candidate_name(name).lower() for name in candidates}
+        # Nothing is copied where nothing is built.
+        copies = self._sources.to_copy() if candidates else ()
+        self._claimed = {self.candidate_name(name).lower() for name in (*candidates, *copies)}
         claims = [
             RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
         ]
         self.schema.claim(claims, step="begin")
+        if copies:
+            self._sources.copy(self._copy_source)
+
+    def _copy_source(self, name: str, query: sge.Select) -> sge.Table:
+        copy = self.add_candidate(name, "temporary", tuple(query.named_selects))
+        sql = ddl.create_table_as(copy.qualified, query.sql(ddl.DIALECT, pretty=True))
+        self.execute(sql, about=name, step="copy")
+        return self.candidates_namespace.qualified(self.candidate_name(name))
 
     def _create_schemas(self, *, with_candidates: bool) -> None:
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(f"{self.namespace.sql}"), step="begin")
-        if with_candidates and not self.catalog.has_schema(self.candidates_namespace):
+        if not with_candidates:
+            return
+        is_new = not self.catalog.has_schema(self.candidates_namespace)
+        if is_new:
             sql = ddl.create_candidates_schema(self.candidates_namespace.sql)
             self.execute(sql, step="begin")
+        close_to_readers(
+            self.candidates_namespace,
+            is_new=is_new,
+            records=self.records,
+            execute=self._execute_about,
+        )
 
     def _sweep(self) -> None:
         """Drop the candidates of runs that died, and forget publications of earlier days."""
@@ -239,7 +285,7 @@ class SnowflakeBackend:
     ) -> None:
         """Create a candidate from a query; comments and key are for what will be published."""
         query = compiled(query)
-        sql = self._qualified(query, self._candidate_names())
+        sql = self._executed(query)
         candidate = self.add_candidate(
             name,
             kind,
@@ -297,6 +343,7 @@ class SnowflakeBackend:
             self,
             seen=self._recorded or (),
             digests=self._digests,
+            records=self.records,
             recorded_in=lambda table: recorded(self, [table]),
             holders=self._holders,
         )
@@ -325,6 +372,7 @@ class SnowflakeBackend:
         """Return what publishing marts would change besides their rows; refuse what it must not."""
         kinds, columns = self.catalog.kinds(self.namespace), self.catalog.columns(self.namespace)
         old = shapes(kinds, columns)
+        self._refuse_other_kinds({each.name: each.kind for each in tables})
         self.state()
         names = {each.name for each in tables}
         found = [
@@ -339,8 +387,47 @@ class SnowflakeBackend:
         refuse_reshapes(found, acknowledged)
         return found
 
+    def _refuse_other_kinds(self, targets: Mapping[str, Materialized]) -> None:
+        """Refuse to publish into what is neither an ordinary table nor a view."""
+        tables, views = self.catalog.tables(self.namespace), self.catalog.views(self.namespace)
+        found = [
+            reason
+            for name, kind in targets.items()
+            if (table := tables.get(name.upper()))
+            and (reason := unreplaceable(table, kind, views.get(name.upper())))
+        ]
+        if found:
+            raise UsageError(
+                "marts must not replace what is not a table or view of theirs; nothing was built",
+                *found,
+                hint="rename it, or use another --schema",
+            )
+
     def _text_of(self, table: PlannedTable) -> str | None:
         return digest_of_text(self.to_sql(table.query)) if table.kind == "view" else None
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Set comments and declare keys where the catalog does not have them."""
+        try:
+            for name, sql in self._annotating(annotations):
+                self.execute(sql, about=name, step="annotate")
+        except EngineError as error:
+            self._unfinished.append(f"comments and keys: {error}")
+
+    def _annotating(self, annotations: Collection[Annotation]) -> Iterator[tuple[str, str]]:
+        tables, columns = self.catalog.tables(self.namespace), self.catalog.columns(self.namespace)
+        found = keys(self.namespace, self.records) if annotations else {}
+        for each in annotations:
+            name = each.name.upper()
+            if name in tables:
+                missing = snowflake_annotations.statements(
+                    each,
+                    self.schema.qualified(name),
+                    table=tables[name],
+                    columns=[row for row in columns if row["TABLE_NAME"] == name],
+                    key=found.get(name),
+                )
+                yield from ((each.name, sql) for sql in missing)
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return the changes of shape that publishing has made, also if it failed afterwards."""
@@ -348,7 +435,8 @@ class SnowflakeBackend:
 
     def unfinished(self) -> Sequence[str]:
         """Return what a publication that took effect has left to the next run."""
-        return tuple(self._publisher.unfinished) if self._publisher else ()
+        left = self._publisher.unfinished if self._publisher else ()
+        return (*left, *self._unfinished)
 
     def commit(self) -> None:
         """Commit the transaction that is open; an interrupt waits for the answer."""
@@ -367,22 +455,23 @@ class SnowflakeBackend:
 
     def _holders(self) -> list[str]:
         """Return who may hold the lock, a line for each run that announced its publication."""
-        return [
-            f"run {run.run_id} of {run.user_name} has been publishing since"
-            f" {run.publishing_since:%Y-%m-%d %H:%M:%S} UTC"
-            for run in self.publishing_runs()
-        ]
+        return [described(run) for run in self.publishing_runs()]
 
     def record_run(self, run: RecordedRun) -> None:
-        """Write the row of a run, and commit it."""
+        """Write the row of a run, and commit it; do not wait for a line that is dead."""
+        if self.sessions.is_unreachable:
+            raise EngineError("the connection to Snowflake is lost")
         self._runs.write(run)
 
     def publishing_runs(self) -> list[RecordedRun]:
-        """Return the other runs that are publishing, the most recent first.
+        """Return the other runs of a day that are publishing, the most recent first.
 
         Runs that were killed while they published are among them.
         """
-        return publishing_runs(self, but=self._run_id) if self._runs.exists() else []
+        if not self._runs.exists():
+            return []
+        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
+        return publishing_runs(self, but=self._run_id, since=since)
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""

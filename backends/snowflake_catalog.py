@@ -82,6 +82,8 @@ class Catalog:
 
     def streams(self, namespace: Namespace) -> list[str]:
         """Return the names of a schema's streams, which TABLES does not have."""
+        if not self.has_schema(namespace):
+            return []
         schema = sge.table_(namespace.schema, db=namespace.database, quoted=True).sql(DIALECT)
         return [row["name"] for row in self._shown(f"SHOW STREAMS IN SCHEMA {schema}", "STREAMS")]
 
@@ -214,7 +216,7 @@ def source_version(table: Mapping[str, Any]) -> str | None:
 
     The catalog does not show when the rows of a view change.
     """
-    is_dated = table["TABLE_TYPE"] == "BASE TABLE" and table["LAST_ALTERED"]
+    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
     return " ".join(str(table[column]) for column in VERSION) if is_dated else None
 
 

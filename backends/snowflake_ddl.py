@@ -144,6 +144,11 @@ def comment(kind: str, relation: str, text: str) -> str:
     return f"COMMENT ON {kind.upper()} {relation} IS {literal(text)}"
 
 
+def comment_column(relation: str, name: str, text: str) -> str:
+    """Comment one column of a table or view."""
+    return f"COMMENT ON COLUMN {relation}.{identifier(name)} IS {literal(text)}"
+
+
 @dataclass(frozen=True)
 class Kept:
     """What a view keeps of the one that it replaces: clauses, grants, and whether it is secure.

@@ -44,6 +44,10 @@ EXPLANATIONS = {
         "the statement took too long, and Snowflake cancelled it",
         "set STATEMENT_TIMEOUT_IN_SECONDS in session_parameters of the connection",
     ),
+    707: (
+        "a source cannot be read any more as it was when the run began",
+        "run again; if that fails, too, let its tables keep a day of Time Travel",
+    ),
     2003: ("a table, view or schema does not exist, or the role may not use it", ROLE_HINT),
     2043: ("an object does not exist, or the role may not use it", ROLE_HINT),
     3001: ("the role lacks a privilege", ROLE_HINT),

@@ -11,13 +11,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog, published_version
 from backends.snowflake_errors import LostAnswerError, number_of
+from backends.snowflake_governance import (
+    Governance,
+    Records,
+    carried,
+    gone,
+    governance,
+    granted,
+    kept_by_view,
+    put_on,
+)
+from backends.snowflake_keys import Key, drop_key, keys
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
 from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, with_digest
@@ -30,6 +41,7 @@ from marts.core.errors import (
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
+    Materialized,
     Publication,
     RecordedTable,
     ShapeChange,
@@ -76,6 +88,7 @@ class Publisher:
     connection: Connection
     seen: Collection[RecordedTable]
     digests: Mapping[str, str]
+    records: Records
     recorded_in: Callable[[str], Collection[RecordedTable]]
     holders: Callable[[], Sequence[str]]
     made: list[ShapeChange] = field(default_factory=list)
@@ -137,8 +150,9 @@ class Publisher:
             if each.missing
         ]
         self.schema.claim([lock, *new], step="claim")
+        declared = keys(self.schema.namespace, self.records) if found else {}
         for name, each in found.items():
-            for sql in self._preparing(self.candidates[name], each):
+            for sql in self._preparing(self.candidates[name], each, declared.get(name.upper())):
                 self.schema.execute(sql, name, "prepare")
             if self._is_in_place(name, each):
                 lines = each.described(name)
@@ -146,7 +160,7 @@ class Publisher:
         if any(each != Changes() for each in found.values()):
             self.catalog.forget()
 
-    def _preparing(self, candidate: Candidate, found: Changes) -> Iterator[str]:
+    def _preparing(self, candidate: Candidate, found: Changes, key: Key | None) -> Iterator[str]:
         target = self.schema.qualified(candidate.name)
         if candidate.kind == "view" or found.replaced:
             return
@@ -161,6 +175,8 @@ class Publisher:
                 comment=candidate.comment,
                 column_comments=candidate.column_comments,
             )
+        # The optimizer relies on a declared key, which may not hold for the new rows.
+        yield from drop_key(target, key, candidate.key)
         yield from additive_statements(target, found)
 
     def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
@@ -372,24 +388,43 @@ class Publisher:
 
     def _replace(self, name: str, found: Changes) -> None:
         """Create or replace one view or table by statements of its own, and record it then."""
-        candidate, target = self.candidates[name], self.schema.qualified(name)
+        candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
-        if existing not in (None, candidate.kind):
-            # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
-            self.schema.execute(ddl.drop(existing, target), name, "reshape")
-        if candidate.kind == "view":
-            sql = candidate.create_view(target, candidate.definition)
-        else:
-            sql = ddl.replace_by_clone(target, candidate.qualified)
-        self.schema.execute(sql, name, "reshape")
+        for sql in self._replacing(candidate, existing):
+            self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
         self.catalog.forget()
         version = self._versions([name], {name: Changes()})[name]
-        contents = self._contents({name: target}, {name: candidate.columns})
+        contents = self._contents({name: self.schema.qualified(name)}, {name: candidate.columns})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest
         self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
+
+    def _replacing(self, candidate: Candidate, existing: Materialized | None) -> list[str]:
+        """Return the statements that put a candidate in the place of what exists.
+
+        Policies and tags are there from the first moment: a view is created with them, a table is
+        the clone of a candidate that has them.
+        """
+        name, target = candidate.name, self.schema.qualified(candidate.name)
+        kept, other = Governance(), existing not in (None, candidate.kind)
+        if existing:
+            namespace = self.schema.namespace
+            found = governance(namespace, name.upper(), existing, self.records)
+            kept = carried(found, candidate.columns, about=name)
+            self.made += [ShapeChange(name, line) for line in gone(found, candidate.columns)]
+        # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
+        statements = [ddl.drop(existing, target)] if existing and other else []
+        if candidate.kind == "view":
+            as_before = replace(
+                kept_by_view(kept, candidate.columns), has_grants=bool(existing) and not other
+            )
+            sql = candidate.create_view(target, candidate.definition, kept=as_before)
+            return [*statements, sql, *(granted(kept, target, "view") if other else ())]
+        statements = [*put_on(kept, candidate.qualified), *statements]
+        clone = ddl.replace_by_clone(target, candidate.qualified)
+        return [*statements, clone, *(granted(kept, target, "table") if other else ())]
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)

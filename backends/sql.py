@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
@@ -66,10 +67,11 @@ def columns_to_add(found: Collection[str]) -> list[str]:
     return [name for name in RUNS_COLUMNS if name not in found]
 
 
-def publishing_runs(backend: Backend, *, but: str) -> list[RecordedRun]:
-    """Return the runs except one that are publishing, the most recent first.
+def publishing_runs(backend: Backend, *, but: str, since: datetime.datetime) -> list[RecordedRun]:
+    """Return the runs except one, begun since then, that are publishing, the most recent first.
 
-    Runs that were killed while they published are among them. The table of runs must exist.
+    There are at most 20. Runs that were killed while they published are among them. The table of
+    runs must exist.
     """
     query = (
         sge.select("*")
@@ -77,12 +79,14 @@ def publishing_runs(backend: Backend, *, but: str) -> list[RecordedRun]:
         .where(sge.column("status").eq("publishing"))
         .where(sge.column("run_id").neq(but))
         .order_by("publishing_since DESC")
+        .limit(20)
     )
 
     def run_of(row: Mapping[str, Any]) -> RecordedRun:
         return RecordedRun(**{name: row[name] for name in row if name in RUNS_COLUMNS})
 
-    return [run_of(row) for row in backend.fetch(query, about=RUNS_TABLE)]
+    runs = [run_of(row) for row in backend.fetch(query, about=RUNS_TABLE)]
+    return [run for run in runs if run.started_at >= since]
 
 
 def compiled_by(

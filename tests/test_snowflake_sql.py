@@ -8,7 +8,7 @@ import pytest
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
-from backends.snowflake_sources import Source, assumed_source, find_source
+from backends.snowflake_source import Source, assumed_source, find_source
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.plan.steps import Build
 from marts.core.query.contract import schema_of

@@ -106,6 +106,10 @@ STATEMENTS = {
         UNION ALL SELECT 'two', COUNT(*), NULL FROM {CANDIDATE}""",
     ),
     "comment": (ddl.comment("view", T, COMMENT), f"COMMENT ON VIEW {T} IS {{comment}}"),
+    "comment column": (
+        ddl.comment_column(T, "a", COMMENT),
+        f'COMMENT ON COLUMN {T}."A" IS {{comment}}',
+    ),
     "claim": (
         ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
         f"""\

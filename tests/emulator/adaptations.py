@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
-from emulator import catalog, sessions, statements
+from emulator import catalog, lifecycle, records, sessions, statements
 from emulator.errors import errors
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
 from emulator.rules import install_rules, rewrite, run_afterwards
@@ -122,7 +122,8 @@ def information_schema() -> None:
     creation, redirect = info_schema.per_db_creation_sql, transforms.information_schema_fs
 
     def with_views(database: str) -> str:
-        return f"{creation(database)}{catalog.VIEWS.substitute(database=database)}"
+        store = records.STORE.substitute(database=database)
+        return f"{creation(database)}{store}{catalog.VIEWS.substitute(database=database)}"
 
     def with_schemata(tree: Expr) -> Any:
         if (
@@ -143,6 +144,7 @@ def information_schema() -> None:
                 schema=table.db or self._conn.schema,
                 name=table.name,
                 transient="YES" if tree.find(exp.TransientProperty) else "NO",
+                secure="YES" if tree.find(exp.SecureProperty) else "NO",
             )
         ]
 
@@ -157,6 +159,12 @@ def information_schema() -> None:
     info_schema.per_db_creation_sql = with_views
     transforms.information_schema_fs = with_schemata
     run_afterwards(created)
+
+
+def governance() -> None:
+    """Record policies, tags, grants, keys and streams, and who loses them when."""
+    rewrite(lifecycle.without_clauses)
+    lifecycle.install()
 
 
 def merges() -> None:
@@ -305,10 +313,11 @@ ADAPTATIONS = (
     unparsed_statements,
     quoted_case,
     session_functions,
+    information_schema,
+    governance,
     session_parameters,
     clones,
     comments,
-    information_schema,
     merges,
     division_by_zero,
     exact_sums,

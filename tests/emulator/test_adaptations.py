@@ -148,6 +148,18 @@ CASES = {
         ),
         [(True,)],
     ),
+    "a grant": Case(
+        adaptations.governance,
+        (
+            f'CREATE TABLE {T}."GRANTED" ("X" INT)',
+            f'GRANT SELECT ON TABLE {T}."GRANTED" TO ROLE "R"',
+            f'SHOW GRANTS ON TABLE {T}."GRANTED"',
+        ),
+        [
+            ("OWNERSHIP", "TABLE", f'{T}."GRANTED"', "ROLE", "MARTS_ROLE", "true"),
+            ("SELECT", "TABLE", f'{T}."GRANTED"', "ROLE", "R", "false"),
+        ],
+    ),
     "a transient table": Case(
         adaptations.information_schema,
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from marts.core import DISTRIBUTION
@@ -73,12 +73,17 @@ def carry_out(
 
 
 def print_plan(
-    plan: Plan, findings: Sequence[Finding], changes: Sequence[ShapeChange], *, as_json: bool
+    plan: Plan,
+    findings: Sequence[Finding],
+    changes: Sequence[ShapeChange],
+    sources_read: Mapping[str, str],
+    *,
+    as_json: bool,
 ) -> None:
     """Print what a plan would do, and warnings of what engines would compute differently."""
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     if as_json:
-        terminal.print_json(plan_document(plan, findings, changes))
+        terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
-        terminal.print_text("\n".join(plan_lines(plan, changes)))
+        terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))

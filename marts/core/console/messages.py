@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
@@ -13,7 +14,7 @@ from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, S
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
-Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "done", "stop"]
+Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "done", "stop"]
 Line = tuple[Label, str]
 """A label for the outcome, and the text."""
 
@@ -46,15 +47,31 @@ def table_of(step: Step) -> str:
             assert_never(step)
 
 
-def plan_lines(plan: Plan, changes: Sequence[ShapeChange] = ()) -> list[str]:
+def sources_lines(sources_read: Mapping[str, str]) -> Iterator[Line]:
+    """Yield one line on how sources are read as of one moment: the most usual way comes first."""
+    names: dict[str, list[str]] = {}
+    for name, way in sources_read.items():
+        names.setdefault(way, []).append(name)
+    ways = sorted(names, key=lambda way: -len(names[way]))
+    if ways:
+        others = (f"{', '.join(names[way])} {way}" for way in ways[1:])
+        yield "read", "; ".join([f"sources {ways[0]}", *others])
+
+
+def plan_lines(
+    plan: Plan,
+    changes: Sequence[ShapeChange] = (),
+    sources_read: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """Return what a plan would do, with a line for each step."""
+    read = [f"  {label:<8} {text}" for label, text in sources_lines(sources_read)]
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
-    return [head, *kept, *orphans, *steps, *changed, *published]
+    return [head, *read, *kept, *orphans, *steps, *changed, *published]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -102,7 +119,10 @@ def _publication_line(publication: PlannedPublication) -> str:
 
 
 def plan_document(
-    plan: Plan, findings: Iterable[Finding] = (), changes: Iterable[ShapeChange] = ()
+    plan: Plan,
+    findings: Iterable[Finding] = (),
+    changes: Iterable[ShapeChange] = (),
+    sources_read: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
     steps = [_step_document(step) for step in plan.steps]
@@ -112,6 +132,7 @@ def plan_document(
         "as_of": str(plan.as_of.day),
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
+        "sources_read": dict(sources_read),
         "steps": steps,
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
@@ -167,6 +188,8 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         yield "warn", f"left to the next run: {left}"
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
+    if report.tables:
+        yield from sources_lines(report.sources_read)
     yield _end(report)
 
 

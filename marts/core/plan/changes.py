@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from marts.core.authoring.checks import tables_read
+from marts.core.authoring.tables import Mart, checked_key, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import Annotation
 from marts.core.plan.steps import Build, Plan, PlannedPublication, Step
 from marts.core.project.graph import Graph
 
@@ -66,6 +68,17 @@ def plan_changes(
             name for name in selected if name not in reasons and not marts[name].is_temporary
         ),
         orphans=() if drop_orphans else orphans,
+        annotations=tuple(
+            _annotation(marts[name])
+            for name in graph.order
+            if name in {*selected, *reasons} and not marts[name].is_temporary
+        ),
+    )
+
+
+def _annotation(mart: Mart) -> Annotation:
+    return Annotation(
+        mart.name, mart.materialized, mart.comment, column_comments(mart), checked_key(mart)
     )
 
 

@@ -279,6 +279,20 @@ class PlannedTable:
 
 
 @dataclass(frozen=True)
+class Annotation:
+    """What an engine's catalog should say of a published mart: comments, and its checked key.
+
+    `key` is its grain, or empty if the grain is not checked.
+    """
+
+    name: str
+    kind: Materialized
+    comment: str
+    column_comments: Mapping[str, str]
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ShapeChange:
     """What publishing changes about a mart besides its rows, in words.
 

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
@@ -75,11 +76,17 @@ class Backend(Protocol):
         added later are not read. Raises SourceError if a source exists but cannot be read.
         """
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return how described sources are read as of one moment, in words, where it varies.
+
+        After `begin` it may be another way than before.
+        """
+
     def changed_sources(self) -> list[str]:
-        """Return a line for each described source that has changed.
+        """Return a line for each described source of which a run may have read two states.
 
         It is called right before publishing, since marts built from changing sources would mix
-        two states of them.
+        two states of them. A source that is read as it was at one moment may change meanwhile.
         """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
@@ -91,8 +98,11 @@ class Backend(Protocol):
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
         """Return a query in the engine's SQL, over the bare names of the tables it reads."""
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over sources and published relations, for people to read."""
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over sources and published relations, for people to read.
+
+        With `as_read`, it reads the sources as this run does, as of its moment.
+        """
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
@@ -130,6 +140,12 @@ class Backend(Protocol):
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Make the catalog say what it should of published marts, where it does not.
+
+        What fails is `unfinished`: it changes no number, and the next run does it.
+        """
 
     def changes_made(self) -> Sequence[ShapeChange]:
         """Return what publishing has changed besides rows, even if nothing was published then."""

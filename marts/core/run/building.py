@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import checked_key
 from marts.core.plan.state import CompiledQuery, PlannedTable
 from marts.core.plan.steps import Build, Plan
 
@@ -49,16 +49,11 @@ def planned_tables(plan: Plan, backend: Backend) -> tuple[PlannedTable, ...]:
             step.mart.materialized,
             step.query.schema(),
             compiled(step, backend),
-            key_of(step.mart),
+            checked_key(step.mart),
         )
         for step in plan.builds
         if not step.mart.is_temporary
     )
-
-
-def key_of(mart: Mart) -> tuple[str, ...]:
-    """Return the columns that a run checks to identify a row of a mart."""
-    return () if mart.unchecked else mart.grain
 
 
 def build(step: Build, query: CompiledQuery, backend: Backend) -> None:

@@ -97,6 +97,8 @@ class Report:
     error: MartsError | None = None
     source_checks: SourceChecks | None = None
     """The derived checks of sources; None if they were not derived."""
+    sources_read: Mapping[str, str] = field(default_factory=dict)
+    """How sources were read as of one moment, in words, by name; empty if all in the same way."""
     changes: tuple[ShapeChange, ...] = ()
     """What publishing has changed besides rows, even if nothing was published then."""
     unfinished: tuple[str, ...] = ()

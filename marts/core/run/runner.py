@@ -93,6 +93,7 @@ def run(
         statements=tuple(map(execution.with_rows, backend.statements())),
         error=error,
         source_checks=plan.source_checks,
+        sources_read=backend.sources_read(),
         changes=tuple(backend.changes_made()),
         unfinished=tuple(backend.unfinished()),
     )
@@ -127,11 +128,15 @@ class _Execution:
             return "failed"
         if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
+        if plan.publication is None and plan.steps:
+            return "checked"
         if plan.publication is None:
-            return "checked" if plan.steps else "unchanged"
+            backend.annotate(plan.annotations)
+            return "unchanged"
         self.observer.publishing()
         self.recorder.publishing()
         backend.publish(self._publication(plan.publication, run_id))
+        backend.annotate(plan.annotations)
         return "published"
 
     def _publication(self, planned: PlannedPublication, run_id: str) -> Publication:
@@ -204,7 +209,7 @@ class _Execution:
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)
         query = compiled(step, self.backend)
-        report.sql = self.backend.to_sql(query)
+        report.sql = self.backend.to_sql(query, as_read=True)
         start = time.perf_counter()
         build(step, query, self.backend)
         report.build_seconds = time.perf_counter() - start

@@ -107,7 +107,8 @@ def command(
         shapes = backend.shape_changes(planned_tables(plan, backend), acknowledged=plan.reshapes)
         findings = (*findings_of(graph.project, plan), *findings_of_views(graph.project, plan))
         if dry_run:
-            print_plan(plan, findings, shapes, as_json=as_json)
+            read = backend.sources_read()
+            print_plan(plan, findings, shapes, read, as_json=as_json)
             return DONE
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
         return done(recorder=recorder, findings=findings, as_json=as_json)
