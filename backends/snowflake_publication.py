@@ -342,7 +342,7 @@ class Publisher:
                 self.connection.roll_back()
             ((count,),) = self.schema.rows(sql, "", "ask")
             return bool(count)
-        except EngineError as again:
+        except (EngineError, KeyboardInterrupt) as again:
             raise UnknownPublicationError(again) from error
         finally:
             self.connection.roll_back()

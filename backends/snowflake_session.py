@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from backends.snowflake_errors import LostAnswerError, has_ended_the_session, translated
+from backends.snowflake_errors import LOST, LostAnswerError, has_ended_the_session, translated
 from marts.core.run.backend import Statement
 
 if TYPE_CHECKING:
@@ -339,6 +339,11 @@ class Sessions:
         """Tell whether the line is dead, as far as the last statement of each session shows."""
         return any(session.is_unreachable for session in self._sessions)
 
+    def refuse_dead_line(self, action: str) -> None:
+        """Raise LostAnswerError if the line is dead, instead of waiting for that once more."""
+        if self.is_unreachable:
+            raise LostAnswerError(LOST, action)
+
     def current(self) -> Session:
         """Return this thread's session; log in if it has none, or if its session is over."""
         session: Session | None = getattr(self._local, "session", None)
@@ -366,18 +371,25 @@ class Sessions:
         it as KeyboardInterrupt there, or in its next statement; after the last one, it is
         remembered.
         """
-        session = self.current()
+        session, last = self.current(), list[Session]()
 
         def with_session() -> T:
             self._local.session = session
-            return work()
+            try:
+                return work()
+            finally:
+                last.append(self._local.session)
 
         def interrupt() -> None:
             for each in self._sessions:
                 each.interrupt()
 
-        with remembering(interrupt):
-            return started(with_session).result()
+        try:
+            with remembering(interrupt):
+                return started(with_session).result()
+        finally:
+            # The work may have logged in anew.
+            self._local.session = (*last, session)[0]
 
     def take_interrupt(self) -> bool:
         """Tell whether an interrupt is remembered, and forget it."""
