@@ -306,8 +306,9 @@ class SnowflakeBackend:
         return (*left, *self._unfinished)
 
     def commit(self) -> None:
-        """Commit the transaction that is open; an interrupt waits for the answer."""
+        """Commit the transaction that is open; no interrupt ends this, or what comes after it."""
         self.execute(ddl.COMMIT, step="publish", uninterruptible=True)
+        self.sessions.finish()
 
     def roll_back(self) -> None:
         """Roll back the transaction that is open, if the line allows it."""

@@ -333,6 +333,9 @@ class Sessions:
         self._local = threading.local()
         self._sessions: list[Session] = []
         self._statements: list[Statement] = []
+        self._is_finishing = False
+        self._was_late = False
+        """Whether an interrupt came while shielded work was finishing."""
 
     @property
     def is_unreachable(self) -> bool:
@@ -368,8 +371,7 @@ class Sessions:
         """Run work that an interrupt may only end at a statement, with this thread's session.
 
         An interrupt cancels the statement that runs, unless it is uninterruptible. The work meets
-        it as KeyboardInterrupt there, or in its next statement; after the last one, it is
-        remembered.
+        it as KeyboardInterrupt there, or in its next statement, until it calls `finish`.
         """
         session, last = self.current(), list[Session]()
 
@@ -381,15 +383,25 @@ class Sessions:
                 last.append(self._local.session)
 
         def interrupt() -> None:
+            if self._is_finishing:
+                self._was_late = True
+                return
             for each in self._sessions:
                 each.interrupt()
 
+        self._is_finishing = self._was_late = False
         try:
             with remembering(interrupt):
                 return started(with_session).result()
         finally:
             # The work may have logged in anew.
-            self._local.session = (*last, session)[0]
+            session = self._local.session = (*last, session)[0]
+            session.interrupted |= self._was_late
+
+    def finish(self) -> None:
+        """Let no interrupt end the shielded work from now on; they are remembered for later."""
+        self._is_finishing = True
+        self._was_late |= self.take_interrupt()
 
     def take_interrupt(self) -> bool:
         """Tell whether an interrupt is remembered, and forget it."""

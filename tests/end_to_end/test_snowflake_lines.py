@@ -1,12 +1,16 @@
-"""A line that dies in any phase of a run ends it soon, with 1 and a report that is true."""
+"""A dead line, or interrupts, in any phase of a run: it ends soon, and its report is true."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from support.processes import GUARD
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
 DONE, FAILED = 0, 1
+INTERRUPTED, INTERRUPTED_RUN = (130, "none"), (130, "interrupted")
+TESTS = Path(__file__).parent.parent
 OLD, NEW = "2025-06-30", "2025-07-31"
 BUILDING = r"^CREATE OR REPLACE TRANSIENT TABLE \S*MODEL_SALES__CANDIDATE"
 CHECKING = r"^SELECT[\s\S]* FROM \S*MODEL_SALES__CANDIDATE"
@@ -57,9 +63,13 @@ def run(account: Account, schema: str, as_of: str, folder: Path) -> tuple[int, s
     location = account.run_words(schema=schema, sources="LINES_SHOP")
     words = ("run", "--package", "toy_shop", "--as-of", as_of, *location)
     done = account.call(*words, cwd=folder)
+    return done.returncode, done.stdout + done.stderr, status_in(folder)
+
+
+def status_in(folder: Path) -> str:
+    """Return the status in a folder's report; none if it has no report."""
     file = folder / "target/run_results.json"
-    status = json.loads(file.read_text("utf-8"))["status"] if file.exists() else "none"
-    return done.returncode, done.stdout + done.stderr, status
+    return str(json.loads(file.read_text("utf-8"))["status"]) if file.exists() else "none"
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +177,77 @@ def test_a_statement_that_takes_long_is_not_cut(
     threading.Timer(16, emulated.emulator.control).start()
     code, printed, status = run(emulated, own_schema, NEW, tmp_path)
     assert (code, status) == (DONE, "published"), printed
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run is held, what it is sent there, how it must end, and what is published then."""
+
+    told: Mapping[str, Any]
+    sent: tuple[signal.Signals, ...]
+    ends: tuple[int, str]
+    published: str = OLD
+
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+MOMENTS = {
+    "at login": Moment({"dead": {"pattern": "^", "logins": True}}, (INT,) * 2, INTERRUPTED),
+    "planning": Moment({"stall": {"pattern": "INFORMATION_SCHEMA"}}, (INT,) * 4, INTERRUPTED),
+    "building": Moment({"stall": {"pattern": BUILDING}}, (INT,), INTERRUPTED_RUN),
+    "building, terminated": Moment({"stall": {"pattern": BUILDING}}, (TERM,), INTERRUPTED_RUN),
+    "building, twice": Moment({"dead": {"pattern": BUILDING}}, (INT, TERM), INTERRUPTED_RUN),
+    "checking, four times": Moment({"dead": {"pattern": CHECKING}}, (INT,) * 4, INTERRUPTED_RUN),
+    "publishing": Moment({"stall": {"pattern": "^INSERT OVERWRITE"}}, (INT,) * 4, INTERRUPTED_RUN),
+    "committing": Moment(
+        {"stall": {"pattern": "^COMMIT", "after": True}}, (INT,) * 4, (0, "published"), NEW
+    ),
+    "cleaning up": Moment(
+        {"fail": {"pattern": CHECKING, **REFUSED}, "stall": {"pattern": "^DROP"}},
+        (INT, INT, TERM, INT),
+        (FAILED, "error"),
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupts_end_a_run_truly(
+    moment: str, emulated: Account, own_schema: str, unchanged: str, tmp_path: Path
+) -> None:
+    case = MOMENTS[moment]
+    schema = unchanged if case.published == OLD else own_schema
+    location = emulated.run_words(schema=schema, sources="LINES_SHOP")
+    words = ("run", "--package", "toy_shop", "--as-of", NEW, *location)
+    kind = next(kind for kind in ("dead", "stall") if kind in case.told)
+    with (
+        alive_again(emulated, **case.told),
+        emulated.started(*words, cwd=tmp_path, PYTHONPATH=str(TESTS)) as process,
+    ):
+        assert emulated.emulator
+        arrives(
+            emulated, "login" if moment == "at login" else "statement", case.told[kind]["pattern"]
+        )
+        for number in case.sent:
+            os.killpg(process.pid, number)
+            time.sleep(0.3)
+        if moment == "committing":
+            emulated.emulator.control()
+        printed = process.communicate(timeout=GUARD)[0]
+    code, status = case.ends
+    assert process.returncode == code, printed
+    assert "Traceback" not in printed
+    assert status_in(tmp_path) == status, printed
+    words_of = {"none": "interrupted", "interrupted": "interrupted: nothing was published"}
+    assert words_of.get(status, status) in printed
+    assert overview_of(emulated, schema) == case.published
+
+
+def arrives(account: Account, kind: str, pattern: str) -> None:
+    """Wait until something arrives from now on."""
+    assert account.emulator
+    deadline = time.monotonic() + GUARD
+    known = len(account.emulator.events(kind))
+    while not any(
+        re.search(pattern, each.get("sql", "")) for each in account.emulator.events(kind)[known:]
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
