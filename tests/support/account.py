@@ -18,6 +18,7 @@ import pytest
 from snowflake import connector
 
 from emulator.fixtures import DATABASE, Emulator, emulator
+from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started
 
 Row = tuple[Any, ...]
@@ -148,11 +149,12 @@ def account(config: pytest.Config, folder: Path) -> Iterator[Account]:
 
 @contextmanager
 def emulated_account(folder: Path) -> Iterator[Account]:
-    """Open an account in an emulator of its own."""
+    """Open an account in an emulator of its own; check the statements it was sent, at the end."""
     with emulator(folder) as running, running.connect(**SESSION) as session:
         # As every database of Snowflake has it.
         session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.PUBLIC")
         yield Account("emulator", DATABASE, session, running)
+        grammar.check(grammar.sent_by_marts(running.events("statement")))
 
 
 @contextmanager
