@@ -25,17 +25,22 @@ from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_publication import publish
+from backends.duckdb_runs import RunsTable
 from backends.duckdb_sources import ParquetSources
 from backends.duckdb_sql import compiled, parquet, qualified_sql
 from backends.parquet import LAYOUT, data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 from marts.core.run.backend import Contract, Statement
@@ -74,6 +79,7 @@ class DuckDBBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._sources = ParquetSources(options.data, sources, self._rows)
         self._catalog = Catalog(options.schema, self._rows)
+        self._runs = RunsTable(self._catalog, self._execute)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
         self._candidate_database = CandidateDatabase(
@@ -99,6 +105,10 @@ class DuckDBBackend:
         with translated("read the sources"):
             return self._sources.describe(names)
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return nothing: all files are fixed, and compared again before publication."""
+        return {}
+
     def changed_sources(self) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
         return self._sources.changed()
@@ -118,7 +128,7 @@ class DuckDBBackend:
         """Return a query as DuckDB's SQL over bare names."""
         return compiled(query)
 
-    def to_sql(self, query: CompiledQuery) -> str:
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:  # noqa: ARG002
         """Return a query's SQL over this connection's sources and relations, for people to read.
 
         A source appears as its file, or as a pattern for its folder. The executed SQL lists the
@@ -176,8 +186,12 @@ class DuckDBBackend:
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),  # noqa: ARG002  (DuckDB enforces keys, with an index)
     ) -> None:
-        """Create or replace one candidate, in a transaction of its own."""
+        """Create or replace one candidate, in a transaction of its own.
+
+        The key is not declared: the run has checked it, and DuckDB would check it again.
+        """
         query, qualified = compiled(query), ddl.candidate(name, self._candidate_database.catalog)
         # A view resolves names in its own database first, and that is the candidates' database.
         database = self._database if kind == "view" else None
@@ -196,6 +210,26 @@ class DuckDBBackend:
         )
         definition = self._executed(query, {}) if kind == "view" else ""
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
+
+    def shape_changes(
+        self,
+        tables: Collection[PlannedTable],  # noqa: ARG002
+        *,
+        acknowledged: Collection[str],  # noqa: ARG002
+    ) -> Sequence[ShapeChange]:
+        """Return nothing: one transaction replaces marts of any shape."""
+        return ()
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Do nothing: the transaction has written comments, and keys are not declared."""
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return nothing: no change is visible before the commit."""
+        return ()
+
+    def unfinished(self) -> Sequence[str]:
+        """Return nothing: the transaction has done everything."""
+        return ()
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, and record them, in one transaction.
@@ -217,6 +251,13 @@ class DuckDBBackend:
         # The worker runs one task at a time, so this waits for a commit in progress.
         self._worker.submit(lambda: None).result()
         return self._published
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run, in a transaction of its own."""
+        with translated("record the run"):
+            with self._transaction():
+                self._runs.write(run)
+            self._runs.committed()
 
     def discard(self) -> None:
         """Drop the candidates; those that cannot be dropped end with the connection."""

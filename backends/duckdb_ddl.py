@@ -8,7 +8,7 @@ import sqlglot
 import sqlglot.expressions as sge
 
 from backends.sql import comment_statements
-from marts.core.plan.state import STATE_COLUMNS, STATE_KEY, Materialized
+from marts.core.plan.state import RUNS_COLUMNS, STATE_COLUMNS, STATE_KEY, Materialized
 
 DIALECT = "duckdb"
 
@@ -17,7 +17,14 @@ STORAGE_VERSION = "v1.3.0"
 TEMPORARY = "temp"
 """DuckDB's own name for the database of temporary relations."""
 
-STATE_TYPES = {"string": "TEXT", "date": "DATE", "timestamp": "TIMESTAMP"}
+TYPES = {
+    "string": "TEXT",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+}
+"""The types of the columns of our own tables."""
 
 
 def literal(text: str) -> str:
@@ -94,7 +101,7 @@ def tokens(sql: str) -> list[str]:
 
 def create_state(relation: str) -> str:
     """Create the state table if it does not exist."""
-    columns = ", ".join(f"{name} {STATE_TYPES[kind]}" for name, kind in STATE_COLUMNS.items())
+    columns = ", ".join(f"{name} {TYPES[kind]}" for name, kind in STATE_COLUMNS.items())
     key = ", ".join(STATE_KEY)
     return f"CREATE TABLE IF NOT EXISTS {relation} ({columns}, PRIMARY KEY ({key}))"
 
@@ -114,6 +121,28 @@ def record(relation: str, rows: Iterable[Sequence[object]]) -> str:
     """Record rows; they replace rows of the same package and name."""
     values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
     return f"INSERT OR REPLACE INTO {relation} {values.sql(DIALECT)}"
+
+
+def create_runs(relation: str) -> str:
+    """Create the table of runs."""
+    columns = ", ".join(f"{name} {TYPES[kind]}" for name, kind in RUNS_COLUMNS.items())
+    return f"CREATE TABLE {relation} ({columns})"
+
+
+def add_run_column(relation: str, name: str) -> str:
+    """Add a column that an earlier version's table of runs lacks."""
+    return f"ALTER TABLE {relation} ADD COLUMN {name} {TYPES[RUNS_COLUMNS[name]]}"
+
+
+def forget_run(relation: str, run_id: str) -> str:
+    """Delete the row of a run."""
+    return f"DELETE FROM {relation} WHERE run_id = {literal(run_id)}"
+
+
+def insert_run(relation: str, row: Mapping[str, object]) -> str:
+    """Insert the row of a run, by the names of its columns."""
+    values = sge.values([tuple(sge.convert(value) for value in row.values())])
+    return f"INSERT INTO {relation} ({', '.join(row)}) {values.sql(DIALECT)}"
 
 
 def comments(

@@ -88,7 +88,7 @@ def offline_compiler(
     """
     if settings.backend == DUCKDB:
         return _offline_duckdb(settings.schema, data, sources)
-    from backends.snowflake_sources import assumed_source
+    from backends.snowflake_source import assumed_source
     from backends.snowflake_sql import Namespace, compile_query
 
     def namespace_of(schema: str, database: str | None) -> Namespace:

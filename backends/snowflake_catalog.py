@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import ibis
 import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 
-from backends.snowflake_ddl import DIALECT
+from backends.snowflake_ddl import DIALECT, literal
+from backends.snowflake_names import bare, spelled
 from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import Materialized, TableState
@@ -20,24 +22,74 @@ Row: TypeAlias = Mapping[str, Any]
 
 VERSION = ("CREATED", "LAST_ALTERED", "ROW_COUNT", "BYTES")
 """The columns of the catalog that change with the rows of a table."""
-PUBLISHED_VERSION = ("CREATED", "ROW_COUNT")
-"""Those that are stable for an unaltered mart; maintenance by Snowflake changes the others."""
+KIND = ("TABLE_TYPE", "IS_TRANSIENT", "IS_TEMPORARY", "IS_DYNAMIC", "IS_ICEBERG", "IS_HYBRID")
+"""The columns of the catalog that say what kind of table one is."""
+COLUMN = (
+    *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+    *("CHARACTER_MAXIMUM_LENGTH", "IS_NULLABLE", "COMMENT"),
+)
+"""What the catalog says of a column."""
+SETTINGS = ("RETENTION_TIME", "CLUSTERING_KEY", "COMMENT")
 
 
 class Catalog:
     """The catalog of some schemas: each of its views is read once, until `forget`.
 
-    `rows` runs a query and returns its rows; `about` is the view that it reads.
+    `rows` runs a query and returns its rows, `shown` a SHOW statement, whose columns are named in
+    lower case. Both are told what they read.
     """
 
-    def __init__(self, rows: Callable[[str, str], list[tuple[Any, ...]]]) -> None:
+    def __init__(
+        self,
+        rows: Callable[[str, str], list[tuple[Any, ...]]],
+        shown: Callable[[str, str], Sequence[Row]],
+    ) -> None:
         self._rows = rows
+        self._shown = shown
         self._tables: dict[Namespace, dict[str, Row]] = {}
+        self._views: dict[Namespace, dict[str, Row]] = {}
         self._columns: dict[Namespace, list[Row]] = {}
+        self._databases: dict[str, str] = {}
+        self._schemas: dict[str | None, list[str]] = {}
+
+    def namespace(self, schema: str, database: str) -> Namespace:
+        """Return a schema as the catalog spells it; one that does not exist is upper-case.
+
+        Raises UsageError if the database does not exist for this role, or a name is ambiguous.
+        """
+        if database not in self._databases:
+            self._databases[database] = self._database(database)
+        found = self._databases[database]
+        return Namespace(
+            spelled("schema", schema, self._schemas_of(found)) or bare(schema).upper(), found
+        )
+
+    def _database(self, name: str) -> str:
+        # The pattern ignores case, and may match more than the name.
+        sql = f"SHOW DATABASES LIKE {literal(bare(name))}"
+        with _explained(name):
+            rows = self._shown(sql, "DATABASES")
+        found = spelled("database", name, [row["name"] for row in rows])
+        if found is None:
+            raise _no_database(name)
+        return found
+
+    def _schemas_of(self, database: str | None) -> list[str]:
+        if database not in self._schemas:
+            rows = self._select("SCHEMATA", database, "SCHEMA_NAME")
+            self._schemas[database] = [row["SCHEMA_NAME"] for row in rows]
+        return self._schemas[database]
+
+    def streams(self, namespace: Namespace) -> list[str]:
+        """Return the names of a schema's streams, which TABLES does not have."""
+        if not self.has_schema(namespace):
+            return []
+        schema = sge.table_(namespace.schema, db=namespace.database, quoted=True).sql(DIALECT)
+        return [row["name"] for row in self._shown(f"SHOW STREAMS IN SCHEMA {schema}", "STREAMS")]
 
     def forget(self) -> None:
         """Discard what was read, since it may have changed."""
-        self._tables, self._columns = {}, {}
+        self._tables, self._views, self._columns = {}, {}, {}
 
     def describe(self, namespace: Namespace) -> dict[str, TableState]:
         """Return the state of a schema's published relations, with names in lower case.
@@ -50,18 +102,26 @@ class Catalog:
         """Return a schema's rows of TABLES, by name, candidates included."""
         if namespace not in self._tables:
             where = {"TABLE_SCHEMA": namespace.schema}
-            columns = ("TABLE_NAME", "TABLE_TYPE", *VERSION)
-            rows = self._select("TABLES", namespace, *columns, where=where)
+            columns = ("TABLE_NAME", *KIND, *SETTINGS, *VERSION, "LAST_DDL")
+            rows = self._select("TABLES", namespace.database, *columns, where=where)
             self._tables[namespace] = {row["TABLE_NAME"]: row for row in rows}
         return self._tables[namespace]
+
+    def views(self, namespace: Namespace) -> dict[str, Row]:
+        """Return a schema's rows of VIEWS, by name: which views are secure."""
+        if namespace not in self._views:
+            where = {"TABLE_SCHEMA": namespace.schema}
+            rows = self._select("VIEWS", namespace.database, "TABLE_NAME", "IS_SECURE", where=where)
+            self._views[namespace] = {row["TABLE_NAME"]: row for row in rows}
+        return self._views[namespace]
 
     def columns(self, namespace: Namespace) -> list[Row]:
         """Return a schema's rows of COLUMNS, in order."""
         if namespace not in self._columns:
             self._columns[namespace] = self._select(
                 "COLUMNS",
-                namespace,
-                *("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"),
+                namespace.database,
+                *COLUMN,
                 where={"TABLE_SCHEMA": namespace.schema},
                 order_by="ORDINAL_POSITION",
             )
@@ -76,36 +136,45 @@ class Catalog:
 
     def has_schema(self, namespace: Namespace) -> bool:
         """Tell whether a schema exists."""
-        if self.tables(namespace):
-            return True
-        rows = self._select("SCHEMATA", namespace, "SCHEMA_NAME")
-        return namespace.schema in [row["SCHEMA_NAME"] for row in rows]
+        is_used = bool(self.tables(namespace))
+        return is_used or namespace.schema in self._schemas_of(namespace.database)
 
     def _select(
         self,
         view: str,
-        namespace: Namespace,
+        database: str | None,
         *columns: str,
         where: Mapping[str, str] | None = None,
         order_by: str | None = None,
     ) -> list[Row]:
         """Read a view of a database's INFORMATION_SCHEMA."""
-        table = sge.table_(view, db="INFORMATION_SCHEMA", catalog=namespace.database, quoted=True)
+        table = sge.table_(view, db="INFORMATION_SCHEMA", catalog=database, quoted=True)
         query = sge.select(*columns).from_(table)
         for column, value in (where or {}).items():
             query = query.where(sge.column(column).eq(value))
         if order_by:
             query = query.order_by(order_by)
-        try:
+        with _explained(database):
             rows = self._rows(query.sql(DIALECT), view)
-        except EngineError as error:
-            if getattr(error.__cause__, "errno", None) not in (2003, 2043):
-                raise
-            raise UsageError(
-                f"database {namespace.database} does not exist, or the role may not use it",
-                hint="check --database and --role; the README lists the grants",
-            ) from error
         return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+@contextmanager
+def _explained(database: str | None) -> Iterator[None]:
+    """Say that a database does not exist if that is why a statement failed."""
+    try:
+        yield
+    except EngineError as error:
+        if getattr(error.__cause__, "errno", None) not in (2003, 2043):
+            raise
+        raise _no_database(database) from error
+
+
+def _no_database(name: str | None) -> UsageError:
+    return UsageError(
+        f"database {name} does not exist, or the role may not use it",
+        hint="check --database and --role; the README lists the grants",
+    )
 
 
 def described(
@@ -126,9 +195,20 @@ def described(
 
 
 def _described(schema: ibis.Schema, table: Mapping[str, Any]) -> TableState:
-    text = " ".join(str(table.get(column)) for column in PUBLISHED_VERSION)
+    version = f"{_version(schema, table)} {table.get('ROW_COUNT')}"
+    return TableState(schema, table.get("ROW_COUNT"), version)
+
+
+def _version(schema: ibis.Schema, table: Mapping[str, Any]) -> str:
+    # Of what is stable for an unaltered mart: maintenance by Snowflake changes the rest.
     columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
-    return TableState(schema, table.get("ROW_COUNT"), f"{text} {columns}")
+    return f"{table.get('CREATED')} {columns}"
+
+
+def published_version(table: Row, columns: Iterable[Row]) -> str:
+    """Return the version of a published relation less its number of rows, which ends it."""
+    types = {row["COLUMN_NAME"].lower(): _data_type(row) for row in columns}
+    return _version(ibis.schema(types), table)
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:
@@ -136,7 +216,7 @@ def source_version(table: Mapping[str, Any]) -> str | None:
 
     The catalog does not show when the rows of a view change.
     """
-    is_dated = table["TABLE_TYPE"] == "BASE TABLE" and table["LAST_ALTERED"]
+    is_dated = table.get("TABLE_TYPE") == "BASE TABLE" and table["LAST_ALTERED"]
     return " ".join(str(table[column]) for column in VERSION) if is_dated else None
 
 

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from backends.snowflake_errors import is_refused, translated
+from backends.snowflake_parameters import session_parameters
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     # It takes 1.1 s to import, and compiling does not need it.
-    from snowflake.connector import SnowflakeConnection
-    from snowflake.connector.errors import Error
+    from backends.snowflake_driver import Connection
 
-# No attempt to log in starts after this; the last one may take some seconds more.
-LOGIN_TIMEOUT_SECONDS = 5
+LOGIN_SECONDS = 45
+"""No attempt to log in starts after this; the last one may take as long as a socket does."""
+ATTEMPT_SECONDS = 5
+"""The connector's own login_timeout, within one of our attempts."""
+TIMEOUTS = {
+    # No request is retried after this; the last attempt may take as long as a socket does.
+    "network_timeout": 56,
+    # Snowflake answers after 45 seconds at the latest, if only that a statement goes on.
+    "socket_timeout": 55,
+}
+"""The defaults, in seconds: a dead line fails a statement in less than two minutes."""
 # Other authenticators wait for a person.
 UNATTENDED = ("snowflake", "snowflake_jwt")
-SESSION_PARAMETERS = {
-    "TIMEZONE": "UTC",
-    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-    # Otherwise a source's "id" would be read as ID.
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
-    "WEEK_START": 0,
-    "WEEK_OF_YEAR_POLICY": 0,
-}
-STATEMENT_TIMEOUT = {"STATEMENT_TIMEOUT_IN_SECONDS": 3_600}
-"""The default if the connection sets none."""
 SHORTEST, LONG = 4, 8
 """Lengths from which a value is redacted in errors: as a word, and within words."""
 
@@ -47,18 +49,21 @@ class SnowflakeOptions:
     warehouse: str | None = None
     role: str | None = None
     threads: int = 1
+    lock_timeout: int | None = None
+    """How many seconds a statement waits for another transaction; else ten minutes."""
     version: str = "0"
     """The version of marts, for the query tag."""
 
 
-def connect(options: SnowflakeOptions) -> SnowflakeConnection:
+def connect(options: SnowflakeOptions) -> Connection:
     """Log in with the connector's own configuration and the options on top of it.
 
     Raises UsageError or EngineError, which name the connection but none of its values: any of them
     may be a secret.
     """
-    from snowflake import connector
     from snowflake.connector.errors import Error
+
+    from backends.snowflake_driver import Connection, waits
 
     given: dict[str, Any] = {
         "database": options.database,
@@ -66,19 +71,30 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
         "role": options.role,
     }
     name, settings = _connection(options.connection)
-    own = STATEMENT_TIMEOUT | dict(settings.get("session_parameters", {}))
-    if str(settings.get("authenticator", "snowflake")).lower() in UNATTENDED:
-        given["login_timeout"] = settings.get("login_timeout", LOGIN_TIMEOUT_SECONDS)
+    parameters = session_parameters(
+        settings.get("session_parameters", {}), lock_timeout=options.lock_timeout
+    )
+    is_ours = "login_timeout" not in settings and _is_unattended(settings)
+    if is_ours:
+        given["login_timeout"] = ATTEMPT_SECONDS
+    for word, seconds in TIMEOUTS.items():
+        given[word] = settings.get(word, seconds)
+    open_ = partial(
+        Connection,
+        connection_name=name,
+        **{word: value for word, value in given.items() if value is not None},
+        session_parameters=parameters,
+        # The connection's own would win over the session's parameters.
+        autocommit=True,
+        timezone=parameters["TIMEZONE"],
+        # Otherwise decimals arrive as doubles.
+        arrow_number_to_decimal=True,
+        application="marts",
+        backoff_policy=waits,
+    )
     with _without_values(settings), translated(f"log in by connection {name}"):
         try:
-            return connector.connect(
-                connection_name=name,
-                **{word: value for word, value in given.items() if value is not None},
-                session_parameters=own | SESSION_PARAMETERS,
-                # Otherwise decimals arrive as doubles.
-                arrow_number_to_decimal=True,
-                application="marts",
-            )
+            return _patiently(open_, LOGIN_SECONDS if is_ours else 0)
         except Error:
             raise
         except Exception as error:
@@ -89,6 +105,32 @@ def connect(options: SnowflakeOptions) -> SnowflakeConnection:
                 f"{type(error).__name__}: {error}",
                 hint=f"correct [{name}] in connections.toml",
             ) from error
+
+
+def _is_unattended(settings: Mapping[str, Any]) -> bool:
+    return str(settings.get("authenticator", "snowflake")).lower() in UNATTENDED
+
+
+def _patiently(log_in: Callable[[], Connection], seconds: float) -> Connection:
+    """Log in, and try again while the network may be down for a moment.
+
+    Nothing but the network is tried again: not a refused login, a closed port, an unknown host, or
+    a certificate that is not trusted.
+    """
+    from snowflake.connector.errors import NonRetryableTlsError, OperationalError
+
+    from backends.snowflake_driver import waits
+
+    start, pauses = time.monotonic(), waits()
+    while True:
+        try:
+            return log_in()
+        except OperationalError as error:
+            pause = next(pauses)
+            is_final = isinstance(error, NonRetryableTlsError) or is_refused(error)
+            if is_final or time.monotonic() + pause > start + seconds:
+                raise
+        time.sleep(pause)
 
 
 def _connection(given: str | None) -> tuple[str, Mapping[str, Any]]:
@@ -190,47 +232,3 @@ def _spellings(value: str) -> set[str]:
     whole = {value, str(Path(value)), quote(value), quote(value, safe=""), value.replace("_", "-")}
     whole |= {repr(each)[1:-1] for each in whole} | set(value.splitlines())
     return {each.strip() for each in whole if len(each.strip()) >= SHORTEST}
-
-
-# By error number: what is wrong, and the hint.
-EXPLANATIONS = {
-    250001: ("Snowflake cannot be reached, or refuses the login", "check account, host and login"),
-    390100: ("Snowflake refuses the login", "check user and password in connections.toml"),
-    390144: ("Snowflake refuses the key", "check private_key_file, and the user's public key"),
-    606: ("there is no warehouse to run the statement", "pass --warehouse"),
-    3001: ("the role lacks a privilege", "grant it; the README lists what the role needs"),
-}
-
-
-@contextmanager
-def translated(action: str) -> Iterator[None]:
-    """Translate the connector's errors into EngineError, with a hint if the number is known."""
-    from snowflake.connector.errors import Error
-
-    try:
-        yield
-    except Error as error:
-        raise _explained(error, action) from error
-
-
-def _explained(error: Error, action: str) -> EngineError:
-    what, hint = EXPLANATIONS.get(error.errno, (f"Snowflake could not {action}", None))
-    message = str(error.raw_msg or error.msg or error).strip()
-    if (error.sqlstate or "").startswith("22"):
-        # The message of a data exception quotes a value from a row.
-        message = re.sub(r"'[^']*'", "'…'", message)
-    facts = [action] if error.errno in EXPLANATIONS else []
-    facts.append(message)
-    if error.sfqid:
-        facts.append(f"query {error.sfqid}")
-    return EngineError(what, *facts, hint=hint)
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Tell whether Snowflake refused a statement, which then has changed nothing.
-
-    After other errors it may have been carried out.
-    """
-    from snowflake.connector.errors import ProgrammingError
-
-    return isinstance(error.__cause__, ProgrammingError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import glob
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
@@ -35,21 +36,99 @@ def create_schema(relation: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {relation}"
 
 
-def create_table_as(relation: str, query: str, *, comment: str) -> str:
-    """Create a transient table from a query, whose casts determine the columns' types."""
+def create_candidates_schema(relation: str) -> str:
+    """Create the schema of candidates if it does not exist; nothing in it is kept."""
+    return f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {relation} DATA_RETENTION_TIME_IN_DAYS = 0"
+
+
+def create_table_as(relation: str, query: str) -> str:
+    """Create a candidate from a query, whose casts determine the columns' types."""
     return (
         f"CREATE OR REPLACE TRANSIENT TABLE {relation}\n"
-        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
-        f"COMMENT = {literal(comment)}\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = 0\n"
         f"AS\n{query}"
     )
 
 
-def _type(kind: dt.DataType) -> str:
+def create_target(
+    relation: str,
+    columns: Mapping[str, str],
+    *,
+    comment: str,
+    column_comments: Mapping[str, str],
+) -> str:
+    """Create an empty published table if it does not exist; `columns` are names and types.
+
+    It gets the future grants of its schema, since nothing is copied.
+    """
+    parts = ",\n".join(
+        f"  {identifier(name)} {kind}" + _commented(column_comments.get(name.lower()))
+        for name, kind in columns.items()
+    )
+    return (
+        f"CREATE TRANSIENT TABLE IF NOT EXISTS {relation} (\n{parts}\n)\n"
+        f"DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}\n"
+        f"COMMENT = {literal(comment)}"
+    )
+
+
+def _commented(text: str | None) -> str:
+    return f" COMMENT {literal(text)}" if text else ""
+
+
+def column_type(kind: dt.DataType) -> str:
+    """Return the type of a column."""
     # The account's TIMESTAMP_TYPE_MAPPING decides what a bare TIMESTAMP means.
     if kind.is_timestamp():
         return "TIMESTAMP_LTZ" if kind.timezone else "TIMESTAMP_NTZ"
     return str(SnowflakeType.to_string(kind))
+
+
+def add_column(relation: str, name: str, kind: str) -> str:
+    """Add a column, which may be null."""
+    return f"ALTER TABLE {relation} ADD COLUMN {identifier(name)} {kind}"
+
+
+def widen_column(relation: str, name: str, kind: str) -> str:
+    """Change a column's type to a wider one."""
+    return f"ALTER TABLE {relation} ALTER COLUMN {identifier(name)} SET DATA TYPE {kind}"
+
+
+def drop_not_null(relation: str, name: str) -> str:
+    """Let a column be null."""
+    return f"ALTER TABLE {relation} ALTER COLUMN {identifier(name)} DROP NOT NULL"
+
+
+def drop_column(relation: str, name: str) -> str:
+    """Drop a column."""
+    return f"ALTER TABLE {relation} DROP COLUMN {identifier(name)}"
+
+
+BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
+
+
+def overwrite(relation: str, candidate: str, columns: Iterable[str]) -> str:
+    """Replace a table's rows by those of its candidate, in the transaction that is open."""
+    names = ", ".join(map(identifier, columns))
+    return f"INSERT OVERWRITE INTO {relation} ({names})\nSELECT {names} FROM {candidate}"
+
+
+def contents(relations: Mapping[str, str], columns: Mapping[str, Iterable[str]]) -> str:
+    """Return a query of the number of rows and a hash of all rows of each relation.
+
+    `relations` are qualified names by the name in the result, which has the columns name, rows and
+    hash; a relation without `columns` is not hashed. The hash is that of a bag of rows: the order
+    of rows does not matter.
+    """
+    return "\nUNION ALL ".join(
+        f"SELECT {literal(name)}, COUNT(*), {_hash(columns.get(name, ()))} FROM {relation}"
+        for name, relation in relations.items()
+    )
+
+
+def _hash(columns: Iterable[str]) -> str:
+    names = ", ".join(map(identifier, columns))
+    return f"HASH_AGG({names})" if names else "NULL"
 
 
 def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
@@ -60,6 +139,33 @@ def comment_columns(relation: str, comments: Mapping[str, str]) -> str:
     return f"ALTER TABLE {relation} MODIFY\n{parts}"
 
 
+def comment(kind: str, relation: str, text: str) -> str:
+    """Comment a table or view."""
+    return f"COMMENT ON {kind.upper()} {relation} IS {literal(text)}"
+
+
+def comment_column(relation: str, name: str, text: str) -> str:
+    """Comment one column of a table or view."""
+    return f"COMMENT ON COLUMN {relation}.{identifier(name)} IS {literal(text)}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a view keeps of the one that it replaces: clauses, grants, and whether it is secure.
+
+    A view that replaces none has no COPY GRANTS: it gets the schema's future grants, and the manual
+    does not say whether it would with that clause.
+    """
+
+    column_clauses: Mapping[str, str] = field(default_factory=dict)
+    clauses: str = ""
+    is_secure: bool = False
+    has_grants: bool = True
+
+
+KEPT, NOTHING = Kept(), Kept(has_grants=False)
+
+
 def create_view(
     relation: str,
     query: str,
@@ -67,17 +173,18 @@ def create_view(
     columns: Iterable[str],
     comment: str,
     column_comments: Mapping[str, str],
+    kept: Kept = KEPT,
 ) -> str:
-    """Create or replace a view; grants on it are kept."""
+    """Create or replace a view, which keeps some things of the one that it replaces."""
     parts = ",\n".join(
-        f"  {identifier(name)}"
+        f"  {identifier(name)}{kept.column_clauses.get(name, '')}"
         + (f" COMMENT {literal(column_comments[name])}" if name in column_comments else "")
         for name in columns
     )
     return (
-        f"CREATE OR REPLACE VIEW {relation} (\n{parts}\n)\n"
-        f"COPY GRANTS\n"
-        f"COMMENT = {literal(comment)}\n"
+        f"CREATE OR REPLACE {'SECURE ' if kept.is_secure else ''}VIEW {relation} (\n{parts}\n)\n"
+        + ("COPY GRANTS\n" if kept.has_grants else "")
+        + f"COMMENT = {literal(comment)}\n{kept.clauses}"
         f"AS\n{query}"
     )
 
@@ -98,9 +205,48 @@ def drop(kind: str, relation: str) -> str:
 def create_state(relation: str, columns: Mapping[str, str]) -> str:
     """Create the state table if it does not exist; `columns` are names and Ibis's types."""
     parts = ",\n".join(
-        f"  {identifier(name)} {_type(ibis.dtype(kind))}" for name, kind in columns.items()
+        f"  {identifier(name)} {column_type(ibis.dtype(kind))}" for name, kind in columns.items()
     )
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
+
+
+def claim(relation: str, row: Mapping[str, object]) -> str:
+    """Record a row unless there is one of the same package and name.
+
+    An INSERT does not wait for a publication that holds the state table's lock.
+    """
+    selected = ", ".join(f"{_value(v)} AS {identifier(n)}" for n, v in row.items())
+    same = " AND ".join(f"{identifier(key)} = {_value(row[key])}" for key in STATE_KEY)
+    return (
+        f"INSERT INTO {relation} ({', '.join(map(identifier, row))})\nSELECT {selected}\n"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {relation} WHERE {same})"
+    )
+
+
+def lock(relation: str, run_id: str, *, kind: str) -> str:
+    """Update the row that publishers queue at, and so wait for one that is publishing."""
+    return (
+        f"UPDATE {relation} SET {identifier('run_id')} = {literal(run_id)}"
+        f" WHERE {identifier('kind')} = {literal(kind)}"
+    )
+
+
+def recorded_runs(relation: str, names: Iterable[str]) -> str:
+    """Return a query of package, name and run of the tables and views of these names."""
+    columns = ", ".join(map(identifier, ("package", "name", "run_id")))
+    listed = ", ".join(map(literal, names))
+    return (
+        f"SELECT {columns} FROM {relation} WHERE {identifier('name')} IN ({listed})"
+        f" AND {identifier('kind')} IN ('table', 'view')"
+    )
+
+
+def recorded_of(relation: str, name: str, kind: str) -> str:
+    """Return a query of whether there is a row of this name and kind."""
+    return (
+        f"SELECT COUNT(*) FROM {relation} WHERE {identifier('name')} = {literal(name)}"
+        f" AND {identifier('kind')} = {literal(kind)}"
+    )
 
 
 def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
@@ -128,9 +274,12 @@ def _value(value: object) -> str:
         case None:
             return "NULL"
         case datetime.datetime():
-            return f"CAST({literal(value.isoformat(sep=' '))} AS TIMESTAMP_NTZ)"
+            at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+            # The session's formats decide what a date as text means, if it means anything.
+            parts = ", ".join(map(str, (*at, value.microsecond * 1000)))
+            return f"TIMESTAMP_NTZ_FROM_PARTS({parts})"
         case datetime.date():
-            return f"CAST({literal(value.isoformat())} AS DATE)"
+            return f"DATE_FROM_PARTS({value.year}, {value.month}, {value.day})"
         case _:
             return literal(str(value))
 
@@ -166,7 +315,9 @@ def create_temporary_stage(stage: str) -> str:
 
 def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
     """Create an empty table that ends with the session."""
-    columns = ",\n".join(f"  {identifier(name)} {_type(kind)}" for name, kind in types.items())
+    columns = ",\n".join(
+        f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items()
+    )
     return f"CREATE TEMPORARY TABLE {relation} (\n{columns}\n)"
 
 

@@ -1,162 +1,458 @@
-"""What publishing does on Snowflake: targets become clones of candidates, and are recorded.
+"""What publishing does on Snowflake: readers see the complete new build, or the complete old one.
 
-There is no transaction over several tables: the statements run one right after the other, and if
-one fails, an error says which targets are new.
+Targets are prepared first: missing ones are created empty, and additive changes are made. Then one
+transaction overwrites the rows of all targets and records them. It begins with the update of one
+row, the lock: a second publisher waits there, and then finds that the runs which it has seen are
+no longer the published ones. What a transaction cannot do (views, tables of another type) follows
+after the commit, and only if the caller has acknowledged it.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
-from backends.snowflake_catalog import Catalog
+from backends.snowflake_catalog import Catalog, published_version
+from backends.snowflake_errors import LostAnswerError, number_of
+from backends.snowflake_governance import (
+    Governance,
+    Records,
+    carried,
+    gone,
+    governance,
+    granted,
+    kept_by_view,
+    put_on,
+)
+from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
-from marts.core.errors import EngineError, PartlyPublishedError
+from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, with_digest
+from marts.core.errors import (
+    EngineError,
+    PartlyPublishedError,
+    UnknownPublicationError,
+    UsageError,
+)
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
-    STATE_COLUMNS,
     STATE_TABLE,
     Materialized,
     Publication,
     RecordedTable,
+    ShapeChange,
 )
 
-Execute = Callable[[str, str, str], object]
-"""Runs a statement about a table, in a step of the run."""
+STEP = "publish"
+LOCK_TIMEOUT = 625
+"""Snowflake's error number for a wait that took too long."""
 
-Kinds = Mapping[str, Materialized]
-"""The kinds of the relations in the marts' schema, by upper-case name."""
+
+class Connection(Protocol):
+    """What publishing needs besides statements: the commit, and a new session if it is lost."""
+
+    def commit(self) -> None:
+        """Commit; an interrupt waits for the answer. Raises EngineError."""
+
+    def roll_back(self) -> None:
+        """Roll back, if the line allows it; the account does it for a session that is gone."""
+
+    def renew(self) -> None:
+        """Log in again, since the answer of the last statement was lost."""
 
 
 @dataclass(frozen=True)
-class Schema:
-    """The schema of the marts, with the state table, and the function that runs statements."""
+class Contents:
+    """How many rows a table has, and a hash of them; None if they were not hashed."""
 
-    namespace: Namespace
-    execute: Execute
-
-    def qualified(self, name: str) -> str:
-        """Return the qualified name of a relation, as SQL."""
-        return self.namespace.qualified(name).sql(ddl.DIALECT)
-
-    def create_state(self) -> None:
-        """Create the state table if it does not exist."""
-        self.execute(ddl.create_state(self.qualified(STATE_TABLE), STATE_COLUMNS), "", "begin")
-
-    def record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
-        """Record rows; those with an as-of date are recorded as published now."""
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-        written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
-        if rows:
-            ordered = [{name: row[name] for name in STATE_COLUMNS} for row in written]
-            self.execute(ddl.merge_state(self.qualified(STATE_TABLE), ordered), "", step)
-
-    def forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
-        """Delete the records of relations, except those of the package `but_of`."""
-        but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
-        if names:
-            sql = ddl.delete_state(self.qualified(STATE_TABLE), "name", names, but=but)
-            self.execute(sql, "", step)
+    rows: int
+    digest: str | None
 
 
-def publish(
-    publication: Publication,
-    candidates: Mapping[str, Candidate],
-    schema: Schema,
-    catalog: Catalog,
-    *,
-    recorded_in: Callable[[str], Collection[RecordedTable]],
-) -> None:
-    """Replace every target by its candidate, drop relations, and record both.
+@dataclass
+class Publisher:
+    """The publication of one run; `made` are the changes of shape that readers can see already.
 
-    New names are recorded before that. `recorded_in` reads one of the state tables. Raises
-    PartlyPublishedError if it fails after the first target was replaced.
+    `seen` are package, name and run of what was recorded when the run began.
     """
-    kinds = catalog.kinds(schema.namespace)
-    published = {name: each for name, each in candidates.items() if each.kind != "temporary"}
-    package, run_id = publication.package, publication.run_id
-    new = [name for name in published if name.upper() not in kinds]
-    claims = [RecordedTable(package, name, published[name].kind, run_id) for name in new]
-    schema.record(claims, step="claim")
-    replace_targets(published.values(), schema, kinds)
-    try:
-        for name in publication.drops:
-            if kind := kinds.get(name.upper()):
-                schema.execute(ddl.drop(kind, schema.qualified(name)), name, "drop")
-        _record(publication, published, schema, catalog)
-        names = [*published, *publication.drops]
-        if names and EARLIER_STATE_TABLE.upper() in kinds:
-            earlier = schema.qualified(EARLIER_STATE_TABLE)
-            schema.execute(ddl.delete_state(earlier, "mart", names), "", "publish")
-            if not recorded_in(EARLIER_STATE_TABLE):
-                schema.execute(ddl.drop("table", earlier), "", "publish")
-    except (EngineError, KeyboardInterrupt) as error:
-        raise PartlyPublishedError(list(published), [], error) from error
 
+    publication: Publication
+    candidates: Mapping[str, Candidate]
+    schema: Schema
+    candidates_namespace: Namespace
+    catalog: Catalog
+    connection: Connection
+    seen: Collection[RecordedTable]
+    digests: Mapping[str, str]
+    records: Records
+    recorded_in: Callable[[str], Collection[RecordedTable]]
+    holders: Callable[[], Sequence[str]]
+    made: list[ShapeChange] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    is_published: bool = False
 
-def _record(
-    publication: Publication,
-    published: Mapping[str, Candidate],
-    schema: Schema,
-    catalog: Catalog,
-) -> None:
-    package, made_by = publication.package, (publication.run_id, publication.as_of)
-    catalog.forget()
-    found = catalog.describe(schema.namespace)
-    marts = [
-        RecordedTable(
-            package,
-            name,
-            candidate.kind,
-            *made_by,
-            found[name].version,
-            publication.fingerprints.get(name),
-        )
-        for name, candidate in published.items()
-    ]
-    sources = [
-        RecordedTable(package, name, "source", *made_by, None, text)
-        for name, text in publication.checked.items()
-    ]
-    schema.record([*marts, *sources], step="publish")
-    schema.forget(publication.drops, step="publish")
-    # A package that adopts a table adopts its record. The other's record is deleted last, so that
-    # a table always has one.
-    schema.forget(list(published), step="publish", but_of=package)
+    def publish(self) -> None:
+        """Publish all candidates, or nothing of them.
 
+        Raises PartlyPublishedError if an acknowledged reshape fails after the commit.
+        """
+        self.catalog.forget()
+        found = self._changes()
+        self._refuse_reshapes(found)
+        self._prepare(found)
+        in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
+        self._transact(in_place, found)
+        self._after(found)
 
-def replace_targets(candidates: Collection[Candidate], schema: Schema, kinds: Kinds) -> None:
-    """Replace targets by their candidates, in build order.
+    def _changes(self) -> dict[str, Changes]:
+        """Return what changes about each target, from the catalog's columns of both."""
+        namespace, candidates = self.schema.namespace, self.candidates.values()
+        old = shapes(self.catalog.kinds(namespace), self.catalog.columns(namespace))
+        there = self.candidates_namespace
+        new = shapes(self.catalog.kinds(there), self.catalog.columns(there))
+        found = {}
+        for each in candidates:
+            built = new[each.table]
+            found[each.name] = changes(
+                with_text(old.get(each.name.upper()), self.digests.get(each.name)),
+                Shape(each.kind, built.columns, each.text),
+                key=each.key,
+            )
+        return found
 
-    Raises PartlyPublishedError if it fails after the first target was replaced.
-    """
-    new: list[str] = []
-    executed = 0
-    try:
-        for candidate in candidates:
-            for sql in _replacing(candidate, schema, kinds.get(candidate.name.upper())):
-                schema.execute(sql, candidate.name, "publish")
-                executed += 1
-            new.append(candidate.name)
-    except (EngineError, KeyboardInterrupt) as error:
-        # A statement that failed changed nothing; one that was interrupted may have.
-        if not executed and isinstance(error, EngineError):
+    def _is_in_place(self, name: str, found: Changes) -> bool:
+        """Tell whether a target is published by the transaction."""
+        is_new_view = found.missing and self.candidates[name].kind == "view"
+        return not (found.replaced or found.redefined or is_new_view)
+
+    def _refuse_reshapes(self, found: Mapping[str, Changes]) -> None:
+        lines = [
+            line
+            for name, each in found.items()
+            for line in each.described(name, reads=bool(self.candidates[name].reads & found.keys()))
+        ]
+        refuse_reshapes(lines, self.publication.reshapes)
+
+    def _prepare(self, found: Mapping[str, Changes]) -> None:
+        """Record whose the new tables are, create them empty, and make additive changes."""
+        package, run_id = self.publication.package, self.publication.run_id
+        kinds = self.catalog.kinds(self.schema.namespace)
+        if STATE_TABLE.upper() not in kinds:
+            self.schema.create_state()
+        lock = RecordedTable(NOBODY, LOCK, LOCK, run_id)
+        new = [
+            RecordedTable(package, name, self.candidates[name].kind, run_id)
+            for name, each in found.items()
+            if each.missing
+        ]
+        self.schema.claim([lock, *new], step="claim")
+        declared = keys(self.schema.namespace, self.records) if found else {}
+        for name, each in found.items():
+            for sql in self._preparing(self.candidates[name], each, declared.get(name.upper())):
+                self.schema.execute(sql, name, "prepare")
+            if self._is_in_place(name, each):
+                lines = each.described(name)
+                self.made += [line for line in lines if not line.is_reshape]
+        if any(each != Changes() for each in found.values()):
+            self.catalog.forget()
+
+    def _preparing(self, candidate: Candidate, found: Changes, key: Key | None) -> Iterator[str]:
+        target = self.schema.qualified(candidate.name)
+        if candidate.kind == "view" or found.replaced:
+            return
+        if found.missing:
+            columns = shapes(
+                self.catalog.kinds(self.candidates_namespace),
+                self.catalog.columns(self.candidates_namespace),
+            )[candidate.table].columns
+            yield ddl.create_target(
+                target,
+                {name: column.type for name, column in columns.items()},
+                comment=candidate.comment,
+                column_comments=candidate.column_comments,
+            )
+        # The optimizer relies on a declared key, which may not hold for the new rows.
+        yield from drop_key(target, key, candidate.key)
+        yield from additive_statements(target, found)
+
+    def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
+        """Overwrite and record all targets in one transaction, or roll it back."""
+        # The catalog is read before, since the lock should be held for a short time.
+        versions = self._versions(names, found)
+        try:
+            self.schema.execute(ddl.BEGIN, "", STEP)
+            self._lock()
+            self._refuse_other_publications()
+            contents = self._overwrite([n for n in names if self.candidates[n].kind == "table"])
+            self._record(names, versions, contents)
+        except BaseException:
+            self.connection.roll_back()
             raise
-        old = [each.name for each in candidates if each.name not in new]
-        raise PartlyPublishedError(new, old, error) from error
+        self._commit()
 
+    def _lock(self) -> None:
+        """Update the lock's row, which waits for another run that is publishing."""
+        sql = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
+        try:
+            locked = self.schema.execute(sql, "", STEP).rowcount
+        except EngineError as error:
+            if number_of(error) != LOCK_TIMEOUT:
+                raise
+            # After an error, a transaction takes no other statement.
+            self.connection.roll_back()
+            raise EngineError(
+                "another run is publishing into this schema; nothing was published",
+                *(self.holders() or ["it has not announced itself"]),
+                hint="run again when it is done, or wait longer: --lock-timeout SECONDS",
+            ) from error
+        if not locked:
+            raise EngineError(
+                f"{STATE_TABLE} has lost its row of the kind {LOCK}; nothing was published",
+                hint="run again: each run writes it",
+            )
 
-def _replacing(
-    candidate: Candidate, schema: Schema, existing: Materialized | None
-) -> Iterator[str]:
-    target = schema.qualified(candidate.name)
-    if existing not in (None, candidate.kind):
+    def _refuse_other_publications(self) -> None:
+        """Refuse if another run has published a target, or a mart that this run has read."""
+        own = self.publication
+        names = sorted({*self.candidates, *own.drops, *own.read})
+        if not names:
+            return
+        rows = self.schema.rows(ddl.recorded_runs(self.schema.state, names), "", STEP)
+        now = {(p, name): run for p, name, run in rows if run != own.run_id}
+        before = {
+            (row.package, row.name): row.run_id
+            for row in self.seen
+            if row.package and row.name in names and row.kind in ("table", "view")
+        }
+        differ = sorted(
+            key for key in now.keys() | before.keys() if now.get(key) != before.get(key)
+        )
+        if differ:
+            raise EngineError(
+                "another run published meanwhile; nothing was published",
+                *(f"{name}: made by {now.get((p, name), 'nobody any more')}" for p, name in differ),
+                hint="run again: it builds on what is published now",
+            )
+
+    def _overwrite(self, names: Sequence[str]) -> Mapping[str, Contents]:
+        """Overwrite the targets whose rows differ, and return the contents of each."""
+        if not names:
+            return {}
+        columns = {name: self.candidates[name].columns for name in names}
+        new = self._contents({n: self.candidates[n].qualified for n in names}, columns)
+        old = self._contents({n: self.schema.qualified(n) for n in names}, columns)
+        written = []
+        for name in names:
+            # The recorded digest counts, too: a policy may hide rows or values of the target.
+            if new[name] == old[name] and new[name].digest == self.digests.get(name):
+                continue
+            target, candidate = self.schema.qualified(name), self.candidates[name]
+            sql = ddl.overwrite(target, candidate.qualified, candidate.columns)
+            self.schema.execute(sql, name, STEP)
+            written.append(name)
+        visible = self._contents({n: self.schema.qualified(n) for n in written}, {})
+        for name in written:
+            if visible[name].rows != new[name].rows:
+                raise EngineError(
+                    f"{name}: {new[name].rows} rows were built, but {visible[name].rows} can be"
+                    " seen after writing them; nothing was published",
+                    hint="a row access policy must let the building role see all rows",
+                )
+        return new
+
+    def _contents(
+        self, relations: Mapping[str, str], columns: Mapping[str, Sequence[str]]
+    ) -> dict[str, Contents]:
+        if not relations:
+            return {}
+        rows = self.schema.rows(ddl.contents(relations, columns), "", STEP)
+        return {
+            name: Contents(int(count), None if digest is None else f"{count} {digest}")
+            for name, count, digest in rows
+        }
+
+    def _versions(self, names: Sequence[str], found: Mapping[str, Changes]) -> Mapping[str, str]:
+        """Return the version that each target will have, but for the number of its rows."""
+        namespace = self.schema.namespace
+        tables, columns = self.catalog.tables(namespace), self.catalog.columns(namespace)
+        return {
+            name: published_version(
+                tables[name.upper()],
+                [
+                    row
+                    for row in columns
+                    if row["TABLE_NAME"] == name.upper()
+                    and row["COLUMN_NAME"] not in found[name].dropped
+                ],
+            )
+            for name in names
+        }
+
+    def _record(
+        self, names: Sequence[str], versions: Mapping[str, str], contents: Mapping[str, Contents]
+    ) -> None:
+        own = self.publication
+        made_by = (own.run_id, own.as_of)
+        rows = [
+            self._row(
+                name,
+                f"{versions[name]} {contents[name].rows if name in contents else None}",
+                contents[name].digest if name in contents else self.candidates[name].text,
+            )
+            for name in names
+        ]
+        rows += [
+            RecordedTable(own.package, name, "source", *made_by, None, text)
+            for name, text in own.checked.items()
+        ]
+        rows.append(RecordedTable(NOBODY, own.run_id, MARKER, *made_by))
+        self.schema.record(rows, step=STEP)
+        # A package that adopts a table adopts its record.
+        self.schema.forget(names, step=STEP, but_of=own.package)
+        kinds = self.catalog.kinds(self.schema.namespace)
+        if EARLIER_STATE_TABLE.upper() in kinds and (gone := [*names, *own.drops]):
+            earlier = self.schema.qualified(EARLIER_STATE_TABLE)
+            self.schema.execute(ddl.delete_state(earlier, "mart", gone), "", STEP)
+
+    def _row(self, name: str, version: str, digest: str | None) -> RecordedTable:
+        own = self.publication
+        return RecordedTable(
+            own.package,
+            name,
+            self.candidates[name].kind,
+            own.run_id,
+            own.as_of,
+            with_digest(version, digest),
+            own.fingerprints.get(name),
+        )
+
+    def _commit(self) -> None:
+        """Commit; if the answer is an error, find out what has happened."""
+        try:
+            self.connection.commit()
+        except EngineError as error:
+            if not self._was_committed(error):
+                raise EngineError(
+                    "the commit failed; nothing was published", str(error), hint="run again"
+                ) from error
+        self.is_published = True
+
+    def _was_committed(self, error: EngineError) -> bool:
+        """Tell whether the transaction was committed, once it has ended."""
+        sql = ddl.recorded_of(self.schema.state, self.publication.run_id, MARKER)
+        try:
+            if isinstance(error, LostAnswerError):
+                self.connection.renew()
+                self.schema.execute(ddl.BEGIN, "", "ask")
+                # This waits for the lost session's transaction to end.
+                own_lock = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
+                self.schema.execute(own_lock, "", "ask")
+            else:
+                self.connection.roll_back()
+            ((count,),) = self.schema.rows(sql, "", "ask")
+            return bool(count)
+        except EngineError as again:
+            raise UnknownPublicationError(again) from error
+        finally:
+            self.connection.roll_back()
+
+    def _after(self, found: Mapping[str, Changes]) -> None:
+        """Do what no transaction can: views, tables of another type, dropped columns and tables."""
+        done = [name for name, each in found.items() if self._is_in_place(name, each)]
+        later = [name for name in found if name not in done]
+        try:
+            while later:
+                self._replace(later[0], found[later[0]])
+                done.append(later.pop(0))
+        except (EngineError, KeyboardInterrupt) as error:
+            raise PartlyPublishedError(done, later, error) from error
+        for name, each in found.items():
+            for column in each.dropped:
+                sql = ddl.drop_column(self.schema.qualified(name), column)
+                if self._tried(sql, name):
+                    self.made += Changes(dropped=(column,)).described(name)
+        self._drop()
+
+    def _tried(self, sql: str, name: str) -> bool:
+        """Run a statement after the commit; what fails is left to the next run."""
+        try:
+            self.schema.execute(sql, name, "drop")
+        except EngineError as error:
+            self.unfinished.append(f"{name}: {error}")
+            return False
+        return True
+
+    def _replace(self, name: str, found: Changes) -> None:
+        """Create or replace one view or table by statements of its own, and record it then."""
+        candidate = self.candidates[name]
+        existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
+        for sql in self._replacing(candidate, existing):
+            self.schema.execute(sql, name, "reshape")
+        self.made += found.described(name)
+        self.catalog.forget()
+        version = self._versions([name], {name: Changes()})[name]
+        contents = self._contents({name: self.schema.qualified(name)}, {name: candidate.columns})
+        rows = None if candidate.kind == "view" else contents[name].rows
+        digest = candidate.text or contents[name].digest
+        self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")
+        self.schema.forget([name], step="reshape", but_of=self.publication.package)
+
+    def _replacing(self, candidate: Candidate, existing: Materialized | None) -> list[str]:
+        """Return the statements that put a candidate in the place of what exists.
+
+        Policies and tags are there from the first moment: a view is created with them, a table is
+        the clone of a candidate that has them.
+        """
+        name, target = candidate.name, self.schema.qualified(candidate.name)
+        kept, other = Governance(), existing not in (None, candidate.kind)
+        if existing:
+            namespace = self.schema.namespace
+            found = governance(namespace, name.upper(), existing, self.records)
+            kept = carried(found, candidate.columns, about=name)
+            self.made += [ShapeChange(name, line) for line in gone(found, candidate.columns)]
         # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
-        yield ddl.drop(existing, target)
-    if candidate.kind == "view":
-        yield candidate.create_view(target, candidate.definition)
-    else:
-        yield ddl.replace_by_clone(target, candidate.qualified)
+        statements = [ddl.drop(existing, target)] if existing and other else []
+        if candidate.kind == "view":
+            as_before = replace(
+                kept_by_view(kept, candidate.columns), has_grants=bool(existing) and not other
+            )
+            sql = candidate.create_view(target, candidate.definition, kept=as_before)
+            return [*statements, sql, *(granted(kept, target, "view") if other else ())]
+        statements = [*put_on(kept, candidate.qualified), *statements]
+        clone = ddl.replace_by_clone(target, candidate.qualified)
+        return [*statements, clone, *(granted(kept, target, "table") if other else ())]
+
+    def _drop(self) -> None:
+        kinds = self.catalog.kinds(self.schema.namespace)
+        dropped = [
+            name
+            for name in self.publication.drops
+            if (kind := kinds.get(name.upper())) is None
+            or self._tried(ddl.drop(kind, self.schema.qualified(name)), name)
+        ]
+        self.schema.forget(dropped, step="drop")
+        if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
+            earlier = self.schema.qualified(EARLIER_STATE_TABLE)
+            self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)
+
+
+def with_text(shape: Shape | None, text: str | None) -> Shape | None:
+    """Return the shape of a view with the digest of its definition, as it was recorded."""
+    return Shape(shape.kind, shape.columns, text) if shape and shape.kind == "view" else shape
+
+
+def refuse_reshapes(described: Iterable[ShapeChange], acknowledged: Collection[str]) -> None:
+    """Refuse changes of shape that take something from readers, unless they are acknowledged."""
+    refused = [each for each in described if each.is_reshape and each.mart not in acknowledged]
+    if refused:
+        names = dict.fromkeys(each.mart for each in refused)
+        raise UsageError(
+            "publishing would reshape marts that people read; nothing was published",
+            *map(str, refused),
+            hint=f"acknowledge it: {' '.join(f'--reshape {name}' for name in names)}, or"
+            f" reshape = {json.dumps(list(names))} in [tool.marts]",
+        )

@@ -1,128 +1,75 @@
-"""How Snowflake reads sources: contract columns of a table or view, by name, if all values fit.
+"""The sources of a schema on Snowflake, all read as they were at one moment.
 
-Names are found in the catalog, whatever their case. In a query a source is its table's name, or, if
-the table spells or types a column differently, a subquery that selects the contract's columns. If
-types do not show that all values fit, one scan counts the values that do not.
+A source that Time Travel does not reach is copied when a run begins to build, and the copy is read;
+if the catalog shows when its rows change, it is compared again at the end instead.
 """
 
 from __future__ import annotations
 
-import hashlib
+import datetime
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import ibis
-import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 
-from backends.snowflake_catalog import source_version
-from backends.snowflake_sql import Namespace
-from backends.snowflake_types import (
-    Physical,
-    as_text,
-    assumed,
-    does_not_fit,
-    physical,
-    reading,
+from backends.snowflake_catalog import Catalog, Row, source_version
+from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_pinning import (
+    CLOCK,
+    Definition,
+    Way,
+    definition_of,
+    in_words,
+    is_settled,
+    may_be_pinned,
+    moment_of,
+    probe,
 )
-from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
-from marts.core.errors import SourceError
+from backends.snowflake_source import Source, find_source
+from backends.snowflake_sql import Namespace
+from backends.source_types import is_name
+from marts.core.errors import EngineError, SourceError
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
 
-Row = Mapping[str, Any]
-"""A row of INFORMATION_SCHEMA."""
-
-ALIAS = "S"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A contract's column and the column in the catalog that it reads."""
-
-    name: str
-    expected: dt.DataType
-    zone: str | None
-    column: Physical
-
-    @property
-    def value(self) -> sge.Column:
-        """The column, spelled as in the table."""
-        return sge.column(self.column.name, table=ALIAS, quoted=True)
-
-    @property
-    def always_fits(self) -> bool:
-        """Tell whether every value fits, by its type alone."""
-        return always_fits(self.column, self.expected, self.zone)
+NOTHING: Row = {}
+STREAM = "found a stream; a run that reads it would consume its changes"
+NOT_PINNED: Mapping[Way, str] = {
+    "compared": "not pinned; compared again at the end",
+    "copied": "not pinned; a run that builds copies it",
+}
 
 
 @dataclass(frozen=True)
-class Source:
-    """A source as the catalog has it: its table's name, and the columns that are unambiguous.
+class Copy:
+    """A source's copy: the table in its namespace, and when it was made."""
 
-    `schema` has the contract's columns that exist, with the contract's types.
+    source: Source
+    namespace: Namespace
+    made_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Described:
+    """A source that was found, and how it is read.
+
+    `version` changes with its rows, and is None if the catalog does not show that; `definition`
+    changes when it is replaced or altered.
     """
 
-    name: str
-    table: str
-    columns: tuple[Found, ...]
-    schema: ibis.Schema
-    misfits: tuple[str, ...] = ()
-
-    def at(self, namespace: Namespace) -> sge.Table:
-        """Return the table's qualified name, spelled as in the catalog."""
-        return sge.table_(self.table, db=namespace.schema, catalog=namespace.database, quoted=True)
-
-    def qualified(self, namespace: Namespace) -> sge.Table | sge.Subquery:
-        """Return the table or subquery that reads the source in a query."""
-        selected = [_selected(found) for found in self.columns]
-        is_plain = all(isinstance(each, sge.Column) for each in selected)
-        table = self.at(namespace)
-        if is_plain and self.table == self.name.upper():
-            return table
-        return sge.Subquery(this=sge.select(*selected).from_(_aliased(table)))
-
-    def count(self, namespace: Namespace) -> sge.Select | None:
-        """Return the query that counts each column's values that do not fit, if any may not."""
-        found = list[sge.Expr]()
-        for number, each in enumerate(self.doubtful()):
-            condition = does_not_fit(each.column, each.expected, each.value)
-            one, value = (
-                sge.Case(ifs=[sge.If(this=condition.copy(), true=this)])
-                for this in (sge.Literal.number(1), each.value)
-            )
-            example = as_text(each.column, sge.Min(this=value))
-            found.append(sge.alias_(sge.Count(this=one), f"N{number}", quoted=True))
-            found.append(sge.alias_(example, f"V{number}", quoted=True))
-        return sge.select(*found).from_(_aliased(self.at(namespace))) if found else None
-
-    def doubtful(self) -> list[Found]:
-        """Return the columns whose types do not show that every value fits."""
-        return [each for each in self.columns if not self.misfits and not each.always_fits]
-
-    def counted(self, row: Sequence[Any]) -> Iterator[str]:
-        """Yield a line for each column with values that do not fit, from the row of `count`."""
-        for number, each in enumerate(self.doubtful()):
-            count, example = row[2 * number : 2 * number + 2]
-            if count:
-                if each.column.kind in ("timestamp", "moment") and "." in example:
-                    example = example.rstrip("0").rstrip(".")
-                line = values_that_do_not_fit(each.column, each.expected, count, example)
-                yield f"column {each.name}: {line}"
-
-    @property
-    def digest(self) -> str:
-        """A digest of how it is read: with another contract, its version changes, too."""
-        read = [(f.name, str(f.expected), f.zone, str(f.column)) for f in self.columns]
-        return hashlib.sha256(repr((self.table, read)).encode()).hexdigest()
+    source: Source
+    way: Way
+    version: str | None
+    definition: Definition
+    copy: Copy | None = None
 
 
 class SnowflakeSources:
     """The sources of a schema, inspected whenever they are described, or when first read.
 
-    `tables` and `columns` read the schema's INFORMATION_SCHEMA; `row` runs a query of one row.
+    `row` runs a query of one row about a source, in a step of the run.
     """
 
     def __init__(
@@ -130,122 +77,192 @@ class SnowflakeSources:
         namespace: Namespace,
         contracts: Mapping[str, Contract],
         *,
-        tables: Callable[[], Mapping[str, Row]],
-        columns: Callable[[], Sequence[Row]],
-        row: Callable[[sge.Select, str], Sequence[Any]],
+        catalog: Catalog,
+        row: Callable[[sge.Select, str, str], Sequence[Any]],
     ) -> None:
         self.namespace = namespace
         self.contracts = contracts
-        self._tables = tables
-        self._columns = columns
+        self._catalog = catalog
         self._row = row
-        self._sources: dict[str, Source | None] = {}
-        self._versions: dict[str, str | None] = {}
-        """The versions of the sources when they were described."""
+        self._sources: dict[str, Described | None] = {}
+        self._moment: datetime.datetime | None = None
+        """The moment at which all pinned sources are read."""
         self._lock = threading.Lock()
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
-        """Return the state of the sources that exist."""
-        tables, columns = self._tables(), self._columns()
+        """Return the state of the sources that exist; all sources are read at a new moment."""
+        with self._lock:
+            self._moment = None
+            return self._describe(names)
+
+    def _describe(self, names: Iterable[str]) -> dict[str, TableState]:
+        # The versions are read before the moment is chosen. So a source that changes in between
+        # has an older version than the rows that are read, and the next run builds again. In the
+        # other order that run would find the version unchanged, and miss the change.
+        tables = self._catalog.tables(self.namespace)
+        columns = self._catalog.columns(self.namespace)
+        found = {name: self._find(name, tables, columns) for name in names}
+        there = {name: source for name, source in found.items() if source}
+        rows = {name: tables.get(source.table, NOTHING) for name, source in there.items()}
+        if there and self._moment is None:
+            self._moment = self._clock()
+        pinned = self._pinnable([each for name, each in there.items() if self._tries(rows[name])])
+        self._sources |= dict.fromkeys(found)
         described = {}
-        for name in names:
-            contract = self.contracts[name]
-            source = find_source(name, contract, tuple(tables), columns)
-            if source and (query := source.count(self.namespace)):
-                misfits = tuple(source.counted(self._row(query, name)))
-                source = replace(source, misfits=misfits)
-            self._sources[name] = source
-            self._versions.pop(name, None)
-            if source:
-                table = tables[source.table]
-                version = self._versions[name] = source_version(table)
-                described[name] = TableState(
-                    source.schema,
-                    table["ROW_COUNT"],
-                    version and f"{version} {source.digest}",
-                    source.misfits,
-                )
+        for name, source in there.items():
+            version = source_version(rows[name])
+            way: Way = "pinned" if source in pinned else "compared" if version else "copied"
+            read = Described(source, way, version, definition_of(rows[name]))
+            self._sources[name] = read = replace(read, source=self._counted(read))
+            described[name] = self._state(read, rows[name])
         return described
+
+    def _find(self, name: str, tables: Mapping[str, Row], columns: Sequence[Row]) -> Source | None:
+        contract = self.contracts[name]
+        found = find_source(name, contract, tuple(tables), columns)
+        if found is None and not contract.optional:
+            streams = [
+                each for each in self._catalog.streams(self.namespace) if is_name(name, each)
+            ]
+            return Source(name, streams[0], (), contract.schema, (STREAM,)) if streams else None
+        return found
+
+    def _clock(self) -> datetime.datetime:
+        (clock,) = self._row(CLOCK, "", "moment")
+        return moment_of(clock)
+
+    def _tries(self, table: Row) -> bool:
+        is_view = table.get("TABLE_TYPE") == "VIEW"
+        views = self._catalog.views(self.namespace) if is_view else {}
+        return bool(table) and may_be_pinned(table, views)
+
+    def _pinnable(self, sources: Sequence[Source]) -> list[Source]:
+        """Return those of some sources that can be read at the moment."""
+        if not sources:
+            return []
+        tables = [source.at(self.namespace, self._moment) for source in sources]
+        try:
+            self._row(probe(tables), sources[0].name if len(sources) == 1 else "", "probe")
+        except LostAnswerError:
+            raise
+        except EngineError:
+            alone = sources if len(sources) > 1 else ()
+            return [each for source in alone for each in self._pinnable([source])]
+        return list(sources)
+
+    def _counted(self, read: Described) -> Source:
+        """Return a source with the values that do not fit."""
+        source, namespace, moment = self._read(read)
+        query = source.count(namespace, moment)
+        if query is None:
+            return read.source
+        misfits = tuple(source.counted(self._row(query, source.name, "source")))
+        return replace(read.source, misfits=misfits)
+
+    def _state(self, read: Described, table: Row) -> TableState:
+        version = read.version and f"{read.version} {read.source.digest}"
+        if version and self._moment and not is_settled(table, self._moment):
+            # The rows that are read may lack the last change, so the next run builds again.
+            version += f" at {self._moment}"
+        rows = table.get("ROW_COUNT")
+        return TableState(read.source.schema, rows, version, read.source.misfits)
+
+    def _read(self, read: Described) -> tuple[Source, Namespace, datetime.datetime | None]:
+        """Return what is read of a source, where, and at which moment."""
+        if read.copy:
+            return read.copy.source, read.copy.namespace, None
+        return read.source, self.namespace, self._moment if read.way == "pinned" else None
 
     def qualified(self, name: str) -> sge.Table | sge.Subquery:
         """Return the table or subquery that reads a source; its default name if it is absent.
 
         Raises SourceError if the source cannot be read as its contract says.
         """
+        read = self._described(name)
+        if read is None:
+            return self.namespace.qualified(name)
+        source, namespace, moment = self._read(read)
+        return source.qualified(namespace, moment)
+
+    def live(self, name: str) -> sge.Table | sge.Subquery:
+        """Return the same for a view, which reads the source as it is at any time."""
+        read = self._described(name)
+        return read.source.qualified(self.namespace) if read else self.namespace.qualified(name)
+
+    def _described(self, name: str) -> Described | None:
         with self._lock:
             if name not in self._sources:
-                self.describe([name])
-        source = self._sources[name]
-        if source is None:
-            return self.namespace.qualified(name)
-        if source.misfits:
-            raise SourceError(f"source {name} does not fit its contract", *source.misfits)
-        return source.qualified(self.namespace)
+                self._describe([name])
+        read = self._sources[name]
+        if read and read.source.misfits:
+            raise _unfit(read.source)
+        return read
+
+    def to_copy(self) -> dict[str, Described]:
+        """Return the sources that have to be copied, by name."""
+        described = {name: read for name, read in self._sources.items() if read}
+        return {
+            name: read
+            for name, read in described.items()
+            if read.way == "copied" and not read.source.misfits
+        }
+
+    def copy(self, create: Callable[[str, sge.Select], sge.Table]) -> None:
+        """Copy the sources that have to be copied, and read the copies from now on.
+
+        `create` creates a table for a source from a query, and returns it. Raises SourceError if
+        the values of a copy do not fit: rows may have been added since they were counted.
+        """
+        for name, read in self.to_copy().items():
+            made_at = self._clock()
+            table = create(name, read.source.as_it_is(self.namespace))
+            copy = replace(read.source, table=table.name)
+            copied = replace(read, copy=Copy(copy, Namespace(table.db, table.catalog), made_at))
+            self._sources[name] = copied = replace(copied, source=self._counted(copied))
+            if copied.source.misfits:
+                raise _unfit(copied.source)
 
     def changed(self) -> list[str]:
-        """Return the sources, except views, whose catalog entry changed or is gone."""
-        if not any(self._versions.values()):
+        """Return the sources that changed so that a run may have read two states of them.
+
+        Of a pinned one it does not matter that its rows changed, or that it is gone.
+        """
+        described = {name: read for name, read in self._sources.items() if read}
+        if all(read.way == "copied" for read in described.values()):
             return []
-        tables = self._tables()
+        tables = self._catalog.tables(self.namespace)
+        ends = {
+            name: self._ended(read, tables.get(read.source.table))
+            for name, read in described.items()
+        }
         return [
-            f"source {name}: {self.namespace}.{source.table}"
-            + (" changed" if source.table in tables else " is gone")
-            for name, version in self._versions.items()
-            if version is not None
-            and (source := self._sources[name])
-            and (source.table not in tables or source_version(tables[source.table]) != version)
+            f"source {name}: {self.namespace}.{described[name].source.table} {end}"
+            for name, end in ends.items()
+            if end
         ]
 
+    def _ended(self, read: Described, table: Row | None) -> str:
+        if read.way == "pinned":
+            is_other = table is not None and definition_of(table) != read.definition
+            return "was replaced or altered" if is_other else ""
+        if read.way == "compared":
+            if table is None:
+                return "is gone"
+            return "changed" if source_version(table) != read.version else ""
+        return ""
 
-def _selected(found: Found) -> sge.Expr:
-    value, name = found.value, found.name.upper()
-    read = reading(found.column, found.expected, found.zone, value)
-    return value if read is value and value.name == name else sge.alias_(read, name, quoted=True)
+    def read(self) -> dict[str, str]:
+        """Return how each source is read, in words."""
+        found = ((name, read) for name, read in self._sources.items() if read)
+        return {name: self._in_words(read) for name, read in found if not read.source.misfits}
 
-
-def _aliased(table: sge.Table) -> sge.Table:
-    table.set("alias", sge.TableAlias(this=sge.to_identifier(ALIAS, quoted=True)))
-    return table
-
-
-def assumed_source(name: str, contract: Contract) -> Source:
-    """Return a source as its contract describes it, without inspecting it."""
-    columns = (
-        Found(column, kind, zone, assumed(column, kind, zone))
-        for column, kind in contract.schema.items()
-        for zone in [contract.zones.get(column)]
-    )
-    return Source(name, name.upper(), tuple(columns), contract.schema)
-
-
-def find_source(
-    name: str, contract: Contract, tables: Sequence[str], columns: Sequence[Row]
-) -> Source | None:
-    """Return a source from the names of a schema's tables and its rows of COLUMNS; None if absent.
-
-    Two tables or columns that differ only in case are misfits.
-    """
-    spelled = sorted(table for table in tables if is_name(name, table))
-    if len(spelled) > 1:
-        return Source(name, spelled[0], (), contract.schema, (_twice("tables", spelled),))
-    if not spelled:
-        return None
-    found, misfits, schema = list[Found](), list[str](), dict(contract.schema.items())
-    there = [physical(row) for row in columns if row["TABLE_NAME"] == spelled[0]]
-    for column, kind in contract.schema.items():
-        zone = contract.zones.get(column)
-        match [each for each in there if is_name(column, each.name)]:
-            case []:
-                del schema[column]
-            case [one]:
-                found.append(Found(column, kind, zone, one))
-                if line := misfit(one, kind, zone):
-                    misfits.append(f"column {column}: {line}")
-            case several:
-                names = sorted(each.name for each in several)
-                misfits.append(f"column {column}: {_twice('columns', names)}")
-    return Source(name, spelled[0], tuple(found), ibis.schema(schema), tuple(misfits))
+    def _in_words(self, read: Described) -> str:
+        if read.copy:
+            return f"copied at {in_words(read.copy.made_at)}"
+        if read.way == "pinned" and self._moment:
+            return f"pinned at {in_words(self._moment)}"
+        return NOT_PINNED[read.way]
 
 
-def _twice(what: str, names: Sequence[str]) -> str:
-    return f"found {' and '.join(names)}, {what} that differ only in case"
+def _unfit(source: Source) -> SourceError:
+    return SourceError(f"source {source.name} does not fit its contract", *source.misfits)

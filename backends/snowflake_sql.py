@@ -17,14 +17,20 @@ from marts.core.plan.state import CompiledQuery, Query
 
 @dataclass(frozen=True)
 class Namespace:
-    """A schema, in a database or in the connection's own."""
+    """A schema, in a database or in the connection's own, as the catalog spells their names."""
 
     schema: str
     database: str | None = None
 
     def qualified(self, name: str) -> sge.Table:
-        """Return the qualified, upper-case name of a relation."""
-        return _upper(sge.table_(name, db=self.schema, catalog=self.database, quoted=True))
+        """Return the qualified name of a relation of ours, which is upper-case."""
+        return sge.table_(name.upper(), db=self.schema, catalog=self.database, quoted=True)
+
+    @property
+    def sql(self) -> str:
+        """The schema's qualified name, as SQL."""
+        named = sge.table_(self.schema, db=self.database, quoted=True)
+        return named.sql(DIALECT)
 
     def __str__(self) -> str:
         return f"{self.database}.{self.schema}" if self.database else self.schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
@@ -12,10 +13,14 @@ import sqlglot.expressions as sge
 from marts.core.errors import UsageError
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
+    RUNS_COLUMNS,
+    RUNS_KEY,
+    RUNS_TABLE,
     STATE_TABLE,
     CompiledQuery,
     Materialized,
     Query,
+    RecordedRun,
     RecordedTable,
 )
 from marts.core.run.backend import Backend
@@ -47,6 +52,41 @@ def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
     return found + [
         RecordedTable(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
     ]
+
+
+def columns_to_add(found: Collection[str]) -> list[str]:
+    """Return the columns that an existing table of runs lacks, given its own in lower case.
+
+    Raises UsageError if marts did not make it.
+    """
+    if missing := [name for name in RUNS_KEY if name not in found]:
+        raise UsageError(
+            f"the table {RUNS_TABLE} was not made by marts: it has no column {missing[0]}",
+            hint="rename that table, or use another --schema",
+        )
+    return [name for name in RUNS_COLUMNS if name not in found]
+
+
+def publishing_runs(backend: Backend, *, but: str, since: datetime.datetime) -> list[RecordedRun]:
+    """Return the runs except one, begun since then, that are publishing, the most recent first.
+
+    There are at most 20. Runs that were killed while they published are among them. The table of
+    runs must exist.
+    """
+    query = (
+        sge.select("*")
+        .from_(sge.table_(RUNS_TABLE))
+        .where(sge.column("status").eq("publishing"))
+        .where(sge.column("run_id").neq(but))
+        .order_by("publishing_since DESC")
+        .limit(20)
+    )
+
+    def run_of(row: Mapping[str, Any]) -> RecordedRun:
+        return RecordedRun(**{name: row[name] for name in row if name in RUNS_COLUMNS})
+
+    runs = [run_of(row) for row in backend.fetch(query, about=RUNS_TABLE)]
+    return [run for run in runs if run.started_at >= since]
 
 
 def compiled_by(

@@ -206,7 +206,16 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
                 "backends.duckdb_sources",
             ),
         ),
-        ("snowflake", ("backends.snowflake", "backends.snowflake_connection")),
+        (
+            "snowflake",
+            (
+                "backends.snowflake",
+                "backends.snowflake_connection",
+                "backends.snowflake_driver",
+                "backends.snowflake_errors",
+                "backends.snowflake_session",
+            ),
+        ),
         ("numpy", ("fixtures",)),
         ("pandas", ()),
     ],

@@ -9,7 +9,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_sources import Source, assumed_source, find_source
+from backends.snowflake_source import Source, assumed_source, find_source
 from backends.snowflake_sql import Namespace, compile_query
 from marts.core.plan.steps import Build
 from marts.core.query.contract import schema_of
@@ -44,7 +44,7 @@ def test_snowflakes_grammar_has_every_statement(statements: Mapping[str, str]) -
 
 def candidate(query: str) -> str:
     """Return the statement that builds a mart."""
-    return ddl.create_table_as('"DB1"."GOLD"."T"', query, comment="it's one")
+    return ddl.create_table_as('"DB1"."GOLD"."T"', query)
 
 
 def test_every_source_and_mart_is_read_by_some_statement(statements: Mapping[str, str]) -> None:

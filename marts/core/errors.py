@@ -50,6 +50,18 @@ class PartlyPublishedError(EngineError):
         self.old = tuple(old)
 
 
+class UnknownPublicationError(EngineError):
+    """The answer to the commit was lost, and the engine cannot be asked what it did."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(
+            "whether this run was published is not known",
+            "readers see either all of it or the previous build",
+            f"cause: {str(cause) or type(cause).__name__}",
+            hint="run again: it publishes what is not published",
+        )
+
+
 class ChangedSourcesError(EngineError):
     """Sources changed while a run read them, so what it built matches no version of them."""
 

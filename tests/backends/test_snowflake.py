@@ -30,8 +30,8 @@ def compiled(query: Any) -> str:
     return compile_query(
         query,
         sources=SOURCES,
-        source_namespace=Namespace("till", "raw_data"),
-        namespace=Namespace("gold"),
+        source_namespace=Namespace("TILL", "RAW_DATA"),
+        namespace=Namespace("GOLD"),
     )
 
 
@@ -127,12 +127,14 @@ def test_contract_types_are_cast_in_the_sql() -> None:
 @pytest.mark.parametrize(
     ("namespace", "place"),
     [
-        (Namespace("gold"), '"GOLD"."BIKES"'),
-        (Namespace("gold", "prod"), '"PROD"."GOLD"."BIKES"'),
-        (Namespace("my gold", 'a"b'), '"A""B"."MY GOLD"."BIKES"'),
+        (Namespace("GOLD"), '"GOLD"."BIKES"'),
+        (Namespace("gold", "PROD"), '"PROD"."gold"."BIKES"'),
+        (Namespace("my gold", 'a"b'), '"a""b"."my gold"."BIKES"'),
     ],
 )
-def test_a_namespace_quotes_and_folds_names(namespace: Namespace, place: str) -> None:
+def test_a_namespace_is_spelled_as_given_and_relations_are_upper_case(
+    namespace: Namespace, place: str
+) -> None:
     assert namespace.qualified("bikes").sql("snowflake") == place
 
 
@@ -141,7 +143,7 @@ def test_compiling_loads_no_driver_and_no_other_engine() -> None:
 import sys
 import ibis
 from backends.snowflake_sql import Namespace, compile_query
-here = Namespace("gold")
+here = Namespace("GOLD")
 query = ibis.table({"a": "int64"}, name="t")
 print(compile_query(query, sources=[], source_namespace=here, namespace=here))
 loaded = {name for name in sys.modules if name.startswith(("snowflake", "duckdb", "pandas"))}

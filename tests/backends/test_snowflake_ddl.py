@@ -13,7 +13,6 @@ import sqlglot
 import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_connection import SESSION_PARAMETERS
 from support.grammar import fault
 
 T, CANDIDATE = '"DB1"."GOLD"."T"', '"DB1"."GOLD"."T__CANDIDATE_20250630T120000_0123ABCD"'
@@ -42,11 +41,10 @@ STATEMENTS = {
         'CREATE SCHEMA IF NOT EXISTS "DB1"."GOLD"',
     ),
     "create_table_as": (
-        ddl.create_table_as(T, 'SELECT 1 AS "A"', comment=COMMENT),
+        ddl.create_table_as(T, 'SELECT 1 AS "A"'),
         f"""\
         CREATE OR REPLACE TRANSIENT TABLE {T}
-        DATA_RETENTION_TIME_IN_DAYS = 1
-        COMMENT = {{comment}}
+        DATA_RETENTION_TIME_IN_DAYS = 0
         AS
         SELECT 1 AS "A\"""",
     ),
@@ -64,6 +62,77 @@ STATEMENTS = {
           "INSTANT" TIMESTAMP_LTZ,
           "FLAG" BOOLEAN
         )""",
+    ),
+    "create_candidates_schema": (
+        ddl.create_candidates_schema('"DB1"."GOLD_CANDIDATES"'),
+        (
+            'CREATE TRANSIENT SCHEMA IF NOT EXISTS "DB1"."GOLD_CANDIDATES"'
+            " DATA_RETENTION_TIME_IN_DAYS = 0"
+        ),
+    ),
+    "create_target": (
+        ddl.create_target(
+            T, {"A": "NUMBER(38, 0)", "B": "VARCHAR"}, comment=COMMENT, column_comments={"b": "b's"}
+        ),
+        f"""\
+        CREATE TRANSIENT TABLE IF NOT EXISTS {T} (
+          "A" NUMBER(38, 0),
+          "B" VARCHAR COMMENT 'b\\'s'
+        )
+        DATA_RETENTION_TIME_IN_DAYS = 1
+        COMMENT = {{comment}}""",
+    ),
+    "add_column": (
+        ddl.add_column(T, "a", "NUMBER(38, 0)"),
+        f'ALTER TABLE {T} ADD COLUMN "A" NUMBER(38, 0)',
+    ),
+    "widen_column": (
+        ddl.widen_column(T, "a", "NUMBER(18, 2)"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" SET DATA TYPE NUMBER(18, 2)',
+    ),
+    "drop_not_null": (
+        ddl.drop_not_null(T, "a"),
+        f'ALTER TABLE {T} ALTER COLUMN "A" DROP NOT NULL',
+    ),
+    "drop_column": (ddl.drop_column(T, "a"), f'ALTER TABLE {T} DROP COLUMN "A"'),
+    "overwrite": (
+        ddl.overwrite(T, CANDIDATE, ["a", "b"]),
+        f"""\
+        INSERT OVERWRITE INTO {T} ("A", "B")
+        SELECT "A", "B" FROM {CANDIDATE}""",
+    ),
+    "contents": (
+        ddl.contents({"one": T, "two": CANDIDATE}, {"one": ["a", "b"]}),
+        f"""\
+        SELECT 'one', COUNT(*), HASH_AGG("A", "B") FROM {T}
+        UNION ALL SELECT 'two', COUNT(*), NULL FROM {CANDIDATE}""",
+    ),
+    "comment": (ddl.comment("view", T, COMMENT), f"COMMENT ON VIEW {T} IS {{comment}}"),
+    "comment_column": (
+        ddl.comment_column(T, "a", COMMENT),
+        f'COMMENT ON COLUMN {T}."A" IS {{comment}}',
+    ),
+    "claim": (
+        ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
+        f"""\
+        INSERT INTO {T} ("PACKAGE", "NAME", "RUN_ID", "AS_OF")
+        SELECT '' AS "PACKAGE", 'lock' AS "NAME", 'R' AS "RUN_ID", NULL AS "AS_OF"
+        WHERE NOT EXISTS (SELECT 1 FROM {T} WHERE "PACKAGE" = '' AND "NAME" = 'lock')""",
+    ),
+    "lock": (
+        ddl.lock(T, "R", kind="lock"),
+        f"UPDATE {T} SET \"RUN_ID\" = 'R' WHERE \"KIND\" = 'lock'",
+    ),
+    "recorded_runs": (
+        ddl.recorded_runs(T, ["a", "b"]),
+        (
+            f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
+            """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')"""
+        ),
+    ),
+    "recorded_of": (
+        ddl.recorded_of(T, "R", "publication"),
+        f"SELECT COUNT(*) FROM {T} WHERE \"NAME\" = 'R' AND \"KIND\" = 'publication'",
     ),
     "comment_columns": (
         ddl.comment_columns(T, {"a": COMMENT, "b": "plain"}),
@@ -128,8 +197,8 @@ STATEMENTS = {
         ),
         f"""\
         MERGE INTO {T} AS "T"
-        USING (SELECT 'p' AS "PACKAGE", 'm1' AS "NAME", CAST('2025-06-30' AS DATE) AS "AS_OF", \
-CAST('2025-07-01 02:03:04' AS TIMESTAMP_NTZ) AS "PUBLISHED_AT", 'it\\'s' AS "ORIGIN" UNION ALL \
+        USING (SELECT 'p' AS "PACKAGE", 'm1' AS "NAME", DATE_FROM_PARTS(2025, 6, 30) AS "AS_OF", \
+TIMESTAMP_NTZ_FROM_PARTS(2025, 7, 1, 2, 3, 4, 0) AS "PUBLISHED_AT", 'it\\'s' AS "ORIGIN" UNION ALL \
 SELECT 'p' AS "PACKAGE", 'm2' AS "NAME", NULL AS "AS_OF", NULL AS "PUBLISHED_AT", \
 NULL AS "ORIGIN") AS "S"
         ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"
@@ -186,7 +255,7 @@ def test_a_statement_is_in_snowflakes_grammar(name: str) -> None:
     assert fault(STATEMENTS[name][0]) is None
 
 
-PARTS = {"literal", "identifier", "stage_folder"}
+PARTS = {"literal", "identifier", "column_type", "stage_folder"}
 """They return parts of statements."""
 
 
@@ -226,13 +295,3 @@ def test_a_literal_says_its_text(text: str) -> None:
 )
 def test_an_identifier_is_quoted_and_upper_case(name: str, text: str) -> None:
     assert ddl.identifier(name) == text
-
-
-def test_sessions_do_not_depend_on_the_accounts_settings() -> None:
-    assert SESSION_PARAMETERS == {
-        "TIMEZONE": "UTC",
-        "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-        "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
-        "WEEK_START": 0,
-        "WEEK_OF_YEAR_POLICY": 0,
-    }

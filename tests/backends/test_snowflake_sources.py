@@ -1,311 +1,116 @@
-"""How Snowflake's sources are read, from what its catalog says: without an account."""
+"""The sources of a schema on Snowflake at one moment, from canned answers: without an account."""
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ibis
 import pytest
 import sqlglot.expressions as sge
-from sqlglot.schema import MappingSchema
 
-from backends.snowflake_sources import (
-    SnowflakeSources,
-    Source,
-    assumed_source,
-    find_source,
-)
-from backends.snowflake_sql import Namespace, compile_query
-from marts.core.errors import SourceError
+from backends.snowflake_catalog import Catalog, Row
+from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_pinning import in_words, moment_of, pinned
+from backends.snowflake_sources import SnowflakeSources
+from backends.snowflake_sql import Namespace
+from marts.core.errors import EngineError, SourceError
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
-from support.snowflake_faults import LOOKING, faults
-
-RAW = Namespace("RAW")
-BERLIN = "Europe/Berlin"
-TYPES: Mapping[str, tuple[str, int | None, int | None]] = {
-    "INT": ("NUMBER", 38, 0),
-    **{word: (word, None, None) for word in ("TEXT", "FLOAT", "DATE", "BOOLEAN", "VARIANT")},
-    **{word: (word, None, None) for word in ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")},
-}
+from support.snowflake_catalog import row
 
 
-def row(table: str, column: str, kind: str) -> dict[str, Any]:
-    """Return a line of COLUMNS."""
-    if kind.startswith("NUMBER"):
-        precision, scale = map(int, kind[len("NUMBER(") : -1].split(","))
-        typed: tuple[Any, ...] = ("NUMBER", precision, scale)
-    else:
-        typed = TYPES.get(kind, (kind, None, None))
-    names = ("TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE")
-    return dict(zip(names, (table, column, *typed), strict=True))
+def text(tree: sge.Expr) -> str:
+    return tree.sql("snowflake")
 
 
-def found(
-    columns: Mapping[str, str], contract: Mapping[str, str], *, table: str = "S", **zones: str
-) -> Source:
-    """Return the source `s` of a contract as it is in a table of these columns and types."""
-    rows = [row(table, name, kind) for name, kind in columns.items()]
-    source = find_source("s", Contract(ibis.schema(contract), zones), [table], rows)
-    assert source
-    return source
+def at(second: float, *, zone: int = 0) -> datetime.datetime:
+    """Return a moment after midnight, in a zone some hours off."""
+    midnight = datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC)
+    there = datetime.timezone(datetime.timedelta(hours=zone))
+    return (midnight + datetime.timedelta(seconds=second)).astimezone(there)
 
 
-def text(tree: sge.Expr | None) -> str:
-    return tree.sql("snowflake") if tree else ""
-
-
-def faults_of(tree: sge.Expr, columns: Mapping[str, str], table: str = "S") -> list[str]:
-    """Return the names in a query of a table that Snowflake would refuse, given their case."""
-    schema = MappingSchema(dialect="snowflake", normalize=False)
-    types = {name: "INT" if "(" in kind else kind for name, kind in columns.items()}
-    schema.add_table(sge.table_(table, db="RAW", quoted=True), types)
-    return faults(text(tree), schema, also=LOOKING, spelled=[table, *columns])
-
-
-def test_a_source_as_its_contract_has_it_is_a_table() -> None:
-    columns = {"ID": "INT", "AMOUNT": "NUMBER(10,2)", "SHARE": "FLOAT", "MORE": "VARIANT"}
-    columns |= {"DAY": "DATE", "AT": "TIMESTAMP_NTZ", "NAME": "TEXT", "FLAG": "BOOLEAN"}
-    contract = {"flag": "boolean", "name": "string", "at": "timestamp", "day": "date"}
-    contract |= {"share": "float64", "amount": "decimal(10, 2)", "id": "int64"}
-    source = found(columns, contract)
-    assert source.misfits == ()
-    assert text(source.qualified(RAW)) == '"RAW"."S"'
-    assumed = assumed_source("s", Contract(ibis.schema(contract)))
-    assert text(assumed.qualified(RAW)) == '"RAW"."S"'
-
-
-READ = [
-    # on Snowflake, in the contract, how it is read
-    ("NUMBER(5,0)", "int64", "{}"),
-    ("NUMBER(38,0)", "int64", "{}"),
-    ("NUMBER(38,2)", "int64", "CAST({} AS BIGINT)"),
-    ("NUMBER(38,0)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
-    ("NUMBER(38,0)", "decimal(38, 0)", "{}"),
-    ("NUMBER(10,2)", "decimal(10, 2)", "{}"),
-    ("NUMBER(38,2)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
-    ("NUMBER(10,4)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
-    ("NUMBER(4,1)", "decimal(10, 2)", "CAST({} AS DECIMAL(10, 2))"),
-    ("NUMBER(38,0)", "float64", "CAST({} AS DOUBLE)"),
-    ("FLOAT", "float64", "{}"),
-    ("TEXT", "string", "{}"),
-    ("DATE", "date", "{}"),
-    ("DATE", "timestamp", "CAST({} AS TIMESTAMPNTZ)"),
-    ("TIMESTAMP_NTZ", "timestamp", "{}"),
-    ("TIMESTAMP_NTZ", "date", "CAST({} AS DATE)"),
-    ("BOOLEAN", "boolean", "{}"),
-]
-
-
-@pytest.mark.parametrize(("kind", "expected", "read"), READ)
-def test_a_column_is_cast_where_its_type_is_another(kind: str, expected: str, read: str) -> None:
-    column = '"S"."A"'
-    value = read.format(column) + ("" if read == "{}" else ' AS "A"')
-    source = found({"A": kind, "b": "TEXT"}, {"a": expected, "b": "string"})
-    assert source.misfits == ()
-    place = source.qualified(RAW)
-    assert text(place) == f'(SELECT {value}, "S"."b" AS "B" FROM "RAW"."S" AS "S")'
-    assert isinstance(place, sge.Subquery)
-    assert faults_of(place.this, {"A": kind, "b": "TEXT"}) == []
-
-
-LEAST, MOST = -(2**63), 2**63 - 1
-COUNTED = [
-    # on Snowflake, in the contract, of the values that do not fit
-    ("NUMBER(19,0)", "int64", '"S"."A" < {LEAST} OR "S"."A" > {MOST}'),
-    ("NUMBER(20,1)", "int64", '"S"."A" <> TRUNC("S"."A", 0) OR "S"."A" < {LEAST}'),
-    ("NUMBER(10,1)", "int64", '"S"."A" <> TRUNC("S"."A", 0)'),
-    ("NUMBER(11,2)", "decimal(10, 2)", '"S"."A" < -99999999.99 OR "S"."A" > 99999999.99'),
-    # No literal has more digits than the column: at its scale, it would not fit either.
-    ("NUMBER(38,0)", "decimal(10, 2)", '"S"."A" < -99999999 OR "S"."A" > 99999999'),
-    ("NUMBER(38,1)", "decimal(10, 2)", '"S"."A" < -99999999.9 OR "S"."A" > 99999999.9'),
-    ("NUMBER(38,37)", "decimal(38, 2)", '"S"."A" <> TRUNC("S"."A", 2)'),
-    ("NUMBER(38,0)", "decimal(37, 0)", f'"S"."A" < -{"9" * 37} OR "S"."A" > {"9" * 37}'),
-    ("NUMBER(38,0)", "float64", f'"S"."A" < {-(2**53)} OR "S"."A" > {2**53}'),
-    ("TIMESTAMP_NTZ", "timestamp", '"S"."A" <> DATE_TRUNC(\'MICROSECOND\', "S"."A")'),
-    ("TIMESTAMP_NTZ", "date", '"S"."A" <> DATE_TRUNC(\'DAY\', "S"."A")'),
-]
-
-
-@pytest.mark.parametrize(("kind", "expected", "condition"), COUNTED)
-def test_what_the_types_do_not_tell_is_counted(kind: str, expected: str, condition: str) -> None:
-    query = found({"A": kind, "B": "TEXT"}, {"a": expected, "b": "string"}).count(RAW)
-    assert query
-    written = condition.format(LEAST=LEAST, MOST=MOST)
-    assert f"COUNT(CASE WHEN {written}" in text(query)
-    assert '"B"' not in text(query)
-    assert faults_of(query, {"A": kind, "B": "TEXT"}) == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("NUMBER(18,0)", "int64"),
-        ("NUMBER(8,0)", "decimal(10, 2)"),
-        ("NUMBER(10,2)", "decimal(18, 2)"),
-        ("NUMBER(15,0)", "float64"),
-        ("DATE", "timestamp"),
-        ("TEXT", "string"),
-    ],
+PINNED = (
+    " AT (TIMESTAMP => TO_TIMESTAMP_TZ("
+    "'2026-11-26 00:01:00.000 +00:00', 'YYYY-MM-DD HH24:MI:SS.FF3 TZH:TZM'))"
 )
-def test_what_the_types_tell_is_not_counted(kind: str, expected: str) -> None:
-    assert found({"A": kind}, {"a": expected}).count(RAW) is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected", "said"),
-    [
-        ("FLOAT", "decimal(10, 2)", "float64"),
-        ("FLOAT", "int64", "float64"),
-        ("NUMBER(10,2)", "float64", "decimal(10, 2)"),
-        ("NUMBER(38,0)", "string", "decimal(38, 0)"),
-        ("NUMBER(38,0)", "boolean", "decimal(38, 0)"),
-        ("NUMBER(8,0)", "date", "decimal(8, 0)"),
-        ("TEXT", "date", "string"),
-        ("TEXT", "int64", "string"),
-        ("BOOLEAN", "int64", "boolean"),
-        ("TIME", "timestamp", "time"),
-        ("BINARY", "string", "binary"),
-        ("VARIANT", "string", "variant, a nested type"),
-        ("GEOGRAPHY", "string", "geography"),
-        ("DECFLOAT", "decimal(10, 2)", "decfloat"),
-        ("TIMESTAMP_LTZ", "timestamp", "timestamp with a zone: declare the zone of its calendar"),
-        ("TIMESTAMP_TZ", "date", "timestamp with a zone"),
-    ],
-)
-def test_a_type_of_another_kind_is_refused(kind: str, expected: str, said: str) -> None:
-    source = found({"A": kind}, {"a": expected})
-    (line,) = source.misfits
-    assert line.startswith(f"column a: expected {expected}, found {said}")
-    assert source.count(RAW) is None
-
-
-@pytest.mark.parametrize("kind", ["TIMESTAMP_LTZ", "TIMESTAMP_TZ"])
-def test_moments_are_read_as_the_time_of_day_in_their_zone(kind: str) -> None:
-    columns = {"ID": "NUMBER(5,0)", "AT": kind}
-    source = found(columns, {"id": "int64", "at": "timestamp"}, at=BERLIN)
-    read = (
-        f'(SELECT "S"."ID", CAST(CONVERT_TIMEZONE(\'{BERLIN}\', "S"."AT") AS TIMESTAMPNTZ)'
-        ' AS "AT" FROM "RAW"."S" AS "S")'
-    )
-    assert text(source.qualified(RAW)) == read
-    assumed = assumed_source("s", Contract(source.schema, {"at": BERLIN}))
-    assert text(assumed.qualified(RAW)) == read
-    place, count = source.qualified(RAW), source.count(RAW)
-    assert isinstance(place, sge.Subquery)
-    assert count
-    assert faults_of(place.this, columns) == faults_of(count, columns) == []
-
-
-def test_a_zone_for_a_column_that_has_none_is_a_misfit() -> None:
-    (line,) = found({"AT": "TIMESTAMP_NTZ"}, {"at": "timestamp"}, at=BERLIN).misfits
-    assert line.startswith(f"column at: expected timestamp with a zone, to read in {BERLIN}")
-
-
-def test_names_are_read_as_the_table_spells_them() -> None:
-    columns = {"id": "NUMBER(5,0)", "Order Amount": "TEXT", "aMount": "FLOAT", "K": "TEXT"}
-    contract = {"amount": "float64", "id": "int64"}
-    source = found(columns, contract, table="s")
-    place = source.qualified(RAW)
-    assert text(place) == (
-        '(SELECT "S"."aMount" AS "AMOUNT", "S"."id" AS "ID" FROM "RAW"."s" AS "S")'
-    )
-    query = ibis.table(source.schema, name="s")
-    sql = compile_query(
-        query.filter(query.id > 1),
-        sources=["s"],
-        source_namespace=RAW,
-        namespace=Namespace("GOLD"),
-        source_of=lambda _: source.qualified(RAW),
-    )
-    schema = MappingSchema(dialect="snowflake", normalize=False)
-    schema.add_table(sge.table_("s", db="RAW", quoted=True), {"id": "INT", "aMount": "FLOAT"})
-    assert 'FROM "RAW"."s" AS "S"' in sql
-    assert faults(sql.replace("*", '"T0"."ID"'), schema, spelled=["s", "id", "aMount"]) == []
-
-
-def test_a_table_in_upper_case_with_a_name_of_its_own_case_is_named_alone() -> None:
-    assert text(found({"ID": "NUMBER(5,0)"}, {"id": "int64"}, table="s").qualified(RAW)) == (
-        '(SELECT "S"."ID" FROM "RAW"."s" AS "S")'
-    )
-
-
-def test_columns_that_differ_in_case_alone_are_refused() -> None:
-    source = found({"id": "INT", "B": "INT", "ID": "INT"}, {"id": "int64", "b": "int64"})
-    line = "column id: found ID and id, columns that differ only in case"
-    assert source.misfits == (line,)
-    assert source.schema.names == ("id", "b")
-    assert source.count(RAW) is None
-    assert found({"x": "INT", "B": "INT", "X": "INT"}, {"b": "int64"}).misfits == ()
-
-
-def test_tables_that_differ_in_case_alone_are_refused() -> None:
-    contract = Contract(ibis.schema({"id": "int64"}))
-    rows = [row(table, "ID", "INT") for table in ("s", "S", "t")]
-    source = find_source("s", contract, ["s", "S", "t"], rows)
-    assert source
-    assert source.misfits == ("found S and s, tables that differ only in case",)
-    assert source.schema == contract.schema
-    assert find_source("u", contract, ["s", "S", "t"], rows) is None
-
-
-def test_a_column_that_is_not_there_is_not_in_the_schema() -> None:
-    source = found({"A": "INT"}, {"a": "int64", "b": "int64"})
-    assert source.schema.names == ("a",)
-    assert source.misfits == ()
-
-
-def test_a_source_is_another_where_it_is_read_otherwise() -> None:
-    columns = {"AT": "TIMESTAMP_TZ"}
-    digests = {
-        found(columns, {"at": "timestamp"}, at=BERLIN).digest,
-        found(columns, {"at": "timestamp"}, at="Asia/Tokyo").digest,
-        found(columns, {"at": "timestamp"}).digest,
-        found({"at": "TIMESTAMP_TZ"}, {"at": "timestamp"}, at=BERLIN).digest,
-        found({"AT": "TIMESTAMP_NTZ"}, {"at": "timestamp"}, at=BERLIN).digest,
-    }
-    assert len(digests) == 5
-    more = columns | {"MORE": "TEXT"}
-    assert found(more, {"at": "timestamp"}, at=BERLIN).digest in digests
-
-
-class Schema:
+class Schema(Catalog):
     """A schema's catalog whose contents a test defines, with the queries of its values."""
 
     def __init__(self, contracts: Mapping[str, Contract]) -> None:
-        self.tables: dict[str, dict[str, Any]] = {}
-        self.columns: list[dict[str, Any]] = []
+        self.rows_: dict[str, dict[str, Any]] = {}
+        self.columns_: list[dict[str, Any]] = []
+        self.streams_: list[str] = []
+        self.secure: set[str] = set()
+        self.refused: set[str] = set()
+        self.refusal = EngineError("Time travel data is not available")
         self.answers: Iterator[Sequence[Any]] = iter(())
-        self.looks: list[str] = []
+        self.clock = at(60)
+        self.asked: list[str] = []
         self.sources = SnowflakeSources(
-            Namespace("RAW", "DB"),
-            contracts,
-            tables=lambda: self.tables,
-            columns=lambda: self.columns,
-            row=self.look,
+            Namespace("RAW", "DB"), contracts, catalog=self, row=self.look
         )
 
-    def look(self, query: sge.Select, about: str) -> Sequence[Any]:
-        """Answer a query of a source's values as the test defines."""
-        self.looks.append(about)
-        assert '"DB"."RAW"' in text(query)
+    def tables(self, namespace: Namespace) -> dict[str, Row]:
+        """Return the rows of TABLES."""
+        self.asked.append(f"tables of {namespace}")
+        return dict(self.rows_)
+
+    def views(self, namespace: Namespace) -> dict[str, Row]:
+        """Return which views are secure."""
+        assert namespace == Namespace("RAW", "DB")
+        views = [name for name, row in self.rows_.items() if row["TABLE_TYPE"] == "VIEW"]
+        return {name: {"IS_SECURE": "YES" if name in self.secure else "NO"} for name in views}
+
+    def columns(self, namespace: Namespace) -> list[Row]:
+        """Return the rows of COLUMNS."""
+        assert namespace == Namespace("RAW", "DB")
+        return list(self.columns_)
+
+    def streams(self, namespace: Namespace) -> list[str]:
+        """Return the streams."""
+        self.asked.append(f"streams of {namespace}")
+        return self.streams_
+
+    def look(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
+        """Answer a query: of the clock, whether some tables can be pinned, of their values."""
+        sql = text(query)
+        if step == "moment":
+            assert sql == "SELECT CURRENT_TIMESTAMP()"
+            self.asked.append("clock")
+            return (self.clock,)
+        if step == "probe":
+            tables = re.findall(r'"RAW"\."(\w+)"', sql)
+            self.asked.append(f"probe of {', '.join(tables)}")
+            if self.refused & set(tables):
+                raise self.refusal
+            return (1,)
+        self.asked.append(f"values of {about}: {sql.partition(' FROM ')[2]}")
         return next(self.answers)
 
     def create(
         self, name: str, *, rows: int | None = 1, kind: str = "BASE TABLE", **columns: str
     ) -> None:
         """Create a table, or replace it."""
-        self.tables[name] = {
+        self.rows_[name] = {
+            "TABLE_NAME": name,
             "TABLE_TYPE": kind,
-            "CREATED": "then",
-            "LAST_ALTERED": "then",
+            "RETENTION_TIME": 1,
+            "CREATED": at(0),
+            "LAST_ALTERED": at(1),
+            "LAST_DDL": at(1),
             "ROW_COUNT": rows,
             "BYTES": None,
         }
-        self.columns += [row(name, column, kind) for column, kind in columns.items()]
+        self.columns_ += [row(name, column, kind) for column, kind in columns.items()]
 
-    def describe(self, *names: str) -> Mapping[str, TableState]:
+    def found(self, *names: str) -> Mapping[str, TableState]:
         """Describe sources."""
         return self.sources.describe(names)
 
@@ -313,13 +118,36 @@ class Schema:
 @pytest.fixture
 def schema() -> Schema:
     contract = Contract(ibis.schema({"id": "int64", "at": "timestamp"}))
-    return Schema(dict.fromkeys(("visits", "shops", "other"), contract))
+    optional = replace(contract, optional=True)
+    return Schema({"visits": contract, "shops": contract, "other": contract, "maybe": optional})
+
+
+PLAIN: Mapping[str, Any] = {"ID": "NUMBER(5,0)", "AT": "DATE"}
+
+
+@pytest.mark.parametrize(
+    ("clock", "moment"),
+    [
+        (at(11.123), "2026-11-26 00:00:11.123 UTC"),
+        (at(11.123001), "2026-11-26 00:00:11.124 UTC"),
+        (at(11.9999), "2026-11-26 00:00:12.000 UTC"),
+        (at(60, zone=2), "2026-11-26 00:01:00.000 UTC"),
+    ],
+)
+def test_a_moment_is_a_whole_millisecond_that_is_not_before_the_clock(
+    clock: datetime.datetime, moment: str
+) -> None:
+    assert in_words(moment_of(clock)) == moment
+
+
+def test_a_moment_is_written_as_snowflake_reads_it_in_every_session() -> None:
+    assert text(pinned(sge.table_("t", quoted=True), at(60))) == f'"t"{PINNED}'
 
 
 def test_values_that_do_not_fit_are_named_with_their_count(schema: Schema) -> None:
     schema.create("VISITS", ID="INT", AT="TIMESTAMP_NTZ")
     schema.answers = iter([(1_200, str(2**63), 1, "1970-01-01 00:00:00.000001010")])
-    found = schema.describe("visits")["visits"]
+    found = schema.found("visits")["visits"]
     assert found.misfits == (
         (
             "column id: expected int64, found decimal(38, 0) with 1,200 values that do"
@@ -333,35 +161,198 @@ def test_values_that_do_not_fit_are_named_with_their_count(schema: Schema) -> No
     with pytest.raises(SourceError, match="source visits does not fit its contract"):
         schema.sources.qualified("visits")
     schema.answers = iter([(0, None, 0, None)])
-    assert schema.describe("visits")["visits"].misfits == ()
-    assert text(schema.sources.qualified("visits")) == '"DB"."RAW"."VISITS"'
-    assert schema.looks == ["visits", "visits"]
+    assert schema.found("visits")["visits"].misfits == ()
+    assert text(schema.sources.qualified("visits")) == f'"DB"."RAW"."VISITS"{PINNED}'
+    assert text(schema.sources.live("visits")) == '"DB"."RAW"."VISITS"'
+
+
+def test_versions_are_read_before_the_moment_at_which_everything_else_is_read(
+    schema: Schema,
+) -> None:
+    schema.create("visits", id="INT", AT="DATE")
+    schema.create("SHOPS", **PLAIN)
+    schema.answers = iter([(0, None)])
+    schema.found("visits", "shops")
+    assert schema.asked == [
+        "tables of DB.RAW",
+        "clock",
+        "probe of visits, SHOPS",
+        f'values of visits: "DB"."RAW"."visits"{PINNED} AS "S"',
+    ]
+    assert text(schema.sources.qualified("visits")).endswith(
+        f'FROM "DB"."RAW"."visits"{PINNED} AS "S")'
+    )
 
 
 def test_a_source_is_looked_at_when_it_is_first_read(schema: Schema) -> None:
-    schema.create("visits", id="NUMBER(5,0)", at="DATE")
-    assert "CAST" in text(schema.sources.qualified("visits"))
-    schema.columns.clear()
-    assert "CAST" in text(schema.sources.qualified("visits"))
+    schema.create("visits", **PLAIN)
+    schema.create("OTHER", **PLAIN)
+    assert PINNED in text(schema.sources.qualified("visits"))
+    schema.clock = at(61)
+    assert PINNED in text(schema.sources.qualified("other"))
+    assert PINNED in text(schema.sources.qualified("visits"))
     assert text(schema.sources.qualified("shops")) == '"DB"."RAW"."SHOPS"'
-    assert schema.looks == []
+    assert schema.asked.count("clock") == 1
 
 
-def test_sources_that_changed_since_they_were_described_are_named(schema: Schema) -> None:
+def test_sources_described_again_are_all_read_at_a_new_moment(schema: Schema) -> None:
+    schema.create("visits", **PLAIN)
+    schema.create("OTHER", **PLAIN)
+    schema.found("visits", "other")
+    schema.clock = at(61)
+    schema.found("other")
+    read = {text(schema.sources.qualified(name)) for name in ("visits", "other")}
+    assert all("00:01:01.000" in sql for sql in read)
+    assert set(schema.sources.read().values()) == {"pinned at 2026-11-26 00:01:01.000 UTC"}
+
+
+COMPARED = "not pinned; compared again at the end"
+COPIED = "not pinned; a run that builds copies it"
+
+
+@pytest.mark.parametrize(
+    ("kind", "also", "read"),
+    [
+        ("BASE TABLE", {"RETENTION_TIME": 90}, "pinned at 2026-11-26 00:01:00.000 UTC"),
+        ("BASE TABLE", {"RETENTION_TIME": 0}, COMPARED),
+        ("BASE TABLE", {"RETENTION_TIME": None}, COMPARED),
+        ("BASE TABLE", {"RETENTION_TIME": 0, "LAST_ALTERED": None}, COPIED),
+        ("VIEW", {}, "pinned at 2026-11-26 00:01:00.000 UTC"),
+        ("EXTERNAL TABLE", {}, COPIED),
+        ("MATERIALIZED VIEW", {}, COPIED),
+        ("EVENT TABLE", {}, COPIED),
+    ],
+)
+def test_what_can_be_pinned_is_known_by_its_kind(
+    kind: str, also: dict[str, Any], read: str, schema: Schema
+) -> None:
+    schema.create("VISITS", kind=kind, **PLAIN)
+    schema.rows_["VISITS"] |= also
+    schema.found("visits")
+    assert schema.sources.read() == {"visits": read}
+    assert list(schema.sources.to_copy()) == (["visits"] if read == COPIED else [])
+
+
+def test_a_secure_view_is_copied(schema: Schema) -> None:
+    schema.create("VISITS", kind="VIEW", **PLAIN)
+    schema.secure = {"VISITS"}
+    schema.found("visits")
+    assert schema.sources.read() == {"visits": COPIED}
+
+
+def test_what_cannot_be_pinned_after_all_is_found_by_trying(schema: Schema) -> None:
+    schema.create("VISITS", kind="VIEW", **PLAIN)
+    schema.create("SHOPS", **PLAIN)
+    schema.create("OTHER", **PLAIN)
+    schema.refused = {"VISITS", "OTHER"}
+    schema.found("visits", "shops", "other")
+    pinned_at = "pinned at 2026-11-26 00:01:00.000 UTC"
+    assert schema.sources.read() == {"visits": COPIED, "shops": pinned_at, "other": COMPARED}
+    assert schema.asked[2:] == [
+        "probe of VISITS, SHOPS, OTHER",
+        *(f"probe of {name}" for name in ("VISITS", "SHOPS", "OTHER")),
+    ]
+
+
+def test_an_error_of_the_connection_is_no_answer_about_time_travel(schema: Schema) -> None:
+    schema.create("VISITS", **PLAIN)
+    schema.refused, schema.refusal = {"VISITS"}, LostAnswerError("the line is dead")
+    with pytest.raises(LostAnswerError):
+        schema.found("visits")
+
+
+def test_a_copy_has_the_columns_as_they_are_and_is_read_like_its_source(schema: Schema) -> None:
+    schema.create("visits", kind="EXTERNAL TABLE", id="INT", AT="DATE", more="TEXT")
+    schema.answers = iter([(0, None), (0, None)])
+    schema.found("visits")
+    before = text(schema.sources.qualified("visits"))
+    copies: list[str] = []
+
+    def create(name: str, query: sge.Select) -> sge.Table:
+        copies.append(f"{name}: {text(query)}")
+        return sge.table_("V__1", db="own", catalog="DB", quoted=True)
+
+    schema.clock = at(90)
+    schema.sources.copy(create)
+    assert copies == ['visits: SELECT "S"."id", "S"."AT" FROM "DB"."RAW"."visits" AS "S"']
+    assert schema.asked[-1] == 'values of visits: "DB"."own"."V__1" AS "S"'
+    now = text(schema.sources.qualified("visits"))
+    assert now == before.replace('"DB"."RAW"."visits"', '"DB"."own"."V__1"')
+    assert text(schema.sources.live("visits")) == before
+    assert schema.sources.read() == {"visits": "copied at 2026-11-26 00:01:30.000 UTC"}
+    del schema.rows_["visits"]
     assert schema.sources.changed() == []
-    for name in ("VISITS", "shops", "X"):
+
+
+def test_a_copy_with_a_value_that_does_not_fit_is_refused(schema: Schema) -> None:
+    schema.create("VISITS", kind="EXTERNAL TABLE", ID="INT", AT="DATE")
+    schema.answers = iter([(0, None), (1, str(2**63))])
+    schema.found("visits")
+    with pytest.raises(SourceError, match="source visits does not fit its contract"):
+        schema.sources.copy(lambda *_: sge.table_("V__1", db="own", catalog="DB"))
+
+
+def test_a_stream_is_not_a_source(schema: Schema) -> None:
+    schema.streams_ = ["Visits", "MAYBE"]
+    found = schema.found("visits", "shops", "maybe")
+    assert list(found) == ["visits"]
+    assert found["visits"].misfits == (
+        "found a stream; a run that reads it would consume its changes",
+    )
+    with pytest.raises(SourceError, match="source visits"):
+        schema.sources.qualified("visits")
+    assert schema.sources.read() == {}
+    assert list(schema.sources.to_copy()) == []
+
+
+def test_sources_that_changed_so_that_two_states_may_have_been_read_are_named(
+    schema: Schema,
+) -> None:
+    assert schema.sources.changed() == []
+    for name in ("VISITS", "shops", "OTHER", "X"):
         schema.create(name, id="NUMBER(5,0)", AT="DATE")
-    schema.create("OTHER", kind="VIEW", rows=None, ID="NUMBER(5,0)", AT="DATE")
-    found = schema.describe("visits", "shops", "other")
+        schema.rows_[name]["RETENTION_TIME"] = int(name == "OTHER")
+    found = schema.found("visits", "shops", "other")
     assert found["visits"].version != found["shops"].version
-    assert (found["other"].version, found["other"].rows) == (None, None)
     assert found["visits"].types == ibis.schema({"id": "int64", "at": "timestamp"})
     assert schema.sources.changed() == []
-    schema.tables["VISITS"]["LAST_ALTERED"] = schema.tables["X"]["LAST_ALTERED"] = "now"
-    del schema.tables["shops"], schema.tables["OTHER"]
+    for row_ in schema.rows_.values():
+        row_["LAST_ALTERED"] = at(70)
+    del schema.rows_["shops"]
     assert schema.sources.changed() == [
         "source visits: DB.RAW.VISITS changed",
         "source shops: DB.RAW.shops is gone",
     ]
-    assert "shops" not in schema.describe("visits", "shops")
+    assert "shops" not in schema.found("visits", "shops")
+    assert schema.sources.changed() == []
+
+
+@pytest.mark.parametrize("kind", ["BASE TABLE", "VIEW"])
+def test_a_pinned_source_may_change_and_go_but_not_become_another(
+    kind: str, schema: Schema
+) -> None:
+    schema.create("VISITS", kind=kind, **PLAIN)
+    assert (schema.found("visits")["visits"].version is None) == (kind == "VIEW")
+    schema.rows_["VISITS"] |= {"LAST_ALTERED": at(70), "ROW_COUNT": 2}
+    assert schema.sources.changed() == []
+    replaced = ["source visits: DB.RAW.VISITS was replaced or altered"]
+    for column in ("CREATED", "LAST_DDL"):
+        before = dict(schema.rows_["VISITS"])
+        schema.rows_["VISITS"][column] = at(70)
+        assert schema.sources.changed() == replaced
+        schema.rows_["VISITS"] = before
+    del schema.rows_["VISITS"]
+    assert schema.sources.changed() == []
+
+
+def test_a_source_that_changed_right_before_the_moment_has_a_version_of_its_own(
+    schema: Schema,
+) -> None:
+    schema.create("VISITS", **PLAIN)
+    schema.rows_["VISITS"]["LAST_ALTERED"] = at(59.8)
+    settled = [schema.found("visits")["visits"].version for _ in range(2)]
+    assert settled[0] == settled[1]
+    schema.clock = at(59.85)
+    soon = schema.found("visits")["visits"].version
+    assert soon not in settled
     assert schema.sources.changed() == []

@@ -1,89 +1,26 @@
 """What makes fakesnow 0.11 answer as Snowflake does: a function for each thing that it lacks.
 
 Each adaptation replaces functions of fakesnow in this process, says what Snowflake does, and has a
-test in `test_adaptations.py` that fails when a new fakesnow needs it no longer. Production's SQL is
+test beside this file that fails when a new fakesnow needs it no longer. Production's SQL is
 never written for the emulator's sake.
 """
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
-from emulator import catalog, sessions, statements
+from emulator import catalog, lifecycle, records, sessions, statements
+from emulator.errors import errors
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
-
-Rule = Callable[[Expr, Any], Expr]
-"""Rewrites a statement; is given fakesnow's cursor, too."""
-
-
-RULES: list[Rule] = []
-LOG = logging.getLogger(__name__)
-
-
-def rewrite(rule: Rule) -> None:
-    """Apply a rule to each parsed statement, before fakesnow's own transformations."""
-    RULES.append(rule)
-
-
-def install_rules() -> None:
-    """Put the rules, and what they want done afterwards, into fakesnow's cursor."""
-    transform = cursor.FakeSnowflakeCursor._transform
-    explode = cursor.FakeSnowflakeCursor._transform_explode
-    execute = cursor.FakeSnowflakeCursor.execute
-
-    def explode_by_rules(self: Any, tree: Expr) -> Any:
-        for rule in RULES:
-            tree = rule(tree, self)
-        return explode(self, tree)
-
-    def execute_and_after(self: Any, *args: Any, **options: Any) -> Any:
-        self.afterwards = []
-        execute(self, *args, **options)
-        for sql in self.afterwards:
-            self._duck_conn.execute(sql)
-        return self
-
-    def transform_in_place(self: Any, tree: Expr, *args: Any) -> Any:
-        return transform(self, InPlace(tree), *args).tree
-
-    cursor.FakeSnowflakeCursor._transform = transform_in_place
-    cursor.FakeSnowflakeCursor._transform_explode = explode_by_rules
-    cursor.FakeSnowflakeCursor.execute = execute_and_after
-
-
-class InPlace:
-    """A tree that fakesnow transforms without copying it each of the 76 times.
-
-    The copies are most of a statement's time; they change no answer.
-    """
-
-    def __init__(self, tree: Expr) -> None:
-        self.tree = tree
-
-    def transform(self, rule: Any, *args: Any, **options: Any) -> InPlace:
-        """Return the transformed tree."""
-        return InPlace(self.tree.transform(rule, *args, copy=False, **options))
-
-
-def run_afterwards(find: Callable[[Expr, Any], list[str]]) -> None:
-    """Run the DuckDB statements that `find` names for a statement, once that has succeeded."""
-
-    def remember(tree: Expr, self: Any) -> Expr:
-        self.afterwards += find(tree, self)
-        return tree
-
-    rewrite(remember)
+from emulator.rules import install_rules, rewrite, run_afterwards
+from emulator.transactions import overwriting, transactions
 
 
 def unparsed_statements() -> None:
@@ -133,6 +70,15 @@ def exact_sums() -> None:
     transforms.numeric_agg_implicit_cast = lambda tree: tree
 
 
+def row_hashes() -> None:
+    """Answer HASH_AGG: a number for all rows in any order; 0 for none.
+
+    Equal numbers are equal whatever their precision and scale.
+    https://docs.snowflake.com/en/sql-reference/functions/hash_agg
+    """
+    rewrite(lambda tree, _: statements.hashed_by_duckdb(tree))
+
+
 def clones() -> None:
     """Let CREATE OR REPLACE TABLE … CLONE replace a table, and take the comments along.
 
@@ -172,11 +118,12 @@ def comments() -> None:
 
 
 def information_schema() -> None:
-    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, real times of creation."""
+    """Fill INFORMATION_SCHEMA: SCHEMATA, views among TABLES, kinds, real times of creation."""
     creation, redirect = info_schema.per_db_creation_sql, transforms.information_schema_fs
 
     def with_views(database: str) -> str:
-        return f"{creation(database)}{catalog.VIEWS.substitute(database=database)}"
+        store = records.STORE.substitute(database=database)
+        return f"{creation(database)}{store}{catalog.VIEWS.substitute(database=database)}"
 
     def with_schemata(tree: Expr) -> Any:
         if (
@@ -196,12 +143,28 @@ def information_schema() -> None:
                 database=table.catalog or self._conn.database,
                 schema=table.db or self._conn.schema,
                 name=table.name,
+                transient="YES" if tree.find(exp.TransientProperty) else "NO",
+                secure="YES" if tree.find(exp.SecureProperty) else "NO",
             )
         ]
 
+    def rows(database: str, schema: str, name: str) -> int:
+        table = exp.table_(name, db=schema, catalog=database, quoted=True).sql("duckdb")
+        found = duck.cursor().execute(f"select count(*) from {table}").fetchone()
+        return int(found[0]) if found else 0
+
+    # DuckDB's own estimate counts deleted rows, too.
+    duck = server.shared_fs.duck_conn
+    duck.create_function("_fs_rows", rows, ["VARCHAR"] * 3, "BIGINT", side_effects=True)
     info_schema.per_db_creation_sql = with_views
     transforms.information_schema_fs = with_schemata
     run_afterwards(created)
+
+
+def governance() -> None:
+    """Record policies, tags, grants, keys and streams, and who loses them when."""
+    rewrite(lifecycle.without_clauses)
+    lifecycle.install()
 
 
 def merges() -> None:
@@ -210,6 +173,9 @@ def merges() -> None:
 
     def in_some_schema(self: Any, tree: Expr, *args: Any) -> None:
         session, database = self._conn, statements.merged_into(tree)
+        if database:
+            # Else fakesnow writes into two of DuckDB's databases, which a transaction cannot.
+            tree.args.pop("text_lengths", None)
         kept = session.database, session._schema
         if database:
             session.database, session._schema = database, "PUBLIC"
@@ -328,74 +294,41 @@ def session_functions() -> None:
     rewrite(sessions.note_temporary_stage)
 
 
+def session_parameters() -> None:
+    """Answer SHOW PARAMETERS with those of the session, and with a schema's defaults.
+
+    fakesnow knows two, which no login changes, and none of a schema.
+    https://docs.snowflake.com/en/sql-reference/sql/show-parameters
+    """
+    rewrite(sessions.show_parameters)
+
+
 def connecting_creates_nothing() -> None:
     """Let a session begin in a database or schema that does not exist, without creating it."""
     server.shared_fs.create_database_on_connect = False
     server.shared_fs.create_schema_on_connect = False
 
 
-# DuckDB's words → errno, SQLSTATE and words of Snowflake.
-ERRORS = (
-    (r"Division by zero", 100051, "22012", "Division by zero"),
-    (r"INTERRUPT", 604, "57014", "SQL execution canceled"),
-    (r"NOT NULL constraint failed", 100072, "22000", "NULL result in a non-nullable column"),
-    (r'Could not convert string ["\'](.*)["\'] to', 100038, "22018",
-     r"Numeric value '\1' is not recognized"),
-    (r'invalid date field format: "(.*?)"', 100040, "22007", r"Date '\1' is not recognized"),
-    (r'Catalog "(.+?)" does not exist', 2003, "02000",
-     r"SQL compilation error:\nDatabase '\1' does not exist or not authorized."),
-    (r"schema \"?(\S+?)\"? does not exist", 2003, "02000",
-     r"SQL compilation error:\nSchema '\1' does not exist or not authorized."),
-    (r"(?:Table|View) with name (\S+) does not exist", 2003, "42S02",
-     r"SQL compilation error:\nObject '\1' does not exist or not authorized."),
-    (r'Referenced column "(.+?)" not found', 904, "42000",
-     r"SQL compilation error:\ninvalid identifier '\1'"),
-)  # fmt: skip
-
-
-def errors() -> None:
-    """Answer errors as Snowflake numbers them; fakesnow knows few and sends HTTP 500 for others.
-
-    The connector retries an HTTP 500 for minutes.
-    """
-    execute = cursor.FakeSnowflakeCursor.execute
-
-    def translated(self: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return execute(self, *args, **options)
-        except Exception as error:
-            raise _as_snowflake(error) from error
-
-    cursor.FakeSnowflakeCursor.execute = translated
-
-
-def _as_snowflake(error: Exception) -> ProgrammingError:
-    text = str(error.msg if isinstance(error, ProgrammingError) else error)
-    for pattern, errno, sqlstate, words in ERRORS:
-        if found := re.search(pattern, text, re.IGNORECASE):
-            return ProgrammingError(msg=found.expand(words), errno=errno, sqlstate=sqlstate)
-    if isinstance(error, ProgrammingError):
-        return error
-    LOG.error("unknown to Snowflake", exc_info=error)
-    internal = f"SQL execution internal error:\n{type(error).__name__} {text}"
-    return ProgrammingError(msg=internal, errno=603, sqlstate="XX000")
-
-
 ADAPTATIONS = (
     unparsed_statements,
     quoted_case,
     session_functions,
+    information_schema,
+    governance,
+    session_parameters,
     clones,
     comments,
-    information_schema,
     merges,
     division_by_zero,
     exact_sums,
+    row_hashes,
     null_timestamps,
     whole_numbers,
     stage_folders,
     temporary_tables,
     connecting_creates_nothing,
+    overwriting,
+    transactions,
     errors,
 )
 

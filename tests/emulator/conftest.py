@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from snowflake.connector import SnowflakeConnection
 
-from emulator.fixtures import Emulator, emulator
+from emulator.fixtures import Emulator, T, emulator
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,18 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def adapted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with emulator(tmp_path_factory.mktemp("adapted")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def raw_session(raw: Emulator) -> Iterator[SnowflakeConnection]:
+    # Its HTTP 500 would be retried for longer.
+    with raw.connect(network_timeout=1) as session:
+        session.cursor().execute(f"CREATE SCHEMA {T}")
+        yield session
+
+
+@pytest.fixture(scope="session")
+def session(adapted: Emulator) -> Iterator[SnowflakeConnection]:
+    with adapted.connect() as session:
+        session.cursor().execute(f"CREATE SCHEMA {T}")
+        yield session

@@ -7,18 +7,23 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import tomlkit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake import connector
+from snowflake.connector.errors import Error
+
+from emulator.faults import Told, checked
 
 DATABASE = "DB1"
+T = '"DB1"."T"'
+"""A schema of the emulator's own tests."""
 PASSPHRASE = "a passphrase"  # noqa: S105  (of a key that lives for one test)
 SERVER = Path(__file__).with_name("server.py")
 CLOSED_PORT = 9
@@ -43,7 +48,10 @@ class Emulator:
         return connector.connect(**connections[name] | options)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        """Return what arrived, in order: of kind `login`, `statement` or `abort`."""
+        """Return what arrived, in order, of a kind: login, statement, retry or abort.
+
+        Kind `end` has the sessions that the emulator ended because their clients were gone.
+        """
         record = self.folder / "record.jsonl"
         lines = record.read_text().splitlines() if record.exists() else []
         return [event for event in map(json.loads, lines) if event["kind"] == kind]
@@ -52,22 +60,33 @@ class Emulator:
         """Return the SQL that arrived, in order."""
         return [event["sql"] for event in self.events("statement")]
 
-    def control(
-        self, *, fail: Mapping[str, Any] | None = None, stall: Mapping[str, Any] | None = None
-    ) -> None:
-        """Fail or stall the statements that match a pattern, from now on; no words: none.
+    def control(self, **told: Unpack[Told]) -> None:
+        """Tell the emulator what to do wrong from now on, as `faults` describes; no words: nothing.
 
         fail={"pattern": "^CREATE", "errno": 3001, "sqlstate": "42501", "message": "…"}
         fail={"pattern": "^SELECT", "status": 503, "times": 1}
-        stall={"pattern": "CLONE"}
+        lose={"pattern": "^COMMIT", "gone": "answered"}
+        dead={"pattern": "^INSERT OVERWRITE", "skip": 2, "runs": True}
+        stall={"pattern": "CLONE", "after": True}
         """
         new = self.folder / "control.new"
-        new.write_text(json.dumps({"fail": fail, "stall": stall}))
+        new.write_text(json.dumps(checked(told)))
         new.replace(self.folder / "control.json")
 
     def log(self) -> str:
         """Return fakesnow's log, for a failing test."""
         return (self.folder / "emulator.log").read_text()
+
+
+def answer(session: connector.SnowflakeConnection, statements: Sequence[str]) -> Any:
+    """Return the rows of the last statement, or the number and SQLSTATE of the first error."""
+    with session.cursor() as cursor:
+        try:
+            for sql in statements:
+                cursor.execute(sql)
+        except Error as error:
+            return f"{error.errno:06d} {error.sqlstate}"
+        return cursor.fetchall()
 
 
 @contextmanager

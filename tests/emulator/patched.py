@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 arrow: Any = import_module("fakesnow.arrow")
+connections: Any = import_module("fakesnow.conn")
 copy_into: Any = import_module("fakesnow.copy_into")
 cursor: Any = import_module("fakesnow.cursor")
 info_schema: Any = import_module("fakesnow.info_schema")

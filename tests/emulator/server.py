@@ -30,7 +30,8 @@ def main() -> None:
     import uvicorn
 
     application = _application(options)
-    config = uvicorn.Config(application, log_config=None)
+    # A client that thinks for a while is not gone.
+    config = uvicorn.Config(application, log_config=None, timeout_keep_alive=3600)
     print(listening.getsockname()[1], flush=True)
     threading.Thread(target=_quit_with_parent, daemon=True).start()
     uvicorn.Server(config).run(sockets=[listening])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as Snowflake words it: of the login, or of every statement after it."""
+    """An error as Snowflake words it: of the login, or of every statement but SHOW after it."""
 
     code: str
     sqlstate: str
@@ -62,15 +63,20 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
-        answer = json.dumps(self._answer()).encode()
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+        answer = json.dumps(self._answer(json.loads(body or b"{}"))).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, said: dict[str, Any]) -> dict[str, Any]:
+        if str(said.get("sqlText")).startswith("SHOW"):
+            nothing = {"rowtype": [], "rowset": [], "total": 0, "queryResultFormat": "json"}
+            return {"data": nothing, "success": True, "code": None}
         login = self.path.startswith("/session/v1/login-request")
         statement = self.path.startswith("/queries/v1/query-request")
         if (login and self.refusal.at_login) or statement:

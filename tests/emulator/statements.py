@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
+from sqlglot.errors import SqlglotError
 
+SUCCESS = "SELECT 'Statement executed successfully.' AS \"status\""
 CLONE_COPY_GRANTS = re.compile(r"(\bCLONE\s+.+?)\s+COPY\s+GRANTS\s*$", re.IGNORECASE | re.DOTALL)
 COLUMN_COMMENTS = re.compile(
     r"\s*ALTER\s+TABLE\s+(\S+)\s+(?:ALTER|MODIFY)\s+(.+)", re.IGNORECASE | re.DOTALL
@@ -25,6 +28,15 @@ def parse(sql: str, read: str = "snowflake") -> Expr:
     `ALTER TABLE … MODIFY COLUMN a COMMENT '…', COLUMN b COMMENT '…'`.
     """
     return _parse_column_comments(sql) or parse_one(CLONE_COPY_GRANTS.sub(r"\1", sql), read=read)
+
+
+@lru_cache(maxsize=64)
+def parsed(sql: str) -> Expr | None:
+    """Return a statement's tree, which nobody may change; None if it cannot be parsed."""
+    try:
+        return parse(sql)
+    except SqlglotError:
+        return None
 
 
 def _parse_column_comments(sql: str) -> Expr | None:
@@ -45,11 +57,7 @@ def comments_of(tree: Expr) -> list[exp.Comment]:
         case exp.Comment():
             return [tree]
         case exp.Alter():
-            return [
-                comment(tree.this, action.args["comment"].name, column=action.name)
-                for action in tree.args.get("actions") or ()
-                if isinstance(action, exp.AlterColumn) and action.args.get("comment")
-            ]
+            return list(_altered_with(tree))
         case exp.Create(kind="TABLE" | "VIEW"):
             return list(_created_with(tree))
     return []
@@ -60,6 +68,29 @@ def target(tree: exp.Create) -> exp.Table:
     table = tree.find(exp.Table)
     assert table
     return table
+
+
+def _altered_with(tree: exp.Alter) -> Iterator[exp.Comment]:
+    for action in tree.args.get("actions") or ():
+        found = action.find(exp.SchemaCommentProperty, exp.CommentColumnConstraint)
+        match action:
+            case exp.AlterColumn() if action.args.get("comment"):
+                yield comment(tree.this, action.args["comment"].name, column=action.name)
+            case exp.ColumnDef() if found:
+                yield comment(tree.this, found.this.name, column=action.name)
+            case exp.AlterSet() if found:
+                yield comment(tree.this, found.this.name, kind=str(tree.args["kind"]))
+
+
+def _says_nothing_besides(tree: Expr) -> bool:
+    if isinstance(tree, exp.Alter):
+        actions = tree.args.get("actions") or [tree]
+        return all(
+            isinstance(each, exp.AlterSet)
+            or (isinstance(each, exp.AlterColumn) and each.args.get("comment"))
+            for each in actions
+        )
+    return isinstance(tree, exp.Comment)
 
 
 def _created_with(tree: exp.Create) -> Iterator[exp.Comment]:
@@ -85,11 +116,11 @@ def comment(
 
 def without_comments(tree: Expr) -> Expr:
     """Return the statement less its comments; a success where it says nothing besides."""
-    if isinstance(tree, exp.Comment | exp.Alter) and comments_of(tree):
-        return parse_one("SELECT 'Statement executed successfully.' AS \"status\"")
-    if isinstance(tree, exp.Create):
-        if tree.kind == "VIEW" and isinstance(tree.this, exp.Schema):
-            _name_columns_in_query(tree)
+    if _says_nothing_besides(tree):
+        return parse_one(SUCCESS)
+    if isinstance(tree, exp.Create) and tree.kind == "VIEW" and isinstance(tree.this, exp.Schema):
+        _name_columns_in_query(tree)
+    if isinstance(tree, exp.Create | exp.Alter):
         for found in list(tree.find_all(exp.SchemaCommentProperty)):
             found.pop()
         for constraint in list(tree.find_all(exp.ColumnConstraint)):
@@ -132,6 +163,24 @@ def merged_into(tree: Expr) -> str | None:
     if not (isinstance(tree, exp.Create) and target(tree).name == "MERGE_CANDIDATES"):
         return None
     return next((table.catalog for table in tree.find_all(exp.Table) if table.catalog), None)
+
+
+def hashed_by_duckdb(tree: Expr) -> Expr:
+    """Let HASH_AGG(a, b) be the sum of the rows' hashes, of which DuckDB's depend on the types."""
+    for call in list(tree.find_all(exp.HashAgg)):
+        texts = ", ".join(map(_same_text, [call.this, *call.expressions]))
+        total = f"COALESCE(CAST(SUM(HASH({texts})) % 9223372036854775807 AS BIGINT), 0)"
+        call.replace(parse_one(total, read="duckdb"))
+    return tree
+
+
+def _same_text(value: Expr) -> str:
+    sql = value.sql("duckdb")
+    text = f"CAST({sql} AS TEXT)"
+    has_scale = f"TYPEOF({sql}) LIKE 'DECIMAL%' AND NOT TYPEOF({sql}) LIKE '%,0)'"
+    # fakesnow forgets what to trim unless it is trimmed from a CAST.
+    whole = f"RTRIM(CAST(RTRIM({text}, '0') AS TEXT), '.')"
+    return f"CASE WHEN {has_scale} THEN {whole} ELSE {text} END"
 
 
 def refuse_division_by_zero(tree: Expr) -> Expr:

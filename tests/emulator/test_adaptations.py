@@ -6,7 +6,7 @@ Where fakesnow has come to answer rightly, a test here fails, and the adaptation
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,38 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import Error
 
 from emulator import adaptations
-from emulator.fixtures import Emulator
-
-T = '"DB1"."T"'
-
-
-@pytest.fixture(scope="module")
-def raw_session(raw: Emulator) -> Iterator[SnowflakeConnection]:
-    # Its HTTP 500 would be retried for longer.
-    with raw.connect(network_timeout=1) as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-@pytest.fixture(scope="module")
-def session(adapted: Emulator) -> Iterator[SnowflakeConnection]:
-    with adapted.connect() as session:
-        session.cursor().execute(f"CREATE SCHEMA {T}")
-        yield session
-
-
-def answer(session: SnowflakeConnection, statements: Sequence[str]) -> Any:
-    """Return the rows of the last statement, or the number and SQLSTATE of the first error."""
-    with session.cursor() as cursor:
-        try:
-            for sql in statements:
-                cursor.execute(sql)
-        except Error as error:
-            return f"{error.errno:06d} {error.sqlstate}"
-        return cursor.fetchall()
+from emulator.errors import errors
+from emulator.fixtures import Emulator, T, answer
+from emulator.transactions import overwriting, transactions
 
 
 @dataclass(frozen=True)
@@ -175,6 +148,38 @@ CASES = {
         ),
         [(True,)],
     ),
+    "a grant": Case(
+        adaptations.governance,
+        (
+            f'CREATE TABLE {T}."GRANTED" ("X" INT)',
+            f'GRANT SELECT ON TABLE {T}."GRANTED" TO ROLE "R"',
+            f'SHOW GRANTS ON TABLE {T}."GRANTED"',
+        ),
+        [
+            ("OWNERSHIP", "TABLE", f'{T}."GRANTED"', "ROLE", "MARTS_ROLE", "true"),
+            ("SELECT", "TABLE", f'{T}."GRANTED"', "ROLE", "R", "false"),
+        ],
+    ),
+    "a transient table": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TRANSIENT TABLE {T}."PASSING" ("X" INT)',
+            TABLE.format('"IS_TRANSIENT", "IS_DYNAMIC", "RETENTION_TIME"', "PASSING"),
+        ),
+        [("YES", "NO", 1)],
+    ),
+    "a table of another kind": Case(
+        adaptations.information_schema,
+        (
+            f'CREATE TABLE {T}."DYNAMIC" ("X" INT)',
+            (
+                'INSERT INTO "DB1"."_FS_INFORMATION_SCHEMA"."_OVERRIDES"'
+                " (table_schema, table_name, is_dynamic) VALUES ('T', 'DYNAMIC', 'YES')"
+            ),
+            TABLE.format('"TABLE_TYPE", "IS_DYNAMIC"', "DYNAMIC"),
+        ),
+        [("BASE TABLE", "YES")],
+    ),
     "1 / 0": Case(adaptations.division_by_zero, ("SELECT 1 / 0",), "100051 22012"),
     "float / 0": Case(
         adaptations.division_by_zero,
@@ -206,21 +211,29 @@ CASES = {
         ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
+    "a parameter of the session": Case(
+        adaptations.session_parameters,
+        ("SHOW PARAMETERS LIKE 'client_prefetch%' IN SESSION",),
+        [("CLIENT_PREFETCH_THREADS", "4", "", "", "", "")],
+    ),
+    "a parameter of a schema": Case(
+        adaptations.session_parameters,
+        (f"SHOW PARAMETERS LIKE 'DEFAULT_DDL_COLLATION' IN SCHEMA {T}",),
+        [("DEFAULT_DDL_COLLATION", "", "", "", "", "")],
+    ),
     "NULL where it may not be": Case(
-        adaptations.errors,
+        errors,
         (
             f'CREATE TABLE {T}."STRICT" ("X" VARCHAR NOT NULL)',
             f'INSERT INTO {T}."STRICT" VALUES (NULL)',
         ),
         "100072 22000",
     ),
-    "a database that is not there": Case(
-        adaptations.errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"
-    ),
+    "a database that is not there": Case(errors, ('SELECT * FROM "NODB"."T"."X"',), "002003 02000"),
     "a column that is not there": Case(
-        adaptations.errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
+        errors, ('SELECT "Y" FROM (SELECT 1 AS "X")',), "000904 42000"
     ),
-    "no SQL": Case(adaptations.errors, ("SELECT FROM WHERE",), "001003 42000"),
+    "no SQL": Case(errors, ("SELECT FROM WHERE",), "001003 42000"),
 }
 
 
@@ -309,6 +322,9 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.temporary_tables,
         adaptations.connecting_creates_nothing,
         adaptations.merges,
+        adaptations.row_hashes,
+        overwriting,
+        transactions,
     }
     tested = {case.adaptation for case in CASES.values()} | elsewhere
     assert tested == set(adaptations.ADAPTATIONS)

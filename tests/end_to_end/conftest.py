@@ -12,6 +12,7 @@ import pytest
 
 from support.account import Account
 from support.account import account as open_account
+from support.databases import contents
 from support.refusals import Refused
 from support.refusals import refused as refuse
 
@@ -60,10 +61,10 @@ def database(finished_run: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def left_alone(database: Path) -> Iterator[None]:
-    """Find the default database after the test as it was before it."""
-    before = database.read_bytes()
+    """Find after the test what readers of the default database saw before it."""
+    before = contents(database)
     yield
-    assert database.read_bytes() == before
+    assert contents(database) == before
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import sqlglot.expressions as sge
 
-from backends.snowflake_connection import SESSION_PARAMETERS
+from backends.snowflake_parameters import FIXED
 from emulator.statements import parse
 from marts.core.authoring.tables import Mart, column_comments
 from support.account import Account
@@ -28,7 +28,7 @@ MARTS: Mapping[str, Mart] = {
 PUBLISHED = [name for name in GRAPH.order if name in MARTS]
 SOURCES = ("DIM_CUSTOMER", "DIM_MERCHANT_CATEGORY", "FCT_TRANSACTIONS")
 STATE = "MARTS_STATE"
-BEFORE_THE_RUN = ("catalog", "version", "source")
+BEFORE_THE_RUN = ("catalog", "version", "moment", "probe", "source")
 TEMPORARY_ROWS = {
     "int_customer_numbers": 2214,
     "int_customers": 2000,
@@ -280,7 +280,10 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     location = account.run_words(schema="GOLD", sources="RAW")
     said = account.call("run", "--dry-run", "--force", *location, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("as of 2025-06-30; nothing is done:\n  build    int_customer")
+    head, read, *steps = said.stdout.splitlines()
+    assert head == "as of 2025-06-30; nothing is done:"
+    assert read.startswith("  read     sources ")
+    assert steps[0].startswith("  build    int_customer")
     assert said.stdout.endswith(f"publish  {len(PUBLISHED)} marts at once\n")
     assert account.catalog("tables", "GOLD", "TABLE_NAME", "CREATED") == before
     assert list(tmp_path.iterdir()) == []
@@ -292,7 +295,7 @@ def test_a_dry_run_only_reads(emulated: Account, first: Finished, tmp_path: Path
     with emulated.recorded() as sent:
         said = emulated.call("run", "--dry-run", *location, *AS_OF, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
-    assert {each["sql"].split()[0] for each in sent} == {"SELECT"}
+    assert {each["sql"].split()[0] for each in sent} == {"SHOW", "SELECT"}
 
 
 def test_a_developers_schema_reads_the_shared_sources_and_leaves_gold_alone(
@@ -328,7 +331,7 @@ def test_every_statement_of_a_run_is_tagged_with_what_it_is_for(first: Finished)
 def test_a_session_begins_with_our_parameters(first: Finished) -> None:
     assert len(first.logins) == 1
     parameters = first.logins[0]["session_parameters"]
-    assert {name: parameters.get(name) for name in SESSION_PARAMETERS} == SESSION_PARAMETERS
+    assert {name: parameters.get(name) for name in FIXED} == FIXED
 
 
 @pytest.mark.usefixtures("emulated")

@@ -74,7 +74,9 @@ def test_catalog_and_state_are_read_once_before_anything_is_built(
     schemas = [f"'{emulated.schema(name)}'" for name in (SOURCES, GOLD)]
     seen = Counter((tag["mart"], each) for tag in before for each in schemas if each in tag["sql"])
     assert seen == Counter((view, each) for view in ("TABLES", "COLUMNS") for each in schemas)
-    assert len(before) == len(seen)
+    # How database and schemas are spelled.
+    names = [tag["mart"] for tag in before if not any(each in tag["sql"] for each in schemas)]
+    assert names == ["DATABASES", "SCHEMATA"]
     # Then once to see that the sources are as they were, once to replace, and once to record.
     after = [tag["mart"] for tag in sent[steps.index("build") :] if tag["step"] == "catalog"]
     assert after == ["TABLES", "TABLES", "TABLES", "COLUMNS"]

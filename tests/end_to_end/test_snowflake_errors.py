@@ -328,7 +328,7 @@ def test_no_database_is_named(emulated: Account, home: Home) -> None:
 def test_a_database_that_is_not_there(word: str, account: Account, tmp_path: Path) -> None:
     location = account.run_words(schema="ERRORS", sources="ERRORS")
     result = account.call("run", *location, word, "nowhere", cwd=tmp_path)
-    assert_says(result, ASKED_WRONGLY, "database NOWHERE does not exist", "hint: ", folder=tmp_path)
+    assert_says(result, ASKED_WRONGLY, "database nowhere does not exist", "hint: ", folder=tmp_path)
 
 
 def test_sources_that_are_not_there(account: Account, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.generate import Portfolio, generate
 from support.account import Account
+from support.databases import contents
 from support.engines import GRAPH
 from support.paths import BUNDLED
 from support.processes import Marts, call_marts
@@ -33,13 +34,13 @@ def test_a_second_run_has_nothing_to_do_unless_forced_or_of_another_day(
     first = called("run", "--data", data)
     assert (first.returncode, "fct_transactions" in first.stdout) == (0, True)
     database = tmp_path / "target/marts.duckdb"
-    before = database.read_bytes()
+    before = contents(database)
     again = called("run", "--data", data)
     assert again.returncode == 0, again.stderr
     assert f"keep  {len(PUBLIC)} marts: unchanged" in again.stdout
     assert again.stdout.endswith("done  nothing to do; --force builds everything anyway\n")
     assert "fct_transactions" not in again.stdout, "sources are checked again"
-    assert database.read_bytes() == before
+    assert contents(database) == before
     results = json.loads((tmp_path / "target/run_results.json").read_text("utf-8"))
     assert results["status"] == "unchanged"
     assert results["unchanged"] == PUBLIC
@@ -156,4 +157,4 @@ def test_a_database_of_an_earlier_version_is_built_anew(finished_run: Path, tmp_
             name
             for (name,) in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         }
-    assert tables == {*PUBLIC, "marts_state"}
+    assert tables == {*PUBLIC, "marts_state", "marts_runs"}

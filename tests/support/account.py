@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 import pytest
 from snowflake import connector
 
+from emulator.faults import Told
 from emulator.fixtures import DATABASE, Emulator, emulator
+from marts.core.plan.state import RUNS_TABLE
 from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started
 
@@ -106,19 +108,20 @@ class Account:
         )
 
     def tables(self, schema: str) -> list[str]:
-        """Return the names of a schema's tables and views."""
-        return [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
+        """Return the names of a schema's tables and views, but not of the table of runs."""
+        names = [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
+        return [name for name in names if name != RUNS_TABLE.upper()]
 
     def contents(self, schema: str) -> dict[str, list[Row]]:
-        """Return all rows of every relation of a schema, in an order of their own."""
+        """Return all rows of every such relation of a schema, in an order of their own."""
         return {
             name: sorted(self.rows(f"SELECT * FROM {self.location(schema, name)}"), key=repr)
             for name in self.tables(schema)
         }
 
     @contextmanager
-    def told(self, **what: Any) -> Iterator[Emulator]:
-        """Let the emulator fail or stall statements, for a while."""
+    def told(self, **what: Unpack[Told]) -> Iterator[Emulator]:
+        """Let the emulator fail, lose or stall statements, or lines go dead, for a while."""
         assert self.emulator
         self.emulator.control(**what)
         try:

@@ -36,6 +36,12 @@ ALLOWED: Mapping[str, Allowed] = {
         'SELECT CAST("A" AS TIMESTAMPNTZ) AS "B" FROM "T"',
         "https://docs.snowflake.com/en/sql-reference/data-types-datetime",
     ),
+    "sqlfluff knows SHOW of other objects": Allowed(
+        "^SHOW PRIMARY KEYS ",
+        "SHOW TABLES ",
+        'SHOW PRIMARY KEYS IN SCHEMA "D"."S"',
+        "https://docs.snowflake.com/en/sql-reference/sql/show-primary-keys",
+    ),
 }
 """By the reason. Take an entry out once sqlfluff parses its example."""
 

@@ -205,7 +205,7 @@ class Workshop:
         with duckdb.connect(str(self.database), read_only=True) as reader:
             tables = reader.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'gold'"
-                " AND table_name <> 'marts_state' ORDER BY 1"
+                " AND table_name NOT IN ('marts_state', 'marts_runs') ORDER BY 1"
             ).fetchall()
             return {
                 name: reader.execute(f'SELECT * FROM gold."{name}" ORDER BY ALL').fetchall()

@@ -220,6 +220,11 @@ def keys_named(grain: str | Iterable[str]) -> tuple[str, ...]:
     return (grain,) if isinstance(grain, str) else tuple(grain)
 
 
+def checked_key(mart: Mart) -> tuple[str, ...]:
+    """Return the columns that a run checks to identify a row of a mart; none if it does not."""
+    return () if mart.unchecked else mart.grain
+
+
 def column_comments(table: Source | Mart) -> dict[str, str]:
     """Return the comment of each column that has one, its own or an inherited one."""
     return {column.name: column.doc for column in table.columns if column.doc}

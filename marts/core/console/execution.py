@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -14,10 +14,12 @@ from marts.core.console.messages import outcome_lines, plan_document, plan_lines
 from marts.core.console.streams import print_error
 from marts.core.console.wiring import version_of_marts
 from marts.core.errors import EngineError
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.run import artifacts
 from marts.core.run.backend import Backend
+from marts.core.run.recording import Recorder
 from marts.core.run.runner import run
 
 
@@ -26,7 +28,7 @@ def carry_out(
     plan: Plan,
     backend: Backend,
     *,
-    run_id: str,
+    recorder: Recorder,
     target: Path,
     stop: Event,
     findings: Sequence[Finding] = (),
@@ -39,7 +41,7 @@ def carry_out(
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        report = run(plan, backend, run_id=run_id, observer=observer)
+        report = run(plan, backend, run_id=recorder.run_id, observer=observer, recorder=recorder)
     results = artifacts.run_results(
         report,
         context={
@@ -63,11 +65,18 @@ def carry_out(
     return exit_codes.of_run(report.status, errors)
 
 
-def print_plan(plan: Plan, findings: Sequence[Finding], *, as_json: bool) -> None:
+def print_plan(
+    plan: Plan,
+    findings: Sequence[Finding],
+    changes: Sequence[ShapeChange],
+    sources_read: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
     """Print what a plan would do, and warnings of what engines would compute differently."""
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     if as_json:
-        terminal.print_json(plan_document(plan, findings))
+        terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
-        terminal.print_text("\n".join(plan_lines(plan)))
+        terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))

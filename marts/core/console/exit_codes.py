@@ -19,6 +19,7 @@ BY_STATUS = {
     "interrupted": INTERRUPTED,
     "failed": FAILED,
     "partly_published": FAILED,
+    "unknown": FAILED,
     "error": FAILED,
 }
 

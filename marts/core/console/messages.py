@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
-from marts.core.authoring.tables import Mart
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
-Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "done", "stop"]
+Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "done", "stop"]
 Line = tuple[Label, str]
 """A label for the outcome, and the text."""
 
 UNCHANGED = "nothing was published; what was published before is unchanged"
+RUN_AGAIN = {
+    "partly_published": "partly published: run again",
+    "unknown": "whether this run was published is not known: run again",
+}
 
 
 def doing(step: Step) -> str:
@@ -42,13 +47,31 @@ def table_of(step: Step) -> str:
             assert_never(step)
 
 
-def plan_lines(plan: Plan) -> list[str]:
+def sources_lines(sources_read: Mapping[str, str]) -> Iterator[Line]:
+    """Yield one line on how sources are read as of one moment: the most usual way comes first."""
+    names: dict[str, list[str]] = {}
+    for name, way in sources_read.items():
+        names.setdefault(way, []).append(name)
+    ways = sorted(names, key=lambda way: -len(names[way]))
+    if ways:
+        others = (f"{', '.join(names[way])} {way}" for way in ways[1:])
+        yield "read", "; ".join([f"sources {ways[0]}", *others])
+
+
+def plan_lines(
+    plan: Plan,
+    changes: Sequence[ShapeChange] = (),
+    sources_read: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """Return what a plan would do, with a line for each step."""
+    read = [f"  {label:<8} {text}" for label, text in sources_lines(sources_read)]
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
     published = [_publication_line(plan.publication)] if plan.publication else []
-    return [f"as of {plan.as_of.day}; nothing is done:", *kept, *orphans, *steps, *published]
+    changed = [f"  change   {each}" for each in changes]
+    head = f"as of {plan.as_of.day}; nothing is done:"
+    return [head, *read, *kept, *orphans, *steps, *changed, *published]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -95,7 +118,12 @@ def _publication_line(publication: PlannedPublication) -> str:
     return f"  publish  {counted(len(publication.marts), 'mart')} at once{dropped}"
 
 
-def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, object]:
+def plan_document(
+    plan: Plan,
+    findings: Iterable[Finding] = (),
+    changes: Iterable[ShapeChange] = (),
+    sources_read: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
     steps = [_step_document(step) for step in plan.steps]
     if plan.publication:
@@ -104,7 +132,9 @@ def plan_document(plan: Plan, findings: Iterable[Finding] = ()) -> dict[str, obj
         "as_of": str(plan.as_of.day),
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
+        "sources_read": dict(sources_read),
         "steps": steps,
+        "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
     }
 
@@ -152,8 +182,14 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
             "skip",
             f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
         )
+    for change in report.changes:
+        yield "done", f"changed besides rows: {change}"
+    for left in report.unfinished:
+        yield "warn", f"left to the next run: {left}"
     if report.source_checks and report.source_checks.is_left_out:
         yield "skip", "the sources were not checked, as --no-source-checks says"
+    if report.tables:
+        yield from sources_lines(report.sources_read)
     yield _end(report)
 
 
@@ -164,10 +200,7 @@ def _end(report: Report) -> Line:
     acknowledged = f", {known} acknowledged" if known else ""
     checks = counted(made_checks, "check")
     took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
-    built = sum(
-        table.sql is not None and isinstance(table.table, Mart) and not table.table.is_temporary
-        for table in report.tables
-    )
+    built = len(report.built)
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
         case "published":
@@ -180,8 +213,8 @@ def _end(report: Report) -> Line:
         case "failed":
             is_about_sources = report.source_checks is not None
             return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took
-        case "partly_published":
-            return "stop", "partly published: run again"
+        case "partly_published" | "unknown":
+            return "stop", RUN_AGAIN[report.status]
         case "error" | "interrupted":
             return "stop", f"{report.status}: {UNCHANGED}"
         case _:

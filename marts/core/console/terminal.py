@@ -35,6 +35,7 @@ STYLES = {
     "skip": "yellow",
     "build": "cyan",
     "keep": "dim",
+    "read": "dim",
     "drop": "yellow",
     "FAIL": "bold red",
     "done": "bold green",

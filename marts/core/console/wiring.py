@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +18,8 @@ import click
 
 from marts.core import DISTRIBUTION, FOLDER
 from marts.core.console.completion import OURS
-from marts.core.errors import UsageError
+from marts.core.console.streams import warn
+from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
 # Heavier modules are imported where they are needed: `marts --help` loads only click.
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from marts.core.authoring.expressions import FixedAsOf
     from marts.core.project.graph import Graph
     from marts.core.run.backend import Backend, Contract
+    from marts.core.run.recording import Recorder
 
 BUNDLED_PACKAGE = "marts"
 """The package that the bundled data is for."""
@@ -135,6 +138,55 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
         yield backend
     finally:
         backend.close()
+
+
+@contextmanager
+def recorded(
+    graph: Graph, settings: Settings, backend: Backend, *, dry_run: bool
+) -> Iterator[Recorder]:
+    """Begin a run, and record it in the table of runs, however it ends; not if it is a dry run.
+
+    A row that cannot be written is a warning.
+    """
+    from marts.core.plan.state import RUNS_TABLE, RecordedRun
+    from marts.core.run.recording import Recorder
+
+    excluded = [f"--exclude {','.join(settings.exclude)}"] if settings.exclude else []
+    run = RecordedRun(
+        run_id=run_id(),
+        package=graph.project.package,
+        status="running",
+        started_at=datetime.datetime.now(datetime.UTC).replace(tzinfo=None),
+        selection=" ".join([*settings.select, *excluded]),
+        host_name=socket.gethostname(),
+        backend=backend.name,
+        marts_version=version_of_marts(),
+    )
+    recorder = Recorder(backend, run.run_id, None if dry_run else run)
+    try:
+        yield recorder
+    except BaseException as error:
+        recorder.broke_off(*_ended_by(error))
+        raise
+    finally:
+        if recorder.failure:
+            warn(f"the row of this run in {RUNS_TABLE} was not written: {recorder.failure}")
+
+
+def _ended_by(error: BaseException) -> tuple[str, str | None]:
+    """Return the status of a run that raised an error, and the error in a line without values."""
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted", None
+        case EngineError():
+            return "error", error.summary
+        case MartsError():
+            return "refused", error.summary
+        case click.ClickException():
+            return "refused", error.format_message()
+        case _:
+            # The message of a bug may quote a value.
+            return "error", type(error).__name__
 
 
 def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextManager[Backend]:

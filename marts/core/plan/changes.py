@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from marts.core.authoring.checks import tables_read
+from marts.core.authoring.tables import Mart, checked_key, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import Annotation
 from marts.core.plan.steps import Build, Plan, PlannedPublication, Step
 from marts.core.project.graph import Graph
 
@@ -40,6 +42,7 @@ def plan_changes(
     if all(marts[name].is_temporary for name in selected):
         building = tuple(selected)
     _refuse_outdated(current, selected, building)
+    _refuse_unknown("--adopt", adopt, graph)
     _refuse_tables_of_others(current, building, adopt)
     due = source_checks((*selected, *building)) if source_checks else None
     if due and not building:
@@ -65,7 +68,27 @@ def plan_changes(
             name for name in selected if name not in reasons and not marts[name].is_temporary
         ),
         orphans=() if drop_orphans else orphans,
+        annotations=tuple(
+            _annotation(marts[name])
+            for name in graph.order
+            if name in {*selected, *reasons} and not marts[name].is_temporary
+        ),
     )
+
+
+def _annotation(mart: Mart) -> Annotation:
+    return Annotation(
+        mart.name, mart.materialized, mart.comment, column_comments(mart), checked_key(mart)
+    )
+
+
+def with_reshapes(plan: Plan, graph: Graph, names: Collection[str]) -> Plan:
+    """Return a plan that may change the columns, types or kind of some marts for their readers.
+
+    Raises UsageError for a name that no published mart has.
+    """
+    _refuse_unknown("--reshape", names, graph)
+    return replace(plan, reshapes=frozenset(names))
 
 
 def _fingerprinted(
@@ -207,16 +230,20 @@ def _outdated(
     return found
 
 
+def _refuse_unknown(option: str, names: Iterable[str], graph: Graph) -> None:
+    marts = graph.project.marts
+    for name in names:
+        if name not in marts or marts[name].is_temporary:
+            raise UsageError(
+                f"{option} {name}: there is no such mart",
+                hint=did_you_mean(name, marts) or "`marts ls` lists the marts",
+            )
+
+
 def _refuse_tables_of_others(
     current: CurrentInputs, building: Iterable[str], adopt: Collection[str]
 ) -> None:
     marts, state = current.graph.project.marts, current.state
-    for name in adopt:
-        if name not in marts or marts[name].is_temporary:
-            raise UsageError(
-                f"--adopt {name}: there is no such mart",
-                hint=did_you_mean(name, marts) or "`marts ls` lists the marts",
-            )
     not_ours = [
         name
         for name in building

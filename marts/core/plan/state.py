@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
+import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -22,9 +23,10 @@ from marts.core.project.graph import RESERVED as RESERVED  # noqa: PLC0414
 from marts.core.project.loading import Project
 from marts.core.query.contract import schema_of
 
-STATE_TABLE, EARLIER_STATE_TABLE = RESERVED
+STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
 """The table beside the marts with a row for each table that a package made, and for each source
-that it checked; and the table in which an earlier version of marts recorded the same."""
+that it checked; the table in which an earlier version of marts recorded the same; and the table
+with a row for each run."""
 
 STATE_COLUMNS = {
     "package": "string",
@@ -40,6 +42,40 @@ STATE_COLUMNS = {
 
 STATE_KEY = ("package", "name")
 """The columns that identify a row of the state table."""
+
+RUNS_COLUMNS = {
+    "run_id": "string",
+    "package": "string",
+    "status": "string",
+    "started_at": "timestamp",
+    "publishing_since": "timestamp",
+    "ended_at": "timestamp",
+    "seconds": "float64",
+    "as_of": "date",
+    "selection": "string",
+    "user_name": "string",
+    "role_name": "string",
+    "host_name": "string",
+    "backend": "string",
+    "marts_version": "string",
+    "sources_at": "timestamp",
+    "marts_built": "int64",
+    "marts_published": "int64",
+    "marts_unchanged": "int64",
+    "rows_built": "int64",
+    "checks_made": "int64",
+    "checks_passed": "int64",
+    "checks_warned": "int64",
+    "checks_acknowledged": "int64",
+    "checks_failed": "int64",
+    "error": "string",
+    "query_ids": "string",
+}
+"""The columns of the table of runs; `RecordedRun` says what they hold. An earlier version's table
+lacks some: they are added. No row is ever deleted."""
+
+RUNS_KEY = ("run_id", "package", "status")
+"""The columns that every version's table of runs has; the first identifies a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +152,49 @@ class RecordedTable:
     origin: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordedRun:
+    """A row of the table of runs: one run, from its start to its end.
+
+    `status` is `running`, then `publishing`, then how the run ended: as a report says, or
+    `refused` if it ended while it was planned. A run that was killed keeps one of the first two.
+    Times are UTC; `seconds` are from `started_at` to `ended_at`, both null until it has ended.
+    `selection` is as typed, empty for all marts. The engine knows the user and the role, and fills
+    them in; `host_name` is where marts ran. `sources_at` is the moment at which all sources were
+    read, null if there is no such moment. The counts are null until the run has ended and for one
+    that was refused; those of marts and rows leave temporary marts out, and `marts_published` is
+    null if it is not known. `error` says in a line why the run ended, without values of rows.
+    `query_ids` is a JSON list of the last statements' ids, if the engine gives them one.
+    """
+
+    run_id: str
+    package: str
+    status: str
+    started_at: datetime.datetime
+    publishing_since: datetime.datetime | None = None
+    ended_at: datetime.datetime | None = None
+    seconds: float | None = None
+    as_of: datetime.date | None = None
+    selection: str = ""
+    user_name: str | None = None
+    role_name: str | None = None
+    host_name: str | None = None
+    backend: str
+    marts_version: str
+    sources_at: datetime.datetime | None = None
+    marts_built: int | None = None
+    marts_published: int | None = None
+    marts_unchanged: int | None = None
+    rows_built: int | None = None
+    checks_made: int | None = None
+    checks_passed: int | None = None
+    checks_warned: int | None = None
+    checks_acknowledged: int | None = None
+    checks_failed: int | None = None
+    error: str | None = None
+    query_ids: str | None = None
+
+
 @dataclass(frozen=True)
 class CheckedSource:
     """What a published run found of one version of a source.
@@ -170,7 +249,9 @@ class Publication:
     """What a run publishes besides its candidates: what is recorded, and which tables are dropped.
 
     `fingerprints` has the fingerprint of each published mart as text, `checked` what is recorded of
-    each source; `drops` are tables of this package that are no longer marts.
+    each source; `drops` are tables of this package that are no longer marts. `read` are the marts
+    that were read as published: if another run has replaced one of them, nothing is published.
+    `reshapes` are the marts whose columns, types or kind may change for readers.
     """
 
     package: str
@@ -179,6 +260,52 @@ class Publication:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()
+    read: frozenset[str] = frozenset()
+    reshapes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A mart that a run will publish: its kind, its columns, its key and its compiled query.
+
+    `key` is its grain, or empty if the grain is not checked.
+    """
+
+    name: str
+    kind: Materialized
+    types: ibis.Schema
+    query: CompiledQuery
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What an engine's catalog should say of a published mart: comments, and its checked key.
+
+    `key` is its grain, or empty if the grain is not checked.
+    """
+
+    name: str
+    kind: Materialized
+    comment: str
+    column_comments: Mapping[str, str]
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShapeChange:
+    """What publishing changes about a mart besides its rows, in words.
+
+    A reshape takes something away from readers, or cannot be made in the same transaction as the
+    rest; the caller must have acknowledged it.
+    """
+
+    mart: str
+    change: str
+    is_reshape: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.mart}: {self.change}"
 
 
 def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:

@@ -13,7 +13,7 @@ from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import CompiledQuery, EngineState
+from marts.core.plan.state import Annotation, CompiledQuery, EngineState
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ class Plan:
     """What is published when all steps are done; None if nothing is."""
     orphans: tuple[str, ...] = ()
     """The tables of this package that are no longer marts but are kept."""
+    annotations: tuple[Annotation, ...] = ()
+    """What the engine's catalog should say of the selected marts once they are published."""
+    reshapes: frozenset[str] = frozenset()
+    """The marts whose columns, types or kind may change for readers."""
     source_checks: SourceChecks | None = None
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)

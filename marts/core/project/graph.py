@@ -23,8 +23,8 @@ from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.loading import Project
 
-RESERVED = ("marts_state", "int_published_marts")
-"""The state tables: that of this version of marts, and that of an earlier one."""
+RESERVED = ("marts_state", "int_published_marts", "marts_runs")
+"""The tables beside the marts: the state table, that of an earlier version, and that of runs."""
 
 
 @dataclass(frozen=True)
@@ -193,12 +193,13 @@ def link(project: Project) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
-    that varies with something that no invariant defines, for a cycle, and for a function whose
-    variables have changed since it was declared.
+    that varies with something that no invariant defines, for a cycle, for a reserved name, and for
+    a function whose variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     for table in tables:
+        _refuse_reserved(table)
         for reader, name in _names_read(table):
             if name not in known:
                 raise DefinitionError(
@@ -218,13 +219,18 @@ def link(project: Project) -> Graph:
     return Graph(project, _order(project))
 
 
-def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
-    if mart.name in RESERVED:
+def _refuse_reserved(table: Source | Mart) -> None:
+    if table.name in RESERVED:
+        records = "each run" if table.name == RESERVED[-1] else "what is published"
+        kind = "mart" if isinstance(table, Mart) else "source"
         raise DefinitionError(
-            f"{mart.name} is the table that records what is published",
-            mart.location,
-            hint="give the mart another name",
+            f"{table.name} is the table that records {records}",
+            table.location,
+            hint=f"give the {kind} another name",
         )
+
+
+def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
     temporary = [n for n in mart.inputs if n in project.marts and project.marts[n].is_temporary]
     if mart.materialized == "view" and temporary:
         raise DefinitionError(

@@ -41,6 +41,10 @@ class Settings:
     role: str | None = None
     threads: int | None = None
     memory_limit: str | None = None
+    lock_timeout: int = 600
+    """How many seconds a run waits for another one that is publishing."""
+    reshape: tuple[str, ...] = ()
+    """The marts whose columns, types or kind may change for readers."""
     target: Path = Path("target")
     strict: bool = False
     acknowledge: tuple[tuple[str, Acknowledgement], ...] = ()
@@ -66,11 +70,11 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements of a project's file are only for its own package, and its database is only
-    for its own engine: they are dropped for another package or engine.
+    The acknowledgements and reshapes of a project's file are only for its own package, and its
+    database is only for its own engine: they are dropped for another package or engine.
     """
     if settings.package not in (None, values.get("package", settings.package)):
-        settings = replace(settings, acknowledge=())
+        settings = replace(settings, acknowledge=(), reshape=())
     is_another_engine = settings.backend != values.get("backend", settings.backend)
     if is_another_engine and "database" not in settings.given:
         settings = replace(settings, database=None)
@@ -121,7 +125,12 @@ def _acknowledgement(entry: Mapping[str, object], file: Path) -> tuple[str, Ackn
     return words["table"], known
 
 
+def _is_number(value: object) -> bool:
+    return type(value) is int and value >= 1
+
+
 _TEXT = _Kind("a non-empty string", _is_text)
+_NUMBER = _Kind("a whole number from 1", _is_number)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
 _TEXTS = _Kind(
     "an array of non-empty strings",
@@ -140,8 +149,10 @@ KEYS = {
     "connection": _TEXT,
     "warehouse": _TEXT,
     "role": _TEXT,
-    "threads": _Kind("a whole number from 1", lambda value: type(value) is int and value >= 1),
+    "threads": _NUMBER,
     "memory_limit": _TEXT,
+    "lock_timeout": _NUMBER,
+    "reshape": _TEXTS,
     "target": _PATH,
     "strict": _Kind("true or false", lambda value: isinstance(value, bool)),
     "acknowledge": _Kind(

@@ -158,6 +158,9 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
             for statement in report.statements
         ],
         "unchanged": list(report.unchanged),
+        "sources_read": dict(report.sources_read),
+        "changes": [str(each) for each in report.changes],
+        "unfinished": list(report.unfinished),
         "source_checks_left_out": bool(report.source_checks and report.source_checks.is_left_out),
         "skipped_checks": [
             {"table": each.table, "check": each.check, "missing": list(each.missing)}

@@ -12,11 +12,15 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.state import (
+    Annotation,
     CompiledQuery,
     Materialized,
+    PlannedTable,
     Publication,
     Query,
+    RecordedRun,
     RecordedTable,
+    ShapeChange,
     TableState,
 )
 
@@ -72,11 +76,17 @@ class Backend(Protocol):
         added later are not read. Raises SourceError if a source exists but cannot be read.
         """
 
+    def sources_read(self) -> Mapping[str, str]:
+        """Return how described sources are read as of one moment, in words, where it varies.
+
+        After `begin` it may be another way than before.
+        """
+
     def changed_sources(self) -> list[str]:
-        """Return a line for each described source that has changed.
+        """Return a line for each described source of which a run may have read two states.
 
         It is called right before publishing, since marts built from changing sources would mix
-        two states of them.
+        two states of them. A source that is read as it was at one moment may change meanwhile.
         """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
@@ -88,8 +98,11 @@ class Backend(Protocol):
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
         """Return a query in the engine's SQL, over the bare names of the tables it reads."""
 
-    def to_sql(self, query: CompiledQuery) -> str:
-        """Return a query's SQL over sources and published relations, for people to read."""
+    def to_sql(self, query: CompiledQuery, *, as_read: bool = False) -> str:
+        """Return a query's SQL over sources and published relations, for people to read.
+
+        With `as_read`, it reads the sources as this run does, as of its moment.
+        """
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
@@ -105,14 +118,48 @@ class Backend(Protocol):
         kind: Materialized,
         comment: str,
         column_comments: Mapping[str, str],
+        key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, with comments for the catalog."""
+        """Create a candidate from a query, with comments for the catalog.
+
+        `key` has the columns that the run checks to identify a row, and to have no nulls; it is
+        empty if it does not. An engine may declare them for its optimizer.
+        """
+
+    def shape_changes(
+        self, tables: Collection[PlannedTable], *, acknowledged: Collection[str]
+    ) -> Sequence[ShapeChange]:
+        """Return what publishing these marts would change besides their rows.
+
+        It is empty where publication is atomic whatever changes. Raises UsageError for a reshape of
+        a mart that is not `acknowledged`, and for a table that must not be replaced.
+        """
 
     def publish(self, publication: Publication) -> None:
         """Publish all candidates except temporary ones, atomically, and record them."""
 
     def is_published(self) -> bool:
         """Tell whether `publish` took effect, since an interrupt may end it early or late."""
+
+    def annotate(self, annotations: Collection[Annotation]) -> None:
+        """Make the catalog say what it should of published marts, where it does not.
+
+        What fails is `unfinished`: it changes no number, and the next run does it.
+        """
+
+    def changes_made(self) -> Sequence[ShapeChange]:
+        """Return what publishing has changed besides rows, even if nothing was published then."""
+
+    def unfinished(self) -> Sequence[str]:
+        """Return a line for each thing that a publication has left to the next run."""
+
+    def record_run(self, run: RecordedRun) -> None:
+        """Write the row of a run; it replaces the row of the same run.
+
+        It commits in a transaction of its own, and never while `publish` has one open. The table of
+        runs is created, with its schema, if it does not exist. Raises UsageError if another table
+        has its name.
+        """
 
     def discard(self) -> None:
         """Drop the candidates; published relations stay. Does nothing without `begin`."""

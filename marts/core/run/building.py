@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from marts.core.authoring.signature import naming
-from marts.core.plan.state import CompiledQuery
+from marts.core.authoring.tables import checked_key
+from marts.core.plan.state import CompiledQuery, PlannedTable
 from marts.core.plan.steps import Build, Plan
 
 if TYPE_CHECKING:
@@ -40,6 +41,21 @@ def compiled(step: Build, backend: Backend) -> CompiledQuery:
         return step.compiled or backend.compile(step.query)
 
 
+def planned_tables(plan: Plan, backend: Backend) -> tuple[PlannedTable, ...]:
+    """Return the marts that a plan publishes, as an engine must know them beforehand."""
+    return tuple(
+        PlannedTable(
+            step.mart.name,
+            step.mart.materialized,
+            step.query.schema(),
+            compiled(step, backend),
+            checked_key(step.mart),
+        )
+        for step in plan.builds
+        if not step.mart.is_temporary
+    )
+
+
 def build(step: Build, query: CompiledQuery, backend: Backend) -> None:
     """Build the candidate of one step."""
     mart = step.mart
@@ -49,4 +65,5 @@ def build(step: Build, query: CompiledQuery, backend: Backend) -> None:
         kind=mart.materialized,
         comment=mart.comment,
         column_comments=step.column_comments,
+        key=() if mart.unchecked else mart.grain,
     )

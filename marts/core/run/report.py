@@ -12,6 +12,7 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Acknowledgement, Rate
 from marts.core.errors import MartsError
 from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import SkippedCheck
 from marts.core.query.folding import folded
 from marts.core.run.backend import Statement
@@ -20,11 +21,20 @@ SPELLINGS_SHOWN = 3
 
 
 Status = Literal[
-    "published", "unchanged", "checked", "failed", "error", "interrupted", "partly_published"
+    "published",
+    "unchanged",
+    "checked",
+    "failed",
+    "error",
+    "interrupted",
+    "partly_published",
+    "unknown",
 ]
 """How a run ended. After `failed` (an error-level check did not hold), `error` (a step failed) and
 `interrupted`, nothing was published. `checked`: no check failed, and there was nothing to publish.
-`partly_published`: publishing failed on an engine without transactions over several tables."""
+`partly_published`: publishing failed on an engine without transactions over several tables.
+`unknown`: the answer to the commit was lost, and the engine cannot be asked; all is published, or
+nothing."""
 
 Outcome = Literal["pass", "warn", "acknowledged", "fail"]
 
@@ -87,6 +97,23 @@ class Report:
     error: MartsError | None = None
     source_checks: SourceChecks | None = None
     """The derived checks of sources; None if they were not derived."""
+    sources_read: Mapping[str, str] = field(default_factory=dict)
+    """How sources were read as of one moment, in words, by name; empty if all in the same way."""
+    changes: tuple[ShapeChange, ...] = ()
+    """What publishing has changed besides rows, even if nothing was published then."""
+    unfinished: tuple[str, ...] = ()
+    """What a publication that took effect has left to the next run."""
+
+    @property
+    def built(self) -> list[TableReport]:
+        """The marts of which a candidate was built; temporary ones are left out."""
+        return [
+            table
+            for table in self.tables
+            if isinstance(table.table, Mart)
+            and not table.table.is_temporary
+            and table.build_seconds
+        ]
 
     @property
     def failures(self) -> list[tuple[TableReport, CheckReport]]:

@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from marts.core.authoring.checks import Check
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
-from marts.core.errors import ChangedSourcesError, MartsError, PartlyPublishedError
+from marts.core.errors import (
+    ChangedSourcesError,
+    MartsError,
+    PartlyPublishedError,
+    UnknownPublicationError,
+)
 from marts.core.plan.state import Publication
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
+from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
-from marts.core.run.scheduler import run_in_parallel
+from marts.core.run.scheduler import needs, run_in_parallel
 
 if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Statement
@@ -38,14 +44,22 @@ class Observer(Protocol):
         """All steps are done, and publishing begins."""
 
 
-def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Report:
-    """Carry out all steps and publish, or publish nothing.
+def run(
+    plan: Plan,
+    backend: Backend,
+    *,
+    run_id: str,
+    observer: Observer,
+    recorder: Recorder | None = None,
+) -> Report:
+    """Carry out all steps and publish, or publish nothing; record it, given a recorder.
 
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observer)
+    recorder = recorder or Recorder(backend, run_id)
+    execution = _Execution(plan, backend, observer, recorder)
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -54,12 +68,14 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         status = "published" if execution.publishes and backend.is_published() else "interrupted"
     except PartlyPublishedError as raised:
         status, error = "partly_published", raised
+    except UnknownPublicationError as raised:
+        status, error = "unknown", raised
     except MartsError as raised:
         error = raised
     finally:
         if status != "published" and execution.begins:
             backend.discard()
-    return Report(
+    report = Report(
         run_id=run_id,
         status=status,
         started_at=started,
@@ -70,22 +86,32 @@ def run(plan: Plan, backend: Backend, *, run_id: str, observer: Observer) -> Rep
         statements=tuple(map(execution.with_rows, backend.statements())),
         error=error,
         source_checks=plan.source_checks,
+        sources_read=backend.sources_read(),
+        changes=tuple(backend.changes_made()),
+        unfinished=tuple(backend.unfinished()),
     )
+    recorder.ended(report)
+    return report
 
 
 class _Execution:
     """One execution of a plan's steps."""
 
-    def __init__(self, plan: Plan, backend: Backend, observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, backend: Backend, observer: Observer, recorder: Recorder
+    ) -> None:
         self.plan = plan
         self.backend = backend
         self.observer = observer
+        self.recorder = recorder
         self.tables: dict[str, TableReport] = {}
         self.publishes = plan.publication is not None
         self.begins = self.publishes or bool(plan.builds)
 
     def go(self, run_id: str) -> Status:
         plan, backend = self.plan, self.backend
+        if plan.steps or plan.publication:
+            self.recorder.running()
         if self.begins:
             begin(plan, backend, run_id=run_id)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
@@ -95,10 +121,15 @@ class _Execution:
             return "failed"
         if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
+        if plan.publication is None and plan.steps:
+            return "checked"
         if plan.publication is None:
-            return "checked" if plan.steps else "unchanged"
+            backend.annotate(plan.annotations)
+            return "unchanged"
         self.observer.publishing()
+        self.recorder.publishing()
         backend.publish(self._publication(plan.publication, run_id))
+        backend.annotate(plan.annotations)
         return "published"
 
     def _publication(self, planned: PlannedPublication, run_id: str) -> Publication:
@@ -116,7 +147,17 @@ class _Execution:
                 name: found.to_text() for name, found in checked_sources(plan, self.tables).items()
             },
             drops=planned.drops,
+            read=self._read_as_published(),
+            reshapes=plan.reshapes,
         )
+
+    def _read_as_published(self) -> frozenset[str]:
+        """Return the published marts that builds and checks have read, and those behind them."""
+        plan, built = self.plan, {step.mart.name for step in self.plan.builds}
+        read = {name for step in plan.steps for name in needs(step)}
+        for step in plan.builds:
+            read.update(step.fingerprint.marts if step.fingerprint else ())
+        return frozenset(read & plan.state.recorded.keys() - built)
 
     def with_rows(self, statement: Statement) -> Statement:
         """Return a statement with its rows; for a build, the checks have counted them."""
@@ -161,7 +202,7 @@ class _Execution:
     def _build(self, step: Build) -> None:
         report = self._table(step.mart)
         query = compiled(step, self.backend)
-        report.sql = self.backend.to_sql(query)
+        report.sql = self.backend.to_sql(query, as_read=True)
         start = time.perf_counter()
         build(step, query, self.backend)
         report.build_seconds = time.perf_counter() - start

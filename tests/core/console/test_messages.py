@@ -69,6 +69,32 @@ def test_a_plan_in_words(shop: Workshop) -> None:
     ]
 
 
+AT = "pinned at 2026-11-26 10:32:11.123 UTC"
+COPIED = "copied at 2026-11-26 10:32:15.001 UTC"
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ({}, []),
+        ({"customers": AT, "orders": AT}, [f"sources {AT}"]),
+        ({"a": COPIED, "b": AT, "c": AT, "d": COPIED, "e": AT}, [f"sources {AT}; a, d {COPIED}"]),
+    ],
+)
+def test_how_sources_were_read_is_one_line(
+    sources: dict[str, str], said: list[str], shop: Workshop
+) -> None:
+    made = replace(report("published"), sources_read=sources)
+    assert [text for label, text in outcome_lines(made, TARGET) if label == "read"] == said
+    plan = shop.plan("+model_sales")
+    assert plan_lines(plan, (), sources)[1 : 1 + len(said)] == [
+        f"  read     {text}" for text in said
+    ]
+    assert plan_document(plan, (), (), sources)["sources_read"] == sources
+    nothing_was_done = replace(made, tables=())
+    assert [line for line in outcome_lines(nothing_was_done, TARGET) if line[0] == "read"] == []
+
+
 def test_what_is_dropped_is_said(shop: Workshop) -> None:
     plan = replace(shop.plan("model_sales", "int_paid_orders"), reasons={}, unchanged=())
     assert plan.publication

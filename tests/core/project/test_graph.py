@@ -12,7 +12,7 @@ from marts import int64, relationship, row_check, source, string, table_check, u
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError, UsageError
-from marts.core.project.graph import Graph
+from marts.core.project.graph import RESERVED, Graph
 from marts.core.project.selection import select
 from support.workshop import SHOP, project_of
 
@@ -54,6 +54,15 @@ def test_two_checks_of_one_name_are_refused(name: str, checks: list[Check]) -> N
     with pytest.raises(DefinitionError, match=f"m has 2 checks named {name}") as caught:
         project_of(ORDERS, mart_of("m", "orders", checks=checks))
     assert caught.value.facts == ("m.py:1",)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_the_names_of_our_own_tables_are_reserved(name: str) -> None:
+    its_source = source(name, doc="Ours.", grain="order_id", columns=[string("order_id")])
+    for kind, table in (("mart", mart_of(name, "orders")), ("source", its_source)):
+        with pytest.raises(DefinitionError, match=f"^{name} is the table that records ") as caught:
+            project_of(ORDERS, table)
+        assert caught.value.hint == f"give the {kind} another name"
 
 
 def test_the_order_puts_every_mart_behind_what_it_reads() -> None:

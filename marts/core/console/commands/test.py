@@ -38,6 +38,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
     from marts.core.query.invariant_checks import with_invariants
     from marts.core.run.artifacts import prepare
     from marts.core.run.inspection import inspect_engine
+    from marts.core.run.recording import Recorder
 
     graph, selected, _ = wiring.selected(settings)
     if not settings.select:
@@ -58,7 +59,7 @@ def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as
         state = inspect_engine(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
-        return done(run_id=wiring.run_id(), as_json=as_json)
+        return done(recorder=Recorder(backend, wiring.run_id()), as_json=as_json)
 
 
 def published_as_of(

@@ -1,0 +1,40 @@
+"""Replace a published table or view by a candidate, so that what governs it stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from backends import snowflake_ddl as ddl
+from backends.snowflake_candidates import Candidate
+from backends.snowflake_governance import Governance, carried, granted, kept_by_view, put_on
+from marts.core.plan.state import Materialized
+
+
+def replacement(
+    candidate: Candidate, target: str, existing: Materialized, found: Governance
+) -> Iterator[str]:
+    """Yield the statements that replace a target, a table or view of kind `existing`.
+
+    The policies and tags are on the candidate before it becomes the target, and a view is created
+    with them: at no moment can a reader see a row or a value that was hidden before. If a view
+    takes the place of a table, the grants come last. Raises EngineError if a policy cannot be put
+    on the candidate.
+    """
+    left = carried(found, candidate.columns, about=candidate.name)
+    same_kind = existing == candidate.kind
+    if candidate.kind == "view":
+        kept = kept_by_view(left, candidate.columns)
+        if not same_kind:
+            yield ddl.drop(existing, target)
+            kept = replace(kept, has_grants=False)
+        yield candidate.create_view(target, candidate.definition, kept=kept)
+        if not same_kind:
+            yield from granted(left, target, "view")
+        return
+    yield from put_on(left, candidate.qualified)
+    if not same_kind:
+        # The clone has no target to copy grants from, so that it copies those of its source.
+        yield from granted(left, candidate.qualified, "table")
+        yield ddl.drop(existing, target)
+    yield ddl.replace_by_clone(target, candidate.qualified)

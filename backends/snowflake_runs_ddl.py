@@ -1,0 +1,63 @@
+"""The SQL statements of the table of runs on Snowflake; pure functions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+import ibis
+
+from backends.snowflake_ddl import column_type, identifier, literal
+from marts.core.plan.state import RUNS_COLUMNS
+
+WHO = {"user_name": "CURRENT_USER()", "role_name": "CURRENT_ROLE()"}
+"""The columns that the session fills in when the row is inserted."""
+
+
+def create_runs(relation: str) -> str:
+    """Create the table of runs if it does not exist."""
+    parts = ",\n".join(f"  {identifier(name)} {_type_of(name)}" for name in RUNS_COLUMNS)
+    return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
+
+
+def add_run_column(relation: str, name: str) -> str:
+    """Add a column that an earlier version's table of runs lacks."""
+    return f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {identifier(name)} {_type_of(name)}"
+
+
+def _type_of(name: str) -> str:
+    return column_type(ibis.dtype(RUNS_COLUMNS[name]))
+
+
+def insert_run(relation: str, row: Mapping[str, object]) -> str:
+    """Insert the row of a run, with the session's user and role in it."""
+    names = ", ".join(map(identifier, row))
+    values = ", ".join(WHO.get(name) or value(each) for name, each in row.items())
+    return f"INSERT INTO {relation} ({names})\nSELECT {values}"
+
+
+def update_run(relation: str, row: Mapping[str, object]) -> str:
+    """Update the row of a run, if there is one; its user and role stay."""
+    sets = ", ".join(
+        f"{identifier(name)} = {value(each)}"
+        for name, each in row.items()
+        if name not in WHO and name != "run_id"
+    )
+    return f"UPDATE {relation} SET {sets}\nWHERE {identifier('run_id')} = {value(row['run_id'])}"
+
+
+def value(value: object) -> str:
+    """Return a value as SQL that no parameter of a session changes."""
+    match value:
+        case None:
+            return "NULL"
+        case datetime.datetime() as at:
+            nanoseconds = at.microsecond * 1_000
+            parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, nanoseconds)
+            return f"TIMESTAMP_NTZ_FROM_PARTS({', '.join(map(str, parts))})"
+        case datetime.date() as day:
+            return f"DATE_FROM_PARTS({day.year}, {day.month}, {day.day})"
+        case int() | float():
+            return repr(value)
+        case _:
+            return literal(str(value))

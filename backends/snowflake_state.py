@@ -1,0 +1,90 @@
+"""The state table on Snowflake: who made which table, the lock that publishers queue at, markers.
+
+Rows of the kinds candidate, lock and publication belong to no package. The version of a published
+mart is recorded with a digest of what was published: of a table's rows, of a view's definition.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from backends import snowflake_ddl as ddl
+from backends.snowflake_session import Result
+from backends.snowflake_sql import Namespace
+from marts.core.plan.state import STATE_COLUMNS, STATE_TABLE, RecordedTable
+
+NOBODY = ""
+"""The package under which candidates, the lock and publications are recorded."""
+LOCK = "lock"
+"""The name and kind of the row that publishers update first, and so queue at."""
+MARKER = "publication"
+"""The kind of a row that is written with the marts, named after the run: it was published."""
+SEPARATOR = " #"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema of the marts, with the state table, and the function that runs statements."""
+
+    namespace: Namespace
+    execute: Callable[[str, str, str], Result]
+    """Runs a statement about a table, in a step of the run."""
+
+    def qualified(self, name: str) -> str:
+        """Return the qualified name of a relation, as SQL."""
+        return self.namespace.qualified(name).sql(ddl.DIALECT)
+
+    @property
+    def state(self) -> str:
+        """The qualified name of the state table, as SQL."""
+        return self.qualified(STATE_TABLE)
+
+    def rows(self, sql: str, about: str, step: str) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        return [tuple(row) for row in self.execute(sql, about, step).fetchall()]
+
+    def create_state(self) -> None:
+        """Create the state table if it does not exist."""
+        self.execute(ddl.create_state(self.state, STATE_COLUMNS), "", "begin")
+
+    def claim(self, rows: Iterable[RecordedTable], *, step: str) -> None:
+        """Record rows of which there is none yet; this waits for no other run."""
+        for row in rows:
+            (written,) = _written([row])
+            self.execute(ddl.claim(self.state, written), row.name, step)
+
+    def record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
+        """Record rows; those with an as-of date are recorded as published now."""
+        if rows:
+            self.execute(ddl.merge_state(self.state, _written(rows)), "", step)
+
+    def forget(self, names: Collection[str], *, step: str, but_of: str | None = None) -> None:
+        """Delete the records of relations, except those of the package `but_of`."""
+        but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
+        if names:
+            self.execute(ddl.delete_state(self.state, "name", names, but=but), "", step)
+
+
+def _written(rows: Iterable[RecordedTable]) -> list[Mapping[str, object]]:
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
+    written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
+    return [{name: row[name] for name in STATE_COLUMNS} for row in written]
+
+
+def with_digest(version: str, digest: str | None) -> str:
+    """Return a version with the digest of what was published, as the state table has it."""
+    return f"{version}{SEPARATOR}{digest}" if digest else version
+
+
+def digests(rows: Iterable[RecordedTable]) -> dict[str, str]:
+    """Return the digest of what was published of each table or view, as far as it is recorded."""
+    split = ((row.name, (row.version or "").partition(SEPARATOR)[2]) for row in rows)
+    return {name: digest for name, digest in split if digest}
+
+
+def without_digest(row: RecordedTable) -> RecordedTable:
+    """Return a row with the version alone."""
+    return replace(row, version=row.version and row.version.partition(SEPARATOR)[0])

@@ -1,0 +1,217 @@
+"""Transactions as Snowflake has them: READ COMMITTED, ended by DDL, open after an error.
+
+DuckDB keeps one snapshot for a whole transaction, which is dead after most errors. So a statement
+that fails, or sees that others committed meanwhile, has DuckDB's transaction rolled back, and what
+the session did before done again in a new one.
+https://docs.snowflake.com/en/sql-reference/transactions
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import duckdb
+from sqlglot import Expr, exp
+
+from emulator import statements
+from emulator.patched import connections, cursor
+from emulator.rules import rewrite
+
+NUMBERS = itertools.count(time.time_ns())
+COMMITTED: list[str] = []
+"""The statements that changed something for other sessions: their number is what matters."""
+
+DDL = exp.Create | exp.Drop | exp.Alter | exp.Comment | exp.Grant | exp.Revoke
+DML = exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Copy | exp.TruncateTable
+DDL_COMMANDS = {"CREATE", "ALTER", "DROP", "UNDROP", "COMMENT", "GRANT", "REVOKE"}
+
+
+@dataclass
+class Transaction:
+    """An open transaction: what it did, to be done again, and how much of others it has seen."""
+
+    number: str = field(default_factory=lambda: str(next(NUMBERS)))
+    done: list[Callable[[], object]] = field(default_factory=list)
+    seen: int = 0
+
+
+def transactions() -> None:
+    """Run each statement in its session's transaction, or in one of its own."""
+    connections.FakeSnowflakeConnection.transaction = None
+    connections.FakeSnowflakeConnection.parameters = {}
+    execute = cursor.FakeSnowflakeCursor.execute
+
+    def in_transaction(self: Any, command: str, *args: Any, **options: Any) -> Any:
+        session = self._conn
+        match statements.parsed(command):
+            case exp.Transaction():
+                session.transaction = session.transaction or Transaction()
+            case exp.Commit():
+                commit(session)
+            case exp.Rollback():
+                roll_back(session)
+            case exp.Alter(kind="SESSION") as tree:
+                _set_parameters(session, tree)
+            case tree:
+                again = partial(_again, execute, session, command, *args, **options)
+                _run(session, tree, partial(execute, self, command, *args, **options), again)
+                return self
+        return execute(self, statements.SUCCESS)
+
+    cursor.FakeSnowflakeCursor.execute = in_transaction
+    rewrite(_answer_current_transaction)
+
+
+def _again(execute: Any, session: Any, *args: Any, **options: Any) -> None:
+    execute(session.cursor(), *args, **options)
+
+
+def _run(
+    session: Any, tree: Expr | None, run: Callable[[], object], again: Callable[[], object]
+) -> None:
+    if is_ddl(tree):
+        commit(session)
+        run()
+        COMMITTED.append("DDL")
+        return
+    changes = isinstance(tree, DML)
+    if session.transaction is None and changes:
+        own = Transaction()
+        session.transaction = own if not _is_autocommit(session) else None
+        if session.transaction is None:
+            _alone(session._duck_conn, run)
+            return
+    if session.transaction is None:
+        run()
+    else:
+        _inside(session, run, again if changes else None)
+
+
+def is_ddl(tree: Expr | None) -> bool:
+    """Tell whether a statement commits the transaction in which it is."""
+    if isinstance(tree, exp.Command):
+        return str(tree.this).upper() in DDL_COMMANDS
+    return isinstance(tree, DDL)
+
+
+def _is_autocommit(session: Any) -> bool:
+    return str(session.parameters.get("AUTOCOMMIT", True)).upper() != "FALSE"
+
+
+def _alone(duck: Any, run: Callable[[], object]) -> None:
+    duck.begin()
+    try:
+        run()
+    except BaseException:
+        _abandon(duck)
+        raise
+    duck.commit()
+    COMMITTED.append("DML")
+
+
+def _inside(session: Any, run: Callable[[], object], again: Callable[[], object] | None) -> None:
+    transaction = session.transaction
+    _refresh(session)
+    if again and not transaction.done:
+        transaction.seen = len(COMMITTED)
+        session._duck_conn.begin()
+    try:
+        run()
+    except BaseException:
+        _do_again(session)
+        raise
+    if again:
+        transaction.done.append(again)
+
+
+def _refresh(session: Any) -> None:
+    if session.transaction.done and session.transaction.seen != len(COMMITTED):
+        _do_again(session)
+
+
+def _do_again(session: Any) -> None:
+    transaction = session.transaction
+    _abandon(session._duck_conn)
+    if transaction.done:
+        transaction.seen = len(COMMITTED)
+        session._duck_conn.begin()
+        for each in transaction.done:
+            each()
+
+
+def _abandon(duck: Any) -> None:
+    # There is none to roll back where a statement failed before DuckDB began one.
+    with suppress(duckdb.TransactionException):
+        duck.rollback()
+
+
+def commit(session: Any) -> None:
+    """Commit a session's transaction, if one is open."""
+    if session.transaction is None:
+        return
+    try:
+        _refresh(session)
+        if session.transaction.done:
+            session._duck_conn.commit()
+            COMMITTED.append("COMMIT")
+    except BaseException:
+        _abandon(session._duck_conn)
+        raise
+    finally:
+        session.transaction = None
+
+
+def roll_back(session: Any) -> None:
+    """Roll back a session's transaction, if one is open."""
+    if session.transaction is not None:
+        session.transaction = None
+        _abandon(session._duck_conn)
+
+
+def _set_parameters(session: Any, tree: exp.Alter) -> None:
+    (action,) = tree.args["actions"]
+    for item in action.expressions:
+        if action.args.get("unset"):
+            session.parameters.pop(item.name.upper(), None)
+        else:
+            value = item.this.expression
+            session.parameters[item.this.this.name.upper()] = (
+                value.this if isinstance(value, exp.Boolean) else value.name
+            )
+
+
+def _answer_current_transaction(tree: Expr, self: Any) -> Expr:
+    for call in list(tree.find_all(exp.CurrentTransaction)):
+        open_one = self._conn.transaction
+        value = exp.Literal.string(open_one.number) if open_one else exp.null()
+        call.replace(exp.cast(value, "VARCHAR"))
+    return tree
+
+
+def overwriting() -> None:
+    """Let INSERT OVERWRITE INTO t replace the rows of t, all or none; it may read t itself.
+
+    https://docs.snowflake.com/en/sql-reference/sql/insert
+    """
+
+    def overwrite(tree: Expr, self: Any) -> Expr:
+        if isinstance(tree, exp.Insert) and tree.args.get("overwrite"):
+            table = tree.this.find(exp.Table)
+            old = exp.table_("OVERWRITTEN", db="main", catalog="temp")
+            self._duck_conn.execute(
+                f"create or replace temp table OVERWRITTEN as from {table.sql('duckdb')}"
+            )
+            self._duck_conn.execute(f"delete from {table.sql('duckdb')}")
+            tree.set("overwrite", False)
+            for read in list(tree.expression.find_all(exp.Table)):
+                if (read.catalog, read.db, read.name) == (table.catalog, table.db, table.name):
+                    read.replace(exp.alias_(old.copy(), read.alias_or_name, table=True))
+        return tree
+
+    rewrite(overwrite)
