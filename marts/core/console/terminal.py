@@ -80,6 +80,13 @@ def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
 
 
 @contextmanager
+def showing(where: Console) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done; give the function that says what."""
+    with where.status("") if where.is_terminal else nullcontext() as status:
+        yield lambda text: status.update(text) if status else None
+
+
+@contextmanager
 def counting(where: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal."""
     # Only `marts generate` needs it.
