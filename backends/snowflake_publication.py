@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
-from backends.snowflake_catalog import Catalog, published_version
+from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError, number_of
 from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
@@ -173,7 +173,9 @@ class Publisher:
     def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
         """Overwrite and record all targets in one transaction, or roll it back."""
         # The catalog is read before, since the lock should be held for a short time.
-        versions = self._versions(names, found)
+        versions = self.catalog.versions(
+            self.schema.namespace, {name: found[name].dropped for name in names}
+        )
         tables = [name for name in names if self.candidates[name].kind == "table"]
         built = self._contents(tables, {n: self.candidates[n].qualified for n in tables})
         try:
@@ -260,23 +262,6 @@ class Publisher:
         return {
             name: Contents(int(count), None if digest is None else f"{count} {digest}")
             for name, count, digest in rows
-        }
-
-    def _versions(self, names: Sequence[str], found: Mapping[str, Changes]) -> Mapping[str, str]:
-        """Return the version that each target will have, but for the number of its rows."""
-        namespace = self.schema.namespace
-        tables, columns = self.catalog.tables(namespace), self.catalog.columns(namespace)
-        return {
-            name: published_version(
-                tables[name.upper()],
-                [
-                    row
-                    for row in columns
-                    if row["TABLE_NAME"] == name.upper()
-                    and row["COLUMN_NAME"] not in found[name].dropped
-                ],
-            )
-            for name in names
         }
 
     def _record(
@@ -384,7 +369,7 @@ class Publisher:
         self.made += found.described(name)
         self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
         self.catalog.forget()
-        version = self._versions([name], {name: Changes()})[name]
+        version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
         contents = self._contents([name], {name: target})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest

@@ -255,7 +255,7 @@ def test_a_statement_is_in_snowflakes_grammar(name: str) -> None:
     assert fault(STATEMENTS[name][0]) is None
 
 
-PARTS = {"literal", "identifier", "column_type", "stage_folder"}
+PARTS = {"literal", "identifier", "column_type", "stage_folder", "value"}
 """They return parts of statements."""
 
 
