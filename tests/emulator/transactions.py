@@ -87,6 +87,8 @@ def _run(
     session: Any, tree: Expr | None, run: Callable[[], object], again: Callable[[], object]
 ) -> None:
     names = {statements.full_name(table, session) for table in statements.changed_by(tree)}
+    if session.transaction and session.transaction.failed:
+        raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     if is_ddl(tree):
         commit(session)
         # What is created, replaced or dropped has no past afterwards.
@@ -132,8 +134,6 @@ def _alone(session: Any, names: Iterable[Name], run: Callable[[], object]) -> No
 
 def _inside(session: Any, run: Callable[[], object], again: Callable[[], object] | None) -> None:
     transaction = session.transaction
-    if transaction.failed:
-        raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     _refresh(session)
     if again and not transaction.done:
         transaction.seen = len(COMMITTED)
