@@ -32,7 +32,7 @@ from backends.snowflake_candidates import (
 )
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
-from backends.snowflake_errors import MISSING, LostAnswerError, number_of
+from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_keys import keys
 from backends.snowflake_kinds import unreplaceable
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
@@ -42,7 +42,7 @@ from backends.snowflake_publication import (
     with_text,
 )
 from backends.snowflake_runs import RunsTable, described
-from backends.snowflake_session import Result, Sessions
+from backends.snowflake_session import Result, Sessions, until_seen
 from backends.snowflake_shape import changes, declared, shapes
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
@@ -69,8 +69,6 @@ CANDIDATES = "_CANDIDATES"
 """What the name of the candidates' schema adds to that of the marts' schema."""
 CLEANING_SECONDS = 20.0
 """How long dropping candidates may take; a later run drops those that are left."""
-WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
-"""Seconds between attempts to read what another session of this run has created."""
 
 
 class SnowflakeBackend:
@@ -558,22 +556,7 @@ class SnowflakeBackend:
                 within=within,
             )
 
-        for seconds in WAITS_FOR_A_CANDIDATE:
-            try:
-                return attempt()
-            except EngineError as error:
-                if not self._misses_a_candidate(error):
-                    raise
-            time.sleep(seconds)
-        return attempt()
-
-    def _misses_a_candidate(self, error: EngineError) -> bool:
-        """Tell whether another session made a candidate that this one does not see yet.
-
-        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
-        """
-        of_this_run = candidate_name("", self._run_id)
-        return number_of(error) in MISSING and of_this_run in str(error).upper()
+        return until_seen(attempt, candidate_name("", self._run_id))
 
     def _execute_about(self, sql: str, about: str, step: str) -> Result:
         return self.execute(sql, about=about, step=step)

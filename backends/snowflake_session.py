@@ -19,7 +19,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from backends.snowflake_errors import LOST, LostAnswerError, has_ended_the_session, translated
+from backends.snowflake_errors import (
+    LOST,
+    MISSING,
+    LostAnswerError,
+    has_ended_the_session,
+    number_of,
+    translated,
+)
+from marts.core.errors import EngineError
 from marts.core.run.backend import Statement
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ ASK_AGAIN_SECONDS = 1.0
 """After how long a statement is cancelled once more: the first time may be before it arrives."""
 CLOSE_SECONDS = 5.0
 """How long the ends of all sessions are waited for."""
+WAITS_TO_SEE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session has created."""
 LONGEST_STATEMENT = 604_800
 """Seconds; Snowflake's own limit, STATEMENT_TIMEOUT_IN_SECONDS, ends statements before."""
 COUNTED = ("query", "catalog")
@@ -238,7 +248,8 @@ class Session:
 
     def cancel(self) -> None:
         """Cancel what runs and wait until it has ended; give the session up if it does not end."""
-        if (running := self._running) is None or running.sending.prevent():
+        running = self._running
+        if running is None or self.is_over or running.sending.prevent():
             return
         future, deadline = running.sending.future, time.monotonic() + CANCEL_SECONDS
         ask = partial(self.connection.cancel, running.sql, running.request_id)
@@ -317,6 +328,22 @@ class Session:
         if self.interrupted:
             self.interrupted = False
             raise KeyboardInterrupt
+
+
+def until_seen(attempt: Callable[[], Result], names: str) -> Result:
+    """Run a statement again, a few times, if it does not see what another session has created.
+
+    `names` is what the names of such relations contain. A statement that names what does not exist
+    has not run. https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+    """
+    for seconds in WAITS_TO_SEE:
+        try:
+            return attempt()
+        except EngineError as error:
+            if number_of(error) not in MISSING or names not in str(error).upper():
+                raise
+        time.sleep(seconds)
+    return attempt()
 
 
 def _result(future: Future[T], action: str) -> T:
