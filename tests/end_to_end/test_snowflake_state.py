@@ -6,16 +6,13 @@ import json
 import re
 import shutil
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from support.account import Account
-from support.processes import GUARD, Result, end
+from support.processes import Result, end
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
@@ -296,47 +293,3 @@ def test_publishing_that_fails_midway_does_not_name_temporary_marts(
 
 
 # A source is one state for the whole run.
-
-
-@contextmanager
-def meanwhile(account: Account, at: str, change: Callable[[], object]) -> Iterator[None]:
-    """Let something happen before a statement that matches a pattern is carried out."""
-    assert account.emulator
-    emulator, known = account.emulator, len(account.emulator.statements())
-
-    def wait_and_change() -> None:
-        while not any(re.search(at, sql) for sql in emulator.statements()[known:]):
-            time.sleep(0.02)
-        change()
-        emulator.control()
-
-    waiting = threading.Thread(target=wait_and_change, daemon=True)
-    with account.told(stall={"pattern": at}):
-        waiting.start()
-        yield
-        waiting.join(timeout=GUARD)
-    assert not waiting.is_alive(), f"no statement matched {at}"
-
-
-@pytest.mark.parametrize("change", ["INSERT INTO {} SELECT * FROM {} LIMIT 1", "DROP TABLE {}"])
-def test_a_source_that_changes_during_a_run_publishes_nothing(
-    change: str, emulated: Account, own_schema: str, tmp_path: Path
-) -> None:
-    load(emulated, own_schema, tmp_path)
-    write(tmp_path, "shop")
-    usual = emulated.tables(own_schema)
-    customers = emulated.location(own_schema, "CUSTOMERS")
-    words_ = words(emulated, own_schema, "shop", own_schema)
-    at = r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST__CANDIDATE"
-    with meanwhile(emulated, at, lambda: emulated.rows(change.format(customers, customers))):
-        changed = emulated.call(*words_, cwd=tmp_path)
-    assert changed.returncode == FAILED, changed.stdout
-    assert changed.stderr.startswith(
-        "error: sources changed while the run read them; nothing was published\n"
-        "  source customers: "
-    )
-    assert changed.stderr.endswith("hint: run again\n")
-    assert f"error: {NOTHING}" in changed.stdout
-    there = {*usual, STATE} - ({"CUSTOMERS"} if "DROP" in change else set())
-    assert set(emulated.tables(own_schema)) == there
-    assert recorded(emulated, own_schema) == []
