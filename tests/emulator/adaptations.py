@@ -52,7 +52,9 @@ def quoted_case() -> None:
     def spelled_so(self: Any, names: list[str]) -> set[str]:
         found = self._duck_conn.execute(
             "select unnest([table_name, column_name]) from duckdb_columns()"
-            " where list_contains($1, table_name)",
+            " where list_contains($1, table_name)"
+            " union select unnest([database_name, schema_name]) from duckdb_schemas()"
+            " where not internal",
             [names],
         )
         return {name for (name,) in found.fetchall()}

@@ -247,7 +247,7 @@ def refuse_lower_case(tree: Expr, spelled_so: Callable[[list[str]], set[str]]) -
         return tree
     defined = {each.name for each in wrong if not isinstance(each.parent, exp.Column | exp.Table)}
     if isinstance(tree, exp.Create):
-        defined.add(target(tree).name)
+        defined.add(target(tree).name or target(tree).db)
     defined |= spelled_so([table.name for table in tree.find_all(exp.Table)])
     for each in wrong:
         if each.name in defined:

@@ -42,6 +42,10 @@ COMMENTS = (
     'SELECT "COLUMN_NAME", "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."COLUMNS"'
     ' WHERE "TABLE_SCHEMA" = \'T\' AND "TABLE_NAME" = \'{}\' ORDER BY "ORDINAL_POSITION"'
 )
+SCHEMATA = (
+    'SELECT "SCHEMA_NAME" FROM "DB1"."INFORMATION_SCHEMA"."SCHEMATA"'
+    " WHERE \"SCHEMA_NAME\" ILIKE 'LOWER'"
+)
 TABLE = (
     'SELECT {} FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
     " WHERE \"TABLE_SCHEMA\" = 'T' AND \"TABLE_NAME\" = '{}'"
@@ -161,6 +165,15 @@ CASES = {
             ("OWNERSHIP", "TABLE", f'{T}."GRANTED"', "ROLE", "MARTS_ROLE", "true"),
             ("SELECT", "TABLE", f'{T}."GRANTED"', "ROLE", "R", "false"),
         ],
+    ),
+    "a lower-case schema": Case(
+        adaptations.information_schema,
+        (
+            'CREATE SCHEMA "DB1"."lower"',
+            f"USE SCHEMA {T}",
+            SCHEMATA,
+        ),
+        [("lower",)],
     ),
     "a transient table": Case(
         adaptations.information_schema,
