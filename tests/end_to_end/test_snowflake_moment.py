@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from backends.snowflake import SnowflakeBackend
+from backends.snowflake_statements import Statements
 from support.account import Account, Row
 from support.processes import Result
 
@@ -156,21 +156,21 @@ class Visits:
 
         `when` is asked with the steps so far, this one included, whether it changes now.
         """
-        execute: Callable[..., Any] = SnowflakeBackend.execute
+        execute: Callable[..., Any] = Statements.execute
         visit, city = (f'"{name}"' for name in self.columns)
         steps: list[str] = []
 
-        def change_and_execute(backend: SnowflakeBackend, text: str, **words: Any) -> Any:
+        def change_and_execute(statements: Statements, text: str, **words: Any) -> Any:
             steps.append(words["step"])
             if when(steps):
                 number, table = len(steps), self.location
                 change = sql.format(table=table, number=number, visit=visit, city=city)
                 self.account.rows(change)
             self.seen.setdefault(words["step"], self.numbers())
-            return execute(backend, text, **words)
+            return execute(statements, text, **words)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SnowflakeBackend, "execute", change_and_execute)
+            patch.setattr(Statements, "execute", change_and_execute)
             yield
 
 
