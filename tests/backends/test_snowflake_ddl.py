@@ -65,8 +65,10 @@ STATEMENTS = {
     ),
     "create the candidates' schema": (
         ddl.create_candidates_schema('"DB1"."GOLD_CANDIDATES"'),
-        'CREATE TRANSIENT SCHEMA IF NOT EXISTS "DB1"."GOLD_CANDIDATES"'
-        " DATA_RETENTION_TIME_IN_DAYS = 0",
+        (
+            'CREATE TRANSIENT SCHEMA IF NOT EXISTS "DB1"."GOLD_CANDIDATES"'
+            " DATA_RETENTION_TIME_IN_DAYS = 0"
+        ),
     ),
     "create target": (
         ddl.create_target(
@@ -123,8 +125,10 @@ STATEMENTS = {
     ),
     "recorded runs": (
         ddl.recorded_runs(T, ["a", "b"]),
-        f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
-        """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')""",
+        (
+            f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
+            """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')"""
+        ),
     ),
     "recorded of": (
         ddl.recorded_of(T, "R", "publication"),

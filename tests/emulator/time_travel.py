@@ -162,7 +162,8 @@ def _plain(table: exp.Table) -> exp.Table:
 
 def _definition(name: Name, duck: Any) -> Expr | None:
     found = duck.execute(
-        "select sql from duckdb_views() where (database_name, schema_name, view_name) = ($1, $2, $3)",
+        "select sql from duckdb_views()"
+        " where (database_name, schema_name, view_name) = ($1, $2, $3)",
         list(name),
     ).fetchone()
     create = parse_one(found[0], read="duckdb") if found else None
