@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import ibis
@@ -17,7 +18,7 @@ import sqlglot.expressions as sge
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_annotations import missing_annotations
-from backends.snowflake_candidate_schema import CandidateSchema
+from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchema
 from backends.snowflake_candidates import (
     LEFT_OVER_AFTER,
 )
@@ -256,7 +257,7 @@ class SnowflakeBackend:
         )
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
-            self._publisher.publish()
+            self.sessions.shielded(self._publisher.publish)
             self.candidates.drop()
         self.catalog.forget()
         self._recorded = None
@@ -305,8 +306,9 @@ class SnowflakeBackend:
         return (*left, *self._unfinished)
 
     def commit(self) -> None:
-        """Commit the transaction that is open; an interrupt waits for the answer."""
+        """Commit the transaction that is open; no interrupt ends this, or what comes after it."""
         self.execute(ddl.COMMIT, step="publish", uninterruptible=True)
+        self.sessions.finish()
 
     def roll_back(self) -> None:
         """Roll back the transaction that is open, if the line allows it."""
@@ -315,7 +317,8 @@ class SnowflakeBackend:
                 self.execute(ddl.ROLLBACK, step="rollback", uninterruptible=True)
 
     def renew(self) -> None:
-        """Log in again in this thread."""
+        """Log in again in this thread, to ask what happened; a remembered interrupt is over."""
+        self.sessions.take_interrupt()
         self.sessions.new()
 
     def _holders(self) -> list[str]:
@@ -324,9 +327,9 @@ class SnowflakeBackend:
 
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it; do not wait for a line that is dead."""
-        if self.sessions.is_unreachable:
-            raise EngineError("the connection to Snowflake is lost")
-        self._runs.write(run)
+        self.sessions.refuse_dead_line("record")
+        self._statements.run_id = run.run_id
+        self._runs.write(replace(run, sources_at=self._sources.moment()))
 
     def publishing_runs(self) -> list[RecordedRun]:
         """Return the other runs of a day that are publishing, the most recent first.
@@ -339,7 +342,9 @@ class SnowflakeBackend:
         return publishing_runs(self, but=self._statements.run_id, since=since)
 
     def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._statements.rows(sql, RUNS_TABLE, "record")
+        within = CLEANING_SECONDS if self._statements.stopping.is_set() else None
+        found = self._statements.execute(sql, about=RUNS_TABLE, step="record", within=within)
+        return found.fetchall()
 
     def discard(self) -> None:
         """Cancel running statements and drop the candidates; a later run drops what is left."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
-from backends.snowflake_catalog import Catalog, published_version
+from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError, number_of
-from backends.snowflake_governance import Governance, Records, gone
+from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
-from backends.snowflake_replacement import governance_of, replacement
+from backends.snowflake_replacement import replacement
 from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
@@ -70,6 +70,8 @@ class Publisher:
     made: list[ShapeChange] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     is_published: bool = False
+    governed: dict[str, Governance] = field(default_factory=dict)
+    """What governs the targets that will be replaced."""
 
     def publish(self) -> None:
         """Publish all candidates, or nothing of them.
@@ -79,11 +81,11 @@ class Publisher:
         self.catalog.forget()
         found = self._changes()
         self._refuse_reshapes(found)
-        governed = self._governance(found)
+        self._read_governance(found)
         self._prepare(found)
         in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
         self._transact(in_place, found)
-        self._after(found, governed)
+        self._after(found)
 
     def _changes(self) -> dict[str, Changes]:
         """Return what changes about each target, from the catalog's columns of both."""
@@ -114,14 +116,17 @@ class Publisher:
         ]
         refuse_reshapes(lines, self.publication.reshapes)
 
-    def _governance(self, found: Mapping[str, Changes]) -> Mapping[str, Governance]:
-        """Return what governs the targets that will be replaced; refuse to lose it."""
-        replaced = [
-            self.candidates[name]
-            for name, each in found.items()
-            if not (each.missing or self._is_in_place(name, each))
-        ]
-        return governance_of(replaced, self.schema.namespace, self.catalog, self.records)
+    def _read_governance(self, found: Mapping[str, Changes]) -> None:
+        """Read what governs the targets that will be replaced, and refuse to lose it."""
+        namespace = self.schema.namespace
+        tables, kinds = self.catalog.tables(namespace), self.catalog.kinds(namespace)
+        for name, each in found.items():
+            if not (each.missing or self._is_in_place(name, each)):
+                row, kind = tables[name.upper()], kinds[name.upper()]
+                key = row["CLUSTERING_KEY"]
+                governed = governance(namespace, name, kind, self.records, clustering=key)
+                carried(governed, self.candidates[name].columns, about=name)
+                self.governed[name] = governed
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
@@ -168,7 +173,9 @@ class Publisher:
     def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
         """Overwrite and record all targets in one transaction, or roll it back."""
         # The catalog is read before, since the lock should be held for a short time.
-        versions = self._versions(names, found)
+        versions = self.catalog.versions(
+            self.schema.namespace, {name: found[name].dropped for name in names}
+        )
         tables = [name for name in names if self.candidates[name].kind == "table"]
         built = self._contents(tables, {n: self.candidates[n].qualified for n in tables})
         try:
@@ -257,23 +264,6 @@ class Publisher:
             for name, count, digest in rows
         }
 
-    def _versions(self, names: Sequence[str], found: Mapping[str, Changes]) -> Mapping[str, str]:
-        """Return the version that each target will have, but for the number of its rows."""
-        namespace = self.schema.namespace
-        tables, columns = self.catalog.tables(namespace), self.catalog.columns(namespace)
-        return {
-            name: published_version(
-                tables[name.upper()],
-                [
-                    row
-                    for row in columns
-                    if row["TABLE_NAME"] == name.upper()
-                    and row["COLUMN_NAME"] not in found[name].dropped
-                ],
-            )
-            for name in names
-        }
-
     def _record(
         self, names: Sequence[str], versions: Mapping[str, str], contents: Mapping[str, Contents]
     ) -> None:
@@ -337,19 +327,18 @@ class Publisher:
                 self.connection.roll_back()
             ((count,),) = self.schema.rows(sql, "", "ask")
             return bool(count)
-        except EngineError as again:
+        except (EngineError, KeyboardInterrupt) as again:
             raise UnknownPublicationError(again) from error
         finally:
             self.connection.roll_back()
 
-    def _after(self, found: Mapping[str, Changes], governed: Mapping[str, Governance]) -> None:
+    def _after(self, found: Mapping[str, Changes]) -> None:
         """Do what no transaction can: views, tables of another type, dropped columns and tables."""
         done = [name for name, each in found.items() if self._is_in_place(name, each)]
         later = [name for name in found if name not in done]
         try:
             while later:
-                name = later[0]
-                self._replace(name, found[name], governed.get(name, Governance()))
+                self._replace(later[0], found[later[0]])
                 done.append(later.pop(0))
         except (EngineError, KeyboardInterrupt) as error:
             raise PartlyPublishedError(done, later, error) from error
@@ -369,16 +358,18 @@ class Publisher:
             return False
         return True
 
-    def _replace(self, name: str, found: Changes, governed: Governance) -> None:
+    def _replace(self, name: str, found: Changes) -> None:
         """Create or replace one view or table by statements of its own, and record it then."""
-        candidate, target = self.candidates[name], self.schema.qualified(name)
+        candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
+        governed = self.governed.get(name, Governance())
+        target = self.schema.qualified(name)
         for sql in replacement(candidate, target, existing, governed):
             self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
         self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
         self.catalog.forget()
-        version = self._versions([name], {name: Changes()})[name]
+        version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
         contents = self._contents([name], {name: target})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
-from backends.snowflake_catalog import Catalog
-from backends.snowflake_governance import (
-    Governance,
-    Records,
-    carried,
-    governance,
-    granted,
-    kept_by_view,
-    put_on,
-)
-from backends.snowflake_sql import Namespace
+from backends.snowflake_governance import Governance, carried, granted, kept_by_view, put_on
 from marts.core.plan.state import Materialized
 
 
@@ -48,20 +38,3 @@ def replacement(
         yield from granted(left, candidate.qualified, "table")
         yield ddl.drop(existing, target)
     yield ddl.replace_by_clone(target, candidate.qualified)
-
-
-def governance_of(
-    replaced: Iterable[Candidate], namespace: Namespace, catalog: Catalog, records: Records
-) -> dict[str, Governance]:
-    """Return what governs the targets that candidates will replace, by mart.
-
-    Raises EngineError if it cannot be put on the candidates.
-    """
-    kinds, tables, found = catalog.kinds(namespace), catalog.tables(namespace), {}
-    for candidate in replaced:
-        name = candidate.name.upper()
-        clustering = tables[name]["CLUSTERING_KEY"]
-        governed = governance(namespace, name, kinds[name], records, clustering=clustering)
-        carried(governed, candidate.columns, about=candidate.name)
-        found[candidate.name] = governed
-    return found

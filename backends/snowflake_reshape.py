@@ -1,4 +1,4 @@
-"""Changes of shape on Snowflake: what a run would change, and what it must not."""
+"""Changes of shape on Snowflake: what a run would change, what it must not, and how it is done."""
 
 from __future__ import annotations
 

@@ -303,8 +303,8 @@ class Front:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for connection in list(server.sessions.values()):
-                is_over = connection.line.is_over(self.control.seconds("detached"))
-                if is_over and connection.transaction:
+                seconds = self.control.seconds("detached") if connection.transaction else None
+                if seconds is not None and connection.line.is_over(seconds):
                     self.record("end", session=connection.number)
                     await run_in_threadpool(sessions.abort, connection.number)
             ended = {lock.session for lock in self.locks.held.values() if lock.session._is_closed}

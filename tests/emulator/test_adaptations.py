@@ -18,6 +18,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from emulator import adaptations
+from emulator.definitions import type_changes
 from emulator.errors import errors
 from emulator.fixtures import Emulator, T, answer
 from emulator.time_travel import time_travel
@@ -342,6 +343,7 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.connecting_creates_nothing,
         adaptations.merges,
         adaptations.row_hashes,
+        type_changes,
         overwriting,
         time_travel,
         transactions,
