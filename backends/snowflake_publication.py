@@ -37,6 +37,8 @@ from marts.core.plan.state import (
 )
 
 STEP = "publish"
+ASKING_SECONDS = 60
+"""How long a lost session's transaction is waited for, to ask whether it was committed."""
 LOCK_TIMEOUT = 625
 """Snowflake's error number for a wait that took too long."""
 
@@ -319,6 +321,7 @@ class Publisher:
         try:
             if isinstance(error, LostAnswerError):
                 self.connection.renew()
+                self.schema.execute(ddl.set_lock_timeout(ASKING_SECONDS), "", "ask")
                 self.schema.execute(ddl.BEGIN, "", "ask")
                 # This waits for the lost session's transaction to end.
                 own_lock = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
