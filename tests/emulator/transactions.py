@@ -98,11 +98,7 @@ def _run(
         raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     if is_ddl(tree):
         commit(session)
-        # What is created, replaced or dropped has no past afterwards.
-        altered = names if isinstance(tree, exp.Alter) else ()
-        # DuckDB refuses two sessions that create the same at once, even IF NOT EXISTS.
-        alone = CREATING if isinstance(tree, exp.Create) and tree.args.get("exists") else None
-        with alone or nullcontext(), HISTORY.changing(session, altered):
+        with _defining(session, tree, names):
             run()
         HISTORY.note(session, tree)
         COMMITTED.append("DDL")
@@ -119,6 +115,16 @@ def _run(
         _read(session._duck_conn, run)
     else:
         run()
+
+
+def _defining(session: Any, tree: Expr | None, names: Iterable[Name]) -> Any:
+    if isinstance(tree, exp.Alter):
+        return HISTORY.changing(session, names)
+    if isinstance(tree, exp.Create) and tree.args.get("exists"):
+        # DuckDB refuses two sessions that create the same at once, even IF NOT EXISTS.
+        return CREATING
+    # What is created, replaced or dropped has no past afterwards.
+    return nullcontext()
 
 
 def is_ddl(tree: Expr | None) -> bool:
