@@ -128,17 +128,17 @@ class Front:
         if self.watching is None:
             self.watching = asyncio.create_task(self._watch())
         data = (await content(request))["data"]
-        parameters = data.get("SESSION_PARAMETERS", {})
+        user, parameters = data.get("LOGIN_NAME", ""), data.get("SESSION_PARAMETERS", {})
         named = ("databaseName", "schemaName", "warehouse", "roleName")
         self.record(
             "login",
-            user=data.get("LOGIN_NAME"),
+            user=user,
             authenticator=data.get("AUTHENTICATOR", "SNOWFLAKE"),
             session_parameters=parameters,
             **{name: request.query_params.get(name) for name in named},
         )
         await hold(request, self._no_logins)
-        return await sessions.login(request, parameters)
+        return await sessions.login(request, user, parameters)
 
     def _no_logins(self) -> bool:
         return bool((self.control.said().get("dead") or {}).get("logins"))

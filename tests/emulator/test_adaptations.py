@@ -223,8 +223,13 @@ CASES = {
     ),
     "who and where": Case(
         adaptations.session_functions,
-        ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
-        [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
+        (
+            (
+                "SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(),"
+                " CURRENT_SCHEMA()"
+            ),
+        ),
+        [("MARTS", "MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
     "a parameter of the session": Case(
         adaptations.session_parameters,
