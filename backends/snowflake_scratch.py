@@ -20,7 +20,7 @@ from backends.snowflake_errors import MISSING, LostAnswerError, number_of
 from backends.snowflake_governance import quoted
 from backends.snowflake_session import CLOSE_SECONDS, Result, Session
 from backends.snowflake_sql import Namespace
-from backends.snowflake_threads import remembering, started
+from backends.snowflake_work import remembering, started
 from marts.core.errors import EngineError
 from marts.core.run.backend import Contract
 

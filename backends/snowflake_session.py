@@ -17,13 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from backends.snowflake_errors import (
-    LOST,
-    LostAnswerError,
-    has_ended_the_session,
-    translated,
-)
-from backends.snowflake_threads import Work, remembering, started
+from backends.snowflake_errors import LOST, LostAnswerError, has_ended_the_session, translated
+from backends.snowflake_work import Work, remembering, started
 from marts.core.run.backend import Statement
 
 if TYPE_CHECKING:

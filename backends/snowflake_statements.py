@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from backends.snowflake_candidates import candidate_name
@@ -14,8 +13,8 @@ from backends.snowflake_errors import MISSING, number_of
 from backends.snowflake_session import Result, Sessions
 from marts.core.errors import EngineError
 
-WAITS_TO_SEE = (0.5, 1.0, 2.0)
-"""Seconds between attempts to read what another session has created."""
+WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session of this run has created."""
 AFTER_STOPPING = ("discard", "rollback", "record")
 """The steps whose statements a stopping run still sends."""
 
@@ -63,7 +62,22 @@ class Statements:
                 within=within,
             )
 
-        return until_seen(attempt, candidate_name("", self.run_id))
+        for seconds in WAITS_FOR_A_CANDIDATE:
+            try:
+                return attempt()
+            except EngineError as error:
+                if not self._misses_a_candidate(error):
+                    raise
+            time.sleep(seconds)
+        return attempt()
+
+    def _misses_a_candidate(self, error: EngineError) -> bool:
+        """Tell whether another session made a candidate that this one does not see yet.
+
+        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+        """
+        of_this_run = candidate_name("", self.run_id)
+        return number_of(error) in MISSING and of_this_run in str(error).upper()
 
     def about(self, sql: str, about: str, step: str) -> Result:
         """Run one statement about a table, in a step of the run."""
@@ -76,19 +90,3 @@ class Statements:
     def records(self, sql: str, about: str) -> list[dict[str, Any]]:
         """Run a query of the catalog, and return its rows by lower-case column name."""
         return self.execute(sql, about=about, step="catalog").records()
-
-
-def until_seen(attempt: Callable[[], Result], names: str) -> Result:
-    """Run a statement again, a few times, if it does not see what another session has created.
-
-    `names` is what the names of such relations contain. A statement that names what does not exist
-    has not run. https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
-    """
-    for seconds in WAITS_TO_SEE:
-        try:
-            return attempt()
-        except EngineError as error:
-            if number_of(error) not in MISSING or names not in str(error).upper():
-                raise
-        time.sleep(seconds)
-    return attempt()

@@ -7,17 +7,17 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from functools import partial
 from typing import Any, TypeAlias, cast
 
 import pytest
 from snowflake.connector.errors import InterfaceError, OperationalError, ProgrammingError
 
 from backends import snowflake_session, snowflake_statements
+from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_driver import Connection
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_session import Sessions
-from backends.snowflake_statements import until_seen
+from backends.snowflake_statements import Statements
 from marts.core.errors import EngineError
 from support.processes import GUARD
 
@@ -235,12 +235,13 @@ def missing(name: str) -> ProgrammingError:
 def test_only_our_candidates_are_looked_for_again(
     name: str, times: int, sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snowflake_statements, "WAITS_TO_SEE", (0, 0, 0))
+    monkeypatch.setattr(snowflake_statements, "WAITS_FOR_A_CANDIDATE", (0, 0, 0))
     line = Line(*[raising(missing(name))] * times)
-    sessions = sessions_of(line)
-    attempt = partial(sessions.current().execute, "SELECT", about="t", step="query", tag="{}")
+    monkeypatch.setattr(snowflake_statements, "connect", lambda _: line)
+    statements = Statements(SnowflakeOptions(schema="gold"))
+    statements.run_id = "1"
     with nullcontext() if sent > times else pytest.raises(EngineError):
-        assert until_seen(attempt, "__CANDIDATE_1").fetchall() == [(1,)]
+        assert statements.execute("SELECT 1", step="query").fetchall() == [(1,)]
     assert len(line.sent) == sent
 
 

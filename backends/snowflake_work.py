@@ -1,4 +1,4 @@
-"""Work in threads that the end of the process does not wait for, and interrupts that wait."""
+"""Work in threads of its own, and interrupts that are remembered instead of raised."""
 
 from __future__ import annotations
 
