@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 
+from backends.installation import installation
 from backends.parquet import SUFFIXES, data_as_of, find_source, pattern_of
 from marts.core.errors import SourceError, UsageError
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
+from marts.core.run.diagnosis import Doctor
 
 if TYPE_CHECKING:
+    from backends.duckdb_connection import DuckDBOptions
     from backends.snowflake import SnowflakeBackend
+    from backends.snowflake_connection import SnowflakeOptions
 
 DEFAULT_DATABASE = "target/marts.duckdb"
 """DuckDB's file, relative to the project's folder."""
@@ -46,16 +50,20 @@ def connect(
     if settings.backend == SNOWFLAKE:
         return snowflake(settings, sources=sources, version=version)
     from backends.duckdb import DuckDBBackend
+
+    return DuckDBBackend(_files(settings, data), sources=sources, read_only=read_only)
+
+
+def _files(settings: Settings, data: Path) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
-    options = DuckDBOptions(
+    return DuckDBOptions(
         database=settings.folder_of("database") / (settings.database or DEFAULT_DATABASE),
         data=data,
         schema=settings.schema,
         threads=settings.threads,
         memory_limit=settings.memory_limit,
     )
-    return DuckDBBackend(options, sources=sources, read_only=read_only)
 
 
 def snowflake(
@@ -63,9 +71,14 @@ def snowflake(
 ) -> SnowflakeBackend:
     """Connect to Snowflake."""
     from backends.snowflake import SnowflakeBackend
+
+    return SnowflakeBackend(_account(settings, version), sources=sources)
+
+
+def _account(settings: Settings, version: str) -> SnowflakeOptions:
     from backends.snowflake_connection import SnowflakeOptions
 
-    options = SnowflakeOptions(
+    return SnowflakeOptions(
         connection=settings.connection,
         database=settings.database,
         schema=settings.schema,
@@ -76,7 +89,37 @@ def snowflake(
         threads=settings.threads or 1,
         version=version,
     )
-    return SnowflakeBackend(options, sources=sources)
+
+
+def doctor(
+    settings: Settings,
+    *,
+    data: Path,
+    sources: Mapping[str, Contract] | None,
+    version: str,
+    run_id: str,
+) -> Doctor:
+    """Return who examines the engine that the settings name.
+
+    `sources` are the contracts of the project's sources, None if no package is named.
+    """
+    if settings.backend == SNOWFLAKE:
+        from backends.snowflake_doctor import SnowflakeDoctor
+
+        return SnowflakeDoctor(
+            _account(settings, version),
+            run_id=run_id,
+            contracts=sources,
+            installed=installation(version, extra=SNOWFLAKE),
+        )
+    from backends.duckdb_doctor import DuckDBDoctor
+
+    return DuckDBDoctor(
+        _files(settings, data),
+        target=settings.target,
+        contracts=sources,
+        installed=installation(version),
+    )
 
 
 def offline_compiler(

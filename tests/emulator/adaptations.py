@@ -17,6 +17,7 @@ from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
 from emulator import catalog, lifecycle, records, sessions, statements
+from emulator.definitions import type_changes
 from emulator.errors import errors
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
 from emulator.rules import install_rules, rewrite, run_afterwards
@@ -38,7 +39,7 @@ def unparsed_statements() -> None:
         except ParseError:
             return exp.Command(this=sql.split(maxsplit=1)[0])
 
-    cursor.parse_one = statements.parse
+    cursor.parse_one = statements.parse_again
     server.parse_one = parse_for_type
 
 
@@ -330,6 +331,7 @@ ADAPTATIONS = (
     stage_folders,
     temporary_tables,
     connecting_creates_nothing,
+    type_changes,
     overwriting,
     time_travel,
     transactions,

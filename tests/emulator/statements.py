@@ -42,6 +42,12 @@ def parsed(sql: str) -> Expr | None:
         return None
 
 
+def parse_again(sql: str, read: str = "snowflake") -> Expr:
+    """Parse a statement that may have been parsed before, which takes time; a tree of one's own."""
+    tree = parsed(sql) if read == "snowflake" else None
+    return tree.copy() if tree else parse(sql, read)
+
+
 def _parse_column_comments(sql: str) -> Expr | None:
     statement = COLUMN_COMMENTS.fullmatch(sql)
     if not statement or COLUMN_COMMENT.sub("", statement[2]).strip():

@@ -18,6 +18,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from emulator import adaptations
+from emulator.definitions import type_changes
 from emulator.errors import errors
 from emulator.fixtures import Emulator, T, answer
 from emulator.time_travel import time_travel
@@ -222,8 +223,13 @@ CASES = {
     ),
     "who and where": Case(
         adaptations.session_functions,
-        ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
-        [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
+        (
+            (
+                "SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(),"
+                " CURRENT_SCHEMA()"
+            ),
+        ),
+        [("MARTS", "MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
     "a parameter of the session": Case(
         adaptations.session_parameters,
@@ -337,6 +343,7 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.connecting_creates_nothing,
         adaptations.merges,
         adaptations.row_hashes,
+        type_changes,
         overwriting,
         time_travel,
         transactions,

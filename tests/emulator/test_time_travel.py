@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -125,26 +124,34 @@ def test_there_is_no_past_without_retention(adapted: Emulator) -> None:
         assert at(session, now(session), kept) == UNAVAILABLE
 
 
-def test_the_catalog_says_when_rows_and_definition_changed_and_how_long_the_past_is_kept(
-    session: SnowflakeConnection,
+def test_the_catalog_says_when_a_table_was_changed(
+    session: SnowflakeConnection, other: SnowflakeConnection
 ) -> None:
-    table = f'{T}."DATED"'
-    look = (
-        "SELECT CREATED, LAST_DDL, LAST_ALTERED, RETENTION_TIME"
-        """ FROM "DB1".INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'DATED'"""
+    catalog = (
+        'SELECT "CREATED", "LAST_DDL", "LAST_ALTERED", "RETENTION_TIME"'
+        ' FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
+        " WHERE \"TABLE_SCHEMA\" = 'T' AND \"TABLE_NAME\" = 'PAST'"
     )
-    seen = [
-        answer(session, [sql, look])[0]
-        for sql in (
-            f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS X",
-            f"UPDATE {table} SET X = 2",
-            f"ALTER TABLE {table} SET DATA_RETENTION_TIME_IN_DAYS = 0",
-            f"INSERT INTO {table} SELECT 3",
-            f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS X",
-        )
-    ]
-    created, defined, altered, kept = zip(*seen, strict=True)
-    assert [before == after for before, after in pairwise(created)] == [True, True, True, False]
-    assert [before == after for before, after in pairwise(defined)] == [True, False, True, False]
-    assert list(altered) == sorted(set(altered))
-    assert kept == (1, 1, 0, 0, 1)
+    ((created, defined, altered, retention),) = answer(session, [catalog])
+    assert (retention, created <= defined < altered) == (1, True)
+    answer(other, ["BEGIN", f"DELETE FROM {A}"])
+    assert answer(session, [catalog]) == [(created, defined, altered, 1)]
+    answer(other, ["COMMIT"])
+    ((_, _, deleted, _),) = answer(session, [catalog])
+    answer(other, [f"ALTER TABLE {A} SET DATA_RETENTION_TIME_IN_DAYS = 0"])
+    ((same, later, last, none),) = answer(session, [catalog])
+    assert (same, none, altered < deleted < later <= last) == (created, 0, True)
+
+
+@pytest.mark.usefixtures("other")
+def test_some_kinds_have_no_past(session: SnowflakeConnection) -> None:
+    assert at(session, now(session)) == [(1,)]
+    secure = f'CREATE OR REPLACE SECURE VIEW {T}."SECURE" AS SELECT X FROM {A}'
+    answer(session, [secure])
+    assert at(session, now(session), f'{T}."SECURE"') == "000002 0A000"
+    store = '"DB1"._fs_information_schema._overrides'
+    columns = "(table_schema, table_name, table_type)"
+    answer(session, [f"INSERT INTO {store} {columns} VALUES ('T', 'PAST', 'EXTERNAL TABLE')"])
+    assert at(session, now(session)) == "000002 0A000"
+    answer(session, [f"DELETE FROM {store}"])
+    assert at(session, now(session)) == [(1,)]

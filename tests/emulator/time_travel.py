@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
@@ -23,8 +24,8 @@ from emulator import statements
 from emulator.rules import rewrite
 from emulator.statements import Name
 
-KEPT = 100
-"""Versions of a table: as many as a run has statements; memory is finite."""
+KEPT = 10
+"""Versions of a table; a test needs few, and memory is finite."""
 DEFAULT_RETENTION = 1
 UNAVAILABLE = (
     "Time travel data is not available for table {}. The requested time is either beyond the"
@@ -34,10 +35,15 @@ UNAVAILABLE = (
 
 @dataclass
 class Past:
-    """What is known of a table: since when it exists, and its earlier rows, until when."""
+    """What is known of a table: when it was changed, and its earlier rows, until when.
+
+    `defined` is when it was created or its definition changed last, `altered` when its rows were.
+    """
 
     created: datetime.datetime
     retention: int
+    defined: datetime.datetime
+    altered: datetime.datetime
     versions: deque[tuple[datetime.datetime, pa.Table]] = field(
         default_factory=lambda: deque(maxlen=KEPT)
     )
@@ -71,10 +77,22 @@ class History:
                     if past.retention
                 }
             yield
-            for name, rows in before.items():
-                known[name].versions.append((_now(), rows))
-            for name in known:
-                _alter(session, name, "rows")
+            for name, past in known.items():
+                past.altered = _now()
+                if name in before:
+                    past.versions.append((past.altered, before[name]))
+                self._publish(session, name)
+
+    def _publish(self, session: Any, name: Name) -> None:
+        """Show in the catalog what is known of a table."""
+        database, *rest = name
+        past = self.tables[name]
+        with session._duck_conn.cursor() as autocommitting:
+            autocommitting.execute(
+                f"insert or replace into {_quoted(database)}._fs_information_schema._past"
+                " values ($1, $2, $3, $4, $5)",
+                [*rest, past.retention, past.defined, past.altered],
+            )
 
     def note(self, session: Any, tree: Expr | None) -> None:
         """Remember what a definition that succeeded says of tables: created, dropped, kept."""
@@ -87,14 +105,15 @@ class History:
                 if tree.args.get("exists") and name in self.tables:
                     return
                 default = self.schemas.get(name[:-1], DEFAULT_RETENTION)
-                self.tables[name] = new = Past(_now(), _retention(tree, default))
-                if new.retention != DEFAULT_RETENTION:
-                    _alter(session, name, "definition", new.retention)
-            case exp.Alter(kind="TABLE"):
+                moment = _now()
+                self.tables[name] = Past(moment, _retention(tree, default), moment, moment)
+                self._publish(session, name)
+            case exp.Alter() | exp.Comment() if tree.args.get("kind") == "TABLE":
                 name = statements.full_name(tree.this, session)
                 if past := self.tables.get(name):
                     past.retention = _retention(tree, past.retention)
-                    _alter(session, name, "definition", past.retention)
+                    past.altered = past.defined = _now()
+                    self._publish(session, name)
             case exp.Drop(kind="TABLE"):
                 self.tables.pop(statements.full_name(tree.this, session), None)
             case exp.Drop(kind="SCHEMA"):
@@ -141,6 +160,7 @@ def _moment(when: exp.HistoricalData, duck: Any) -> datetime.datetime:
 def _at(table: exp.Table, moment: datetime.datetime, session: Any) -> exp.Table:
     """Return what a statement reads instead of a table: the table, or a view of its past."""
     duck, name = session._duck_conn, statements.full_name(table, session)
+    _refuse_kind(name, duck)
     view = f"_AT_{next(NUMBERS)}"
     if definition := _definition(name, duck):
         for each in list(definition.find_all(exp.Table)):
@@ -152,13 +172,40 @@ def _at(table: exp.Table, moment: datetime.datetime, session: Any) -> exp.Table:
     if past is None:
         # It does not exist, which DuckDB will say.
         return _plain(table)
-    if moment < past.created or not past.retention:
-        raise ProgrammingError(msg=UNAVAILABLE.format(name[-1]), errno=707, sqlstate="02000")
+    if moment < past.created:
+        _refuse_moment(name)
     rows = past.at(moment)
     if rows is None:
         return _plain(table)
     duck.register(view, rows)
     return exp.table_(view)
+
+
+def _refuse_kind(name: Name, duck: Any) -> None:
+    """Refuse what has no Time Travel: external tables, secure views, or as a test says."""
+    database, *rest = name
+    schema = f"{_quoted(database)}._fs_information_schema"
+    try:
+        found = duck.execute(
+            "select table_type in ('BASE TABLE', 'VIEW') and coalesce(is_secure, 'NO') = 'NO',"
+            f" retention_time from {schema}._fs_tables"
+            f" left join (select table_schema, table_name, is_secure from {schema}._fs_views)"
+            " using (table_schema, table_name) where (table_schema, table_name) = ($1, $2)",
+            rest,
+        ).fetchall()
+    except duckdb.CatalogException:
+        # The database does not exist, as the statement will say.
+        return
+    for travels, retention in found:
+        if not travels:
+            message = f"Unsupported feature 'TIME TRAVEL on {name[-1]}'."
+            raise ProgrammingError(msg=message, errno=2, sqlstate="0A000")
+        if not retention:
+            _refuse_moment(name)
+
+
+def _refuse_moment(name: Name) -> None:
+    raise ProgrammingError(msg=UNAVAILABLE.format(name[-1]), errno=707, sqlstate="02000")
 
 
 def _plain(table: exp.Table) -> exp.Table:
@@ -175,22 +222,15 @@ def _definition(name: Name, duck: Any) -> Expr | None:
     return create.expression if isinstance(create, exp.Create) else None
 
 
-def _alter(session: Any, name: Name, what: str, retention: int | None = None) -> None:
-    """Let the catalog say when rows or definition of a table were altered, and its retention."""
-    database, schema, table = name
-    with session._duck_conn.cursor() as duck:
-        duck.execute(
-            f'insert into "{database}"._fs_information_schema._fs_altered'
-            " values ($1, $2, $3, $4, $5)",
-            [schema, table, _now(), what, retention],
-        )
-
-
 def _retention(tree: Expr, default: int) -> int:
     for found in tree.find_all(exp.Property):
         if found.name.upper() == "DATA_RETENTION_TIME_IN_DAYS":
             return int(found.args["value"].name)
     return default
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql("duckdb")
 
 
 def _sql(name: Name) -> str:

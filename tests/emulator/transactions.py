@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import duckdb
+from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
 from emulator import statements
@@ -31,17 +32,22 @@ COMMITTED: list[str] = []
 
 DDL = exp.Create | exp.Drop | exp.Alter | exp.Comment | exp.Grant | exp.Revoke
 DML = exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Copy | exp.TruncateTable
+FAILED = "Transaction is aborted because a statement in it failed: roll it back."
 DDL_COMMANDS = {"CREATE", "ALTER", "DROP", "UNDROP", "COMMENT", "GRANT", "REVOKE"}
 
 
 @dataclass
 class Transaction:
-    """An open transaction: what it did, to be done again, and how much of others it has seen."""
+    """An open transaction: what it did, to be done again, and how much of others it has seen.
+
+    One that `failed` takes no statement but its end, and commits nothing.
+    """
 
     number: str = field(default_factory=lambda: str(next(NUMBERS)))
     changed: set[Name] = field(default_factory=set)
     done: list[Callable[[], object]] = field(default_factory=list)
     seen: int = 0
+    failed: bool = False
 
 
 def transactions() -> None:
@@ -81,6 +87,8 @@ def _run(
     session: Any, tree: Expr | None, run: Callable[[], object], again: Callable[[], object]
 ) -> None:
     names = {statements.full_name(table, session) for table in statements.changed_by(tree)}
+    if session.transaction and session.transaction.failed:
+        raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     if is_ddl(tree):
         commit(session)
         # What is created, replaced or dropped has no past afterwards.
@@ -90,7 +98,7 @@ def _run(
         COMMITTED.append("DDL")
         return
     changes = isinstance(tree, DML)
-    if session.transaction is None and changes and not _is_autocommit(session):
+    if session.transaction is None and changes and not _is_on(session, "AUTOCOMMIT", default=True):
         session.transaction = Transaction()
     if session.transaction is not None:
         _inside(session, run, again if changes else None)
@@ -108,8 +116,8 @@ def is_ddl(tree: Expr | None) -> bool:
     return isinstance(tree, DDL)
 
 
-def _is_autocommit(session: Any) -> bool:
-    return str(session.parameters.get("AUTOCOMMIT", True)).upper() != "FALSE"
+def _is_on(session: Any, parameter: str, *, default: bool) -> bool:
+    return str(session.parameters.get(parameter, default)).upper() == "TRUE"
 
 
 def _alone(session: Any, names: Iterable[Name], run: Callable[[], object]) -> None:
@@ -133,6 +141,8 @@ def _inside(session: Any, run: Callable[[], object], again: Callable[[], object]
     try:
         run()
     except BaseException:
+        transaction.failed = _is_on(session, "TRANSACTION_ABORT_ON_ERROR", default=False)
+        transaction.done = [] if transaction.failed else transaction.done
         _do_again(session)
         raise
     if again:

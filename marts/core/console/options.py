@@ -198,18 +198,13 @@ engine_options = options(
     account_options,
     source_namespace_options,
 )
-run_options = options(
-    selection_options,
-    engine_options,
-    as_of_option,
-    option(
-        "--target",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Where run_results.json, manifest.json and failures/ go."
-        f"  [default: {DEFAULTS.target}]",
-    ),
+target_option = option(
+    "--target",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help=f"Where run_results.json, manifest.json and failures/ go.  [default: {DEFAULTS.target}]",
 )
+run_options = options(selection_options, engine_options, as_of_option, target_option)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
 )

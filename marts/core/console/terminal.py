@@ -36,6 +36,7 @@ STYLES = {
     "build": "cyan",
     "keep": "dim",
     "read": "dim",
+    "alter": "yellow",
     "drop": "yellow",
     "FAIL": "bold red",
     "done": "bold green",
@@ -76,6 +77,13 @@ def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
     """
     with where.status("") if where.is_terminal else nullcontext() as status:
         yield Progress(where, status, Counter(table_of(step) for step in plan.steps), stop)
+
+
+@contextmanager
+def showing(where: Console) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done; give the function that says what."""
+    with where.status("") if where.is_terminal else nullcontext() as status:
+        yield lambda text: status.update(text) if status else None
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""Experiments on sources: those of the project, and reading a table as it was at one moment."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import sqlglot.expressions as sge
+
+from backends.snowflake_catalog import source_version
+from backends.snowflake_ddl import DIALECT, literal
+from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_governance import MASKING, ROW_ACCESS, quoted, within
+from backends.snowflake_pinning import CLOCK, in_words, may_be_pinned, moment_of, pinned, probe
+from backends.snowflake_scratch import Scratch, listed
+from backends.snowflake_source import Source, find_source
+from backends.source_types import is_name
+from marts.core.errors import EngineError
+from marts.core.run.backend import Contract
+from marts.core.run.diagnosis import Experiment, Finding, ok, skip, verdict_of
+
+BETWEEN = 0.5
+"""Seconds around a moment: the time of a commit is near the clock's, but not the same."""
+UNNAMED = skip(
+    "no package is named, so that its sources were not looked at", remedy="pass --package NAME"
+)
+
+
+def sources(door: Scratch) -> Finding:
+    """Look for each source, and find out how a run would read it."""
+    if door.contracts is None:
+        return UNNAMED
+    tables = door.catalog.tables(door.sources)
+    columns = door.catalog.columns(door.sources)
+    moment, read, problems, remedies = _now(door), list[str](), list[str](), list[str]()
+    for name, contract in door.contracts.items():
+        source = find_source(name, contract, tuple(tables), columns)
+        if source is None:
+            if problem := _absence(door, name, contract):
+                problems.append(problem)
+                remedies.append("pass --source-schema, or load a trial: marts load")
+        elif source.misfits:
+            problems += [f"{name}: {line}" for line in source.misfits]
+            remedies.append(f"correct {door.sources}.{source.table}, or its declaration")
+        elif error := _refused(door, source.at(door.sources)):
+            kind = "VIEW" if tables[source.table]["TABLE_TYPE"] == "VIEW" else "TABLE"
+            problems.append(f"{name}: {error.summary}")
+            at = source.at(door.sources).sql(DIALECT)
+            remedies.append(f"GRANT SELECT ON {kind} {at} TO ROLE {quoted(door.role)}")
+        else:
+            read.append(f"{name} {_way(door, source, moment)}")
+    remedy = "; ".join(dict.fromkeys(remedies))
+    return verdict_of(problems, *read, bad="FAIL", remedy=remedy)
+
+
+def _now(door: Scratch) -> datetime.datetime:
+    return moment_of(door.first.value(CLOCK.sql(DIALECT)))
+
+
+def _absence(door: Scratch, name: str, contract: Contract) -> str | None:
+    """Return what is wrong if a source is not found, None if it need not be there."""
+    if not door.catalog.has_schema(door.sources) and not contract.optional:
+        return f"{name}: there is no schema {door.sources}"
+    streams = door.catalog.streams(door.sources)
+    if any(is_name(name, each) for each in streams):
+        return f"{name} is a stream; a run that reads it would consume its changes"
+    return None if contract.optional else f"{name} is not in {door.sources}"
+
+
+def _refused(door: Scratch, table: sge.Table) -> EngineError | None:
+    return door.first.refusal(sge.select("1").from_(table).where(sge.false()).sql(DIALECT))
+
+
+def _way(door: Scratch, source: Source, moment: datetime.datetime) -> str:
+    """Return how a run would read a source."""
+    table = door.catalog.tables(door.sources)[source.table]
+    views = door.catalog.views(door.sources) if table["TABLE_TYPE"] == "VIEW" else {}
+    if may_be_pinned(table, views):
+        query = probe([source.at(door.sources, moment)])
+        if door.first.refusal(query.sql(DIALECT)) is None:
+            return "is pinned to one moment"
+    if source_version(table):
+        return "is compared again at the end of a run"
+    return "is copied by each run"
+
+
+def unmasked(door: Scratch) -> Finding:
+    """Look for policies on the sources: what a mart reads through one, everybody reads there."""
+    if door.contracts is None:
+        return UNNAMED
+    tables = door.catalog.tables(door.sources)
+    there = {n: found for n in door.contracts for found in tables if is_name(n, found)}
+    problems, unknown = list[str](), list[str]()
+    for name, table in there.items():
+        kind = "view" if tables[table]["TABLE_TYPE"] == "VIEW" else "table"
+        try:
+            problems += [f"{name}: {line}" for line in _policies(door, table, kind)]
+        except LostAnswerError:
+            raise
+        except EngineError:
+            unknown.append(name)
+    remedy = f"let each policy show the role {door.role} all rows and values"
+    if problems:
+        return Finding("warn", tuple(problems), remedy)
+    if unknown:
+        return skip(f"the role may not see the policies of {listed(unknown)}")
+    return ok(f"{len(there)} sources have no masking or row access policy")
+
+
+def _policies(door: Scratch, table: str, kind: str) -> list[str]:
+    at = literal(sge.table_(table, *_schema_of(door), quoted=True).sql(DIALECT))
+    rows = door.first.records(
+        f"SELECT * FROM TABLE({within(door.sources)}INFORMATION_SCHEMA.POLICY_REFERENCES("
+        f"REF_ENTITY_NAME => {at}, REF_ENTITY_DOMAIN => '{kind}'))"
+    )
+    return [
+        f"{row['policy_name']} is on {row['ref_column_name'] or 'its rows'}"
+        for row in rows
+        if row["policy_kind"] in (MASKING, ROW_ACCESS)
+    ]
+
+
+def _schema_of(door: Scratch) -> tuple[str, str | None]:
+    return door.sources.schema, door.sources.database
+
+
+def pinning(door: Scratch) -> Finding:
+    """Read a table and a view as they were before rows were added."""
+    relation = door.table("PINNED", '"V" VARCHAR', "'old'")
+    view = door.name("PINNED_VIEW")
+    door.first.run(f'CREATE VIEW {view} AS SELECT "V" FROM {relation}')
+    time.sleep(BETWEEN)
+    moment = _now(door)
+    time.sleep(BETWEEN)
+    door.first.run(f"INSERT INTO {relation} VALUES ('new')")
+    counts = {name: _count(door, name, moment) for name in ("PINNED", "PINNED_VIEW")}
+    problems = [
+        f"{name} had {count} rows at {in_words(moment)}, not 1"
+        for name, count in counts.items()
+        if count != 1
+    ]
+    remedy = "do not publish; report this with the evidence: marts would mix states of sources"
+    return verdict_of(problems, "a table and a view were read as before", bad="FAIL", remedy=remedy)
+
+
+def _count(door: Scratch, name: str, moment: datetime.datetime) -> int:
+    table = pinned(door.schema.qualified(name), moment)
+    return int(door.first.value(sge.select("COUNT(*)").from_(table).sql(DIALECT)))
+
+
+EXPERIMENTS: tuple[Experiment[Scratch], ...] = (
+    Experiment("sources", "a run can read each source", sources),
+    Experiment("unmasked_sources", "a run sees the sources as they are", unmasked, refused="warn"),
+)
+"""The experiments on the project's own sources; they only read."""
+
+IN_SCRATCH: tuple[Experiment[Scratch], ...] = (
+    Experiment("pinning", "a source can be read as it was at one moment", pinning, refused="warn"),
+)
+"""The experiment on a table of the doctor's own."""
