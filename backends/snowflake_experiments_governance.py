@@ -158,20 +158,28 @@ def _comments(door: Scratch, name: str) -> tuple[str | None, list[str | None]]:
 
 
 def comments_of_views(door: Scratch) -> Finding:
-    """Create a view with comments."""
-    table = door.table("VIEWED", '"V" VARCHAR')
-    door.first.run(
-        ddl.create_view(
-            door.name("COMMENTED_VIEW"),
-            f'SELECT "V" FROM {table}',
-            columns=["v"],
-            comment="a view's",
-            column_comments={"v": "a column's"},
-            kept=ddl.NOTHING,
-        )
+    """Create a view with comments, and change them as a later run does."""
+    table, view = door.table("VIEWED", '"V" VARCHAR'), door.name("COMMENTED_VIEW")
+    create = ddl.create_view(
+        view,
+        f'SELECT "V" FROM {table}',
+        columns=["v"],
+        comment="a view's",
+        column_comments={"v": "a column's"},
+        kept=ddl.NOTHING,
     )
-    found = _comments(door, "COMMENTED_VIEW")
-    problems = [] if found == ("a view's", ["a column's"]) else [f"{found[0]}, {found[1]}"]
+    door.first.run(create)
+    first = _comments(door, "COMMENTED_VIEW")
+    door.first.run(ddl.comment("view", view, "new"), ddl.comment_column(view, "v", "new"))
+    second = _comments(door, "COMMENTED_VIEW")
+    problems = [
+        f"the comments {when} are {found[0]} and {listed(found[1])}"
+        for when, found, wanted in (
+            ("of a new view", first, ("a view's", ["a column's"])),
+            ("that were changed", second, ("new", ["new"])),
+        )
+        if found != wanted
+    ]
     return verdict_of(problems, "the catalog has them", bad="warn", remedy="none")
 
 

@@ -148,6 +148,37 @@ def _count(door: Scratch, name: str, moment: datetime.datetime) -> int:
     return int(door.first.value(sge.select("COUNT(*)").from_(table).sql(DIALECT)))
 
 
+def version(door: Scratch) -> Finding:
+    """Change a value, so that neither the number of rows nor anything else differs."""
+    relation = door.table("VERSIONED", '"V" VARCHAR', "'old'")
+
+    def current() -> str | None:
+        door.catalog.forget()
+        return source_version(door.catalog.tables(door.schema)["VERSIONED"])
+
+    before = current()
+    door.first.run(f"UPDATE {relation} SET \"V\" = 'new'")
+    problems = [] if current() != before else [f"after an UPDATE the catalog still has {before}"]
+    remedy = "use --force for each run: a change of a source may not be noticed"
+    return verdict_of(problems, "LAST_ALTERED moves with the rows", bad="FAIL", remedy=remedy)
+
+
+def streams(door: Scratch) -> Finding:
+    """Look for a stream as for a source."""
+    relation = door.table("WATCHED", '"V" VARCHAR')
+    stream = door.name("A_STREAM")
+    if refused := door.first.refusal(f"CREATE STREAM {stream} ON TABLE {relation}"):
+        return skip(refused.summary, *refused.facts[:1])
+    door.catalog.forget()
+    problems = []
+    if "A_STREAM" in door.catalog.tables(door.schema):
+        problems.append("INFORMATION_SCHEMA.TABLES has a stream as if it were a table")
+    if "A_STREAM" not in door.catalog.streams(door.schema):
+        problems.append("SHOW STREAMS does not list it")
+    remedy = "do not name a stream as a source: a run would consume its changes"
+    return verdict_of(problems, "SHOW STREAMS lists it, TABLES does not", bad="warn", remedy=remedy)
+
+
 EXPERIMENTS: tuple[Experiment[Scratch], ...] = (
     Experiment("sources", "a run can read each source", sources),
     Experiment("unmasked_sources", "a run sees the sources as they are", unmasked, refused="warn"),
@@ -156,5 +187,7 @@ EXPERIMENTS: tuple[Experiment[Scratch], ...] = (
 
 IN_SCRATCH: tuple[Experiment[Scratch], ...] = (
     Experiment("pinning", "a source can be read as it was at one moment", pinning, refused="warn"),
+    Experiment("source_version", "a run notices that a source has changed", version),
+    Experiment("streams", "a stream is never read as a source", streams, refused="warn"),
 )
-"""The experiment on a table of the doctor's own."""
+"""The experiments on tables of the doctor's own."""

@@ -211,6 +211,11 @@ CASES = {
         ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
         [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
+    "a role of the session": Case(
+        adaptations.roles_in_session,
+        ("SELECT IS_ROLE_IN_SESSION('MARTS_ROLE'), IS_ROLE_IN_SESSION('ANALYST')",),
+        [(True, False)],
+    ),
     "a parameter of the session": Case(
         adaptations.session_parameters,
         ("SHOW PARAMETERS LIKE 'client_prefetch%' IN SESSION",),
