@@ -6,7 +6,6 @@ import errno
 import gc
 import signal
 import sys
-import threading
 import warnings
 from typing import NoReturn
 
@@ -16,6 +15,7 @@ from marts.core import DISTRIBUTION
 from marts.core.console import exit_codes, extras
 from marts.core.console.commands import Commands, current_name
 from marts.core.console.exit_codes import DONE, INTERRUPTED
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.streams import (
     lost_output,
     open_streams,
@@ -26,8 +26,7 @@ from marts.core.console.streams import (
     warn,
 )
 
-interrupted = threading.Event()
-"""Set by Ctrl-C and by a request to terminate."""
+interrupts = Interrupts()
 
 
 @click.group(
@@ -53,7 +52,7 @@ def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 usage error, 130 interrupted."""
     # Expressions and SQL trees live until the end, and collecting garbage takes a tenth of a run.
     gc.disable()
-    interrupted.clear()
+    interrupts.begin()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     sys.unraisablehook = _unraisable
@@ -61,11 +60,12 @@ def main() -> NoReturn:
     warnings.showwarning = print_warning  # type: ignore[assignment]
     open_streams()
     try:
-        code = marts.main(standalone_mode=False, obj=interrupted)
+        code = marts.main(standalone_mode=False, obj=interrupts)
     except click.ClickException as error:
         print_usage(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        interrupts.hold()
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except Exception as error:
@@ -82,11 +82,8 @@ def main() -> NoReturn:
     sys.exit(code or DONE)
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    # Python swallows exceptions in finalizers, and Ibis has many of these: so a run also checks the
-    # flag before each step.
-    interrupted.set()
-    raise KeyboardInterrupt
+def _interrupt(_number: int, _frame: object) -> None:
+    interrupts.arrive()
 
 
 def _unraisable(swallowed: sys.UnraisableHookArgs) -> None:

@@ -255,9 +255,14 @@ class DuckDBBackend:
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run, in a transaction of its own."""
         with translated("record the run"):
-            with self._transaction():
-                self._runs.write(run)
-            self._runs.committed()
+            try:
+                with self._transaction():
+                    self._runs.write(run)
+            except (duckdb.CatalogException, duckdb.BinderException):
+                # The table does not exist, or lacks columns: this is cheaper than to look first.
+                with self._transaction():
+                    self._runs.prepare()
+                    self._runs.write(run)
 
     def discard(self) -> None:
         """Drop the candidates; those that cannot be dropped end with the connection."""

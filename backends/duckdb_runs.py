@@ -14,27 +14,30 @@ from marts.core.plan.state import RUNS_TABLE, RecordedRun
 
 
 class RunsTable:
-    """The table of runs in one schema; it is looked at once."""
+    """The table of runs in one schema."""
 
     def __init__(self, catalog: Catalog, execute: Execute) -> None:
         self._catalog = catalog
         self._execute = execute
-        self._is_ready = False
+        self._begun: set[str] = set()
 
     def write(self, run: RecordedRun) -> None:
-        """Write the row of a run, with the user of this process in it."""
+        """Write the row of a run, with the user of this process in it.
+
+        It fails if the table is not as it must be: then `prepare` it in another transaction.
+        """
         table = self._catalog.name_of(RUNS_TABLE)
-        if not self._is_ready:
-            self._prepare(table)
-        row = asdict(replace(run, user_name=_user()))
-        self._execute(ddl.forget_run(table, run.run_id))
-        self._execute(ddl.insert_run(table, row))
+        if run.run_id in self._begun:
+            self._execute(ddl.forget_run(table, run.run_id))
+        self._begun.add(run.run_id)
+        self._execute(ddl.insert_run(table, asdict(replace(run, user_name=_user()))))
 
-    def committed(self) -> None:
-        """Remember that the table is as it must be."""
-        self._is_ready = True
+    def prepare(self) -> None:
+        """Create the table if it does not exist; add columns that an earlier version's lacks.
 
-    def _prepare(self, table: str) -> None:
+        Raises UsageError if marts did not make it.
+        """
+        table = self._catalog.name_of(RUNS_TABLE)
         found = self._catalog.columns().get(RUNS_TABLE)
         if found is None:
             self._execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(self._catalog.schema)}")

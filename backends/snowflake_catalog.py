@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -127,6 +127,24 @@ class Catalog:
             )
         return self._columns[namespace]
 
+    def versions(
+        self, namespace: Namespace, dropped: Mapping[str, Collection[str]]
+    ) -> dict[str, str]:
+        """Return the versions of relations less their number of rows, which ends a version.
+
+        `dropped` has each relation's name, and its columns that will be gone.
+        """
+        tables, columns = self.tables(namespace), self.columns(namespace)
+        found = {}
+        for name, gone in dropped.items():
+            types = {
+                row["COLUMN_NAME"].lower(): _data_type(row)
+                for row in columns
+                if row["TABLE_NAME"] == name.upper() and row["COLUMN_NAME"] not in gone
+            }
+            found[name] = _version(ibis.schema(types), tables[name.upper()])
+        return found
+
     def kinds(self, namespace: Namespace) -> dict[str, Materialized]:
         """Return the kind of each relation in a schema by upper-case name, candidates included."""
         return {
@@ -203,12 +221,6 @@ def _version(schema: ibis.Schema, table: Mapping[str, Any]) -> str:
     # Of what is stable for an unaltered mart: maintenance by Snowflake changes the rest.
     columns = hashlib.sha256(str(list(schema.items())).encode()).hexdigest()
     return f"{table.get('CREATED')} {columns}"
-
-
-def published_version(table: Row, columns: Iterable[Row]) -> str:
-    """Return the version of a published relation less its number of rows, which ends it."""
-    types = {row["COLUMN_NAME"].lower(): _data_type(row) for row in columns}
-    return _version(ibis.schema(types), table)
 
 
 def source_version(table: Mapping[str, Any]) -> str | None:

@@ -215,8 +215,8 @@ def claim(relation: str, row: Mapping[str, object]) -> str:
 
     An INSERT does not wait for a publication that holds the state table's lock.
     """
-    selected = ", ".join(f"{_value(v)} AS {identifier(n)}" for n, v in row.items())
-    same = " AND ".join(f"{identifier(key)} = {_value(row[key])}" for key in STATE_KEY)
+    selected = ", ".join(f"{value(v)} AS {identifier(n)}" for n, v in row.items())
+    same = " AND ".join(f"{identifier(key)} = {value(row[key])}" for key in STATE_KEY)
     return (
         f"INSERT INTO {relation} ({', '.join(map(identifier, row))})\nSELECT {selected}\n"
         f"WHERE NOT EXISTS (SELECT 1 FROM {relation} WHERE {same})"
@@ -252,7 +252,7 @@ def recorded_of(relation: str, name: str, kind: str) -> str:
 def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Record rows with the same columns; they replace rows of the same package and name."""
     selects = " UNION ALL ".join(
-        f"SELECT {', '.join(f'{_value(v)} AS {identifier(n)}' for n, v in row.items())}"
+        f"SELECT {', '.join(f'{value(v)} AS {identifier(n)}' for n, v in row.items())}"
         for row in rows
     )
     names = [identifier(name) for name in rows[0]]
@@ -269,7 +269,8 @@ def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
     )
 
 
-def _value(value: object) -> str:
+def value(value: object) -> str:
+    """Return a number, a text, a date, a time without a zone or None as SQL."""
     match value:
         case None:
             return "NULL"
@@ -280,6 +281,8 @@ def _value(value: object) -> str:
             return f"TIMESTAMP_NTZ_FROM_PARTS({parts})"
         case datetime.date():
             return f"DATE_FROM_PARTS({value.year}, {value.month}, {value.day})"
+        case int() | float():
+            return repr(value)
         case _:
             return literal(str(value))
 

@@ -18,13 +18,15 @@ class LostAnswerError(EngineError):
     """No answer to a statement arrived, so nobody knows whether it ran; it is not retried."""
 
 
+FAILED_REQUEST = 250003
+LOST = "the connection to Snowflake is lost"
 ROLE_HINT = "grant it; the README lists what the role needs"
 
 # By error number: what is wrong, and the hint.
 EXPLANATIONS = {
     250001: ("Snowflake cannot be reached, or refuses the login", "check account, host and login"),
-    250003: (
-        "the connection to Snowflake is lost",
+    FAILED_REQUEST: (
+        LOST,
         "check the network, then run again; a later run drops candidates that this one left",
     ),
     390100: ("Snowflake refuses the login", "check user and password in connections.toml"),
@@ -77,7 +79,7 @@ def translated(action: str) -> Iterator[None]:
         # The connector lets the errors of its HTTP library through where it fetches results.
         if not is_network_error(error):
             raise
-        what, hint = EXPLANATIONS[250003]
+        what, hint = EXPLANATIONS[FAILED_REQUEST]
         name = type(error).__name__
         raise LostAnswerError(what, action, f"{name}: {error}", hint=hint) from error
 
@@ -130,7 +132,7 @@ def has_ended_the_session(error: EngineError) -> bool:
 
 def _explained(error: Error, action: str) -> EngineError:
     lost = is_lost(error)
-    number = error.errno if error.errno in EXPLANATIONS or not lost else 250003
+    number = error.errno if error.errno in EXPLANATIONS or not lost else FAILED_REQUEST
     what, hint = EXPLANATIONS.get(number, (f"Snowflake could not {action}", None))
     message = str(error.raw_msg or error.msg or error).strip()
     if (error.sqlstate or "").startswith("22"):

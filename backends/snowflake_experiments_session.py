@@ -7,6 +7,7 @@ import time
 from concurrent.futures import wait
 
 from backends.installation import versions_found
+from backends.snowflake_ddl import value
 from backends.snowflake_errors import MISSING, number_of
 from backends.snowflake_parameters import (
     FIXED,
@@ -15,7 +16,6 @@ from backends.snowflake_parameters import (
     refuse_others,
     schema_warnings,
 )
-from backends.snowflake_runs_ddl import value
 from backends.snowflake_scratch import Scratch
 from marts.core.errors import EngineError
 from marts.core.run.diagnosis import Experiment, Finding, ok, skip, verdict_of

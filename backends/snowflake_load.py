@@ -20,6 +20,8 @@ from backends.load_files import Content, LoadTable, loaded_as, read_contents
 from backends.parquet import changed
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_governance import governance
+from backends.snowflake_kinds import unreplaceable
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import RESERVED
 
@@ -70,11 +72,8 @@ def load(
 
 def _existing(backend: SnowflakeBackend, names: Sequence[str], *, overwrite: bool) -> set[str]:
     """Return which tables exist; refuse those that must not be replaced."""
-    kinds = {
-        name: str(row["TABLE_TYPE"]).lower()
-        for name, row in backend.catalog.tables(backend.namespace).items()
-    }
-    existing = [name for name in names if name.upper() in kinds]
+    found = backend.catalog.tables(backend.namespace)
+    existing = [name for name in names if name.upper() in found]
     if existing and not overwrite:
         raise UsageError(
             f"{backend.namespace} has {', '.join(existing)} already",
@@ -82,11 +81,11 @@ def _existing(backend: SnowflakeBackend, names: Sequence[str], *, overwrite: boo
         )
     marts = {row.name for row in backend.state() if row.kind in ("table", "view")}
     problems = [f"{name} is reserved for marts' own table" for name in names if name in RESERVED]
-    for name in existing:
-        if name in marts:
-            problems.append(f"{name} is a mart")
-        elif kinds[name.upper()] != "base table":
-            problems.append(f"{name} is a {kinds[name.upper()]}")
+    problems += [
+        f"{name} {reason}"
+        for name in existing
+        if (reason := _irreplaceable(backend, name, found[name.upper()], is_mart=name in marts))
+    ]
     if problems:
         raise UsageError(
             f"not all of these may be replaced in {backend.namespace}; nothing was uploaded",
@@ -94,6 +93,22 @@ def _existing(backend: SnowflakeBackend, names: Sequence[str], *, overwrite: boo
             hint="rename the file, or use another --source-schema",
         )
     return set(existing)
+
+
+def _irreplaceable(
+    backend: SnowflakeBackend, name: str, table: Mapping[str, Any], *, is_mart: bool
+) -> str | None:
+    """Return why a table that exists must not be replaced."""
+    if is_mart:
+        return "is a mart"
+    if table["TABLE_TYPE"] == "VIEW":
+        return "is a view"
+    if reason := unreplaceable(table, "table"):
+        return reason.partition(" ")[2]
+    governed = governance(backend.namespace, name.upper(), "table", backend.records)
+    if governed.policies or governed.tags:
+        return "has policies or tags, which would be lost"
+    return None
 
 
 def _upload_of(table: LoadTable, number: int, stage: str, relation: str) -> Upload:
@@ -201,26 +216,35 @@ def _same(found: Any, expected: Any) -> bool:
 
 
 def _replace(backend: SnowflakeBackend, uploads: Sequence[Upload], existing: set[str]) -> None:
-    """Create or replace the tables by clones, one after the other."""
-    new: list[str] = []
+    """Create or replace the tables by clones, one after the other.
+
+    An interrupt waits for the clone that is being made.
+    """
     names = [each.table.name for each in uploads]
-    try:
-        for upload in uploads:
-            name = upload.table.name
-            make = ddl.replace_by_clone if name in existing else ddl.clone
-            sql = make(backend.schema.qualified(name), upload.relation)
-            backend.execute(sql, about=name, step="publish")
-            new.append(name)
-    except (EngineError, KeyboardInterrupt) as error:
-        doubtful = names[len(new) : len(new) + 1] if isinstance(error, LostAnswerError) else []
-        if not new and not doubtful:
+    for number, upload in enumerate(uploads):
+        name = names[number]
+        make = ddl.replace_by_clone if name in existing else ddl.clone
+        sql = make(backend.schema.qualified(name), upload.relation)
+        try:
+            backend.execute(sql, about=name, step="publish", uninterruptible=True)
+        except EngineError as error:
+            is_lost = isinstance(error, LostAnswerError)
+            if number or is_lost:
+                raise _midway(names, number, str(error), in_doubt=is_lost) from error
             raise
-        rest = names[len(new) + len(doubtful) :]
-        raise EngineError(
-            "loading failed midway",
-            f"new: {', '.join(new) or 'none'}",
-            *([f"new or as before: {', '.join(doubtful)}"] if doubtful else []),
-            f"as before: {', '.join(rest) or 'none'}",
-            f"cause: {str(error) or type(error).__name__}",
-            hint="run again with --overwrite: it loads all of them",
-        ) from error
+        done = number + 1
+        if backend.sessions.take_interrupt() and done < len(names):
+            raise _midway(names, done, "interrupted", in_doubt=False)
+
+
+def _midway(names: Sequence[str], done: int, cause: str, *, in_doubt: bool) -> EngineError:
+    """Return an error that says which tables are new; whether the next one is may be in doubt."""
+    new, doubtful, old = names[:done], names[done : done + in_doubt], names[done + in_doubt :]
+    return EngineError(
+        "loading failed midway",
+        f"new: {', '.join(new) or 'none'}",
+        *([f"new or as before: {', '.join(doubtful)}"] if doubtful else []),
+        f"as before: {', '.join(old) or 'none'}",
+        f"cause: {cause}",
+        hint="run again with --overwrite: it loads all of them",
+    )

@@ -9,39 +9,28 @@ after the commit, and only if the caller has acknowledged it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
-from backends.snowflake_catalog import Catalog, published_version
+from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError, number_of
-from backends.snowflake_governance import (
-    Governance,
-    Records,
-    carried,
-    gone,
-    governance,
-    granted,
-    kept_by_view,
-    put_on,
-)
+from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_replacement import replacement
+from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
-from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, with_digest
+from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, Transacting, with_digest
 from marts.core.errors import (
     EngineError,
     PartlyPublishedError,
     UnknownPublicationError,
-    UsageError,
 )
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     STATE_TABLE,
-    Materialized,
     Publication,
     RecordedTable,
     ShapeChange,
@@ -50,19 +39,6 @@ from marts.core.plan.state import (
 STEP = "publish"
 LOCK_TIMEOUT = 625
 """Snowflake's error number for a wait that took too long."""
-
-
-class Connection(Protocol):
-    """What publishing needs besides statements: the commit, and a new session if it is lost."""
-
-    def commit(self) -> None:
-        """Commit; an interrupt waits for the answer. Raises EngineError."""
-
-    def roll_back(self) -> None:
-        """Roll back, if the line allows it; the account does it for a session that is gone."""
-
-    def renew(self) -> None:
-        """Log in again, since the answer of the last statement was lost."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +61,7 @@ class Publisher:
     schema: Schema
     candidates_namespace: Namespace
     catalog: Catalog
-    connection: Connection
+    connection: Transacting
     seen: Collection[RecordedTable]
     digests: Mapping[str, str]
     records: Records
@@ -94,6 +70,8 @@ class Publisher:
     made: list[ShapeChange] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     is_published: bool = False
+    governed: dict[str, Governance] = field(default_factory=dict)
+    """What governs the targets that will be replaced."""
 
     def publish(self) -> None:
         """Publish all candidates, or nothing of them.
@@ -103,6 +81,7 @@ class Publisher:
         self.catalog.forget()
         found = self._changes()
         self._refuse_reshapes(found)
+        self._read_governance(found)
         self._prepare(found)
         in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
         self._transact(in_place, found)
@@ -136,6 +115,18 @@ class Publisher:
             for line in each.described(name, reads=bool(self.candidates[name].reads & found.keys()))
         ]
         refuse_reshapes(lines, self.publication.reshapes)
+
+    def _read_governance(self, found: Mapping[str, Changes]) -> None:
+        """Read what governs the targets that will be replaced, and refuse to lose it."""
+        namespace = self.schema.namespace
+        tables, kinds = self.catalog.tables(namespace), self.catalog.kinds(namespace)
+        for name, each in found.items():
+            if not (each.missing or self._is_in_place(name, each)):
+                row, kind = tables[name.upper()], kinds[name.upper()]
+                key = row["CLUSTERING_KEY"]
+                governed = governance(namespace, name, kind, self.records, clustering=key)
+                carried(governed, self.candidates[name].columns, about=name)
+                self.governed[name] = governed
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
@@ -182,13 +173,17 @@ class Publisher:
     def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
         """Overwrite and record all targets in one transaction, or roll it back."""
         # The catalog is read before, since the lock should be held for a short time.
-        versions = self._versions(names, found)
+        versions = self.catalog.versions(
+            self.schema.namespace, {name: found[name].dropped for name in names}
+        )
+        tables = [name for name in names if self.candidates[name].kind == "table"]
+        built = self._contents(tables, {n: self.candidates[n].qualified for n in tables})
         try:
             self.schema.execute(ddl.BEGIN, "", STEP)
             self._lock()
             self._refuse_other_publications()
-            contents = self._overwrite([n for n in names if self.candidates[n].kind == "table"])
-            self._record(names, versions, contents)
+            self._overwrite(built)
+            self._record(names, versions, built)
         except BaseException:
             self.connection.roll_back()
             raise
@@ -238,58 +233,35 @@ class Publisher:
                 hint="run again: it builds on what is published now",
             )
 
-    def _overwrite(self, names: Sequence[str]) -> Mapping[str, Contents]:
-        """Overwrite the targets whose rows differ, and return the contents of each."""
-        if not names:
-            return {}
-        columns = {name: self.candidates[name].columns for name in names}
-        new = self._contents({n: self.candidates[n].qualified for n in names}, columns)
-        old = self._contents({n: self.schema.qualified(n) for n in names}, columns)
-        written = []
-        for name in names:
+    def _overwrite(self, built: Mapping[str, Contents]) -> None:
+        """Overwrite the targets whose rows differ from those that were built."""
+        targets = {name: self.schema.qualified(name) for name in built}
+        old, written = self._contents(built, targets), dict[str, str]()
+        for name, new in built.items():
             # The recorded digest counts, too: a policy may hide rows or values of the target.
-            if new[name] == old[name] and new[name].digest == self.digests.get(name):
+            if new == old[name] and new.digest == self.digests.get(name):
                 continue
-            target, candidate = self.schema.qualified(name), self.candidates[name]
-            sql = ddl.overwrite(target, candidate.qualified, candidate.columns)
+            candidate = self.candidates[name]
+            sql = ddl.overwrite(targets[name], candidate.qualified, candidate.columns)
             self.schema.execute(sql, name, STEP)
-            written.append(name)
-        visible = self._contents({n: self.schema.qualified(n) for n in written}, {})
-        for name in written:
-            if visible[name].rows != new[name].rows:
+            written[name] = targets[name]
+        for name, seen in self._contents((), written).items():
+            if seen.rows != built[name].rows:
                 raise EngineError(
-                    f"{name}: {new[name].rows} rows were built, but {visible[name].rows} can be"
-                    " seen after writing them; nothing was published",
+                    f"{name}: {built[name].rows} rows were built, but {seen.rows} can be seen after"
+                    " writing them; nothing was published",
                     hint="a row access policy must let the building role see all rows",
                 )
-        return new
 
-    def _contents(
-        self, relations: Mapping[str, str], columns: Mapping[str, Sequence[str]]
-    ) -> dict[str, Contents]:
+    def _contents(self, hashed: Iterable[str], relations: Mapping[str, str]) -> dict[str, Contents]:
+        """Return the contents of relations by mart; those of `hashed` marts with a digest."""
         if not relations:
             return {}
+        columns = {name: self.candidates[name].columns for name in hashed}
         rows = self.schema.rows(ddl.contents(relations, columns), "", STEP)
         return {
             name: Contents(int(count), None if digest is None else f"{count} {digest}")
             for name, count, digest in rows
-        }
-
-    def _versions(self, names: Sequence[str], found: Mapping[str, Changes]) -> Mapping[str, str]:
-        """Return the version that each target will have, but for the number of its rows."""
-        namespace = self.schema.namespace
-        tables, columns = self.catalog.tables(namespace), self.catalog.columns(namespace)
-        return {
-            name: published_version(
-                tables[name.upper()],
-                [
-                    row
-                    for row in columns
-                    if row["TABLE_NAME"] == name.upper()
-                    and row["COLUMN_NAME"] not in found[name].dropped
-                ],
-            )
-            for name in names
         }
 
     def _record(
@@ -355,7 +327,7 @@ class Publisher:
                 self.connection.roll_back()
             ((count,),) = self.schema.rows(sql, "", "ask")
             return bool(count)
-        except EngineError as again:
+        except (EngineError, KeyboardInterrupt) as again:
             raise UnknownPublicationError(again) from error
         finally:
             self.connection.roll_back()
@@ -390,41 +362,19 @@ class Publisher:
         """Create or replace one view or table by statements of its own, and record it then."""
         candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
-        for sql in self._replacing(candidate, existing):
+        governed = self.governed.get(name, Governance())
+        target = self.schema.qualified(name)
+        for sql in replacement(candidate, target, existing, governed):
             self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
+        self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
         self.catalog.forget()
-        version = self._versions([name], {name: Changes()})[name]
-        contents = self._contents({name: self.schema.qualified(name)}, {name: candidate.columns})
+        version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
+        contents = self._contents([name], {name: target})
         rows = None if candidate.kind == "view" else contents[name].rows
         digest = candidate.text or contents[name].digest
         self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
-
-    def _replacing(self, candidate: Candidate, existing: Materialized | None) -> list[str]:
-        """Return the statements that put a candidate in the place of what exists.
-
-        Policies and tags are there from the first moment: a view is created with them, a table is
-        the clone of a candidate that has them.
-        """
-        name, target = candidate.name, self.schema.qualified(candidate.name)
-        kept, other = Governance(), existing not in (None, candidate.kind)
-        if existing:
-            namespace = self.schema.namespace
-            found = governance(namespace, name.upper(), existing, self.records)
-            kept = carried(found, candidate.columns, about=name)
-            self.made += [ShapeChange(name, line) for line in gone(found, candidate.columns)]
-        # CREATE OR REPLACE does not replace a view by a table, or a table by a view.
-        statements = [ddl.drop(existing, target)] if existing and other else []
-        if candidate.kind == "view":
-            as_before = replace(
-                kept_by_view(kept, candidate.columns), has_grants=bool(existing) and not other
-            )
-            sql = candidate.create_view(target, candidate.definition, kept=as_before)
-            return [*statements, sql, *(granted(kept, target, "view") if other else ())]
-        statements = [*put_on(kept, candidate.qualified), *statements]
-        clone = ddl.replace_by_clone(target, candidate.qualified)
-        return [*statements, clone, *(granted(kept, target, "table") if other else ())]
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)
@@ -438,21 +388,3 @@ class Publisher:
         if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)
-
-
-def with_text(shape: Shape | None, text: str | None) -> Shape | None:
-    """Return the shape of a view with the digest of its definition, as it was recorded."""
-    return Shape(shape.kind, shape.columns, text) if shape and shape.kind == "view" else shape
-
-
-def refuse_reshapes(described: Iterable[ShapeChange], acknowledged: Collection[str]) -> None:
-    """Refuse changes of shape that take something from readers, unless they are acknowledged."""
-    refused = [each for each in described if each.is_reshape and each.mart not in acknowledged]
-    if refused:
-        names = dict.fromkeys(each.mart for each in refused)
-        raise UsageError(
-            "publishing would reshape marts that people read; nothing was published",
-            *map(str, refused),
-            hint=f"acknowledge it: {' '.join(f'--reshape {name}' for name in names)}, or"
-            f" reshape = {json.dumps(list(names))} in [tool.marts]",
-        )

@@ -12,9 +12,9 @@ from marts.core.plan.state import Materialized
 
 
 def replacement(
-    candidate: Candidate, target: str, existing: Materialized, found: Governance
+    candidate: Candidate, target: str, existing: Materialized | None, found: Governance
 ) -> Iterator[str]:
-    """Yield the statements that replace a target, a table or view of kind `existing`.
+    """Yield the statements that replace a target, a table or view of kind `existing`, if any.
 
     The policies and tags are on the candidate before it becomes the target, and a view is created
     with them: at no moment can a reader see a row or a value that was hidden before. If a view
@@ -22,18 +22,18 @@ def replacement(
     on the candidate.
     """
     left = carried(found, candidate.columns, about=candidate.name)
-    same_kind = existing == candidate.kind
     if candidate.kind == "view":
         kept = kept_by_view(left, candidate.columns)
-        if not same_kind:
+        if existing == "table":
             yield ddl.drop(existing, target)
+        if existing != "view":
             kept = replace(kept, has_grants=False)
         yield candidate.create_view(target, candidate.definition, kept=kept)
-        if not same_kind:
+        if existing == "table":
             yield from granted(left, target, "view")
         return
     yield from put_on(left, candidate.qualified)
-    if not same_kind:
+    if existing == "view":
         # The clone has no target to copy grants from, so that it copies those of its source.
         yield from granted(left, candidate.qualified, "table")
         yield ddl.drop(existing, target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 
 import ibis
 
-from backends.snowflake_ddl import column_type, identifier, literal
+from backends.snowflake_ddl import column_type, identifier, value
 from marts.core.plan.state import RUNS_COLUMNS
 
 WHO = {"user_name": "CURRENT_USER()", "role_name": "CURRENT_ROLE()"}
@@ -44,20 +43,3 @@ def update_run(relation: str, row: Mapping[str, object]) -> str:
         if name not in WHO and name != "run_id"
     )
     return f"UPDATE {relation} SET {sets}\nWHERE {identifier('run_id')} = {value(row['run_id'])}"
-
-
-def value(value: object) -> str:
-    """Return a value as SQL that no parameter of a session changes."""
-    match value:
-        case None:
-            return "NULL"
-        case datetime.datetime() as at:
-            nanoseconds = at.microsecond * 1_000
-            parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, nanoseconds)
-            return f"TIMESTAMP_NTZ_FROM_PARTS({', '.join(map(str, parts))})"
-        case datetime.date() as day:
-            return f"DATE_FROM_PARTS({day.year}, {day.month}, {day.day})"
-        case int() | float():
-            return repr(value)
-        case _:
-            return literal(str(value))

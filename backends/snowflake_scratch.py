@@ -13,7 +13,7 @@ from typing import Any
 
 from backends import snowflake_ddl as ddl
 from backends.installation import Installation
-from backends.snowflake import CANDIDATES
+from backends.snowflake_candidate_schema import SUFFIX
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
 from backends.snowflake_errors import MISSING, LostAnswerError, number_of
@@ -184,7 +184,7 @@ class Scratch:
     @property
     def candidates(self) -> Namespace:
         """The schema of the candidates."""
-        return replace(self.marts, schema=f"{self.marts.schema}{CANDIDATES}")
+        return replace(self.marts, schema=f"{self.marts.schema}{SUFFIX}")
 
     @cached_property
     def sources(self) -> Namespace:
@@ -200,7 +200,7 @@ class Scratch:
     @cached_property
     def closed_schema(self) -> Namespace:
         """Another one, created as the candidates' schema is."""
-        return self._created(CANDIDATES, ddl.create_candidates_schema)
+        return self._created(SUFFIX, ddl.create_candidates_schema)
 
     def _created(self, suffix: str, create: Callable[[str], str]) -> Namespace:
         run = self.run_id.replace("-", "_")

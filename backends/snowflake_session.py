@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from backends.snowflake_errors import LostAnswerError, has_ended_the_session, translated
+from backends.snowflake_errors import LOST, LostAnswerError, has_ended_the_session, translated
 from marts.core.run.backend import Statement
 
 if TYPE_CHECKING:
@@ -333,11 +333,19 @@ class Sessions:
         self._local = threading.local()
         self._sessions: list[Session] = []
         self._statements: list[Statement] = []
+        self._is_finishing = False
+        self._was_late = False
+        """Whether an interrupt came while shielded work was finishing."""
 
     @property
     def is_unreachable(self) -> bool:
         """Tell whether the line is dead, as far as the last statement of each session shows."""
         return any(session.is_unreachable for session in self._sessions)
+
+    def refuse_dead_line(self, action: str) -> None:
+        """Raise LostAnswerError if the line is dead, instead of waiting for that once more."""
+        if self.is_unreachable:
+            raise LostAnswerError(LOST, action)
 
     def current(self) -> Session:
         """Return this thread's session; log in if it has none, or if its session is over."""
@@ -363,21 +371,37 @@ class Sessions:
         """Run work that an interrupt may only end at a statement, with this thread's session.
 
         An interrupt cancels the statement that runs, unless it is uninterruptible. The work meets
-        it as KeyboardInterrupt there, or in its next statement; after the last one, it is
-        remembered.
+        it as KeyboardInterrupt there, or in its next statement, until it calls `finish`.
         """
-        session = self.current()
+        session, last = self.current(), list[Session]()
 
         def with_session() -> T:
             self._local.session = session
-            return work()
+            try:
+                return work()
+            finally:
+                last.append(self._local.session)
 
         def interrupt() -> None:
+            if self._is_finishing:
+                self._was_late = True
+                return
             for each in self._sessions:
                 each.interrupt()
 
-        with remembering(interrupt):
-            return started(with_session).result()
+        self._is_finishing = self._was_late = False
+        try:
+            with remembering(interrupt):
+                return started(with_session).result()
+        finally:
+            # The work may have logged in anew.
+            session = self._local.session = (*last, session)[0]
+            session.interrupted |= self._was_late
+
+    def finish(self) -> None:
+        """Let no interrupt end the shielded work from now on; they are remembered for later."""
+        self._is_finishing = True
+        self._was_late |= self.take_interrupt()
 
     def take_interrupt(self) -> bool:
         """Tell whether an interrupt is remembered, and forget it."""

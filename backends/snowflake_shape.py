@@ -69,7 +69,7 @@ class Shape:
 class Changes:
     """What publishing changes about a target, besides its rows; nothing if all is empty.
 
-    A `missing` target is created; a view whose definition differs is `redefined`. `replaced` says
+    A `missing` target is created; `redefined` says why a view is created anew. `replaced` says
     in words why a target cannot be changed in place.
     """
 
@@ -78,7 +78,7 @@ class Changes:
     widened: tuple[Column, ...] = ()
     nullable: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    redefined: bool = False
+    redefined: str | None = None
     replaced: str | None = None
 
     def described(self, name: str, *, reads: bool = False) -> Iterator[ShapeChange]:
@@ -97,7 +97,7 @@ class Changes:
         for column_name in self.dropped:
             yield ShapeChange(name, f"column {column_name.lower()} is dropped", is_reshape=True)
         if self.redefined:
-            yield ShapeChange(name, "the view's definition changes", is_reshape=reads)
+            yield ShapeChange(name, self.redefined, is_reshape=reads)
         if self.replaced:
             yield ShapeChange(name, self.replaced, is_reshape=True)
 
@@ -112,8 +112,10 @@ def changes(target: Shape | None, new: Shape, *, key: Collection[str] = ()) -> C
     if target.kind != new.kind:
         return Changes(replaced=f"the {target.kind} becomes a {new.kind}")
     if new.kind == "view":
-        same = target.text == new.text and target.columns.keys() == new.columns.keys()
-        return Changes(redefined=not same)
+        if target.text == new.text and target.columns.keys() == new.columns.keys():
+            return Changes()
+        known = "the view's definition changes"
+        return Changes(redefined=known if target.text else "the view's definition is not recorded")
     return _changes_of_columns(target.columns, new.columns, {name.upper() for name in key})
 
 

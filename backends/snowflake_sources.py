@@ -256,6 +256,11 @@ class SnowflakeSources:
         found = ((name, read) for name, read in self._sources.items() if read)
         return {name: self._in_words(read) for name, read in found if not read.source.misfits}
 
+    def moment(self) -> datetime.datetime | None:
+        """Return the moment in UTC, without a zone, at which all sources are read, if all are."""
+        ways = {read.way for read in self._sources.values() if read}
+        return self._moment.replace(tzinfo=None) if self._moment and ways == {"pinned"} else None
+
     def _in_words(self, read: Described) -> str:
         if read.copy:
             return f"copied at {in_words(read.copy.made_at)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_session import Result
@@ -23,6 +23,19 @@ LOCK = "lock"
 MARKER = "publication"
 """The kind of a row that is written with the marts, named after the run: it was published."""
 SEPARATOR = " #"
+
+
+class Transacting(Protocol):
+    """What publishing needs besides statements: the commit, and a new session if it is lost."""
+
+    def commit(self) -> None:
+        """Commit; an interrupt waits for the answer. Raises EngineError."""
+
+    def roll_back(self) -> None:
+        """Roll back, if the line allows it; the account does it for a session that is gone."""
+
+    def renew(self) -> None:
+        """Log in again, since the answer of the last statement was lost."""
 
 
 @dataclass(frozen=True)

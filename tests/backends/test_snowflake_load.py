@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from backends import snowflake_load
 from backends.load_files import find_tables
+from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError, MartsError, SourceError
 
 RUN = "20250630T120000-0123ABCD"
+RAW, BASE_TABLE = Namespace("RAW", "DB1"), {"TABLE_TYPE": "BASE TABLE"}
 COPIED = ("file", "status", "rows_parsed", "rows_loaded")
 LOADED = (
     ("marts_load_x/0_t/0_1.parquet", "LOADED", 2, 2),
@@ -38,10 +41,13 @@ class Account:
     found: tuple[Any, ...] = FOUND
     before: Callable[[str], object] = str
     sent: list[str] = field(default_factory=list)
-    namespace: str = "DB1.RAW"
+    namespace: Namespace = RAW
+    table: Mapping[str, str] = field(default_factory=lambda: {"TABLE_NAME": "T"} | BASE_TABLE)
+    interrupts: list[bool] = field(default_factory=lambda: [False, False])
 
     def __post_init__(self) -> None:
-        self.catalog = SimpleNamespace(tables=lambda _: {"T": {"TABLE_TYPE": "BASE TABLE"}})
+        self.catalog = SimpleNamespace(tables=lambda _: {"T": self.table})
+        self.sessions = SimpleNamespace(take_interrupt=self.interrupts.pop)
         self.schema = SimpleNamespace(qualified=lambda name: f'"RAW"."{name.upper()}"')
 
     def state(self) -> list[Any]:
@@ -56,13 +62,21 @@ class Account:
         """Note it."""
         self.sent.append("discard")
 
-    def execute(self, sql: str, *, about: str = "", step: str) -> Any:
+    def records(self, sql: str, about: str) -> list[dict[str, Any]]:
+        """Say that nothing but an owner has grants."""
+        assert about == "T"
+        return [{"ddl": "CREATE TABLE T"}] if "GET_DDL" in sql else []
+
+    def execute(
+        self, sql: str, *, about: str = "", step: str, uninterruptible: bool = False
+    ) -> Any:
         """Note a statement, and answer it."""
         self.before(sql)
         self.sent.append(f"{step} {about} {sql}")
         columns, rows = (self.columns, self.copied) if sql[:4] == "COPY" else ((), [self.found])
-        description = [SimpleNamespace(name=name.upper()) for name in columns]
-        return SimpleNamespace(description=description, fetchall=lambda: rows)
+        assert uninterruptible == (" CLONE " in sql)
+        records = [dict(zip(columns, row, strict=True)) for row in rows] if columns else []
+        return SimpleNamespace(records=lambda: records, fetchall=lambda: rows)
 
     def replaced(self) -> list[str]:
         """Return what replaced a table."""
@@ -170,14 +184,12 @@ def test_a_file_that_changes_meanwhile_is_refused(folder: Path) -> None:
     assert fact.endswith("t/1.parquet changed")
 
 
-def breaking(sql: str, error: BaseException) -> Callable[[str], None]:
-    """Return what raises an error, as it is raised for a statement's cause, before a statement."""
+def breaking(sql: str, error: EngineError) -> Callable[[str], None]:
+    """Return what raises an error before a statement."""
 
     def raise_before(sent: str) -> None:
         if sent.startswith(sql):
-            if isinstance(error, KeyboardInterrupt):
-                raise error
-            raise EngineError("Snowflake could not publish") from error
+            raise error
 
     return raise_before
 
@@ -186,28 +198,44 @@ NEW = 'CREATE TRANSIENT TABLE "RAW"."U"'
 OLD = "CREATE OR REPLACE TRANSIENT TABLE"
 
 
+REFUSED, LOST = EngineError("no privilege"), LostAnswerError("the connection is lost")
+
+
+@pytest.fixture
+def two_tables(folder: Path) -> Path:
+    """Return the folder with another table, which does not exist yet."""
+    shutil.copytree(folder / "t", folder / "u")
+    return folder
+
+
 @pytest.mark.parametrize(
     ("sql", "error", "facts"),
     [
-        (NEW, ProgrammingError("no"), ["new: t", "as before: u"]),
-        (NEW, OperationalError("lost"), ["new: t", "new or as before: u", "as before: none"]),
-        (NEW, KeyboardInterrupt(), ["new: t", "new or as before: u", "as before: none"]),
-        (OLD, OperationalError("lost"), ["new: none", "new or as before: t", "as before: u"]),
-        (OLD, ProgrammingError("no"), None),
+        (NEW, REFUSED, ["new: t", "as before: u", "cause: no privilege"]),
+        (NEW, LOST, ["new: t", "new or as before: u", "as before: none", f"cause: {LOST}"]),
+        (OLD, LOST, ["new: none", "new or as before: t", "as before: u", f"cause: {LOST}"]),
     ],
 )
 def test_a_replacement_that_breaks_off_is_told_truly(
-    folder: Path, sql: str, error: BaseException, facts: list[str] | None
+    two_tables: Path, sql: str, error: EngineError, facts: list[str]
 ) -> None:
-    (folder / "u").mkdir()
-    for name in ("1.parquet", "2.parquet"):
-        (folder / "u" / name).write_bytes((folder / "t" / name).read_bytes())
     account = Account(before=breaking(sql, error))
-    with pytest.raises(EngineError) as caught:
-        load(account, folder)
+    with pytest.raises(EngineError, match="loading failed midway") as caught:
+        load(account, two_tables)
     assert account.sent[-1] == "discard"
-    if facts:
-        assert caught.value.summary == "loading failed midway"
-        assert list(caught.value.facts)[:-1] == facts
-    else:
-        assert caught.value.summary == "Snowflake could not publish"
+    assert list(caught.value.facts) == facts
+
+
+def test_a_replacement_that_is_refused_at_once_is_just_that(two_tables: Path) -> None:
+    with pytest.raises(EngineError, match="no privilege") as caught:
+        load(Account(before=breaking(OLD, REFUSED)), two_tables)
+    assert caught.value is REFUSED
+
+
+def test_an_interrupt_stops_between_two_tables_but_not_after_the_last(two_tables: Path) -> None:
+    with pytest.raises(EngineError, match="loading failed midway") as caught:
+        load(Account(interrupts=[False, True]), two_tables)
+    assert list(caught.value.facts) == ["new: t", "as before: u", "cause: interrupted"]
+    account = Account(interrupts=[True, False])
+    load(account, two_tables)
+    assert "discard" not in account.sent

@@ -179,6 +179,22 @@ def test_shielded_work_meets_an_interrupt_only_at_a_statement() -> None:
     assert line.sent == ["BEGIN", "INSERT", "ROLLBACK"]
 
 
+def test_shielded_work_that_is_finishing_meets_no_interrupt() -> None:
+    line = Line(answered_after_ctrl_c, answered_after_ctrl_c)
+    sessions = sessions_of(line)
+
+    def publish() -> None:
+        run(sessions, "COMMIT", uninterruptible=True)
+        sessions.finish()
+        run(sessions, "CREATE VIEW")
+        run(sessions, "DROP")
+
+    sessions.shielded(publish)
+    assert line.sent == ["COMMIT", "CREATE VIEW", "DROP"]
+    assert not line.cancelled.is_set()
+    assert sessions.take_interrupt()
+
+
 LOST = {
     "dead": DEAD,
     "no line to fetch on": ConnectionResetError("by peer"),

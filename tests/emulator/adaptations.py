@@ -17,9 +17,11 @@ from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
 from emulator import catalog, lifecycle, records, sessions, statements
+from emulator.definitions import type_changes
 from emulator.errors import errors
 from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
 from emulator.rules import install_rules, rewrite, run_afterwards
+from emulator.time_travel import time_travel
 from emulator.transactions import overwriting, transactions
 
 
@@ -37,7 +39,7 @@ def unparsed_statements() -> None:
         except ParseError:
             return exp.Command(this=sql.split(maxsplit=1)[0])
 
-    cursor.parse_one = statements.parse
+    cursor.parse_one = statements.parse_again
     server.parse_one = parse_for_type
 
 
@@ -50,7 +52,9 @@ def quoted_case() -> None:
     def spelled_so(self: Any, names: list[str]) -> set[str]:
         found = self._duck_conn.execute(
             "select unnest([table_name, column_name]) from duckdb_columns()"
-            " where list_contains($1, table_name)",
+            " where list_contains($1, table_name)"
+            " union select unnest([database_name, schema_name]) from duckdb_schemas()"
+            " where not internal",
             [names],
         )
         return {name for (name,) in found.fetchall()}
@@ -336,7 +340,9 @@ ADAPTATIONS = (
     stage_folders,
     temporary_tables,
     connecting_creates_nothing,
+    type_changes,
     overwriting,
+    time_travel,
     transactions,
     errors,
 )

@@ -20,13 +20,18 @@ create table if not exists ${database}._fs_information_schema._overrides (
     table_type varchar, is_dynamic varchar, is_iceberg varchar, is_hybrid varchar,
     retention_time bigint, is_secure varchar
 );
+create table if not exists ${database}._fs_information_schema._past (
+    past_schema varchar, past_name varchar, retention bigint, defined timestamptz,
+    altered timestamptz, primary key (past_schema, past_name)
+);
 create or replace view ${database}._fs_information_schema._fs_tables as
 select
     database_name as TABLE_CATALOG, schema_name as TABLE_SCHEMA, relation as TABLE_NAME,
     'SYSADMIN' as TABLE_OWNER, coalesce(o.table_type, kind) as TABLE_TYPE,
     coalesce(transient, 'NO') as IS_TRANSIENT, row_count as ROW_COUNT, null::bigint as BYTES,
-    coalesce(o.retention_time, 1) as RETENTION_TIME, clustering_key as CLUSTERING_KEY,
-    created as CREATED, created as LAST_ALTERED, created as LAST_DDL, comment as COMMENT,
+    coalesce(o.retention_time, retention, 1) as RETENTION_TIME, clustering_key as CLUSTERING_KEY,
+    created as CREATED, greatest(created, altered) as LAST_ALTERED,
+    greatest(created, defined) as LAST_DDL, comment as COMMENT,
     'NO' as IS_TEMPORARY,
     coalesce(o.is_dynamic, 'NO') as IS_DYNAMIC, coalesce(o.is_iceberg, 'NO') as IS_ICEBERG,
     coalesce(o.is_hybrid, 'NO') as IS_HYBRID
@@ -39,6 +44,8 @@ from (
 )
 left join ${database}._fs_information_schema._fs_created
     on created_schema = schema_name and created_name = relation
+left join ${database}._fs_information_schema._past
+    on kind = 'BASE TABLE' and past_schema = schema_name and past_name = relation
 left join ${database}._fs_information_schema._overrides o
     on o.table_schema = schema_name and o.table_name = relation
 left join ${database}._fs_information_schema._clustering c

@@ -125,17 +125,17 @@ class Front:
         if self.watching is None:
             self.watching = asyncio.create_task(self._watch())
         data = (await content(request))["data"]
-        parameters = data.get("SESSION_PARAMETERS", {})
+        user, parameters = data.get("LOGIN_NAME", ""), data.get("SESSION_PARAMETERS", {})
         named = ("databaseName", "schemaName", "warehouse", "roleName")
         self.record(
             "login",
-            user=data.get("LOGIN_NAME"),
+            user=user,
             authenticator=data.get("AUTHENTICATOR", "SNOWFLAKE"),
             session_parameters=parameters,
             **{name: request.query_params.get(name) for name in named},
         )
         await hold(request, self._no_logins)
-        return await sessions.login(request, parameters)
+        return await sessions.login(request, user, parameters)
 
     def _no_logins(self) -> bool:
         return bool((self.control.said().get("dead") or {}).get("logins"))
@@ -303,8 +303,8 @@ class Front:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for connection in list(server.sessions.values()):
-                is_over = connection.line.is_over(self.control.seconds("detached"))
-                if is_over and connection.transaction:
+                seconds = self.control.seconds("detached") if connection.transaction else None
+                if seconds is not None and connection.line.is_over(seconds):
                     self.record("end", session=connection.number)
                     await run_in_threadpool(sessions.abort, connection.number)
             ended = {lock.session for lock in self.locks.held.values() if lock.session._is_closed}

@@ -17,8 +17,8 @@ from typing import Any
 from sqlglot import Expr, exp
 
 from emulator import statements
+from emulator.statements import Name
 
-Name = tuple[str, ...]
 POLL_SECONDS = 0.02
 DEFAULT_TIMEOUT = 43200
 
@@ -80,31 +80,7 @@ class Locks:
 
 def locked(tree: Expr | None, session: Any) -> Iterator[Name]:
     """Yield the qualified names of the tables that a statement locks."""
-    for table in _changed(tree):
-        parts = (
-            (table.args.get("catalog"), session.database),
-            (table.args.get("db"), session.schema),
-            (table.this, None),
-        )
-        yield tuple(_folded(part) if part else str(current) for part, current in parts)
-
-
-def _folded(identifier: exp.Identifier) -> str:
-    return str(identifier.name if identifier.quoted else identifier.name.upper())
-
-
-def _changed(tree: Expr | None) -> list[exp.Table]:
-    match tree:
-        case exp.Insert() if tree.args.get("overwrite"):
-            found = [tree.this.find(exp.Table)]
-        case exp.Update() | exp.Delete() | exp.Merge():
-            found = [tree.this]
-        case exp.TruncateTable():
-            found = tree.expressions
-        case exp.Create(kind="TABLE" | "VIEW") if tree.args.get("replace"):
-            found = [statements.target(tree)]
-        case exp.Drop(kind="TABLE" | "VIEW") | exp.Alter(kind="TABLE" | "VIEW"):
-            found = [tree.this]
-        case _:
-            found = []
-    return [table for table in found if isinstance(table, exp.Table)]
+    adds_rows = isinstance(tree, exp.Insert | exp.Copy) and not tree.args.get("overwrite")
+    creates = isinstance(tree, exp.Create) and not tree.args.get("replace")
+    if not (adds_rows or creates):
+        yield from (statements.full_name(table, session) for table in statements.changed_by(tree))

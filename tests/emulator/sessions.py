@@ -55,7 +55,7 @@ def transport(request: Request) -> Any:
     return request.receive.__self__.transport  # type: ignore[attr-defined]
 
 
-async def login(request: Request, parameters: Mapping[str, Any]) -> Response:
+async def login(request: Request, user: str, parameters: Mapping[str, Any]) -> Response:
     """Log in; keep who logged in as what, and tell the connector, as Snowflake does."""
     said = json.loads((await server.login_request(request)).body)
     data, asked = said["data"], request.query_params
@@ -68,6 +68,7 @@ async def login(request: Request, parameters: Mapping[str, Any]) -> Response:
     # Without it the connector does not end its session.
     data["masterToken"] = data["token"]
     connection.number = str(data["sessionId"])
+    connection.user = user.upper()
     connection.role, connection.warehouse = asked.get("roleName"), asked.get("warehouse")
     connection.parameters = {name.upper(): value for name, value in parameters.items()}
     # That is our transactions' affair.
@@ -169,6 +170,7 @@ def make_temporary_table(tree: Expr, cursor: Any) -> Expr:
 
 FUNCTIONS = {
     exp.CurrentSession: "number",
+    exp.CurrentUser: "user",
     exp.CurrentRole: "role",
     exp.CurrentWarehouse: "warehouse",
     exp.CurrentDatabase: "database",

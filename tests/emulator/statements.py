@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
 from sqlglot.errors import SqlglotError
 
+Name = tuple[str, ...]
+"""Database, schema, and the name of a table."""
 SUCCESS = "SELECT 'Statement executed successfully.' AS \"status\""
 CLONE_COPY_GRANTS = re.compile(r"(\bCLONE\s+.+?)\s+COPY\s+GRANTS\s*$", re.IGNORECASE | re.DOTALL)
 COLUMN_COMMENTS = re.compile(
@@ -39,6 +42,12 @@ def parsed(sql: str) -> Expr | None:
         return None
 
 
+def parse_again(sql: str, read: str = "snowflake") -> Expr:
+    """Parse a statement that may have been parsed before, which takes time; a tree of one's own."""
+    tree = parsed(sql) if read == "snowflake" else None
+    return tree.copy() if tree else parse(sql, read)
+
+
 def _parse_column_comments(sql: str) -> Expr | None:
     statement = COLUMN_COMMENTS.fullmatch(sql)
     if not statement or COLUMN_COMMENT.sub("", statement[2]).strip():
@@ -61,6 +70,40 @@ def comments_of(tree: Expr) -> list[exp.Comment]:
         case exp.Create(kind="TABLE" | "VIEW"):
             return list(_created_with(tree))
     return []
+
+
+def full_name(table: exp.Table, session: Any) -> Name:
+    """Return a table's name, database and schema first, which may be the session's own."""
+    return (*schema_name(table, session), _folded(table.this))
+
+
+def schema_name(table: exp.Table, session: Any) -> Name:
+    """Return the names of a table's database and schema, which may be the session's own."""
+    own = (("catalog", session.database), ("db", session.schema))
+    parts = ((table.args.get(part), current) for part, current in own)
+    return tuple(_folded(part) if part else str(current) for part, current in parts)
+
+
+def _folded(identifier: exp.Identifier) -> str:
+    return str(identifier.name if identifier.quoted else identifier.name.upper())
+
+
+def changed_by(tree: Expr | None) -> list[exp.Table]:
+    """Return the tables or views whose rows or definition a statement changes."""
+    match tree:
+        case exp.Insert() | exp.Copy():
+            found = [tree.this.find(exp.Table)]
+        case exp.Update() | exp.Delete() | exp.Merge():
+            found = [tree.this]
+        case exp.TruncateTable():
+            found = tree.expressions
+        case exp.Create(kind="TABLE" | "VIEW"):
+            found = [target(tree)]
+        case exp.Drop(kind="TABLE" | "VIEW") | exp.Alter(kind="TABLE" | "VIEW"):
+            found = [tree.this]
+        case _:
+            found = []
+    return [table for table in found if isinstance(table, exp.Table)]
 
 
 def target(tree: exp.Create) -> exp.Table:
@@ -204,7 +247,7 @@ def refuse_lower_case(tree: Expr, spelled_so: Callable[[list[str]], set[str]]) -
         return tree
     defined = {each.name for each in wrong if not isinstance(each.parent, exp.Column | exp.Table)}
     if isinstance(tree, exp.Create):
-        defined.add(target(tree).name)
+        defined.add(target(tree).name or target(tree).db)
     defined |= spelled_so([table.name for table in tree.find_all(exp.Table)])
     for each in wrong:
         if each.name in defined:

@@ -18,8 +18,10 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from emulator import adaptations
+from emulator.definitions import type_changes
 from emulator.errors import errors
 from emulator.fixtures import Emulator, T, answer
+from emulator.time_travel import time_travel
 from emulator.transactions import overwriting, transactions
 
 
@@ -39,6 +41,10 @@ TWO_TABLES = (
 COMMENTS = (
     'SELECT "COLUMN_NAME", "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."COLUMNS"'
     ' WHERE "TABLE_SCHEMA" = \'T\' AND "TABLE_NAME" = \'{}\' ORDER BY "ORDINAL_POSITION"'
+)
+SCHEMATA = (
+    'SELECT "SCHEMA_NAME" FROM "DB1"."INFORMATION_SCHEMA"."SCHEMATA"'
+    " WHERE \"SCHEMA_NAME\" ILIKE 'LOWER'"
 )
 TABLE = (
     'SELECT {} FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
@@ -160,6 +166,15 @@ CASES = {
             ("SELECT", "TABLE", f'{T}."GRANTED"', "ROLE", "R", "false"),
         ],
     ),
+    "a lower-case schema": Case(
+        adaptations.information_schema,
+        (
+            'CREATE SCHEMA "DB1"."lower"',
+            f"USE SCHEMA {T}",
+            SCHEMATA,
+        ),
+        [("lower",)],
+    ),
     "a transient table": Case(
         adaptations.information_schema,
         (
@@ -208,8 +223,13 @@ CASES = {
     ),
     "who and where": Case(
         adaptations.session_functions,
-        ("SELECT CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(), CURRENT_SCHEMA()",),
-        [("MARTS_ROLE", "MARTS_WH", "DB1", "T")],
+        (
+            (
+                "SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE(), CURRENT_DATABASE(),"
+                " CURRENT_SCHEMA()"
+            ),
+        ),
+        [("MARTS", "MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
     "a role of the session": Case(
         adaptations.roles_in_session,
@@ -328,7 +348,9 @@ def test_every_adaptation_is_tested() -> None:
         adaptations.connecting_creates_nothing,
         adaptations.merges,
         adaptations.row_hashes,
+        type_changes,
         overwriting,
+        time_travel,
         transactions,
     }
     tested = {case.adaptation for case in CASES.values()} | elsewhere

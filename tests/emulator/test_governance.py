@@ -28,7 +28,7 @@ SETTING = (
 POLICIES = (
     Policy("MASKING_POLICY", f'{S}."MASK"', "A"),
     Policy("MASKING_POLICY", f'{S}."MASK_IF"', "B", ("A",)),
-    Policy("ROW_ACCESS_POLICY", f'{S}."OWN"', None, ("B",)),
+    Policy("ROW_ACCESS_POLICY", f'{S}."OWN"', None, ("C",)),
 )
 TAGS = (Tag(f'{S}."PII"', "it's", None), Tag(f'{S}."PII"', "yes", "A"))
 FUTURE, BY_HAND = Grant("SELECT", 'ROLE "ANALYST"'), Grant("INSERT", 'ROLE "BY_HAND"', True)
@@ -81,10 +81,10 @@ def table(request: pytest.FixtureRequest, database: Database) -> str:
     name = str(request.node.name).upper()
     t = f'{S}."{name}"'
     database.run(
-        f"CREATE TABLE {t} AS SELECT 'a' AS \"A\", 'b' AS \"B\"",
+        f"CREATE TABLE {t} AS SELECT 'a' AS \"A\", 'b' AS \"B\", 'c' AS \"C\"",
         f'ALTER TABLE {t} MODIFY COLUMN "A" SET MASKING POLICY {S}.MASK',
         f'ALTER TABLE {t} MODIFY COLUMN "B" SET MASKING POLICY {S}.MASK_IF USING ("B", "A")',
-        f'ALTER TABLE {t} ADD ROW ACCESS POLICY {S}.OWN ON ("B")',
+        f'ALTER TABLE {t} ADD ROW ACCESS POLICY {S}.OWN ON ("C")',
         f"ALTER TABLE {t} SET TAG {S}.PII = 'it\\'s'",
         f"ALTER TABLE {t} MODIFY COLUMN \"A\" SET TAG {S}.PII = 'yes'",
         f'ALTER TABLE {t} CLUSTER BY ("A")',
@@ -98,9 +98,9 @@ def table(request: pytest.FixtureRequest, database: Database) -> str:
 def test_rows_and_columns_change_nothing(database: Database, table: str) -> None:
     t = f'{S}."{table}"'
     database.run(
-        f"INSERT INTO {t} VALUES ('c', 'd')",
+        f"INSERT INTO {t} VALUES ('c', 'd', 'e')",
         f"DELETE FROM {t} WHERE \"A\" = 'a'",
-        f'ALTER TABLE {t} ADD COLUMN "C" INT',
+        f'ALTER TABLE {t} ADD COLUMN "D" INT',
         f"COMMENT ON TABLE {t} IS 'changed'",
     )
     assert database.governance(table) == OF_TABLE
@@ -145,14 +145,14 @@ def test_a_view_is_created_with_its_policies(database: Database) -> None:
     create = (
         f'CREATE OR REPLACE SECURE VIEW {v} ("A" WITH MASKING POLICY {S}.MASK WITH TAG'
         f" ({S}.PII = 'yes') COMMENT 'its a', \"B\" WITH MASKING POLICY {S}.MASK_IF USING"
-        f' ("B", "A")) {{}}COMMENT = \'d\' WITH ROW ACCESS POLICY {S}.OWN ON ("B")'
-        f" WITH TAG ({S}.PII = 'it\\'s') AS SELECT 'a', 'b'"
+        f' ("B", "A"), "C") {{}}COMMENT = \'d\' WITH ROW ACCESS POLICY {S}.OWN ON ("C")'
+        f" WITH TAG ({S}.PII = 'it\\'s') AS SELECT 'a', 'b', 'c'"
     )
     future = Grant("SELECT", 'ROLE "VIEWER"')
     database.run(create.format(""))
     governed = Governance(POLICIES, TAGS, (future,), is_secure=True)
     assert database.governance("V", "view") == governed
-    assert database.run(f"SELECT * FROM {v}") == [("a", "b")]
+    assert database.run(f"SELECT * FROM {v}") == [("a", "b", "c")]
     (row,) = database.run(
         "SELECT COMMENT FROM \"DB1\".INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'V'"
         " AND COLUMN_NAME = 'A'"
@@ -207,7 +207,7 @@ def test_keys_are_recorded_and_not_enforced(database: Database) -> None:
 def test_a_stream_sees_what_dml_does(database: Database, table: str) -> None:
     t, stream = f'{S}."{table}"', f'{S}."{table}_STREAM"'
     assert database.run(f"SELECT SYSTEM$STREAM_HAS_DATA('{stream}')") == [(False,)]
-    database.run(f"INSERT INTO {t} VALUES ('c', 'd'), ('e', 'f')")
+    database.run(f"INSERT INTO {t} VALUES ('c', 'd', 'e'), ('f', 'g', 'h')")
     assert database.run(f"SELECT METADATA$ACTION FROM {stream}") == [("INSERT",)] * 2
     database.run(f"DELETE FROM {t} WHERE \"A\" = 'a'")
     assert database.run(f"SELECT METADATA$ACTION FROM {stream}")[2:] == [("DELETE",)]

@@ -60,6 +60,19 @@ def test_a_transaction_is_open_after_an_error(
     assert answer(other, [ROWS]) == [(2, 5)]
 
 
+def test_a_failed_transaction_takes_no_statement_if_the_session_says_so(
+    adapted: Emulator, other: SnowflakeConnection
+) -> None:
+    answer(other, BEGUN[:1])
+    with adapted.connect(session_parameters={"TRANSACTION_ABORT_ON_ERROR": True}) as session:
+        for end in ("ROLLBACK", "COMMIT"):
+            answer(session, BEGUN[1:])
+            assert answer(session, ["SELECT 1 / 0"]) == "100051 22012"
+            assert answer(session, ["SELECT 1"]) == "000603 25P02"
+            answer(session, [end])
+            assert answer(session, [ROWS]) == [(1, None)]
+
+
 def test_a_statement_sees_what_others_committed_before_it(
     session: SnowflakeConnection, other: SnowflakeConnection
 ) -> None:
@@ -209,3 +222,27 @@ def test_a_hash_of_rows(raw_session: SnowflakeConnection, session: SnowflakeConn
     assert of("(100, 'a')", "A::DECIMAL(18, 0)") == of("(100, 'a')", "A::DECIMAL(18, 2)")
     assert of("(100, 'a')", "A::DECIMAL(18, 0)") != of("(10, 'a')", "A::DECIMAL(18, 0)")
     assert isinstance(answer(raw_session, ["SELECT HASH_AGG(1)"]), str)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "right"),
+    [
+        ("DECIMAL(10, 2)", "NUMBER(18, 2)", "Statement executed successfully."),
+        ("VARCHAR(10)", "VARCHAR(20)", "Statement executed successfully."),
+        ("DECIMAL(10, 0)", "BIGINT", "Statement executed successfully."),
+        ("DECIMAL(10, 2)", "DECIMAL(10, 3)", "040052 22000"),
+        ("DECIMAL(10, 2)", "DECIMAL(8, 2)", "040052 22000"),
+        ("BIGINT", "DOUBLE", "002108 22000"),
+        ("DATE", "TIMESTAMP_NTZ", "002108 22000"),
+    ],
+)
+def test_a_type_can_only_become_wider(
+    raw_session: SnowflakeConnection, session: SnowflakeConnection, old: str, new: str, right: str
+) -> None:
+    statements = [
+        f'CREATE OR REPLACE TABLE {T}."WIDENED" ("A" {old})',
+        f'ALTER TABLE {T}."WIDENED" ALTER COLUMN "A" SET DATA TYPE {new}',
+    ]
+    is_refused = right[0] == "0"
+    assert answer(session, statements) == (right if is_refused else [(right,)])
+    assert not is_refused or answer(raw_session, statements) != right

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import duckdb
+from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
 from emulator import statements
 from emulator.patched import connections, cursor
 from emulator.rules import rewrite
+from emulator.statements import Name
+from emulator.time_travel import HISTORY, reads_the_past
 
 NUMBERS = itertools.count(time.time_ns())
 COMMITTED: list[str] = []
@@ -29,16 +32,22 @@ COMMITTED: list[str] = []
 
 DDL = exp.Create | exp.Drop | exp.Alter | exp.Comment | exp.Grant | exp.Revoke
 DML = exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Copy | exp.TruncateTable
+FAILED = "Transaction is aborted because a statement in it failed: roll it back."
 DDL_COMMANDS = {"CREATE", "ALTER", "DROP", "UNDROP", "COMMENT", "GRANT", "REVOKE"}
 
 
 @dataclass
 class Transaction:
-    """An open transaction: what it did, to be done again, and how much of others it has seen."""
+    """An open transaction: what it did, to be done again, and how much of others it has seen.
+
+    One that `failed` takes no statement but its end, and commits nothing.
+    """
 
     number: str = field(default_factory=lambda: str(next(NUMBERS)))
+    changed: set[Name] = field(default_factory=set)
     done: list[Callable[[], object]] = field(default_factory=list)
     seen: int = 0
+    failed: bool = False
 
 
 def transactions() -> None:
@@ -60,7 +69,9 @@ def transactions() -> None:
                 _set_parameters(session, tree)
             case tree:
                 again = partial(_again, execute, session, command, *args, **options)
-                _run(session, tree, partial(execute, self, command, *args, **options), again)
+                run = partial(execute, self, command, *args, **options)
+                with HISTORY.lock if reads_the_past(tree) else nullcontext():
+                    _run(session, tree, run, again)
                 return self
         return execute(self, statements.SUCCESS)
 
@@ -75,22 +86,27 @@ def _again(execute: Any, session: Any, *args: Any, **options: Any) -> None:
 def _run(
     session: Any, tree: Expr | None, run: Callable[[], object], again: Callable[[], object]
 ) -> None:
+    names = {statements.full_name(table, session) for table in statements.changed_by(tree)}
+    if session.transaction and session.transaction.failed:
+        raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     if is_ddl(tree):
         commit(session)
-        run()
+        # What is created, replaced or dropped has no past afterwards.
+        with HISTORY.changing(session, names if isinstance(tree, exp.Alter) else ()):
+            run()
+        HISTORY.note(session, tree)
         COMMITTED.append("DDL")
         return
     changes = isinstance(tree, DML)
-    if session.transaction is None and changes:
-        own = Transaction()
-        session.transaction = own if not _is_autocommit(session) else None
-        if session.transaction is None:
-            _alone(session._duck_conn, run)
-            return
-    if session.transaction is None:
-        run()
-    else:
+    if session.transaction is None and changes and not _is_on(session, "AUTOCOMMIT", default=True):
+        session.transaction = Transaction()
+    if session.transaction is not None:
         _inside(session, run, again if changes else None)
+        session.transaction.changed |= names if changes else set()
+    elif changes:
+        _alone(session, names, run)
+    else:
+        run()
 
 
 def is_ddl(tree: Expr | None) -> bool:
@@ -100,18 +116,19 @@ def is_ddl(tree: Expr | None) -> bool:
     return isinstance(tree, DDL)
 
 
-def _is_autocommit(session: Any) -> bool:
-    return str(session.parameters.get("AUTOCOMMIT", True)).upper() != "FALSE"
+def _is_on(session: Any, parameter: str, *, default: bool) -> bool:
+    return str(session.parameters.get(parameter, default)).upper() == "TRUE"
 
 
-def _alone(duck: Any, run: Callable[[], object]) -> None:
-    duck.begin()
+def _alone(session: Any, names: Iterable[Name], run: Callable[[], object]) -> None:
+    session._duck_conn.begin()
     try:
         run()
+        with HISTORY.changing(session, names):
+            session._duck_conn.commit()
     except BaseException:
-        _abandon(duck)
+        _abandon(session._duck_conn)
         raise
-    duck.commit()
     COMMITTED.append("DML")
 
 
@@ -124,6 +141,8 @@ def _inside(session: Any, run: Callable[[], object], again: Callable[[], object]
     try:
         run()
     except BaseException:
+        transaction.failed = _is_on(session, "TRANSACTION_ABORT_ON_ERROR", default=False)
+        transaction.done = [] if transaction.failed else transaction.done
         _do_again(session)
         raise
     if again:
@@ -158,7 +177,8 @@ def commit(session: Any) -> None:
     try:
         _refresh(session)
         if session.transaction.done:
-            session._duck_conn.commit()
+            with HISTORY.changing(session, session.transaction.changed):
+                session._duck_conn.commit()
             COMMITTED.append("COMMIT")
     except BaseException:
         _abandon(session._duck_conn)

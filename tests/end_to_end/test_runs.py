@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -32,20 +33,24 @@ DONE, FAILED, USAGE_ERROR, INTERRUPTED, KILLED = 0, 1, 2, 130, -9
 REFUSED = {"errno": 3001, "sqlstate": "42501", "message": "Insufficient privileges"}
 GOOD, BAD = "SHOP_OF_RUNS", "BAD_SHOP_OF_RUNS"
 
-KILL = """
+SIGNALLED = """
 import os, signal, sys
 sys.argv[0] = "marts"
 import cli
-from marts.core.run import runner
+from marts.core.run import recording, runner
 
-def kill(*_words, **_more):
-    os.kill(os.getpid(), signal.SIGKILL)
+def signalled(function):
+    def send(*words, **more):
+        os.kill(os.getpid(), signal.{signal})
+        return function(*words, **more)
+    return send
 
-{where} = kill
+{where}
 cli.main()
 """
-"""A program that is killed where a run calls a function."""
+"""A program that sends itself a signal whenever a run calls one of some functions."""
 BUILDING, PUBLISHING = "runner.build", "runner._Execution._publication"
+ENDING = "recording.Recorder.ended"
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,22 @@ class Place:
         """Run the marts in this process."""
         return self.call(*self._all(words, data))
 
+    def signalled(self, signal: str, *where: str) -> subprocess.CompletedProcess[str]:
+        """Run the marts in a process that sends itself a signal somewhere."""
+        patches = "\n".join(f"{function} = signalled({function})" for function in where)
+        program = SIGNALLED.format(signal=signal, where=patches)
+        return subprocess.run(
+            [sys.executable, "-c", program, *map(str, self._all((), GOOD))],
+            env=marts_environment(**self.environment, PYTHONPATH=str(TESTS)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=GUARD,
+        )
+
     def killed(self, where: str) -> int:
         """Run the marts in a process that is killed somewhere; return its exit code."""
-        words = map(str, self._all((), GOOD))
-        command = [sys.executable, "-c", KILL.format(where=where), *words]
-        environment = marts_environment(**self.environment, PYTHONPATH=str(TESTS))
-        done = subprocess.run(
-            command, env=environment, capture_output=True, check=False, timeout=GUARD
-        )
-        return done.returncode
+        return self.signalled("SIGKILL", where).returncode
 
     def _all(self, words: tuple[str, ...], data: str) -> list[object]:
         run = ("run", "--package", "toy_shop", "--as-of", "2025-06-30")
@@ -300,9 +312,24 @@ def assert_signed(row: Mapping[str, Any], *, is_snowflake: bool) -> None:
     assert row["host_name"] == os.uname().nodename
     assert row["backend"] == ("snowflake" if is_snowflake else "duckdb")
     assert row["role_name"] == ("MARTS_ROLE" if is_snowflake else None)
-    assert row["user_name"]
+    assert bool(row["sources_at"]) == is_snowflake
+    assert row["user_name"] == ("MARTS" if is_snowflake else pwd.getpwuid(os.getuid()).pw_name)
     has_ids = is_snowflake and row["marts_built"] is not None
     assert bool(json.loads(row["query_ids"] or "[]")) == has_ids
+
+
+@pytest.mark.parametrize("where", [(BUILDING,), (BUILDING, ENDING), (PUBLISHING, ENDING)])
+def test_an_interrupt_is_recorded_also_if_another_follows(
+    where: tuple[str, ...], place: Place
+) -> None:
+    done = place.signalled("SIGINT", *where)
+    assert done.returncode == INTERRUPTED, done.stderr
+    assert "stop  interrupted: nothing was published" in done.stdout
+    (row,) = place.runs()
+    assert (row["status"], row["marts_published"]) == ("interrupted", 0)
+    assert bool(row["publishing_since"]) == (PUBLISHING in where)
+    assert row["ended_at"]
+    assert not place.marts()
 
 
 def test_a_run_after_a_killed_one_works(place: Place) -> None:

@@ -135,3 +135,26 @@ def opened(published: Account) -> Iterator[SnowflakeDoctor]:
 def test_the_doctor_finds_nothing_wrong(experiment: Any, opened: SnowflakeDoctor) -> None:
     diagnosis = opened.examine(experiment)
     assert diagnosis.finding.verdict != "FAIL", diagnosis
+
+
+OTHER_KINDS = {
+    "a dynamic table": (
+        "CREATE DYNAMIC TABLE {name} TARGET_LAG = '1 day' WAREHOUSE = {warehouse} AS"
+        " SELECT * FROM {source}"
+    ),
+    "a materialized view": "CREATE MATERIALIZED VIEW {name} AS SELECT * FROM {source}",
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_what_must_not_be_replaced_is_refused(kind: str, published: Account, data: Path) -> None:
+    schema, name = kind.upper().replace(" ", "_"), next(iter(MARTS))
+    ((warehouse,),) = published.rows("SELECT CURRENT_WAREHOUSE()")
+    published.rows(f'CREATE SCHEMA "{published.database}"."{published.schema(schema)}"')
+    names = {"name": published.location(schema, name), "warehouse": f'"{warehouse}"'}
+    source = published.location("LIVE", "dim_customer")
+    published.rows(OTHER_KINDS[kind].format(**names, source=source))
+    location = published.run_words(schema=schema, sources="LIVE")
+    refused = published.call("run", *location, "--adopt", name, cwd=data)
+    assert refused.returncode == 2
+    assert f"{name.upper()} is {kind}" in refused.stderr

@@ -272,8 +272,8 @@ def test_columns_may_come_widen_and_move_but_go_only_on_request(
     created = account.rows(f"SELECT 1 FROM {shaped}")
     done = run(NEW_ONE, 'decimal("price", 18, 2)', ID)
     assert done.returncode == DONE, done.stderr
-    assert "changed besides rows: shaped: column new is added" in done.stdout
-    assert "changed besides rows: shaped: column price becomes NUMBER(18, 2)" in done.stdout
+    assert "alter shaped: column new is added" in done.stdout
+    assert "alter shaped: column price becomes NUMBER(18, 2)" in done.stdout
     assert [name for name, _ in columns()] == ["CUSTOMER_ID", "PRICE", "NEW"]
     assert sorted(account.rows(f"SELECT NEW, PRICE FROM {shaped}")) == [(4, 4)] * len(created)
     for wrong, words in (

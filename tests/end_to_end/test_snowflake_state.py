@@ -6,16 +6,13 @@ import json
 import re
 import shutil
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from support.account import Account
-from support.processes import GUARD, Result, end
+from support.processes import Result, end
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
@@ -108,7 +105,7 @@ def recorded(account: Account, schema: str) -> list[tuple[str, str, str]]:
     """Return package, name and kind of what is recorded."""
     rows = account.rows(
         f"SELECT PACKAGE, NAME, KIND FROM {account.location(schema, STATE)}"
-        " WHERE KIND <> 'source' ORDER BY PACKAGE, NAME"
+        " WHERE KIND IN ('table', 'view', 'candidate') ORDER BY PACKAGE, NAME"
     )
     return [(str(package), str(name), str(kind)) for package, name, kind in rows]
 
@@ -172,7 +169,8 @@ def test_what_an_earlier_version_recorded_is_taken_over(
     earlier = account.location(own_schema, "INT_PUBLISHED_MARTS")
     account.rows(f"CREATE TABLE {earlier} (MART VARCHAR, AS_OF DATE, RUN_ID VARCHAR)")
     for name in ("shop_count", "shop_list", "int_of_shop"):
-        account.rows(f"CREATE TABLE {account.location(own_schema, name)} AS SELECT 1 AS A")
+        columns = "'c' AS CUSTOMER_ID" if name == "shop_list" else "CAST(1 AS BIGINT) AS N"
+        account.rows(f"CREATE TABLE {account.location(own_schema, name)} AS SELECT {columns}")
         account.rows(f"INSERT INTO {earlier} SELECT '{name}', DATE '2025-05-31', 'old'")
     one = run(account, own_schema, "shop", "-s", "shop_count", folder=tmp_path)
     assert one.returncode == DONE, one.stderr
@@ -195,8 +193,8 @@ def test_what_is_no_longer_a_mart_is_dropped_last_and_on_request(
     words = ("--drop-orphans", "--force")
     with emulated.told(fail={"pattern": "^DROP TABLE .*SHOP_ALONE", **REFUSED}):
         broken = run(emulated, own_schema, "shop", *words, folder=tmp_path)
-    assert broken.returncode == FAILED
-    assert "  new: shop_count, shop_list\n" in broken.stderr
+    assert broken.returncode == DONE, broken.stderr
+    assert "left to the next run: shop_alone: the role lacks a privilege" in broken.stdout
     assert "SHOP_ALONE" in emulated.tables(own_schema)
     done = run(emulated, own_schema, "shop", *words, folder=tmp_path)
     assert done.returncode == DONE, done.stderr
@@ -219,7 +217,12 @@ def test_a_table_that_somebody_altered_is_built_anew(
     write(tmp_path, "shop")
     assert run(account, own_schema, "shop", folder=tmp_path).returncode == DONE
     account.rows(statement.format(account.location(own_schema, "SHOP_COUNT")))
-    done = run(account, own_schema, "shop", "-s", "shop_count", folder=tmp_path)
+    if "ADD COLUMN" in statement:
+        refused = run(account, own_schema, "shop", folder=tmp_path)
+        assert refused.returncode == ASKED_WRONGLY
+        assert "shop_count: column extra is dropped" in refused.stderr
+    more = ("-s", "shop_count", "--reshape", "shop_count")
+    done = run(account, own_schema, "shop", *more, folder=tmp_path)
     reason = "not published" if "DROP TABLE" in statement else "altered since it was published"
     assert f"build shop_count: {reason}" in done.stdout
     assert account.contents(own_schema)["SHOP_COUNT"] == [(CUSTOMERS_THERE,)]
@@ -231,6 +234,7 @@ def test_a_table_that_somebody_altered_is_built_anew(
 def assert_nothing_is_left(account: Account, schema: str, *published: str) -> None:
     """Assert that no candidate exists or is recorded."""
     assert account.tables(schema) == sorted([STATE, *map(str.upper, published)])
+    assert not account.tables(f"{schema}_CANDIDATES")
     assert {kind for _, _, kind in recorded(account, schema)} <= {"table"}
 
 
@@ -271,72 +275,9 @@ def test_they_are_gone_after_an_interrupt(
             while not any(re.search(at, sql) for sql in emulator.statements()[known:]):
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
-            assert any("__CANDIDATE_" in name for name in emulated.tables(own_schema))
+            assert emulated.tables(f"{own_schema}_CANDIDATES")
             printed = end(process, signal.SIGINT)
     assert process.returncode == INTERRUPTED, printed
     assert f"interrupted: {NOTHING}" in printed
     assert_nothing_is_left(emulated, own_schema)
-    assert recorded(emulated, own_schema) == []
-
-
-def test_publishing_that_fails_midway_does_not_name_temporary_marts(
-    emulated: Account, own_schema: str, tmp_path: Path
-) -> None:
-    write(tmp_path, "shop")
-    refused = {"pattern": r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST. CLONE", **REFUSED}
-    with emulated.told(fail=refused):
-        broken = run(emulated, own_schema, "shop", folder=tmp_path)
-    assert broken.returncode == FAILED
-    assert "  new: shop_count\n  old: shop_list\n" in broken.stderr
-    # It is there and claimed, though not recorded as published: the next run may replace it.
-    assert_nothing_is_left(emulated, own_schema, "shop_count")
-    healed = run(emulated, own_schema, "shop", folder=tmp_path)
-    assert healed.returncode == DONE, healed.stderr
-    assert_nothing_is_left(emulated, own_schema, "shop_count", "shop_list")
-
-
-# A source is one state for the whole run.
-
-
-@contextmanager
-def meanwhile(account: Account, at: str, change: Callable[[], object]) -> Iterator[None]:
-    """Let something happen before a statement that matches a pattern is carried out."""
-    assert account.emulator
-    emulator, known = account.emulator, len(account.emulator.statements())
-
-    def wait_and_change() -> None:
-        while not any(re.search(at, sql) for sql in emulator.statements()[known:]):
-            time.sleep(0.02)
-        change()
-        emulator.control()
-
-    waiting = threading.Thread(target=wait_and_change, daemon=True)
-    with account.told(stall={"pattern": at}):
-        waiting.start()
-        yield
-        waiting.join(timeout=GUARD)
-    assert not waiting.is_alive(), f"no statement matched {at}"
-
-
-@pytest.mark.parametrize("change", ["INSERT INTO {} SELECT * FROM {} LIMIT 1", "DROP TABLE {}"])
-def test_a_source_that_changes_during_a_run_publishes_nothing(
-    change: str, emulated: Account, own_schema: str, tmp_path: Path
-) -> None:
-    load(emulated, own_schema, tmp_path)
-    write(tmp_path, "shop")
-    usual = emulated.tables(own_schema)
-    customers = emulated.location(own_schema, "CUSTOMERS")
-    words_ = words(emulated, own_schema, "shop", own_schema)
-    at = r"^CREATE OR REPLACE TRANSIENT TABLE \S*SHOP_LIST__CANDIDATE"
-    with meanwhile(emulated, at, lambda: emulated.rows(change.format(customers, customers))):
-        changed = emulated.call(*words_, cwd=tmp_path)
-    assert changed.returncode == FAILED, changed.stdout
-    assert changed.stderr.startswith(
-        "error: sources changed while the run read them; nothing was published\n"
-        "  source customers: "
-    )
-    assert changed.stderr.endswith("hint: run again\n")
-    assert f"error: {NOTHING}" in changed.stdout
-    there = {*usual, STATE} - ({"CUSTOMERS"} if "DROP" in change else set())
-    assert set(emulated.tables(own_schema)) == there
     assert recorded(emulated, own_schema) == []

@@ -20,6 +20,7 @@ from snowflake import connector
 from emulator.faults import Told
 from emulator.fixtures import DATABASE, Emulator, emulator
 from marts.core.plan.state import RUNS_TABLE
+from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started
 
 Row = tuple[Any, ...]
@@ -154,11 +155,12 @@ def account(config: pytest.Config, folder: Path) -> Iterator[Account]:
 
 @contextmanager
 def emulated_account(folder: Path) -> Iterator[Account]:
-    """Open an account in an emulator of its own."""
+    """Open an account in an emulator of its own; check the statements it was sent, at the end."""
     with emulator(folder) as running, running.connect(**SESSION) as session:
         # As every database of Snowflake has it.
         session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.PUBLIC")
         yield Account("emulator", DATABASE, session, running)
+        grammar.check(grammar.sent_by_marts(running.events("statement")))
 
 
 @contextmanager
@@ -173,7 +175,7 @@ def real_account(name: str, database: str | None) -> Iterator[Account]:
         try:
             yield opened
         finally:
-            for schema in opened.schemas:
+            for schema in [each + end for each in opened.schemas for end in ("_CANDIDATES", "")]:
                 session.cursor().execute(f'DROP SCHEMA IF EXISTS "{session.database}"."{schema}"')
 
 

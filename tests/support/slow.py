@@ -61,6 +61,7 @@ FILES = (
     "emulator/test_faults.py",
     "emulator/test_transactions.py",
     "emulator/test_locks.py",
+    "emulator/test_time_travel.py",
     "emulator/test_adaptations.py",
     "support/test_data_sets.py",
     "test_architecture.py",

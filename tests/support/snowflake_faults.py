@@ -57,7 +57,6 @@ REASONS: tuple[tuple[tuple[type[sge.Expr], ...], str], ...] = (
         "differs from run to run: the date is as_of",
     ),
     ((sge.Week, sge.WeekOfYear, sge.Extract), "weeks depend on WEEK_START; fields on the session"),
-    ((sge.Filter,), "Snowflake has no FILTER (WHERE …) on aggregates"),
     ((sge.TryCast,), "takes text only on Snowflake"),
     ((sge.WindowSpec,), "Snowflake takes no frame for functions that number rows"),
     ((sge.Avg, sge.Stddev, sge.Variance), "of a NUMBER is a NUMBER of another scale"),

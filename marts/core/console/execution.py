@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Event
 
 from marts.core import DISTRIBUTION
 from marts.core.analysis.rules import Finding
 from marts.core.catalog.manifest import manifest
 from marts.core.console import exit_codes, terminal
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import outcome_lines, plan_document, plan_lines, reason_lines
 from marts.core.console.streams import print_error
 from marts.core.console.wiring import version_of_marts
@@ -30,7 +30,7 @@ def carry_out(
     *,
     recorder: Recorder,
     target: Path,
-    stop: Event,
+    stop: Interrupts,
     findings: Sequence[Finding] = (),
     as_json: bool,
 ) -> int:
@@ -41,7 +41,14 @@ def carry_out(
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        report = run(plan, backend, run_id=recorder.run_id, observer=observer, recorder=recorder)
+        report = run(
+            plan,
+            backend,
+            run_id=recorder.run_id,
+            observer=observer,
+            recorder=recorder,
+            ending=stop.hold,
+        )
     results = artifacts.run_results(
         report,
         context={

@@ -14,7 +14,9 @@ from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, S
 from marts.core.run.artifacts import describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
-Label = Literal["ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "done", "stop"]
+Label = Literal[
+    "ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "alter", "done", "stop"
+]
 Line = tuple[Label, str]
 """A label for the outcome, and the text."""
 
@@ -182,8 +184,11 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
             "skip",
             f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
         )
-    for change in report.changes:
-        yield "done", f"changed besides rows: {change}"
+    by_change: dict[str, list[str]] = {}
+    for each in report.changes:
+        by_change.setdefault(each.change, []).append(each.mart)
+    for change, names in by_change.items():
+        yield "alter", f"{_listed(names)}: {change}"
     for left in report.unfinished:
         yield "warn", f"left to the next run: {left}"
     if report.source_checks and report.source_checks.is_left_out:

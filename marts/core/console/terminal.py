@@ -36,6 +36,7 @@ STYLES = {
     "build": "cyan",
     "keep": "dim",
     "read": "dim",
+    "alter": "yellow",
     "drop": "yellow",
     "FAIL": "bold red",
     "done": "bold green",

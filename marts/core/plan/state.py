@@ -159,12 +159,12 @@ class RecordedRun:
     `status` is `running`, then `publishing`, then how the run ended: as a report says, or
     `refused` if it ended while it was planned. A run that was killed keeps one of the first two.
     Times are UTC; `seconds` are from `started_at` to `ended_at`, both null until it has ended.
-    `selection` is as typed, empty for all marts. The engine knows the user and the role, and fills
-    them in; `host_name` is where marts ran. `sources_at` is the moment at which all sources were
-    read, null if there is no such moment. The counts are null until the run has ended and for one
-    that was refused; those of marts and rows leave temporary marts out, and `marts_published` is
-    null if it is not known. `error` says in a line why the run ended, without values of rows.
-    `query_ids` is a JSON list of the last statements' ids, if the engine gives them one.
+    `selection` is as typed, empty for all marts; `host_name` is where marts ran. The engine fills
+    in the user, the role and `sources_at`: the moment at which all sources were read, null if
+    there is no such moment. The counts are null until the run has ended, and for one that was
+    refused; those of marts and rows leave temporary marts out, and `marts_published` is null if it
+    is not known. `error` says in a line why the run ended, without values of rows. `query_ids` is a
+    JSON list of the last statements' ids, if the engine gives them one.
     """
 
     run_id: str

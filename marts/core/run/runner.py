@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, assert_never
@@ -51,8 +51,12 @@ def run(
     run_id: str,
     observer: Observer,
     recorder: Recorder | None = None,
+    ending: Callable[[], None] = lambda: None,
 ) -> Report:
     """Carry out all steps and publish, or publish nothing; record it, given a recorder.
+
+    `ending` is called when only cleaning up and the report are left; after that, no interrupt may
+    be raised.
 
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
@@ -63,7 +67,10 @@ def run(
     status: Status = "error"
     error: MartsError | None = None
     try:
-        status = execution.go(run_id)
+        try:
+            status = execution.go(run_id)
+        finally:
+            ending()
     except KeyboardInterrupt:
         status = "published" if execution.publishes and backend.is_published() else "interrupted"
     except PartlyPublishedError as raised:

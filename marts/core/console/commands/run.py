@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from threading import Event
 
 import click
 
 from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
     DEFAULTS,
     json_option,
@@ -57,7 +57,7 @@ publishing_options = options(
 @with_settings
 def command(
     settings: Settings,
-    stop: Event,
+    stop: Interrupts,
     no_source_checks: bool,
     accept_shrink: bool,
     force: bool,

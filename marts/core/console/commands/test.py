@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
 from marts.core.console import wiring
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import json_option, option, run_options, with_settings
 from marts.core.project.settings import Settings
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 @with_settings
-def command(settings: Settings, stop: Event, sources: bool, invariants: bool, as_json: bool) -> int:
+def command(
+    settings: Settings, stop: Interrupts, sources: bool, invariants: bool, as_json: bool
+) -> int:
     """Check the marts as they are published, or the sources.
 
     Each SELECTOR names marts as --select does; without one, all that are published are checked.
