@@ -199,6 +199,21 @@ def stream_survives(door: Scratch) -> Finding:
     return verdict_of(problems, evidence, bad="FAIL", remedy=LOST)
 
 
+def search_optimization(door: Scratch) -> Finding:
+    """Overwrite a table that has search optimization."""
+    target = _new_table(door, "SEARCHED")
+    candidate = _new_table(door, "SEARCHED_NEW", ("2, 'new'",))
+    if refused := door.first.refusal(f"ALTER TABLE {target} ADD SEARCH OPTIMIZATION"):
+        return skip(refused.summary, *refused.facts[:1])
+    door.first.run(ddl.BEGIN, ddl.overwrite(target, candidate, ["K", "V"]), ddl.COMMIT)
+    (row,) = door.first.records(f"SHOW TABLES LIKE 'SEARCHED' IN SCHEMA {door.schema.sql}")
+    found = str(row.get("search_optimization"))
+    problems = [] if found == "ON" else [f"it is {found}"]
+    return verdict_of(
+        problems, "it is on", bad="warn", remedy="ALTER TABLE … ADD SEARCH OPTIMIZATION"
+    )
+
+
 def _readers_of(door: Scratch, kind: str, relation: str) -> list[str]:
     rows = door.first.records(f"SHOW GRANTS ON {kind} {relation}")
     return [row["privilege"] for row in rows if row["grantee_name"] == "PUBLIC"]
@@ -283,6 +298,12 @@ EXPERIMENTS = (
         }.items()
     ),
     Experiment("stream_kept", "streams on a mart survive a publication", stream_survives),
+    Experiment(
+        "search_optimization_kept",
+        "search optimization of a mart survives a publication",
+        search_optimization,
+        refused="skip",
+    ),
     Experiment("comments_kept", "comments survive a publication", comments_survive, refused="warn"),
     Experiment("view_comments", "a view's columns have comments", comments_of_views, "warn"),
     Experiment("clone_keeps", "an acknowledged reshape keeps what governs a mart", clone_keeps),

@@ -126,7 +126,7 @@ def test_a_lock_is_held_by_a_process(folder: Path, called: Marts) -> None:
 def test_there_is_room(free: int, verdict: str, folder: Path, called: Marts) -> None:
     size = sum(file.stat().st_size for file in (folder / "data").iterdir())
     assert 10 < size < 10_000 < 3 * size
-    with mock.patch("shutil.disk_usage", lambda _: Usage(0, 0, free)):
+    with mock.patch("shutil.disk_usage", return_value=Usage(0, 0, free)):
         found = diagnosed(called("doctor", "--data", "data", "--json"))["disk"]
     assert found["verdict"] == verdict, found
 
