@@ -233,7 +233,9 @@ def future_grants(door: Scratch) -> Finding:
     door.first.run(ddl.create_target(table, {"V": "VARCHAR"}, comment="", column_comments={}))
     door.first.run(_view(view, table, kept=ddl.NOTHING))
     found = {"table": _readers_of(door, "TABLE", table), "view": _readers_of(door, "VIEW", view)}
-    problems = [f"a new {kind} has {listed(of)}" for kind, of in found.items() if of != ["SELECT"]]
+    problems = [
+        f"a new {kind} has {listed(of)}" for kind, of in found.items() if "SELECT" not in of
+    ]
     remedy = "GRANT SELECT ON each new mart to its readers, once it is published"
     return verdict_of(problems, "a new table and view have them", bad="warn", remedy=remedy)
 
