@@ -145,6 +145,26 @@ WORLDS: Mapping[str, World] = {
         anew=True,
         says=f'GRANT OWNERSHIP ON TABLE "DB1"."{MARTS}"."M"',
     ),
+    "readers": World(
+        before=(
+            f"CREATE SCHEMA DB1.{MARTS}",
+            f"GRANT SELECT ON FUTURE TABLES IN SCHEMA DB1.{MARTS} TO ROLE ANALYST",
+        ),
+        after=(
+            f"REVOKE SELECT ON FUTURE TABLES IN SCHEMA DB1.{MARTS} FROM ROLE ANALYST",
+            f"DROP SCHEMA DB1.{MARTS}",
+        ),
+        anew=True,
+        verdict="warn",
+        says=f'GRANT SELECT ON FUTURE VIEWS IN SCHEMA "DB1"."{MARTS}" TO ROLE "ANALYST"',
+    ),
+    "readers: of none": World(
+        before=(f"CREATE SCHEMA DB1.{MARTS}",),
+        after=(f"DROP SCHEMA DB1.{MARTS}",),
+        anew=True,
+        verdict="skip",
+        says="nobody has future grants",
+    ),
     "source_schema": World(
         source_schema="ELSEWHERE", anew=True, says='GRANT USAGE ON SCHEMA "DB1"."ELSEWHERE"'
     ),
