@@ -190,6 +190,15 @@ def answer_functions(tree: Expr, cursor: Any) -> Expr:
     return tree
 
 
+def answer_roles(tree: Expr, cursor: Any) -> Expr:
+    """Answer IS_ROLE_IN_SESSION(role): it has its own, and SYSADMIN, which owns what there is."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name.upper() == "IS_ROLE_IN_SESSION":
+            has = call.expressions[0].name in (cursor._conn.role, "SYSADMIN")
+            call.replace(exp.Boolean(this=has))
+    return tree
+
+
 def cancel(number: str) -> None:
     """Cancel what runs in a session."""
     for connection in list(server.sessions.values()):
