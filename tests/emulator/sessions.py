@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +101,7 @@ async def end(request: Request) -> Response:
 
 
 def _close(connection: Any) -> None:
-    _cancel(connection)
+    stop(connection, list(connection.line.running))
     deadline = time.monotonic() + CANCELLED_WITHIN
     while connection.line.running and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -194,11 +194,12 @@ def cancel(number: str) -> None:
     """Cancel what runs in a session."""
     for connection in list(server.sessions.values()):
         if connection.number == number:
-            _cancel(connection)
+            stop(connection, list(connection.line.running))
 
 
-def _cancel(connection: Any) -> None:
-    for execution in list(connection.line.running):
+def stop(connection: Any, executions: Iterable[Any]) -> None:
+    """Cancel executions of a session."""
+    for execution in executions:
         execution.cancelled.set()
     connection._duck_conn.interrupt()
 

@@ -180,14 +180,14 @@ class Visits:
         visit, city = (f'"{name}"' for name in self.columns)
         steps: list[str] = []
 
-        def change_and_execute(run: Statements, text: str, **words: Any) -> Any:
+        def change_and_execute(statements: Statements, text: str, **words: Any) -> Any:
             steps.append(words["step"])
             if when(steps):
                 number, table = len(steps), self.location
                 change = sql.format(table=table, number=number, visit=visit, city=city)
                 self.account.rows(change)
             self.seen.setdefault(words["step"], self.numbers())
-            return execute(run, text, **words)
+            return execute(statements, text, **words)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Statements, "execute", change_and_execute)
