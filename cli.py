@@ -74,9 +74,13 @@ def main() -> NoReturn:
         if code is None:
             raise
         print_error(explained)
+    interrupts.hold()
     if (lost := lost_output()) and lost.errno != errno.EBADF:
         # The work is done. A closed standard output (EBADF) is the caller's intention.
         warn(f"standard output is incomplete: {lost.strerror}")
+    # While Python ends, its default handler would replace the exit code of what is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Otherwise Python would collect garbage at exit, object by object.
     gc.freeze()
     sys.exit(code or DONE)

@@ -16,7 +16,7 @@ from backends.duckdb_candidates import SUFFIX
 from backends.duckdb_connection import DuckDBOptions, connect
 from backends.installation import Installation, versions_found
 from backends.parquet import LAYOUT, data_as_of, files_of, find_source, source_names
-from marts.core.errors import MartsError, SourceError, did_you_mean
+from marts.core.errors import MartsError, SourceError, UsageError, did_you_mean
 from marts.core.plan.state import TableState
 from marts.core.run import diagnosis
 from marts.core.run.backend import Contract
@@ -88,7 +88,11 @@ def versions(desk: Desk) -> Finding:
 
 def resources(desk: Desk) -> Finding:
     """Open DuckDB with the options, and read what they have become."""
-    connection = connect(replace(desk.options, database=IN_MEMORY), read_only=True)
+    try:
+        connection = connect(replace(desk.options, database=IN_MEMORY), read_only=True)
+    except UsageError as error:
+        remedy = "pass another --memory-limit, such as 4GB, or other --threads"
+        return Finding("FAIL", (error.summary, *error.facts), remedy)
     ((memory, threads),) = connection.execute(
         "SELECT current_setting('memory_limit'), current_setting('threads')"
     ).fetchall()

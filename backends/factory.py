@@ -87,6 +87,7 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
         warehouse=settings.warehouse,
         role=settings.role,
         threads=settings.threads or 1,
+        lock_timeout=settings.lock_timeout,
         version=version,
     )
 

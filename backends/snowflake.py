@@ -214,7 +214,10 @@ class SnowflakeBackend:
         column_comments: Mapping[str, str],
         key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query; comments and key are for what will be published."""
+        """Create a candidate from a query; comments and key are for what will be published.
+
+        That of a view is a table, too, which has the sources as this run reads them.
+        """
         query = compiled(query)
         sql = self._executed(query)
         candidate = self.candidates.add(
@@ -227,13 +230,7 @@ class SnowflakeBackend:
             key=key,
             reads=query.names,
         )
-        qualified = candidate.qualified
-        if kind == "view":
-            self.execute(
-                candidate.create_view(qualified, sql, kept=ddl.NOTHING), about=name, step="build"
-            )
-            return
-        self.execute(ddl.create_table_as(qualified, sql), about=name, step="build")
+        self.execute(ddl.create_table_as(candidate.qualified, sql), about=name, step="build")
 
     def publish(self, publication: Publication) -> None:
         """Overwrite all targets with their candidates and record them, in one transaction.

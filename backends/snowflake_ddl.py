@@ -107,6 +107,11 @@ def drop_column(relation: str, name: str) -> str:
 BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
 
 
+def set_lock_timeout(seconds: int) -> str:
+    """Let the session's statements wait so long for locks."""
+    return f"ALTER SESSION SET LOCK_TIMEOUT = {seconds}"
+
+
 def overwrite(relation: str, candidate: str, columns: Iterable[str]) -> str:
     """Replace a table's rows by those of its candidate, in the transaction that is open."""
     names = ", ".join(map(identifier, columns))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.session_manager import HttpConfig
 
 WAITS = (1, 2, 4, 6)
 """Seconds to wait before each retry of a request; the last one again and again."""
@@ -25,6 +27,15 @@ class Connection(SnowflakeConnection):
     The connector has one timeout for both: it cancels a statement that has run for as long as
     requests are retried. Here a statement's own timeout is only about the statement.
     """
+
+    @property
+    def _http_config(self) -> HttpConfig | None:
+        return self._our_http_config
+
+    @_http_config.setter
+    def _http_config(self, config: HttpConfig | None) -> None:
+        # The HTTP library would send each request twice, and wait for each as long as a socket may.
+        self._our_http_config = replace(config, max_retries=0) if config else None
 
     retry_seconds: int | None = None
     """How long the requests of the next statement are retried; None: the network timeout."""

@@ -158,20 +158,28 @@ def _comments(door: Scratch, name: str) -> tuple[str | None, list[str | None]]:
 
 
 def comments_of_views(door: Scratch) -> Finding:
-    """Create a view with comments."""
-    table = door.table("VIEWED", '"V" VARCHAR')
-    door.first.run(
-        ddl.create_view(
-            door.name("COMMENTED_VIEW"),
-            f'SELECT "V" FROM {table}',
-            columns=["v"],
-            comment="a view's",
-            column_comments={"v": "a column's"},
-            kept=ddl.NOTHING,
-        )
+    """Create a view with comments, and change them as a later run does."""
+    table, view = door.table("VIEWED", '"V" VARCHAR'), door.name("COMMENTED_VIEW")
+    create = ddl.create_view(
+        view,
+        f'SELECT "V" FROM {table}',
+        columns=["v"],
+        comment="a view's",
+        column_comments={"v": "a column's"},
+        kept=ddl.NOTHING,
     )
-    found = _comments(door, "COMMENTED_VIEW")
-    problems = [] if found == ("a view's", ["a column's"]) else [f"{found[0]}, {found[1]}"]
+    door.first.run(create)
+    first = _comments(door, "COMMENTED_VIEW")
+    door.first.run(ddl.comment("view", view, "new"), ddl.comment_column(view, "v", "new"))
+    second = _comments(door, "COMMENTED_VIEW")
+    problems = [
+        f"the comments {when} are {found[0]} and {listed(found[1])}"
+        for when, found, wanted in (
+            ("of a new view", first, ("a view's", ["a column's"])),
+            ("that were changed", second, ("new", ["new"])),
+        )
+        if found != wanted
+    ]
     return verdict_of(problems, "the catalog has them", bad="warn", remedy="none")
 
 
@@ -189,6 +197,21 @@ def stream_survives(door: Scratch) -> Finding:
     problems = [] if actions == ["DELETE", "INSERT"] else [f"the stream has {listed(actions)}"]
     evidence = "the stream has each old row as deleted, and each new one as inserted"
     return verdict_of(problems, evidence, bad="FAIL", remedy=LOST)
+
+
+def search_optimization(door: Scratch) -> Finding:
+    """Overwrite a table that has search optimization."""
+    target = _new_table(door, "SEARCHED")
+    candidate = _new_table(door, "SEARCHED_NEW", ("2, 'new'",))
+    if refused := door.first.refusal(f"ALTER TABLE {target} ADD SEARCH OPTIMIZATION"):
+        return skip(refused.summary, *refused.facts[:1])
+    door.first.run(ddl.BEGIN, ddl.overwrite(target, candidate, ["K", "V"]), ddl.COMMIT)
+    (row,) = door.first.records(f"SHOW TABLES LIKE 'SEARCHED' IN SCHEMA {door.schema.sql}")
+    found = str(row.get("search_optimization"))
+    problems = [] if found == "ON" else [f"it is {found}"]
+    return verdict_of(
+        problems, "it is on", bad="warn", remedy="ALTER TABLE … ADD SEARCH OPTIMIZATION"
+    )
 
 
 def _readers_of(door: Scratch, kind: str, relation: str) -> list[str]:
@@ -210,7 +233,9 @@ def future_grants(door: Scratch) -> Finding:
     door.first.run(ddl.create_target(table, {"V": "VARCHAR"}, comment="", column_comments={}))
     door.first.run(_view(view, table, kept=ddl.NOTHING))
     found = {"table": _readers_of(door, "TABLE", table), "view": _readers_of(door, "VIEW", view)}
-    problems = [f"a new {kind} has {listed(of)}" for kind, of in found.items() if of != ["SELECT"]]
+    problems = [
+        f"a new {kind} has {listed(of)}" for kind, of in found.items() if "SELECT" not in of
+    ]
     remedy = "GRANT SELECT ON each new mart to its readers, once it is published"
     return verdict_of(problems, "a new table and view have them", bad="warn", remedy=remedy)
 
@@ -275,6 +300,12 @@ EXPERIMENTS = (
         }.items()
     ),
     Experiment("stream_kept", "streams on a mart survive a publication", stream_survives),
+    Experiment(
+        "search_optimization_kept",
+        "search optimization of a mart survives a publication",
+        search_optimization,
+        refused="skip",
+    ),
     Experiment("comments_kept", "comments survive a publication", comments_survive, refused="warn"),
     Experiment("view_comments", "a view's columns have comments", comments_of_views, "warn"),
     Experiment("clone_keeps", "an acknowledged reshape keeps what governs a mart", clone_keeps),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from backends.snowflake_ddl import literal
-from backends.snowflake_governance import quoted, within
+from backends.snowflake_governance import grantee, quoted, within
 from backends.snowflake_scratch import PREFIX, NoScratchError, Scratch, listed
 from backends.snowflake_sql import Namespace
 from marts.core.errors import UsageError
@@ -13,6 +13,9 @@ from marts.core.plan.state import STATE_TABLE
 from marts.core.run.diagnosis import Experiment, Finding, ok, skip, verdict_of
 
 NOT_SEEN = "it does not exist, or the role may not use it"
+
+
+KINDS = ("TABLE", "VIEW")
 
 
 def warehouse(door: Scratch) -> Finding:
@@ -97,6 +100,36 @@ def marts_schema(door: Scratch) -> Finding:
     return verdict_of(problems, evidence, bad="FAIL", remedy=remedy)
 
 
+def readers(door: Scratch) -> Finding:
+    """Look who gets to read marts that are yet to be created: tables, and views."""
+    if not door.catalog.has_schema(door.marts):
+        return ok(f"{door.marts} does not exist yet")
+    # Those on the schema, if there are any, hide those on its database.
+    found = _future(door, f"SCHEMA {door.marts.sql}") or _future(
+        door, f"DATABASE {quoted(door.marts.database or '')}"
+    )
+    grant = f"GRANT SELECT ON FUTURE {{}}S IN SCHEMA {door.marts.sql} TO {{}}"
+    if not found:
+        remedy = "; ".join(grant.format(kind, "ROLE …") for kind in KINDS)
+        return skip("nobody has future grants: each new mart must be granted", remedy=remedy)
+    everybody = sorted(set().union(*found.values()))
+    lacking = [(kind, who) for kind in KINDS for who in everybody if who not in found.get(kind, ())]
+    problems = [f"{who} gets to read no new mart that is a {kind.lower()}" for kind, who in lacking]
+    remedy = "; ".join(grant.format(kind, who) for kind, who in lacking)
+    evidence = f"new marts are readable to {listed(everybody)}"
+    return verdict_of(problems, evidence, bad="warn", remedy=remedy)
+
+
+def _future(door: Scratch, where: str) -> dict[str, set[str]]:
+    """Return who may select from what will be created, by its kind."""
+    found: dict[str, set[str]] = {}
+    for row in door.first.records(f"SHOW FUTURE GRANTS IN {where}"):
+        if row["privilege"] == "SELECT" and row["grant_on"] in KINDS:
+            who = grantee(row["grant_to"], row["grantee_name"], door.marts)
+            found.setdefault(row["grant_on"], set()).add(who)
+    return found
+
+
 def owned(door: Scratch) -> Finding:
     """Look whether the role owns the marts that are published."""
     if STATE_TABLE.upper() not in door.catalog.kinds(door.marts):
@@ -166,6 +199,7 @@ EXPERIMENTS = (
     Experiment("create_schema", "the role may create schemas", create_schema),
     Experiment("marts_schema", "the role may create marts", marts_schema),
     Experiment("ownership", "the role may publish into the marts that are there", owned),
+    Experiment("readers", "readers get to read new marts", readers, refused="skip"),
     Experiment("source_schema", "the role may use the sources' schema", source_schema),
     Experiment("left_over", "no earlier doctor left anything", left_over, refused="warn"),
 )

@@ -25,6 +25,13 @@ SKEWED, WRONG = datetime.timedelta(minutes=1), datetime.timedelta(hours=12)
 CANCELLED = 604
 TABLES = 5
 """How many tables are looked for right after their creation."""
+FORMATS = {
+    "DATE_INPUT_FORMAT": "DD/MM/YYYY",
+    "TIMESTAMP_INPUT_FORMAT": "DD/MM/YYYY HH24:MI",
+    "DATE_OUTPUT_FORMAT": "DD/MM/YYYY",
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "DD/MM/YYYY HH24:MI",
+}
+"""Formats that another session may have."""
 
 
 def versions(door: Scratch) -> Finding:
@@ -82,21 +89,13 @@ def dates(door: Scratch) -> Finding:
     """Write a date and a time where the session's formats are others."""
     table = door.table("DATES", '"D" DATE, "T" TIMESTAMP_NTZ')
     day, at = datetime.date(2025, 3, 4), datetime.datetime(2025, 3, 4, 5, 6, 7)  # noqa: DTZ001
-    formats = {
-        "DATE_INPUT_FORMAT": "DD/MM/YYYY",
-        "TIMESTAMP_INPUT_FORMAT": "DD/MM/YYYY HH24:MI",
-        "DATE_OUTPUT_FORMAT": "DD/MM/YYYY",
-        "TIMESTAMP_NTZ_OUTPUT_FORMAT": "DD/MM/YYYY HH24:MI",
-    }
-    given = ", ".join(f"{name} = '{text}'" for name, text in formats.items())
-    door.second.run(f"ALTER SESSION SET {given}")
-    written = f"INSERT INTO {table} SELECT {value(day)}, {value(at)}"
+    door.second.run(*(f"ALTER SESSION SET {name} = '{text}'" for name, text in FORMATS.items()))
     problems = []
-    if refused := door.second.refusal(written):
+    if refused := door.second.refusal(f"INSERT INTO {table} SELECT {value(day)}, {value(at)}"):
         problems = [refused.summary, *refused.facts]
     elif (found := door.first.row(f"SELECT * FROM {table}")) != (day, at):
         problems = [f"{day} and {at} became {found[0]} and {found[1]}"]
-    door.second.run(f"ALTER SESSION UNSET {', '.join(formats)}")
+    door.second.run(*(f"ALTER SESSION UNSET {name}" for name in FORMATS))
     remedy = f"ALTER USER {door.user} UNSET DATE_INPUT_FORMAT, TIMESTAMP_INPUT_FORMAT"
     return verdict_of(problems, "the same with DD/MM/YYYY", bad="FAIL", remedy=remedy)
 

@@ -7,6 +7,7 @@ import time
 
 import sqlglot.expressions as sge
 
+from backends import snowflake_ddl as ddl
 from backends.snowflake_catalog import source_version
 from backends.snowflake_ddl import DIALECT, literal
 from backends.snowflake_errors import LostAnswerError
@@ -127,11 +128,10 @@ def _schema_of(door: Scratch) -> tuple[str, str | None]:
 def pinning(door: Scratch) -> Finding:
     """Read a table and a view as they were before rows were added."""
     relation = door.table("PINNED", '"V" VARCHAR', "'old'")
-    view = door.name("PINNED_VIEW")
-    door.first.run(f'CREATE VIEW {view} AS SELECT "V" FROM {relation}')
-    time.sleep(BETWEEN)
-    moment = _now(door)
-    time.sleep(BETWEEN)
+    for kind in ("VIEW", "SECURE VIEW"):
+        view = door.name(f"PINNED_{kind.replace(' ', '_')}")
+        door.first.run(f'CREATE {kind} {view} AS SELECT "V" FROM {relation}')
+    moment = _moment(door)
     door.first.run(f"INSERT INTO {relation} VALUES ('new')")
     counts = {name: _count(door, name, moment) for name in ("PINNED", "PINNED_VIEW")}
     problems = [
@@ -139,13 +139,73 @@ def pinning(door: Scratch) -> Finding:
         for name, count in counts.items()
         if count != 1
     ]
+    refused = door.first.refusal(_counted(door, "PINNED_SECURE_VIEW", moment))
+    secure = f"a secure view can{'not' if refused else ''} be; marts copies it"
     remedy = "do not publish; report this with the evidence: marts would mix states of sources"
-    return verdict_of(problems, "a table and a view were read as before", bad="FAIL", remedy=remedy)
+    evidence = "a table and a view were read as before"
+    return verdict_of(problems, evidence, secure, bad="FAIL", remedy=remedy)
+
+
+def _moment(door: Scratch) -> datetime.datetime:
+    """Return a moment that is surely after all changes so far, and before all to come."""
+    time.sleep(BETWEEN)
+    moment = _now(door)
+    time.sleep(BETWEEN)
+    return moment
+
+
+def _counted(door: Scratch, name: str, moment: datetime.datetime) -> str:
+    table = pinned(door.schema.qualified(name), moment)
+    return sge.select("COUNT(*)").from_(table).sql(DIALECT)
 
 
 def _count(door: Scratch, name: str, moment: datetime.datetime) -> int:
-    table = pinned(door.schema.qualified(name), moment)
-    return int(door.first.value(sge.select("COUNT(*)").from_(table).sql(DIALECT)))
+    return int(door.first.value(_counted(door, name, moment)))
+
+
+def old_build(door: Scratch) -> Finding:
+    """Overwrite a table, and read it as it was."""
+    target = door.name("REBUILT")
+    door.first.run(ddl.create_target(target, {"V": "VARCHAR"}, comment="", column_comments={}))
+    candidate = door.table("REBUILT_NEW", '"V" VARCHAR', "'new'", "'new'")
+    door.first.run(f"INSERT INTO {target} VALUES ('old')")
+    moment = _moment(door)
+    door.first.run(ddl.BEGIN, ddl.overwrite(target, candidate, ["V"]), ddl.COMMIT)
+    count = _count(door, "REBUILT", moment)
+    problems = [] if count == 1 else [f"it had {count} rows at {in_words(moment)}, not 1"]
+    remedy = "clone a mart before a publication that may have to be undone"
+    return verdict_of(problems, "the rows of before can be read", bad="warn", remedy=remedy)
+
+
+def version(door: Scratch) -> Finding:
+    """Change a value, so that neither the number of rows nor anything else differs."""
+    relation = door.table("VERSIONED", '"V" VARCHAR', "'old'")
+
+    def current() -> str | None:
+        door.catalog.forget()
+        return source_version(door.catalog.tables(door.schema)["VERSIONED"])
+
+    before = current()
+    door.first.run(f"UPDATE {relation} SET \"V\" = 'new'")
+    problems = [] if current() != before else [f"after an UPDATE the catalog still has {before}"]
+    remedy = "use --force for each run: a change of a source may not be noticed"
+    return verdict_of(problems, "LAST_ALTERED moves with the rows", bad="FAIL", remedy=remedy)
+
+
+def streams(door: Scratch) -> Finding:
+    """Look for a stream as for a source."""
+    relation = door.table("WATCHED", '"V" VARCHAR')
+    stream = door.name("A_STREAM")
+    if refused := door.first.refusal(f"CREATE STREAM {stream} ON TABLE {relation}"):
+        return skip(refused.summary, *refused.facts[:1])
+    door.catalog.forget()
+    problems = []
+    if "A_STREAM" in door.catalog.tables(door.schema):
+        problems.append("INFORMATION_SCHEMA.TABLES has a stream as if it were a table")
+    if "A_STREAM" not in door.catalog.streams(door.schema):
+        problems.append("SHOW STREAMS does not list it")
+    remedy = "do not name a stream as a source: a run would consume its changes"
+    return verdict_of(problems, "SHOW STREAMS lists it, TABLES does not", bad="warn", remedy=remedy)
 
 
 EXPERIMENTS: tuple[Experiment[Scratch], ...] = (
@@ -156,5 +216,10 @@ EXPERIMENTS: tuple[Experiment[Scratch], ...] = (
 
 IN_SCRATCH: tuple[Experiment[Scratch], ...] = (
     Experiment("pinning", "a source can be read as it was at one moment", pinning, refused="warn"),
+    Experiment(
+        "old_build", "Time Travel keeps the build that was replaced", old_build, refused="warn"
+    ),
+    Experiment("source_version", "a run notices that a source has changed", version),
+    Experiment("streams", "a stream is never read as a source", streams, refused="warn"),
 )
-"""The experiment on a table of the doctor's own."""
+"""The experiments on tables of the doctor's own."""

@@ -99,6 +99,12 @@ class Governance:
     is_secure: bool = False
     clustering: str = ""
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that have a policy or a tag."""
+        named = [each.column for each in self.policies] + [each.column for each in self.tags]
+        return frozenset(name for name in named if name is not None)
+
 
 def governance(
     namespace: Namespace, name: str, kind: str, records: Records, *, clustering: str | None = None
@@ -241,11 +247,13 @@ def gone(found: Governance, columns: Collection[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def carried(found: Governance, columns: Collection[str], *, about: str) -> Governance:
+def carried(
+    found: Governance, columns: Collection[str], *, about: str, in_place: bool = False
+) -> Governance:
     """Return what is left of a governance on these columns.
 
-    Raises EngineError if a policy cannot be put on: it needs a column that is gone, or is neither a
-    masking nor a row access policy. `about` names the table or view.
+    Raises EngineError if a policy needs a column that is gone; or, unless the table or view stays
+    `in_place`, if a policy is of a kind that cannot be put on. `about` names the table or view.
     """
     kept = {column.upper() for column in columns}
     policies = [p for p in found.policies if p.column is None or p.column.upper() in kept]
@@ -258,11 +266,11 @@ def carried(found: Governance, columns: Collection[str], *, about: str) -> Gover
     facts += [
         f"{each.name} is of kind {each.kind.replace('_', ' ').lower()}"
         for each in found.policies
-        if each.kind not in (MASKING, ROW_ACCESS)
+        if each.kind not in (MASKING, ROW_ACCESS) and not in_place
     ]
     if facts:
         raise EngineError(
-            f"the policies of {about} cannot be put on what replaces it",
+            f"policies of {about} could not be kept; nothing was published",
             *facts,
             hint="keep the columns, or let the policies' owner take these off first",
         )

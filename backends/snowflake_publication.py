@@ -37,6 +37,8 @@ from marts.core.plan.state import (
 )
 
 STEP = "publish"
+ASKING_SECONDS = 60
+"""How long a lost session's transaction is waited for, to ask whether it was committed."""
 LOCK_TIMEOUT = 625
 """Snowflake's error number for a wait that took too long."""
 
@@ -117,16 +119,23 @@ class Publisher:
         refuse_reshapes(lines, self.publication.reshapes)
 
     def _read_governance(self, found: Mapping[str, Changes]) -> None:
-        """Read what governs the targets that will be replaced, and refuse to lose it."""
+        """Read what governs targets that will be replaced or lose columns; refuse to lose it."""
         namespace = self.schema.namespace
         tables, kinds = self.catalog.tables(namespace), self.catalog.kinds(namespace)
         for name, each in found.items():
-            if not (each.missing or self._is_in_place(name, each)):
-                row, kind = tables[name.upper()], kinds[name.upper()]
-                key = row["CLUSTERING_KEY"]
+            in_place = self._is_in_place(name, each)
+            if not each.missing and (each.dropped or not in_place):
+                key, kind = tables[name.upper()]["CLUSTERING_KEY"], kinds[name.upper()]
                 governed = governance(namespace, name, kind, self.records, clustering=key)
-                carried(governed, self.candidates[name].columns, about=name)
+                columns = self.candidates[name].columns
+                carried(governed, columns, about=name, in_place=in_place)
                 self.governed[name] = governed
+
+    def _gone(self, name: str, *, only: str | None = None) -> list[ShapeChange]:
+        """Return what goes with a target's dropped columns, or with one of them."""
+        governed = self.governed.get(name, Governance())
+        kept = governed.columns - {only} if only else self.candidates[name].columns
+        return [ShapeChange(name, line) for line in gone(governed, kept)]
 
     def _prepare(self, found: Mapping[str, Changes]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
@@ -326,6 +335,7 @@ class Publisher:
         try:
             if isinstance(error, LostAnswerError):
                 self.connection.renew()
+                self.schema.execute(ddl.set_lock_timeout(ASKING_SECONDS), "", "ask")
                 self.schema.execute(ddl.BEGIN, "", "ask")
                 # This waits for the lost session's transaction to end.
                 own_lock = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
@@ -354,6 +364,7 @@ class Publisher:
                 sql = ddl.drop_column(self.schema.qualified(name), column)
                 if self._tried(sql, name):
                     self.made += Changes(dropped=(column,)).described(name)
+                    self.made += self._gone(name, only=column)
         self._drop()
 
     def _tried(self, sql: str, name: str) -> bool:
@@ -374,7 +385,7 @@ class Publisher:
         for sql in replacement(candidate, target, existing, governed):
             self.schema.execute(sql, name, "reshape")
         self.made += found.described(name)
-        self.made += [ShapeChange(name, line) for line in gone(governed, candidate.columns)]
+        self.made += self._gone(name)
         self.catalog.forget()
         version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
         contents = self._contents([name], {name: target})

@@ -18,8 +18,9 @@ from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
 from backends.snowflake_errors import MISSING, LostAnswerError, number_of
 from backends.snowflake_governance import quoted
-from backends.snowflake_session import CLOSE_SECONDS, Result, Session, remembering, started
+from backends.snowflake_session import CLOSE_SECONDS, Result, Session
 from backends.snowflake_sql import Namespace
+from backends.snowflake_work import remembering, started
 from marts.core.errors import EngineError
 from marts.core.run.backend import Contract
 

@@ -143,13 +143,17 @@ def test_a_policy_that_cannot_be_put_on_is_refused() -> None:
     with pytest.raises(EngineError) as refused:
         list(replacement(Candidate("t", CANDIDATE, "table", ("name",)), T, "table", found))
     assert str(refused.value).splitlines() == [
-        "the policies of t cannot be put on what replaces it",
+        "policies of t could not be kept; nothing was published",
         f'  {P}."MASK IF" needs column COUNTRY, which is gone',
         f'  {P}."OWN" needs column CITY, which is gone',
         f'  {P}."OWN" needs column ID, which is gone',
         f'  {P}."GROUPS" is of kind aggregation policy',
         "hint: keep the columns, or let the policies' owner take these off first",
     ]
+    with pytest.raises(EngineError) as refused:
+        carried(found, ("name", "country", "id"), about="t", in_place=True)
+    assert refused.value.facts == (f'{P}."OWN" needs column CITY, which is gone',)
+    assert carried(found, COLUMNS, about="t", in_place=True) == found
 
 
 Answers = Mapping[str, Sequence[Mapping[str, Any]]]

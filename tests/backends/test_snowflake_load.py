@@ -18,7 +18,7 @@ from backends import snowflake_load
 from backends.load_files import find_tables
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_sql import Namespace
-from marts.core.errors import EngineError, MartsError, SourceError
+from marts.core.errors import EngineError, MartsError, SourceError, UsageError
 
 RUN = "20250630T120000-0123ABCD"
 RAW, BASE_TABLE = Namespace("RAW", "DB1"), {"TABLE_TYPE": "BASE TABLE"}
@@ -173,6 +173,24 @@ def test_each_columns_values_are_compared(
         assert refused(Account(found=found), folder) == [problem]
     else:
         load(Account(found=found), folder)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"TABLE_TYPE": "VIEW"}, "t is a view"),
+        ({"TABLE_TYPE": "EXTERNAL TABLE"}, "t is an external table"),
+        ({"TABLE_TYPE": "BASE TABLE", "IS_DYNAMIC": "YES"}, "t is a dynamic table"),
+    ],
+)
+def test_what_is_no_plain_table_is_not_replaced(
+    folder: Path, row: Mapping[str, str], reason: str
+) -> None:
+    account = Account(table={"TABLE_NAME": "T", **row})
+    with pytest.raises(UsageError, match="nothing was uploaded") as caught:
+        load(account, folder)
+    assert list(caught.value.facts) == [reason]
+    assert account.sent == []
 
 
 def test_a_file_that_changes_meanwhile_is_refused(folder: Path) -> None:

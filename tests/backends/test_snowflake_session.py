@@ -6,16 +6,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, TypeAlias, cast
 
 import pytest
 from snowflake.connector.errors import InterfaceError, OperationalError, ProgrammingError
 
-from backends import snowflake_session
+from backends import snowflake_session, snowflake_statements
+from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_driver import Connection
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_session import Sessions
+from backends.snowflake_statements import Statements
 from marts.core.errors import EngineError
 from support.processes import GUARD
 
@@ -219,6 +221,28 @@ def test_a_lost_answer_is_told_from_a_refusal(name: str) -> None:
 def test_a_bug_is_not_a_lost_answer() -> None:
     with pytest.raises(KeyError):
         run(sessions_of(Line(raising(KeyError("success")))))
+
+
+def missing(name: str) -> ProgrammingError:
+    words = f"SQL compilation error:\nObject '{name}' does not exist or not authorized."
+    return ProgrammingError(msg=words, errno=2003, sqlstate="42S02")
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "sent"),
+    [("D.S.T__CANDIDATE_1", 3, 4), ("D.S.T__CANDIDATE_1", 4, 4), ("D.S.T", 1, 1)],
+)
+def test_only_our_candidates_are_looked_for_again(
+    name: str, times: int, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snowflake_statements, "WAITS_FOR_A_CANDIDATE", (0, 0, 0))
+    line = Line(*[raising(missing(name))] * times)
+    monkeypatch.setattr(snowflake_statements, "connect", lambda _: line)
+    statements = Statements(SnowflakeOptions(schema="gold"))
+    statements.run_id = "1"
+    with nullcontext() if sent > times else pytest.raises(EngineError):
+        assert statements.execute("SELECT 1", step="query").fetchall() == [(1,)]
+    assert len(line.sent) == sent
 
 
 def test_closing_does_not_wait_for_a_dead_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -298,6 +298,14 @@ def session_functions() -> None:
     rewrite(sessions.note_temporary_stage)
 
 
+def roles_in_session() -> None:
+    """Answer IS_ROLE_IN_SESSION, which fakesnow lacks.
+
+    https://docs.snowflake.com/en/sql-reference/functions/is_role_in_session
+    """
+    rewrite(sessions.answer_roles)
+
+
 def session_parameters() -> None:
     """Answer SHOW PARAMETERS with those of the session, and with a schema's defaults.
 
@@ -320,6 +328,7 @@ ADAPTATIONS = (
     information_schema,
     governance,
     session_parameters,
+    roles_in_session,
     clones,
     comments,
     merges,

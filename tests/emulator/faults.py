@@ -56,7 +56,11 @@ class Dead(Matching, total=False):
 
 
 class Stall(Matching, total=False):
-    """Hold a statement before it runs, or with `after` its answer, until the control changes."""
+    """Hold a statement before it runs, or with `after` its answer, until the control changes.
+
+    Like any statement that has arrived, it then runs even if its client was killed meanwhile;
+    unless it was in a transaction, which ends with the client.
+    """
 
     after: bool
 

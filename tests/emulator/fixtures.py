@@ -24,6 +24,11 @@ from emulator.faults import Told, checked
 DATABASE = "DB1"
 T = '"DB1"."T"'
 """A schema of the emulator's own tests."""
+LONG = (
+    'WITH "A" AS (SELECT SEQ4() AS "X" FROM TABLE(GENERATOR(ROWCOUNT => 1000000)))'
+    ' SELECT COUNT(*) FROM "A" AS "L" JOIN "A" AS "R" ON "L"."X" * 2 < "R"."X" + "L"."X"'
+)
+"""It runs for minutes."""
 PASSPHRASE = "a passphrase"  # noqa: S105  (of a key that lives for one test)
 SERVER = Path(__file__).with_name("server.py")
 CLOSED_PORT = 9

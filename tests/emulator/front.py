@@ -13,7 +13,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +31,8 @@ from emulator.locks import DEFAULT_TIMEOUT, POLL_SECONDS, Locks
 from emulator.patched import server
 
 LOG = logging.getLogger(__name__)
+CANCELLED = 604
+DEFAULT_STATEMENT_TIMEOUT = 172_800
 REMEMBERED = 500
 WATCH_SECONDS = 0.1
 FAILED = b'"success":false}'
@@ -47,6 +49,7 @@ class Execution:
     tag: str | None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     cancelled: threading.Event = field(default_factory=threading.Event)
+    overtime: float | None = None
     task: asyncio.Task[Response] | None = None
 
 
@@ -59,7 +62,7 @@ def failure(errno: int, sqlstate: str, message: str) -> JSONResponse:
 
 def cancelled() -> JSONResponse:
     """Answer a statement that somebody cancelled."""
-    return failure(604, "57014", "SQL execution canceled")
+    return failure(CANCELLED, "57014", "SQL execution canceled")
 
 
 async def content(request: Request) -> dict[str, Any]:
@@ -176,7 +179,8 @@ class Front:
             if not dead.get("runs"):
                 return await self._unanswered(request, dead)
         self._remember(number, execution)
-        execution.task = asyncio.create_task(self._carry_out(execution, request, said, faults))
+        carried_out = self._carry_out(execution, request, said, faults)
+        execution.task = asyncio.create_task(_in_time(execution, carried_out))
         if lost := faults.get("lose"):
             await asyncio.wait({execution.task})
             connection.line.gone = lost.get("gone")
@@ -253,6 +257,7 @@ class Front:
         running = execution.session.line.running
         running.add(execution)
         stall = faults.get("stall", {})
+        timer = self._limit(execution, said)
         try:
             if fault := faults.get("fail"):
                 return failure(fault["errno"], fault["sqlstate"], fault["message"])
@@ -267,7 +272,18 @@ class Front:
         else:
             return answer
         finally:
+            timer.cancel()
             running.discard(execution)
+
+    def _limit(self, execution: Execution, said: Mapping[str, Any]) -> asyncio.TimerHandle:
+        parameters = execution.session.parameters | (said.get("parameters") or {})
+        seconds = float(parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", DEFAULT_STATEMENT_TIMEOUT))
+
+        def stop() -> None:
+            execution.overtime = seconds
+            sessions.stop(execution.session, [execution])
+
+        return asyncio.get_running_loop().call_later(seconds, stop)
 
     async def _stalled(self, execution: Execution) -> bool:
         """Hold a statement; tell whether it goes on, or somebody cancelled it."""
@@ -310,6 +326,17 @@ class Front:
             ended = {lock.session for lock in self.locks.held.values() if lock.session._is_closed}
             for connection in ended:
                 self.locks.release(connection)
+
+
+async def _in_time(execution: Execution, carried_out: Coroutine[Any, Any, Response]) -> Response:
+    answer = await carried_out
+    if execution.overtime is None or f'"{CANCELLED:06d}"'.encode() not in bytes(answer.body):
+        return answer
+    words = (
+        "Statement reached its statement or warehouse timeout of"
+        f" {execution.overtime:.0f} second(s) and was canceled."
+    )
+    return failure(630, "57014", words)
 
 
 def _in_progress(execution: Execution) -> Response:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
 from emulator import governance, grants, keys, statements, streams  # noqa: F401  (its handlers)
@@ -65,10 +66,37 @@ def _of_structure(session: Session, tree: Expr, *, copies: bool) -> Callable[[],
         case exp.Drop(kind="TABLE" | "VIEW"):
             table = session.relation(tree.this.sql("snowflake"))
             return lambda: _lose(session, table)
+        case exp.Alter(kind="TABLE") if dropped := _dropped_columns(tree):
+            return _without_columns(session, session.relation(tree.this.sql("snowflake")), dropped)
         case exp.Drop(kind="SCHEMA"):
             schema = session.schema(tree.this.sql("snowflake"))
             return lambda: _lose_schema(session, schema)
     return None
+
+
+def _dropped_columns(tree: exp.Alter) -> list[str]:
+    actions = tree.args.get("actions") or ()
+    return [each.this.name for each in actions if isinstance(each, exp.Drop) and each.this.name]
+
+
+def _without_columns(session: Session, table: Relation, columns: list[str]) -> Callable[[], None]:
+    """Refuse to drop what a policy is given; return what takes the columns' own policies along."""
+    for arguments in session.about(table, "select arguments from _policy_refs"):
+        if found := set(columns) & set(arguments[0]):
+            message = f"SQL compilation error:\nColumn '{min(found)}' is used in a policy."
+            raise ProgrammingError(msg=message, errno=3553, sqlstate="42601")
+
+    def lose() -> None:
+        for store in ("_policy_refs", "_tag_refs"):
+            rows = session.about(table, f"select * from {store}")
+            session.about(table, f"delete from {store}")
+            _insert(session, table, store, [row for row in rows if row[2] not in columns])
+        if {name for (name,) in session.about(table, "select column_name from _keys")} & set(
+            columns
+        ):
+            session.about(table, "delete from _keys")
+
+    return lose
 
 
 def _created(session: Session, tree: exp.Create, *, copies: bool) -> Callable[[], None] | None:

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +101,7 @@ async def end(request: Request) -> Response:
 
 
 def _close(connection: Any) -> None:
-    _cancel(connection)
+    stop(connection, list(connection.line.running))
     deadline = time.monotonic() + CANCELLED_WITHIN
     while connection.line.running and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -190,15 +190,25 @@ def answer_functions(tree: Expr, cursor: Any) -> Expr:
     return tree
 
 
+def answer_roles(tree: Expr, cursor: Any) -> Expr:
+    """Answer IS_ROLE_IN_SESSION(role): it has its own, and SYSADMIN, which owns what there is."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name.upper() == "IS_ROLE_IN_SESSION":
+            has = call.expressions[0].name in (cursor._conn.role, "SYSADMIN")
+            call.replace(exp.Boolean(this=has))
+    return tree
+
+
 def cancel(number: str) -> None:
     """Cancel what runs in a session."""
     for connection in list(server.sessions.values()):
         if connection.number == number:
-            _cancel(connection)
+            stop(connection, list(connection.line.running))
 
 
-def _cancel(connection: Any) -> None:
-    for execution in list(connection.line.running):
+def stop(connection: Any, executions: Iterable[Any]) -> None:
+    """Cancel executions of a session."""
+    for execution in executions:
         execution.cancelled.set()
     connection._duck_conn.interrupt()
 

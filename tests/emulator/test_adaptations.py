@@ -231,6 +231,11 @@ CASES = {
         ),
         [("MARTS", "MARTS_ROLE", "MARTS_WH", "DB1", "T")],
     ),
+    "a role of the session": Case(
+        adaptations.roles_in_session,
+        ("SELECT IS_ROLE_IN_SESSION('MARTS_ROLE'), IS_ROLE_IN_SESSION('ANALYST')",),
+        [(True, False)],
+    ),
     "a parameter of the session": Case(
         adaptations.session_parameters,
         ("SHOW PARAMETERS LIKE 'client_prefetch%' IN SESSION",),

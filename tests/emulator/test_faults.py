@@ -19,7 +19,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
-from emulator.fixtures import Emulator, T, answer
+from emulator.fixtures import LONG, Emulator, T, answer
 from support.processes import GUARD
 
 TABLE = f'{T}."FAULTS"'
@@ -184,6 +184,14 @@ def test_a_long_statement_is_asked_for_again(running: Emulator) -> None:
         thread.join(GUARD)
         assert answers == [[(48,)]]
     assert running.statements().count("SELECT 48") == 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT 49", LONG], ids=["stalled", "running"])
+def test_a_statement_has_a_time_limit(running: Emulator, sql: str) -> None:
+    running.control(stall={"pattern": "^SELECT 49"})
+    with running.connect(session_parameters={"STATEMENT_TIMEOUT_IN_SECONDS": 1}) as client:
+        assert answer(client, [sql]) == "000630 57014"
+        assert answer(client, ["SELECT 50"]) == [(50,)]
 
 
 KILLED = """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from snowflake.connector.errors import DatabaseError, OperationalError, ProgrammingError
 
-from emulator.fixtures import Emulator, environment, write_connections
+from emulator.fixtures import LONG, Emulator, environment, write_connections
 from emulator.stand_in import SCENARIOS, stand_in
 from support.processes import GUARD
 
@@ -82,12 +82,6 @@ def test_a_stalled_statement_goes_on_when_control_lets_it(running: Emulator) -> 
         running.control()
         thread.join(timeout=GUARD)
         assert not thread.is_alive()
-
-
-LONG = (
-    'WITH "A" AS (SELECT SEQ4() AS "X" FROM TABLE(GENERATOR(ROWCOUNT => 1000000)))'
-    ' SELECT COUNT(*) FROM "A" AS "L" JOIN "A" AS "R" ON "L"."X" * 2 < "R"."X" + "L"."X"'
-)
 
 
 @pytest.mark.parametrize("sql", ["SELECT 46", LONG], ids=["stalled", "running"])

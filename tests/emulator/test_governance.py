@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,15 @@ def test_a_stream_sees_what_dml_does(database: Database, table: str) -> None:
     database.run(f"DROP STREAM {stream}")
     with pytest.raises(ProgrammingError, match="does not exist"):
         database.run(f"SELECT METADATA$ACTION FROM {stream}")
+
+
+def test_a_dropped_column_takes_its_policy_along(database: Database, table: str) -> None:
+    t = f'{S}."{table}"'
+    with pytest.raises(ProgrammingError, match="'C' is used in a policy"):
+        database.run(f'ALTER TABLE {t} DROP COLUMN "C"')
+    database.run(f'ALTER TABLE {t} DROP COLUMN "B"')
+    policies = (POLICIES[0], POLICIES[2])
+    assert database.governance(table) == replace(OF_TABLE, policies=policies)
 
 
 def test_an_unknown_policy_cannot_be_set(database: Database, table: str) -> None:

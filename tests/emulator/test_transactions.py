@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from snowflake.connector import SnowflakeConnection
@@ -246,3 +248,19 @@ def test_a_type_can_only_become_wider(
     is_refused = right[0] == "0"
     assert answer(session, statements) == (right if is_refused else [(right,)])
     assert not is_refused or answer(raw_session, statements) != right
+
+
+def test_two_sessions_may_create_the_same_at_once(
+    session: SnowflakeConnection, other: SnowflakeConnection
+) -> None:
+    creating = [f'CREATE TABLE IF NOT EXISTS {T}."ONCE_{n}" (X INT)' for n in range(20)]
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda each=each: answers.append(answer(each, creating)))
+        for each in (session, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not [each for each in answers if isinstance(each, str)]

@@ -9,6 +9,7 @@ https://docs.snowflake.com/en/sql-reference/transactions
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
@@ -27,6 +28,7 @@ from emulator.statements import Name
 from emulator.time_travel import HISTORY, reads_the_past
 
 NUMBERS = itertools.count(time.time_ns())
+CREATING = threading.Lock()
 COMMITTED: list[str] = []
 """The statements that changed something for other sessions: their number is what matters."""
 
@@ -70,12 +72,17 @@ def transactions() -> None:
             case tree:
                 again = partial(_again, execute, session, command, *args, **options)
                 run = partial(execute, self, command, *args, **options)
+                if isinstance(tree, exp.Query):
+                    run = partial(_and_describe, self, run)
                 with HISTORY.lock if reads_the_past(tree) else nullcontext():
                     _run(session, tree, run, again)
                 return self
         return execute(self, statements.SUCCESS)
 
     cursor.FakeSnowflakeCursor.execute = in_transaction
+    cursor.FakeSnowflakeCursor._described = None
+    describe = cursor.FakeSnowflakeCursor._describe_last_sql
+    cursor.FakeSnowflakeCursor._describe_last_sql = lambda self: self._described or describe(self)
     rewrite(_answer_current_transaction)
 
 
@@ -91,8 +98,7 @@ def _run(
         raise ProgrammingError(msg=FAILED, errno=603, sqlstate="25P02")
     if is_ddl(tree):
         commit(session)
-        # What is created, replaced or dropped has no past afterwards.
-        with HISTORY.changing(session, names if isinstance(tree, exp.Alter) else ()):
+        with _defining(session, tree, names):
             run()
         HISTORY.note(session, tree)
         COMMITTED.append("DDL")
@@ -105,8 +111,20 @@ def _run(
         session.transaction.changed |= names if changes else set()
     elif changes:
         _alone(session, names, run)
+    elif isinstance(tree, exp.Query):
+        _read(session._duck_conn, run)
     else:
         run()
+
+
+def _defining(session: Any, tree: Expr | None, names: Iterable[Name]) -> Any:
+    if isinstance(tree, exp.Alter):
+        return HISTORY.changing(session, names)
+    if isinstance(tree, exp.Create) and tree.args.get("exists"):
+        # DuckDB refuses two sessions that create the same at once, even IF NOT EXISTS.
+        return CREATING
+    # What is created, replaced or dropped has no past afterwards.
+    return nullcontext()
 
 
 def is_ddl(tree: Expr | None) -> bool:
@@ -130,6 +148,20 @@ def _alone(session: Any, names: Iterable[Name], run: Callable[[], object]) -> No
         _abandon(session._duck_conn)
         raise
     COMMITTED.append("DML")
+
+
+def _and_describe(self: Any, run: Callable[[], object]) -> None:
+    run()
+    self._described = self._describe_last_sql()
+
+
+def _read(duck: Any, run: Callable[[], object]) -> None:
+    """Run and describe a query in one snapshot: its tables may be replaced in between."""
+    duck.begin()
+    try:
+        run()
+    finally:
+        _abandon(duck)
 
 
 def _inside(session: Any, run: Callable[[], object], again: Callable[[], object] | None) -> None:

@@ -28,7 +28,7 @@ MARTS: Mapping[str, Mart] = {
 PUBLISHED = [name for name in GRAPH.order if name in MARTS]
 SOURCES = ("DIM_CUSTOMER", "DIM_MERCHANT_CATEGORY", "FCT_TRANSACTIONS")
 STATE = "MARTS_STATE"
-BEFORE_THE_RUN = ("catalog", "version", "moment", "probe", "source")
+BEFORE_THE_RUN = ("session", "catalog", "version", "moment", "probe", "source")
 TEMPORARY_ROWS = {
     "int_customer_numbers": 2214,
     "int_customers": 2000,
@@ -332,6 +332,15 @@ def test_a_session_begins_with_our_parameters(first: Finished) -> None:
     assert len(first.logins) == 1
     parameters = first.logins[0]["session_parameters"]
     assert {name: parameters.get(name) for name in FIXED} == FIXED
+
+
+@pytest.mark.usefixtures("emulated")
+def test_no_date_is_sent_as_text(first: Finished) -> None:
+    """What a date as text means is up to the session's formats."""
+    sent = [each["sql"] for each in first.statements]
+    assert any("DATE_FROM_PARTS" in sql for sql in sent)
+    as_text = re.compile(r"'\d+-\d+-\d+[^']*' AS (DATE|TIME)|\b(DATE|TIME\w*) *'\d", re.IGNORECASE)
+    assert [sql for sql in sent if as_text.search(sql)] == []
 
 
 @pytest.mark.usefixtures("emulated")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from backends import snowflake, snowflake_connection, snowflake_session
+from backends import snowflake_candidate_schema, snowflake_connection, snowflake_session
 from support.account import Account
 from support.processes import GUARD
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
@@ -46,7 +46,7 @@ def impatient(emulated: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setattr(snowflake_connection, "LOGIN_SECONDS", 1)
     monkeypatch.setattr(snowflake_connection, "ATTEMPT_SECONDS", 1)
     monkeypatch.setattr(snowflake_session, "CANCEL_SECONDS", 1)
-    monkeypatch.setattr(snowflake, "CLEANING_SECONDS", 1)
+    monkeypatch.setattr(snowflake_candidate_schema, "CLEANING_SECONDS", 1)
     yield
     assert emulated.emulator
     emulated.emulator.control()

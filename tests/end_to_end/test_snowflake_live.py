@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import DictCursor
 
+from backends.snowflake_doctor import EXPERIMENTS, SnowflakeDoctor
 from marts.core.authoring.tables import Mart, column_comments
 from reference.example import star
 from support.account import Account, Row
+from support.doctored import doctor
 from support.engines import GRAPH, documented_graph
 
 MARTS = {name: mart for name, mart in GRAPH.project.marts.items() if not mart.is_temporary}
@@ -119,6 +122,19 @@ def test_every_statement_is_in_the_query_history_with_its_tag(published: Account
     )
     assert rows
     assert all('"step": "publish"' in tag for (tag,) in rows if tag != "marts, tests")
+
+
+@pytest.fixture(scope="module")
+def opened(published: Account) -> Iterator[SnowflakeDoctor]:
+    """Give a doctor of the account, in which the star's marts are published."""
+    with doctor(published, schema="LIVE", source_schema="LIVE") as found:
+        yield found
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda each: each.name)
+def test_the_doctor_finds_nothing_wrong(experiment: Any, opened: SnowflakeDoctor) -> None:
+    diagnosis = opened.examine(experiment)
+    assert diagnosis.finding.verdict != "FAIL", diagnosis
 
 
 OTHER_KINDS = {

@@ -192,6 +192,9 @@ def test_nothing_but_a_table_of_sources_is_replaced(
     run = account.call(*words, *account.run_words(schema=there, sources=there), cwd=newer)
     assert run.returncode == DONE, run.stderr
     account.rows(f"CREATE VIEW {account.location(there, 'seen')} AS SELECT 1 AS X")
+    mask, masked = account.location(there, "mask"), account.location(there, "dim_customer")
+    account.rows(f"CREATE MASKING POLICY {mask} AS (V VARCHAR) RETURNS VARCHAR -> '***'")
+    account.rows(f'ALTER TABLE {masked} MODIFY COLUMN "EMAIL" SET MASKING POLICY {mask}')
     before = account.contents(there)
     for name in ("customer_segments", "seen", "marts_state"):
         pq.write_table(pa.table({"x": [1]}), newer / f"{name}.parquet")
@@ -202,6 +205,7 @@ def test_nothing_but_a_table_of_sources_is_replaced(
         f"error: not all of these may be replaced in {where}; nothing was uploaded\n"
         "  marts_state is reserved for marts' own table\n"
         "  customer_segments is a mart\n"
+        "  dim_customer has policies or tags, which would be lost\n"
         "  seen is a view\n"
         "hint: rename the file, or use another --source-schema\n"
     )

@@ -66,12 +66,15 @@ class Account:
 
     def call(self, *words: object, cwd: Path, **environment: str) -> Result:
         """Run `marts …` in this process, which has loaded already what takes seconds to load."""
-        found = {}
-        if self.emulator:
-            # Its file's place is read from the environment when the connector is imported: once.
-            file = self.emulator.folder / "connections.toml"
-            found = self.emulator.environment | {"SNOWFLAKE_CONNECTIONS": file.read_text("utf-8")}
-        return call_marts(*words, cwd=cwd, **found | environment)
+        return call_marts(*words, cwd=cwd, **self.environment() | environment)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which this process finds the connection."""
+        if self.emulator is None:
+            return {}
+        # Its file's place is read from the environment when the connector is imported: once.
+        file = self.emulator.folder / "connections.toml"
+        return self.emulator.environment | {"SNOWFLAKE_CONNECTIONS": file.read_text("utf-8")}
 
     def started(
         self, *words: object, cwd: Path, **environment: str

@@ -10,6 +10,7 @@ from support.paths import TESTS
 
 FILES = (
     "end_to_end/test_snowflake_faults.py",
+    "end_to_end/test_doctor.py",
     "end_to_end/test_snowflake_state.py",
     "test_three_ways.py",
     "end_to_end/test_publishing.py",
@@ -29,6 +30,7 @@ FILES = (
     "end_to_end/test_snowflake.py",
     "test_readme.py",
     "end_to_end/test_mutate.py",
+    "end_to_end/test_duckdb_doctor.py",
     "end_to_end/test_reliance.py",
     "end_to_end/test_marts.py",
     "end_to_end/test_snowflake_load.py",

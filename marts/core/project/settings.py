@@ -41,7 +41,7 @@ class Settings:
     role: str | None = None
     threads: int | None = None
     memory_limit: str | None = None
-    lock_timeout: int = 600
+    lock_timeout: int | None = None
     """How many seconds a run waits for another one that is publishing."""
     reshape: tuple[str, ...] = ()
     """The marts whose columns, types or kind may change for readers."""

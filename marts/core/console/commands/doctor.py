@@ -36,9 +36,9 @@ def command(settings: Settings, stop: Event, as_json: bool) -> int:
     """Find out whether a run would work, and be safe.
 
     On Snowflake, which --connection chooses as well as --backend, it makes small experiments in a
-    schema of its own, and drops it; it reads the sources, and takes a few minutes of a warehouse.
-    On DuckDB it looks at the data, the database file and the disk. Exits with 1 if a run would not
-    work, or not be safe.
+    schema of its own, and drops it; it only reads the sources, and uses a warehouse for a minute or
+    two. On DuckDB it looks at the data, the database file and the disk. Exits with 1 if a run would
+    not work, or not be safe.
     """
     from marts.core.console import terminal
     from marts.core.console.diagnosis_messages import (

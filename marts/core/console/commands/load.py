@@ -29,7 +29,8 @@ def command(settings: Settings, overwrite: bool) -> None:
     """Upload Parquet files as tables, to try the marts on an empty account.
 
     All files are read and compared with each other first. Tables are created, or replaced one after
-    the other, when every row has arrived.
+    the other, when every row has arrived. Marts, views, and tables with policies or tags are never
+    replaced.
     """
     from backends.factory import snowflake
     from backends.load_files import find_tables, keys_not_loaded

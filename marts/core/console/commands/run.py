@@ -10,7 +10,6 @@ from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
-    DEFAULTS,
     json_option,
     option,
     options,
@@ -42,7 +41,7 @@ publishing_options = options(
         type=click.IntRange(min=1),
         metavar="SECONDS",
         help="Snowflake: wait this long for another run that is publishing."
-        f"  [default: {DEFAULTS.lock_timeout}]",
+        "  [default: LOCK_TIMEOUT of the connection, else 600]",
     ),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
     option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),
