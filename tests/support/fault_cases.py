@@ -60,10 +60,13 @@ class Fault:
 
     told: Mapping[str, Mapping[str, Any]]
     act: Act | None = None
+    then: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What it does wrong from then on."""
     only_changes: bool = False
     """Whether it makes a difference only at statements that change something."""
 
 
+NO_LOGINS = {"dead": {"pattern": "^COMMIT", "logins": True}}
 FAULTS = {
     "refused": Fault({"fail": REFUSED}),
     "executed, session lost": Fault({"lose": {"gone": "answered"}}),
@@ -76,8 +79,8 @@ FAULTS = {
     "interrupted, session lost": Fault(
         {"stall": {}, "lose": {"gone": "answered"}}, act=_interrupt(1), only_changes=True
     ),
-    "unreachable before": Fault({"dead": {"runs": False, "logins": True}}),
-    "unreachable after": Fault({"dead": {"runs": True, "logins": True}}, only_changes=True),
+    "unreachable before": Fault({"dead": {"runs": False}}, then=NO_LOGINS),
+    "unreachable after": Fault({"dead": {"runs": True}}, then=NO_LOGINS, only_changes=True),
 }
 INTERRUPTS = ("interrupted", "interrupted twice", "interrupted, session lost")
 UNREACHABLE = ("unreachable before", "unreachable after")
@@ -151,12 +154,12 @@ class Sweep:
         where = {"pattern": "", "tag": f"{TOOL}(?#{self.cases})", "skip": number, "times": 1}
         seconds = patience if "dead" in fault.told and not fault.act else None
         told = {kind: {**where, **words} for kind, words in fault.told.items()}
-        with self.shop.polled(SCHEMA) as seen, account.told(detached=DETACHED, **told):  # type: ignore[arg-type]
+        with self.shop.polled(SCHEMA) as seen, account.told(detached=DETACHED, **told) as emulator:  # type: ignore[arg-type]
             run = self.shop.start(SCHEMA, NEW, f"run {self.cases}", DROPS, patience=seconds)
-            if fault.act:
-                if self.tail.wait(before + number + 1, lambda: not run.is_alive):
+            if fault.act or fault.then:
+                if self.tail.wait(before + number + 1, lambda: not run.is_alive) and fault.act:
                     fault.act(run, self.tail)
-                account.emulator.control(detached=DETACHED)  # type: ignore[union-attr]
+                emulator.control(detached=DETACHED, **fault.then)  # type: ignore[arg-type]
             ended = run.wait()
         return ended, seen, self.tail.read()[before:]
 

@@ -98,21 +98,20 @@ SHORT = {
 
 
 def write_packages(folder: Path) -> None:
-    """Write both versions of the package, each to a folder named after its build."""
-    for build in (OLD, NEW):
+    """Write both versions of the package, and one with all marts, each to a folder of its own."""
+    for build, last in {OLD: [GONE], NEW: [ADDED], OTHER: [ADDED, GONE]}.items():
         package = folder / build / PACKAGE
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        column = ', int64("highest", null=True)' if build == NEW else ""
-        last = GONE if build == OLD else ADDED
+        column = "" if build == OLD else ', int64("highest", null=True)'
         modules = {
-            "thing_items": FIRST.replace("by number", "one a row" if build == NEW else "by number"),
+            "thing_items": FIRST if build == OLD else FIRST.replace("by number", "one a row"),
             "thing_totals": TOTALS.format(column=column),
             "thing_counts": _simple("thing_counts", "thing_items"),
             "thing_overview": _simple(
                 "thing_overview", *TABLES, query=JOINED, more='materialized="view", '
             ),
-            last: _simple(last, "thing_items", "thing_counts"),
+            **{name: _simple(name, "thing_items", "thing_counts") for name in last},
         }
         for name, text in modules.items():
             (package / f"{name}.py").write_text(text, "utf-8")
