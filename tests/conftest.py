@@ -74,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-sql", action="store_true", help="write tests/sql/ anew from what is compiled"
     )
     parser.addoption(
-        "--sweep", action="store_true", help="let every statement fail in every way: an hour"
+        "--sweep", action="store_true", help="let every statement fail in every way: takes long"
     )
     live = parser.getgroup("snowflake", "end-to-end tests on a real account")
     live.addoption("--backend", choices=["snowflake"], help="instead of the emulator")

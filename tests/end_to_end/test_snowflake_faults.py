@@ -54,7 +54,16 @@ def in_the_sweep(all_of_them: bool) -> None:
         pytest.skip("takes long: pytest --sweep")
 
 
-RARE = pytest.mark.usefixtures("in_the_sweep")
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> str:
+    """Return a test's case; skip it if it takes long, unless every statement is wanted."""
+    found: str = request.param
+    if found in RARE:
+        request.getfixturevalue("in_the_sweep")
+    return found
+
+
+RARE = {"interrupted", "interrupted twice", "unreachable before", "an input", "unrelated"}
 
 
 def kinds_of(sweep: Sweep) -> list[str]:
@@ -90,27 +99,18 @@ def test_a_fault_at_a_statement(fault: str, sweep: Sweep, all_of_them: bool) -> 
     struck(sweep, every if all_of_them else [kinds_of(sweep).index(AT_STATEMENTS[fault])], fault)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param("interrupted", marks=RARE),
-        pytest.param("interrupted twice", marks=RARE),
-        "interrupted, session lost",
-    ],
-)
-def test_an_interrupt_of_a_publication(fault: str, sweep: Sweep, all_of_them: bool) -> None:
-    one = kinds_of(sweep).index(OF_PUBLICATIONS[fault])
-    struck(sweep, publishing(sweep) if all_of_them else [one], fault)
+@pytest.mark.parametrize("case", OF_PUBLICATIONS, indirect=True)
+def test_an_interrupt_of_a_publication(case: str, sweep: Sweep, all_of_them: bool) -> None:
+    one = kinds_of(sweep).index(OF_PUBLICATIONS[case])
+    struck(sweep, publishing(sweep) if all_of_them else [one], case)
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param("unreachable before", marks=RARE), "unreachable after"]
-)
-def test_nobody_can_know_what_became_of_a_commit(fault: str, sweep: Sweep) -> None:
-    (found,) = struck(sweep, [kinds_of(sweep).index(COMMIT)], fault)
+@pytest.mark.parametrize("case", UNREACHABLE, indirect=True)
+def test_nobody_can_know_what_became_of_a_commit(case: str, sweep: Sweep) -> None:
+    (found,) = struck(sweep, [kinds_of(sweep).index(COMMIT)], case)
     assert found.status == "unknown"
     assert found.recorded == "publishing"
-    assert found.state[0] == UNREACHABLE[fault]
+    assert found.state[0] == UNREACHABLE[case]
 
 
 def assert_true(races: Sequence[Race]) -> None:
@@ -128,12 +128,9 @@ RUNS: dict[str, tuple[Asked, Asked]] = {
 ENDS = {"an input": ("published", MEANWHILE), "unrelated": ("published", "published")}
 
 
-@pytest.mark.parametrize(
-    "selected",
-    ["all", pytest.param("an input", marks=RARE), pytest.param("unrelated", marks=RARE)],
-)
-def test_two_runs_at_once(selected: str, sweep: Sweep, all_of_them: bool) -> None:
-    kinds, is_all = kinds_of(sweep), selected == "all"
+@pytest.mark.parametrize("case", RUNS, indirect=True)
+def test_two_runs_at_once(case: str, sweep: Sweep, all_of_them: bool) -> None:
+    kinds, is_all = kinds_of(sweep), case == "all"
     begins, commits = kinds.index("publish: BEGIN TRANSACTION"), kinds.index(COMMIT)
     some: dict[str, list[int | str]] = {
         "all": [commits],
@@ -141,17 +138,17 @@ def test_two_runs_at_once(selected: str, sweep: Sweep, all_of_them: bool) -> Non
         "unrelated": ["^BEGIN"],
     }
     races = []
-    for at in publishing(sweep) if all_of_them and is_all else some[selected]:
+    for at in publishing(sweep) if all_of_them and is_all else some[case]:
         has_lock = isinstance(at, int) and begins + 1 < at <= commits
         for is_patient in (True, False) if has_lock else (True,):
             upon: Upon = "saved" if is_all else "anew"
-            races.append(race(sweep, at, runs=RUNS[selected], upon=upon, is_patient=is_patient))
+            races.append(race(sweep, at, runs=RUNS[case], upon=upon, is_patient=is_patient))
             print(races[-1], flush=True)
     assert_true(races)
-    assert is_all or races[0].ends == ENDS[selected]
+    assert is_all or races[0].ends == ENDS[case]
 
 
-@RARE
+@pytest.mark.usefixtures("in_the_sweep")
 def test_two_first_publications_at_once(sweep: Sweep, all_of_them: bool) -> None:
     every = [n for n, each in enumerate(sweep.first) if each.changes]
     races = []
@@ -168,7 +165,7 @@ def test_what_another_run_claimed_in_vain_is_published(sweep: Sweep) -> None:
     assert "lacks a privilege" in found.ends[1]
 
 
-@RARE
+@pytest.mark.usefixtures("in_the_sweep")
 def test_what_another_run_has_published_anew_is_not_dropped(sweep: Sweep) -> None:
     number = kinds_of(sweep).index("drop: SELECT")
     last = (OTHER, NEW, ("-s", "thing_gone", "--force"))
@@ -180,7 +177,7 @@ def test_what_another_run_has_published_anew_is_not_dropped(sweep: Sweep) -> Non
     assert sweep.shop.recorded(SCHEMA)["thing_gone"] == found.run_ids[1]
 
 
-@RARE
+@pytest.mark.usefixtures("in_the_sweep")
 def test_a_killed_run_is_not_said_to_publish(sweep: Sweep) -> None:
     killed = sweep.strike(kinds_of(sweep).index(COMMIT), "killed", heals=False)
     assert killed.recorded == "publishing"
