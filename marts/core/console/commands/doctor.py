@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
 from marts.core.console import exit_codes, wiring
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
     engine_options,
     json_option,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 @with_settings
-def command(settings: Settings, stop: Event, as_json: bool) -> int:
+def command(settings: Settings, stop: Interrupts, as_json: bool) -> int:
     """Find out whether a run would work, and be safe.
 
     On Snowflake, which --connection chooses as well as --backend, it makes small experiments in a
@@ -69,7 +69,7 @@ def command(settings: Settings, stop: Event, as_json: bool) -> int:
 
 
 @contextmanager
-def opened(settings: Settings, stop: Event) -> Iterator[Doctor]:
+def opened(settings: Settings, stop: Interrupts) -> Iterator[Doctor]:
     """Give the doctor of an engine; at the end, say what it could not remove again."""
     from backends.factory import doctor
 
@@ -87,6 +87,7 @@ def opened(settings: Settings, stop: Event) -> Iterator[Doctor]:
     try:
         yield examiner
     finally:
+        stop.hold()
         for line in examiner.close():
             warn(line)
     if stop.is_set():
