@@ -33,7 +33,7 @@ from backends.snowflake_sql import compiled, qualified_sql
 from backends.snowflake_state import Schema, digests, without_digest
 from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
-from marts.core.errors import EngineError, UsageError
+from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.plan.state import (
     RUNS_TABLE,
     STATE_TABLE,
@@ -263,9 +263,13 @@ class SnowflakeBackend:
     def _completing(self) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
+        except PartlyPublishedError:
+            raise
+        except (EngineError, KeyboardInterrupt) as error:
             if not self.is_published():
                 raise
+            if isinstance(error, EngineError):
+                self._unfinished.append(f"after the commit: {error}")
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""
