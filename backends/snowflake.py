@@ -33,7 +33,7 @@ from backends.snowflake_sql import compiled, qualified_sql
 from backends.snowflake_state import Schema, digests, without_digest
 from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
-from marts.core.errors import EngineError, UsageError
+from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.plan.state import (
     RUNS_TABLE,
     STATE_TABLE,
@@ -214,7 +214,10 @@ class SnowflakeBackend:
         column_comments: Mapping[str, str],
         key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query; comments and key are for what will be published."""
+        """Create a candidate from a query; comments and key are for what will be published.
+
+        That of a view is a table, too, which has the sources as this run reads them.
+        """
         query = compiled(query)
         sql = self._executed(query)
         candidate = self.candidates.add(
@@ -227,13 +230,7 @@ class SnowflakeBackend:
             key=key,
             reads=query.names,
         )
-        qualified = candidate.qualified
-        if kind == "view":
-            self.execute(
-                candidate.create_view(qualified, sql, kept=ddl.NOTHING), about=name, step="build"
-            )
-            return
-        self.execute(ddl.create_table_as(qualified, sql), about=name, step="build")
+        self.execute(ddl.create_table_as(candidate.qualified, sql), about=name, step="build")
 
     def publish(self, publication: Publication) -> None:
         """Overwrite all targets with their candidates and record them, in one transaction.
@@ -266,9 +263,13 @@ class SnowflakeBackend:
     def _completing(self) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
+        except PartlyPublishedError:
+            raise
+        except (EngineError, KeyboardInterrupt) as error:
             if not self.is_published():
                 raise
+            if isinstance(error, EngineError):
+                self._unfinished.append(f"after the commit: {error}")
 
     def is_published(self) -> bool:
         """Tell whether the transaction was committed."""

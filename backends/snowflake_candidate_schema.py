@@ -122,11 +122,10 @@ class CandidateSchema:
         claimed, self._claimed = self._claimed, set()
         deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
-            kind = "view" if candidate.kind == "view" else "table"
             if (left := deadline - time.monotonic()) < 0:
                 return
             try:
-                sql = ddl.drop(kind, candidate.qualified)
+                sql = ddl.drop("table", candidate.qualified)
                 self.statements.execute(sql, about=name, step="discard", within=left)
             except LostAnswerError:
                 return

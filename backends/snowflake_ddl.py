@@ -237,12 +237,16 @@ def lock(relation: str, run_id: str, *, kind: str) -> str:
 
 
 def recorded_runs(relation: str, names: Iterable[str]) -> str:
-    """Return a query of package, name and run of the tables and views of these names."""
+    """Return a query of package, name and run of the published tables and views of these names.
+
+    A row without an as-of date is a claim: its run has published nothing yet.
+    """
     columns = ", ".join(map(identifier, ("package", "name", "run_id")))
     listed = ", ".join(map(literal, names))
     return (
         f"SELECT {columns} FROM {relation} WHERE {identifier('name')} IN ({listed})"
         f" AND {identifier('kind')} IN ('table', 'view')"
+        f" AND {identifier('as_of')} IS NOT NULL"
     )
 
 

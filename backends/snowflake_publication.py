@@ -225,13 +225,7 @@ class Publisher:
         names = sorted({*self.candidates, *own.drops, *own.read})
         if not names:
             return
-        rows = self.schema.rows(ddl.recorded_runs(self.schema.state, names), "", STEP)
-        now = {(p, name): run for p, name, run in rows if run != own.run_id}
-        before = {
-            (row.package, row.name): row.run_id
-            for row in self.seen
-            if row.package and row.name in names and row.kind in ("table", "view")
-        }
+        now, before = self._published(names, STEP), self._seen(names)
         differ = sorted(
             key for key in now.keys() | before.keys() if now.get(key) != before.get(key)
         )
@@ -241,6 +235,19 @@ class Publisher:
                 *(f"{name}: made by {now.get((p, name), 'nobody any more')}" for p, name in differ),
                 hint="run again: it builds on what is published now",
             )
+
+    def _published(self, names: Collection[str], step: str) -> dict[tuple[str, str], str]:
+        """Return the run of each published mart of these names, by package and name."""
+        rows = self.schema.rows(ddl.recorded_runs(self.schema.state, names), "", step)
+        return {(package, name): run for package, name, run in rows}
+
+    def _seen(self, names: Collection[str]) -> dict[tuple[str, str], str]:
+        """Return the same as it was when the run began."""
+        return {
+            (row.package, row.name): row.run_id
+            for row in self.seen
+            if row.package and row.name in names and row.kind in ("table", "view") and row.as_of
+        }
 
     def _overwrite(self, built: Mapping[str, Contents]) -> None:
         """Overwrite the targets whose rows differ from those that were built."""
@@ -391,7 +398,7 @@ class Publisher:
         kinds = self.catalog.kinds(self.schema.namespace)
         dropped = [
             name
-            for name in self.publication.drops
+            for name in self._droppable()
             if (kind := kinds.get(name.upper())) is None
             or self._tried(ddl.drop(kind, self.schema.qualified(name)), name)
         ]
@@ -399,3 +406,13 @@ class Publisher:
         if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)
+
+    def _droppable(self) -> list[str]:
+        """Return what is to be dropped, less what another run has published since the commit."""
+        names = self.publication.drops
+        if not names:
+            return []
+        now, before = self._published(names, "drop"), self._seen(names)
+        anew = {name for (_, name), run in now.items() if run not in before.values()}
+        self.unfinished += [f"{name}: another run has published it meanwhile" for name in anew]
+        return [name for name in names if name not in anew]

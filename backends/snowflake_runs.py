@@ -69,7 +69,7 @@ class RunsTable:
 
 
 def described(run: RecordedRun) -> str:
-    """Return who is publishing since when, in a line."""
+    """Return who announced a publication and when, in a line; it may have been killed since."""
     who = f"run {run.run_id} of user {run.user_name or 'unknown'} on {run.host_name or 'unknown'}"
     since = f"{run.publishing_since:%Y-%m-%d %H:%M:%S} UTC" if run.publishing_since else "unknown"
-    return f"{who} has been publishing since {since} (as of {run.as_of})"
+    return f"{who} announced its publication at {since} (as of {run.as_of})"

@@ -73,6 +73,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-sql", action="store_true", help="write tests/sql/ anew from what is compiled"
     )
+    parser.addoption(
+        "--sweep", action="store_true", help="let every statement fail in every way: an hour"
+    )
     live = parser.getgroup("snowflake", "end-to-end tests on a real account")
     live.addoption("--backend", choices=["snowflake"], help="instead of the emulator")
     live.addoption("--connection", metavar="NAME", help="a connection of connections.toml")

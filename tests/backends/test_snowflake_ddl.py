@@ -129,6 +129,7 @@ STATEMENTS = {
         (
             f'SELECT "PACKAGE", "NAME", "RUN_ID" FROM {T}'
             """ WHERE "NAME" IN ('a', 'b') AND "KIND" IN ('table', 'view')"""
+            ' AND "AS_OF" IS NOT NULL'
         ),
     ),
     "recorded_of": (

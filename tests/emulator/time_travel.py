@@ -24,8 +24,8 @@ from emulator import statements
 from emulator.rules import rewrite
 from emulator.statements import Name
 
-KEPT = 10
-"""Versions of a table; a test needs few, and memory is finite."""
+KEPT = 100
+"""Versions of a table: more than a run has statements; memory is finite."""
 DEFAULT_RETENTION = 1
 UNAVAILABLE = (
     "Time travel data is not available for table {}. The requested time is either beyond the"

@@ -415,5 +415,5 @@ def test_a_waiting_run_sees_who_is_publishing(
     since = f"{second['publishing_since']:%Y-%m-%d %H:%M:%S} UTC"
     assert described(found[0]) == (
         f"run {second['run_id']} of user {second['user_name']} on {os.uname().nodename}"
-        f" has been publishing since {since} (as of 2025-06-30)"
+        f" announced its publication at {since} (as of 2025-06-30)"
     )

@@ -122,10 +122,9 @@ class Project:
 
     def is_quiet(self) -> bool:
         """Tell whether the table's stream has seen no change."""
-        stream = self.location("governed_stream").replace("'", "")
-        return [
-            row[0] for row in self.account.rows(f"SELECT SYSTEM$STREAM_HAS_DATA('{stream}')")
-        ] == [False]
+        stream = self.location("governed_stream")
+        ((has_data,),) = self.account.rows(f"SELECT SYSTEM$STREAM_HAS_DATA('{stream}')")
+        return not has_data
 
 
 @pytest.fixture(scope="module", autouse=True)

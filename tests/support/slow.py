@@ -9,6 +9,7 @@ import pytest
 from support.paths import TESTS
 
 FILES = (
+    "end_to_end/test_snowflake_faults.py",
     "end_to_end/test_doctor.py",
     "end_to_end/test_snowflake_state.py",
     "test_three_ways.py",

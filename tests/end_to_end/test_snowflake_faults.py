@@ -1,0 +1,156 @@
+"""Whatever fails, and whenever: readers see the old build or the new one, and reports are true.
+
+Each test takes a few statements; `pytest --sweep` takes all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from support.account import Account
+from support.fault_cases import FAULTS, SCHEMA, Outcome, Sweep, opened, table_of
+from support.fault_races import WAITED, Race, race
+from support.fault_shop import NEW, OLD, FaultShop
+
+COMMIT = "publish: COMMIT"
+AT_STATEMENTS = {
+    "refused": "drop: DELETE FROM",
+    "executed, session lost": COMMIT,
+    "never arrived, no answer": "publish: INSERT OVERWRITE INTO",
+    "executed, no answer": "publish: MERGE INTO",
+    "killed": "drop: DROP TABLE IF EXISTS",
+}
+"""Each fault, and the kind of statement that meets it where not all do."""
+OF_PUBLICATIONS = {
+    "interrupted": "annotate: ALTER TABLE",
+    "interrupted twice": "publish: UPDATE",
+    "interrupted, session lost": COMMIT,
+}
+UNREACHABLE = {"unreachable before": OLD, "unreachable after": NEW}
+"""Who is cut off at the commit, and what readers see then."""
+
+
+@pytest.fixture(scope="module")
+def sweep(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    found = opened(FaultShop(emulated, tmp_path_factory.mktemp("faults")))
+    yield found
+    found.tail.close()
+
+
+@pytest.fixture
+def all_of_them(pytestconfig: pytest.Config) -> bool:
+    """Tell whether every statement is wanted."""
+    return bool(pytestconfig.getoption("--sweep"))
+
+
+def kinds_of(sweep: Sweep) -> list[str]:
+    """Return the kind of each statement."""
+    return [each.kind for each in sweep.statements]
+
+
+def publishing(sweep: Sweep) -> list[int]:
+    """Return the statements from the announcement to the end, but for the record of the end."""
+    first = kinds_of(sweep).index("record: UPDATE")
+    return [*range(first, len(sweep.statements) - 1)]
+
+
+def struck(sweep: Sweep, numbers: Sequence[int], fault: str) -> list[Outcome]:
+    """Return what comes of a fault at each statement; it must be true, and mended."""
+    only = FAULTS[fault].only_changes
+    outcomes = []
+    for number in numbers:
+        if sweep.statements[number].changes or not only:
+            outcomes.append(sweep.strike(number, fault))
+            print(outcomes[-1], flush=True)
+    print(table_of(outcomes))
+    assert outcomes
+    assert not [str(each) for each in outcomes if each.wrong]
+    return outcomes
+
+
+@pytest.mark.parametrize("fault", AT_STATEMENTS)
+def test_a_fault_at_a_statement(fault: str, sweep: Sweep, all_of_them: bool) -> None:
+    first = publishing(sweep)[0]
+    # What matters most comes first.
+    every = [*range(first, len(sweep.statements)), *range(first)]
+    struck(sweep, every if all_of_them else [kinds_of(sweep).index(AT_STATEMENTS[fault])], fault)
+
+
+@pytest.mark.parametrize("fault", OF_PUBLICATIONS)
+def test_an_interrupt_of_a_publication(fault: str, sweep: Sweep, all_of_them: bool) -> None:
+    one = kinds_of(sweep).index(OF_PUBLICATIONS[fault])
+    struck(sweep, publishing(sweep) if all_of_them else [one], fault)
+
+
+@pytest.mark.parametrize("fault", UNREACHABLE)
+def test_nobody_can_know_what_became_of_a_commit(fault: str, sweep: Sweep) -> None:
+    (found,) = struck(sweep, [kinds_of(sweep).index(COMMIT)], fault)
+    assert found.status == "unknown"
+    assert found.recorded == "publishing"
+    assert found.state[0] == UNREACHABLE[fault]
+
+
+def assert_true(races: Sequence[Race]) -> None:
+    assert races
+    assert not [str(each) for each in races if each.wrong]
+
+
+ONE, ANOTHER = ("-s", "thing_counts", "--force"), ("-s", "thing_totals", "--force")
+SELECTIONS = {"all": ((), ()), "an input": ((), ONE), "unrelated": (ONE, ANOTHER)}
+
+
+@pytest.mark.parametrize("selected", SELECTIONS)
+def test_two_runs_at_once(selected: str, sweep: Sweep, all_of_them: bool) -> None:
+    kinds = kinds_of(sweep)
+    begins, commits = kinds.index("publish: BEGIN TRANSACTION"), kinds.index(COMMIT)
+    some = {"all": [begins, commits], "an input": [commits], "unrelated": [begins]}[selected]
+    races = []
+    for number in publishing(sweep) if all_of_them else some:
+        has_lock = begins + 1 < number <= commits
+        for is_patient in (True, False) if has_lock and selected == "all" else (True,):
+            words = SELECTIONS[selected]
+            races.append(race(sweep, number, words=words, is_patient=is_patient))
+            print(races[-1], flush=True)
+    assert_true(races)
+
+
+def test_two_first_publications_at_once(sweep: Sweep, all_of_them: bool) -> None:
+    every = [n for n, each in enumerate(sweep.first) if each.changes]
+    races = []
+    for number in every if all_of_them else every[:1]:
+        races.append(race(sweep, number, is_first=True))
+        print(races[-1], flush=True)
+    assert_true(races)
+
+
+def test_what_another_run_claimed_in_vain_is_published(sweep: Sweep) -> None:
+    number = kinds_of(sweep).index("claim: INSERT INTO")
+    found = race(sweep, number, refused="^MERGE")
+    assert_true([found])
+    assert found.ends[0] == "published"
+    assert "lacks a privilege" in found.ends[1]
+
+
+def test_what_another_run_has_published_anew_is_not_dropped(sweep: Sweep) -> None:
+    number = kinds_of(sweep).index("drop: SELECT")
+    found = race(sweep, number, words=((), ("-s", "thing_gone")), other=OLD)
+    assert_true([found])
+    assert found.ends == ("published", "published")
+    assert "thing_gone: another run has published it meanwhile" in found.ended[0].stdout
+    assert "THING_GONE" in sweep.shop.account.tables(SCHEMA)
+    assert sweep.shop.recorded(SCHEMA)["thing_gone"] == found.run_ids[1]
+
+
+def test_a_killed_run_is_not_said_to_publish(sweep: Sweep) -> None:
+    killed = sweep.strike(kinds_of(sweep).index(COMMIT), "killed", heals=False)
+    assert killed.recorded == "publishing"
+    found = race(sweep, "^COMMIT", is_patient=False, is_upon_the_last=True)
+    assert_true([found])
+    assert found.ends == ("published", WAITED)
+    said = found.ended[1].stderr
+    # The one that holds the lock comes first; of the others, only what they said is said.
+    assert re.findall(r"run (\S+) of user", said)[0] == found.run_ids[0]
+    assert "has been publishing" not in said
