@@ -22,7 +22,17 @@ from backends.snowflake_replacement import replacement
 from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
 from backends.snowflake_sql import Namespace
-from backends.snowflake_state import LOCK, MARKER, NOBODY, Schema, Transacting, with_digest
+from backends.snowflake_state import (
+    LOCK,
+    MARKER,
+    NOBODY,
+    Contents,
+    Schema,
+    Transacting,
+    published_in,
+    refuse_other_publications,
+    with_digest,
+)
 from marts.core.errors import (
     EngineError,
     PartlyPublishedError,
@@ -41,14 +51,6 @@ ASKING_SECONDS = 60
 """How long a lost session's transaction is waited for, to ask whether it was committed."""
 LOCK_TIMEOUT = 625
 """Snowflake's error number for a wait that took too long."""
-
-
-@dataclass(frozen=True)
-class Contents:
-    """How many rows a table has, and a hash of them; None if they were not hashed."""
-
-    rows: int
-    digest: str | None
 
 
 @dataclass
@@ -222,32 +224,9 @@ class Publisher:
     def _refuse_other_publications(self) -> None:
         """Refuse if another run has published a target, or a mart that this run has read."""
         own = self.publication
-        names = sorted({*self.candidates, *own.drops, *own.read})
-        if not names:
-            return
-        now, before = self._published(names, STEP), self._seen(names)
-        differ = sorted(
-            key for key in now.keys() | before.keys() if now.get(key) != before.get(key)
-        )
-        if differ:
-            raise EngineError(
-                "another run published meanwhile; nothing was published",
-                *(f"{name}: made by {now.get((p, name), 'nobody any more')}" for p, name in differ),
-                hint="run again: it builds on what is published now",
-            )
-
-    def _published(self, names: Collection[str], step: str) -> dict[tuple[str, str], str]:
-        """Return the run of each published mart of these names, by package and name."""
-        rows = self.schema.rows(ddl.recorded_runs(self.schema.state, names), "", step)
-        return {(package, name): run for package, name, run in rows}
-
-    def _seen(self, names: Collection[str]) -> dict[tuple[str, str], str]:
-        """Return the same as it was when the run began."""
-        return {
-            (row.package, row.name): row.run_id
-            for row in self.seen
-            if row.package and row.name in names and row.kind in ("table", "view") and row.as_of
-        }
+        if names := sorted({*self.candidates, *own.drops, *own.read}):
+            now = self.schema.published(names, step=STEP)
+            refuse_other_publications(now, published_in(self.seen, names))
 
     def _overwrite(self, built: Mapping[str, Contents]) -> None:
         """Overwrite the targets whose rows differ from those that were built."""
@@ -410,9 +389,7 @@ class Publisher:
     def _droppable(self) -> list[str]:
         """Return what is to be dropped, less what another run has published since the commit."""
         names = self.publication.drops
-        if not names:
-            return []
-        now, before = self._published(names, "drop"), self._seen(names)
-        anew = {name for (_, name), run in now.items() if run not in before.values()}
+        now = self.schema.published(names, step="drop") if names else {}
+        anew = {key[1] for key, _ in now.items() - published_in(self.seen, names).items()}
         self.unfinished += [f"{name}: another run has published it meanwhile" for name in anew]
         return [name for name in names if name not in anew]

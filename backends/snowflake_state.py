@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from backends import snowflake_ddl as ddl
 from backends.snowflake_session import Result
 from backends.snowflake_sql import Namespace
+from marts.core.errors import EngineError
 from marts.core.plan.state import STATE_COLUMNS, STATE_TABLE, RecordedTable
 
 NOBODY = ""
@@ -39,6 +40,18 @@ class Transacting(Protocol):
 
 
 @dataclass(frozen=True)
+class Contents:
+    """How many rows a table has, and a hash of them; None if they were not hashed."""
+
+    rows: int
+    digest: str | None
+
+
+Published = Mapping[tuple[str, str], str]
+"""The run of each published mart, by package and name."""
+
+
+@dataclass(frozen=True)
 class Schema:
     """The schema of the marts, with the state table, and the function that runs statements."""
 
@@ -58,6 +71,11 @@ class Schema:
     def rows(self, sql: str, about: str, step: str) -> list[tuple[Any, ...]]:
         """Run a query and return its rows."""
         return [tuple(row) for row in self.execute(sql, about, step).fetchall()]
+
+    def published(self, names: Collection[str], *, step: str) -> Published:
+        """Return the run of each mart of these names that is published."""
+        rows = self.rows(ddl.recorded_runs(self.state, names), "", step)
+        return {(package, name): run for package, name, run in rows}
 
     def create_state(self) -> None:
         """Create the state table if it does not exist."""
@@ -79,6 +97,26 @@ class Schema:
         but = {"kind": "source"} | ({} if but_of is None else {"package": but_of})
         if names:
             self.execute(ddl.delete_state(self.state, "name", names, but=but), "", step)
+
+
+def published_in(rows: Iterable[RecordedTable], names: Collection[str]) -> Published:
+    """Return the run of each mart of these names that is published according to recorded rows."""
+    return {
+        (row.package, row.name): row.run_id
+        for row in rows
+        if row.package and row.name in names and row.kind in ("table", "view") and row.as_of
+    }
+
+
+def refuse_other_publications(now: Published, before: Published) -> None:
+    """Raise EngineError if a mart was published, or dropped, since a run has begun."""
+    differ = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    if differ:
+        raise EngineError(
+            "another run published meanwhile; nothing was published",
+            *(f"{key[1]}: made by {now.get(key, 'nobody any more')}" for key in differ),
+            hint="run again: it builds on what is published now",
+        )
 
 
 def _written(rows: Iterable[RecordedTable]) -> list[Mapping[str, object]]:
