@@ -83,6 +83,9 @@ class Publisher:
         Raises PartlyPublishedError if an acknowledged reshape fails after the commit.
         """
         self.catalog.forget()
+        if STATE_TABLE.upper() in self.catalog.kinds(self.schema.namespace):
+            # Asked again under the lock; here, nothing is prepared in vain.
+            self._refuse_other_publications()
         found = self._changes()
         self._refuse_reshapes(found)
         self._read_governance(found)

@@ -12,7 +12,7 @@ import pytest
 
 from support.account import Account
 from support.fault_cases import FAULTS, SCHEMA, Outcome, Sweep, opened, table_of
-from support.fault_races import WAITED, Race, race
+from support.fault_races import BOTH, MEANWHILE, WAITED, Asked, Race, Upon, race
 from support.fault_shop import NEW, OLD, FaultShop
 
 COMMIT = "publish: COMMIT"
@@ -98,30 +98,41 @@ def assert_true(races: Sequence[Race]) -> None:
     assert not [str(each) for each in races if each.wrong]
 
 
-ONE, ANOTHER = ("-s", "thing_counts", "--force"), ("-s", "thing_totals", "--force")
-SELECTIONS = {"all": ((), ()), "an input": ((), ONE), "unrelated": (ONE, ANOTHER)}
+ONE, ANOTHER = ("-s", "thing_gone", "--force"), ("-s", "thing_totals", "--force")
+"""The first reads nothing that the second publishes."""
+RUNS: dict[str, tuple[Asked, Asked]] = {
+    "all": BOTH,
+    "an input": ((OLD, NEW, ()), (OLD, OLD, ONE)),
+    "unrelated": ((OLD, OLD, ONE), (OLD, OLD, ANOTHER)),
+}
+ENDS = {"an input": ("published", MEANWHILE), "unrelated": ("published", "published")}
 
 
-@pytest.mark.parametrize("selected", SELECTIONS)
+@pytest.mark.parametrize("selected", RUNS)
 def test_two_runs_at_once(selected: str, sweep: Sweep, all_of_them: bool) -> None:
-    kinds = kinds_of(sweep)
+    kinds, is_all = kinds_of(sweep), selected == "all"
     begins, commits = kinds.index("publish: BEGIN TRANSACTION"), kinds.index(COMMIT)
-    some = {"all": [begins, commits], "an input": [commits], "unrelated": [begins]}[selected]
+    some: dict[str, list[int | str]] = {
+        "all": [begins, commits],
+        "an input": ["^COMMIT"],
+        "unrelated": ["^BEGIN"],
+    }
     races = []
-    for number in publishing(sweep) if all_of_them else some:
-        has_lock = begins + 1 < number <= commits
-        for is_patient in (True, False) if has_lock and selected == "all" else (True,):
-            words = SELECTIONS[selected]
-            races.append(race(sweep, number, words=words, is_patient=is_patient))
+    for at in publishing(sweep) if all_of_them and is_all else some[selected]:
+        has_lock = isinstance(at, int) and begins + 1 < at <= commits
+        for is_patient in (True, False) if has_lock else (True,):
+            upon: Upon = "saved" if is_all else "anew"
+            races.append(race(sweep, at, runs=RUNS[selected], upon=upon, is_patient=is_patient))
             print(races[-1], flush=True)
     assert_true(races)
+    assert is_all or races[0].ends == ENDS[selected]
 
 
 def test_two_first_publications_at_once(sweep: Sweep, all_of_them: bool) -> None:
     every = [n for n, each in enumerate(sweep.first) if each.changes]
     races = []
     for number in every if all_of_them else every[:1]:
-        races.append(race(sweep, number, is_first=True))
+        races.append(race(sweep, number, upon="nothing"))
         print(races[-1], flush=True)
     assert_true(races)
 
@@ -136,7 +147,8 @@ def test_what_another_run_claimed_in_vain_is_published(sweep: Sweep) -> None:
 
 def test_what_another_run_has_published_anew_is_not_dropped(sweep: Sweep) -> None:
     number = kinds_of(sweep).index("drop: SELECT")
-    found = race(sweep, number, words=((), ("-s", "thing_gone")), other=OLD)
+    last = (OLD, OLD, ("-s", "thing_gone", "--force"))
+    found = race(sweep, number, runs=(BOTH[0], last), upon="anew")
     assert_true([found])
     assert found.ends == ("published", "published")
     assert "thing_gone: another run has published it meanwhile" in found.ended[0].stdout
@@ -147,7 +159,7 @@ def test_what_another_run_has_published_anew_is_not_dropped(sweep: Sweep) -> Non
 def test_a_killed_run_is_not_said_to_publish(sweep: Sweep) -> None:
     killed = sweep.strike(kinds_of(sweep).index(COMMIT), "killed", heals=False)
     assert killed.recorded == "publishing"
-    found = race(sweep, "^COMMIT", is_patient=False, is_upon_the_last=True)
+    found = race(sweep, "^COMMIT", is_patient=False, upon="last")
     assert_true([found])
     assert found.ends == ("published", WAITED)
     said = found.ended[1].stderr

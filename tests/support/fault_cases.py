@@ -27,6 +27,7 @@ from support.forked import Ended, Fork
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 SCHEMA = "SWEPT"
+DROPS = "--drop-orphans"
 REFUSED = {"errno": 3001, "sqlstate": "42501", "message": "Insufficient privileges"}
 RUN = re.compile(r"\d{8}[Tt]\d{6}[-_][0-9A-Fa-f]{8}")
 AT_ONCE = {"backends.snowflake_candidates.LEFT_OVER_AFTER": datetime.timedelta(0)}
@@ -151,7 +152,7 @@ class Sweep:
         seconds = patience if "dead" in fault.told and not fault.act else None
         told = {kind: {**where, **words} for kind, words in fault.told.items()}
         with self.shop.polled(SCHEMA) as seen, account.told(detached=DETACHED, **told):  # type: ignore[arg-type]
-            run = self.shop.start(SCHEMA, NEW, f"run {self.cases}", patience=seconds)
+            run = self.shop.start(SCHEMA, NEW, f"run {self.cases}", DROPS, patience=seconds)
             if fault.act:
                 if self.tail.wait(before + number + 1, lambda: not run.is_alive):
                     fault.act(run, self.tail)
@@ -247,7 +248,7 @@ class Sweep:
     def _healed(self) -> str:
         """Run until nothing is to do, and return how the first of these runs ended, or what not."""
         name = f"healed {self.cases}"
-        ended = self.shop.run(SCHEMA, NEW, name, changes=AT_ONCE)
+        ended = self.shop.run(SCHEMA, NEW, name, DROPS, changes=AT_ONCE)
         if ended.returncode != DONE or ended.results is None:
             return f"exit {ended.returncode}: {ended.stdout}{ended.stderr}"
         if self.shop.read(SCHEMA) != (NEW, NEW):
@@ -255,7 +256,7 @@ class Sweep:
         if len({*(self.shop.recorded(SCHEMA)[mart] for mart in (*MARTS, ADDED))}) != 1:
             return f"it records {self.shop.recorded(SCHEMA)}"
         if any(self.shop.candidates(SCHEMA)):
-            swept = self.shop.run(SCHEMA, NEW, f"{name}, swept", "--force", changes=AT_ONCE)
+            swept = self.shop.run(SCHEMA, NEW, f"{name}, swept", "--force", DROPS, changes=AT_ONCE)
             if swept.returncode != DONE or any(self.shop.candidates(SCHEMA)):
                 return f"what is left: {self.shop.candidates(SCHEMA)}: {swept.stderr}"
         if self.shop.catalog(SCHEMA) != self.catalog:
@@ -287,7 +288,7 @@ def opened(shop: FaultShop) -> Sweep:
     shop.save(SCHEMA)
     shop.bring_back(SCHEMA, view)
     before = len(tail.read())
-    second = shop.run(SCHEMA, NEW, "second")
+    second = shop.run(SCHEMA, NEW, "second", DROPS)
     assert second.returncode == DONE, second.stderr
     statements = tail.read()[before:]
     assert first.results

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from emulator.faults import Told
-from support.fault_cases import BUILDS, DONE, FAILED, REFUSED, SCHEMA, Sweep
-from support.fault_shop import DETACHED, NEW, OTHER, TOOL, Seen, Sent
-from support.forked import Ended
+from support.fault_cases import BUILDS, DONE, DROPS, FAILED, REFUSED, SCHEMA, Sweep
+from support.fault_shop import DETACHED, NEW, OLD, OTHER, TOOL, Seen, Sent
+from support.forked import Ended, Fork
 
 LOCK = r'^UPDATE \S*"MARTS_STATE" SET "RUN_ID"'
 MEANWHILE, WAITED = "another run published meanwhile", "another run is publishing into this schema"
-ALL_BUILDS = (*BUILDS, (OTHER, OTHER))
+Asked = tuple[str, str, tuple[str, ...]]
+"""A run: the version, the sources, and further words."""
+BOTH: tuple[Asked, Asked] = ((NEW, NEW, (DROPS,)), (NEW, OTHER, (DROPS,)))
+Upon = Literal["saved", "anew", "last", "nothing"]
+ALL_BUILDS: tuple[tuple[str, str], ...] = (*BUILDS, (OTHER, OTHER))
 
 
 @dataclass
@@ -51,24 +56,19 @@ def race(
     sweep: Sweep,
     at: int | str,
     *,
-    words: tuple[Sequence[str], Sequence[str]] = ((), ()),
-    is_first: bool = False,
+    runs: tuple[Asked, Asked] = BOTH,
+    upon: Upon = "saved",
     is_patient: bool = True,
-    is_upon_the_last: bool = False,
-    other: str = NEW,
     refused: str = "",
 ) -> Race:
     """Hold a run before a statement, the nth or of a pattern, until another has ended or waits.
 
-    If it `is_first`, nothing has been published before; if it `is_upon_the_last`, all is as the
-    last case left it. Unless the other run `is_patient`, it waits for a second, while the first is
-    held. The other run is of a version, and may be `refused` the statements of a pattern.
+    They run `upon` the publication that was saved, or one made anew, or the last case's, or
+    nothing. Unless the other run `is_patient`, it waits for a second, while the first is held. It
+    may be `refused` the statements of a pattern.
     """
     sweep.cases += 1
-    if is_first:
-        sweep.shop.drop(SCHEMA)
-    elif not is_upon_the_last:
-        sweep.shop.bring_back(SCHEMA, sweep.view)
+    _begin(sweep, upon)
     tail, shop, before = sweep.tail, sweep.shop, len(sweep.tail.read())
     pattern, number = ("", at) if isinstance(at, int) else (at, 0)
     stall = {"pattern": pattern, "tag": f"{TOOL}(?#{sweep.cases})", "skip": number, "times": 1}
@@ -84,25 +84,44 @@ def race(
         shop.polled(SCHEMA) as seen,
         shop.account.told(**told) as emulator,
     ):
-        first = shop.start(SCHEMA, NEW, f"first {sweep.cases}", *words[0])
+        first = _start(sweep, "first", runs[0])
         tail.until(lambda: arrived() or not first.is_alive)
         assert arrived(), first.wait()
         held = arrived()[0]
         has_lock = any(re.match(LOCK, each.sql) for each in tail.found[before:-1])
         known = len(tail.found)
         seconds = "60" if is_patient else "1"
-        second = shop.start(
-            *(SCHEMA, other, f"second {sweep.cases}", "--lock-timeout", seconds, *words[1]),
-            sources=OTHER,
-        )
+        second = _start(sweep, "second", runs[1], "--lock-timeout", seconds)
         tail.until(
             lambda: not second.is_alive or (is_patient and has_lock and _waits(sweep, known))
         )
         emulator.control(detached=DETACHED)
         ended = (first.wait(), second.wait())
     found = Race(held, ended, _ids(ended), seen, shop.publications(SCHEMA), shop.read(SCHEMA))
-    _judge(found, sweep, is_first=is_first)
+    fine = ALL_BUILDS
+    if upon == "nothing":
+        fine = (*fine, ("", ""))
+    elif runs[0][0] == OLD:
+        # The first version with the second's sources.
+        fine = (*fine, (NEW, ""))
+    _judge(found, sweep, fine)
     return found
+
+
+def _begin(sweep: Sweep, upon: Upon) -> None:
+    if upon == "saved":
+        sweep.shop.bring_back(SCHEMA, sweep.view)
+    elif upon != "last":
+        sweep.shop.drop(SCHEMA)
+    if upon == "anew":
+        done = sweep.shop.run(SCHEMA, OLD, f"anew {sweep.cases}")
+        assert done.returncode == DONE, done.stderr
+
+
+def _start(sweep: Sweep, name: str, asked: Asked, *more: str) -> Fork:
+    build, sources, words = asked
+    name = f"{name} {sweep.cases}"
+    return sweep.shop.start(SCHEMA, build, name, *words, *more, sources=sources)
 
 
 def _waits(sweep: Sweep, known: int) -> bool:
@@ -114,9 +133,8 @@ def _ids(ended: tuple[Ended, Ended]) -> tuple[str, str]:
     return first, second
 
 
-def _judge(found: Race, sweep: Sweep, *, is_first: bool) -> None:
+def _judge(found: Race, sweep: Sweep, fine: Sequence[tuple[str, str]]) -> None:
     wrong = found.wrong
-    fine = (*ALL_BUILDS, ("", "")) if is_first else ALL_BUILDS
     if found.state not in fine:
         wrong.append(f"readers see a mixture: {found.state}")
     if mixtures := found.seen.mixtures(*fine):

@@ -211,7 +211,7 @@ class FaultShop:
             text = tomlkit.dumps(known)
         location = self.account.run_words(schema=schema, sources=(sources or build).upper())
         return fork(
-            *("run", "--package", PACKAGE, "--as-of", "2025-06-30", "--drop-orphans"),
+            *("run", "--package", PACKAGE, "--as-of", "2025-06-30"),
             *(*location, *more),
             project=self.folder / build,
             folder=self.folder / schema / name,
