@@ -65,7 +65,7 @@ class DuckDBDoctor:
         installed: Installation,
     ) -> None:
         self.desk = Desk(options, target, contracts, installed)
-        self.where = f"{options.data} → {options.database}, schema {options.schema}"
+        self.where = f"duckdb · {options.data} → {options.database}, schema {options.schema}"
 
     @property
     def experiments(self) -> Sequence[Experiment[Desk]]:

@@ -55,7 +55,7 @@ class SnowflakeDoctor:
         self.door = Scratch(options, run_id, installed, contracts)
         # An unknown connection or a refused login is not a finding.
         _ = self.door.first.session
-        self.where = f"connection {options.connection or 'by default'}"
+        self.where = f"snowflake · connection {options.connection or 'by default'}"
 
     @property
     def experiments(self) -> Sequence[Experiment[Scratch]]:

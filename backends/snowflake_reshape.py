@@ -48,12 +48,14 @@ def planned_changes(
 def _refuse_other_kinds(
     targets: Iterable[PlannedTable], catalog: Catalog, namespace: Namespace
 ) -> None:
-    tables, views = catalog.tables(namespace), catalog.views(namespace)
+    tables = catalog.tables(namespace)
+    there = [(each, tables[each.name.upper()]) for each in targets if each.name.upper() in tables]
+    is_any_view = any(table["TABLE_TYPE"] == "VIEW" for _, table in there)
+    views = catalog.views(namespace) if is_any_view else {}
     found = [
         reason
-        for each in targets
-        if (table := tables.get(each.name.upper()))
-        and (reason := unreplaceable(table, each.kind, views.get(each.name.upper())))
+        for each, table in there
+        if (reason := unreplaceable(table, each.kind, views.get(each.name.upper())))
     ]
     if found:
         raise UsageError(

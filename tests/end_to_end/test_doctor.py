@@ -342,7 +342,8 @@ def test_ctrl_c_drops_the_scratch_schema_or_says_how(
         with_sources.started(*words(with_sources), cwd=folder) as process,
     ):
         wait_for(process, "schema_parameters ")
-        os.killpg(process.pid, signal.SIGINT)
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGINT)
         out = end(process, signal.SIGINT)
     assert process.returncode == 130, out
     left = [name for name in scratch_schemas(with_sources) if name not in before]

@@ -83,7 +83,7 @@ def finished(account: Account, marts: Marts, folder: Path, *words: str) -> Finis
         {name: account.table("GOLD", name) for name in MARTS},
         account.rows(
             "SELECT PACKAGE, NAME, KIND, RUN_ID, AS_OF, VERSION IS NULL, ORIGIN IS NULL"
-            f" FROM {account.location('GOLD', STATE)} WHERE KIND <> 'source' ORDER BY NAME"
+            f" FROM {account.location('GOLD', STATE)} WHERE KIND = 'table' ORDER BY NAME"
         ),
     )
 
@@ -259,7 +259,8 @@ def assert_nothing_is_left(account: Account) -> None:
     kinds = account.rows(
         f"SELECT DISTINCT KIND FROM {account.location('GOLD', STATE)} ORDER BY KIND"
     )
-    assert kinds == [("source",), ("table",)]
+    assert kinds == [("lock",), ("publication",), ("source",), ("table",)]
+    assert not account.tables("GOLD_CANDIDATES")
 
 
 def test_test_checks_what_is_published(account: Account, first: Finished, tmp_path: Path) -> None:

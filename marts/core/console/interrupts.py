@@ -14,12 +14,13 @@ class Interrupts(threading.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_held = False
+        self._is_held = self._is_once = False
 
     def arrive(self) -> None:
         """Remember an interrupt, and raise KeyboardInterrupt unless interrupts are held."""
         self.set()
         if not self._is_held:
+            self._is_held = self._is_once
             raise KeyboardInterrupt
 
     def hold(self) -> None:
@@ -29,4 +30,8 @@ class Interrupts(threading.Event):
     def begin(self) -> None:
         """Forget all interrupts, and raise those to come."""
         self.clear()
-        self._is_held = False
+        self._is_held = self._is_once = False
+
+    def raise_once(self) -> None:
+        """From now on hold interrupts after the first one: what it ends has to be cleaned up."""
+        self._is_once = True

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
 from marts.core.console import exit_codes, wiring
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
     engine_options,
     json_option,
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 @with_settings
-def command(settings: Settings, stop: Event, as_json: bool) -> int:
+def command(settings: Settings, stop: Interrupts, as_json: bool) -> int:
     """Find out whether a run would work, and be safe.
 
     On Snowflake, which --connection chooses as well as --backend, it makes small experiments in a
@@ -41,53 +39,62 @@ def command(settings: Settings, stop: Event, as_json: bool) -> int:
     not work, or not be safe.
     """
     from marts.core.console import terminal
-    from marts.core.console.diagnosis_messages import (
-        diagnoses_document,
-        diagnoses_line,
-        diagnosis_line,
-    )
+    from marts.core.console.diagnosis_messages import diagnoses_document, diagnoses_line
     from marts.core.run.diagnosis import is_safe
 
     if {"connection", "backend"} & settings.given == {"connection"}:
         settings = with_given(settings, backend=SNOWFLAKE)
-    console, start = terminal.console(to_stderr=as_json), time.perf_counter()
-    found: list[Diagnosis] = []
-    with opened(settings, stop) as doctor, terminal.showing(console) as show:
-        console.print(f"{settings.backend} · {doctor.where}")
-        width = max(len(each.name) for each in doctor.experiments)
-        for experiment in doctor.experiments:
-            show(experiment.name)
-            if stop.is_set():
-                raise KeyboardInterrupt
-            found.append(doctor.examine(experiment))
-            terminal.say(console, diagnosis_line(found[-1], width=width))
-        show("cleaning up")
+    start, doctor = time.perf_counter(), opened(settings)
+    stop.raise_once()
+    # Nested, so that an interrupt which hits the inner `finally` does not leave anything either.
+    try:
+        try:
+            found = diagnosed(doctor, stop, to_stderr=as_json)
+        finally:
+            stop.hold()
+    finally:
+        for line in doctor.close():
+            warn(line)
+    if stop.is_set():
+        raise KeyboardInterrupt
+    console = terminal.console(to_stderr=as_json)
     terminal.say(console, diagnoses_line(found, time.perf_counter() - start))
     if as_json:
         terminal.print_json(diagnoses_document(found, backend=settings.backend))
     return exit_codes.DONE if is_safe(found) else exit_codes.FAILED
 
 
-@contextmanager
-def opened(settings: Settings, stop: Event) -> Iterator[Doctor]:
-    """Give the doctor of an engine; at the end, say what it could not remove again."""
+def diagnosed(doctor: Doctor, stop: Interrupts, *, to_stderr: bool) -> list[Diagnosis]:
+    """Make all experiments; print a line for each when it has ended."""
+    from marts.core.console import terminal
+    from marts.core.console.diagnosis_messages import diagnosis_line
+
+    console = terminal.console(to_stderr=to_stderr)
+    found: list[Diagnosis] = []
+    width = max(len(each.name) for each in doctor.experiments)
+    console.print(doctor.where)
+    with terminal.showing(console) as show:
+        for experiment in doctor.experiments:
+            show(experiment.name)
+            if stop.is_set():
+                raise KeyboardInterrupt
+            found.append(doctor.examine(experiment))
+            terminal.say(console, diagnosis_line(found[-1], width=width))
+    return found
+
+
+def opened(settings: Settings) -> Doctor:
+    """Return the doctor of the engine that the settings name."""
     from backends.factory import doctor
 
     sources = None
     if settings.package is not None:
         graph, _ = wiring.linked(settings)
         sources = wiring.contracts_of(graph)
-    examiner = doctor(
+    return doctor(
         settings,
         data=wiring.data_of(settings),
         sources=sources,
         version=wiring.version_of_marts(),
         run_id=wiring.run_id(),
     )
-    try:
-        yield examiner
-    finally:
-        for line in examiner.close():
-            warn(line)
-    if stop.is_set():
-        raise KeyboardInterrupt
