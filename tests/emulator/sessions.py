@@ -69,7 +69,9 @@ async def login(request: Request, user: str, parameters: Mapping[str, Any]) -> R
     data["masterToken"] = data["token"]
     connection.number = str(data["sessionId"])
     connection.user = user.upper()
-    connection.role, connection.warehouse = asked.get("roleName"), asked.get("warehouse")
+    # A user without a default role has PUBLIC.
+    connection.role = asked.get("roleName") or "PUBLIC"
+    connection.warehouse = asked.get("warehouse")
     connection.parameters = {name.upper(): value for name, value in parameters.items()}
     # That is our transactions' affair.
     connection._autocommit = True

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as Snowflake words it: of the login, or of every statement but SHOW after it."""
+    """An error as Snowflake words it: of the login, or of every statement but SHOW PARAMETERS after it."""
 
     code: str
     sqlstate: str
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def _answer(self, said: dict[str, Any]) -> dict[str, Any]:
-        if str(said.get("sqlText")).startswith("SHOW"):
+        if str(said.get("sqlText")).startswith("SHOW PARAMETERS"):
             nothing = {"rowtype": [], "rowset": [], "total": 0, "queryResultFormat": "json"}
             return {"data": nothing, "success": True, "code": None}
         login = self.path.startswith("/session/v1/login-request")
