@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as Snowflake words it: of the login, or of every statement but SHOW PARAMETERS after it."""
+    """An error as Snowflake words it: of the login, or of all statements but SHOW PARAMETERS."""
 
     code: str
     sqlstate: str
