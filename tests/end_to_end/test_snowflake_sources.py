@@ -67,7 +67,7 @@ Make = Callable[..., Table]
 @pytest.fixture
 def make(account: Account, own_schema: str, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Return what makes a source; in the session that the tests have."""
-    monkeypatch.setattr("backends.snowflake.connect", lambda _: account.session)
+    monkeypatch.setattr("backends.snowflake_statements.connect", lambda _: account.session)
     return lambda kind, **zones: Table(account, own_schema, kind, **zones)
 
 
