@@ -27,6 +27,8 @@ warehouse = "WH"
 role = "BUILDER"
 threads = 4
 memory_limit = "4GB"
+lock_timeout = 60
+reshape = ["totals"]
 target = "/var/target"
 strict = true
 
