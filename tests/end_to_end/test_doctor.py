@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from backends.snowflake_doctor import EXPERIMENTS, SnowflakeDoctor
 from backends.snowflake_scratch import PREFIX
 from marts.core.run.diagnosis import Verdict
-from reference.example import star
+from reference.example import write_small_star
 from support.account import Account
 from support.doctored import distorted, doctor
 from support.processes import Process, end
@@ -35,8 +34,7 @@ KNOWN: Mapping[str, Verdict] = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a small star."""
     folder = tmp_path_factory.mktemp("doctored")
-    for name, table in star({"c1": [("2025-06-01", "12.50", "Travel")]}).items():
-        pq.write_table(table, folder / f"{name}.parquet")
+    write_small_star(folder)
     return folder
 
 

@@ -13,12 +13,11 @@ from typing import Any
 from unittest import mock
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 
 from backends.duckdb_doctor import EXPERIMENTS
 from backends.installation import Installation, meets, versions_found
-from reference.example import star
+from reference.example import write_small_star
 from support.processes import Marts, Result
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024  (as shutil has it)
@@ -29,8 +28,7 @@ DATABASE = "target/marts.duckdb"
 def folder(tmp_path: Path) -> Path:
     """Return this test's folder, with a small star in `data` and a database."""
     (tmp_path / "data").mkdir()
-    for name, table in star({"c1": [("2025-06-01", "12.50", "Travel")]}).items():
-        pq.write_table(table, tmp_path / f"data/{name}.parquet")
+    write_small_star(tmp_path / "data")
     (tmp_path / "target").mkdir()
     duckdb.connect(str(tmp_path / DATABASE)).close()
     return tmp_path

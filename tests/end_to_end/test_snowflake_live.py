@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import DictCursor
 
 from backends.snowflake_doctor import EXPERIMENTS, SnowflakeDoctor
 from marts.core.authoring.tables import Mart, column_comments
-from reference.example import star
+from reference.example import write_small_star
 from support.account import Account, Row
 from support.doctored import doctor
 from support.engines import GRAPH, documented_graph
@@ -40,8 +39,7 @@ def described_type(kind: str) -> str:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a small star."""
     folder = tmp_path_factory.mktemp("live")
-    for name, table in star({"c1": [("2025-06-01", "12.50", "Travel")]}).items():
-        pq.write_table(table, folder / f"{name}.parquet")
+    write_small_star(folder)
     return folder
 
 

@@ -11,10 +11,12 @@ fails on every example.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 Row = Mapping[str, Any]
 History = Sequence[tuple[str, ...]]
@@ -129,6 +131,12 @@ def star(
         for transaction in history:
             facts.append(_fact(f"t{len(facts)}", keys, *transaction))
     return tables(facts, dimension, churn)
+
+
+def write_small_star(folder: Path) -> None:
+    """Write the star of one customer with one transaction into a folder."""
+    for name, table in star({"c1": [("2025-06-01", "12.50", "Travel")]}).items():
+        pq.write_table(table, folder / f"{name}.parquet")
 
 
 def tables(
