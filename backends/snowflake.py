@@ -19,9 +19,7 @@ import sqlglot.expressions as sge
 from backends import snowflake_ddl as ddl
 from backends.snowflake_annotations import missing_annotations
 from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchema
-from backends.snowflake_candidates import (
-    LEFT_OVER_AFTER,
-)
+from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others

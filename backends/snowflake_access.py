@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from backends.snowflake_governance import Records, grantee, quoted, within
+from backends.snowflake_governance import Records, grantee
 from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError
 
@@ -51,7 +51,7 @@ def close_to_readers(
     Future grants on the database apply to a schema that this run created (`is_new`): they are
     revoked. Raises EngineError, with the statement that helps, if a grantee is left.
     """
-    schema = f"{within(namespace)}{quoted(namespace.schema)}"
+    schema = namespace.sql
 
     def found() -> Readers:
         rows = records(f"SHOW GRANTS ON SCHEMA {schema}", namespace.schema)

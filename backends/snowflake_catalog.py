@@ -12,6 +12,7 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 
 from backends.snowflake_ddl import DIALECT, literal
+from backends.snowflake_errors import MISSING, number_of
 from backends.snowflake_names import bare, spelled
 from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError, UsageError
@@ -84,8 +85,8 @@ class Catalog:
         """Return the names of a schema's streams, which TABLES does not have."""
         if not self.has_schema(namespace):
             return []
-        schema = sge.table_(namespace.schema, db=namespace.database, quoted=True).sql(DIALECT)
-        return [row["name"] for row in self._shown(f"SHOW STREAMS IN SCHEMA {schema}", "STREAMS")]
+        sql = f"SHOW STREAMS IN SCHEMA {namespace.sql}"
+        return [row["name"] for row in self._shown(sql, "STREAMS")]
 
     def forget(self) -> None:
         """Discard what was read, since it may have changed."""
@@ -183,7 +184,7 @@ def _explained(database: str | None) -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        if getattr(error.__cause__, "errno", None) not in (2003, 2043):
+        if number_of(error) not in MISSING:
             raise
         raise _no_database(database) from error
 

@@ -207,12 +207,14 @@ def drop(kind: str, relation: str) -> str:
     return f"DROP {kind.upper()} IF EXISTS {relation}"
 
 
-def create_state(relation: str, columns: Mapping[str, str]) -> str:
-    """Create the state table if it does not exist; `columns` are names and Ibis's types."""
-    parts = ",\n".join(
-        f"  {identifier(name)} {column_type(ibis.dtype(kind))}" for name, kind in columns.items()
-    )
-    return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
+def create_own(relation: str, columns: Mapping[str, str]) -> str:
+    """Create a table of marts' own if it does not exist; `columns` are names and Ibis's types."""
+    types = {name: ibis.dtype(kind) for name, kind in columns.items()}
+    return f"CREATE TABLE IF NOT EXISTS {relation} (\n{_columns(types)}\n)"
+
+
+def _columns(types: Mapping[str, dt.DataType]) -> str:
+    return ",\n".join(f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items())
 
 
 def claim(relation: str, row: Mapping[str, object]) -> str:
@@ -327,10 +329,7 @@ def create_temporary_stage(stage: str) -> str:
 
 def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
     """Create an empty table that ends with the session."""
-    columns = ",\n".join(
-        f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items()
-    )
-    return f"CREATE TEMPORARY TABLE {relation} (\n{columns}\n)"
+    return f"CREATE TEMPORARY TABLE {relation} (\n{_columns(types)}\n)"
 
 
 def copy_into(relation: str, stage_path: str) -> str:

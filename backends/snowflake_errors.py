@@ -19,6 +19,8 @@ class LostAnswerError(EngineError):
 
 
 FAILED_REQUEST = 250003
+LOCK_WAIT = 625
+"""A wait took longer than LOCK_TIMEOUT."""
 LOST = "the connection to Snowflake is lost"
 ROLE_HINT = "grant it; the README lists what the role needs"
 
@@ -36,7 +38,7 @@ EXPLANATIONS = {
     390144: ("Snowflake refuses the key", "check private_key_file, and the user's public key"),
     604: ("the statement was cancelled", "somebody, or a limit of the account, cancelled it"),
     606: ("there is no warehouse to run the statement", "pass --warehouse"),
-    625: (
+    LOCK_WAIT: (
         "another transaction kept the table locked for too long",
         "run again when it has ended, or wait longer: --lock-timeout SECONDS",
     ),

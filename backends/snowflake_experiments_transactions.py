@@ -6,12 +6,10 @@ import time
 from concurrent.futures import wait
 
 from backends import snowflake_ddl as ddl
-from backends.snowflake_errors import number_of
+from backends.snowflake_errors import LOCK_WAIT, number_of
 from backends.snowflake_scratch import Scratch, listed
 from marts.core.run.diagnosis import Experiment, Finding, verdict_of
 
-LOCK_WAIT = 625
-"""Snowflake's number for a wait that took longer than LOCK_TIMEOUT."""
 SECONDS = 3
 """LOCK_TIMEOUT in experiments."""
 LONGEST = 60

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.snowflake_ddl import identifier
-from backends.snowflake_governance import Records, quoted, within
+from backends.snowflake_governance import Records
 from backends.snowflake_sql import Namespace
 
 
@@ -25,8 +25,7 @@ class Key:
 
 def keys(namespace: Namespace, records: Records) -> dict[str, Key]:
     """Return the primary keys of a schema's tables, by table."""
-    schema = f"{within(namespace)}{quoted(namespace.schema)}"
-    rows = records(f"SHOW PRIMARY KEYS IN SCHEMA {schema}", "keys")
+    rows = records(f"SHOW PRIMARY KEYS IN SCHEMA {namespace.sql}", "keys")
     columns: dict[str, list[str]] = {}
     relied: dict[str, bool] = {}
     for row in sorted(rows, key=lambda row: int(row["key_sequence"])):

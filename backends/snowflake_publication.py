@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_errors import LostAnswerError, number_of
+from backends.snowflake_errors import LOCK_WAIT, LostAnswerError, number_of
 from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
 from backends.snowflake_replacement import replacement
@@ -49,8 +49,6 @@ from marts.core.plan.state import (
 STEP = "publish"
 ASKING_SECONDS = 60
 """How long a lost session's transaction is waited for, to ask whether it was committed."""
-LOCK_TIMEOUT = 625
-"""Snowflake's error number for a wait that took too long."""
 
 
 @dataclass
@@ -86,29 +84,36 @@ class Publisher:
         if STATE_TABLE.upper() in self.catalog.kinds(self.schema.namespace):
             # Asked again under the lock; here, nothing is prepared in vain.
             self._refuse_other_publications()
-        found = self._changes()
+        built = self._built()
+        found = self._changes(built)
         self._refuse_reshapes(found)
         self._read_governance(found)
-        self._prepare(found)
+        self._prepare(found, built)
         in_place = [name for name, each in found.items() if self._is_in_place(name, each)]
         self._transact(in_place, found)
-        self._after(found)
+        self._after(in_place, found)
 
-    def _changes(self) -> dict[str, Changes]:
-        """Return what changes about each target, from the catalog's columns of both."""
-        namespace, candidates = self.schema.namespace, self.candidates.values()
-        old = shapes(self.catalog.kinds(namespace), self.catalog.columns(namespace))
+    def _built(self) -> dict[str, Shape]:
+        """Return the shape that each target is to have, from the catalog's columns."""
         there = self.candidates_namespace
-        new = shapes(self.catalog.kinds(there), self.catalog.columns(there))
-        found = {}
-        for each in candidates:
-            built = new[each.table]
-            found[each.name] = changes(
-                with_text(old.get(each.name.upper()), self.digests.get(each.name)),
-                Shape(each.kind, built.columns, each.text),
-                key=each.key,
+        found = shapes(self.catalog.kinds(there), self.catalog.columns(there))
+        return {
+            name: Shape(each.kind, found[each.table].columns, each.text)
+            for name, each in self.candidates.items()
+        }
+
+    def _changes(self, built: Mapping[str, Shape]) -> dict[str, Changes]:
+        """Return what changes about each target."""
+        namespace = self.schema.namespace
+        old = shapes(self.catalog.kinds(namespace), self.catalog.columns(namespace))
+        return {
+            name: changes(
+                with_text(old.get(name.upper()), self.digests.get(name)),
+                new,
+                key=self.candidates[name].key,
             )
-        return found
+            for name, new in built.items()
+        }
 
     def _is_in_place(self, name: str, found: Changes) -> bool:
         """Tell whether a target is published by the transaction."""
@@ -142,7 +147,7 @@ class Publisher:
         kept = governed.columns - {only} if only else self.candidates[name].columns
         return [ShapeChange(name, line) for line in gone(governed, kept)]
 
-    def _prepare(self, found: Mapping[str, Changes]) -> None:
+    def _prepare(self, found: Mapping[str, Changes], built: Mapping[str, Shape]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
         package, run_id = self.publication.package, self.publication.run_id
         kinds = self.catalog.kinds(self.schema.namespace)
@@ -157,7 +162,8 @@ class Publisher:
         self.schema.claim([lock, *new], step="claim")
         declared = keys(self.schema.namespace, self.records) if found else {}
         for name, each in found.items():
-            for sql in self._preparing(self.candidates[name], each, declared.get(name.upper())):
+            key = declared.get(name.upper())
+            for sql in self._preparing(self.candidates[name], each, built[name], key):
                 self.schema.execute(sql, name, "prepare")
             if self._is_in_place(name, each):
                 lines = each.described(name)
@@ -165,18 +171,16 @@ class Publisher:
         if any(each != Changes() for each in found.values()):
             self.catalog.forget()
 
-    def _preparing(self, candidate: Candidate, found: Changes, key: Key | None) -> Iterator[str]:
+    def _preparing(
+        self, candidate: Candidate, found: Changes, built: Shape, key: Key | None
+    ) -> Iterator[str]:
         target = self.schema.qualified(candidate.name)
         if candidate.kind == "view" or found.replaced:
             return
         if found.missing:
-            columns = shapes(
-                self.catalog.kinds(self.candidates_namespace),
-                self.catalog.columns(self.candidates_namespace),
-            )[candidate.table].columns
             yield ddl.create_target(
                 target,
-                {name: column.type for name, column in columns.items()},
+                {name: column.type for name, column in built.columns.items()},
                 comment=candidate.comment,
                 column_comments=candidate.column_comments,
             )
@@ -209,7 +213,7 @@ class Publisher:
         try:
             locked = self.schema.execute(sql, "", STEP).rowcount
         except EngineError as error:
-            if number_of(error) != LOCK_TIMEOUT:
+            if number_of(error) != LOCK_WAIT:
                 raise
             # After an error, a transaction takes no other statement.
             self.connection.roll_back()
@@ -267,14 +271,7 @@ class Publisher:
     ) -> None:
         own = self.publication
         made_by = (own.run_id, own.as_of)
-        rows = [
-            self._row(
-                name,
-                f"{versions[name]} {contents[name].rows if name in contents else None}",
-                contents[name].digest if name in contents else self.candidates[name].text,
-            )
-            for name in names
-        ]
+        rows = [self._row(name, versions[name], contents.get(name)) for name in names]
         rows += [
             RecordedTable(own.package, name, "source", *made_by, None, text)
             for name, text in own.checked.items()
@@ -288,15 +285,19 @@ class Publisher:
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self.schema.execute(ddl.delete_state(earlier, "mart", gone), "", STEP)
 
-    def _row(self, name: str, version: str, digest: str | None) -> RecordedTable:
+    def _row(self, name: str, version: str, contents: Contents | None) -> RecordedTable:
+        """Return what is recorded of a mart; a view has no contents, but a definition."""
         own = self.publication
+        rows, digest = None, self.candidates[name].text
+        if contents:
+            rows, digest = contents.rows, contents.digest
         return RecordedTable(
             own.package,
             name,
             self.candidates[name].kind,
             own.run_id,
             own.as_of,
-            with_digest(version, digest),
+            with_digest(f"{version} {rows}", digest),
             own.fingerprints.get(name),
         )
 
@@ -331,9 +332,8 @@ class Publisher:
         finally:
             self.connection.roll_back()
 
-    def _after(self, found: Mapping[str, Changes]) -> None:
+    def _after(self, done: list[str], found: Mapping[str, Changes]) -> None:
         """Do what no transaction can: views, tables of another type, dropped columns and tables."""
-        done = [name for name, each in found.items() if self._is_in_place(name, each)]
         later = [name for name in found if name not in done]
         try:
             while later:
@@ -370,10 +370,8 @@ class Publisher:
         self.made += self._gone(name)
         self.catalog.forget()
         version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
-        contents = self._contents([name], {name: target})
-        rows = None if candidate.kind == "view" else contents[name].rows
-        digest = candidate.text or contents[name].digest
-        self.schema.record([self._row(name, f"{version} {rows}", digest)], step="reshape")
+        contents = self._contents([name], {} if candidate.kind == "view" else {name: target})
+        self.schema.record([self._row(name, version, contents.get(name))], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
 
     def _drop(self) -> None:

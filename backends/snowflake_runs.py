@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import sqlglot.expressions as sge
-
 from backends import snowflake_runs_ddl as ddl
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_ddl import DIALECT, create_schema
+from backends.snowflake_ddl import DIALECT, create_own, create_schema
 from backends.snowflake_sql import Namespace
 from backends.sql import columns_to_add
-from marts.core.plan.state import RUNS_TABLE, RecordedRun
+from marts.core.plan.state import RUNS_COLUMNS, RUNS_TABLE, RecordedRun
 
 
 class RunsTable:
@@ -56,11 +54,8 @@ class RunsTable:
     def _prepare(self) -> None:
         if not self.exists():
             if not self._catalog.has_schema(self._namespace):
-                schema = sge.table_(
-                    self._namespace.schema, db=self._namespace.database, quoted=True
-                )
-                self._rows(create_schema(schema.sql(DIALECT)))
-            self._rows(ddl.create_runs(self.qualified))
+                self._rows(create_schema(self._namespace.sql))
+            self._rows(create_own(self.qualified, RUNS_COLUMNS))
             return
         columns = self._catalog.columns(self._namespace)
         found = [row["COLUMN_NAME"] for row in columns if row["TABLE_NAME"] == RUNS_TABLE.upper()]

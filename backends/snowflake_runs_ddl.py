@@ -13,12 +13,6 @@ WHO = {"user_name": "CURRENT_USER()", "role_name": "CURRENT_ROLE()"}
 """The columns that the session fills in when the row is inserted."""
 
 
-def create_runs(relation: str) -> str:
-    """Create the table of runs if it does not exist."""
-    parts = ",\n".join(f"  {identifier(name)} {_type_of(name)}" for name in RUNS_COLUMNS)
-    return f"CREATE TABLE IF NOT EXISTS {relation} (\n{parts}\n)"
-
-
 def add_run_column(relation: str, name: str) -> str:
     """Add a column that an earlier version's table of runs lacks."""
     return f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {identifier(name)} {_type_of(name)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -16,16 +15,14 @@ from backends.installation import Installation
 from backends.snowflake_candidate_schema import SUFFIX
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
-from backends.snowflake_errors import MISSING, LostAnswerError, number_of
+from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import quoted
-from backends.snowflake_session import CLOSE_SECONDS, Result, Session
+from backends.snowflake_session import CLOSE_SECONDS, Result, Session, until_seen
 from backends.snowflake_sql import Namespace
 from backends.snowflake_work import remembering, started
 from marts.core.errors import EngineError
 from marts.core.run.backend import Contract
 
-WAITS = (0.5, 1.0, 2.0)
-"""Seconds between attempts to see what the other session has created."""
 PREFIX = "MARTS_DOCTOR_"
 """The start of the names of scratch schemas."""
 
@@ -58,14 +55,9 @@ class Client:
 
     def execute(self, sql: str, *, uninterruptible: bool = False, retry: bool = True) -> Result:
         """Run one statement. Raises EngineError if it is refused."""
-        for seconds in WAITS if self.is_patient and retry else ():
-            try:
-                return self._execute(sql, uninterruptible=uninterruptible)
-            except EngineError as error:
-                if number_of(error) not in MISSING or PREFIX not in sql:
-                    raise
-            time.sleep(seconds)
-        return self._execute(sql, uninterruptible=uninterruptible)
+        attempt = partial(self._execute, sql, uninterruptible=uninterruptible)
+        is_awaited = self.is_patient and retry and PREFIX in sql
+        return until_seen(attempt, lambda _: True) if is_awaited else attempt()
 
     def _execute(self, sql: str, *, uninterruptible: bool) -> Result:
         self.is_open |= sql == ddl.BEGIN

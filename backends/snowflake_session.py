@@ -17,8 +17,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from backends.snowflake_errors import LOST, LostAnswerError, has_ended_the_session, translated
+from backends.snowflake_errors import (
+    LOST,
+    MISSING,
+    LostAnswerError,
+    has_ended_the_session,
+    number_of,
+    translated,
+)
 from backends.snowflake_work import Work, remembering, started
+from marts.core.errors import EngineError
 from marts.core.run.backend import Statement
 
 if TYPE_CHECKING:
@@ -34,6 +42,8 @@ ASK_AGAIN_SECONDS = 1.0
 """After how long a statement is cancelled once more: the first time may be before it arrives."""
 CLOSE_SECONDS = 5.0
 """How long the ends of all sessions are waited for."""
+WAITS_TO_SEE = (0.5, 1.0, 2.0)
+"""Seconds between attempts to read what another session has created."""
 LONGEST_STATEMENT = 604_800
 """Seconds; Snowflake's own limit, STATEMENT_TIMEOUT_IN_SECONDS, ends statements before."""
 COUNTED = ("query", "catalog")
@@ -251,6 +261,22 @@ class Session:
         if self.interrupted:
             self.interrupted = False
             raise KeyboardInterrupt
+
+
+def until_seen(attempt: Callable[[], T], is_awaited: Callable[[EngineError], bool]) -> T:
+    """Run a statement again, a few times, if it does not see what another session has created.
+
+    `is_awaited` tells it by the error. A statement that names what does not exist has not run.
+    https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
+    """
+    for seconds in WAITS_TO_SEE:
+        try:
+            return attempt()
+        except EngineError as error:
+            if number_of(error) not in MISSING or not is_awaited(error):
+                raise
+        time.sleep(seconds)
+    return attempt()
 
 
 def _result(future: Future[T], action: str) -> T:

@@ -29,7 +29,6 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     is_nullable: bool = True
-    comment: str = ""
 
     @property
     def type(self) -> str:
@@ -178,7 +177,6 @@ def _column(row: Mapping[str, Any]) -> Column:
         row["NUMERIC_PRECISION"] if word == "NUMBER" else None,
         row["NUMERIC_SCALE"] if word == "NUMBER" else None,
         row["IS_NULLABLE"] != "NO",
-        row["COMMENT"] or "",
     )
 
 

@@ -79,7 +79,7 @@ class Schema:
 
     def create_state(self) -> None:
         """Create the state table if it does not exist."""
-        self.execute(ddl.create_state(self.state, STATE_COLUMNS), "", "begin")
+        self.execute(ddl.create_own(self.state, STATE_COLUMNS), "", "begin")
 
     def claim(self, rows: Iterable[RecordedTable], *, step: str) -> None:
         """Record rows of which there is none yet; this waits for no other run."""

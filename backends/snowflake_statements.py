@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 from backends.snowflake_candidates import candidate_name
 from backends.snowflake_connection import SnowflakeOptions, connect
-from backends.snowflake_errors import MISSING, number_of
-from backends.snowflake_session import Result, Sessions
+from backends.snowflake_session import Result, Sessions, until_seen
 from marts.core.errors import EngineError
 
-WAITS_FOR_A_CANDIDATE = (0.5, 1.0, 2.0)
-"""Seconds between attempts to read what another session of this run has created."""
 AFTER_STOPPING = ("discard", "rollback", "record")
 """The steps whose statements a stopping run still sends."""
 
@@ -62,22 +58,8 @@ class Statements:
                 within=within,
             )
 
-        for seconds in WAITS_FOR_A_CANDIDATE:
-            try:
-                return attempt()
-            except EngineError as error:
-                if not self._misses_a_candidate(error):
-                    raise
-            time.sleep(seconds)
-        return attempt()
-
-    def _misses_a_candidate(self, error: EngineError) -> bool:
-        """Tell whether another session made a candidate that this one does not see yet.
-
-        https://docs.snowflake.com/en/sql-reference/parameters#read-consistency-mode
-        """
         of_this_run = candidate_name("", self.run_id)
-        return number_of(error) in MISSING and of_this_run in str(error).upper()
+        return until_seen(attempt, lambda error: of_this_run in str(error).upper())
 
     def about(self, sql: str, about: str, step: str) -> Result:
         """Run one statement about a table, in a step of the run."""

@@ -168,8 +168,8 @@ STATEMENTS = {
     "clone": (ddl.clone(T, CANDIDATE), f"CREATE TRANSIENT TABLE {T} CLONE {CANDIDATE}"),
     "drop, of a table": (ddl.drop("table", T), f"DROP TABLE IF EXISTS {T}"),
     "drop, of a view": (ddl.drop("view", T), f"DROP VIEW IF EXISTS {T}"),
-    "create_state": (
-        ddl.create_state(T, {"package": "string", "as_of": "date", "published_at": "timestamp"}),
+    "create_own": (
+        ddl.create_own(T, {"package": "string", "as_of": "date", "published_at": "timestamp"}),
         f"""\
         CREATE TABLE IF NOT EXISTS {T} (
           "PACKAGE" VARCHAR,

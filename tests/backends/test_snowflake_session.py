@@ -235,7 +235,7 @@ def missing(name: str) -> ProgrammingError:
 def test_only_our_candidates_are_looked_for_again(
     name: str, times: int, sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snowflake_statements, "WAITS_FOR_A_CANDIDATE", (0, 0, 0))
+    monkeypatch.setattr(snowflake_session, "WAITS_TO_SEE", (0, 0, 0))
     line = Line(*[raising(missing(name))] * times)
     monkeypatch.setattr(snowflake_statements, "connect", lambda _: line)
     statements = Statements(SnowflakeOptions(schema="gold"))
