@@ -19,7 +19,7 @@ from backends.duckdb_connection import DuckDBOptions
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source
 from marts.core.console.messages import table_of
-from marts.core.console.wiring import contracts_of
+from marts.core.operations.wiring import contracts_of
 from marts.core.plan.planner import plan_checks, plan_run
 from marts.core.plan.steps import Plan, Step
 from marts.core.project.graph import Graph, link
