@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from marts.core.console.completion import complete_selectors
+from marts.core.console.completion import complete_environments, complete_selectors
 from marts.core.console.project_file import project_settings
 from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
 
@@ -28,7 +28,8 @@ ALIASES = {"fixtures": "data"}
 
 def settings_of(context: click.Context) -> Settings:
     """Return the settings of the project's file, the environment and the options of a call."""
-    return with_given(project_settings(), **_given(context))
+    given = _given(context)
+    return with_given(project_settings(given.get("env")), **given)
 
 
 def _given(context: click.Context) -> dict[str, Any]:
@@ -98,11 +99,21 @@ def _excluded(
     return tuple(word for text in texts for word in words(text))
 
 
-package_option = option(
-    "--package",
+env_option = option(
+    "--env",
     metavar="NAME",
-    help="The Python package of the marts; it needs no project."
-    f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    shell_complete=complete_environments,
+    help=f"The environment, a table [tool.marts.environments.NAME] of the {FILE}."
+    "  [default: `env` in [tool.marts], else none]",
+)
+package_option = options(
+    option(
+        "--package",
+        metavar="NAME",
+        help="The Python package of the marts; it needs no project."
+        f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    ),
+    env_option,
 )
 selection_options = options(
     click.argument(

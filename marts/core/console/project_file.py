@@ -11,15 +11,21 @@ from marts.core.errors import UsageError
 from marts.core.project.settings import FILE, Settings, settings_of_file
 
 
-def project_settings() -> Settings:
+def project_settings(env: str | None = None) -> Settings:
     """Return the settings of the project that contains the current folder, by default the defaults.
 
-    Raises UsageError for a file that cannot be read, and for invalid settings.
+    `env` is the environment, by default the one that the file names. Raises UsageError for a file
+    that cannot be read, for invalid settings, and for an unknown environment.
     """
     for folder in _folders():
         file = folder / FILE
         if (table := _settings_in(file)) is not None:
-            return settings_of_file(table, file)
+            return settings_of_file(table, file, env=env)
+    if env is not None:
+        raise UsageError(
+            f"--env {env}: no project is here that has environments",
+            hint=f"call marts in a folder below a {FILE} with [tool.marts.environments.{env}]",
+        )
     return Settings()
 
 

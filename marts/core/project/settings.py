@@ -14,24 +14,33 @@ from marts.core.errors import UsageError, did_you_mean
 
 FILE = "pyproject.toml"
 BACKENDS = DUCKDB, SNOWFLAKE = "duckdb", "snowflake"
+OF_ONE_ENGINE = ("database", "sources")
+"""The settings that mean nothing to another engine than the one they were written for."""
 ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
 """The keys of each `[[tool.marts.acknowledge]]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a command: defaults, then the project's file, the environment, the options.
+    """The settings of a command: defaults, then the project's file, variables, and options.
 
-    A field has the name of its option, and of its key in `[tool.marts]`, where a project can set
-    it. None leaves the choice to the code that uses the field.
+    In the file, the table of an environment overrides `[tool.marts]`. A field has the name of its
+    option, and of its key in the file, where a project can set it. None leaves the choice to the
+    code that uses the field.
     """
 
     package: str | None = None
+    env: str | None = None
+    """The environment: the table of the project's file that overrides `[tool.marts]`."""
+    environments: tuple[str, ...] = ()
+    """The environments that the project's file has."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     as_of: datetime.date | None = None
     backend: str = DUCKDB
     data: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where a source is, if not where the others are; paths are relative to the folder."""
     database: str | None = None
     schema: str = "gold"
     source_database: str | None = None
@@ -70,14 +79,15 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements and reshapes of a project's file are only for its own package, and its
-    database is only for its own engine: they are dropped for another package or engine.
+    The acknowledgements and reshapes of a project's file are only for its own package, its database
+    is only for its own engine, and where its sources are is for both: they are dropped for another
+    package or engine.
     """
     if settings.package not in (None, values.get("package", settings.package)):
-        settings = replace(settings, acknowledge=(), reshape=())
-    is_another_engine = settings.backend != values.get("backend", settings.backend)
-    if is_another_engine and "database" not in settings.given:
-        settings = replace(settings, database=None)
+        settings = replace(settings, acknowledge=(), reshape=(), sources={})
+    if settings.backend != values.get("backend", settings.backend):
+        kept = settings.database if "database" in settings.given else None
+        settings = replace(settings, database=kept, sources={})
     return replace(settings, **values, given=settings.given | values.keys())
 
 
@@ -96,6 +106,10 @@ def _is_text(value: object) -> bool:
 
 def _is_list(value: object, fits: Callable[[object], bool]) -> bool:
     return isinstance(value, list) and all(map(fits, value))
+
+
+def _is_table(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, dict) and all(map(fits, value.values()))
 
 
 def acknowledged_in(
@@ -132,6 +146,11 @@ def _is_number(value: object) -> bool:
 _TEXT = _Kind("a non-empty string", _is_text)
 _NUMBER = _Kind("a whole number from 1", _is_number)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
+_TABLES = _Kind(
+    "tables, each written as [tool.marts.environments.NAME]",
+    lambda value: _is_table(value, lambda each: isinstance(each, dict)),
+    lambda value, _file: tuple(value),
+)
 _TEXTS = _Kind(
     "an array of non-empty strings",
     lambda value: _is_list(value, _is_text),
@@ -139,9 +158,12 @@ _TEXTS = _Kind(
 )
 KEYS = {
     "package": _TEXT,
+    "env": _TEXT,
+    "environments": _TABLES,
     "exclude": _TEXTS,
     "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
     "data": _PATH,
+    "sources": _Kind("a table of non-empty strings", lambda value: _is_table(value, _is_text)),
     "database": _TEXT,
     "schema": _TEXT,
     "source_database": _TEXT,
@@ -162,28 +184,71 @@ KEYS = {
     ),
 }
 """The keys of a project's `[tool.marts]`."""
+KEYS_OF_ENVIRONMENT = {
+    key: kind for key, kind in KEYS.items() if key not in ("package", "env", "environments")
+}
+"""The keys of each `[tool.marts.environments.NAME]`."""
 
 
-def settings_of_file(table: Mapping[str, object], file: Path) -> Settings:
+def settings_of_file(table: Mapping[str, Any], file: Path, *, env: str | None = None) -> Settings:
     """Return the settings of a project's `[tool.marts]`; its paths are relative to its folder.
 
-    Raises UsageError, which names the file and the key, for an unknown key and for a value of
-    another type.
+    The table of the environment `env`, by default the one that the file names, overrides the
+    others. Raises UsageError, which names the file, the table and the key, for an unknown key, for
+    a value of another type, and for an environment that has no table.
     """
-    for key, value in table.items():
-        if key not in KEYS:
-            raise UsageError(
-                f"tool.marts.{key} in {file} is not a setting",
-                hint=did_you_mean(key, KEYS) or f"the settings are: {', '.join(KEYS)}",
-            )
-        if not KEYS[key].fits(value):
-            raise UsageError(
-                f"tool.marts.{key} in {file} is {_shown(value)}", f"expected {KEYS[key].words}"
-            )
+    _refuse_wrong(table, KEYS, "tool.marts", file)
+    environments = table.get("environments", {})
+    for name, each in environments.items():
+        _refuse_wrong(each, KEYS_OF_ENVIRONMENT, f"tool.marts.environments.{name}", file)
+    name = table.get("env") if env is None else env
+    if name is not None and name not in environments:
+        raise _no_environment(name, environments, file, is_default=env is None)
     # The default is in the project's folder, too, even if a command is called in one below it.
-    entries = {"target": str(Settings.target), **table}
+    entries = {"target": str(Settings.target), **_layered(table, environments.get(name, {}))}
     values = {key: KEYS[key].read(value, file) for key, value in entries.items()}
-    return Settings(**values, folder=file.parent)
+    return Settings(**{**values, "env": name}, folder=file.parent)
+
+
+def _layered(table: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `[tool.marts]`, overridden by those of an environment.
+
+    Where sources are is overridden for each source.
+    """
+    engines = [each.get("backend", Settings.backend) for each in (table, {**table, **environment})]
+    if engines[0] != engines[1]:
+        table = {key: value for key, value in table.items() if key not in OF_ONE_ENGINE}
+    sources = {**table.get("sources", {}), **environment.get("sources", {})}
+    return {**table, **environment, "sources": sources}
+
+
+def _refuse_wrong(
+    table: Mapping[str, object], known: Mapping[str, _Kind], where: str, file: Path
+) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(
+                f"{where}.{key} in {file} is not a setting",
+                hint=did_you_mean(key, known) or f"the settings are: {', '.join(known)}",
+            )
+        if not known[key].fits(value):
+            raise UsageError(
+                f"{where}.{key} in {file} is {_shown(value)}", f"expected {known[key].words}"
+            )
+
+
+def _no_environment(
+    name: str, known: Mapping[str, object], file: Path, *, is_default: bool
+) -> UsageError:
+    what = f"tool.marts.env in {file} is {_shown(name)}" if is_default else f"--env {name}"
+    return UsageError(
+        f"{what}: there is no such environment",
+        f"the environments in {file} are: {', '.join(known)}"
+        if known
+        else f"{file} has no environments",
+        hint=did_you_mean(name, known)
+        or f"write its settings below [tool.marts.environments.{name}]",
+    )
 
 
 def _shown(value: object) -> str:
