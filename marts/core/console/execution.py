@@ -29,6 +29,7 @@ def carry_out(
     backend: Backend,
     *,
     recorder: Recorder,
+    environment: str | None = None,
     target: Path,
     stop: Interrupts,
     findings: Sequence[Finding] = (),
@@ -37,7 +38,8 @@ def carry_out(
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
     versions = {DISTRIBUTION: version_of_marts(), **backend.versions()}
-    console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
+    words = (f"as of {plan.as_of.day}", environment, backend.name, backend.where)
+    console.print(" · ".join(word for word in words if word))
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
@@ -53,7 +55,9 @@ def carry_out(
         report,
         context={
             "as_of": str(plan.as_of.day),
+            "environment": environment,
             "backend": backend.name,
+            "deferred": artifacts.deferred(plan),
             "versions": versions,
             "warnings": [artifacts.describe_finding(each) for each in findings],
         },

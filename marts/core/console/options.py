@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from marts.core.console.completion import complete_environments, complete_selectors
-from marts.core.console.project_file import project_settings
+from marts.core.console.project_file import deferring, project_settings
 from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,7 +29,8 @@ ALIASES = {"fixtures": "data"}
 def settings_of(context: click.Context) -> Settings:
     """Return the settings of the project's file, the environment and the options of a call."""
     given = _given(context)
-    return with_given(project_settings(given.get("env")), **given)
+    settings = with_given(project_settings(given.get("env")), **given)
+    return deferring(settings) if "defer" in context.params else settings
 
 
 def _given(context: click.Context) -> dict[str, Any]:
@@ -105,6 +106,13 @@ env_option = option(
     shell_complete=complete_environments,
     help=f"The environment, a table [tool.marts.environments.NAME] of the {FILE}."
     "  [default: `env` in [tool.marts], else none]",
+)
+defer_option = option(
+    "--defer",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Read marts that are not selected, and not up to date here, as this environment has"
+    " published them, if they are up to date there.",
 )
 package_option = options(
     option(

@@ -34,6 +34,10 @@ class Settings:
     """The environment: the table of the project's file that overrides `[tool.marts]`."""
     environments: tuple[str, ...] = ()
     """The environments that the project's file has."""
+    defer: str | None = None
+    """The environment whose marts are read where those of this one are not up to date."""
+    elsewhere: Settings | None = None
+    """Its settings, for a command that reads them."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     as_of: datetime.date | None = None
@@ -160,6 +164,7 @@ KEYS = {
     "package": _TEXT,
     "env": _TEXT,
     "environments": _TABLES,
+    "defer": _TEXT,
     "exclude": _TEXTS,
     "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
     "data": _PATH,
@@ -190,12 +195,14 @@ KEYS_OF_ENVIRONMENT = {
 """The keys of each `[tool.marts.environments.NAME]`."""
 
 
-def settings_of_file(table: Mapping[str, Any], file: Path, *, env: str | None = None) -> Settings:
+def settings_of_file(
+    table: Mapping[str, Any], file: Path, *, env: str | None = None, option: str = "--env"
+) -> Settings:
     """Return the settings of a project's `[tool.marts]`; its paths are relative to its folder.
 
-    The table of the environment `env`, by default the one that the file names, overrides the
-    others. Raises UsageError, which names the file, the table and the key, for an unknown key, for
-    a value of another type, and for an environment that has no table.
+    The table of the environment `env`, which an `option` names, overrides the others; by default
+    the file names it. Raises UsageError, which names the file, the table and the key, for an
+    unknown key, for a value of another type, and for an environment that has no table.
     """
     _refuse_wrong(table, KEYS, "tool.marts", file)
     environments = table.get("environments", {})
@@ -203,7 +210,8 @@ def settings_of_file(table: Mapping[str, Any], file: Path, *, env: str | None = 
         _refuse_wrong(each, KEYS_OF_ENVIRONMENT, f"tool.marts.environments.{name}", file)
     name = table.get("env") if env is None else env
     if name is not None and name not in environments:
-        raise _no_environment(name, environments, file, is_default=env is None)
+        said = f"tool.marts.env in {file} is" if env is None else option
+        raise _no_environment(f"{said} {name or _shown(name)}", name, environments, file)
     # The default is in the project's folder, too, even if a command is called in one below it.
     entries = {"target": str(Settings.target), **_layered(table, environments.get(name, {}))}
     values = {key: KEYS[key].read(value, file) for key, value in entries.items()}
@@ -237,12 +245,9 @@ def _refuse_wrong(
             )
 
 
-def _no_environment(
-    name: str, known: Mapping[str, object], file: Path, *, is_default: bool
-) -> UsageError:
-    what = f"tool.marts.env in {file} is {_shown(name)}" if is_default else f"--env {name}"
+def _no_environment(said: str, name: str, known: Mapping[str, object], file: Path) -> UsageError:
     return UsageError(
-        f"{what}: there is no such environment",
+        f"{said}: there is no such environment",
         f"the environments in {file} are: {', '.join(known)}"
         if known
         else f"{file} has no environments",

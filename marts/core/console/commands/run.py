@@ -10,6 +10,7 @@ from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
+    defer_option,
     json_option,
     option,
     options,
@@ -50,6 +51,7 @@ publishing_options = options(
 
 @click.command("run")
 @run_options
+@defer_option
 @publishing_options
 @json_option
 @click.pass_obj
@@ -110,4 +112,5 @@ def command(
             print_plan(plan, findings, shapes, read, as_json=as_json)
             return DONE
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
+        done = partial(done, environment=settings.env)
         return done(recorder=recorder, findings=findings, as_json=as_json)

@@ -61,6 +61,7 @@ def command(
         state = inspect_engine(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
+        done = partial(done, environment=settings.env)
         return done(recorder=Recorder(backend, wiring.run_id()), as_json=as_json)
 
 
