@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from marts.core.plan.state import CheckedSource, Elsewhere, EngineState, RecordedTable
 from marts.core.project.graph import Graph
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.run.backend import Backend, Published
 
 
@@ -49,7 +49,7 @@ def inspect_engine(
     )
 
 
-def _elsewhere(found: Published, project: Project, related: Collection[str]) -> Elsewhere:
+def _elsewhere(found: Published, project: Declarations, related: Collection[str]) -> Elsewhere:
     """Return what the package has published in another environment."""
     recorded = {row.name: row for row in found.state() if _is_own(row, project)}
     wanted = [name for name in recorded if name in related]
@@ -62,7 +62,7 @@ def _elsewhere(found: Published, project: Project, related: Collection[str]) -> 
     )
 
 
-def _is_own(row: RecordedTable, project: Project) -> bool:
+def _is_own(row: RecordedTable, project: Declarations) -> bool:
     """Tell whether a recorded table was made by the project's package."""
     # An earlier version did not record the package: its tables are adopted by name.
     is_earlier = row.package is None and row.name in project.marts
