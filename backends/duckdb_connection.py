@@ -70,7 +70,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
             str(database), read_only=read_only and not in_memory, config=config
         )
     except (duckdb.Error, OSError) as error:
-        raise unreachable(options.database, error) from error
+        raise _unreachable(options.database, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
     # Columns outside a contract are never read, except for these two types when a file is opened.
@@ -81,10 +81,18 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def unreachable(
+@contextmanager
+def opening_another(database: Path, option: str) -> Iterator[None]:
+    """Say why a database file that an option names cannot be attached."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _unreachable(database, error, option) from error
+
+
+def _unreachable(
     database: Path, error: Exception, option: str = "--database"
 ) -> EngineError | UsageError:
-    """Return the error that says why a database file cannot be opened."""
     message = _first_line(error)
     if "Could not set lock" in message:
         holder = re.search(r"held in (.+? \(PID \d+\))", message)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import duckdb
 import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog, Rows
-from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions, unreachable
+from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions, opening_another
 from backends.duckdb_sql import compiled, qualified_sql
 from backends.sql import recorded
 from marts.core.errors import UsageError
@@ -76,8 +75,6 @@ def elsewhere(
         return Elsewhere(there, Catalog(there.schema, rows), fetch)
     # No schema can have this name by accident.
     name = f"environment {there.environment}"
-    try:
+    with opening_another(there.database, "--defer"):
         execute(ddl.attach_read_only(str(there.database), name))
-    except duckdb.Error as error:
-        raise unreachable(there.database, error, "--defer") from error
     return Elsewhere(there, Catalog(there.schema, rows, database=name), fetch)

@@ -22,7 +22,7 @@ from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchem
 from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
-from backends.snowflake_elsewhere import Elsewhere
+from backends.snowflake_elsewhere import elsewhere
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
@@ -77,7 +77,9 @@ class SnowflakeBackend:
         self.source_namespace = self.catalog.namespace(
             options.source_schema or options.schema, options.source_database or database
         )
-        self.elsewhere = self._other(current.database)
+        self.elsewhere = elsewhere(
+            options.elsewhere, current.database, self.namespace, self.catalog, self._rows_of
+        )
         self._deferred: frozenset[str] = frozenset()
         self.schema = Schema(self.namespace, self._statements.about)
         self.candidates = CandidateSchema(self.schema, self.catalog, self._statements)
@@ -92,19 +94,6 @@ class SnowflakeBackend:
         )
         self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
-
-    def _other(self, database: str | None) -> Elsewhere | None:
-        """Return the other environment of the options; `database` is the connection's own."""
-        there = self.options.elsewhere
-        if there is None:
-            return None
-        found = self.catalog.namespace(there.schema, there.database or database or "")
-        if found == self.namespace:
-            raise UsageError(
-                f"{there.environment} publishes its marts where this run does: {found}",
-                hint="defer to another environment, or choose another --schema or --database",
-            )
-        return Elsewhere(there, found, self.catalog, self._rows_of)
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""
@@ -187,9 +176,8 @@ class SnowflakeBackend:
 
     def _published(self, name: str) -> sge.Table:
         """Return the qualified name of a published relation, here or elsewhere."""
-        is_there = self.elsewhere and name in self._deferred
-        namespace = self.elsewhere.namespace if self.elsewhere and is_there else self.namespace
-        return namespace.qualified(name)
+        there = self.elsewhere if name in self._deferred else None
+        return (there.namespace if there else self.namespace).qualified(name)
 
     def _executed(self, query: CompiledQuery) -> str:
         """Return a query's SQL over the sources, as they are read, and the candidates."""

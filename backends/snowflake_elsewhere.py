@@ -76,3 +76,25 @@ class Elsewhere:
         """Return the run and the version of each relation there."""
         versions = {name: each.version for name, each in self.describe_published().items()}
         return {row.name: (row.run_id, versions.get(row.name)) for row in rows}
+
+
+def elsewhere(
+    there: ElsewhereOptions | None,
+    database: str | None,
+    own: Namespace,
+    catalog: Catalog,
+    fetch: Fetch,
+) -> Elsewhere | None:
+    """Return the other environment of the options; `database` is the connection's own.
+
+    Raises UsageError if it is the schema that marts are published to, or its database is unknown.
+    """
+    if there is None:
+        return None
+    found = catalog.namespace(there.schema, there.database or database or "")
+    if found == own:
+        raise UsageError(
+            f"{there.environment} publishes its marts where this run does: {found}",
+            hint="defer to another environment, or choose another --schema or --database",
+        )
+    return Elsewhere(there, found, catalog, fetch)

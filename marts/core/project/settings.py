@@ -217,8 +217,10 @@ def settings_of_file(
         _refuse_wrong(each, KEYS_OF_ENVIRONMENT, f"tool.marts.environments.{name}", file)
     name = table.get("env") if env is None else env
     if name is not None and name not in environments:
-        said = f"tool.marts.env in {file} is" if env is None else option
-        raise _no_environment(f"{said} {name or _shown(name)}", name, environments, file)
+        named = f"tool.marts.env in {file} is {_shown(name)}"
+        raise _no_environment(
+            named if env is None else f"{option} {name}", name, environments, file
+        )
     # The default is in the project's folder, too, even if a command is called in one below it.
     entries = {"target": str(Settings.target), **_layered(table, environments.get(name, {}))}
     values = {key: KEYS[key].read(value, file) for key, value in entries.items()}

@@ -17,6 +17,7 @@ FILE = Path("shop/pyproject.toml")
 ALL = """
 package = "shop"
 env = "trial"
+defer = "prod"
 exclude = ["old_*", "tag:trial"]
 backend = "snowflake"
 data = "data"
@@ -38,6 +39,7 @@ strict = true
 orders = "raw/orders.csv"
 
 [environments.trial]
+[environments.prod]
 
 [[acknowledge]]
 table = "orders"
