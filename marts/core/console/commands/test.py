@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def command(
     Each SELECTOR names marts as --select does; without one, all that are published are checked.
     """
     from marts.core.console.execution import carry_out
-    from marts.core.plan.planner import plan_checks
+    from marts.core.plan.planner import exempted, plan_checks
     from marts.core.query.invariant_checks import with_invariants
     from marts.core.run.artifacts import prepare
     from marts.core.run.inspection import inspect_engine
@@ -60,6 +61,8 @@ def command(
         )
         state = inspect_engine(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
+        if invariants:
+            plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))
         done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
         return done(recorder=Recorder(backend, wiring.run_id()), as_json=as_json)
 
