@@ -175,16 +175,10 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
         ]
         found += acknowledgement_flaws(known)
-        if not isinstance(many_to_many, str):
-            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
-        found += _flaws_of_exemptions(exempt or {})
+        found += _flaws_of_keywords(materialized, many_to_many, exempt)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        if materialized not in get_args(Materialized):
-            found.append(
-                f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
-            )
         refuse(f"mart {define.__name__}", location, found)
         return Mart(
             name=define.__name__,
@@ -208,11 +202,17 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     return declare
 
 
-def _flaws_of_exemptions(exempt: Mapping[str, str]) -> Iterator[str]:
-    if not isinstance(exempt, Mapping):
+def _flaws_of_keywords(
+    materialized: object, many_to_many: object, exempt: Mapping[str, str] | None
+) -> Iterator[str]:
+    if materialized not in get_args(Materialized):
+        yield f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+    if not isinstance(many_to_many, str):
+        yield f"many_to_many is {many_to_many!r}, not the reason, a text"
+    if not isinstance(exempt, Mapping | None):
         yield f'exempt is {exempt!r}, not {{"invariant": "reason"}}'
         return
-    for name, reason in exempt.items():
+    for name, reason in (exempt or {}).items():
         if not isinstance(reason, str) or not reason.strip():
             yield f"it is exempt from the invariant {name} without a reason"
 
