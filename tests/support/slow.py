@@ -17,6 +17,7 @@ FILES = (
     "test_invariants.py",
     "end_to_end/test_output.py",
     "test_marts.py",
+    "end_to_end/test_foreign_project.py",
     "end_to_end/test_command_line.py",
     "core/plan/test_changes.py",
     "core/plan/test_findings.py",
