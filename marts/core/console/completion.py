@@ -16,9 +16,9 @@ import click
 from marts.core import FOLDER
 from marts.core.console.project_file import project_settings
 from marts.core.errors import UsageError
+from marts.core.operations.wiring import OURS
 from marts.core.project.settings import with_given
 
-OURS = ("backends", "cli", "fixtures", "marts")
 # Only files with such a line are parsed.
 DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 

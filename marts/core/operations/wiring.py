@@ -1,4 +1,4 @@
-"""What the commands share: the project, the engine and the as-of date of the settings."""
+"""What the operations share: the project, the engine and the as-of date of the settings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import click
-
 from marts.core import DISTRIBUTION, FOLDER
-from marts.core.console.completion import OURS
-from marts.core.console.streams import warn
 from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
@@ -33,6 +29,8 @@ if TYPE_CHECKING:
 BUNDLED_PACKAGE = "marts"
 """The package that the bundled data is for."""
 BUNDLED_DATA = FOLDER.parent.parent / "fixtures"
+OURS = ("backends", "cli", "fixtures", "marts")
+"""The top-level modules of marts."""
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
@@ -142,11 +140,16 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
 
 @contextmanager
 def recorded(
-    graph: Graph, settings: Settings, backend: Backend, *, dry_run: bool
+    graph: Graph,
+    settings: Settings,
+    backend: Backend,
+    *,
+    dry_run: bool,
+    warn: Callable[[str], None],
 ) -> Iterator[Recorder]:
     """Begin a run, and record it in the table of runs, however it ends; not if it is a dry run.
 
-    A row that cannot be written is a warning.
+    `warn` is told if the row cannot be written.
     """
     from marts.core.plan.state import RUNS_TABLE, RecordedRun
     from marts.core.run.recording import Recorder
@@ -182,8 +185,6 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
             return "error", error.summary
         case MartsError():
             return "refused", error.summary
-        case click.ClickException():
-            return "refused", error.format_message()
         case _:
             # The message of a bug may quote a value.
             return "error", type(error).__name__
@@ -213,11 +214,11 @@ def run_id() -> str:
 def as_of(settings: Settings, default: Callable[[], datetime.date | None]) -> FixedAsOf:
     """Return the as-of date of a run: that of the settings, else the default, else today (UTC).
 
-    Raises BadParameter for a year out of range.
+    Raises UsageError for a year out of range.
     """
     from marts.core.authoring.expressions import FixedAsOf
 
     day = settings.as_of or default() or datetime.datetime.now(datetime.UTC).date()
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+        raise UsageError(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
     return FixedAsOf(day)
