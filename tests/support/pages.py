@@ -3,8 +3,9 @@
 In a block of `console`, a line that begins with `$ ` is a command, and the lines after it are what
 it prints, where the page shows it: a line with `…` alone stands for any lines, `…` within a line
 for any text, and spaces and seconds are not compared. Without any `$`, every line is a command. A
-command exits with 0, unless the next one is `echo $?`. A block of another language is a file, which
-the paragraph before it names last; "add to" a file appends.
+command exits with 0, unless the next one is `echo $?`. A block of `sql` is parsed by Snowflake's
+grammar, one of `text` is left alone, and one of another language is a file, which the paragraph
+before it names last; "add" in that paragraph appends to it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import grammar
 from support.processes import GUARD, MARTS, Result, call_marts, marts_environment
 
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -44,7 +46,14 @@ class File:
     adds: bool = False
 
 
-Step = Command | File
+@dataclass(frozen=True)
+class Statements:
+    """SQL that an administrator of Snowflake would execute."""
+
+    text: str
+
+
+Step = Command | File | Statements
 
 
 def steps(page: str) -> Iterator[Step]:
@@ -54,6 +63,8 @@ def steps(page: str) -> Iterator[Step]:
         text = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
         if language == "console":
             yield from commands(text)
+        elif language == "sql":
+            yield Statements(text)
         elif language != "text":
             before = page[: found.start()].rstrip().rpartition("\n\n")[2]
             *_, name = FILE.findall(before) or [""]
@@ -87,6 +98,8 @@ class Reader:
         for step in steps(page):
             if isinstance(step, File):
                 self._write(step)
+            elif isinstance(step, Statements):
+                grammar.check(step.text.strip().removesuffix(";").split(";\n"))
             elif not step.words.startswith(NOT_EXECUTED):
                 self._call(step)
 
@@ -115,7 +128,7 @@ class Reader:
         path = f"{MARTS.parent}{os.pathsep}{os.environ['PATH']}"
         inherited = marts_environment(MARTS_PACKAGE="", PATH=path, **self.environment)
         return subprocess.run(
-            ["bash", "-c", words],
+            ["bash", "-c", words],  # noqa: S607  (a shell, as a reader has one)
             cwd=self.folder,
             env=inherited,
             capture_output=True,

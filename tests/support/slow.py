@@ -42,6 +42,7 @@ FILES = (
     "core/analysis/test_lint.py",
     "core/plan/test_source_checks.py",
     "test_packaging.py",
+    "test_guide.py",
     "core/analysis/test_reliance_checks.py",
     "core/run/test_runner.py",
     "backends/test_duckdb_sources.py",

@@ -12,7 +12,6 @@ TOPICS = (
     "tags",
     "selection",
     "invariants",
-    "ci",
     "snowflake",
     "upgrading",
     "artifacts",
