@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marts.core import DISTRIBUTION
-from marts.core.errors import EngineError, MartsError, UsageError
+from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
 # Heavier modules are imported where they are needed: `marts --help` loads only click.
@@ -51,8 +51,20 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
         )
     import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
+    _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
     return documented(graph, reliance.lineage), reliance
+
+
+def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
+    known = graph.project.sources
+    for name in settings.sources:
+        if name not in known:
+            raise UsageError(
+                f"tool.marts.sources in {settings.file} has {name},"
+                f" which is not a source of {graph.project.package}",
+                hint=did_you_mean(name, known) or f"the sources are: {', '.join(known)}",
+            )
 
 
 def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
@@ -76,12 +88,18 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:
     """Return the contracts of the sources, which tell engines how to read their columns."""
-    from marts.core.authoring.columns import zones_of
+    from marts.core.authoring.columns import names_in_source, zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
 
     return {
-        name: Contract(schema_of(source.columns), zones_of(source.columns), source.optional)
+        name: Contract(
+            schema_of(source.columns),
+            zones_of(source.columns),
+            source.optional,
+            names_in_source(source.columns),
+            source.source_name,
+        )
         for name, source in graph.project.sources.items()
     }
 

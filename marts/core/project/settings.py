@@ -44,7 +44,7 @@ class Settings:
     backend: str = DUCKDB
     data: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Where a source is, if not where the others are; paths are relative to the folder."""
+    """Where sources are that are not in `data`, or the sources' schema, under their own names."""
     database: str | None = None
     schema: str = "gold"
     source_database: str | None = None
@@ -83,15 +83,18 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements and reshapes of a project's file are only for its own package, its database
-    is only for its own engine, and where its sources are is for both: they are dropped for another
-    package or engine.
+    The acknowledgements, reshapes and sources of a project's file are only for its own package, its
+    database and sources are only for its own engine, and its sources only for its own data: they
+    are dropped for another package, engine or data.
     """
     if settings.package not in (None, values.get("package", settings.package)):
         settings = replace(settings, acknowledge=(), reshape=(), sources={})
-    if settings.backend != values.get("backend", settings.backend):
-        kept = settings.database if "database" in settings.given else None
-        settings = replace(settings, database=kept, sources={})
+    backend = values.get("backend", settings.backend)
+    if settings.backend != backend:
+        database = settings.database if "database" in settings.given else None
+        settings = replace(settings, database=database, sources={})
+    if "data" in values and backend == DUCKDB:
+        settings = replace(settings, sources={})
     return replace(settings, **values, given=settings.given | values.keys())
 
 
@@ -150,6 +153,10 @@ def _is_number(value: object) -> bool:
 _TEXT = _Kind("a non-empty string", _is_text)
 _NUMBER = _Kind("a whole number from 1", _is_number)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
+_NAMED_TEXTS = _Kind(
+    "a table of non-empty strings, one for each source",
+    lambda value: _is_table(value, _is_text),
+)
 _TABLES = _Kind(
     "tables, each written as [tool.marts.environments.NAME]",
     lambda value: _is_table(value, lambda each: isinstance(each, dict)),
@@ -168,7 +175,7 @@ KEYS = {
     "exclude": _TEXTS,
     "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
     "data": _PATH,
-    "sources": _Kind("a table of non-empty strings", lambda value: _is_table(value, _is_text)),
+    "sources": _NAMED_TEXTS,
     "database": _TEXT,
     "schema": _TEXT,
     "source_database": _TEXT,
