@@ -32,9 +32,9 @@ LIGHT = (
             "options",
             "project_file",
             "streams",
-            "wiring",
         )
     ),
+    "marts.core.operations.wiring",
     "marts.core.errors",
     "marts.core.authoring.tolerance",
     "marts.core.project.packages",

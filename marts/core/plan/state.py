@@ -20,7 +20,7 @@ import sqlglot.expressions as sge
 # Engines import it from here: of the rooms before `plan`, they know only these values.
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
 from marts.core.project.graph import RESERVED as RESERVED  # noqa: PLC0414
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.contract import schema_of
 
 STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
@@ -308,7 +308,7 @@ class ShapeChange:
         return f"{self.mart}: {self.change}"
 
 
-def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:
+def declared_state(project: Declarations, *, sources: Collection[str]) -> EngineState:
     """Return the state of an engine that has exactly what is declared, to compile without one.
 
     `sources` are the sources that exist.

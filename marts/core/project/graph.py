@@ -21,7 +21,7 @@ from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 RESERVED = ("marts_state", "int_published_marts", "marts_runs")
 """The tables beside the marts: the state table, that of an earlier version, and that of runs."""
@@ -31,7 +31,7 @@ RESERVED = ("marts_state", "int_published_marts", "marts_runs")
 class Graph:
     """A project whose inputs all exist; in `order` every mart is after those it reads."""
 
-    project: Project
+    project: Declarations
     order: tuple[str, ...]
 
     def upstream(self, *names: str) -> set[str]:
@@ -189,7 +189,7 @@ def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
     return found
 
 
-def link(project: Project) -> Graph:
+def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
@@ -230,7 +230,7 @@ def _refuse_reserved(table: Source | Mart) -> None:
         )
 
 
-def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
+def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:
     temporary = [n for n in mart.inputs if n in project.marts and project.marts[n].is_temporary]
     if mart.materialized == "view" and temporary:
         raise DefinitionError(
@@ -240,7 +240,7 @@ def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
         )
 
 
-def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
+def _refuse_check_flaws(table: Source | Mart, project: Declarations) -> None:
     checks = checks_of(table)
     for name, count in Counter(check.name for check in checks).items():
         if count > 1:
@@ -285,7 +285,7 @@ def _refuse_defaults(
             )
 
 
-def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
+def _refuse_invariant_flaws(invariant: Invariant, project: Declarations) -> None:
     for kind, names, known in (
         ("source", (invariant.source, *invariant.inputs), project.sources),
         ("mart", invariant.marts, project.marts),
@@ -299,7 +299,7 @@ def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
                 )
 
 
-def _refuse_unknown_words(project: Project) -> None:
+def _refuse_unknown_words(project: Declarations) -> None:
     invariants = project.invariants.values()
     known = {SUM, *(word for invariant in invariants for word in invariant.varies_with)}
     for mart in project.marts.values():
@@ -328,7 +328,7 @@ def _names_read(table: Source | Mart) -> list[tuple[str, str]]:
     return read
 
 
-def _order(project: Project) -> tuple[str, ...]:
+def _order(project: Declarations) -> tuple[str, ...]:
     sorter = TopologicalSorter(
         {
             name: [i for i in mart.inputs if i in project.marts]

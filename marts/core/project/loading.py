@@ -25,7 +25,7 @@ Declaration = TypeVar("Declaration", Source, Mart, Invariant)
 
 
 @dataclass(frozen=True)
-class Project:
+class Declarations:
     """Everything that a package declares, by name."""
 
     package: str
@@ -34,7 +34,7 @@ class Project:
     invariants: dict[str, Invariant] = field(default_factory=dict)
 
 
-def load(package: str) -> Project:
+def load(package: str) -> Declarations:
     """Import every module below `package` and gather its sources, marts and invariants.
 
     Raises UsageError if there is no such package, DefinitionError if a module cannot be imported,
@@ -46,7 +46,7 @@ def load(package: str) -> Project:
     _refuse_names(sources, marts)
     for mart in marts.values():
         _refuse_location(mart, modules)
-    return Project(package, sources, marts, _gather(modules, Invariant))
+    return Declarations(package, sources, marts, _gather(modules, Invariant))
 
 
 def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from marts.core.plan.state import CheckedSource, EngineState, RecordedTable
 from marts.core.project.graph import Graph
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.run.backend import Backend
 
 
@@ -47,7 +47,7 @@ def inspect_engine(
     )
 
 
-def _is_own(row: RecordedTable, project: Project) -> bool:
+def _is_own(row: RecordedTable, project: Declarations) -> bool:
     """Tell whether a recorded table was made by the project's package."""
     # An earlier version did not record the package: its tables are adopted by name.
     is_earlier = row.package is None and row.name in project.marts

@@ -1,4 +1,4 @@
-"""What the commands share: the project, the engine and the as-of date of the settings."""
+"""What the operations share: the project, the engine and the as-of date of the settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from marts.core import DISTRIBUTION
-from marts.core.console.streams import warn
-from marts.core.errors import EngineError, MartsError, UsageError
+from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
 # Heavier modules are imported where they are needed: `marts --help` loads only click.
@@ -54,8 +51,20 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
         )
     import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
+    _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
     return documented(graph, reliance.lineage), reliance
+
+
+def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
+    known = graph.project.sources
+    for name in settings.sources:
+        if name not in known:
+            raise UsageError(
+                f"tool.marts.sources in {settings.file} has {name},"
+                f" which is not a source of {graph.project.package}",
+                hint=did_you_mean(name, known) or f"the sources are: {', '.join(known)}",
+            )
 
 
 def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
@@ -79,12 +88,18 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:
     """Return the contracts of the sources, which tell engines how to read their columns."""
-    from marts.core.authoring.columns import zones_of
+    from marts.core.authoring.columns import names_in_source, zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
 
     return {
-        name: Contract(schema_of(source.columns), zones_of(source.columns), source.optional)
+        name: Contract(
+            schema_of(source.columns),
+            zones_of(source.columns),
+            source.optional,
+            names_in_source(source.columns),
+            source.source_name,
+        )
         for name, source in graph.project.sources.items()
     }
 
@@ -109,11 +124,16 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
 
 @contextmanager
 def recorded(
-    graph: Graph, settings: Settings, backend: Backend, *, dry_run: bool
+    graph: Graph,
+    settings: Settings,
+    backend: Backend,
+    *,
+    dry_run: bool,
+    warn: Callable[[str], None],
 ) -> Iterator[Recorder]:
     """Begin a run, and record it in the table of runs, however it ends; not if it is a dry run.
 
-    A row that cannot be written is a warning.
+    `warn` is told if the row cannot be written.
     """
     from marts.core.plan.state import RUNS_TABLE, RecordedRun
     from marts.core.run.recording import Recorder
@@ -149,8 +169,6 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
             return "error", error.summary
         case MartsError():
             return "refused", error.summary
-        case click.ClickException():
-            return "refused", error.format_message()
         case _:
             # The message of a bug may quote a value.
             return "error", type(error).__name__
@@ -182,11 +200,11 @@ def run_id() -> str:
 def as_of(settings: Settings, default: Callable[[], datetime.date | None]) -> FixedAsOf:
     """Return the as-of date of a run: that of the settings, else the default, else today (UTC).
 
-    Raises BadParameter for a year out of range.
+    Raises UsageError for a year out of range.
     """
     from marts.core.authoring.expressions import FixedAsOf
 
     day = settings.as_of or default() or datetime.datetime.now(datetime.UTC).date()
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+        raise UsageError(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
     return FixedAsOf(day)
