@@ -38,6 +38,8 @@ from ibis.backends.sql.datatypes import DuckDBType
 from backends.source_types import bounds, is_name, kind_of
 
 DIALECT = "duckdb"
+MOMENT, FINE_MOMENT = "TIMESTAMPTZ", "TIMESTAMPTZ_NS"
+"""DuckDB 2 reads timestamps with a zone in ns as they are; DuckDB 1 truncates them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Physical:
     """A column of a file, spelled as it is; `sql` is DuckDB's type, `type_text` is ours in words.
 
     A column without a type (nested, or not supported by DuckDB) has the kind "other". `is_cut` says
-    that DuckDB truncates digits of timestamps, so that a query cannot find them.
+    that DuckDB may truncate digits of timestamps, so that a query cannot find them.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Physical:
 @cache
 def type_of(kind: str) -> dt.DataType:
     """Return Ibis's type for the name of a DuckDB type."""
-    return DuckDBType.from_string(kind)
+    return DuckDBType.from_string(MOMENT if kind == FINE_MOMENT else kind)
 
 
 def physical(
@@ -125,6 +127,8 @@ def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Ex
         return sge.Cast(this=sge.Null(), to=wanted)
     value: sge.Expression = sge.column(column.name, quoted=True)
     if zone:
+        if column.sql == FINE_MOMENT:
+            value = sge.Cast(this=value, to=sge.DataType.build(MOMENT, dialect=DIALECT))
         if column.type.timezone is None:
             value = sge.AtTimeZone(this=value, zone=sge.Literal.string("UTC"))
         return sge.AtTimeZone(this=value, zone=sge.Literal.string(zone))
