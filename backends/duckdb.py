@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
@@ -25,6 +24,7 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_elsewhere import elsewhere
 from backends.duckdb_locations import Locations
 from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
@@ -32,7 +32,7 @@ from backends.duckdb_sources import DuckDBSources
 from backends.duckdb_sql import compiled, qualified_sql
 from backends.parquet import data_as_of
 from backends.sql import recorded
-from marts.core.errors import ChangedSourcesError, EngineError, UsageError
+from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
     Annotation,
     CompiledQuery,
@@ -80,9 +80,7 @@ class DuckDBBackend:
         self.source_location = locations.layout
         self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
-        self.sources = DuckDBSources(
-            locations, sources, self._rows, own=self._own_file(), schema=options.schema
-        )
+        self.sources = DuckDBSources(locations, sources, self._rows, schema=options.schema)
         self._catalog = Catalog(options.schema, self._rows)
         self._runs = RunsTable(self._catalog, self._execute)
         self._candidates: dict[str, Candidate] = {}
@@ -91,13 +89,12 @@ class DuckDBBackend:
             options.database if in_file else None, self._execute
         )
         self._published = False
-
-    def _own_file(self) -> Path | None:
-        """Return the file of the published relations, None if there is none."""
-        ((path,),) = self._rows(
-            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-        )
-        return Path(path) if path else None
+        self._deferred: frozenset[str] = frozenset()
+        try:
+            self.elsewhere = elsewhere(options, self._rows, self._named_rows, self._execute)
+        except BaseException:
+            self.close()
+            raise
 
     @cached_property
     def _database(self) -> str:
@@ -125,6 +122,14 @@ class DuckDBBackend:
         """Return the files that were changed, replaced or removed since they were described."""
         return self.sources.changed()
 
+    def read_elsewhere(self, names: Collection[str]) -> None:
+        """Read these marts where the other environment has published them."""
+        self._deferred = frozenset(names)
+
+    def changed_elsewhere(self, names: Collection[str]) -> list[str]:  # noqa: ARG002
+        """Return nothing: nobody can write there while this connection is open."""
+        return []
+
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return the columns of every relation in the schema.
 
@@ -147,16 +152,21 @@ class DuckDBBackend:
         files and casts their columns.
         """
         found = {name: self.sources.found(name) for name in query.names}
-        shown = {name: source.shown for name, source in found.items() if source}
-        return qualified_sql(query, shown, self.options.schema)
+        known: dict[str, sge.Table | sge.Subquery] = {
+            name: source.shown for name, source in found.items() if source
+        }
+        return qualified_sql(query, known | self._elsewhere(query), self.options.schema)
+
+    def _elsewhere(self, query: CompiledQuery) -> dict[str, sge.Table | sge.Subquery]:
+        """Return the qualified names of the marts that a query reads in the other environment."""
+        names = query.names & self._deferred
+        return {name: self.elsewhere.catalog.qualified(name) for name in names if self.elsewhere}
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._executed(compiled(query), self._candidates)
         with self._explaining_source_errors(), translated(f"query {about}", sql):
-            rows = self._rows(sql)
-        names = [name for name, *_ in self._connection.description]
-        return [dict(zip(names, row, strict=True)) for row in rows]
+            return self._named_rows(sql)
 
     def _executed(
         self,
@@ -170,13 +180,14 @@ class DuckDBBackend:
         With `database`, published relations are qualified with it.
         """
         built = query.names.intersection(candidates)
-        key = self, built, database
+        key = self, built, database, self._deferred
         if key not in query.texts:
             schema = self.options.schema
             sources = {name: self.sources.subquery(name) for name in query.names}
             known: dict[str, sge.Table | sge.Subquery] = {
                 name: ddl.qualified(schema, name, database) for name in query.names
             }
+            known |= self._elsewhere(query)
             known |= {name: source for name, source in sources.items() if source}
             known |= {name: candidates[name].qualified for name in built}
             query.texts[key] = qualified_sql(query, known, self.options.schema)
@@ -233,14 +244,7 @@ class DuckDBBackend:
 
         Raises UsageError for a view over a table of another file, which no reader has attached.
         """
-        for view in (table for table in tables if table.kind == "view"):
-            for name in sorted(view.query.names):
-                if (source := self.sources.found(name)) and source.is_attached:
-                    raise UsageError(
-                        f"{view.name} is a view, and reads {name} of another DuckDB file",
-                        f"readers of {self.options.database} could not open it",
-                        hint='declare the mart with materialized="table"',
-                    )
+        self.sources.refuse_views(tables)
         return ()
 
     def annotate(self, annotations: Collection[Annotation]) -> None:
@@ -372,3 +376,8 @@ class DuckDBBackend:
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
         return self._interruptible(lambda: self._connection.execute(sql).fetchall())
+
+    def _named_rows(self, sql: str) -> list[dict[str, Any]]:
+        rows = self._rows(sql)
+        names = [name for name, *_ in self._connection.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]

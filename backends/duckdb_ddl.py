@@ -52,11 +52,6 @@ def attach(file: str, catalog: str) -> str:
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
 
 
-def attach_source(file: str, catalog: str) -> str:
-    """Attach a database file, which is only read."""
-    return f"ATTACH {literal(file)} AS {quoted(catalog)} (TYPE DUCKDB, READ_ONLY)"
-
-
 def relations_of(catalog: str) -> str:
     """Return a query of the tables and views of a database.
 
@@ -78,6 +73,11 @@ def described(relation: str) -> str:
 def rows_of(relation: str) -> str:
     """Return a query of the number of rows."""
     return f"SELECT count(*) FROM {relation}"
+
+
+def attach_read_only(file: str, catalog: str) -> str:
+    """Attach a database file under a name, only to be read."""
+    return f"ATTACH {literal(file)} AS {quoted(catalog)} (READ_ONLY)"
 
 
 def detach(catalog: str) -> str:
@@ -114,10 +114,11 @@ def digest_of_rows(relation: str) -> str:
     return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {relation} AS t"
 
 
-def definition_of_view(schema: str, name: str) -> str:
+def definition_of_view(schema: str, name: str, database: str | None = None) -> str:
     """Return a query of a view's definition; it has no rows if there is no such view."""
+    of = "current_database()" if database is None else literal(database)
     return (
-        "SELECT sql FROM duckdb_views() WHERE database_name = current_database()"
+        f"SELECT sql FROM duckdb_views() WHERE database_name = {of}"
         f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
     )
 

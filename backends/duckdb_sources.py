@@ -21,7 +21,7 @@ from backends.duckdb_shown import shown
 from backends.duckdb_tables import Attached, DatabaseTable, states_of
 from backends.parquet import DataFile, changed, digest_of, files_of
 from marts.core.errors import SourceError, UsageError
-from marts.core.plan.state import TableState
+from marts.core.plan.state import PlannedTable, TableState
 from marts.core.run.backend import Contract
 
 
@@ -46,7 +46,7 @@ class Source:
 class DuckDBSources:
     """The sources of a project, each inspected when it is first needed.
 
-    `own` is the connection's own database file, if there is one, and `schema` that of the marts.
+    `schema` is that of the marts, in the connection's own database.
     """
 
     def __init__(
@@ -55,14 +55,13 @@ class DuckDBSources:
         contracts: Mapping[str, Contract],
         rows: Rows,
         *,
-        own: Path | None,
         schema: str,
     ) -> None:
         self.locations = locations
         self.contracts = contracts
         self.schema = schema
         self._rows = rows
-        self._attached = Attached(rows, own)
+        self._attached = Attached(rows)
         self._found: dict[str, Source | None] = {}
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
@@ -81,6 +80,17 @@ class DuckDBSources:
         if source.state.misfits:
             raise SourceError(f"source {name} does not fit its contract", *source.state.misfits)
         return sge.Subquery(this=source.query)
+
+    def refuse_views(self, tables: Iterable[PlannedTable]) -> None:
+        """Raise UsageError for a view over a table of another file, which no reader has attached."""
+        for view in (table for table in tables if table.kind == "view"):
+            for name in sorted(view.query.names):
+                if (source := self.found(name)) and source.is_attached:
+                    raise UsageError(
+                        f"{view.name} is a view, and reads {name} of another DuckDB file",
+                        "readers of the published database could not open it",
+                        hint='declare the mart with materialized="table"',
+                    )
 
     def changed(self) -> list[str]:
         """Return a line for each change of a source since it was inspected."""

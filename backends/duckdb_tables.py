@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import duckdb
 import sqlglot.expressions as sge
 
 from backends.duckdb_ddl import (
-    attach_source,
+    attach_read_only,
     described,
     digest_of_rows,
     quoted,
@@ -34,16 +35,25 @@ from backends.source_types import named
 from marts.core.errors import EngineError, SourceError, did_you_mean
 from marts.core.plan.state import ColumnStatistics
 
+SOURCE = "source "
+"""The names under which sources are attached begin with it."""
 PLAIN = re.compile(r"\w+")
 LOCKED = re.compile(r"held in (.+? \(PID \d+\))")
 
 
 @dataclass(frozen=True)
 class Attached:
-    """The DuckDB files that a connection reads, each attached once; `own` is its own file."""
+    """The DuckDB files that a connection reads, each attached once."""
 
     rows: Rows
-    own: Path | None
+
+    @cached_property
+    def own(self) -> Path | None:
+        """The connection's own file, None if it is in memory."""
+        ((path,),) = self.rows(
+            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        )
+        return Path(path) if path else None
 
     def catalog(self, file: Path) -> str:
         """Return the name under which a file is attached.
@@ -55,10 +65,14 @@ class Attached:
             ((name,),) = self.rows("SELECT current_database()")
             return str(name)
         # Connections of one process share what is attached; another file may have the same path.
-        name = f"source {real} {data_file(file).inode}"
-        if (name,) not in self.rows("SELECT database_name FROM duckdb_databases()"):
+        name = f"{SOURCE}{real} {data_file(file).inode}"
+        there = self.rows("SELECT database_name, path FROM duckdb_databases()")
+        for other, path in there:
+            if path and os.path.realpath(path) == real and not other.startswith(SOURCE):
+                return str(other)
+        if not any(other == name for other, _ in there):
             try:
-                self.rows(attach_source(real, name))
+                self.rows(attach_read_only(real, name))
             except duckdb.Error as error:
                 raise _not_opened(file, error) from error
         return name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from marts.core.authoring.columns import names_in_source
 from marts.core.authoring.tables import Mart, Source, checks_of
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.run.artifacts import SCHEMA_VERSION, Document, describe_check
 
 
-def manifest(project: Project) -> Document:
+def manifest(project: Declarations) -> Document:
     """Return the declarations as data."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -34,6 +34,7 @@ def describe_mart(mart: Mart) -> Document:
         "tags": list(mart.tags),
         "materialized": mart.materialized,
         "inputs": list(mart.inputs),
+        "exempt": dict(mart.exempt),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Event
 from typing import Any
@@ -46,6 +46,8 @@ STYLES = {
 
 LONGEST_LINE = 100_000
 """The width in a pipe, where lines are not wrapped."""
+WIDEST_PAGE = 100
+"""The width of a page of text on a terminal: longer lines are hard to read."""
 BETWEEN = 3
 """The width of the space between two columns of a table."""
 
@@ -140,6 +142,19 @@ def print_text(text: str) -> None:
     _write((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
 
 
+def print_markdown(text: str) -> None:
+    """Print a page of Markdown: formatted on a terminal, unchanged in a pipe."""
+    if sys.stdout.isatty():
+        # Only `marts help` needs it.
+        from rich.markdown import Markdown
+
+        out = Console()
+        out.width = min(out.width, WIDEST_PAGE)
+        out.print(Markdown(text))
+    else:
+        _write(text)
+
+
 def _write(text: str) -> None:
     sys.stdout.write(text)
     _refuse_lost_output()
@@ -156,7 +171,7 @@ def _refuse_lost_output() -> None:
 
 
 def print_rows(
-    names: list[str], rows: list[dict[str, object]], form: str, *, safe: bool = False
+    names: list[str], rows: Sequence[Mapping[str, object]], form: str, *, safe: bool = False
 ) -> None:
     """Print rows as a table, as CSV with a header, or as a JSON list of objects.
 

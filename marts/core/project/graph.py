@@ -21,7 +21,7 @@ from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 RESERVED = ("marts_state", "int_published_marts", "marts_runs")
 """The tables beside the marts: the state table, that of an earlier version, and that of runs."""
@@ -31,7 +31,7 @@ RESERVED = ("marts_state", "int_published_marts", "marts_runs")
 class Graph:
     """A project whose inputs all exist; in `order` every mart is after those it reads."""
 
-    project: Project
+    project: Declarations
     order: tuple[str, ...]
 
     def upstream(self, *names: str) -> set[str]:
@@ -130,6 +130,17 @@ class Graph:
             new = views.union(checked, self.upstream(*found, *checked)) - found
         return found
 
+    def is_concerned(self, mart: Mart, invariant: Invariant) -> bool:
+        """Tell whether an invariant is about a mart, which may be exempt from it.
+
+        It names the mart, or changes a source behind it. Intermediate marts are tested by those
+        that read them.
+        """
+        if invariant.marts:
+            return mart.name in invariant.marts
+        marts = [mart, *(self.project.marts[name] for name in self.upstream(mart.name))]
+        return not mart.is_intermediate and any(invariant.source in each.inputs for each in marts)
+
     @cached_property
     def read_by_checks(self) -> Mapping[str, frozenset[str]]:
         """The tables that the checks of each mart read besides the mart."""
@@ -189,12 +200,13 @@ def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
     return found
 
 
-def link(project: Project) -> Graph:
+def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
-    that varies with something that no invariant defines, for a cycle, for a reserved name, and for
-    a function whose variables have changed since it was declared.
+    that varies with something that no invariant defines, for a mart that is exempt from an
+    invariant that does not concern it, for a cycle, for a reserved name, and for a function whose
+    variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -216,7 +228,10 @@ def link(project: Project) -> Graph:
     _refuse_unknown_words(project)
     for mart in project.marts.values():
         _refuse_what_cannot_be_published(mart, project)
-    return Graph(project, _order(project))
+    graph = Graph(project, _order(project))
+    for mart in project.marts.values():
+        _refuse_needless_exemptions(mart, graph)
+    return graph
 
 
 def _refuse_reserved(table: Source | Mart) -> None:
@@ -230,7 +245,7 @@ def _refuse_reserved(table: Source | Mart) -> None:
         )
 
 
-def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
+def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:
     temporary = [n for n in mart.inputs if n in project.marts and project.marts[n].is_temporary]
     if mart.materialized == "view" and temporary:
         raise DefinitionError(
@@ -240,7 +255,7 @@ def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
         )
 
 
-def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
+def _refuse_check_flaws(table: Source | Mart, project: Declarations) -> None:
     checks = checks_of(table)
     for name, count in Counter(check.name for check in checks).items():
         if count > 1:
@@ -285,7 +300,7 @@ def _refuse_defaults(
             )
 
 
-def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
+def _refuse_invariant_flaws(invariant: Invariant, project: Declarations) -> None:
     for kind, names, known in (
         ("source", (invariant.source, *invariant.inputs), project.sources),
         ("mart", invariant.marts, project.marts),
@@ -299,7 +314,7 @@ def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
                 )
 
 
-def _refuse_unknown_words(project: Project) -> None:
+def _refuse_unknown_words(project: Declarations) -> None:
     invariants = project.invariants.values()
     known = {SUM, *(word for invariant in invariants for word in invariant.varies_with)}
     for mart in project.marts.values():
@@ -312,6 +327,24 @@ def _refuse_unknown_words(project: Project) -> None:
                         mart.location,
                         hint=did_you_mean(word, known) or f"known: {', '.join(sorted(known))}",
                     )
+
+
+def _refuse_needless_exemptions(mart: Mart, graph: Graph) -> None:
+    known = graph.project.invariants
+    for name in mart.exempt:
+        if name not in known:
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from {name}, which is not an invariant",
+                mart.location,
+                hint=did_you_mean(name, known),
+            )
+        if not graph.is_concerned(mart, known[name]):
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from the invariant {name}, which does not concern it",
+                f"the invariant changes {known[name].source}: {known[name].location}",
+                mart.location,
+                hint="leave the exemption out",
+            )
 
 
 def _names_read(table: Source | Mart) -> list[tuple[str, str]]:
@@ -328,7 +361,7 @@ def _names_read(table: Source | Mart) -> list[tuple[str, str]]:
     return read
 
 
-def _order(project: Project) -> tuple[str, ...]:
+def _order(project: Declarations) -> tuple[str, ...]:
     sorter = TopologicalSorter(
         {
             name: [i for i in mart.inputs if i in project.marts]

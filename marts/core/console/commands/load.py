@@ -7,20 +7,22 @@ from dataclasses import replace
 
 import click
 
-from marts.core.console import wiring
 from marts.core.console.options import (
     account_options,
     data_option,
+    env_option,
     option,
     source_namespace_options,
     with_settings,
 )
 from marts.core.console.streams import warn
 from marts.core.errors import UsageError
+from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
 
 @click.command("load")
+@env_option
 @account_options
 @option("--database", metavar="NAME", help="The database.  [default: the connection's]")
 @source_namespace_options
