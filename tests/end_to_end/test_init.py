@@ -148,8 +148,8 @@ DECLARED = [
     # keys and references
     '# unique in 400 of 400 rows\n    grain=("order_no", "pos")',
     '# 400 of 400 values are there\n        relationship("order_no", to="order.order_no"),',
-    "# 497 of 500 values are there\n"
-    '        relationship("shop_id", to="shops.shop_id", severity="warn", threshold="1%")',
+    "# 497 of 500 values are there",
+    'relationship("shop_id", to="shops.shop_id", severity="warn", threshold="1%")',
     "# not declared: staff_id refers to staff.id in 269 of 333 rows only",
     # types and values
     "# left out: tags: a nested type",
