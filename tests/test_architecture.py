@@ -212,9 +212,11 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
             (
                 "backends.duckdb",
                 "backends.duckdb_connection",
-                "backends.duckdb_footers",
+                "backends.duckdb_parquet",
                 "backends.duckdb_candidates",
-                "backends.duckdb_sources",
+                "backends.duckdb_csv",
+                "backends.duckdb_reader",
+                "backends.duckdb_tables",
             ),
         ),
         (

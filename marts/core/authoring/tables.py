@@ -111,8 +111,8 @@ def source(
     then. A missing column, or one of a type that does not fit, stops a run; other columns are
     ignored. An `optional` source may be absent, and counts as empty then. `source_name` is the name
     of the table, file or folder, if it is another one: any text, such as "Order Details". Warnings
-    of its checks that are `acknowledged` are counted, but not shown. Raises
-    DefinitionError, with file and line, if the declaration contradicts itself.
+    of its checks that are `acknowledged` are counted, but not shown. Raises DefinitionError, with
+    file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
