@@ -80,11 +80,6 @@ def attach_read_only(file: str, catalog: str) -> str:
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (READ_ONLY)"
 
 
-def describe(query: str) -> str:
-    """Return a query of the names and types of another's columns."""
-    return f"DESCRIBE {query}"
-
-
 def detach(catalog: str) -> str:
     """Detach a database."""
     return f"DETACH {quoted(catalog)}"

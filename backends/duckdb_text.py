@@ -16,23 +16,30 @@ EXACT = r"^-?(0|[1-9][0-9]*)([.][0-9]+)?$"
 FLOAT = r"^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$"
 BOOLEAN = "^(true|false)$"
 DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?$"
+TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+LOCAL, ZONED = f"^{TIME}$", f"^{TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$"
+MOMENT = "TIMESTAMPTZ"
 SHORT, LONG = 18, 38
 """Digits that an int64 always holds, and the most that a decimal does."""
 FINEST = 6
 """Digits after the point; numbers with more are floats."""
+EXACT_DIGITS = 15
+"""As many digits any float64 holds."""
 
 
 def text_figures(table: sge.Table, columns: Sequence[str]) -> sge.Select:
     """Return one query of how many values of each text column have which form."""
-    asked = [figure for name in columns for figure in _figures(sge.column(name, quoted=True))]
+    asked = [figure for name in columns for figure in _figures(_filled(name))]
     named = [sge.alias_(each, f"F{number}", quoted=True) for number, each in enumerate(asked)]
     return sge.select(*named).from_(table)
 
 
-def _figures(text: sge.Column) -> list[sge.Expr]:
-    whole = sge.Length(this=sge.func("REGEXP_REPLACE", text.copy(), _text("[-]|[.].*"), _text("")))
-    fine = sge.Length(this=sge.func("REGEXP_REPLACE", text.copy(), _text("^[^.]*[.]?"), _text("")))
+def _filled(name: str) -> sge.Expr:
+    """Return a text column without blanks around its values; nothing is left of an empty one."""
+    return sge.Nullif(this=sge.Trim(this=sge.column(name, quoted=True)), expression=_text(""))
+
+
+def _figures(text: sge.Expr) -> list[sge.Expr]:
     has_all = "REGEXP_MATCHES"
 
     def counted(pattern: str, kind: str | None = None) -> sge.Expr:
@@ -42,10 +49,13 @@ def _figures(text: sge.Column) -> list[sge.Expr]:
             holds = sge.and_(holds, sge.Not(this=sge.Is(this=there, expression=sge.Null())))
         return sge.Count(this=sge.Case(ifs=[sge.If(this=holds, true=sge.Literal.number(1))]))
 
-    exact = sge.func(has_all, text.copy(), _text(EXACT))
-    digits = [
-        sge.Max(this=sge.Case(ifs=[sge.If(this=exact.copy(), true=each)])) for each in (whole, fine)
-    ]
+    def longest(pattern: str, left_out: str) -> sge.Expr:
+        """Return the most characters that are left of the values of a form."""
+        rest = [text.copy(), _text(left_out), _text(""), _text("g")]
+        length = sge.Length(this=sge.Anonymous(this="REGEXP_REPLACE", expressions=rest))
+        is_so = sge.func(has_all, text.copy(), _text(pattern))
+        return sge.Max(this=sge.Case(ifs=[sge.If(this=is_so, true=length)]))
+
     return [
         sge.Count(this=text.copy()),
         counted(BOOLEAN),
@@ -53,8 +63,11 @@ def _figures(text: sge.Column) -> list[sge.Expr]:
         counted(EXACT),
         counted(FLOAT, "DOUBLE"),
         counted(DATE, "DATE"),
-        counted(TIME, "TIMESTAMP"),
-        *digits,
+        counted(LOCAL, "TIMESTAMP"),
+        counted(ZONED, MOMENT),
+        longest(EXACT, "[-]|[.].*"),
+        longest(EXACT, "^[^.]*[.]?"),
+        longest(FLOAT, "[eE].*|[^0-9]|^[-]?0[.]0*"),
     ]
 
 
@@ -73,8 +86,10 @@ class _Forms:
     floats: int
     dates: int
     times: int
+    moments: int
     digits: int
     scale: int
+    precise: int
 
     @property
     def type(self) -> str | None:
@@ -86,9 +101,15 @@ class _Forms:
         digits = self.digits + self.scale
         if self.values == self.exacts and self.scale <= FINEST and digits <= LONG:
             return f"DECIMAL({SHORT if digits <= SHORT else LONG}, {self.scale})"
-        if self.values == self.floats and self.values != self.wholes:
+        is_float = self.precise <= EXACT_DIGITS and self.values != self.wholes
+        if self.values == self.floats and is_float:
             return "DOUBLE"
-        others = {"BOOLEAN": self.flags, "DATE": self.dates, "TIMESTAMP": self.times}
+        others = {
+            "BOOLEAN": self.flags,
+            "DATE": self.dates,
+            "TIMESTAMP": self.times,
+            MOMENT: self.moments,
+        }
         return next((kind for kind, count in others.items() if count == self.values), None)
 
 
@@ -107,4 +128,4 @@ def narrow_types(row: Sequence[Any], columns: Sequence[str]) -> dict[str, str]:
 
 def as_narrowed(name: str, kind: str) -> sge.Expr:
     """Return a text column as a column of its narrow type."""
-    return sge.cast(sge.column(name, quoted=True), sge.DataType.build(kind, dialect="duckdb"))
+    return sge.cast(_filled(name), sge.DataType.build(kind, dialect="duckdb"))

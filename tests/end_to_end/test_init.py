@@ -159,10 +159,16 @@ DECLARED = [
     "# left out: fine: 3 values are finer than a microsecond",
     'decimal("huge", 38, 0)',
     'timestamp("when", zone="UTC")',
-    '# nothing but nulls; int32 in the data\n        int64("none", null=True)',
+    '# nothing but nulls\n        string("none", null=True)',
     '# 167 nulls; 1 to 29\n        int64("staff_id", null=True)',
     "optional=True,",
 ]
+
+
+def test_the_example_runs(called: Marts, tmp_path: Path) -> None:
+    initiated(called, "shop")
+    assert_it_runs(tmp_path / "shop")
+    assert_it_is_tidy(tmp_path / "shop", types=False)
 
 
 def test_what_is_declared_holds_at_once(called: Marts, tmp_path: Path) -> None:

@@ -16,14 +16,13 @@ CREATED = [
     END, "N" / 4, "N" / 2, DATE_FROM_PARTS(2025, 6, 1 + "N" % 28),
     TIMESTAMP_NTZ_FROM_PARTS(2025, 6, 1, 0, "N" % 60, 0), CURRENT_TIMESTAMP(), TRUE, NULL
     FROM (SELECT SEQ4() AS "N" FROM TABLE(GENERATOR(ROWCOUNT => 100)))""",
-    """CREATE TABLE {0}."Customer List" ("Customer ID" NUMBER(38, 0), "CITY" VARCHAR)""",
-    """INSERT INTO {0}."Customer List" SELECT "N", CASE WHEN "N" > 3 THEN 'Ulm' END
+    """CREATE TABLE {0}."CUSTOMER_LIST" ("CUSTOMER_ID" NUMBER(38, 0), "CITY" VARCHAR)""",
+    """INSERT INTO {0}."CUSTOMER_LIST" SELECT "N", CASE WHEN "N" > 3 THEN 'Ulm' END
     FROM (SELECT SEQ4() AS "N" FROM TABLE(GENERATOR(ROWCOUNT => 10)))""",
 ]
 DECLARED = [
-    'source_name="Customer List"',
     "# no nulls; all different; 0 to 9; decimal(38, 0) in the data",
-    'int64("customer_id", source_name="Customer ID")',
+    'int64("customer_id")',
     '# 4 nulls\n        string("city", null=True)',
     '# unique in 100 of 100 rows\n    grain="order_id"',
     'string("status", values=["open", "paid"])',

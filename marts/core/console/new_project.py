@@ -131,6 +131,9 @@ def _from_files(origin: Origin, path: Path) -> NewProject:
         )
     sources = _measured(profiling(path), origin, where=path.resolve().name)
     data, is_inside = _path_from(origin.directory, path)
+    sources = tuple(
+        replace(each, location=each.location and f"{data}:{each.location}") for each in sources
+    )
     absent = "" if is_inside else " CI does not have them, and skips the test that needs them."
     return NewProject(
         package=origin.package,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 AS_OF = datetime.date(2025, 6, 30)
-CUSTOMERS, ORDERS = 40, 300
+CUSTOMERS, ORDERS = 50, 300
 CITIES = ("Bremen", "Köln", "Leipzig", "Ulm")
 STATUSES = ("paid", "paid", "paid", "paid", "cancelled")
 DAY = datetime.timedelta(days=1)
@@ -37,7 +37,7 @@ def _orders() -> Iterable[tuple[object, ...]]:
         # Some customers order often, and the last ones never do.
         customer = 1 + (number * number + number * 7) % (CUSTOMERS - 3)
         cents = 500 + (number * 7919) % 20_000
-        ordered_on = AS_OF - DAY * ((number * 31) % 365)
+        ordered_on = AS_OF - DAY * ((number * 31) % 200)
         yield (
             f"O{number:04}",
             f"C{customer:03}",
