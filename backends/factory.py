@@ -16,6 +16,7 @@ from marts.core.errors import SourceError, UsageError
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
+from marts.core.run.profiling import Profiler
 
 if TYPE_CHECKING:
     from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
@@ -166,6 +167,24 @@ def doctor(
         target=settings.target,
         contracts=sources,
         installed=installation(version),
+    )
+
+
+def profiler(settings: Settings, *, data: Path | None, version: str) -> Profiler:
+    """Return who measures tables: in a folder or DuckDB file, else the sources on Snowflake.
+
+    There, the settings name the sources' database and schema.
+    """
+    if data is not None:
+        from backends.duckdb_profile import DuckDBProfiler
+
+        return DuckDBProfiler(data)
+    from backends.snowflake_profile import SnowflakeProfiler
+
+    return SnowflakeProfiler(
+        _account(settings, version),
+        database=settings.source_database or "",
+        schema=settings.source_schema or "",
     )
 
 
