@@ -54,11 +54,18 @@ def connect(
     return DuckDBBackend(_files(settings, data), sources=sources, read_only=read_only)
 
 
+def database_of(settings: Settings) -> Path | None:
+    """Return the database file that the settings name; None if it is elsewhere or in memory."""
+    if settings.backend != DUCKDB or settings.database == ":memory:":
+        return None
+    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+
+
 def _files(settings: Settings, data: Path) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
     return DuckDBOptions(
-        database=settings.folder_of("database") / (settings.database or DEFAULT_DATABASE),
+        database=database_of(settings) or Path(":memory:"),
         data=data,
         schema=settings.schema,
         threads=settings.threads,

@@ -12,6 +12,7 @@ from marts.core.authoring.checks import TableCheck, WholeCheck
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.run.artifacts import describe_finding, sample_path
+from marts.core.run.backend import Backend
 from marts.core.run.report import Report, TableReport, explained
 
 Label = Literal[
@@ -25,6 +26,16 @@ RUN_AGAIN = {
     "partly_published": "partly published: run again",
     "unknown": "whether this run was published is not known: run again",
 }
+
+
+def line_text(line: Line) -> str:
+    """Return a line as text: its label in a column of its own."""
+    return f"{line[0]:<6}{line[1]}"
+
+
+def head_line(plan: Plan, backend: Backend) -> str:
+    """Return the date of a run, its engine and where it reads and writes."""
+    return f"as of {plan.as_of.day} · {backend.name} · {backend.where}"
 
 
 def doing(step: Step) -> str:

@@ -26,12 +26,15 @@ ALIASES = {"fixtures": "data"}
 """Earlier names of options, which still work."""
 
 
-def settings_of(context: click.Context) -> Settings:
-    """Return the settings of the project's file, the environment and the options of a call."""
-    return with_given(project_settings(), **_given(context))
+def settings_of(context: click.Context, start: Path = Path()) -> Settings:
+    """Return the settings of the project's file, the environment and the options of a call.
+
+    The file is the nearest one in the folder `start` or above it.
+    """
+    return with_given(project_settings(start), **given_settings(context))
 
 
-def _given(context: click.Context) -> dict[str, Any]:
+def given_settings(context: click.Context) -> dict[str, Any]:
     """Return the fields that the environment or the command line sets."""
     given = {
         name: value

@@ -11,21 +11,25 @@ from marts.core.errors import UsageError
 from marts.core.project.settings import FILE, Settings, settings_of_file
 
 
-def project_settings() -> Settings:
-    """Return the settings of the project that contains the current folder, by default the defaults.
+def project_settings(start: Path = Path()) -> Settings:
+    """Return the settings of the project that contains a folder, by default the defaults.
 
     Raises UsageError for a file that cannot be read, and for invalid settings.
     """
-    for folder in _folders():
+    for folder in _folders(start):
         file = folder / FILE
         if (table := _settings_in(file)) is not None:
             return settings_of_file(table, file)
-    return Settings()
+    # Without a project, the folder is the one that defaults are relative to.
+    return Settings(folder=start, target=start / Settings.target)
 
 
-def _folders() -> Iterator[Path]:
-    """Yield the current folder and those above it, as relative paths."""
-    yield Path()
+def _folders(start: Path) -> Iterator[Path]:
+    """Yield a folder and those above it; if it is the current folder, as relative paths."""
+    yield start
+    if start.is_absolute():
+        yield from start.parents
+        return
     try:
         depth = len(Path.cwd().parts) - 1
     except FileNotFoundError:

@@ -6,13 +6,15 @@ import datetime
 import os
 import socket
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from marts.core import DISTRIBUTION, FOLDER
 from marts.core.errors import EngineError, MartsError, UsageError
@@ -34,8 +36,18 @@ OURS = ("backends", "cli", "fixtures", "marts")
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
+_of_file: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+"""A lock for each database file: DuckDB's own keeps out other processes, but no thread of ours."""
 
-def linked(settings: Settings) -> tuple[Graph, Reliance]:
+
+class Linked(NamedTuple):
+    """A package's declarations, linked, and what its marts rely on."""
+
+    graph: Graph
+    reliance: Reliance
+
+
+def linked(settings: Settings) -> Linked:
     """Load and link a package's declarations, and derive what its marts rely on.
 
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
@@ -57,13 +69,15 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
     _import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
     reliance = relied_on(graph)
-    return documented(graph, reliance.lineage), reliance
+    return Linked(documented(graph, reliance.lineage), reliance)
 
 
-def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
+def selected(
+    settings: Settings, project: Linked | None = None
+) -> tuple[Graph, tuple[str, ...], Reliance]:
     """Return the project of the settings, the selected marts, and what marts rely on.
 
-    The project includes the acknowledgements of the settings.
+    The project includes the acknowledgements of the settings. It is loaded unless it is given.
     """
     from marts.core.analysis.acknowledgements import (
         refuse_wrong_acknowledgements,
@@ -71,7 +85,7 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
     )
     from marts.core.project.selection import select
 
-    graph, reliance = linked(settings)
+    graph, reliance = project or linked(settings)
     graph = with_acknowledged(graph, settings.acknowledge, str(settings.file))
     refuse_wrong_acknowledgements(
         graph, reliance, entries=settings.acknowledge, location=str(settings.file)
@@ -122,20 +136,25 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
 
 @contextmanager
 def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[Backend]:
-    """Connect to the engine that the settings name, and close the connection at the end."""
-    from backends.factory import connect
+    """Connect to the engine that the settings name, and close the connection at the end.
 
-    backend = connect(
-        settings,
-        data=data_of(settings),
-        sources=contracts_of(graph),
-        version=version_of_marts(),
-        read_only=read_only,
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
+    A process has one connection to a database file at a time; other threads wait for it.
+    """
+    from backends.factory import connect, database_of
+
+    file = database_of(settings)
+    with _of_file[file.resolve()] if file else nullcontext():
+        backend = connect(
+            settings,
+            data=data_of(settings),
+            sources=contracts_of(graph),
+            version=version_of_marts(),
+            read_only=read_only,
+        )
+        try:
+            yield backend
+        finally:
+            backend.close()
 
 
 @contextmanager
