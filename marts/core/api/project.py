@@ -120,9 +120,15 @@ class Project:
 
         Returns the report also if checks fail; raises as `run` does.
         """
-        settings, own = self._call("test", known(TestKeywords, options) | {"select": select})
+        keywords = known(TestKeywords, options) | {"select": select}
+        # The option's own name, since `sources` is a field of the settings, too.
+        keywords["only_sources"] = keywords.pop("sources", None)
+        settings, own = self._call("test", keywords)
         with prepared_test(
-            settings, sources=own["sources"], invariants=own["invariants"], project=self._linked
+            settings,
+            sources=own["only_sources"],
+            invariants=own["invariants"],
+            project=self._linked,
         ) as prepared:
             return _carried_out(prepared)
 
