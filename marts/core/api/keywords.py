@@ -20,6 +20,8 @@ class GivenSettings(TypedDict, total=False):
     """The settings that `Project.load` takes, named like the options of `marts run`."""
 
     package: str
+    env: str
+    defer: str
     select: Names
     exclude: Names
     as_of: Day
@@ -60,6 +62,7 @@ class RunKeywords(TypedDict, total=False):
     adopt: Names
     reshape: Names
     drop_orphans: bool
+    defer: str
     lock_timeout: int
 
 

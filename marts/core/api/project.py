@@ -6,10 +6,9 @@ import logging
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from marts.core.api.keywords import (
     Day,
@@ -22,7 +21,7 @@ from marts.core.api.keywords import (
 )
 from marts.core.api.reports import RunReport, ended_report, planned_report
 from marts.core.api.tables import CompiledMarts, Marts, Rows
-from marts.core.console.keywords import call_of, project_settings_of
+from marts.core.console.keywords import called, project_settings_of
 from marts.core.console.messages import counted, doing, line_text, table_line, table_of
 from marts.core.console.options import words
 from marts.core.errors import MartsWarning, UsageError
@@ -35,7 +34,7 @@ from marts.core.operations.test import prepared_test
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan, Step
 from marts.core.project.reloading import anew
-from marts.core.project.settings import Settings, with_given
+from marts.core.project.settings import Settings
 from marts.core.run.report import TableReport
 
 ALL_ROWS = 1_000_000_000
@@ -102,7 +101,9 @@ class Project:
         `raise_for_status()`. Raises MartsError for a run that is refused, such as UsageError for
         an unknown mart, and KeyboardInterrupt, when nothing is left behind, if it is interrupted.
         """
-        settings, own = self._call("run", known(RunKeywords, options) | {"select": select})
+        settings, own = called(
+            self.settings, "run", known(RunKeywords, options) | {"select": select}
+        )
         wanted = RunOptions(
             checks_sources=not own["no_source_checks"],
             accept_shrink=own["accept_shrink"],
@@ -123,7 +124,7 @@ class Project:
         keywords = known(TestKeywords, options) | {"select": select}
         # The option's own name, since `sources` is a field of the settings, too.
         keywords["only_sources"] = keywords.pop("sources", None)
-        settings, own = self._call("test", keywords)
+        settings, own = called(self.settings, "test", keywords)
         with prepared_test(
             settings,
             sources=own["only_sources"],
@@ -142,7 +143,7 @@ class Project:
     ) -> CompiledMarts:
         """Return the SQL by mart, for the project's engine or another one, without a connection."""
         given = {"select": select, "exclude": exclude, "as_of": as_of, "backend": dialect}
-        settings, _ = self._call("compile", given)
+        settings, _ = called(self.settings, "compile", given)
         return CompiledMarts(compilation(settings, project=self._linked))
 
     def show(
@@ -162,7 +163,7 @@ class Project:
         is the highest number of rows, None for all. Raises UsageError for a mart that is unknown or
         not published.
         """
-        settings, _ = self._call("show", {"as_of": as_of}, words=("--", mart))
+        settings, _ = called(self.settings, "show", {"as_of": as_of}, words=("--", mart))
         found = rows_of(
             settings,
             mart,
@@ -173,13 +174,6 @@ class Project:
             project=self._linked,
         )
         return Rows(found)
-
-    def _call(
-        self, command: str, keywords: Mapping[str, Any], *, words: tuple[str, ...] = ()
-    ) -> tuple[Settings, Mapping[str, Any]]:
-        """Return the settings of a call, and a command's own options."""
-        call = call_of(command, keywords, words=words)
-        return with_given(self.settings, **call.fields), call.options
 
 
 def _names(names: Names) -> list[str]:

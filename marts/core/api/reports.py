@@ -160,7 +160,7 @@ def ended_report(prepared: Prepared, ended: Ended) -> RunReport:
 
 
 def _lines(prepared: Prepared, report: Report) -> Iterator[Line | str]:
-    yield head_line(prepared.plan, prepared.backend)
+    yield head_line(prepared)
     yield from reason_lines(prepared.plan)
     for finding in prepared.findings:
         yield "warn", str(finding)

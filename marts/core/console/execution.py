@@ -20,7 +20,7 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
     plan = prepared.plan
-    console.print(head_line(plan, prepared.backend))
+    console.print(head_line(prepared))
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,27 @@ import click
 from click.core import ParameterSource
 
 from marts.core.console.options import FIELDS, given_settings, settings_of
+from marts.core.console.project_file import deferring
 from marts.core.errors import UsageError
-from marts.core.project.settings import DUCKDB, Settings
+from marts.core.project.settings import DUCKDB, Settings, with_given
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of a command: the fields of `Settings` that keywords set, and its other options."""
+def called(
+    settings: Settings, command: str, keywords: Mapping[str, Any], *, words: Iterable[str] = ()
+) -> tuple[Settings, Mapping[str, Any]]:
+    """Return a project's settings for a call of a command, and the command's own options.
 
-    fields: Mapping[str, Any]
-    options: Mapping[str, Any]
-
-
-def call_of(command: str, keywords: Mapping[str, Any], *, words: Iterable[str] = ()) -> Call:
-    """Return a command's call with keywords in place of options; those that are None are absent.
-
-    For its other options, environment variables count as on the command line. Raises UsageError for
-    a value that an option does not take.
+    Keywords are in place of options; those that are None are absent. For the command's own options,
+    environment variables count as on the command line. Raises UsageError for a value that an option
+    does not take.
     """
-    context = _called(command, keywords, words)
+    context = _context(command, keywords, words)
     given = given_settings(context)
-    return Call(
-        {n: given[n] for n, value in keywords.items() if n in FIELDS and value is not None},
-        {n: value for n, value in context.params.items() if n not in FIELDS},
-    )
+    fields = {n: given[n] for n, value in keywords.items() if n in FIELDS and value is not None}
+    settings = with_given(settings, **fields)
+    if "defer" in context.params:
+        settings = deferring(settings, settings.folder)
+    return settings, {n: value for n, value in context.params.items() if n not in FIELDS}
 
 
 def project_settings_of(start: Path, keywords: Mapping[str, Any]) -> Settings:
@@ -45,7 +42,7 @@ def project_settings_of(start: Path, keywords: Mapping[str, Any]) -> Settings:
 
     A package that is not the one of the project's file is looked for in the folder.
     """
-    settings = settings_of(_called("run", keywords), start)
+    settings = settings_of(_context("run", keywords), start)
     if "package" in settings.given:
         settings = replace(settings, folder=start, given=settings.given - {"package"})
     database = settings.database
@@ -53,10 +50,12 @@ def project_settings_of(start: Path, keywords: Mapping[str, Any]) -> Settings:
     if database and is_file and "database" in settings.given:
         database = str(Path(database).absolute())
     data = settings.data and settings.data.absolute()
-    return replace(settings, data=data, database=database, target=settings.target.absolute())
+    target = settings.target.absolute()
+    # A call that reads another environment asks for its settings.
+    return replace(settings, data=data, database=database, target=target, elsewhere=None)
 
 
-def _called(command: str, keywords: Mapping[str, Any], words: Iterable[str] = ()) -> click.Context:
+def _context(command: str, keywords: Mapping[str, Any], words: Iterable[str] = ()) -> click.Context:
     found: click.Command = import_module(f"marts.core.console.commands.{command}").command
     options = {each.name: each for each in found.params if isinstance(each, click.Option)}
     try:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from marts.core.console.completion import complete_selectors
-from marts.core.console.project_file import project_settings
+from marts.core.console.completion import complete_environments, complete_selectors
+from marts.core.console.project_file import deferring, project_settings
 from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,7 +31,9 @@ def settings_of(context: click.Context, start: Path = Path()) -> Settings:
 
     The file is the nearest one in the folder `start` or above it.
     """
-    return with_given(project_settings(start), **given_settings(context))
+    given = given_settings(context)
+    settings = with_given(project_settings(given.get("env"), start=start), **given)
+    return deferring(settings, start) if "defer" in context.params else settings
 
 
 def given_settings(context: click.Context) -> dict[str, Any]:
@@ -101,11 +103,28 @@ def _excluded(
     return tuple(word for text in texts for word in words(text))
 
 
-package_option = option(
-    "--package",
+env_option = option(
+    "--env",
     metavar="NAME",
-    help="The Python package of the marts; it needs no project."
-    f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    shell_complete=complete_environments,
+    help=f"The environment, a table [tool.marts.environments.NAME] of the {FILE}."
+    "  [default: `env` in [tool.marts], else none]",
+)
+defer_option = option(
+    "--defer",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Read marts that are not selected, and not up to date here, as this environment has"
+    " published them, if they are up to date there.",
+)
+package_option = options(
+    option(
+        "--package",
+        metavar="NAME",
+        help="The Python package of the marts; it needs no project."
+        f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    ),
+    env_option,
 )
 selection_options = options(
     click.argument(

@@ -52,7 +52,12 @@ def prepared_test(
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         recorder = Recorder(backend, wiring.run_id())
         yield Prepared(
-            graph=graph, plan=plan, backend=backend, recorder=recorder, target=settings.target
+            graph=graph,
+            plan=plan,
+            backend=backend,
+            recorder=recorder,
+            target=settings.target,
+            environment=settings.env,
         )
 
 

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -126,8 +126,11 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
     """
     from backends.factory import connect, database_of
 
-    file = database_of(settings)
-    with _of_file[file.resolve()] if file else nullcontext():
+    with ExitStack() as locks:
+        files = {database_of(each) for each in (settings, settings.elsewhere) if each}
+        # Sorted, so that no two threads wait for each other.
+        for file in sorted(file.resolve() for file in files if file):
+            locks.enter_context(_of_file[file])
         backend = connect(
             settings,
             data=data_of(settings),
@@ -167,6 +170,7 @@ def recorded(
         host_name=socket.gethostname(),
         backend=backend.name,
         marts_version=version_of_marts(),
+        environment=settings.env,
     )
     recorder = Recorder(backend, run.run_id, None if dry_run else run)
     try:

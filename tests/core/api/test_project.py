@@ -316,6 +316,20 @@ def test_keywords_count_more_than_variables_and_these_more_than_the_file(
     assert (given.schema, given.as_of) == ("bronze", datetime.date(2025, 2, 28))
 
 
+def test_an_environment_is_chosen_and_deferred_to_by_name(tmp_path: Path) -> None:
+    folder = written(tmp_path / "shop")
+    with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write('[tool.marts.environments.prod]\ndatabase = "target/prod.duckdb"\n')
+        file.write('[tool.marts.environments.dev]\nschema = "dev"\n')
+    prod, dev = Project.load(folder, env="prod"), Project.load(folder, env="dev")
+    assert prod.run().raise_for_status().document["environment"] == "prod"
+    assert dev.settings.schema == "dev"
+    assert dev.run(defer="prod").status == "published"
+    assert total(dev) == total(prod) == 3
+    with pytest.raises(UsageError, match="no such environment"):
+        Project.load(folder, env="production")
+
+
 def test_a_path_stays_where_it_is_when_the_current_folder_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
