@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
-from marts.core.console.messages import outcome_lines, plan_document, plan_lines, reason_lines
+from marts.core.console.messages import (
+    head_line,
+    outcome_lines,
+    plan_document,
+    plan_lines,
+    reason_lines,
+)
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
@@ -13,9 +19,8 @@ from marts.core.operations.prepared import Prepared, carry_out
 def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
-    plan, backend = prepared.plan, prepared.backend
-    words = (f"as of {plan.as_of.day}", prepared.environment, backend.name, backend.where)
-    console.print(" · ".join(word for word in words if word))
+    plan = prepared.plan
+    console.print(head_line(prepared))
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:

@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.run.artifacts import deferred, describe_finding, sample_path
@@ -25,6 +26,18 @@ RUN_AGAIN = {
     "partly_published": "partly published: run again",
     "unknown": "whether this run was published is not known: run again",
 }
+
+
+def line_text(line: Line) -> str:
+    """Return a line as text: its label in a column of its own."""
+    return f"{line[0]:<6}{line[1]}"
+
+
+def head_line(prepared: Prepared) -> str:
+    """Return the date of a run, its environment and engine, and where it reads and writes."""
+    day, backend = prepared.plan.as_of.day, prepared.backend
+    words = (f"as of {day}", prepared.environment, backend.name, backend.where)
+    return " · ".join(word for word in words if word)
 
 
 def doing(step: Step) -> str:

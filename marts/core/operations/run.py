@@ -9,6 +9,7 @@ from functools import partial
 
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
+from marts.core.operations.wiring import Linked
 from marts.core.plan.changes import plan_changes, with_reshapes
 from marts.core.plan.findings import findings_of, findings_of_views
 from marts.core.plan.fingerprint import CurrentInputs
@@ -36,16 +37,21 @@ class RunOptions:
 
 @contextmanager
 def prepared_run(
-    settings: Settings, options: RunOptions, *, dry_run: bool, warn: Callable[[str], None]
+    settings: Settings,
+    options: RunOptions,
+    *,
+    dry_run: bool,
+    warn: Callable[[str], None],
+    project: Linked | None = None,
 ) -> Iterator[Prepared]:
     """Plan a run on the connected engine; the connection is closed at the end.
 
     The run is recorded, however it ends, and `warn` is told if it cannot be. A dry run is not
-    recorded, and its connection can only read.
+    recorded, and its connection can only read. The project is loaded unless it is given.
 
     Raises MartsError for what makes a run impossible.
     """
-    graph, selected, reliance = wiring.selected(settings)
+    graph, selected, reliance = wiring.selected(settings, project)
     if not dry_run:
         prepare(settings.target)
     wanted = SourceCheckOptions(
