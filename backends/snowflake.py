@@ -22,6 +22,7 @@ from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchem
 from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
+from backends.snowflake_elsewhere import elsewhere
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
@@ -76,6 +77,10 @@ class SnowflakeBackend:
         self.source_namespace = self.catalog.namespace(
             options.source_schema or options.schema, options.source_database or database
         )
+        self.elsewhere = elsewhere(
+            options.elsewhere, current.database, self.namespace, self.catalog, self._rows_of
+        )
+        self._deferred: frozenset[str] = frozenset()
         self.schema = Schema(self.namespace, self._statements.about)
         self.candidates = CandidateSchema(self.schema, self.catalog, self._statements)
         self._digests: Mapping[str, str] = {}
@@ -89,6 +94,14 @@ class SnowflakeBackend:
         )
         self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
+
+    def read_elsewhere(self, names: Collection[str]) -> None:
+        """Read these marts where the other environment has published them."""
+        self._deferred = frozenset(names)
+
+    def changed_elsewhere(self, names: Collection[str]) -> list[str]:
+        """Return the marts that the other environment has published or altered meanwhile."""
+        return self.elsewhere.changed(names) if self.elsewhere and names else []
 
     def data_as_of(self) -> None:
         """Return None: tables do not state an as-of date."""
@@ -156,10 +169,15 @@ class SnowflakeBackend:
         known: dict[str, sge.Table | sge.Subquery] = {
             name: source_of(name)
             if name in self.sources
-            else candidates.get(name) or self.namespace.qualified(name)
+            else candidates.get(name) or self._published(name)
             for name in query.names
         }
         return qualified_sql(query, known, self.namespace)
+
+    def _published(self, name: str) -> sge.Table:
+        """Return the qualified name of a published relation, here or elsewhere."""
+        there = self.elsewhere if name in self._deferred else None
+        return (there.namespace if there else self.namespace).qualified(name)
 
     def _executed(self, query: CompiledQuery) -> str:
         """Return a query's SQL over the sources, as they are read, and the candidates."""
@@ -167,7 +185,9 @@ class SnowflakeBackend:
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._executed(compiled(query))
+        return self._rows_of(self._executed(compiled(query)), about)
+
+    def _rows_of(self, sql: str, about: str) -> list[dict[str, Any]]:
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]

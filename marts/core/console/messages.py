@@ -11,7 +11,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
-from marts.core.run.artifacts import describe_finding, sample_path
+from marts.core.run.artifacts import deferred, describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
 Label = Literal[
@@ -70,6 +70,7 @@ def plan_lines(
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
+    read += [f"  {label:<8} {text}" for label, text in _deferred_lines(plan)]
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
@@ -85,10 +86,17 @@ def reason_lines(plan: Plan) -> Iterator[Line]:
         yield "build", f"{_listed(names)}: {reason}"
     if plan.unchanged:
         yield "keep", f"{_listed(plan.unchanged)}: unchanged"
+    yield from _deferred_lines(plan)
     for name in plan.orphans:
         yield "keep", f"{name}: published, but no longer a mart; --drop-orphans drops it"
     if plan.publication and plan.publication.drops:
         yield "drop", f"{_listed(plan.publication.drops)}: no longer a mart to publish"
+
+
+def _deferred_lines(plan: Plan) -> Iterator[Line]:
+    """Yield which marts are read where another environment has published them."""
+    if plan.deferred and (there := plan.state.elsewhere):
+        yield "read", f"{', '.join(sorted(plan.deferred))}: from {there.environment}, {there.where}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -135,6 +143,7 @@ def plan_document(
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
+        "deferred": deferred(plan),
         "steps": steps,
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],

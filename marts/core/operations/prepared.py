@@ -30,6 +30,7 @@ class Prepared:
     backend: Backend
     recorder: Recorder
     target: Path
+    environment: str | None = None
     findings: tuple[Finding, ...] = ()
     """What engines would compute differently."""
     changes: tuple[ShapeChange, ...] = ()
@@ -56,7 +57,9 @@ def carry_out(
     plan, backend, target = prepared.plan, prepared.backend, prepared.target
     context: artifacts.Document = {
         "as_of": str(plan.as_of.day),
+        "environment": prepared.environment,
         "backend": backend.name,
+        "deferred": artifacts.deferred(plan),
         "versions": {DISTRIBUTION: version_of_marts(), **backend.versions()},
         "warnings": [artifacts.describe_finding(each) for each in prepared.findings],
     }

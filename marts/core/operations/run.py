@@ -80,6 +80,7 @@ def prepared_run(
             backend=backend,
             recorder=recorder,
             target=settings.target,
+            environment=settings.env,
             findings=findings,
             changes=tuple(changes),
         )

@@ -50,7 +50,12 @@ def prepared_test(
             plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))
         recorder = Recorder(backend, wiring.run_id())
         yield Prepared(
-            graph=graph, plan=plan, backend=backend, recorder=recorder, target=settings.target
+            graph=graph,
+            plan=plan,
+            backend=backend,
+            recorder=recorder,
+            target=settings.target,
+            environment=settings.env,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 
 from marts.core.analysis.lineage import signature
@@ -13,7 +14,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, checks_of, column_comments
 from marts.core.plan.queries import Compile, Queries, fused_checks
-from marts.core.plan.state import EngineState
+from marts.core.plan.state import Elsewhere, EngineState
 from marts.core.project.graph import Graph
 
 
@@ -65,6 +66,19 @@ class CurrentInputs:
         self.checks_sources = checks_sources
         self.queries = Queries(graph.project, state, as_of, compile_)
         self._digests: dict[str, str] = {}
+
+    def elsewhere(self) -> CurrentInputs:
+        """Return the same, but with what the other environment has published."""
+        there = self.state.elsewhere or Elsewhere("", "")
+        found = copy(self)
+        found.state = replace(
+            self.state, published=there.published, recorded=there.recorded, elsewhere=None
+        )
+        return found
+
+    def defer(self, name: str) -> None:
+        """Read a mart where the other environment has published it."""
+        self.state = self.state.deferring(name)
 
     def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
         """Return the fingerprint of a mart; `runs` has the runs that made the marts it reads."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import ibis.expr.types as ir
 
-from marts.core.authoring.checks import Check, is_fused
+from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
@@ -97,9 +98,36 @@ class Plan:
     """The engine state that the plan was made from."""
 
     @property
+    def deferred(self) -> frozenset[str]:
+        """The marts that the steps read where another environment has published them."""
+        return self.state.deferred.intersection(name for step in self.steps for name in needs(step))
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """These marts and those behind them there, which must not change while the run goes on."""
+        found, waiting = set[str](), set(self.deferred)
+        recorded = self.state.elsewhere.recorded if self.state.elsewhere else {}
+        while waiting:
+            found |= waiting
+            made = [Fingerprint.from_text(recorded[n].origin) for n in waiting if n in recorded]
+            waiting = {name for each in made if each for name in each.marts} - found
+        return frozenset(found)
+
+    @property
     def builds(self) -> tuple[Build, ...]:
         """The steps that build marts."""
         return tuple(step for step in self.steps if isinstance(step, Build))
+
+
+def needs(step: Step) -> set[str]:
+    """Return the tables that a step reads."""
+    match step:
+        case Build(mart):
+            return set(mart.inputs)
+        case CheckTable(table, checks):
+            return {table.name}.union(*map(tables_read, checks))
+        case _:
+            assert_never(step)
 
 
 def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Source
 from marts.core.errors import EngineError
+from marts.core.plan.steps import Plan
 from marts.core.run.formats import csv_lines, json_text
 from marts.core.run.report import CheckReport, Report, TableReport, explained
 
@@ -139,6 +140,15 @@ def describe_finding(finding: Finding) -> Document:
         "message": finding.message,
         "place": finding.location,
         "hint": finding.hint,
+    }
+
+
+def deferred(plan: Plan) -> dict[str, Document]:
+    """Return which marts are read in another environment, and which run has published each."""
+    recorded, there = plan.state.recorded, plan.state.elsewhere
+    return {
+        name: {"environment": there and there.environment, "run_id": recorded[name].run_id}
+        for name in sorted(plan.deferred)
     }
 
 

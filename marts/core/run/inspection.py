@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from marts.core.plan.state import CheckedSource, EngineState, RecordedTable
+from marts.core.plan.state import CheckedSource, Elsewhere, EngineState, RecordedTable
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
-from marts.core.run.backend import Backend
+from marts.core.run.backend import Backend, Published
 
 
 def inspect_engine(
@@ -26,6 +26,7 @@ def inspect_engine(
     rows = backend.state()
     own = {row.name: row for row in rows if _is_own(row, project)}
     published = backend.describe_published([name for name in own if name in related])
+    there = backend.elsewhere
     return EngineState(
         sources=backend.describe_sources(needed),
         published={name: found for name, found in published.items() if name in project.marts},
@@ -44,6 +45,20 @@ def inspect_engine(
             if (found := CheckedSource.from_text(row.origin))
         },
         source_location=backend.source_location,
+        elsewhere=_elsewhere(there, project, related) if there else None,
+    )
+
+
+def _elsewhere(found: Published, project: Declarations, related: Collection[str]) -> Elsewhere:
+    """Return what the package has published in another environment."""
+    recorded = {row.name: row for row in found.state() if _is_own(row, project)}
+    wanted = [name for name in recorded if name in related]
+    published = found.describe_published(wanted)
+    return Elsewhere(
+        found.environment,
+        found.where,
+        {name: state for name, state in published.items() if name in wanted},
+        {name: row for name, row in recorded.items() if name in wanted},
     )
 
 

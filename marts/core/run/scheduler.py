@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
-from typing import assert_never
 
-from marts.core.authoring.checks import tables_read
-from marts.core.plan.steps import Build, CheckTable, Step
+from marts.core.plan.steps import Build, Step, needs
 
 
 def run_in_parallel(
@@ -50,14 +48,3 @@ def _run_stage(
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             future.result()
             sorter.done(running.pop(future))
-
-
-def needs(step: Step) -> set[str]:
-    """Return the tables that a step reads."""
-    match step:
-        case Build(mart):
-            return set(mart.inputs)
-        case CheckTable(table, checks):
-            return {table.name}.union(*map(tables_read, checks))
-        case _:
-            assert_never(step)
