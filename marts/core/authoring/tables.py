@@ -207,21 +207,6 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     return declare
 
 
-def _flaws_of_keywords(
-    materialized: object, many_to_many: object, exempt: Mapping[str, str] | None
-) -> Iterator[str]:
-    if materialized not in get_args(Materialized):
-        yield f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
-    if not isinstance(many_to_many, str):
-        yield f"many_to_many is {many_to_many!r}, not the reason, a text"
-    if not isinstance(exempt, Mapping | None):
-        yield f'exempt is {exempt!r}, not {{"invariant": "reason"}}'
-        return
-    for name, reason in (exempt or {}).items():
-        if not isinstance(reason, str) or not reason.strip():
-            yield f"it is exempt from the invariant {name} without a reason"
-
-
 def _only_of_sources(columns: Iterable[Column]) -> list[str]:
     """Return a line for each keyword of a mart's columns that only a source's may have."""
     columns = tuple(columns)
@@ -237,6 +222,21 @@ def _only_of_sources(columns: Iterable[Column]) -> list[str]:
 def _hint(columns: Iterable[Column]) -> str | None:
     renamed = [f'{name}: string("{name}", …)' for name in names_in_source(columns)]
     return f"declare it for the mart without source_name: {', '.join(renamed)}" if renamed else None
+
+
+def _flaws_of_keywords(
+    materialized: object, many_to_many: object, exempt: Mapping[str, str] | None
+) -> Iterator[str]:
+    if materialized not in get_args(Materialized):
+        yield f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+    if not isinstance(many_to_many, str):
+        yield f"many_to_many is {many_to_many!r}, not the reason, a text"
+    if not isinstance(exempt, Mapping | None):
+        yield f'exempt is {exempt!r}, not {{"invariant": "reason"}}'
+        return
+    for name, reason in (exempt or {}).items():
+        if not isinstance(reason, str) or not reason.strip():
+            yield f"it is exempt from the invariant {name} without a reason"
 
 
 def _comment(doc: str, what: str, location: str) -> str:
