@@ -107,16 +107,21 @@ def source(
     """Declare a table that marts may read, and the columns on which they may rely.
 
     `doc` is its comment. `grain` names the columns that together identify a row; they are checked
-    to be unique and not null. A missing column, or one of a type that does not fit, stops a run;
-    other columns are ignored. An `optional` source may be absent, and counts as empty then.
-    `source_name` is the name of the table, file or folder, if it is another one: any text, such as
-    "Order Details". Warnings of its checks that are `acknowledged` are counted, but not shown.
-    Raises DefinitionError, with file and line, if the declaration contradicts itself.
+    to be unique and not null. It is `()` if no columns identify a row, and no join can rely on it
+    then. A missing column, or one of a type that does not fit, stops a run; other columns are
+    ignored. An `optional` source may be absent, and counts as empty then. `source_name` is the name
+    of the table, file or folder, if it is another one: any text, such as "Order Details". Warnings
+    of its checks that are `acknowledged` are counted, but not shown. Raises DefinitionError, with
+    file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
-    found = [*flaws(columns, keys), *check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    found = [
+        *flaws(columns, keys, needs_grain=False),
+        *check_flaws(columns, checks),
+        *acknowledgement_flaws(known),
+    ]
     found += [
         f"column {column.name} has a default, which only a mart has"
         for column in columns
@@ -273,7 +278,8 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
         return ()
     implied: list[Check] = [check for column in table.columns for check in implied_checks(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
-    implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    unique = [columns for columns in (table.grain, *((k,) for k in keys)) if columns]
+    implied += [UniqueCheck(columns=columns) for columns in unique]
     if isinstance(table, Mart):
         implied.append(NOT_EMPTY)
     return (*implied, *table.checks)

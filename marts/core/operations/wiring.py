@@ -109,6 +109,7 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
     """Connect to the engine that the settings name, and close the connection at the end."""
     from backends.factory import connect
 
+    refuse_no_data(graph, settings)
     backend = connect(
         settings,
         data=data_of(settings),
@@ -181,11 +182,33 @@ def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextMa
     return connected(graph, in_memory, read_only=False)
 
 
-def data_of(settings: Settings) -> Path:
-    """Return the directory of Parquet files that the settings name, by default the bundled one."""
+def data_of(settings: Settings) -> Path | None:
+    """Return the data that the settings name, None if they name none.
+
+    The bundled data is the default of its own package, unless settings say where its sources are.
+    """
     from fixtures import FOLDER as BUNDLED
 
-    return settings.data or BUNDLED
+    is_bundled = settings.package in (None, BUNDLED_PACKAGE) and not settings.sources
+    return settings.data or (BUNDLED if is_bundled else None)
+
+
+def refuse_no_data(graph: Graph, settings: Settings) -> None:
+    """Raise UsageError if a source that must exist has no location, and no data are named."""
+    if settings.backend != DUCKDB or data_of(settings) is not None:
+        return
+    sources = graph.project.sources.values()
+    missing = [s.name for s in sources if not s.optional and s.name not in settings.sources]
+    if missing or not settings.sources:
+        raise UsageError(
+            f"no data are named for {graph.project.package}",
+            f"sources without a location: {', '.join(missing) or 'all'}",
+            hint="pass --data DIR, with a file or folder for each source, or write it into"
+            f" {settings.file}:\n"
+            '  [tool.marts]\n  data = "DIR"\n'
+            "or where each source is:\n"
+            f'  [tool.marts.sources]\n  {(missing or ["orders"])[0]} = "raw/orders.csv"',
+        )
 
 
 def version_of_marts() -> str:
