@@ -33,6 +33,10 @@ Materialized = Literal["table", "view", "temporary"]
 """A temporary mart is built whenever a mart that reads it is, and dropped when the run ends."""
 
 
+DEFAULT_GROUP = "default"
+"""The group of marts that declare none."""
+GROUP_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 INTERMEDIATE = "int_"
 """The prefix of marts that are implementation details, on which nothing outside may rely."""
 
@@ -70,6 +74,8 @@ class Mart:
     acknowledged: tuple[Acknowledgement, ...] = ()
     many_to_many: str = ""
     """Why one of its joins may multiply the rows of both sides."""
+    group: str = DEFAULT_GROUP
+    """The group that it is published with; a temporary mart is in none."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """The names that its function looks up outside, with their values when it was declared."""
 
@@ -130,7 +136,7 @@ def source(
     )
 
 
-def mart(
+def mart(  # noqa: PLR0913  (an author names them)
     *,
     grain: str | Iterable[str],
     columns: Iterable[Column],
@@ -140,6 +146,7 @@ def mart(
     unchecked: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
     many_to_many: str = "",
+    group: str | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
@@ -152,8 +159,9 @@ def mart(
     dropped when the run ends. An `unchecked` mart has no checks, because its rows are checked
     elsewhere; it may have the grain `()` if no columns identify a row. `many_to_many` is the reason
     why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
-    that are `acknowledged` are counted, but not shown. Raises DefinitionError, with file and line,
-    if the declaration contradicts itself.
+    that are `acknowledged` are counted, but not shown. The marts of a `group` are published
+    together, or none of them; by default, all are in one group. Raises DefinitionError, with file
+    and line, if the declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -171,15 +179,10 @@ def mart(
             f"column {name} names a zone, which only a source has" for name in zones_of(columns)
         ]
         found += acknowledgement_flaws(known)
-        if not isinstance(many_to_many, str):
-            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        if materialized not in get_args(Materialized):
-            found.append(
-                f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
-            )
+        found += _flaws_of_keywords(materialized, many_to_many, group)
         refuse(f"mart {define.__name__}", location, found)
         return Mart(
             name=define.__name__,
@@ -197,9 +200,25 @@ def mart(
             bindings=bindings_of(define),
             acknowledged=known,
             many_to_many=many_to_many,
+            group=DEFAULT_GROUP if group is None else group,
         )
 
     return declare
+
+
+def _flaws_of_keywords(materialized: object, many_to_many: object, group: object) -> list[str]:
+    found, kinds = [], get_args(Materialized)
+    if not isinstance(many_to_many, str):
+        found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
+    if materialized not in kinds:
+        found.append(f"materialized is {materialized!r}; known: {', '.join(kinds)}")
+    if group is not None and materialized == "temporary":
+        found.append(
+            "it names a group, but a temporary mart is built for every group that reads it"
+        )
+    elif group is not None and not (isinstance(group, str) and GROUP_NAME.fullmatch(group)):
+        found.append(f"group is {group!r}: a name has lower-case letters, digits and underscores")
+    return found
 
 
 def _comment(doc: str, what: str, location: str) -> str:

@@ -18,8 +18,10 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 # Engines import it from here: of the rooms before `plan`, they know only these values.
+from marts.core.authoring.tables import DEFAULT_GROUP as DEFAULT_GROUP  # noqa: PLC0414
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
-from marts.core.project.graph import RESERVED as RESERVED  # noqa: PLC0414
+from marts.core.project.graph import RESERVED
+from marts.core.project.graph import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.project.loading import Project
 from marts.core.query.contract import schema_of
 

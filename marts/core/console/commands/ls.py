@@ -14,7 +14,7 @@ from marts.core.project.settings import Settings
 @json_option
 @with_settings
 def command(settings: Settings, as_json: bool) -> None:
-    """List marts with their kind, grain, tags and checks.
+    """List marts with their kind, grain, tags and checks, and their groups if there are several.
 
     Each SELECTOR names marts as --select does; without one, all are listed.
     """
@@ -27,10 +27,12 @@ def command(settings: Settings, as_json: bool) -> None:
     if as_json:
         terminal.print_json([describe_mart(mart) for mart in marts])
         return
+    has_groups = len(graph.groups) > 1
     rows = [
         [
             mart.name,
             mart.materialized,
+            *(["" if mart.is_temporary else mart.group] if has_groups else []),
             ", ".join(mart.grain),
             ", ".join(mart.tags),
             str(len(checks_of(mart))),
@@ -38,4 +40,5 @@ def command(settings: Settings, as_json: bool) -> None:
         ]
         for mart in marts
     ]
-    terminal.print_table(["mart", "kind", "grain", "tags", "checks", "what it is"], rows)
+    group = ["group"] if has_groups else []
+    terminal.print_table(["mart", "kind", *group, "grain", "tags", "checks", "what it is"], rows)
