@@ -194,6 +194,11 @@ def create_view(
     )
 
 
+def keep_history(relation: str) -> str:
+    """Let Time Travel reach as far into a table as into the marts."""
+    return f"ALTER TABLE {relation} SET DATA_RETENTION_TIME_IN_DAYS = {RETENTION_DAYS}"
+
+
 def replace_by_clone(relation: str, candidate: str) -> str:
     """Replace a table by a clone of its candidate, atomically; grants on it are kept.
 

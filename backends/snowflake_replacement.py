@@ -33,6 +33,8 @@ def replacement(
             yield from granted(left, target, "view")
         return
     yield from put_on(left, candidate.qualified)
+    # A clone inherits the retention that is set on its source, and a candidate has none.
+    yield ddl.keep_history(candidate.qualified)
     if existing == "view":
         # The clone has no target to copy grants from, so that it copies those of its source.
         yield from granted(left, candidate.qualified, "table")

@@ -95,6 +95,10 @@ STATEMENTS = {
         f'ALTER TABLE {T} ALTER COLUMN "A" DROP NOT NULL',
     ),
     "drop_column": (ddl.drop_column(T, "a"), f'ALTER TABLE {T} DROP COLUMN "A"'),
+    "keep_history": (
+        ddl.keep_history(CANDIDATE),
+        f"ALTER TABLE {CANDIDATE} SET DATA_RETENTION_TIME_IN_DAYS = 1",
+    ),
     "set_lock_timeout": (ddl.set_lock_timeout(60), "ALTER SESSION SET LOCK_TIMEOUT = 60"),
     "overwrite": (
         ddl.overwrite(T, CANDIDATE, ["a", "b"]),

@@ -122,6 +122,8 @@ def test_there_is_no_past_without_retention(adapted: Emulator) -> None:
         assert at(session, now(session), kept) == [(1,)]
         answer(session, [f"ALTER TABLE {kept} SET DATA_RETENTION_TIME_IN_DAYS = 0"])
         assert at(session, now(session), kept) == UNAVAILABLE
+        answer(session, [f"CREATE OR REPLACE TABLE {A} CLONE {kept}"])
+        assert at(session, now(session), A) == UNAVAILABLE
 
 
 def test_the_catalog_says_when_a_table_was_changed(

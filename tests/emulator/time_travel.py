@@ -94,6 +94,14 @@ class History:
                 [*rest, past.retention, past.defined, past.altered],
             )
 
+    def _inherited(self, name: Name, clone: Expr | None, session: Any) -> int:
+        """Return the retention of a new table that sets none: its schema's, or a clone's source's.
+
+        On Snowflake a clone inherits only what is set on its source. That of candidates is set.
+        """
+        past = self.tables.get(statements.full_name(clone.this, session)) if clone else None
+        return past.retention if past else self.schemas.get(name[:-1], DEFAULT_RETENTION)
+
     def note(self, session: Any, tree: Expr | None) -> None:
         """Remember what a definition that succeeded says of tables: created, dropped, kept."""
         match tree:
@@ -104,7 +112,7 @@ class History:
                 name = statements.full_name(statements.target(tree), session)
                 if tree.args.get("exists") and name in self.tables:
                     return
-                default = self.schemas.get(name[:-1], DEFAULT_RETENTION)
+                default = self._inherited(name, tree.args.get("clone"), session)
                 moment = _now()
                 self.tables[name] = Past(moment, _retention(tree, default), moment, moment)
                 self._publish(session, name)

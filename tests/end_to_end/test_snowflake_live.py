@@ -93,7 +93,7 @@ def test_describe_table_says_what_the_contract_says(name: str, published: Accoun
 
 
 @pytest.mark.parametrize("name", MARTS)
-def test_comments_of_columns_survive_the_clone(name: str, published: Account) -> None:
+def test_comments_of_columns_survive_publishing(name: str, published: Account) -> None:
     found = {column: text for column, _, text in described(published, MARTS[name]) if text}
     expected = column_comments(documented_graph().project.marts[name])
     assert found == {column.upper(): text for column, text in expected.items()}
@@ -115,7 +115,7 @@ def test_tables_are_transient_and_kept_for_a_day(published: Account) -> None:
 def test_every_statement_is_in_the_query_history_with_its_tag(published: Account) -> None:
     rows = published.rows(
         f'SELECT QUERY_TAG FROM TABLE("{published.database}".INFORMATION_SCHEMA.'
-        "QUERY_HISTORY_BY_USER(RESULT_LIMIT => 1000)) WHERE QUERY_TEXT ILIKE '%CLONE%'"
+        "QUERY_HISTORY_BY_USER(RESULT_LIMIT => 1000)) WHERE QUERY_TEXT ILIKE 'INSERT OVERWRITE%'"
         f" AND QUERY_TEXT ILIKE '%{published.schema('LIVE')}%'"
     )
     assert rows
