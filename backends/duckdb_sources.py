@@ -9,7 +9,7 @@ read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
@@ -97,12 +97,12 @@ class ParquetSources:
         source = self._source(name)
         return pattern_of(source.path) if source else None
 
-    def changed(self) -> list[str]:
-        """Return a line for each file that has changed since its source was inspected."""
+    def changed(self, names: Collection[str] | None = None) -> list[str]:
+        """Return a line for each file of some sources, or of all, that has changed meanwhile."""
         return [
             f"source {name}: {line}"
             for name, source in self._found.items()
-            if source
+            if source and (names is None or name in names)
             for line in changed(source.files)
         ]
 

@@ -28,13 +28,13 @@ from backends.snowflake_reshape import planned_changes, refuse_reshapes
 from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import compiled, qualified_sql
-from backends.snowflake_state import Schema, digests, without_digest
+from backends.snowflake_state import Schema, digests, groups_in, without_digest
 from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     RUNS_TABLE,
-    STATE_TABLE,
     Annotation,
     CompiledQuery,
     Materialized,
@@ -63,6 +63,7 @@ class SnowflakeBackend:
         self.execute = self._statements.execute
         self.records = self._statements.records
         self._publisher: Publisher | None = None
+        self._goes_on = False
         self._unfinished: list[str] = []
         current = self.sessions.current().connection
         refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
@@ -76,7 +77,7 @@ class SnowflakeBackend:
         self.source_namespace = self.catalog.namespace(
             options.source_schema or options.schema, options.source_database or database
         )
-        self.schema = Schema(self.namespace, self._statements.about)
+        self.schema = self._schema = Schema(self.namespace, self._statements.about)
         self.candidates = CandidateSchema(self.schema, self.catalog, self._statements)
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
@@ -104,13 +105,13 @@ class SnowflakeBackend:
         """Return whether each source is pinned to a moment, copied, or compared at the end."""
         return self._sources.read()
 
-    def changed_sources(self) -> list[str]:
+    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
         """Return the sources that changed so that a run may have read two states of them.
 
         Only those are compared that are not pinned or copied. A pinned one must not be replaced.
         """
         self.catalog.forget()
-        return self._sources.changed()
+        return self._sources.changed(names)
 
     def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
         rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
@@ -174,25 +175,35 @@ class SnowflakeBackend:
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
         return rows
 
-    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
+    def begin(
+        self,
+        run_id: str,
+        candidates: Collection[str] = (),
+        *,
+        group: str = DEFAULT_GROUP,
+        goes_on: bool = False,
+    ) -> None:
         """Create the schemas if they do not exist, and drop candidates of runs that died.
 
-        The candidates of this run are recorded before they are created.
+        The candidates of this run are recorded before they are created. Copies of sources are made
+        once, and kept while the run goes on.
         """
         self._statements.run_id = run_id
         self._statements.stopping.clear()
-        self._publisher = None
+        self._publisher, self._goes_on = None, goes_on
+        self._schema = self.schema.of(group)
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(self.namespace.sql), step="begin")
         if candidates:
             self.candidates.create()
-        if STATE_TABLE.upper() in self.catalog.kinds(self.namespace):
-            self.candidates.sweep(self.state())
-        elif candidates:
-            self.schema.create_state()
+        groups = groups_in(self.catalog.kinds(self.namespace))
+        if groups:
+            self.candidates.sweep(self.state(), group)
+        if candidates and group not in groups:
+            self._schema.create_state()
         # Nothing is copied where nothing is built.
         copies = self._sources.to_copy() if candidates else ()
-        self.candidates.claim((*candidates, *copies))
+        self.candidates.claim((*candidates, *copies), group)
         if copies:
             self._sources.copy(self._copy_source)
 
@@ -240,7 +251,7 @@ class SnowflakeBackend:
         self._publisher = Publisher(
             publication,
             self.candidates.published,
-            self.schema,
+            self._schema,
             self.candidates.namespace,
             self.catalog,
             self,
@@ -253,7 +264,7 @@ class SnowflakeBackend:
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
             self.sessions.shielded(self._publisher.publish)
-            self.candidates.drop()
+            self.candidates.drop(but=self._sources.copied() if self._goes_on else ())
         self.catalog.forget()
         self._recorded = None
 
@@ -345,14 +356,24 @@ class SnowflakeBackend:
         found = self._statements.execute(sql, about=RUNS_TABLE, step="record", within=within)
         return found.fetchall()
 
-    def discard(self) -> None:
-        """Cancel running statements and drop the candidates; a later run drops what is left."""
+    def discard(self, *, goes_on: bool = False) -> None:
+        """Cancel running statements and drop the candidates; a later run drops what is left.
+
+        Copies of sources are kept if the run goes on.
+        """
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._statements.stopping.set()
         self.sessions.cancel()
         self.sessions.take_interrupt()
         if not self.sessions.is_unreachable:
-            self.candidates.drop()
+            self.candidates.drop(but=self._sources.copied() if goes_on else ())
+
+    def go_on(self) -> bool:
+        """Send statements again, and look anew at what is published; tell if the line works."""
+        self._statements.stopping.clear()
+        self.catalog.forget()
+        self._recorded = None
+        return not self.sessions.is_unreachable
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the executed statements, in order."""

@@ -2,9 +2,12 @@
 
 Targets are prepared first: missing ones are created empty, and additive changes are made. Then one
 transaction overwrites the rows of all targets and records them. It begins with the update of one
-row, the lock: a second publisher waits there, and then finds that the runs which it has seen are
-no longer the published ones. What a transaction cannot do (views, tables of another type) follows
-after the commit, and only if the caller has acknowledged it.
+row, the lock of the group: a second publisher waits there, and then finds that the runs which it
+has seen are no longer the published ones. What a transaction cannot do (views, tables of another
+type) follows after the commit, and only if the caller has acknowledged it.
+
+A mart that comes from another group is recorded in that group's state table. Then the transaction
+takes the locks of both groups, in the order of their names, as every publisher does.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from backends.snowflake_state import (
     Contents,
     Schema,
     Transacting,
+    groups_in,
     published_in,
     refuse_other_publications,
     with_digest,
@@ -39,11 +43,12 @@ from marts.core.errors import (
     UnknownPublicationError,
 )
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     EARLIER_STATE_TABLE,
-    STATE_TABLE,
     Publication,
     RecordedTable,
     ShapeChange,
+    state_table,
 )
 
 STEP = "publish"
@@ -81,9 +86,9 @@ class Publisher:
         Raises PartlyPublishedError if an acknowledged reshape fails after the commit.
         """
         self.catalog.forget()
-        if STATE_TABLE.upper() in self.catalog.kinds(self.schema.namespace):
+        if groups := self._groups():
             # Asked again under the lock; here, nothing is prepared in vain.
-            self._refuse_other_publications()
+            self._refuse_other_publications(groups)
         built = self._built()
         found = self._changes(built)
         self._refuse_reshapes(found)
@@ -150,10 +155,11 @@ class Publisher:
     def _prepare(self, found: Mapping[str, Changes], built: Mapping[str, Shape]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
         package, run_id = self.publication.package, self.publication.run_id
-        kinds = self.catalog.kinds(self.schema.namespace)
-        if STATE_TABLE.upper() not in kinds:
+        if self.schema.group not in self._groups():
             self.schema.create_state()
         lock = RecordedTable(NOBODY, LOCK, LOCK, run_id)
+        for group in self._elsewhere():
+            self.schema.of(group).claim([lock], step="claim")
         new = [
             RecordedTable(package, name, self.candidates[name].kind, run_id)
             for name, each in found.items()
@@ -199,7 +205,7 @@ class Publisher:
         try:
             self.schema.execute(ddl.BEGIN, "", STEP)
             self._lock()
-            self._refuse_other_publications()
+            self._refuse_other_publications({*self._groups(), self.schema.group})
             self._overwrite(built)
             self._record(names, versions, built)
         except BaseException:
@@ -207,9 +213,27 @@ class Publisher:
             raise
         self._commit()
 
+    def _groups(self) -> set[str]:
+        """Return the groups of all packages that have a state table."""
+        return groups_in(self.catalog.kinds(self.schema.namespace))
+
+    def _elsewhere(self) -> dict[str, list[str]]:
+        """Return what this publication takes over from other groups, by group."""
+        names, found = {*self.candidates, *self.publication.drops}, dict[str, list[str]]()
+        for row in self.seen:
+            is_other = row.group != self.schema.group and row.kind in ("table", "view")
+            if is_other and row.name in names:
+                found.setdefault(row.group, []).append(row.name)
+        return found
+
     def _lock(self) -> None:
-        """Update the lock's row, which waits for another run that is publishing."""
-        sql = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
+        """Take the locks of the groups concerned, in an order that no two publishers reverse."""
+        for group in sorted({self.schema.group, *self._elsewhere()}):
+            self._take_lock(group)
+
+    def _take_lock(self, group: str) -> None:
+        """Update a lock's row, which waits for another run that is publishing the group."""
+        sql = ddl.lock(self.schema.of(group).state, self.publication.run_id, kind=LOCK)
         try:
             locked = self.schema.execute(sql, "", STEP).rowcount
         except EngineError as error:
@@ -217,22 +241,23 @@ class Publisher:
                 raise
             # After an error, a transaction takes no other statement.
             self.connection.roll_back()
+            what = "into this schema" if group == DEFAULT_GROUP else f"group {group}"
             raise EngineError(
-                "another run is publishing into this schema; nothing was published",
+                f"another run is publishing {what}; nothing was published",
                 *(self.holders() or ["it has not announced itself"]),
                 hint="run again when it is done, or wait longer: --lock-timeout SECONDS",
             ) from error
         if not locked:
             raise EngineError(
-                f"{STATE_TABLE} has lost its row of the kind {LOCK}; nothing was published",
+                f"{state_table(group)} has lost its row of the kind {LOCK}; nothing was published",
                 hint="run again: each run writes it",
             )
 
-    def _refuse_other_publications(self) -> None:
+    def _refuse_other_publications(self, groups: Collection[str]) -> None:
         """Refuse if another run has published a target, or a mart that this run has read."""
         own = self.publication
         if names := sorted({*self.candidates, *own.drops, *own.read}):
-            now = self.schema.published(names, step=STEP)
+            now = self.schema.published(names, groups, step=STEP)
             refuse_other_publications(now, published_in(self.seen, names))
 
     def _overwrite(self, built: Mapping[str, Contents]) -> None:
@@ -280,6 +305,9 @@ class Publisher:
         self.schema.record(rows, step=STEP)
         # A package that adopts a table adopts its record.
         self.schema.forget(names, step=STEP, but_of=own.package)
+        for group, moved in self._elsewhere().items():
+            here = [name for name in moved if name in names]
+            self.schema.of(group).forget(here, step=STEP)
         kinds = self.catalog.kinds(self.schema.namespace)
         if EARLIER_STATE_TABLE.upper() in kinds and (gone := [*names, *own.drops]):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
@@ -373,6 +401,9 @@ class Publisher:
         contents = self._contents([name], {} if candidate.kind == "view" else {name: target})
         self.schema.record([self._row(name, version, contents.get(name))], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
+        for group, moved in self._elsewhere().items():
+            if name in moved:
+                self.schema.of(group).forget([name], step="reshape")
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)
@@ -382,7 +413,8 @@ class Publisher:
             if (kind := kinds.get(name.upper())) is None
             or self._tried(ddl.drop(kind, self.schema.qualified(name)), name)
         ]
-        self.schema.forget(dropped, step="drop")
+        for group in sorted({self.schema.group, *self._elsewhere()}):
+            self.schema.of(group).forget(dropped, step="drop")
         if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)
@@ -390,7 +422,8 @@ class Publisher:
     def _droppable(self) -> list[str]:
         """Return what is to be dropped, less what another run has published since the commit."""
         names = self.publication.drops
-        now = self.schema.published(names, step="drop") if names else {}
+        groups = {*self._groups(), self.schema.group}
+        now = self.schema.published(names, groups, step="drop") if names else {}
         anew = {key[1] for key, _ in now.items() - published_in(self.seen, names).items()}
         self.unfinished += [f"{name}: another run has published it meanwhile" for name in anew]
         return [name for name in names if name not in anew]

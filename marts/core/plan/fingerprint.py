@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 
 from marts.core.analysis.lineage import signature
@@ -65,6 +66,15 @@ class CurrentInputs:
         self.checks_sources = checks_sources
         self.queries = Queries(graph.project, state, as_of, compile_)
         self._digests: dict[str, str] = {}
+
+    def within(self, graph: Graph, state: EngineState) -> CurrentInputs:
+        """Return the same for another group of the run; the state has the same sources.
+
+        Queries are shared, so that none is compiled for each group.
+        """
+        other = copy(self)
+        other.graph, other.state = graph, state
+        return other
 
     def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
         """Return the fingerprint of a mart; `runs` has the runs that made the marts it reads."""

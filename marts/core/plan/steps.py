@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import ibis.expr.types as ir
 
-from marts.core.authoring.checks import Check, is_fused
+from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
 from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation, CompiledQuery, EngineState
@@ -28,6 +28,11 @@ class Build:
     fingerprint: Fingerprint | None = None
     """What the mart is made from; None for a mart that is not published."""
 
+    @property
+    def reads(self) -> set[str]:
+        """The tables that it reads."""
+        return set(self.mart.inputs)
+
 
 @dataclass(frozen=True)
 class CheckTable:
@@ -38,6 +43,11 @@ class CheckTable:
     query: ir.Table
     quick: tuple[ir.Table, ...] = ()
     """Faster queries to try first, in order: if one finds no violation, there is none."""
+
+    @property
+    def reads(self) -> set[str]:
+        """The tables that they read."""
+        return {self.table.name}.union(*map(tables_read, self.checks))
 
     @property
     def is_fused(self) -> bool:
@@ -93,6 +103,10 @@ class Plan:
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)
     """The engine state that the plan was made from."""
+    group: str = DEFAULT_GROUP
+    """The group that is published."""
+    sources: frozenset[str] | None = None
+    """The sources that must not change before publication; None for all that are described."""
 
     @property
     def builds(self) -> tuple[Build, ...]:

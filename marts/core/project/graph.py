@@ -19,7 +19,7 @@ from marts.core.authoring.checks import (
 from marts.core.authoring.columns import SUM
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
-from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.groups import Group, groups_of, published_reads
 from marts.core.project.loading import Project
@@ -45,6 +45,11 @@ class Graph:
     def groups(self) -> tuple[Group, ...]:
         """The groups of the marts, each after those that it reads."""
         return groups_of(self.project)
+
+    @property
+    def own_group(self) -> str:
+        """The group that a run of this graph publishes, the first if it is for several."""
+        return self.group or next((each.name for each in self.groups), DEFAULT_GROUP)
 
     def within(self, group: str) -> Graph:
         """Return the graph for a run of one group."""

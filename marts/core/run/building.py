@@ -27,9 +27,10 @@ def built(plan: Plan, backend: Backend, *, run_id: str) -> Iterator[None]:
         backend.discard()
 
 
-def begin(plan: Plan, backend: Backend, *, run_id: str) -> None:
-    """Prepare an engine to build a plan's candidates."""
-    backend.begin(run_id, [step.mart.name for step in plan.builds])
+def begin(plan: Plan, backend: Backend, *, run_id: str, goes_on: bool = False) -> None:
+    """Prepare an engine to build a plan's candidates; the run may go on with other groups."""
+    names = [step.mart.name for step in plan.builds]
+    backend.begin(run_id, names, group=plan.group, goes_on=goes_on)
 
 
 def compiled(step: Build, backend: Backend) -> CompiledQuery:

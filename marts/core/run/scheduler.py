@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
-from typing import assert_never
 
-from marts.core.authoring.checks import tables_read
-from marts.core.plan.steps import Build, CheckTable, Step
+from marts.core.plan.steps import Build, Step
 
 
 def run_in_parallel(
     *stages: Sequence[Step],
     carry_out: Callable[[Step], None],
-    threads: int,
+    pool: ThreadPoolExecutor,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Carry out all steps in a number of threads; raise what the first failing step raises.
+    """Carry out all steps in a pool of threads; raise what the first failing step raises.
 
     A stage begins when the one before it is done, and only if `goes_on()`. On an exception, an
     interrupt included, no further step begins, and running steps are not waited for: the caller
-    cancels their statements.
+    cancels their statements. The pool takes no more steps afterwards.
     """
-    # One pool for all stages, because each of its threads has a connection of its own.
-    pool = ThreadPoolExecutor(threads)
     try:
         for steps in stages:
             if goes_on():
@@ -39,7 +35,7 @@ def _run_stage(
     building = {step.mart.name: n for n, step in enumerate(steps) if isinstance(step, Build)}
     sorter = TopologicalSorter(
         {
-            number: {building[name] for name in needs(step) if name in building}
+            number: {building[name] for name in step.reads if name in building}
             for number, step in enumerate(steps)
         }
     )
@@ -50,14 +46,3 @@ def _run_stage(
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             future.result()
             sorter.done(running.pop(future))
-
-
-def needs(step: Step) -> set[str]:
-    """Return the tables that a step reads."""
-    match step:
-        case Build(mart):
-            return set(mart.inputs)
-        case CheckTable(table, checks):
-            return {table.name}.union(*map(tables_read, checks))
-        case _:
-            assert_never(step)
