@@ -12,7 +12,9 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import installed as environments
 from support import slow
+from support.installed import Installed
 from support.paths import SAVED_WORLDS
 from support.processes import Marts, Result, call_marts, marts_process
 
@@ -111,6 +113,25 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = marts_process("run", cwd=folder)
     assert result.returncode == 0, result.stderr + result.stdout
     return folder
+
+
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of this session share."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return an environment with the wheel, its dependencies, no extra, and no checkout."""
+    return environments.once(shared(tmp_path_factory) / "installed")
+
+
+@pytest.fixture(scope="session")
+def installed_with_all(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return an environment with the wheel, all its extras and pytest, and no checkout."""
+    folder = shared(tmp_path_factory) / "installed_with_all"
+    return environments.once(folder, extras=("snowflake", "generate"), also=("pytest",))
 
 
 @pytest.fixture

@@ -2,97 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
-import venv
-from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 import marts as front_door
+from support.installed import Installed
 from support.paths import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-UV = os.environ.get("UV") or shutil.which("uv") or "uv"
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an environment with the wheel, its dependencies, no extra, and no checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "environment", symlinks=True)
-    python = folder / "environment/bin/python"
-    install = [UV, "pip", "install", "--offline", "--no-deps", "--python", str(python), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
-    packages = packages_of(folder / "environment")
-    (ours,) = (each for each in distributions(path=[str(packages)]) if each.name == "marts")
-    for needed in set(required_by(ours, extras=())):
-        link(distribution(needed), packages)
-    return folder / "environment"
-
-
-def packages_of(environment: Path) -> Path:
-    (packages,) = environment.glob("lib/python*/site-packages")
-    return packages
-
-
-def required_by(installed: Distribution, extras: tuple[str, ...]) -> Iterator[str]:
-    """Name the distributions that one needs, directly or not."""
-    for text in installed.requires or ():
-        needed = Requirement(text)
-        if not needed.marker or any(needed.marker.evaluate({"extra": e}) for e in ("", *extras)):
-            yield needed.name
-            yield from required_by(distribution(needed.name), tuple(needed.extras))
-
-
-def link(installed: Distribution, packages: Path) -> None:
-    """Put a distribution of this environment into another one, without downloading it."""
-    for name in {file.parts[0] for file in installed.files or ()} - {"..", "__pycache__"}:
-        (packages / name).symlink_to(str(installed.locate_file(name)))
-
-
-def call(environment: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment in a folder, with nothing on PYTHONPATH."""
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and k[:6] != "MARTS_"}
-    program, *arguments = words
-    return subprocess.run(
-        [environment / "bin" / program, *arguments],
-        cwd=cwd,
-        env=inherited,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_wheel_holds_what_is_named_and_nothing_else(environment: Path) -> None:
-    (ours,) = distributions(name="marts", path=[str(packages_of(environment))])
+def test_the_wheel_holds_what_is_named_and_nothing_else(installed: Installed) -> None:
+    (ours,) = distributions(name="marts", path=[str(installed.packages)])
     files = {str(file) for file in ours.files or ()}
     tops = {name.partition("/")[0] for name in files if "dist-info" not in name}
-    assert tops - {".."} == {"_marts_entry.py", "backends", "cli.py", "fixtures", "marts"}
-    assert {"marts/py.typed", "fixtures/people.json", "fixtures/dataset.json"} <= files
-    assert "fixtures/fct_transactions.parquet" in files
+    assert tops - {".."} == {"_marts_entry.py", "marts"}
+    data = ("people.json", "dataset.json", "fct_transactions.parquet")
+    assert {"marts/py.typed", *(f"marts/core/_fixtures/{name}" for name in data)} <= files
 
 
-def test_the_wheel_builds_the_bundled_data(environment: Path, tmp_path: Path) -> None:
-    done = call(environment, "marts", "run", "--package", "marts", cwd=tmp_path)
+def test_the_wheel_builds_the_bundled_data(installed: Installed, tmp_path: Path) -> None:
+    done = installed.call("marts", "run", "--package", "marts", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert str(packages_of(environment)) in done.stdout
+    assert str(installed.packages) in done.stdout
     assert re.search(r"^done  published \d+ marts; ", done.stdout, re.MULTILINE)
 
 
-def test_the_version_is_that_of_the_project(environment: Path, tmp_path: Path) -> None:
-    done = call(environment, "marts", "--version", cwd=tmp_path)
+def test_the_version_is_that_of_the_project(installed: Installed, tmp_path: Path) -> None:
+    done = installed.call("marts", "--version", cwd=tmp_path)
     assert done.stdout.split()[-1] == PROJECT["version"]
     changes = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
     version = re.escape(PROJECT["version"])
@@ -100,20 +43,22 @@ def test_the_version_is_that_of_the_project(environment: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("words", ["run --package marts --backend snowflake", "load"])
-def test_an_extra_that_is_missing_is_named(environment: Path, tmp_path: Path, words: str) -> None:
-    done = call(environment, "marts", *words.split(), cwd=tmp_path)
+def test_an_extra_that_is_missing_is_named(
+    installed: Installed, tmp_path: Path, words: str
+) -> None:
+    done = installed.call("marts", *words.split(), cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: this command needs marts[snowflake]\n")
     assert done.stderr.endswith("\nhint: pip install 'marts[snowflake]'\n")
 
 
-def test_the_generator_names_its_extra(environment: Path, tmp_path: Path) -> None:
+def test_the_generator_names_its_extra(installed: Installed, tmp_path: Path) -> None:
     # Ibis brings numpy today; another Ibis may not.
     script = "import sys, _marts_entry; sys.modules['numpy'] = None; _marts_entry.main()"
-    done = call(environment, "python", "-c", script, "generate", "data", cwd=tmp_path)
+    done = installed.call("python", "-c", script, "generate", "data", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.endswith("\nhint: pip install 'marts[generate]'\n")
-    assert call(environment, "marts", "generate", "data", cwd=tmp_path).returncode == 0
+    assert installed.call("marts", "generate", "data", cwd=tmp_path).returncode == 0
 
 
 # What an author's type checker says
@@ -198,21 +143,21 @@ def monthly_orders(orders: Table, as_of: AsOf) -> Table:
 UNTYPED_IBIS = 'shop.py:2: error: Skipping analyzing "ibis": module is installed'
 
 
-def strictly(environment: Path, folder: Path, code: str) -> str:
+def strictly(installed: Installed, folder: Path, code: str) -> str:
     """Return what `mypy --strict` says of an author's module, without any settings."""
     (folder / "shop.py").write_text(code, "utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "shop.py"]
-    command += ["--python-executable", str(environment / "bin/python")]
+    command += ["--python-executable", str(installed.folder / "bin/python")]
     # What the front door imports is the same for every author.
-    command += ["--cache-dir", str(environment / "types")]
+    command += ["--cache-dir", str(installed.folder / "types")]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
-def test_an_authors_package_is_strictly_typed(environment: Path, tmp_path: Path) -> None:
+def test_an_authors_package_is_strictly_typed(installed: Installed, tmp_path: Path) -> None:
     unused = [name for name in front_door.__all__ if not re.search(rf"\b{name}\b", AUTHORED)]
     assert not unused, "the author's package lacks names of the front door"
-    assert strictly(environment, tmp_path, AUTHORED).startswith("Success: no issues found")
+    assert strictly(installed, tmp_path, AUTHORED).startswith("Success: no issues found")
 
 
 @pytest.mark.parametrize(
@@ -224,15 +169,15 @@ def test_an_authors_package_is_strictly_typed(environment: Path, tmp_path: Path)
     ],
 )
 def test_an_authors_slip_is_found(
-    environment: Path, tmp_path: Path, right: str, wrong: str, said: str
+    installed: Installed, tmp_path: Path, right: str, wrong: str, said: str
 ) -> None:
     code = AUTHORED.replace(right, wrong)
     assert code != AUTHORED
-    assert said in strictly(environment, tmp_path, code)
+    assert said in strictly(installed, tmp_path, code)
 
 
-def test_ibis_alone_has_no_types(environment: Path, tmp_path: Path) -> None:
+def test_ibis_alone_has_no_types(installed: Installed, tmp_path: Path) -> None:
     # README says what to set; an Ibis with types makes that line of it wrong.
-    first, *further = strictly(environment, tmp_path, f"\nimport ibis{AUTHORED}").splitlines()
+    first, *further = strictly(installed, tmp_path, f"\nimport ibis{AUTHORED}").splitlines()
     assert first.startswith(UNTYPED_IBIS)
     assert not [line for line in further if ": error: " in line]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import Marts
-from support.refusals import ASKED_WRONGLY, FAILED, Refused, assert_says
+from support.refusals import ASKED_WRONGLY, Refused, assert_says
 
 pytestmark = pytest.mark.usefixtures("left_alone")
 
@@ -134,13 +134,12 @@ def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path:
 @pytest.mark.parametrize(
     "file", ["cli.py", *(f"{name}/__init__.py" for name in ("marts", "backends", "fixtures"))]
 )
-def test_a_file_of_pythonpath_that_shadows_ours_is_named(
+def test_a_file_of_pythonpath_with_a_name_of_ours_does_not_matter(
     file: str, marts: Marts, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "lib" / file
     foreign.parent.mkdir(parents=True)
-    foreign.touch()
+    foreign.write_text("raise SystemExit(7)")
     done = marts("ls", PYTHONPATH=str(tmp_path / "lib"))
-    assert done.returncode == FAILED
-    assert done.stderr.startswith(f"error: {foreign} shadows a module of marts\n")
-    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
+    assert "customer_segments" in done.stdout

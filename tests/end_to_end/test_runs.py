@@ -21,8 +21,8 @@ import pytest
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_runs import described
-from marts.core.console.wiring import version_of_marts
 from marts.core.errors import EngineError, UnknownPublicationError
+from marts.core.operations.wiring import version_of_marts
 from marts.core.plan.state import RUNS_COLUMNS
 from support.account import Account
 from support.paths import TESTS

@@ -13,7 +13,7 @@ from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_doctor import SnowflakeDoctor
 from backends.snowflake_scratch import Client
 from backends.snowflake_session import Result
-from marts.core.console.wiring import contracts_of, run_id
+from marts.core.operations.wiring import contracts_of, run_id
 from support.account import Account
 from support.engines import GRAPH
 

@@ -19,11 +19,11 @@ from backends.duckdb_connection import DuckDBOptions
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source
 from marts.core.console.messages import table_of
-from marts.core.console.wiring import contracts_of
+from marts.core.operations.wiring import contracts_of
 from marts.core.plan.planner import plan_checks, plan_run
 from marts.core.plan.steps import Plan, Step
 from marts.core.project.graph import Graph, link
-from marts.core.project.loading import Project, load
+from marts.core.project.loading import Declarations, load
 from marts.core.project.selection import select
 from marts.core.query.contract import schema_of
 from marts.core.run.inspection import inspect_engine
@@ -79,7 +79,7 @@ ORDERS = (
 def project_of(*tables: Source | Mart) -> Graph:
     """Return the linked project of some declarations."""
     return link(
-        Project(
+        Declarations(
             "toy",
             {table.name: table for table in tables if isinstance(table, Source)},
             {table.name: table for table in tables if isinstance(table, Mart)},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from marts.core.analysis.dependencies import Key
 from marts.core.authoring.checks import UniqueCheck
 from marts.core.authoring.tables import Mart, Source
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class DeclaredKeys:
     """Keys of the rows for which the check's condition holds."""
 
 
-def declared_keys(project: Project) -> DeclaredKeys:
+def declared_keys(project: Declarations) -> DeclaredKeys:
     """Return the keys that each source and mart declares.
 
     Uniqueness that only warns, or lets rows pass, is not a key.

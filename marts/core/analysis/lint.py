@@ -25,7 +25,7 @@ from marts.core.authoring.checks import Check
 from marts.core.authoring.expressions import AsOf
 from marts.core.authoring.signature import function_of, naming
 from marts.core.authoring.tables import Mart, Source
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defined_table
 from marts.core.query.nulls import NotNull, declared_not_null, may_be_null
@@ -87,7 +87,7 @@ class Subject:
 
 def lint_all(
     subjects: Collection[Subject],
-    project: Project,
+    project: Declarations,
     tables: Mapping[str, ir.Table],
     as_of: AsOf,
 ) -> tuple[Finding, ...]:
@@ -114,7 +114,7 @@ def lint_all(
     return found(trace)
 
 
-def views_of_sources(project: Project, marts: Iterable[Mart]) -> tuple[Finding, ...]:
+def views_of_sources(project: Declarations, marts: Iterable[Mart]) -> tuple[Finding, ...]:
     """Return a finding for each public view that reads a source, whose later rows are not checked.
 
     An intermediate view is read only by marts, which are built and checked.

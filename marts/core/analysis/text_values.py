@@ -11,7 +11,7 @@ import ibis.expr.operations as ops
 from marts.core.analysis.lineage import resolved
 from marts.core.analysis.nodes import alternatives
 from marts.core.authoring.tables import Mart, Source
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 Name: TypeAlias = tuple[str, str]
 """A table and one of its columns."""
@@ -50,7 +50,7 @@ class KnownTexts:
 class TextLineage:
     """Traces texts through the queries of marts to the columns of sources."""
 
-    def __init__(self, project: Project, queries: Mapping[str, ops.Relation]) -> None:
+    def __init__(self, project: Declarations, queries: Mapping[str, ops.Relation]) -> None:
         self.project = project
         self.queries = queries
         tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]

@@ -36,7 +36,8 @@ class Column:
     query. `unique`, `values` (the accepted labels), `at_least` and `at_most` (both inclusive)
     become checks, which null passes. `varies_with` names the changes of the sources to which the
     column responds, in words that the project's invariants know. `zone` says that a source's
-    timestamps have a time zone, and are read as the local time in this one.
+    timestamps have a time zone, and are read as the local time in this one. `source_name` is the
+    name that a source's column has there, if it is another one: it may be any text.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     at_most: int | None = None
     varies_with: tuple[str, ...] = ()
     zone: str | None = None
+    source_name: str | None = None
     location: str = field(default="", repr=False, compare=False)
     """Where it is declared."""
 
@@ -66,6 +68,7 @@ class Keywords(Described, total=False):
 
     null: bool
     unique: bool
+    source_name: str
 
 
 class OfText(Keywords, total=False):
@@ -234,7 +237,22 @@ def flaws(
             )
     if not columns:
         found.append("no columns are declared")
-    return found
+    return [*found, *_read_twice(columns)]
+
+
+def _read_twice(columns: Iterable[Column]) -> Iterator[str]:
+    """Yield a line for each column that repeats another: the same name in the source, read alike.
+
+    With another type or zone, both may be wanted: a moment in UTC and in local time.
+    """
+    seen: dict[tuple[str, str, str | None], Column] = {}
+    for column in columns:
+        first = seen.setdefault((name_in_source(column), column.type, column.zone), column)
+        if first.name != column.name:
+            yield (
+                f"columns {first.name} and {column.name} both read the source's"
+                f" {name_in_source(column)}, as {column.type}"
+            )
 
 
 def _flaws_of(column: Column) -> Iterator[str]:
@@ -251,6 +269,10 @@ def _flaws_of(column: Column) -> Iterator[str]:
         yield f"is {column.type}: {error}"
     if column.default is not None:
         yield from _flaws_of_default(column, column.default)
+    if column.source_name is not None and (
+        not isinstance(column.source_name, str) or not column.source_name
+    ):
+        yield f"has the source_name {column.source_name!r}, which is not a name"
     if column.zone is not None and column.type != "timestamp":
         yield f"names a zone but is {column.type}, not timestamp"
     if column.zone is not None and not _is_zone(column.zone):
@@ -297,3 +319,13 @@ def _is_zone(name: str) -> bool:
 def zones_of(columns: Iterable[Column]) -> dict[str, str]:
     """Return the time zone of each column that has one, by the column's name."""
     return {column.name: column.zone for column in columns if column.zone is not None}
+
+
+def name_in_source(column: Column) -> str:
+    """Return the name that a column has in its source."""
+    return column.name if column.source_name is None else column.source_name
+
+
+def names_in_source(columns: Iterable[Column]) -> dict[str, str]:
+    """Return the name in the source of each column that declares one, by the column's name."""
+    return {column.name: column.source_name for column in columns if column.source_name is not None}

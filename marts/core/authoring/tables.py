@@ -20,7 +20,7 @@ from marts.core.authoring.checks import (
     parameters_of,
     refuse,
 )
-from marts.core.authoring.columns import Column, flaws, zones_of
+from marts.core.authoring.columns import Column, flaws, names_in_source, zones_of
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.signature import location_of_caller, location_of_function
 from marts.core.authoring.tolerance import (
@@ -53,6 +53,8 @@ class Source:
     optional: bool
     location: str
     acknowledged: tuple[Acknowledgement, ...] = ()
+    source_name: str | None = None
+    """The name of the table, file or folder, if it is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +106,16 @@ def source(
     checks: Iterable[Check] = (),
     optional: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
+    source_name: str | None = None,
 ) -> Source:
     """Declare a table that marts may read, and the columns on which they may rely.
 
     `doc` is its comment. `grain` names the columns that together identify a row; they are checked
     to be unique and not null. A missing column, or one of a type that does not fit, stops a run;
     other columns are ignored. An `optional` source may be absent, and counts as empty then.
-    Warnings of its checks that are `acknowledged` are counted, but not shown. Raises
-    DefinitionError, with file and line, if the declaration contradicts itself.
+    `source_name` is the name of the table, file or folder, if it is another one: any text, such as
+    "Order Details". Warnings of its checks that are `acknowledged` are counted, but not shown.
+    Raises DefinitionError, with file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
@@ -122,6 +126,8 @@ def source(
         for column in columns
         if column.default is not None
     ]
+    if source_name is not None and (not isinstance(source_name, str) or not source_name):
+        found.append(f"its source_name is {source_name!r}, which is not a name")
     comment = _comment(doc, f"source {name}", location)
     refuse(f"source {name}", location, found)
     return Source(
@@ -133,6 +139,7 @@ def source(
         optional=optional,
         location=location,
         acknowledged=known,
+        source_name=source_name,
     )
 
 
@@ -175,15 +182,13 @@ def mart(  # noqa: PLR0913  (an author names them)
                 hint="decorate a function: def <mart>(<inputs>)",
             )
         found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
-        found += [
-            f"column {name} names a zone, which only a source has" for name in zones_of(columns)
-        ]
+        found += _only_of_sources(columns)
         found += acknowledgement_flaws(known)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
         found += _flaws_of_keywords(materialized, many_to_many, group)
-        refuse(f"mart {define.__name__}", location, found)
+        refuse(f"mart {define.__name__}", location, found, _hint(columns))
         return Mart(
             name=define.__name__,
             comment=comment,
@@ -219,6 +224,23 @@ def _flaws_of_keywords(materialized: object, many_to_many: object, group: object
     elif group is not None and not (isinstance(group, str) and GROUP_NAME.fullmatch(group)):
         found.append(f"group is {group!r}: a name has lower-case letters, digits and underscores")
     return found
+
+
+def _only_of_sources(columns: Iterable[Column]) -> list[str]:
+    """Return a line for each keyword of a mart's columns that only a source's may have."""
+    columns = tuple(columns)
+    return [
+        *(f"column {name} names a zone, which only a source has" for name in zones_of(columns)),
+        *(
+            f"column {name} has a source_name, which only a source has"
+            for name in names_in_source(columns)
+        ),
+    ]
+
+
+def _hint(columns: Iterable[Column]) -> str | None:
+    renamed = [f'{name}: string("{name}", …)' for name in names_in_source(columns)]
+    return f"declare it for the mart without source_name: {', '.join(renamed)}" if renamed else None
 
 
 def _comment(doc: str, what: str, location: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from marts.core.authoring.columns import names_in_source
 from marts.core.authoring.tables import Mart, Source, checks_of
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.run.artifacts import SCHEMA_VERSION, Document, describe_check
 
 
-def manifest(project: Project) -> Document:
+def manifest(project: Declarations) -> Document:
     """Return the declarations as data."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -18,7 +19,12 @@ def manifest(project: Project) -> Document:
 
 def describe_source(source: Source) -> Document:
     """Return a source's declaration as data."""
-    return {**_declared(source), "optional": source.optional}
+    return {
+        **_declared(source),
+        "optional": source.optional,
+        "source_name": source.source_name,
+        "names_in_source": names_in_source(source.columns),
+    }
 
 
 def describe_mart(mart: Mart) -> Document:

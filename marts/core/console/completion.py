@@ -16,9 +16,9 @@ import click
 from marts.core import FOLDER
 from marts.core.console.project_file import project_settings
 from marts.core.errors import UsageError
+from marts.core.project.packages import home_of
 from marts.core.project.settings import with_given
 
-OURS = ("backends", "cli", "fixtures", "marts")
 # Only files with such a line are parsed.
 DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
@@ -60,10 +60,9 @@ def _declared(context: click.Context) -> list[Declared]:
             settings = with_given(settings, package=package)
         if settings.package is None:
             return []
-        # The same search path as for importing it: others' packages come from their folder first.
-        is_ours = settings.package.partition(".")[0] in OURS
-        first = FOLDER.parent.parent if is_ours else settings.folder_of("package").resolve()
-        path = [str(first), *sys.path]
+        # The same search path as for importing it.
+        home = home_of(settings.folder_of("package"), settings.package)
+        path = [str(home), *sys.path]
         folders = _folders(settings.package, path)
         return [mart for folder in folders for mart in _marts_below(folder)]
     except (OSError, ValueError, ImportError, UsageError):

@@ -1,29 +1,22 @@
-"""Start the command line, after checking that the modules it loads are those of marts.
+"""Start the command line with the modules of marts, whatever PYTHONPATH holds.
 
-It is installed as the top-level module `_marts_entry` (see pyproject.toml). The names cli, marts,
-backends and fixtures are so general that a module on PYTHONPATH may shadow ours, so this check must
-not be imported through any of them.
+It is installed as the top-level module `_marts_entry` (see pyproject.toml), because it must not be
+imported through a name that a module on PYTHONPATH may have, too.
 """
 
 import sys
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
-
-NAMES = ("cli", "marts", "backends", "fixtures")
 
 
 def main() -> None:
-    """Run the command line; exit with 1 if another module shadows one of ours."""
+    """Import marts from where it is installed, and run the command line."""
     home = next(path for path in sys.path if Path(path, "marts/core/__init__.py").is_file())
-    for name in NAMES:
-        spec = find_spec(name)
-        found = Path((spec and spec.origin) or name).resolve()
-        if not found.is_relative_to(Path(home).resolve()):
-            sys.exit(
-                f"error: {found} shadows a module of marts\n"
-                f"  marts is installed in {home}\n"
-                "hint: remove its folder from PYTHONPATH, or rename it"
-            )
+    sys.path.insert(0, home)
+    import_module("marts.core")
+    if Path(home, "marts/core/_cli.py").exists():
+        # Everything else of the wheel is below this package; of a checkout, it is beside it.
+        sys.path.remove(home)
     from cli import main as run
 
     run()

@@ -1,86 +1,41 @@
-"""Carry out a plan, or only print it: the last part of `marts run` and `marts test`."""
+"""Print how a plan is carried out, or what it would do: `marts run` and `marts test`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from marts.core import DISTRIBUTION
-from marts.core.analysis.rules import Finding
-from marts.core.catalog.manifest import manifest
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import outcome_lines, plan_document, plan_lines, reason_lines
 from marts.core.console.streams import print_error
-from marts.core.console.wiring import version_of_marts
 from marts.core.errors import EngineError
-from marts.core.plan.state import ShapeChange
-from marts.core.plan.steps import Plan
-from marts.core.project.graph import Graph
-from marts.core.run import artifacts
-from marts.core.run.backend import Backend
-from marts.core.run.recording import Recorder
-from marts.core.run.runner import run
+from marts.core.operations.prepared import Prepared, carry_out
 
 
-def carry_out(
-    graph: Graph,
-    plan: Plan,
-    backend: Backend,
-    *,
-    recorder: Recorder,
-    target: Path,
-    stop: Interrupts,
-    findings: Sequence[Finding] = (),
-    as_json: bool,
-) -> int:
+def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
-    versions = {DISTRIBUTION: version_of_marts(), **backend.versions()}
+    plan, backend = prepared.plan, prepared.backend
     console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
-    for line in (*reason_lines(plan), *(("warn", str(each)) for each in findings)):
+    for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        report = run(
-            plan,
-            backend,
-            run_id=recorder.run_id,
-            observer=observer,
-            recorder=recorder,
-            ending=stop.hold,
-        )
-    results = artifacts.run_results(
-        report,
-        context={
-            "as_of": str(plan.as_of.day),
-            "backend": backend.name,
-            "versions": versions,
-            "warnings": [artifacts.describe_finding(each) for each in findings],
-        },
-        target=target,
-    )
-    errors = artifacts.write_artifacts(target, report, results, manifest(graph.project))
-    if report.error:
-        print_error(report.error)
-    for line in outcome_lines(report, target):
+        ended = carry_out(prepared, observer, ending=stop.hold)
+    errors = list(ended.errors)
+    if ended.report.error:
+        print_error(ended.report.error)
+    for line in outcome_lines(ended.report, prepared.target):
         terminal.say(console, line)
     if as_json:
         try:
-            terminal.print_json(results)
+            terminal.print_json(ended.results)
         except EngineError as error:
             errors.append(error)
-    return exit_codes.of_run(report.status, errors)
+    return exit_codes.of_run(ended.report.status, errors)
 
 
-def print_plan(
-    plan: Plan,
-    findings: Sequence[Finding],
-    changes: Sequence[ShapeChange],
-    sources_read: Mapping[str, str],
-    *,
-    as_json: bool,
-) -> None:
+def print_plan(prepared: Prepared, *, as_json: bool) -> None:
     """Print what a plan would do, and warnings of what engines would compute differently."""
+    plan, findings, changes = prepared.plan, prepared.findings, prepared.changes
+    sources_read = prepared.backend.sources_read()
     for finding in findings:
         terminal.say(terminal.console(to_stderr=True), ("warn", str(finding)))
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Event
 from typing import Any
@@ -156,7 +156,7 @@ def _refuse_lost_output() -> None:
 
 
 def print_rows(
-    names: list[str], rows: list[dict[str, object]], form: str, *, safe: bool = False
+    names: list[str], rows: Sequence[Mapping[str, object]], form: str, *, safe: bool = False
 ) -> None:
     """Print rows as a table, as CSV with a header, or as a JSON list of objects.
 

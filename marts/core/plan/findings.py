@@ -8,15 +8,15 @@ from typing import assert_never
 from marts.core.analysis.lint import Subject, lint_all, views_of_sources
 from marts.core.analysis.rules import Finding
 from marts.core.plan.steps import Build, CheckTable, Plan
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 
-def findings_of(project: Project, plan: Plan) -> tuple[Finding, ...]:
+def findings_of(project: Declarations, plan: Plan) -> tuple[Finding, ...]:
     """Return what `marts compile` warns of in the marts and checks of a plan."""
     return lint_all(tuple(_subjects(plan)), project, plan.tables, plan.as_of)
 
 
-def findings_of_views(project: Project, plan: Plan) -> tuple[Finding, ...]:
+def findings_of_views(project: Declarations, plan: Plan) -> tuple[Finding, ...]:
     """Return the public views over sources that a plan builds."""
     return views_of_sources(project, (step.mart for step in plan.builds))
 

@@ -117,6 +117,6 @@ class CurrentInputs:
             if each in project.sources:
                 # The text of a column does not change how it is read.
                 columns = (replace(column, doc="") for column in project.sources[each].columns)
-                yield f"{each} {tuple(columns)}"
+                yield f"{each} {project.sources[each].source_name} {tuple(columns)}"
             elif project.marts[each].is_temporary:
                 yield self.digest(each)

@@ -17,7 +17,7 @@ from marts.core.plan.state import ColumnStatistics, EngineState
 from marts.core.plan.statistics import deciding_column, is_proven, is_sorted
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.project.graph import Graph
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.checks import ascending_query, fused_query, hashed_query, query_by_value
 from marts.core.query.contract import mismatches
 
@@ -140,7 +140,7 @@ def _sources_read(
     return tuple(name for name in project.sources if source_checks or name in read)
 
 
-def _fitting(project: Project, state: EngineState) -> Iterator[str]:
+def _fitting(project: Declarations, state: EngineState) -> Iterator[str]:
     """Yield the marts that, as they are published, fit their contracts."""
     for name, found in state.published.items():
         if name in project.marts and not mismatches(project.marts[name].columns, found.types):
@@ -148,7 +148,7 @@ def _fitting(project: Project, state: EngineState) -> Iterator[str]:
 
 
 def _checks_of_sources(
-    project: Project, state: EngineState, source_checks: bool | SourceChecks
+    project: Declarations, state: EngineState, source_checks: bool | SourceChecks
 ) -> Mapping[str, tuple[Check, ...]]:
     """Return the checks to make of each source that exists."""
     if isinstance(source_checks, SourceChecks):
@@ -175,7 +175,7 @@ class _Checker:
         yield from self._ready()
 
     def steps_for_sources(
-        self, project: Project, checks: Mapping[str, tuple[Check, ...]], state: EngineState
+        self, project: Declarations, checks: Mapping[str, tuple[Check, ...]], state: EngineState
     ) -> Iterator[Step]:
         """Yield the checks of sources, all of which exist."""
         self.pending += [

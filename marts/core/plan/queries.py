@@ -11,7 +11,7 @@ from marts.core.authoring.expressions import AsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.plan.state import CompiledQuery, EngineState
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defining_query, logical_tables
 from marts.core.query.nulls import declared_not_null
@@ -27,7 +27,11 @@ class Queries:
     """
 
     def __init__(
-        self, project: Project, state: EngineState, as_of: AsOf, compile_: Compile | None = None
+        self,
+        project: Declarations,
+        state: EngineState,
+        as_of: AsOf,
+        compile_: Compile | None = None,
     ) -> None:
         self.tables = logical_tables(project, present=state.sources)
         self.as_of = as_of

@@ -23,7 +23,7 @@ from marts.core.authoring.tables import Materialized as Materialized  # noqa: PL
 from marts.core.errors import MartsError
 from marts.core.project.graph import RESERVED, STATE_PREFIX
 from marts.core.project.graph import is_reserved as is_reserved  # noqa: PLC0414
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.contract import schema_of
 
 STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
@@ -348,7 +348,7 @@ class ShapeChange:
         return f"{self.mart}: {self.change}"
 
 
-def declared_state(project: Project, *, sources: Collection[str]) -> EngineState:
+def declared_state(project: Declarations, *, sources: Collection[str]) -> EngineState:
     """Return the state of an engine that has exactly what is declared, to compile without one.
 
     `sources` are the sources that exist.

@@ -22,7 +22,7 @@ from marts.core.authoring.signature import bound_parameters
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.groups import Group, groups_of, published_reads
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 RESERVED = ("marts_state", "int_published_marts", "marts_runs")
 """The tables beside the marts: the state table, that of an earlier version, and that of runs."""
@@ -37,7 +37,7 @@ class Graph:
     With a `group`, it is the graph for a run of this group, which makes no check of other groups.
     """
 
-    project: Project
+    project: Declarations
     order: tuple[str, ...]
     group: str | None = None
 
@@ -221,7 +221,7 @@ def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
     return found
 
 
-def link(project: Project) -> Graph:
+def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
@@ -270,7 +270,7 @@ def _refuse_reserved(table: Source | Mart) -> None:
         )
 
 
-def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
+def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:
     temporary = [n for n in mart.inputs if n in project.marts and project.marts[n].is_temporary]
     if mart.materialized == "view" and temporary:
         raise DefinitionError(
@@ -280,7 +280,7 @@ def _refuse_what_cannot_be_published(mart: Mart, project: Project) -> None:
         )
 
 
-def _refuse_check_flaws(table: Source | Mart, project: Project) -> None:
+def _refuse_check_flaws(table: Source | Mart, project: Declarations) -> None:
     checks = checks_of(table)
     for name, count in Counter(check.name for check in checks).items():
         if count > 1:
@@ -325,7 +325,7 @@ def _refuse_defaults(
             )
 
 
-def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
+def _refuse_invariant_flaws(invariant: Invariant, project: Declarations) -> None:
     for kind, names, known in (
         ("source", (invariant.source, *invariant.inputs), project.sources),
         ("mart", invariant.marts, project.marts),
@@ -339,7 +339,7 @@ def _refuse_invariant_flaws(invariant: Invariant, project: Project) -> None:
                 )
 
 
-def _refuse_unknown_words(project: Project) -> None:
+def _refuse_unknown_words(project: Declarations) -> None:
     invariants = project.invariants.values()
     known = {SUM, *(word for invariant in invariants for word in invariant.varies_with)}
     for mart in project.marts.values():
@@ -368,7 +368,7 @@ def _names_read(table: Source | Mart) -> list[tuple[str, str]]:
     return read
 
 
-def _order(project: Project) -> tuple[str, ...]:
+def _order(project: Declarations) -> tuple[str, ...]:
     sorter = TopologicalSorter(
         {
             name: [i for i in mart.inputs if i in project.marts]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from marts.core.authoring.checks import tables_read
 from marts.core.authoring.tables import Mart, checks_of
 from marts.core.errors import DefinitionError
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Group:
     reads: tuple[str, ...]
 
 
-def groups_of(project: Project) -> tuple[Group, ...]:
+def groups_of(project: Declarations) -> tuple[Group, ...]:
     """Return the groups of a project, each after those that it reads.
 
     Temporary marts have no group: they are built for each group that reads them. Raises
@@ -43,7 +43,7 @@ def groups_of(project: Project) -> tuple[Group, ...]:
     return tuple(Group(name, frozenset(marts[name]), tuple(sorted(reads[name]))) for name in order)
 
 
-def published_reads(project: Project, name: str) -> dict[str, tuple[str, ...]]:
+def published_reads(project: Declarations, name: str) -> dict[str, tuple[str, ...]]:
     """Return the published marts that a mart and its checks read, each with the path to it.
 
     A path leads from the mart through the temporary marts that a run builds for it and its checks.
@@ -62,17 +62,17 @@ def published_reads(project: Project, name: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _published(project: Project) -> Iterator[Mart]:
+def _published(project: Declarations) -> Iterator[Mart]:
     return (mart for mart in project.marts.values() if not mart.is_temporary)
 
 
-def _read_by(mart: Mart, project: Project) -> list[str]:
+def _read_by(mart: Mart, project: Declarations) -> list[str]:
     """Return the marts that a mart and its checks read themselves."""
     read = [*mart.inputs, *(each for check in checks_of(mart) for each in tables_read(check))]
     return [each for each in dict.fromkeys(read) if each in project.marts and each != mart.name]
 
 
-def _paths(project: Project) -> dict[tuple[str, str], tuple[str, ...]]:
+def _paths(project: Declarations) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return for each group that reads another the marts by which it does, in a path."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for mart in _published(project):
@@ -83,7 +83,7 @@ def _paths(project: Project) -> dict[tuple[str, str], tuple[str, ...]]:
     return found
 
 
-def _refuse_view(mart: Mart, project: Project) -> None:
+def _refuse_view(mart: Mart, project: Declarations) -> None:
     """Raise DefinitionError for a view whose rows would change, unchecked, with another group."""
     if mart.materialized != "view":
         return
@@ -99,7 +99,7 @@ def _refuse_view(mart: Mart, project: Project) -> None:
 
 
 def _cycle(
-    cycle: list[str], paths: Mapping[tuple[str, str], tuple[str, ...]], project: Project
+    cycle: list[str], paths: Mapping[tuple[str, str], tuple[str, ...]], project: Declarations
 ) -> DefinitionError:
     return DefinitionError(
         f"the groups form a cycle: {' → '.join(cycle)}",

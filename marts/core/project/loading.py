@@ -25,7 +25,7 @@ Declaration = TypeVar("Declaration", Source, Mart, Invariant)
 
 
 @dataclass(frozen=True)
-class Project:
+class Declarations:
     """Everything that a package declares, by name."""
 
     package: str
@@ -34,7 +34,7 @@ class Project:
     invariants: dict[str, Invariant] = field(default_factory=dict)
 
 
-def load(package: str) -> Project:
+def load(package: str) -> Declarations:
     """Import every module below `package` and gather its sources, marts and invariants.
 
     Raises UsageError if there is no such package, DefinitionError if a module cannot be imported,
@@ -46,7 +46,7 @@ def load(package: str) -> Project:
     _refuse_names(sources, marts)
     for mart in marts.values():
         _refuse_location(mart, modules)
-    return Project(package, sources, marts, _gather(modules, Invariant))
+    return Declarations(package, sources, marts, _gather(modules, Invariant))
 
 
 def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> None:
@@ -93,9 +93,13 @@ def _refuse_location(mart: Mart, modules: Iterable[ModuleType]) -> None:
 
 def _modules(package: str) -> Iterator[ModuleType]:
     if not all(part.isidentifier() for part in package.split(".")):
+        other = package.replace("-", "_")
+        is_dashed = other != package and all(part.isidentifier() for part in other.split("."))
         raise UsageError(
             f"{package or 'an empty text'} is not a package name",
-            hint="name it as Python imports it: shop, or company.shop",
+            hint=f"name the package, and its folder, {other}: Python imports no name with a dash"
+            if is_dashed
+            else "name it as Python imports it: shop, or company.shop",
         )
     root = _import(package, package)
     if not hasattr(root, "__path__"):
@@ -110,7 +114,8 @@ def _modules(package: str) -> Iterator[ModuleType]:
                 )
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-        if not f"{found.name}.".startswith(f"{PACKAGE}."):
+        is_program = found.name.endswith(".__main__")
+        if not is_program and not f"{found.name}.".startswith(f"{PACKAGE}."):
             yield _import(found.name, package)
 
 
@@ -128,7 +133,9 @@ def _import(name: str, package: str) -> ModuleType:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{package}.".startswith(f"{missing}."):
             raise UsageError(
-                f"there is no package {package}", hint="name one that Python can import from here"
+                f"there is no package {package}",
+                hint="name a folder with an __init__.py in the folder of the project's"
+                " pyproject.toml, or in src/ beside it",
             ) from error
         # Whatever a module raises on import, an exit included, is its author's mistake. The chained
         # exception keeps the traceback.

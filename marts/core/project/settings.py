@@ -32,6 +32,8 @@ class Settings:
     as_of: datetime.date | None = None
     backend: str = DUCKDB
     data: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where sources are that are not in `data`, or the sources' schema, under their own names."""
     database: str | None = None
     schema: str = "gold"
     source_database: str | None = None
@@ -70,14 +72,18 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements and reshapes of a project's file are only for its own package, and its
-    database is only for its own engine: they are dropped for another package or engine.
+    The acknowledgements, reshapes and sources of a project's file are only for its own package, its
+    database and sources are only for its own engine, and its sources only for its own data: they
+    are dropped for another package, engine or data.
     """
     if settings.package not in (None, values.get("package", settings.package)):
-        settings = replace(settings, acknowledge=(), reshape=())
-    is_another_engine = settings.backend != values.get("backend", settings.backend)
-    if is_another_engine and "database" not in settings.given:
-        settings = replace(settings, database=None)
+        settings = replace(settings, acknowledge=(), reshape=(), sources={})
+    backend = values.get("backend", settings.backend)
+    if settings.backend != backend:
+        database = settings.database if "database" in settings.given else None
+        settings = replace(settings, database=database, sources={})
+    if "data" in values and backend == DUCKDB:
+        settings = replace(settings, sources={})
     return replace(settings, **values, given=settings.given | values.keys())
 
 
@@ -132,6 +138,10 @@ def _is_number(value: object) -> bool:
 _TEXT = _Kind("a non-empty string", _is_text)
 _NUMBER = _Kind("a whole number from 1", _is_number)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
+_NAMED_TEXTS = _Kind(
+    "a table of non-empty strings, one for each source",
+    lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+)
 _TEXTS = _Kind(
     "an array of non-empty strings",
     lambda value: _is_list(value, _is_text),
@@ -142,6 +152,7 @@ KEYS = {
     "exclude": _TEXTS,
     "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
     "data": _PATH,
+    "sources": _NAMED_TEXTS,
     "database": _TEXT,
     "schema": _TEXT,
     "source_database": _TEXT,

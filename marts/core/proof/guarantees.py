@@ -11,7 +11,7 @@ from marts.core.analysis.lineage import resolved_operation
 from marts.core.analysis.nodes import first_below
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.tables import Mart, Source
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.nulls import NotNull, declared_not_null, may_be_null
 
 Column = tuple[str, str]
@@ -29,7 +29,7 @@ class Guarantees:
 NO_GUARANTEES = Guarantees((), {})
 
 
-def guarantees_of(project: Project) -> Guarantees:
+def guarantees_of(project: Declarations) -> Guarantees:
     """Return what holds for all published data, because a project's checks enforce it.
 
     A relationship guarantees nothing if it only warns, tolerates rows, or concerns only some rows.

@@ -31,7 +31,10 @@ def mismatches(columns: Iterable[Column], found: Mapping[str, dt.DataType]) -> l
     lines = []
     for column in columns:
         if column.name not in found:
-            lines.append(f"column {column.name}: expected {column.type}, found no such column")
+            spelled = f", {column.source_name} in the source" if column.source_name else ""
+            lines.append(
+                f"column {column.name}{spelled}: expected {column.type}, found no such column"
+            )
         elif not _fits(found[column.name], type_of(column.type)):
             lines.append(
                 f"column {column.name}: expected {column.type}, found {found[column.name]}"

@@ -11,13 +11,13 @@ from marts.core.authoring.expressions import AS_OF, AsOf
 from marts.core.authoring.signature import TABLE, call, naming
 from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.contract import conform, empty_table, schema_of
 from marts.core.query.nulls import NOTHING_DECLARED, NotNull, declared_not_null
 
 
 def logical_tables(
-    project: Project, *, present: Collection[str] | None = None
+    project: Declarations, *, present: Collection[str] | None = None
 ) -> dict[str, ir.Table]:
     """Return every table of a project by name.
 

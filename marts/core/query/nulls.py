@@ -9,7 +9,7 @@ from typing import Any
 import ibis.expr.operations as ops
 
 from marts.core.authoring.tables import Mart, Source
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 
 NotNull = Mapping[str, frozenset[str]]
 """The columns of each table, by its name, that are never null."""
@@ -17,7 +17,7 @@ NotNull = Mapping[str, frozenset[str]]
 NOTHING_DECLARED: NotNull = MappingProxyType({})
 
 
-def declared_not_null(project: Project) -> NotNull:
+def declared_not_null(project: Declarations) -> NotNull:
     """Return the columns that each source and mart declares not null."""
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     return {

@@ -31,12 +31,15 @@ class Contract:
     """What marts rely on in a source: its columns, as they must be read.
 
     `zones` has the time zone of each timestamp that is a point in time in the source: it is read as
-    local time in that zone. An `optional` source may be absent.
+    local time in that zone. `names` has the name in the source of each column that has another one
+    there; `source_name` is the source's own. An `optional` source may be absent.
     """
 
     schema: ibis.Schema
     zones: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    source_name: str | None = None
 
 
 @dataclass(frozen=True)

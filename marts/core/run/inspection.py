@@ -8,7 +8,7 @@ from dataclasses import replace
 from marts.core.errors import EngineError, MartsError, SourceError
 from marts.core.plan.state import EngineState, RecordedTable, TableState
 from marts.core.project.graph import Graph
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.run.backend import Backend
 
 
@@ -76,7 +76,7 @@ def _described(
 
 def _with_published(
     state: EngineState,
-    project: Project,
+    project: Declarations,
     rows: Sequence[RecordedTable],
     published: Mapping[str, TableState],
 ) -> EngineState:
@@ -98,7 +98,7 @@ def _with_published(
     )
 
 
-def _recorded(rows: Sequence[RecordedTable], project: Project) -> dict[str, RecordedTable]:
+def _recorded(rows: Sequence[RecordedTable], project: Declarations) -> dict[str, RecordedTable]:
     """Return the row of each table that the project's package made."""
     found: dict[str, RecordedTable] = {}
     for row in rows:
@@ -114,7 +114,7 @@ def _recorded(rows: Sequence[RecordedTable], project: Project) -> dict[str, Reco
     return found
 
 
-def _is_own(row: RecordedTable, project: Project) -> bool:
+def _is_own(row: RecordedTable, project: Declarations) -> bool:
     """Tell whether a recorded table was made by the project's package."""
     # An earlier version did not record the package: its tables are adopted by name.
     is_earlier = row.package is None and row.name in project.marts

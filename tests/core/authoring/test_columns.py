@@ -12,7 +12,7 @@ import pytest
 
 from backends.duckdb_sql import compile_query
 from marts import boolean, date, decimal, float64, int64, money, string, timestamp
-from marts.core.authoring.columns import Column, flaws, zones_of
+from marts.core.authoring.columns import Column, flaws, names_in_source, zones_of
 from marts.core.errors import DefinitionError
 from marts.core.query.contract import conform, empty_table, mismatches, schema_of
 
@@ -84,6 +84,17 @@ def test_every_kind_of_column_has_a_type() -> None:
             ([timestamp("a", zone=zone)], ["a"], f"column a has the unknown zone {zone}")
             for zone in ("", "Europe", "/etc/localtime", "../UTC", "localtime", "posix/UTC", "+01")
         ),
+        ([string("a", source_name="")], ["a"], "column a has the source_name '', which is not"),
+        (
+            [string("a", source_name="Id"), string("b", source_name="Id")],
+            ["a"],
+            "columns a and b both read the source's Id, as string",
+        ),
+        (
+            [string("b"), string("a", source_name="b")],
+            ["a"],
+            "columns b and a both read the source's b, as string",
+        ),
         (
             [Column(name="a", type="date", zone="UTC")],
             ["a"],
@@ -101,11 +112,17 @@ def test_all_flaws_are_named_at_once() -> None:
     assert len(found) == 3, found
 
 
+ZONES = ("UTC", "Asia/Tokyo")
+
+
 def test_a_sound_contract_has_no_flaws() -> None:
     columns = [*KINDS, int64("one", at_least=1, at_most=1), string("kind", values=["a"])]
     columns += [timestamp("seen_at", zone="Europe/Berlin"), timestamp("at", zone="UTC")]
+    # Two columns may read one of the source in two ways.
+    columns += [timestamp(f"at_{n}", zone=z, source_name="Tätig am") for n, z in enumerate(ZONES)]
     assert flaws(columns, ["name", "sold_on"]) == []
-    assert zones_of(columns) == {"seen_at": "Europe/Berlin", "at": "UTC"}
+    assert zones_of(columns[:-2]) == {"seen_at": "Europe/Berlin", "at": "UTC"}
+    assert names_in_source(columns) == {"at_0": "Tätig am", "at_1": "Tätig am"}
 
 
 def test_a_decimal_that_no_engine_has_is_a_flaw() -> None:

@@ -43,6 +43,9 @@ SOURCES = {
     "no columns are declared": """
         s = source("s", doc="S.", grain="key", columns=[])  # here
     """,
+    "its source_name is '', which is not a name": """
+        s = source("s", doc="S.", grain="key", columns=[KEY], source_name="")  # here
+    """,
     "column key has a default, which only a mart has": """
         KEY = string("key", default="")
         s = source("s", doc="S.", grain="n", columns=[int64("n"), KEY])  # here
@@ -79,6 +82,11 @@ MARTS = {
         @mart(grain="key", columns=[KEY, KEY])  # here
         def m(s):
             "M."
+    """,
+    "column key has a source_name, which only a source has": """
+        KEY = string("key", source_name="Key")
+        @mart(grain="key", columns=[KEY])  # here
+        def m(s): "M."; return s
     """,
     "column at names a zone, which only a source has": """
         @mart(grain="key", columns=[KEY, timestamp("at", zone="UTC")])  # here
@@ -139,7 +147,7 @@ def test_a_misdeclared_mart_is_refused_with_file_and_line(flaw: str, write_packa
         "check odd is declared wrongly",
     )
     assert f"  {flaw}" in message
-    assert message.endswith(location)
+    assert message.partition("\nhint: ")[0].endswith(location)
 
 
 def test_labels_of_a_number_are_refused(write_package: Write) -> None:
@@ -147,7 +155,10 @@ def test_labels_of_a_number_are_refused(write_package: Write) -> None:
     first, line, hint = message.splitlines()
     assert first == "column price takes no values: it is decimal(18, 2)"
     assert line.endswith(location)
-    assert hint == "hint: it takes at_least, at_most, default, doc, null, unique, varies_with"
+    assert (
+        hint
+        == "hint: it takes at_least, at_most, default, doc, null, source_name, unique, varies_with"
+    )
 
 
 SLIPS = {

@@ -21,7 +21,7 @@ from marts.core.plan.planner import (
 from marts.core.plan.state import declared_state
 from marts.core.plan.steps import Build
 from marts.core.project.graph import link
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.query.invariant_checks import with_invariants
 from support import statements
 from support.engines import GRAPH
@@ -47,7 +47,7 @@ def test_the_findings_of_a_plan_name_the_mart_the_check_and_the_lines() -> None:
         return sales.select("key", "amount", half=sales.amount / 2)
 
     sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
-    graph = link(Project("toy", {"sales": sales}, {"half": half}))
+    graph = link(Declarations("toy", {"sales": sales}, {"half": half}))
     facts = declared_state(graph.project, sources=["sales"])
     plan = plan_run(graph, ["half"], facts, FixedAsOf(datetime.date(2025, 6, 30)))
     found = findings_of(graph.project, plan)
@@ -75,7 +75,7 @@ def test_a_run_is_linted_as_if_it_had_been_traced() -> None:
         return sums.mutate(amount=sums.amount)
 
     sales = source("sales", doc="Sales.", grain="key", columns=[string("key"), money("amount")])
-    graph = link(Project("toy", {"sales": sales}, {"dropped": dropped}))
+    graph = link(Declarations("toy", {"sales": sales}, {"dropped": dropped}))
     facts = declared_state(graph.project, sources=["sales"])
     with Trace() as trace:
         plan = plan_run(graph, ["dropped"], facts, FixedAsOf(datetime.date(2025, 6, 30)))

@@ -13,7 +13,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
 from marts.core.project.graph import Graph, link
 from marts.core.project.groups import Group
-from marts.core.project.loading import Project
+from marts.core.project.loading import Declarations
 from marts.core.project.selection import select
 
 KEY = string("key", doc="It.")
@@ -43,7 +43,7 @@ def _over(define: Any) -> Any:
 
 def project(*marts: Mart) -> Graph:
     """Return the linked project of some marts."""
-    return link(Project("toy", {"rows": ROWS}, {each.name: each for each in marts}))
+    return link(Declarations("toy", {"rows": ROWS}, {each.name: each for each in marts}))
 
 
 def in_table(name: str, *, of: str = "key") -> Check:

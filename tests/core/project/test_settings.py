@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ lock_timeout = 60
 reshape = ["totals"]
 target = "/var/target"
 strict = true
+
+[sources]
+orders = "raw/orders.csv"
 
 [[acknowledge]]
 table = "orders"
@@ -77,6 +81,8 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ('exclude = "a"', 'exclude in {} is "a"\n  expected an array of non-empty strings'),
         ('exclude = ["a", 1]', "exclude in {} is an array\n"),
         ('strict = "yes"', 'strict in {} is "yes"\n  expected true or false'),
+        ("sources = 1", "sources in {} is 1\n  expected a table of non-empty strings, one for"),
+        ('sources = {orders = ""}', "sources in {} is a table\n  expected a table of non-empty"),
         ("acknowledge = 1", "each written as [[tool.marts.acknowledge]]"),
         ("acknowledge = [1]", "each written as [[tool.marts.acknowledge]]"),
         ('acknowledge = [{table = "a"}]', "an acknowledgement in {} has table\nhint: it needs"),
@@ -106,6 +112,13 @@ def test_another_package_or_engine_has_nothing_of_the_files(
     file = settings(f'package = "shop"\ndatabase = "x.duckdb"\n{entry}')
     merged = with_given(file, **given)
     assert (merged.database, len(merged.acknowledge)) == (database, acknowledged)
+    # Locations of sources are of the file's package, engine and data.
+    is_same = given.get("package", "shop") == "shop" and given.get("backend", "duckdb") == "duckdb"
+    located = replace(file, sources={"orders": "raw/orders.csv"})
+    assert with_given(located, **given).sources == (located.sources if is_same else {})
+    assert with_given(located, data=Path("other"), **given).sources == {}
+    on_snowflake = replace(located, backend="snowflake")
+    assert with_given(on_snowflake, data=Path("other")).sources == located.sources
     # What is given stays, whatever is given later.
     assert with_given(merged, backend="snowflake").database == (given.get("database"))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
     DEFAULTS,
@@ -48,32 +47,18 @@ def command(settings: Settings, output: Path | None) -> int:
 
     Needs no connection. Each SELECTOR names marts as --select does; without one, all are compiled.
     """
-    from backends.factory import offline_compiler
     from marts.core.console import terminal
-    from marts.core.plan.findings import findings_of
-    from marts.core.plan.planner import plan_run
-    from marts.core.plan.state import declared_state
-    from marts.core.plan.steps import compiled
+    from marts.core.operations.compile import compilation
     from marts.core.run.artifacts import write_sql
 
-    graph, selected, _ = wiring.selected(settings)
-    engine = offline_compiler(
-        settings, data=wiring.data_of(settings), sources=wiring.contracts_of(graph)
-    )
-    state = declared_state(graph.project, sources=engine.sources)
-    as_of = wiring.as_of(settings, lambda: engine.data_as_of)
-    plan = plan_run(graph, selected, state, as_of)
-    findings = findings_of(graph.project, plan)
+    made = compilation(settings)
     console = terminal.console(to_stderr=True)
-    for finding in findings:
+    for finding in made.findings:
         terminal.say(console, ("warn", str(finding)))
-    statements = compiled(plan, engine.compile)
     if output:
-        write_sql(output, statements)
-        console.print(f"wrote {len(statements)} files to {output}")
+        write_sql(output, made.statements)
+        console.print(f"wrote {len(made.statements)} files to {output}")
     else:
-        day = plan.as_of.day
-        terminal.print_text(
-            "\n".join(f"-- {name}, as of {day}\n{sql};\n" for name, sql in statements.items())
-        )
-    return FAILED if settings.strict and findings else DONE
+        texts = (f"-- {n}, as of {made.as_of}\n{sql};\n" for n, sql in made.statements.items())
+        terminal.print_text("\n".join(texts))
+    return FAILED if settings.strict and made.findings else DONE

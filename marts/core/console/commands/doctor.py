@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marts.core.console import exit_codes, wiring
+from marts.core.console import exit_codes
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
     engine_options,
@@ -17,6 +17,7 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.console.streams import warn
+from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import click
 
-from marts.core.console import wiring
 from marts.core.console.options import (
     account_options,
     data_option,
@@ -15,6 +14,7 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.console.streams import warn
+from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from marts.core.console import wiring
 from marts.core.console.options import json_option, selection_options, with_settings
+from marts.core.operations import wiring
 from marts.core.project.settings import Settings
 
 

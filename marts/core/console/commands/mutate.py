@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
     as_of_option,
@@ -21,6 +20,7 @@ from marts.core.console.options import (
     selection_options,
     with_settings,
 )
+from marts.core.operations import wiring
 from marts.core.project.settings import Settings
 
 if TYPE_CHECKING:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import click
 
-from marts.core.console import wiring
 from marts.core.console.exit_codes import DONE
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
@@ -16,6 +13,7 @@ from marts.core.console.options import (
     run_options,
     with_settings,
 )
+from marts.core.console.streams import warn
 from marts.core.project.settings import Settings
 
 publishing_options = options(
@@ -69,45 +67,18 @@ def command(
 
     Each SELECTOR names marts as --select does; without one, all are built.
     """
-    from marts.core.console.execution import carry_out, print_plan
-    from marts.core.plan.changes import plan_changes, with_reshapes
-    from marts.core.plan.findings import findings_of, findings_of_views
-    from marts.core.plan.fingerprint import CurrentInputs
-    from marts.core.plan.source_checks import SourceCheckOptions, source_checks
-    from marts.core.run.artifacts import prepare
-    from marts.core.run.building import planned_tables
-    from marts.core.run.inspection import inspect_engine
+    from marts.core.console.execution import carry_out_and_print, print_plan
+    from marts.core.operations.run import RunOptions, prepared_run
 
-    graph, selected, reliance = wiring.selected(settings)
-    if not dry_run:
-        prepare(settings.target)
-    wanted = SourceCheckOptions(source_checks=not no_source_checks, accept_shrink=accept_shrink)
-    with (
-        wiring.connected(graph, settings, read_only=dry_run) as backend,
-        wiring.recorded(graph, settings, backend, dry_run=dry_run) as recorder,
-    ):
-        as_of = wiring.as_of(settings, backend.data_as_of)
-        recorder.planned(as_of.day)
-        state = inspect_engine(graph, selected, backend, also=reliance.columns_of_sources(selected))
-        plan = plan_changes(
-            graph,
-            selected,
-            CurrentInputs(
-                graph, state, as_of, backend.compile, checks_sources=wanted.source_checks
-            ),
-            run_id=recorder.run_id,
-            force=force,
-            source_checks=partial(source_checks, graph, reliance, state, wanted),
-            adopt=adopt,
-            drop_orphans=drop_orphans,
-        )
-        # A table that is adopted is replaced, whatever its columns are.
-        plan = with_reshapes(plan, graph, {*settings.reshape, *adopt})
-        shapes = backend.shape_changes(planned_tables(plan, backend), acknowledged=plan.reshapes)
-        findings = (*findings_of(graph.project, plan), *findings_of_views(graph.project, plan))
+    options = RunOptions(
+        checks_sources=not no_source_checks,
+        accept_shrink=accept_shrink,
+        force=force,
+        adopt=adopt,
+        drop_orphans=drop_orphans,
+    )
+    with prepared_run(settings, options, dry_run=dry_run, warn=warn) as prepared:
         if dry_run:
-            read = backend.sources_read()
-            print_plan(plan, findings, shapes, read, as_json=as_json)
+            print_plan(prepared, as_json=as_json)
             return DONE
-        done = partial(carry_out, graph, plan, backend, target=settings.target, stop=stop)
-        return done(recorder=recorder, findings=findings, as_json=as_json)
+        return carry_out_and_print(prepared, stop=stop, as_json=as_json)

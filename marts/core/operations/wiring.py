@@ -1,25 +1,18 @@
-"""What the commands share: the project, the engine and the as-of date of the settings."""
+"""What the operations share: the project, the engine and the as-of date of the settings."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-import click
-
-from marts.core import DISTRIBUTION, FOLDER
-from marts.core.console.completion import OURS
-from marts.core.console.streams import warn
-from marts.core.errors import EngineError, MartsError, UsageError
+from marts.core import DISTRIBUTION
+from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
 from marts.core.project.settings import DUCKDB, FILE, Settings, with_given
 
 # Heavier modules are imported where they are needed: `marts --help` loads only click.
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
 
 BUNDLED_PACKAGE = "marts"
 """The package that the bundled data is for."""
-BUNDLED_DATA = FOLDER.parent.parent / "fixtures"
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
@@ -46,6 +38,7 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link
     from marts.core.project.loading import load
+    from marts.core.project.packages import import_from
 
     if settings.package is None:
         raise UsageError(
@@ -56,10 +49,22 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
             f" your marts, and beside it a {FILE} that names it:\n"
             '  [tool.marts]\n  package = "NAME"',
         )
-    _import_from(settings.folder_of("package"), settings.package)
+    import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
+    _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
     return documented(graph, reliance.lineage), reliance
+
+
+def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
+    known = graph.project.sources
+    for name in settings.sources:
+        if name not in known:
+            raise UsageError(
+                f"tool.marts.sources in {settings.file} has {name},"
+                f" which is not a source of {graph.project.package}",
+                hint=did_you_mean(name, known) or f"the sources are: {', '.join(known)}",
+            )
 
 
 def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
@@ -81,43 +86,20 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
     return graph, select(graph, settings.select, exclude=settings.exclude), reliance
 
 
-class _PackageFinder:
-    """Finds one top-level package in a folder, before any other of the same name."""
-
-    def __init__(self, folder: str, name: str) -> None:
-        self.folder = folder
-        self.name = name
-
-    def find_spec(
-        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Find the package; a folder without an `__init__.py` may have its name, but is not it."""
-        found = PathFinder.find_spec(name, [self.folder]) if name == self.name else None
-        return found if found and found.origin else None
-
-
-def _import_from(folder: Path, package: str) -> None:
-    """Make a project's package importable from its folder.
-
-    Other modules of the folder come last on the path: its `backends` must not shadow ours, and its
-    `queue.py` must not shadow Python's.
-    """
-    top = package.partition(".")[0]
-    if top in OURS:
-        return
-    absolute = str(folder.resolve())
-    sys.path.append(absolute)
-    sys.meta_path.insert(0, _PackageFinder(absolute, top))
-
-
 def contracts_of(graph: Graph) -> dict[str, Contract]:
     """Return the contracts of the sources, which tell engines how to read their columns."""
-    from marts.core.authoring.columns import zones_of
+    from marts.core.authoring.columns import names_in_source, zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
 
     return {
-        name: Contract(schema_of(source.columns), zones_of(source.columns), source.optional)
+        name: Contract(
+            schema_of(source.columns),
+            zones_of(source.columns),
+            source.optional,
+            names_in_source(source.columns),
+            source.source_name,
+        )
         for name, source in graph.project.sources.items()
     }
 
@@ -142,11 +124,16 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
 
 @contextmanager
 def recorded(
-    graph: Graph, settings: Settings, backend: Backend, *, dry_run: bool
+    graph: Graph,
+    settings: Settings,
+    backend: Backend,
+    *,
+    dry_run: bool,
+    warn: Callable[[str], None],
 ) -> Iterator[Recorder]:
     """Begin a run, and record it in the table of runs, however it ends; not if it is a dry run.
 
-    A row that cannot be written is a warning.
+    `warn` is told if the row cannot be written.
     """
     from marts.core.plan.state import RUNS_TABLE, RecordedRun
     from marts.core.run.recording import Recorder
@@ -182,8 +169,6 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
             return "error", error.summary
         case MartsError():
             return "refused", error.summary
-        case click.ClickException():
-            return "refused", error.format_message()
         case _:
             # The message of a bug may quote a value.
             return "error", type(error).__name__
@@ -197,7 +182,9 @@ def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextMa
 
 def data_of(settings: Settings) -> Path:
     """Return the directory of Parquet files that the settings name, by default the bundled one."""
-    return settings.data or BUNDLED_DATA
+    from fixtures import FOLDER as BUNDLED
+
+    return settings.data or BUNDLED
 
 
 def version_of_marts() -> str:
@@ -213,11 +200,11 @@ def run_id() -> str:
 def as_of(settings: Settings, default: Callable[[], datetime.date | None]) -> FixedAsOf:
     """Return the as-of date of a run: that of the settings, else the default, else today (UTC).
 
-    Raises BadParameter for a year out of range.
+    Raises UsageError for a year out of range.
     """
     from marts.core.authoring.expressions import FixedAsOf
 
     day = settings.as_of or default() or datetime.datetime.now(datetime.UTC).date()
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise click.BadParameter(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+        raise UsageError(f"{day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
     return FixedAsOf(day)

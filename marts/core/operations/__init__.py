@@ -1,0 +1,1 @@
+"""What can be done with a project: run, test, compile, show; settings in, values out."""

@@ -1,0 +1,43 @@
+"""Compile marts to SQL, without a connection."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from marts.core.analysis.rules import Finding
+from marts.core.operations import wiring
+from marts.core.plan.findings import findings_of
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_state
+from marts.core.plan.steps import compiled
+from marts.core.project.settings import Settings
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What engines would compute differently, and the SQL of the selected marts."""
+
+    as_of: datetime.date
+    findings: tuple[Finding, ...]
+    statements: Mapping[str, str]
+    """One query by mart, in the order in which a run builds them."""
+
+
+def compilation(settings: Settings) -> Compilation:
+    """Compile the selected marts for the engine that the settings name; connect to nothing.
+
+    Raises UsageError and DefinitionError.
+    """
+    from backends.factory import offline_compiler
+
+    graph, selected, _ = wiring.selected(settings)
+    engine = offline_compiler(
+        settings, data=wiring.data_of(settings), sources=wiring.contracts_of(graph)
+    )
+    state = declared_state(graph.project, sources=engine.sources)
+    as_of = wiring.as_of(settings, lambda: engine.data_as_of)
+    plan = plan_run(graph, selected, state, as_of)
+    findings = tuple(findings_of(graph.project, plan))
+    return Compilation(as_of.day, findings, compiled(plan, engine.compile))

@@ -1,0 +1,72 @@
+"""Look up rows of one mart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.tables import Mart
+from marts.core.errors import UsageError, did_you_mean
+from marts.core.operations import wiring
+from marts.core.plan.changes import plan_changes
+from marts.core.plan.fingerprint import CurrentInputs
+from marts.core.project.graph import Graph
+from marts.core.project.settings import Settings
+from marts.core.query.lookup import lookup
+from marts.core.run import building
+from marts.core.run.backend import Backend
+from marts.core.run.inspection import inspect_engine
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a mart, each a value by column."""
+
+    mart: Mart
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, object]]
+
+
+def rows_of(
+    settings: Settings,
+    mart: str,
+    *,
+    where: str | None = None,
+    columns: Sequence[str] = (),
+    order_by: Sequence[str] = (),
+    limit: int,
+) -> Rows:
+    """Return rows of a published mart, or of a temporary one that is built for it.
+
+    Raises UsageError for a mart that is unknown or not published, and for a wrong condition.
+    """
+    graph, _ = wiring.linked(settings)
+    known = graph.project.marts
+    if mart not in known:
+        raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
+    query = lookup(known[mart], where=where, columns=columns, order_by=order_by, limit=limit)
+    with wiring.connected(graph, settings, read_only=True) as backend:
+        if known[mart].is_temporary:
+            as_of = wiring.as_of(settings, backend.data_as_of)
+            with built(graph, known[mart], backend, as_of):
+                rows = backend.fetch(query, about=mart)
+        elif mart in backend.describe_published():
+            rows = backend.fetch(query, about=mart)
+        else:
+            raise UsageError(
+                f"{mart} is not published: {backend.where}", hint="publish it: marts run"
+            )
+    return Rows(known[mart], tuple(query.named_selects), rows)
+
+
+@contextmanager
+def built(graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> Iterator[None]:
+    """Build a temporary mart and the temporary ones that it reads, and drop them at the end."""
+    name = wiring.run_id()
+    state = inspect_engine(graph, [mart.name], backend)
+    current = CurrentInputs(graph, state, as_of, backend.compile, checks_sources=False)
+    plan = plan_changes(graph, [mart.name], current, run_id=name)
+    with building.built(plan, backend, run_id=name):
+        yield

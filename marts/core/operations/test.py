@@ -1,0 +1,69 @@
+"""Check what is published, or the sources."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marts.core.errors import UsageError
+from marts.core.operations import wiring
+from marts.core.operations.prepared import Prepared
+from marts.core.plan.planner import plan_checks
+from marts.core.project.settings import Settings
+from marts.core.query.invariant_checks import with_invariants
+from marts.core.run.artifacts import prepare
+from marts.core.run.backend import Backend
+from marts.core.run.inspection import inspect_engine
+from marts.core.run.recording import Recorder
+
+
+@contextmanager
+def prepared_test(
+    settings: Settings, *, sources: bool = False, invariants: bool = False
+) -> Iterator[Prepared]:
+    """Plan checks of the published marts, or of the sources; close the connection at the end.
+
+    With `invariants`, also check how marts would respond to changes of their sources. Raises
+    MartsError for what makes the checks impossible.
+    """
+    graph, selected, _ = wiring.selected(settings)
+    if not settings.select:
+        # A temporary mart is built and checked only if it is named.
+        selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
+    if invariants:
+        graph = with_invariants(graph)
+    if sources:
+        selected = ()
+    prepare(settings.target)
+    with wiring.connected(graph, settings, read_only=True) as backend:
+        as_of = wiring.as_of(
+            settings,
+            lambda: (
+                published_as_of(backend, graph.project.package, selected) or backend.data_as_of()
+            ),
+        )
+        state = inspect_engine(graph, selected, backend, source_checks=sources)
+        plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
+        recorder = Recorder(backend, wiring.run_id())
+        yield Prepared(
+            graph=graph, plan=plan, backend=backend, recorder=recorder, target=settings.target
+        )
+
+
+def published_as_of(
+    backend: Backend, package: str, selected: tuple[str, ...]
+) -> datetime.date | None:
+    """Return the as-of date of the published marts among the selected, None if there are none."""
+    dates = {
+        row.as_of
+        for row in backend.state()
+        if row.as_of and row.name in selected and row.package in (package, None)
+    }
+    if len(dates) > 1:
+        days = ", ".join(str(day) for day in sorted(dates))
+        raise UsageError(
+            f"the published marts have different as-of dates: {days}",
+            hint="pass --as-of, select marts of one date, or run all again",
+        )
+    return dates.pop() if dates else None
