@@ -46,7 +46,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
     if all(marts[name].is_temporary for name in selected):
         building = tuple(selected)
     _refuse_outdated(current, selected, building)
-    _refuse_unknown("--adopt", adopt, graph)
+    refuse_unknown_marts("--adopt", adopt, graph)
     _refuse_tables_of_others(current, building, adopt)
     due = source_checks((*selected, *building)) if source_checks else None
     if due and not building:
@@ -103,7 +103,7 @@ def with_reshapes(plan: Plan, graph: Graph, names: Collection[str]) -> Plan:
 
     Raises UsageError for a name that no published mart has.
     """
-    _refuse_unknown("--reshape", names, graph)
+    refuse_unknown_marts("--reshape", names, graph)
     return replace(plan, reshapes=frozenset(names))
 
 
@@ -248,7 +248,8 @@ def _outdated(
     return found
 
 
-def _refuse_unknown(option: str, names: Iterable[str], graph: Graph) -> None:
+def refuse_unknown_marts(option: str, names: Iterable[str], graph: Graph) -> None:
+    """Raise UsageError for a name in an option's value that no published mart has."""
     marts = graph.project.marts
     for name in names:
         if name not in marts or marts[name].is_temporary:

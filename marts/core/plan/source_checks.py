@@ -46,7 +46,7 @@ class SourceChecks:
     earlier: EarlierChecks = field(default_factory=EarlierChecks)
     """What earlier groups of the same run have found."""
     failed: tuple[tuple[str, str], ...] = ()
-    """The checks, by source and name, that failed for an earlier group of the same run."""
+    """The keys of the checks that failed for an earlier group of the same run."""
 
     def key(self, source: str, check: Check) -> tuple[str, str]:
         """Return what identifies a check of a source in all groups of a run."""
@@ -64,18 +64,13 @@ class SourceChecks:
             name: known | {d for (s, d), end in found.items() if s == name and end == "pass"}
             for name, known in self.remembered.items()
         }
-        failed = (
-            (name, check.name)
-            for name, checks in self.by_source.items()
-            for check in checks
-            if found.get(self.key(name, check)) == "fail"
-        )
+        keys = (self.key(name, each) for name, checks in self.by_source.items() for each in checks)
         return replace(
             self,
             by_source={name: checks for name, checks in left.items() if checks},
             remembered=held,
             earlier=earlier,
-            failed=tuple(failed),
+            failed=tuple(key for key in keys if found.get(key) == "fail"),
         )
 
     def that_must_hold(self) -> SourceChecks:

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
+from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation, CompiledQuery, EngineState
@@ -103,10 +103,12 @@ class Plan:
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)
     """The engine state that the plan was made from."""
-    group: str = DEFAULT_GROUP
-    """The group that is published."""
+    group: str | None = None
+    """The group that is published; None for a plan that publishes nothing."""
     sources: frozenset[str] | None = None
     """The sources that must not change before publication; None for all that are described."""
+    parts: tuple[Plan, ...] = ()
+    """The plans of the groups if this is that of several, which are published one by one."""
 
     @property
     def builds(self) -> tuple[Build, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from marts.core.authoring.checks import Check
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
 from marts.core.errors import (
     ChangedSourcesError,
     MartsError,
@@ -122,6 +122,7 @@ def carry_out(
         sources_read=backend.sources_read(),
         changes=tuple(backend.changes_made()) if execution.begins else (),
         unfinished=tuple(backend.unfinished()),
+        group=plan.group,
     )
 
 
@@ -179,7 +180,7 @@ class _Execution:
             package=plan.package,
             as_of=plan.as_of.day,
             run_id=run_id,
-            group=plan.group,
+            group=plan.group or DEFAULT_GROUP,
             fingerprints={
                 step.mart.name: step.fingerprint.to_text()
                 for step in plan.builds
