@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_errors import LOCK_WAIT, LostAnswerError, number_of
+from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_locks import STEP, elsewhere, take_locks
 from backends.snowflake_replacement import replacement
 from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
@@ -43,15 +44,12 @@ from marts.core.errors import (
     UnknownPublicationError,
 )
 from marts.core.plan.state import (
-    DEFAULT_GROUP,
     EARLIER_STATE_TABLE,
     Publication,
     RecordedTable,
     ShapeChange,
-    state_table,
 )
 
-STEP = "publish"
 ASKING_SECONDS = 60
 """How long a lost session's transaction is waited for, to ask whether it was committed."""
 
@@ -158,7 +156,7 @@ class Publisher:
         if self.schema.group not in self._groups():
             self.schema.create_state()
         lock = RecordedTable(NOBODY, LOCK, LOCK, run_id)
-        for group in self._elsewhere():
+        for group in self._others():
             self.schema.of(group).claim([lock], step="claim")
         new = [
             RecordedTable(package, name, self.candidates[name].kind, run_id)
@@ -204,7 +202,9 @@ class Publisher:
         built = self._contents(tables, {n: self.candidates[n].qualified for n in tables})
         try:
             self.schema.execute(ddl.BEGIN, "", STEP)
-            self._lock()
+            groups, undo = {self.schema.group, *self._others()}, self.connection.roll_back
+            run_id, holders = self.publication.run_id, self.holders
+            take_locks(self.schema, groups, run_id, roll_back=undo, holders=holders)
             self._refuse_other_publications({*self._groups(), self.schema.group})
             self._overwrite(built)
             self._record(names, versions, built)
@@ -217,41 +217,14 @@ class Publisher:
         """Return the groups of all packages that have a state table."""
         return groups_in(self.catalog.kinds(self.schema.namespace))
 
-    def _elsewhere(self) -> dict[str, list[str]]:
-        """Return what this publication takes over from other groups, by group."""
-        names, found = {*self.candidates, *self.publication.drops}, dict[str, list[str]]()
-        for row in self.seen:
-            is_other = row.group != self.schema.group and row.kind in ("table", "view")
-            if is_other and row.name in names:
-                found.setdefault(row.group, []).append(row.name)
-        return found
+    def _others(self) -> Collection[str]:
+        """Return the groups from which this publication takes over marts."""
+        names = {*self.candidates, *self.publication.drops}
+        return elsewhere(self.seen, self.schema.group, names)
 
-    def _lock(self) -> None:
-        """Take the locks of the groups concerned, in an order that no two publishers reverse."""
-        for group in sorted({self.schema.group, *self._elsewhere()}):
-            self._take_lock(group)
-
-    def _take_lock(self, group: str) -> None:
-        """Update a lock's row, which waits for another run that is publishing the group."""
-        sql = ddl.lock(self.schema.of(group).state, self.publication.run_id, kind=LOCK)
-        try:
-            locked = self.schema.execute(sql, "", STEP).rowcount
-        except EngineError as error:
-            if number_of(error) != LOCK_WAIT:
-                raise
-            # After an error, a transaction takes no other statement.
-            self.connection.roll_back()
-            what = "into this schema" if group == DEFAULT_GROUP else f"group {group}"
-            raise EngineError(
-                f"another run is publishing {what}; nothing was published",
-                *(self.holders() or ["it has not announced itself"]),
-                hint="run again when it is done, or wait longer: --lock-timeout SECONDS",
-            ) from error
-        if not locked:
-            raise EngineError(
-                f"{state_table(group)} has lost its row of the kind {LOCK}; nothing was published",
-                hint="run again: each run writes it",
-            )
+    def _forget_elsewhere(self, names: Collection[str], step: str) -> None:
+        for group, moved in elsewhere(self.seen, self.schema.group, names).items():
+            self.schema.of(group).forget(moved, step=step)
 
     def _refuse_other_publications(self, groups: Collection[str]) -> None:
         """Refuse if another run has published a target, or a mart that this run has read."""
@@ -305,9 +278,7 @@ class Publisher:
         self.schema.record(rows, step=STEP)
         # A package that adopts a table adopts its record.
         self.schema.forget(names, step=STEP, but_of=own.package)
-        for group, moved in self._elsewhere().items():
-            here = [name for name in moved if name in names]
-            self.schema.of(group).forget(here, step=STEP)
+        self._forget_elsewhere(names, STEP)
         kinds = self.catalog.kinds(self.schema.namespace)
         if EARLIER_STATE_TABLE.upper() in kinds and (gone := [*names, *own.drops]):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
@@ -401,9 +372,7 @@ class Publisher:
         contents = self._contents([name], {} if candidate.kind == "view" else {name: target})
         self.schema.record([self._row(name, version, contents.get(name))], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
-        for group, moved in self._elsewhere().items():
-            if name in moved:
-                self.schema.of(group).forget([name], step="reshape")
+        self._forget_elsewhere([name], "reshape")
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)
@@ -413,8 +382,8 @@ class Publisher:
             if (kind := kinds.get(name.upper())) is None
             or self._tried(ddl.drop(kind, self.schema.qualified(name)), name)
         ]
-        for group in sorted({self.schema.group, *self._elsewhere()}):
-            self.schema.of(group).forget(dropped, step="drop")
+        self.schema.forget(dropped, step="drop")
+        self._forget_elsewhere(dropped, "drop")
         if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)

@@ -151,7 +151,8 @@ def plan_document(
 def _step_documents(plan: Plan) -> Iterator[dict[str, object]]:
     yield from map(_step_document, plan.steps)
     if plan.publication:
-        yield _publication_document(plan.publication) | {"group": plan.group}
+        group = {"group": plan.group} if plan.group else {}
+        yield _publication_document(plan.publication) | group
 
 
 def _step_document(step: Step) -> dict[str, object]:
@@ -209,8 +210,8 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     if report.tables:
         yield from sources_lines(report.sources_read)
     yield from _groups_lines(report)
-    left = [each.name for each in report.groups if not each.is_done]
-    yield ("stop", f"not published: {', '.join(left)}; {_took(report)}") if left else _end(report)
+    behind = ", ".join(each.name for each in report.groups if not each.is_done)
+    yield ("stop", f"not published: {behind}; {_took(report)}") if behind else _end(report)
 
 
 def _groups_lines(report: Report) -> Iterator[Line]:
