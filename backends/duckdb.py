@@ -24,6 +24,7 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_elsewhere import elsewhere
 from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
 from backends.duckdb_sources import ParquetSources
@@ -87,6 +88,12 @@ class DuckDBBackend:
             options.database if in_file else None, self._execute
         )
         self._published = False
+        self._deferred: frozenset[str] = frozenset()
+        try:
+            self.elsewhere = elsewhere(options, self._rows, self._named_rows, self._execute)
+        except BaseException:
+            self.close()
+            raise
 
     @cached_property
     def _database(self) -> str:
@@ -114,6 +121,14 @@ class DuckDBBackend:
         """Return the files that were changed, replaced or removed since they were described."""
         return self._sources.changed(names)
 
+    def read_elsewhere(self, names: Collection[str]) -> None:
+        """Read these marts where the other environment has published them."""
+        self._deferred = frozenset(names)
+
+    def changed_elsewhere(self, names: Collection[str]) -> list[str]:  # noqa: ARG002
+        """Return nothing: nobody can write there while this connection is open."""
+        return []
+
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
         """Return the columns of every relation in the schema.
 
@@ -136,16 +151,21 @@ class DuckDBBackend:
         files and casts their columns.
         """
         patterns = {name: self._sources.pattern(name) for name in query.names}
-        files = {name: parquet(pattern) for name, pattern in patterns.items() if pattern}
-        return qualified_sql(query, files, self.options.schema)
+        known: dict[str, sge.Table | sge.Subquery] = {
+            name: parquet(pattern) for name, pattern in patterns.items() if pattern
+        }
+        return qualified_sql(query, known | self._elsewhere(query), self.options.schema)
+
+    def _elsewhere(self, query: CompiledQuery) -> dict[str, sge.Table | sge.Subquery]:
+        """Return the qualified names of the marts that a query reads in the other environment."""
+        names = query.names & self._deferred
+        return {name: self.elsewhere.catalog.qualified(name) for name in names if self.elsewhere}
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         sql = self._executed(compiled(query), self._candidates)
         with self._explaining_source_errors(), translated(f"query {about}", sql):
-            rows = self._rows(sql)
-        names = [name for name, *_ in self._connection.description]
-        return [dict(zip(names, row, strict=True)) for row in rows]
+            return self._named_rows(sql)
 
     def _executed(
         self,
@@ -159,13 +179,14 @@ class DuckDBBackend:
         With `database`, published relations are qualified with it.
         """
         built = query.names.intersection(candidates)
-        key = self, built, database
+        key = self, built, database, self._deferred
         if key not in query.texts:
             schema = self.options.schema
             sources = {name: self._sources.subquery(name) for name in query.names}
             known: dict[str, sge.Table | sge.Subquery] = {
                 name: ddl.qualified(schema, name, database) for name in query.names
             }
+            known |= self._elsewhere(query)
             known |= {name: source for name, source in sources.items() if source}
             known |= {name: candidates[name].qualified for name in built}
             query.texts[key] = qualified_sql(query, known, self.options.schema)
@@ -364,3 +385,8 @@ class DuckDBBackend:
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
         return self._interruptible(lambda: self._connection.execute(sql).fetchall())
+
+    def _named_rows(self, sql: str) -> list[dict[str, Any]]:
+        rows = self._rows(sql)
+        names = [name for name, *_ in self._connection.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]

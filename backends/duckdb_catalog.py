@@ -19,11 +19,15 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 class Catalog:
-    """The relations in one schema, read again for each call: reading them is cheap."""
+    """The relations in one schema, read again for each call: reading them is cheap.
 
-    def __init__(self, schema: str, rows: Rows) -> None:
+    It is in the database that is open, or in an attached one.
+    """
+
+    def __init__(self, schema: str, rows: Rows, *, database: str | None = None) -> None:
         self.schema = schema
         self.rows = rows
+        self.database = database
 
     def describe(self, versions: Collection[str]) -> dict[str, TableState]:
         """Return the columns of every relation in the schema, and the versions of those named."""
@@ -39,7 +43,11 @@ class Catalog:
 
     def name_of(self, name: str) -> str:
         """Return the qualified name of a relation in the schema."""
-        return ddl.qualified(self.schema, name).sql(ddl.DIALECT)
+        return self.qualified(name).sql(ddl.DIALECT)
+
+    def qualified(self, name: str) -> sge.Table:
+        """Return the qualified name of a relation in the schema, as a tree."""
+        return ddl.qualified(self.schema, name, self.database)
 
     def kinds(self) -> dict[str, str]:
         """Return whether each relation is a table or a view, in the catalog's words."""
@@ -62,17 +70,18 @@ class Catalog:
         found = {}
         for name, table in qualified.items():
             with translated(f"read {name}"):
-                view = self.rows(ddl.definition_of_view(self.schema, name))
+                view = self.rows(ddl.definition_of_view(self.schema, name, self.database))
                 rows = ddl.tokens(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
             found[name] = hashlib.sha256(f"{columns[name]} {rows}".encode()).hexdigest()
         return found
 
     def _view(self, view: str, *columns: str) -> list[tuple[Any, ...]]:
         """Read the rows of an information schema view that belong to this schema."""
+        database = self.database or sge.func("current_database")
         query = (
             sge.select(*columns)
             .from_(sge.table_(view, db="information_schema"))
-            .where(sge.column("table_catalog").eq(sge.func("current_database")))
+            .where(sge.column("table_catalog").eq(database))
             .where(sge.column("table_schema").eq(self.schema))
         )
         if view == "columns":

@@ -17,6 +17,15 @@ TEXT_LITERAL = "'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True, kw_only=True)
+class ElsewhereOptions:
+    """Where another environment publishes its marts."""
+
+    environment: str
+    database: Path
+    schema: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DuckDBOptions:
     """How to reach the engine; None leaves DuckDB's default."""
 
@@ -25,6 +34,7 @@ class DuckDBOptions:
     schema: str
     threads: int | None = None
     memory_limit: str | None = None
+    elsewhere: ElsewhereOptions | None = None
 
 
 def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -60,7 +70,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
             str(database), read_only=read_only and not in_memory, config=config
         )
     except (duckdb.Error, OSError) as error:
-        raise _unreachable(options, error) from error
+        raise _unreachable(options.database, error) from error
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
     # Columns outside a contract are never read, except for these two types when a file is opened.
@@ -71,20 +81,29 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def _unreachable(options: DuckDBOptions, error: Exception) -> EngineError | UsageError:
+@contextmanager
+def opening_another(database: Path, option: str) -> Iterator[None]:
+    """Say why a database file that an option names cannot be attached."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _unreachable(database, error, option) from error
+
+
+def _unreachable(
+    database: Path, error: Exception, option: str = "--database"
+) -> EngineError | UsageError:
     message = _first_line(error)
     if "Could not set lock" in message:
         holder = re.search(r"held in (.+? \(PID \d+\))", message)
         return EngineError(
-            f"another process holds {options.database}",
+            f"another process holds {database}",
             *([f"held in {holder[1]}"] if holder else [message]),
-            hint="close it, or pass another --database",
+            hint=f"close it, or pass another {option}",
         )
     if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
-        return UsageError(f"DuckDB does not accept these options for {options.database}", message)
-    return EngineError(
-        f"cannot open {options.database}", message, hint="pass a writable --database FILE"
-    )
+        return UsageError(f"DuckDB does not accept these options for {database}", message)
+    return EngineError(f"cannot open {database}", message, hint=f"pass a writable {option} FILE")
 
 
 @contextmanager

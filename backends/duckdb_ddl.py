@@ -52,6 +52,11 @@ def attach(file: str, catalog: str) -> str:
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
 
 
+def attach_read_only(file: str, catalog: str) -> str:
+    """Attach a database file under a name, only to be read."""
+    return f"ATTACH {literal(file)} AS {quoted(catalog)} (READ_ONLY)"
+
+
 def detach(catalog: str) -> str:
     """Detach a database."""
     return f"DETACH {quoted(catalog)}"
@@ -86,10 +91,11 @@ def digest_of_rows(relation: str) -> str:
     return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {relation} AS t"
 
 
-def definition_of_view(schema: str, name: str) -> str:
+def definition_of_view(schema: str, name: str, database: str | None = None) -> str:
     """Return a query of a view's definition; it has no rows if there is no such view."""
+    of = "current_database()" if database is None else literal(database)
     return (
-        "SELECT sql FROM duckdb_views() WHERE database_name = current_database()"
+        f"SELECT sql FROM duckdb_views() WHERE database_name = {of}"
         f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
     )
 

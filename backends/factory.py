@@ -18,7 +18,7 @@ from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
 
 if TYPE_CHECKING:
-    from backends.duckdb_connection import DuckDBOptions
+    from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
     from backends.snowflake import SnowflakeBackend
     from backends.snowflake_connection import SnowflakeOptions
 
@@ -58,12 +58,50 @@ def _files(settings: Settings, data: Path) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
     return DuckDBOptions(
-        database=settings.folder_of("database") / (settings.database or DEFAULT_DATABASE),
+        database=_file(settings),
         data=data,
         schema=settings.schema,
         threads=settings.threads,
         memory_limit=settings.memory_limit,
+        elsewhere=_other_files(settings),
     )
+
+
+def _other_files(settings: Settings) -> ElsewhereOptions | None:
+    from backends.duckdb_connection import ElsewhereOptions
+
+    there = _elsewhere(settings)
+    if there is None:
+        return None
+    return ElsewhereOptions(environment=str(there.env), database=_file(there), schema=there.schema)
+
+
+def _file(settings: Settings) -> Path:
+    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+
+
+def _elsewhere(settings: Settings) -> Settings | None:
+    """Return the settings of the environment that is deferred to, if it can be read.
+
+    Raises UsageError if it is on another engine, or reached by another connection.
+    """
+    there = settings.elsewhere
+    if there is None:
+        return None
+    if there.backend != settings.backend:
+        raise UsageError(
+            f"--defer {there.env}: its marts are on {there.backend}, this run is on"
+            f" {settings.backend}",
+            hint=f"defer to an environment on {settings.backend}",
+        )
+    if settings.backend == SNOWFLAKE and there.connection != settings.connection:
+        here, other = settings.connection or "the default", there.connection or "the default"
+        raise UsageError(
+            f"--defer {there.env}: its connection is {other}, that of this run is {here}",
+            "a run reads one account, by one connection",
+            hint="use the same connection in both environments",
+        )
+    return there
 
 
 def snowflake(
@@ -76,7 +114,7 @@ def snowflake(
 
 
 def _account(settings: Settings, version: str) -> SnowflakeOptions:
-    from backends.snowflake_connection import SnowflakeOptions
+    from backends.snowflake_connection import ElsewhereOptions, SnowflakeOptions
 
     return SnowflakeOptions(
         connection=settings.connection,
@@ -89,6 +127,11 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
         threads=settings.threads or 1,
         lock_timeout=settings.lock_timeout,
         version=version,
+        elsewhere=ElsewhereOptions(
+            environment=str(there.env), database=there.database, schema=there.schema
+        )
+        if (there := _elsewhere(settings))
+        else None,
     )
 
 

@@ -22,13 +22,14 @@ from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchem
 from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
+from backends.snowflake_elsewhere import elsewhere
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
 from backends.snowflake_runs import RunsTable, described
 from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import compiled, qualified_sql
-from backends.snowflake_state import Schema, digests, groups_in, without_digest
+from backends.snowflake_state import Schema, digests, without_digest
 from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
@@ -77,19 +78,28 @@ class SnowflakeBackend:
         self.source_namespace = self.catalog.namespace(
             options.source_schema or options.schema, options.source_database or database
         )
-        self.schema = self._schema = Schema(self.namespace, self._statements.about)
+        self.elsewhere = elsewhere(
+            options.elsewhere, current.database, self.namespace, self.catalog, self._rows_of
+        )
+        self._deferred: frozenset[str] = frozenset()
+        self.schema = Schema(self.namespace, self._statements.about)
         self.candidates = CandidateSchema(self.schema, self.catalog, self._statements)
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
         self._sources = SnowflakeSources(
-            self.source_namespace,
-            sources,
-            catalog=self.catalog,
-            row=self._row_of_source,
+            self.source_namespace, sources, catalog=self.catalog, row=self._row_of_source
         )
         self.source_location = f"{self.source_namespace}"
         self.where = f"{self.source_namespace} → {self.namespace}"
+
+    def read_elsewhere(self, names: Collection[str]) -> None:
+        """Read these marts where the other environment has published them."""
+        self._deferred = frozenset(names)
+
+    def changed_elsewhere(self, names: Collection[str]) -> list[str]:
+        """Return the marts that the other environment has published or altered meanwhile."""
+        return self.elsewhere.changed(names) if self.elsewhere and names else []
 
     def data_as_of(self) -> None:
         """Return None: tables do not state an as-of date."""
@@ -157,10 +167,15 @@ class SnowflakeBackend:
         known: dict[str, sge.Table | sge.Subquery] = {
             name: source_of(name)
             if name in self.sources
-            else candidates.get(name) or self.namespace.qualified(name)
+            else candidates.get(name) or self._published(name)
             for name in query.names
         }
         return qualified_sql(query, known, self.namespace)
+
+    def _published(self, name: str) -> sge.Table:
+        """Return the qualified name of a published relation, here or elsewhere."""
+        there = self.elsewhere if name in self._deferred else None
+        return (there.namespace if there else self.namespace).qualified(name)
 
     def _executed(self, query: CompiledQuery) -> str:
         """Return a query's SQL over the sources, as they are read, and the candidates."""
@@ -168,7 +183,9 @@ class SnowflakeBackend:
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._executed(compiled(query))
+        return self._rows_of(self._executed(compiled(query)), about)
+
+    def _rows_of(self, sql: str, about: str) -> list[dict[str, Any]]:
         cursor = self.execute(sql, about=about, step="query")
         table = cursor.fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
@@ -185,22 +202,14 @@ class SnowflakeBackend:
     ) -> None:
         """Create the schemas if they do not exist, and drop candidates of runs that died.
 
-        The candidates of this run are recorded before they are created. Copies of sources are made
-        once, and kept while the run goes on.
+        This run's are recorded first. Copies of sources are made once, and kept while it goes on.
         """
         self._statements.run_id = run_id
         self._statements.stopping.clear()
         self._publisher, self._goes_on = None, goes_on
-        self._schema = self.schema.of(group)
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(self.namespace.sql), step="begin")
-        if candidates:
-            self.candidates.create()
-        groups = groups_in(self.catalog.kinds(self.namespace))
-        if groups:
-            self.candidates.sweep(self.state(), group)
-        if candidates and group not in groups:
-            self._schema.create_state()
+        self.candidates.begin(group, self.state, builds=bool(candidates))
         # Nothing is copied where nothing is built.
         copies = self._sources.to_copy() if candidates else ()
         self.candidates.claim((*candidates, *copies), group)
@@ -251,7 +260,7 @@ class SnowflakeBackend:
         self._publisher = Publisher(
             publication,
             self.candidates.published,
-            self._schema,
+            self.schema.of(publication.group),
             self.candidates.namespace,
             self.catalog,
             self,
@@ -259,7 +268,7 @@ class SnowflakeBackend:
             digests=self._digests,
             records=self.records,
             recorded_in=lambda table: recorded(self, [table]),
-            holders=self._holders,
+            holders=lambda: [described(run) for run in self.publishing_runs()],
         )
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
@@ -331,10 +340,6 @@ class SnowflakeBackend:
         self.sessions.take_interrupt()
         self.sessions.new()
 
-    def _holders(self) -> list[str]:
-        """Return who may hold the lock, a line for each run that announced its publication."""
-        return [described(run) for run in self.publishing_runs()]
-
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it; do not wait for a line that is dead."""
         self.sessions.refuse_dead_line("record")
@@ -357,10 +362,7 @@ class SnowflakeBackend:
         return found.fetchall()
 
     def discard(self, *, goes_on: bool = False) -> None:
-        """Cancel running statements and drop the candidates; a later run drops what is left.
-
-        Copies of sources are kept if the run goes on.
-        """
+        """Cancel what runs and drop candidates; a later run drops what is left of them."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._statements.stopping.set()
         self.sessions.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -16,7 +16,7 @@ from backends.snowflake_candidates import Candidate, candidate_name, is_left_ove
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_sql import Namespace
-from backends.snowflake_state import MARKER, NOBODY, Schema
+from backends.snowflake_state import MARKER, NOBODY, Schema, groups_in
 from backends.snowflake_statements import Statements
 from marts.core.errors import EngineError
 from marts.core.plan.state import Materialized, RecordedTable
@@ -57,6 +57,18 @@ class CandidateSchema:
     def qualified(self, name: str) -> sge.Table:
         """Return the qualified name of a mart's candidate in this run."""
         return self.namespace.qualified(self.name_of(name))
+
+    def begin(
+        self, group: str, recorded: Callable[[], Collection[RecordedTable]], *, builds: bool
+    ) -> None:
+        """Prepare for a run of a group, which may build nothing; sweep what others left."""
+        if builds:
+            self.create()
+        groups = groups_in(self.catalog.kinds(self.schema.namespace))
+        if groups:
+            self.sweep(recorded(), group)
+        if builds and group not in groups:
+            self.schema.of(group).create_state()
 
     def create(self) -> None:
         """Create the schema if it does not exist, and see to it that nobody else may use it."""

@@ -38,6 +38,15 @@ SHORTEST, LONG = 4, 8
 
 
 @dataclass(frozen=True, kw_only=True)
+class ElsewhereOptions:
+    """Where another environment publishes its marts; without a database, in the connection's."""
+
+    environment: str
+    database: str | None
+    schema: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SnowflakeOptions:
     """How to reach the account; None leaves the connection's value."""
 
@@ -53,6 +62,7 @@ class SnowflakeOptions:
     """How many seconds a statement waits for another transaction; else ten minutes."""
     version: str = "0"
     """The version of marts, for the query tag."""
+    elsewhere: ElsewhereOptions | None = None
 
 
 def connect(options: SnowflakeOptions) -> Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 
-def recorded(backend: Backend, tables: Collection[str]) -> list[RecordedTable]:
+class Fetching(Protocol):
+    """What runs queries over the bare names of tables."""
+
+    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
+        """Run a query and return its rows."""
+
+
+def recorded(backend: Fetching, tables: Collection[str]) -> list[RecordedTable]:
     """Return the rows of the state tables of all groups, as far as these are among `tables`."""
 
     def rows_of(table: str) -> list[dict[str, Any]]:

@@ -26,6 +26,10 @@ settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, 
 settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
 
 
+# A repository of somebody else, which tests copy; its own tests run there.
+collect_ignore = ["foreign"]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the profile, unless --hypothesis-profile has; let Ctrl-C arrive."""
     if not config.getoption("--hypothesis-profile"):

@@ -28,6 +28,7 @@ LIGHT = (
             "completion",
             "exit_codes",
             "extras",
+            "guide",
             "interrupts",
             "options",
             "project_file",

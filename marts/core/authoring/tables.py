@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -78,6 +78,8 @@ class Mart:
     """Why one of its joins may multiply the rows of both sides."""
     group: str = DEFAULT_GROUP
     """The group that it is published with; a temporary mart is in none."""
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    """The invariants that need not hold for it, each with the reason."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """The names that its function looks up outside, with their values when it was declared."""
 
@@ -143,7 +145,7 @@ def source(
     )
 
 
-def mart(  # noqa: PLR0913  (an author names them)
+def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     *,
     grain: str | Iterable[str],
     columns: Iterable[Column],
@@ -154,6 +156,7 @@ def mart(  # noqa: PLR0913  (an author names them)
     acknowledged: Iterable[Acknowledgement] = (),
     many_to_many: str = "",
     group: str | None = None,
+    exempt: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
@@ -166,9 +169,10 @@ def mart(  # noqa: PLR0913  (an author names them)
     dropped when the run ends. An `unchecked` mart has no checks, because its rows are checked
     elsewhere; it may have the grain `()` if no columns identify a row. `many_to_many` is the reason
     why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
-    that are `acknowledged` are counted, but not shown. The marts of a `group` are published
-    together, or none of them; by default, all are in one group. Raises DefinitionError, with file
-    and line, if the declaration contradicts itself.
+    that are `acknowledged` are counted, but not shown. `exempt` maps the name of each invariant
+    that need not hold for the mart to the reason. The marts of a `group` are published together, or
+    none of them; by default, all are in one. Raises DefinitionError, with file and line, if the
+    declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -184,10 +188,11 @@ def mart(  # noqa: PLR0913  (an author names them)
         found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
         found += _only_of_sources(columns)
         found += acknowledgement_flaws(known)
+        found += _flaws_of_keywords(materialized, many_to_many, exempt)
+        found += _flaws_of_group(group, materialized)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        found += _flaws_of_keywords(materialized, many_to_many, group)
         refuse(f"mart {define.__name__}", location, found, _hint(columns))
         return Mart(
             name=define.__name__,
@@ -206,24 +211,20 @@ def mart(  # noqa: PLR0913  (an author names them)
             acknowledged=known,
             many_to_many=many_to_many,
             group=DEFAULT_GROUP if group is None else group,
+            exempt=dict(exempt or {}),
         )
 
     return declare
 
 
-def _flaws_of_keywords(materialized: object, many_to_many: object, group: object) -> list[str]:
-    found, kinds = [], get_args(Materialized)
-    if not isinstance(many_to_many, str):
-        found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
-    if materialized not in kinds:
-        found.append(f"materialized is {materialized!r}; known: {', '.join(kinds)}")
-    if group is not None and materialized == "temporary":
-        found.append(
-            "it names a group, but a temporary mart is built for every group that reads it"
-        )
-    elif group is not None and not (isinstance(group, str) and GROUP_NAME.fullmatch(group)):
-        found.append(f"group is {group!r}: a name has lower-case letters, digits and underscores")
-    return found
+def _flaws_of_group(group: object, materialized: object) -> list[str]:
+    if group is None:
+        return []
+    if materialized == "temporary":
+        return ["it names a group, but a temporary mart is built for every group that reads it"]
+    if isinstance(group, str) and GROUP_NAME.fullmatch(group):
+        return []
+    return [f"group is {group!r}: a name has lower-case letters, digits and underscores"]
 
 
 def _only_of_sources(columns: Iterable[Column]) -> list[str]:
@@ -241,6 +242,21 @@ def _only_of_sources(columns: Iterable[Column]) -> list[str]:
 def _hint(columns: Iterable[Column]) -> str | None:
     renamed = [f'{name}: string("{name}", …)' for name in names_in_source(columns)]
     return f"declare it for the mart without source_name: {', '.join(renamed)}" if renamed else None
+
+
+def _flaws_of_keywords(
+    materialized: object, many_to_many: object, exempt: Mapping[str, str] | None
+) -> Iterator[str]:
+    if materialized not in get_args(Materialized):
+        yield f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+    if not isinstance(many_to_many, str):
+        yield f"many_to_many is {many_to_many!r}, not the reason, a text"
+    if not isinstance(exempt, Mapping | None):
+        yield f'exempt is {exempt!r}, not {{"invariant": "reason"}}'
+        return
+    for name, reason in (exempt or {}).items():
+        if not isinstance(reason, str) or not reason.strip():
+            yield f"it is exempt from the invariant {name} without a reason"
 
 
 def _comment(doc: str, what: str, location: str) -> str:

@@ -35,6 +35,7 @@ def describe_mart(mart: Mart) -> Document:
         "group": None if mart.is_temporary else mart.group,
         "materialized": mart.materialized,
         "inputs": list(mart.inputs),
+        "exempt": dict(mart.exempt),
     }
 
 

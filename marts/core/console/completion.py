@@ -37,6 +37,16 @@ def complete_marts(context: click.Context, _parameter: click.Parameter, start: s
     return sorted(name for name in {m.name for m in _declared(context)} if name.startswith(start))
 
 
+def complete_environments(
+    _context: click.Context, _parameter: click.Parameter, start: str
+) -> list[str]:
+    """Return the environments of the project's file whose names begin with `start`."""
+    try:
+        return sorted(name for name in project_settings().environments if name.startswith(start))
+    except UsageError:
+        return []
+
+
 def complete_selectors(
     context: click.Context, _parameter: click.Parameter, start: str
 ) -> list[str]:

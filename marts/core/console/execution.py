@@ -16,7 +16,8 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
     plan, backend = prepared.plan, prepared.backend
-    console.print(f"as of {plan.as_of.day} · {backend.name} · {backend.where}")
+    words = (f"as of {plan.as_of.day}", prepared.environment, backend.name, backend.where)
+    console.print(" · ".join(word for word in words if word))
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:

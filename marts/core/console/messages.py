@@ -10,8 +10,8 @@ from typing import Literal, assert_never
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
 from marts.core.plan.state import ShapeChange
-from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
-from marts.core.run.artifacts import describe_finding, sample_path
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
+from marts.core.run.artifacts import deferred, describe_finding, sample_path
 from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
@@ -70,6 +70,7 @@ def plan_lines(
     kept = [f"  keep     {name}: unchanged" for name in plan.unchanged]
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
+    read += [f"  {label:<8} {text}" for label, text in _deferred_lines(plan)]
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
@@ -94,10 +95,17 @@ def reason_lines(plan: Plan) -> Iterator[Line]:
         yield "build", f"{_listed(names)}: {reason}"
     if plan.unchanged:
         yield "keep", f"{_listed(plan.unchanged)}: unchanged"
+    yield from _deferred_lines(plan)
     for name in plan.orphans:
         yield "keep", f"{name}: published, but no longer a mart; --drop-orphans drops it"
     if plan.publication and plan.publication.drops:
         yield "drop", f"{_listed(plan.publication.drops)}: no longer a mart to publish"
+
+
+def _deferred_lines(plan: Plan) -> Iterator[Line]:
+    """Yield which marts are read where another environment has published them."""
+    if plan.deferred and (there := plan.state.elsewhere):
+        yield "read", f"{', '.join(sorted(plan.deferred))}: from {there.environment}, {there.where}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -142,6 +150,7 @@ def plan_document(
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
+        "deferred": deferred(plan),
         "steps": steps,
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
@@ -192,12 +201,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         why = "".join(f"; {words}" for words in explained(made))
         yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
-        missing = ", ".join(skipped.missing)
-        are = "are" if len(skipped.missing) > 1 else "is"
-        yield (
-            "skip",
-            f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
-        )
+        yield "skip", f"{skipped.table}.{skipped.check}: {_why_skipped(skipped)}"
     by_change: dict[str, list[str]] = {}
     for each in report.changes:
         by_change.setdefault(each.change, []).append(each.mart)
@@ -212,6 +216,13 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     yield from _groups_lines(report)
     behind = ", ".join(each.name for each in report.groups if not each.is_done)
     yield ("stop", f"not published: {behind}; {_took(report)}") if behind else _end(report)
+
+
+def _why_skipped(skipped: SkippedCheck) -> str:
+    if skipped.exempt:
+        return f"exempt: {skipped.exempt}"
+    are = "are" if len(skipped.missing) > 1 else "is"
+    return f"{', '.join(skipped.missing)} {are} not published or not up to date"
 
 
 def _groups_lines(report: Report) -> Iterator[Line]:
@@ -239,7 +250,9 @@ def _took(report: Report) -> str:
     made_checks = sum(len(table.checks) for table in report.tables)
     known = len(report.acknowledged)
     passed = made_checks - len(report.failures) - len(report.warnings) - known
+    exempt = sum(bool(skipped.exempt) for skipped in report.skipped)
     acknowledged = f", {known} acknowledged" if known else ""
+    acknowledged += f", {exempt} exempt" if exempt else ""
     checks = counted(made_checks, "check")
     return f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
 

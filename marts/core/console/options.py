@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from marts.core.console.completion import complete_selectors
-from marts.core.console.project_file import project_settings
+from marts.core.console.completion import complete_environments, complete_selectors
+from marts.core.console.project_file import deferring, project_settings
 from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -28,7 +28,9 @@ ALIASES = {"fixtures": "data"}
 
 def settings_of(context: click.Context) -> Settings:
     """Return the settings of the project's file, the environment and the options of a call."""
-    return with_given(project_settings(), **_given(context))
+    given = _given(context)
+    settings = with_given(project_settings(given.get("env")), **given)
+    return deferring(settings) if "defer" in context.params else settings
 
 
 def _given(context: click.Context) -> dict[str, Any]:
@@ -98,11 +100,28 @@ def _excluded(
     return tuple(word for text in texts for word in words(text))
 
 
-package_option = option(
-    "--package",
+env_option = option(
+    "--env",
     metavar="NAME",
-    help="The Python package of the marts; it needs no project."
-    f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    shell_complete=complete_environments,
+    help=f"The environment, a table [tool.marts.environments.NAME] of the {FILE}."
+    "  [default: `env` in [tool.marts], else none]",
+)
+defer_option = option(
+    "--defer",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Read marts that are not selected, and not up to date here, as this environment has"
+    " published them, if they are up to date there.",
+)
+package_option = options(
+    option(
+        "--package",
+        metavar="NAME",
+        help="The Python package of the marts; it needs no project."
+        f"  [default: `package` in [tool.marts] of the nearest {FILE}, here or above]",
+    ),
+    env_option,
 )
 selection_options = options(
     click.argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from marts.core import DISTRIBUTION
@@ -11,16 +12,39 @@ from marts.core.errors import UsageError
 from marts.core.project.settings import FILE, Settings, settings_of_file
 
 
-def project_settings() -> Settings:
+def project_settings(env: str | None = None, *, option: str = "--env") -> Settings:
     """Return the settings of the project that contains the current folder, by default the defaults.
 
-    Raises UsageError for a file that cannot be read, and for invalid settings.
+    `env` is the environment, which an `option` names; by default the file names it. Raises
+    UsageError for a file that cannot be read, for invalid settings, and for an unknown environment.
     """
     for folder in _folders():
         file = folder / FILE
         if (table := _settings_in(file)) is not None:
-            return settings_of_file(table, file)
+            return settings_of_file(table, file, env=env, option=option)
+    if env is not None:
+        raise UsageError(
+            f"{option} {env}: no project is here that has environments",
+            hint=f"call marts in a folder below a {FILE} with [tool.marts.environments.{env}]",
+        )
     return Settings()
+
+
+def deferring(settings: Settings) -> Settings:
+    """Return settings with those of the environment that they defer to, if any.
+
+    That environment is as the project's file describes it: variables and options are not for it.
+    The file may say for all environments which one the others defer to. Raises UsageError if it is
+    unknown, or if an option defers to the environment of the call.
+    """
+    if settings.defer is None or (settings.defer == settings.env and "defer" not in settings.given):
+        return settings
+    if settings.defer == settings.env:
+        raise UsageError(
+            f"--defer {settings.defer}: this is the environment of the run itself",
+            hint="pass another environment to --env or to --defer",
+        )
+    return replace(settings, elsewhere=project_settings(settings.defer, option="--defer"))
 
 
 def _folders() -> Iterator[Path]:

@@ -54,8 +54,8 @@ class RunOptions:
 class RunPlanner:
     """Plans the groups of a run; the sources are inspected once, before the first.
 
-    `findings` are those of all plans so far, `changes` what publishing them would change besides
-    rows.
+    `plans` are those made so far, `findings` what engines would compute differently in them,
+    `changes` what publishing them would change besides rows.
     """
 
     graph: Graph
@@ -66,6 +66,7 @@ class RunPlanner:
     run_id: str
     options: RunOptions
     reshape: Collection[str] = ()
+    plans: list[Plan] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     changes: list[ShapeChange] = field(default_factory=list)
     _current: CurrentInputs | None = None
@@ -114,6 +115,7 @@ class RunPlanner:
         plan = with_reshapes(plan, graph, {*self.reshape, *options.adopt})
         tables = planned_tables(plan, self.backend)
         self.changes += self.backend.shape_changes(tables, acknowledged=plan.reshapes)
+        self.plans.append(plan)
         self.findings += findings_of(graph.project, plan)
         self.findings += findings_of_views(graph.project, plan)
         return plan

@@ -32,6 +32,7 @@ class Prepared:
     backend: Backend
     recorder: Recorder
     target: Path
+    environment: str | None = None
     findings: tuple[Finding, ...] = ()
     """What engines would compute differently."""
     changes: tuple[ShapeChange, ...] = ()
@@ -87,9 +88,14 @@ def carry_out(
             ending=ending,
         )
     findings = planner.findings if planner else prepared.findings
+    plans = planner.plans if planner else [prepared.plan]
     context: artifacts.Document = {
         "as_of": str(prepared.plan.as_of.day),
+        "environment": prepared.environment,
         "backend": backend.name,
+        "deferred": {
+            name: found for plan in plans for name, found in artifacts.deferred(plan).items()
+        },
         "versions": versions,
         "warnings": [artifacts.describe_finding(each) for each in findings],
     }

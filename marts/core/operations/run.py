@@ -53,6 +53,7 @@ def prepared_run(
             backend=backend,
             recorder=recorder,
             target=settings.target,
+            environment=settings.env,
             findings=tuple(planner.findings),
             changes=tuple(planner.changes),
             planner=planner if has_groups else None,

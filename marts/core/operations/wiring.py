@@ -148,6 +148,7 @@ def recorded(
         host_name=socket.gethostname(),
         backend=backend.name,
         marts_version=version_of_marts(),
+        environment=settings.env,
     )
     recorder = Recorder(backend, run.run_id, None if dry_run else run)
     try:

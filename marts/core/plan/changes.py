@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import tables_read
@@ -12,7 +12,7 @@ from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation
-from marts.core.plan.steps import Build, Plan, PlannedPublication, Step
+from marts.core.plan.steps import Build, Plan, PlannedPublication, Step, needs
 from marts.core.project.graph import Graph
 
 
@@ -36,16 +36,21 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
     Published views that read a rebuilt mart are rebuilt, too. Temporary marts are built for their
     readers; if nothing else is selected, they are built and checked. `source_checks` returns the
     checks of sources that given marts rely on; if nothing is built, only the error-level ones are
-    made that have not been made of this version of a source. Raises what `plan_run` does, and
-    UsageError if a mart that is read as published is not up to date, or if a table with a mart's
-    name is neither recorded as this package's nor in `adopt`.
+    made that have not been made of this version of a source.
+
+    With another environment, a mart that is not selected is read there if it is up to date there
+    and not here; a view is refused that would do so. Raises what `plan_run` does, and UsageError if
+    a mart that is read as published is not up to date, or if a table with a mart's name is neither
+    recorded as this package's nor in `adopt`.
     """
-    state, marts = current.state, graph.project.marts
-    reasons = _reasons_to_build(current, selected, force=force)
-    building = tuple(reasons)
+    marts = graph.project.marts
+    outdated_there = _outdated_elsewhere(current, selected)
+    reasons = _reasons_to_build(current, selected, outdated_there, force=force)
+    state, building = current.state, tuple(reasons)
     if all(marts[name].is_temporary for name in selected):
         building = tuple(selected)
-    _refuse_outdated(current, selected, building)
+    _refuse_outdated(current, selected, building, outdated_there)
+    _refuse_views_of_others(current, selected, building)
     refuse_unknown_marts("--adopt", adopt, graph)
     _refuse_tables_of_others(current, building, adopt)
     due = source_checks((*selected, *building)) if source_checks else None
@@ -86,7 +91,7 @@ def _sources_that_must_stay(plan: Plan, graph: Graph) -> frozenset[str] | None:
     """Return the sources that a run of one of several groups reads; None for a single group."""
     if graph.group is None:
         return None
-    read = {name for step in plan.steps for name in step.reads}
+    read = {name for step in plan.steps for name in needs(step)}
     if not plan.builds and plan.source_checks:
         read.update(plan.source_checks.sources)
     return frozenset(read & graph.project.sources.keys())
@@ -130,12 +135,32 @@ def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | Non
     return None
 
 
+def _outdated_elsewhere(current: CurrentInputs, selected: Collection[str]) -> dict[str, str]:
+    """Return the marts that are not up to date in the other environment, each with the reason."""
+    if current.state.elsewhere is None:
+        return {}
+    graph, there = current.graph, current.elsewhere()
+    related, found = graph.related(selected), dict[str, str]()
+    for name in graph.order:
+        if name in related and not graph.project.marts[name].is_temporary:
+            reason = next(_reasons_of(there, name, found), None)
+            found |= {name: reason} if reason else {}
+    return found
+
+
 def _reasons_to_build(
-    current: CurrentInputs, selected: Collection[str], *, force: bool
+    current: CurrentInputs,
+    selected: Collection[str],
+    outdated_there: Collection[str],
+    *,
+    force: bool,
 ) -> dict[str, str]:
-    """Return the marts that must be built, each with the reason, in build order."""
+    """Return the marts that must be built, each with the reason, in build order.
+
+    From now on, what is up to date only in the other environment is read there.
+    """
     graph, state = current.graph, current.state
-    upstream = graph.upstream(*selected)
+    judged = graph.related(selected) if state.elsewhere else graph.upstream(*selected)
     reasons: dict[str, str] = {}
     outdated: set[str] = set()
     for name in graph.order:
@@ -151,14 +176,19 @@ def _reasons_to_build(
             reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
         if reason:
             reasons[name] = reason
-        elif name in upstream and any(_reasons_of(current, name, reasons.keys() | outdated)):
-            outdated.add(name)
+        elif name in judged and any(_reasons_of(current, name, reasons.keys() | outdated)):
+            if state.elsewhere and name not in outdated_there:
+                current.defer(name)
+            else:
+                outdated.add(name)
     return reasons
 
 
 def _reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> Iterator[str]:
     """Yield why a mart is not up to date; `rebuilt` are others that are not up to date."""
     state, recorded = current.state, current.state.recorded.get(name)
+    if name in state.deferred:
+        return
     if name not in state.published or (recorded and recorded.as_of is None):
         yield "not published"
         return
@@ -194,27 +224,72 @@ def _changed_inputs(
 
 
 def _refuse_outdated(
-    current: CurrentInputs, selected: Collection[str], building: Collection[str]
+    current: CurrentInputs,
+    selected: Collection[str],
+    building: Collection[str],
+    outdated_there: Mapping[str, str],
 ) -> None:
     """Refuse to read a published mart that is not up to date with what is built now."""
     graph, state = current.graph, current.state
+    known = graph.project.marts if state.elsewhere else state.published
     outdated: dict[str, str] = {}
     reader: dict[str, str] = {}
     while True:
         together = [name for name in graph.order if name in {*building, *outdated}]
         reads = graph.read_as_published(together)
-        new = _outdated(current, [name for name in reads if name in state.published], together)
+        new = _outdated(current, [name for name in reads if name in known], together)
         if not new:
             break
         outdated |= new
         reader |= {name: reads[name] for name in new}
-    if outdated:
-        is_temporary = {name: mart.is_temporary for name, mart in graph.project.marts.items()}
-        exact = [n for n in graph.order if n in {*selected, *outdated} and not is_temporary[n]]
+    if not outdated:
+        return
+    command = _command(current, {*selected, *outdated})
+    if state.elsewhere is None:
         raise UsageError(
             "the selection reads published marts that are not up to date",
             *(f"{reader[name]} reads {name}: {reason}" for name, reason in outdated.items()),
-            hint=f"build them together: marts run {' '.join(f'-s {name}' for name in exact)}",
+            hint=f"build them together: {command}",
+        )
+    env = state.elsewhere.environment
+    raise UsageError(
+        f"the selection reads marts that are up to date neither here nor in {env}",
+        *(
+            f"{reader[name]} reads {name}: {reason} here; {outdated_there[name]} in {env}"
+            for name, reason in outdated.items()
+        ),
+        f"{env} is {state.elsewhere.where}",
+        hint=f"build them together: {command}\nor publish them there first: marts run --env {env}",
+    )
+
+
+def _command(current: CurrentInputs, names: Collection[str]) -> str:
+    """Return the command that builds marts together, those that are not temporary."""
+    graph, there = current.graph, current.state.elsewhere
+    is_temporary = {name: mart.is_temporary for name, mart in graph.project.marts.items()}
+    exact = [f"-s {n}" for n in graph.order if n in names and not is_temporary[n]]
+    return " ".join(["marts run", *([f"--defer {there.environment}"] if there else []), *exact])
+
+
+def _refuse_views_of_others(
+    current: CurrentInputs, selected: Collection[str], building: Collection[str]
+) -> None:
+    """Refuse to publish a view that reads another environment: its rows would change with that."""
+    marts, state = current.graph.project.marts, current.state
+    found = dict[str, list[str]]()
+    waiting = [name for name in building if marts[name].materialized == "view"]
+    while waiting:
+        view = waiting.pop()
+        if view not in found and (read := [n for n in marts[view].inputs if n in state.deferred]):
+            found[view] = read
+            # Built together with it, these views are refused for the same reason.
+            waiting += [name for name in read if marts[name].materialized == "view"]
+    if found and state.elsewhere:
+        env, more = state.elsewhere.environment, {n for read in found.values() for n in read}
+        raise UsageError(
+            f"a view must not read marts of another environment: it would change with {env}",
+            *(f"the view {view} reads {n} in {env}" for view, read in found.items() for n in read),
+            hint=f"build them together: {_command(current, {*selected, *more})}",
         )
 
 
@@ -234,7 +309,7 @@ def _outdated(
     current: CurrentInputs, names: Iterable[str], building: Collection[str]
 ) -> dict[str, str]:
     """Return the published marts among `names` that are not up to date, with the reason."""
-    graph, state = current.graph, current.state
+    graph = current.graph
     upstream = {*names, *graph.upstream(*names)}
     rebuilt, found = {*building}, dict[str, str]()
     for name in graph.order:
@@ -243,7 +318,7 @@ def _outdated(
         reason = next(_reasons_of(current, name, rebuilt), None)
         if reason:
             rebuilt.add(name)
-            if name in names and name in state.published:
+            if name in names:
                 found[name] = reason
     return found
 

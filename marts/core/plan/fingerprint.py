@@ -14,7 +14,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, checks_of, column_comments
 from marts.core.plan.queries import Compile, Queries, fused_checks
-from marts.core.plan.state import EngineState
+from marts.core.plan.state import Elsewhere, EngineState
 from marts.core.project.graph import Graph
 
 
@@ -75,6 +75,19 @@ class CurrentInputs:
         other = copy(self)
         other.graph, other.state = graph, state
         return other
+
+    def elsewhere(self) -> CurrentInputs:
+        """Return the same, but with what the other environment has published."""
+        there = self.state.elsewhere or Elsewhere("", "")
+        found = copy(self)
+        found.state = replace(
+            self.state, published=there.published, recorded=there.recorded, elsewhere=None
+        )
+        return found
+
+    def defer(self, name: str) -> None:
+        """Read a mart where the other environment has published it."""
+        self.state = self.state.deferring(name)
 
     def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
         """Return the fingerprint of a mart; `runs` has the runs that made the marts it reads."""

@@ -21,9 +21,9 @@ import sqlglot.expressions as sge
 from marts.core.authoring.tables import DEFAULT_GROUP as DEFAULT_GROUP  # noqa: PLC0414
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
 from marts.core.errors import MartsError
-from marts.core.project.graph import RESERVED, STATE_PREFIX
-from marts.core.project.graph import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.project.loading import Declarations
+from marts.core.project.reserved import RESERVED, STATE_PREFIX
+from marts.core.project.reserved import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.query.contract import schema_of
 
 STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
@@ -61,6 +61,7 @@ RUNS_COLUMNS = {
     "host_name": "string",
     "backend": "string",
     "marts_version": "string",
+    "environment": "string",
     "sources_at": "timestamp",
     "marts_built": "int64",
     "marts_published": "int64",
@@ -178,7 +179,8 @@ class RecordedRun:
     `status` is `running`, then `publishing`, then how the run ended: as a report says, or
     `refused` if it ended while it was planned. A run that was killed keeps one of the first two.
     Times are UTC; `seconds` are from `started_at` to `ended_at`, both null until it has ended.
-    `selection` is as typed, empty for all marts; `host_name` is where marts ran. The engine fills
+    `selection` is as typed, empty for all marts; `host_name` is where marts ran; `environment` is
+    null if the run had none. The engine fills
     in the user, the role and `sources_at`: the moment at which all sources were read, null if
     there is no such moment. The counts are null until the run has ended, and for one that was
     refused; those of marts and rows leave temporary marts out, and `marts_published` is null if it
@@ -200,6 +202,7 @@ class RecordedRun:
     host_name: str | None = None
     backend: str
     marts_version: str
+    environment: str | None = None
     sources_at: datetime.datetime | None = None
     marts_built: int | None = None
     marts_published: int | None = None
@@ -242,6 +245,19 @@ class CheckedSource:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """The marts that another environment has published and recorded, by name.
+
+    `where` says in words where they are.
+    """
+
+    environment: str
+    where: str
+    published: Mapping[str, TableState] = field(default_factory=dict)
+    recorded: Mapping[str, RecordedTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EngineState:
     """The state of the sources and published marts that exist, by name.
 
@@ -262,6 +278,10 @@ class EngineState:
     faults: Mapping[str, MartsError] = field(default_factory=dict)
     source_location: str = "nowhere"
     """Where the sources were searched for, in words."""
+    elsewhere: Elsewhere | None = None
+    """Another environment, whose marts may be read in place of those that are not up to date."""
+    deferred: frozenset[str] = frozenset()
+    """The marts that are read there: `published` and `recorded` have their state there."""
 
     def of_group(self, group: str) -> EngineState:
         """Return the state with what a group must know of checked sources."""
@@ -280,6 +300,16 @@ class EngineState:
         if name in self.faults:
             return None
         return self.sources[name].version if name in self.sources else "absent"
+
+    def deferring(self, name: str) -> EngineState:
+        """Return the state in which a mart is read where the other environment published it."""
+        there = self.elsewhere or Elsewhere("", "")
+        return replace(
+            self,
+            published={**self.published, name: there.published[name]},
+            recorded={**self.recorded, name: there.recorded[name]},
+            deferred=self.deferred | {name},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

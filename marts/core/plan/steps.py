@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import ibis.expr.types as ir
 
@@ -28,11 +29,6 @@ class Build:
     fingerprint: Fingerprint | None = None
     """What the mart is made from; None for a mart that is not published."""
 
-    @property
-    def reads(self) -> set[str]:
-        """The tables that it reads."""
-        return set(self.mart.inputs)
-
 
 @dataclass(frozen=True)
 class CheckTable:
@@ -43,11 +39,6 @@ class CheckTable:
     query: ir.Table
     quick: tuple[ir.Table, ...] = ()
     """Faster queries to try first, in order: if one finds no violation, there is none."""
-
-    @property
-    def reads(self) -> set[str]:
-        """The tables that they read."""
-        return {self.table.name}.union(*map(tables_read, self.checks))
 
     @property
     def is_fused(self) -> bool:
@@ -71,11 +62,13 @@ class PlannedPublication:
 
 @dataclass(frozen=True)
 class SkippedCheck:
-    """A check that is not made because it reads marts that are absent or not up to date."""
+    """A check that is not made: it reads marts that are absent or not up to date, or is exempt."""
 
     table: str
     check: str
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    exempt: str = ""
+    """Why the invariant need not hold for the mart, as its author says."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +104,36 @@ class Plan:
     """The plans of the groups if this is that of several, which are published one by one."""
 
     @property
+    def deferred(self) -> frozenset[str]:
+        """The marts that the steps read where another environment has published them."""
+        return self.state.deferred.intersection(name for step in self.steps for name in needs(step))
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """These marts and those behind them there, which must not change while the run goes on."""
+        found, waiting = set[str](), set(self.deferred)
+        recorded = self.state.elsewhere.recorded if self.state.elsewhere else {}
+        while waiting:
+            found |= waiting
+            made = [Fingerprint.from_text(recorded[n].origin) for n in waiting if n in recorded]
+            waiting = {name for each in made if each for name in each.marts} - found
+        return frozenset(found)
+
+    @property
     def builds(self) -> tuple[Build, ...]:
         """The steps that build marts."""
         return tuple(step for step in self.steps if isinstance(step, Build))
+
+
+def needs(step: Step) -> set[str]:
+    """Return the tables that a step reads."""
+    match step:
+        case Build(mart):
+            return set(mart.inputs)
+        case CheckTable(table, checks):
+            return {table.name}.union(*map(tables_read, checks))
+        case _:
+            assert_never(step)
 
 
 def compiled(plan: Plan, compile_: Callable[[ir.Table], str]) -> dict[str, str]:

@@ -23,11 +23,7 @@ from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.groups import Group, groups_of, published_reads
 from marts.core.project.loading import Declarations
-
-RESERVED = ("marts_state", "int_published_marts", "marts_runs")
-"""The tables beside the marts: the state table, that of an earlier version, and that of runs."""
-STATE_PREFIX = f"{RESERVED[0]}__"
-"""How the names of the state tables of further groups begin."""
+from marts.core.project.reserved import refuse_reserved
 
 
 @dataclass(frozen=True)
@@ -161,6 +157,17 @@ class Graph:
             new = views.union(checked, self.upstream(*found, *checked)) - found
         return found
 
+    def is_concerned(self, mart: Mart, invariant: Invariant) -> bool:
+        """Tell whether an invariant is about a mart, which may be exempt from it.
+
+        It names the mart, or changes a source behind it. Intermediate marts are tested by those
+        that read them.
+        """
+        if invariant.marts:
+            return mart.name in invariant.marts
+        marts = [mart, *(self.project.marts[name] for name in self.upstream(mart.name))]
+        return not mart.is_intermediate and any(invariant.source in each.inputs for each in marts)
+
     @cached_property
     def read_by_checks(self) -> Mapping[str, frozenset[str]]:
         """The tables that the checks of each mart read besides the mart."""
@@ -225,13 +232,14 @@ def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
-    that varies with something that no invariant defines, for a cycle of marts or groups, for a
-    reserved name, and for a function whose variables have changed since it was declared.
+    that varies with something that no invariant defines, for a mart that is exempt from an
+    invariant that does not concern it, for a cycle of marts or groups, for a reserved name, and for
+    a function whose variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     for table in tables:
-        _refuse_reserved(table)
+        refuse_reserved(table)
         for reader, name in _names_read(table):
             if name not in known:
                 raise DefinitionError(
@@ -249,25 +257,11 @@ def link(project: Declarations) -> Graph:
     for mart in project.marts.values():
         _refuse_what_cannot_be_published(mart, project)
     graph = Graph(project, _order(project))
+    for mart in project.marts.values():
+        _refuse_needless_exemptions(mart, graph)
     # This raises the errors of wrong groups.
     _ = graph.groups
     return graph
-
-
-def is_reserved(name: str) -> bool:
-    """Tell whether a name is that of a table in which marts records what it does."""
-    return name in RESERVED or name.startswith(STATE_PREFIX)
-
-
-def _refuse_reserved(table: Source | Mart) -> None:
-    if is_reserved(table.name):
-        records = "each run" if table.name == RESERVED[-1] else "what is published"
-        kind = "mart" if isinstance(table, Mart) else "source"
-        raise DefinitionError(
-            f"{table.name} is the table that records {records}",
-            table.location,
-            hint=f"give the {kind} another name",
-        )
 
 
 def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:
@@ -352,6 +346,24 @@ def _refuse_unknown_words(project: Declarations) -> None:
                         mart.location,
                         hint=did_you_mean(word, known) or f"known: {', '.join(sorted(known))}",
                     )
+
+
+def _refuse_needless_exemptions(mart: Mart, graph: Graph) -> None:
+    known = graph.project.invariants
+    for name in mart.exempt:
+        if name not in known:
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from {name}, which is not an invariant",
+                mart.location,
+                hint=did_you_mean(name, known),
+            )
+        if not graph.is_concerned(mart, known[name]):
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from the invariant {name}, which does not concern it",
+                f"the invariant changes {known[name].source}: {known[name].location}",
+                mart.location,
+                hint="leave the exemption out",
+            )
 
 
 def _names_read(table: Source | Mart) -> list[tuple[str, str]]:

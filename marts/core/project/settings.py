@@ -14,19 +14,30 @@ from marts.core.errors import UsageError, did_you_mean
 
 FILE = "pyproject.toml"
 BACKENDS = DUCKDB, SNOWFLAKE = "duckdb", "snowflake"
+OF_ONE_ENGINE = ("database", "sources")
+"""The settings that mean nothing to another engine than the one they were written for."""
 ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
 """The keys of each `[[tool.marts.acknowledge]]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a command: defaults, then the project's file, the environment, the options.
+    """The settings of a command: defaults, then the project's file, variables, and options.
 
-    A field has the name of its option, and of its key in `[tool.marts]`, where a project can set
-    it. None leaves the choice to the code that uses the field.
+    In the file, the table of an environment overrides `[tool.marts]`. A field has the name of its
+    option, and of its key in the file, where a project can set it. None leaves the choice to the
+    code that uses the field.
     """
 
     package: str | None = None
+    env: str | None = None
+    """The environment: the table of the project's file that overrides `[tool.marts]`."""
+    environments: tuple[str, ...] = ()
+    """The environments that the project's file has."""
+    defer: str | None = None
+    """The environment whose marts are read where those of this one are not up to date."""
+    elsewhere: Settings | None = None
+    """Its settings, for a command that reads them."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     as_of: datetime.date | None = None
@@ -104,6 +115,10 @@ def _is_list(value: object, fits: Callable[[object], bool]) -> bool:
     return isinstance(value, list) and all(map(fits, value))
 
 
+def _is_table(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, dict) and all(map(fits, value.values()))
+
+
 def acknowledged_in(
     entries: Iterable[Mapping[str, object]], file: Path
 ) -> tuple[tuple[str, Acknowledgement], ...]:
@@ -140,7 +155,12 @@ _NUMBER = _Kind("a whole number from 1", _is_number)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
 _NAMED_TEXTS = _Kind(
     "a table of non-empty strings, one for each source",
-    lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    lambda value: _is_table(value, _is_text),
+)
+_TABLES = _Kind(
+    "tables, each written as [tool.marts.environments.NAME]",
+    lambda value: _is_table(value, lambda each: isinstance(each, dict)),
+    lambda value, _file: tuple(value),
 )
 _TEXTS = _Kind(
     "an array of non-empty strings",
@@ -149,6 +169,9 @@ _TEXTS = _Kind(
 )
 KEYS = {
     "package": _TEXT,
+    "env": _TEXT,
+    "environments": _TABLES,
+    "defer": _TEXT,
     "exclude": _TEXTS,
     "backend": _Kind(" or ".join(map(json.dumps, BACKENDS)), lambda value: value in BACKENDS),
     "data": _PATH,
@@ -173,28 +196,73 @@ KEYS = {
     ),
 }
 """The keys of a project's `[tool.marts]`."""
+KEYS_OF_ENVIRONMENT = {
+    key: kind for key, kind in KEYS.items() if key not in ("package", "env", "environments")
+}
+"""The keys of each `[tool.marts.environments.NAME]`."""
 
 
-def settings_of_file(table: Mapping[str, object], file: Path) -> Settings:
+def settings_of_file(
+    table: Mapping[str, Any], file: Path, *, env: str | None = None, option: str = "--env"
+) -> Settings:
     """Return the settings of a project's `[tool.marts]`; its paths are relative to its folder.
 
-    Raises UsageError, which names the file and the key, for an unknown key and for a value of
-    another type.
+    The table of the environment `env`, which an `option` names, overrides the others; by default
+    the file names it. Raises UsageError, which names the file, the table and the key, for an
+    unknown key, for a value of another type, and for an environment that has no table.
     """
-    for key, value in table.items():
-        if key not in KEYS:
-            raise UsageError(
-                f"tool.marts.{key} in {file} is not a setting",
-                hint=did_you_mean(key, KEYS) or f"the settings are: {', '.join(KEYS)}",
-            )
-        if not KEYS[key].fits(value):
-            raise UsageError(
-                f"tool.marts.{key} in {file} is {_shown(value)}", f"expected {KEYS[key].words}"
-            )
+    _refuse_wrong(table, KEYS, "tool.marts", file)
+    environments = table.get("environments", {})
+    for name, each in environments.items():
+        _refuse_wrong(each, KEYS_OF_ENVIRONMENT, f"tool.marts.environments.{name}", file)
+    name = table.get("env") if env is None else env
+    if name is not None and name not in environments:
+        named = f"tool.marts.env in {file} is {_shown(name)}"
+        raise _no_environment(
+            named if env is None else f"{option} {name}", name, environments, file
+        )
     # The default is in the project's folder, too, even if a command is called in one below it.
-    entries = {"target": str(Settings.target), **table}
+    entries = {"target": str(Settings.target), **_layered(table, environments.get(name, {}))}
     values = {key: KEYS[key].read(value, file) for key, value in entries.items()}
-    return Settings(**values, folder=file.parent)
+    return Settings(**{**values, "env": name}, folder=file.parent)
+
+
+def _layered(table: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `[tool.marts]`, overridden by those of an environment.
+
+    Where sources are is overridden for each source.
+    """
+    engines = [each.get("backend", Settings.backend) for each in (table, {**table, **environment})]
+    if engines[0] != engines[1]:
+        table = {key: value for key, value in table.items() if key not in OF_ONE_ENGINE}
+    sources = {**table.get("sources", {}), **environment.get("sources", {})}
+    return {**table, **environment, "sources": sources}
+
+
+def _refuse_wrong(
+    table: Mapping[str, object], known: Mapping[str, _Kind], where: str, file: Path
+) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(
+                f"{where}.{key} in {file} is not a setting",
+                hint=did_you_mean(key, known) or f"the settings are: {', '.join(known)}",
+            )
+        if not known[key].fits(value):
+            raise UsageError(
+                f"{where}.{key} in {file} is {_shown(value)}", f"expected {known[key].words}"
+            )
+
+
+def _no_environment(said: str, name: str, known: Mapping[str, object], file: Path) -> UsageError:
+    return UsageError(
+        f"{said}: there is no such environment",
+        f"the environments in {file} are: {', '.join(known)}"
+        if known
+        else f"{file} has no environments",
+        hint=did_you_mean(name, known)
+        or f"write its settings below [tool.marts.environments.{name}]",
+    )
 
 
 def _shown(value: object) -> str:

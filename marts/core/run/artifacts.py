@@ -14,6 +14,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Source
 from marts.core.errors import EngineError
+from marts.core.plan.steps import Plan
 from marts.core.run.formats import csv_lines, json_text
 from marts.core.run.report import (
     CheckReport,
@@ -149,6 +150,15 @@ def describe_finding(finding: Finding) -> Document:
     }
 
 
+def deferred(plan: Plan) -> dict[str, Document]:
+    """Return which marts are read in another environment, and which run has published each."""
+    recorded, there = plan.state.recorded, plan.state.elsewhere
+    return {
+        name: {"environment": there and there.environment, "run_id": recorded[name].run_id}
+        for name in sorted(plan.deferred)
+    }
+
+
 def run_results(report: Report, *, context: Document, target: Path) -> Document:
     """Return what happened in a run as data; `context` names its date, backend and versions."""
     return {
@@ -171,7 +181,12 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
         "unfinished": list(report.unfinished),
         "source_checks_left_out": bool(report.source_checks and report.source_checks.is_left_out),
         "skipped_checks": [
-            {"table": each.table, "check": each.check, "missing": list(each.missing)}
+            {
+                "table": each.table,
+                "check": each.check,
+                "missing": list(each.missing),
+                "exempt": each.exempt or None,
+            }
             for each in report.skipped
         ],
     }

@@ -53,6 +53,21 @@ class Statement:
     seconds: float
 
 
+class Published(Protocol):
+    """What another environment has published on the same engine, only to be read."""
+
+    environment: str
+    """Its name."""
+    where: str
+    """Where its marts are, in words."""
+
+    def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:
+        """Return the state of every relation there, with the versions of those named."""
+
+    def state(self) -> Sequence[RecordedTable]:
+        """Return what any package has recorded of the relations there."""
+
+
 class Backend(Protocol):
     """A connected engine: sources to read, and a schema of published relations.
 
@@ -69,6 +84,10 @@ class Backend(Protocol):
     """Where sources are searched for, in words."""
     where: str
     """What is read and where results are written, in words."""
+
+    @property
+    def elsewhere(self) -> Published | None:
+        """Another environment, whose marts queries may read; None if the caller names none."""
 
     def data_as_of(self) -> datetime.date | None:
         """Return the as-of date that the source data states, None if it states none."""
@@ -93,6 +112,18 @@ class Backend(Protocol):
 
         It is called right before publishing, since marts built from changing sources would mix
         two states of them. A source that is read as it was at one moment may change meanwhile.
+        """
+
+    def read_elsewhere(self, names: Collection[str]) -> None:
+        """Read these marts where the other environment has published them, from now on.
+
+        Nothing is ever written there.
+        """
+
+    def changed_elsewhere(self, names: Collection[str]) -> list[str]:
+        """Return a line for each of these marts that was published or altered there since `state`.
+
+        It is called right before publishing, like `changed_sources`.
         """
 
     def describe_published(self, versions: Collection[str] = ()) -> Mapping[str, TableState]:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from marts.core.errors import EngineError, MartsError, SourceError
-from marts.core.plan.state import EngineState, RecordedTable, TableState
+from marts.core.plan.state import Elsewhere, EngineState, RecordedTable, TableState
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
-from marts.core.run.backend import Backend
+from marts.core.run.backend import Backend, Published
 
 
 def inspect_engine(
@@ -34,7 +34,13 @@ def inspect_engine(
     published = backend.describe_published(versions)
     faults: dict[str, MartsError] = {}
     sources = _described(backend, needed, faults, isolates=isolates)
-    state = EngineState(sources=sources, faults=faults, source_location=backend.source_location)
+    there = backend.elsewhere
+    state = EngineState(
+        sources=sources,
+        faults=faults,
+        source_location=backend.source_location,
+        elsewhere=_elsewhere(there, project, related) if there else None,
+    )
     return _with_published(state, project, rows, published).of_group(graph.own_group)
 
 
@@ -95,6 +101,24 @@ def _with_published(
             if row.package and row.package != package and row.kind != "source"
         },
         source_rows=tuple(row for row in rows if row.kind == "source" and row.package == package),
+    )
+
+
+def _elsewhere(found: Published, project: Declarations, related: Collection[str]) -> Elsewhere:
+    """Return what the package has published in another environment."""
+    recorded = _recorded(found.state(), project)
+    wanted = [name for name in recorded if name in related]
+    published = found.describe_published(wanted)
+    return Elsewhere(
+        found.environment,
+        found.where,
+        {name: state for name, state in published.items() if name in wanted},
+        # Which group has published a mart there does not matter here.
+        {
+            name: replace(row, group=project.marts[name].group)
+            for name, row in recorded.items()
+            if name in wanted
+        },
     )
 
 

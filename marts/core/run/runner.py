@@ -15,12 +15,13 @@ from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
 from marts.core.errors import (
     ChangedSourcesError,
+    EngineError,
     MartsError,
     PartlyPublishedError,
     UnknownPublicationError,
 )
 from marts.core.plan.state import Publication
-from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
 from marts.core.run.recording import Recorder
@@ -153,6 +154,7 @@ class _Execution:
         plan, backend = self.plan, self.backend
         if plan.steps or plan.publication:
             self.recorder.running()
+        backend.read_elsewhere(plan.deferred)
         if self.begins:
             begin(plan, backend, run_id=run_id, goes_on=self.goes_on)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
@@ -162,6 +164,12 @@ class _Execution:
             return "failed"
         if changed := backend.changed_sources(plan.sources):
             raise ChangedSourcesError(changed)
+        if changed := backend.changed_elsewhere(plan.watched):
+            raise EngineError(
+                "what the run read elsewhere was published again; nothing was published",
+                *changed,
+                hint="run again",
+            )
         if plan.publication is None and plan.steps:
             return "checked"
         if plan.publication is None:
@@ -195,12 +203,15 @@ class _Execution:
         )
 
     def _read_as_published(self) -> frozenset[str]:
-        """Return the published marts that builds and checks have read, and those behind them."""
+        """Return the published marts that builds and checks have read, and those behind them.
+
+        Those of another environment are not among them: it publishes for itself.
+        """
         plan, built = self.plan, {step.mart.name for step in self.plan.builds}
-        read = {name for step in plan.steps for name in step.reads}
+        read = {name for step in plan.steps for name in needs(step)}
         for step in plan.builds:
             read.update(step.fingerprint.marts if step.fingerprint else ())
-        return frozenset(read & plan.state.recorded.keys() - built)
+        return frozenset(read & plan.state.recorded.keys() - built - plan.state.deferred)
 
     def with_rows(self, statement: Statement) -> Statement:
         """Return a statement with its rows; for a build, the checks have counted them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
-from marts.core.plan.steps import Build, Step
+from marts.core.plan.steps import Build, Step, needs
 
 
 def run_in_parallel(
@@ -35,7 +35,7 @@ def _run_stage(
     building = {step.mart.name: n for n, step in enumerate(steps) if isinstance(step, Build)}
     sorter = TopologicalSorter(
         {
-            number: {building[name] for name in step.reads if name in building}
+            number: {building[name] for name in needs(step) if name in building}
             for number, step in enumerate(steps)
         }
     )

@@ -119,6 +119,13 @@ def test_completion_knows_the_package_of_the_project(marts: Marts, tmp_path: Pat
     assert offered(marts, "marts run ", MARTS_PACKAGE="") == []
 
 
+def test_completion_offers_the_environments_of_the_project(marts: Marts, tmp_path: Path) -> None:
+    tables = "".join(f"[tool.marts.environments.{name}]\n" for name in ("dev", "prod", "preview"))
+    (tmp_path / "pyproject.toml").write_text(f"[tool.marts]\n{tables}", "utf-8")
+    assert offered(marts, "marts run --env pr") == ["preview", "prod"]
+    assert "--env" in offered(marts, "marts doctor --e")
+
+
 def test_completion_loads_no_heavy_library(marts: Marts) -> None:
     done = marts(
         _MARTS_COMPLETE="bash_complete",

@@ -135,6 +135,29 @@ def test_a_date_is_a_day() -> None:
     assert settings("run", "--as-of", "2025-06-30").as_of == datetime.date(2025, 6, 30)
 
 
+def test_an_environment_is_chosen_by_option_variable_or_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[tool.marts]\nschema = "base"\nenv = "a"\n' + "".join(
+        f'[tool.marts.environments.{name}]\nschema = "{name}"\n' for name in "abc"
+    )
+    write(folder, text)
+    assert (settings("run").env, settings("run").schema) == ("a", "a")
+    monkeypatch.setenv("MARTS_ENV", "b")
+    assert (settings("run").env, settings("run").schema) == ("b", "b")
+    for command in NAMES:
+        words = {"show": ["m"], "generate": ["d"]}.get(command, [])
+        if command != "generate":
+            assert settings(command, *words, "--env", "c").schema == "c", command
+    monkeypatch.setenv("MARTS_SCHEMA", "variable")
+    assert settings("run", "--env", "c").schema == "variable"
+
+
+def test_an_environment_needs_a_project() -> None:
+    with pytest.raises(UsageError, match=r"--env prod: no project .* has environments"):
+        settings("run", "--env", "prod")
+
+
 # The project's file
 
 

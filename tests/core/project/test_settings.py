@@ -16,6 +16,8 @@ from marts.core.project.settings import KEYS, Settings, settings_of_file, with_g
 FILE = Path("shop/pyproject.toml")
 ALL = """
 package = "shop"
+env = "trial"
+defer = "prod"
 exclude = ["old_*", "tag:trial"]
 backend = "snowflake"
 data = "data"
@@ -36,6 +38,9 @@ strict = true
 [sources]
 orders = "raw/orders.csv"
 
+[environments.trial]
+[environments.prod]
+
 [[acknowledge]]
 table = "orders"
 check = "few"
@@ -44,8 +49,8 @@ until = 2027-06-30
 """
 
 
-def settings(text: str) -> Settings:
-    return settings_of_file(tomllib.loads(text), FILE)
+def settings(text: str, env: str | None = None) -> Settings:
+    return settings_of_file(tomllib.loads(text), FILE, env=env)
 
 
 def test_every_key_sets_the_field_of_its_name() -> None:
@@ -85,13 +90,24 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ('sources = {orders = ""}', "sources in {} is a table\n  expected a table of non-empty"),
         ("acknowledge = 1", "each written as [[tool.marts.acknowledge]]"),
         ("acknowledge = [1]", "each written as [[tool.marts.acknowledge]]"),
+        ("sources = {orders = 1}", "sources in {} is a table\n  expected a table of non-empty"),
+        ("environments = 1", "environments in {} is 1\n  expected tables, each written as [tool."),
+        ("environments.dev = 1", "each written as [tool.marts.environments.NAME]"),
+        ('environments.dev.shema = "s"',
+         "tool.marts.environments.dev.shema in {} is not a setting\nhint: did you mean schema?"),
+        ("environments.dev.threads = 0", "environments.dev.threads in {} is 0\n  expected"),
+        ('environments.dev.package = "p"', "environments.dev.package in {} is not a setting\n"),
+        ('environments.dev.env = "p"', "tool.marts.environments.dev.env in {} is not a setting\n"),
+        ('env = "prd"\nenvironments.prod = {}',
+         "is prd: there is no such environment\n  the environments in {} are: prod\nhint: did you"),
+        ('env = "dev"', "  {} has no environments\nhint: write its settings below [tool.marts.e"),
         ('acknowledge = [{table = "a"}]', "an acknowledgement in {} has table\nhint: it needs"),
     ],
 )  # fmt: skip
 def test_what_is_written_wrongly_is_refused(text: str, expected: str) -> None:
     with pytest.raises(UsageError) as refused:
         settings(text)
-    assert expected.format(FILE) in str(refused.value)
+    assert expected.replace("{}", str(FILE)) in str(refused.value)
     assert "hush" not in str(refused.value)
 
 
@@ -128,3 +144,72 @@ def test_paths_are_relative_to_who_says_them() -> None:
     assert {file.folder_of("package"), file.folder_of("database")} == {Path("shop")}
     given = with_given(file, package="other")
     assert (given.folder_of("package"), given.folder_of("database")) == (Path(), Path("shop"))
+
+
+ENVIRONMENTS = """
+data = "data"
+database = "x.duckdb"
+schema = "gold"
+threads = 2
+sources = {orders = "raw/orders.csv", items = "raw/items.csv"}
+
+[environments.dev]
+schema = "dev"
+target = "out"
+sources = {orders = "small/orders.csv"}
+
+[environments.prod]
+backend = "snowflake"
+connection = "production"
+sources = {orders = "ERP.PUBLIC.ORDERS"}
+
+[environments.here]
+backend = "duckdb"
+database = "y.duckdb"
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        (None, {"env": None, "schema": "gold", "backend": "duckdb", "database": "x.duckdb"}),
+        ("dev", {"env": "dev", "schema": "dev", "threads": 2, "database": "x.duckdb",
+                 "data": Path("shop/data"), "target": Path("shop/out"),
+                 "sources": {"orders": "small/orders.csv", "items": "raw/items.csv"}}),
+        # Another engine reads neither the file of the first nor its sources.
+        ("prod", {"backend": "snowflake", "connection": "production", "schema": "gold",
+                  "database": None, "sources": {"orders": "ERP.PUBLIC.ORDERS"}}),
+        ("here", {"database": "y.duckdb", "sources": {"orders": "raw/orders.csv",
+                                                      "items": "raw/items.csv"}}),
+    ],
+)  # fmt: skip
+def test_an_environment_overrides_the_table_of_the_project(
+    env: str | None, expected: dict[str, Any]
+) -> None:
+    read = settings(ENVIRONMENTS, env)
+    assert {name: getattr(read, name) for name in expected} == expected
+    assert (read.environments, read.folder) == (("dev", "prod", "here"), Path("shop"))
+    if env is not None:
+        assert settings(f'env = "{env}"{ENVIRONMENTS}') == read
+
+
+def test_another_engine_than_the_environments_has_nothing_of_it_but_its_schema() -> None:
+    text = (
+        ENVIRONMENTS + '[environments.cloud]\nbackend = "snowflake"\ndatabase = "DB"\nschema = "S"'
+    )
+    read = with_given(settings(text, "cloud"), env="cloud", backend="duckdb")
+    assert (read.database, read.sources, read.schema) == (None, {}, "S")
+    assert with_given(settings(text, "cloud"), backend="snowflake").database == "DB"
+    # Nor does another package have the sources of this one.
+    assert with_given(settings(f'package = "shop"{text}', "dev"), package="other").sources == {}
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as refused:
+        settings(ENVIRONMENTS, "prd")
+    assert str(refused.value) == (
+        f"--env prd: there is no such environment\n"
+        f"  the environments in {FILE} are: dev, prod, here\nhint: did you mean prod?"
+    )
+    with pytest.raises(UsageError, match="write its settings below"):
+        settings(ENVIRONMENTS, "")

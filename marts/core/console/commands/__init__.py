@@ -8,7 +8,7 @@ import click
 
 from marts.core.console.options import ALIASES
 
-NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor")
+NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor", "help")
 
 
 class Commands(click.Group):

@@ -9,6 +9,7 @@ import click
 from marts.core.console.options import (
     account_options,
     data_option,
+    env_option,
     option,
     source_namespace_options,
     with_settings,
@@ -19,6 +20,7 @@ from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
 
 @click.command("load")
+@env_option
 @account_options
 @option("--database", metavar="NAME", help="The database.  [default: the connection's]")
 @source_namespace_options

@@ -7,6 +7,7 @@ import click
 from marts.core.console.exit_codes import DONE
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
+    defer_option,
     json_option,
     option,
     options,
@@ -48,6 +49,7 @@ publishing_options = options(
 
 @click.command("run")
 @run_options
+@defer_option
 @publishing_options
 @json_option
 @click.pass_obj
