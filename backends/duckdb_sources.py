@@ -5,7 +5,7 @@ A source is inspected when it is first needed; what it consists of is fixed from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -92,12 +92,12 @@ class DuckDBSources:
                         hint='declare the mart with materialized="table"',
                     )
 
-    def changed(self) -> list[str]:
-        """Return a line for each change of a source since it was inspected."""
+    def changed(self, names: Collection[str] | None = None) -> list[str]:
+        """Return a line for each change of some sources, or of all, since they were inspected."""
         return [
             f"source {name}: {line}"
             for name, source in self._found.items()
-            if source
+            if source and (names is None or name in names)
             for line in source.changed()
         ]
 

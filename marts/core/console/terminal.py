@@ -114,6 +114,10 @@ class Progress:
         self.to_come = to_come
         self.stop = stop
 
+    def planned(self, plan: Plan) -> None:
+        """Expect the steps of a group's plan."""
+        self.to_come = Counter(table_of(step) for step in plan.steps)
+
     def started(self, step: Step) -> None:
         """Show the step that begins."""
         self._show(doing(step))
