@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from marts.core.authoring.checks import tables_read
-from marts.core.authoring.tables import Mart, checked_key, column_comments
+from marts.core.authoring.checks import FreshCheck, tables_read
+from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation
-from marts.core.plan.steps import Build, Plan, PlannedPublication, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.project.graph import Graph
+from marts.core.query.checks import fused_query
 
 
 def plan_changes(
@@ -61,17 +62,19 @@ def plan_changes(
         outdated=_outdated_in_checks(current, building),
         queries=current.queries,
     )
+    unchanged = tuple(n for n in selected if n not in reasons and not marts[n].is_temporary)
     temporary = {name for name, mart in marts.items() if mart.is_temporary}
     orphans = tuple(name for name in state.recorded if name not in marts)
     drops = (*sorted(state.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
     return replace(
         plan,
-        steps=tuple(_fingerprinted(plan, current, reasons, run_id)),
+        steps=(
+            *_fingerprinted(plan, current, reasons, run_id),
+            *_checks_of_freshness(current, unchanged),
+        ),
         publication=_publication(plan, drops),
         reasons=reasons,
-        unchanged=tuple(
-            name for name in selected if name not in reasons and not marts[name].is_temporary
-        ),
+        unchanged=unchanged,
         orphans=() if drop_orphans else orphans,
         annotations=tuple(
             _annotation(marts[name])
@@ -109,11 +112,20 @@ def _fingerprinted(
             yield step
 
 
+def _checks_of_freshness(current: CurrentInputs, unchanged: Iterable[str]) -> Iterator[Step]:
+    """Yield the checks of marts that are not built but have become older."""
+    for mart in (current.graph.project.marts[name] for name in unchanged):
+        checks = tuple(check for check in checks_of(mart) if isinstance(check, FreshCheck))
+        if checks:
+            table = current.queries.tables[mart.name]
+            yield CheckTable(mart, checks, fused_query(mart, table, checks))
+
+
 def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | None:
     """Return what is published, if anything: marts, drops, or the results of source checks."""
     published = plan.publication.marts if plan.publication else ()
     builds_only_temporary = bool(plan.builds) and not published
-    checks_sources = plan.source_checks and plan.source_checks.by_source
+    checks_sources = plan.source_checks and plan.source_checks.are_remembered
     if published or drops or (checks_sources and not builds_only_temporary):
         return PlannedPublication(published, drops)
     return None
