@@ -11,7 +11,7 @@ from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Annotation
+from marts.core.plan.state import Annotation, EngineState
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
 from marts.core.project.graph import Graph
 from marts.core.query.checks import fused_query
@@ -129,6 +129,20 @@ def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | Non
     if published or drops or (checks_sources and not builds_only_temporary):
         return PlannedPublication(published, drops)
     return None
+
+
+def deferred_for_checks(current: CurrentInputs, selected: Collection[str]) -> EngineState:
+    """Return the state in which checks of published marts read others in the other environment.
+
+    Only those are read there that are not published here, and are up to date there.
+    """
+    there = _outdated_elsewhere(current, selected)
+    if current.state.elsewhere:
+        for name in sorted(current.graph.related(selected) - {*selected, *there}):
+            is_temporary = current.graph.project.marts[name].is_temporary
+            if name not in current.state.published and not is_temporary:
+                current.defer(name)
+    return current.state
 
 
 def _outdated_elsewhere(current: CurrentInputs, selected: Collection[str]) -> dict[str, str]:
