@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
-from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
@@ -209,7 +209,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         label: Label = "FAIL" if made.outcome == "fail" else "warn"
         rows = counted(made.violations, "violation")
-        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
+        if isinstance(made.check, TableCheck | WholeCheck | FreshCheck) and not made.sample:
             rows = "does not hold"
         why = "".join(f"; {words}" for words in explained(made))
         yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
@@ -281,7 +281,8 @@ def _end(report: Report) -> Line:
         case "unchanged":
             return "done", "nothing to do; --force builds everything anyway"
         case "checked":
-            return "done", f"no check failed; {took}"
+            done = "nothing to build" if report.unchanged else "no check failed"
+            return "done", f"{done}; {took}"
         case "failed":
             is_about_sources = report.source_checks is not None
             return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took
