@@ -39,6 +39,8 @@ from ibis.backends.sql.datatypes import DuckDBType
 from backends.source_types import always_fits, bounds, kind_of, misfit
 
 DIALECT = "duckdb"
+MOMENT, FINE_MOMENT = "TIMESTAMPTZ", "TIMESTAMPTZ_NS"
+"""DuckDB 2 reads timestamps with a zone in ns as they are; DuckDB 1 truncates them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Physical:
     """A column of a file, spelled as it is; `sql` is DuckDB's type, `type_text` is ours in words.
 
     A column without a type (nested, or not supported by DuckDB) has the kind "other". `is_cut` says
-    that DuckDB truncates digits of timestamps, so that a query cannot find them. `read_as` is the
+    that DuckDB may truncate digits of timestamps, so that a query cannot find them. `read_as` is the
     name that DuckDB gives it, if that is another one. `is_collated` says that it may compare texts
     in another way than by their characters.
     """
@@ -80,7 +82,7 @@ WIDE = ("HUGEINT", "UHUGEINT")
 @cache
 def type_of(kind: str) -> dt.DataType:
     """Return Ibis's type for the name of a DuckDB type."""
-    return DuckDBType.from_string(kind)
+    return DuckDBType.from_string(MOMENT if kind == FINE_MOMENT else kind)
 
 
 def physical(
@@ -155,6 +157,8 @@ def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Ex
         return sge.Cast(this=sge.Null(), to=wanted)
     value = column.value
     if zone:
+        if column.sql == FINE_MOMENT:
+            value = sge.Cast(this=value, to=sge.DataType.build(MOMENT, dialect=DIALECT))
         if column.type.timezone is None:
             value = sge.AtTimeZone(this=value, zone=sge.Literal.string("UTC"))
         return sge.AtTimeZone(this=value, zone=sge.Literal.string(zone))

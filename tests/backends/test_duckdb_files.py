@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_a_filter_reaches_the_scan(tmp_path: Path) -> None:
     query = source.table.filter(source.table.n > 1).aggregate(x=source.table.wide.sum())
     sql = source.backend._executed(compiled(query), {})
     (plan,) = source.backend._connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
-    assert plan[1].count("N>1") == 2
+    assert len(re.findall("N ?> ?1", plan[1])) == 2
 
 
 def write_table(table: pa.Table, path: Path) -> None:
