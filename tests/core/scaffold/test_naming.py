@@ -51,6 +51,7 @@ def test_names_stay_apart_and_a_contracts_own_name_stays() -> None:
         ("addresses", "address"),
         ("status", "status"),
         ("Order", "order"),
+        ("people", "person"),
     ],
 )
 def test_a_table_is_named_after_what_its_rows_are(table: str, entity: str) -> None:
