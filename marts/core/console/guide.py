@@ -12,6 +12,7 @@ TOPICS = (
     "tags",
     "selection",
     "invariants",
+    "environments",
     "snowflake",
     "upgrading",
     "artifacts",
