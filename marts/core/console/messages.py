@@ -243,7 +243,8 @@ def _groups_lines(report: Report) -> Iterator[Line]:
     width = max((len(each.name) for each in report.groups), default=0)
     for each in report.groups:
         label, text = _group_end(each)
-        reads = f"; reads {', '.join(each.reads)}" if each.reads else ""
+        has_reads = each.reads and not each.because
+        reads = f"; reads {', '.join(each.reads)}" if has_reads else ""
         yield label, f"{each.name:<{width}}  {text}{reads}"
 
 
@@ -255,8 +256,9 @@ def _group_end(group: GroupReport) -> Line:
         return "done", f"published {counted(built, 'mart')}" if built else "nothing to build"
     if group.status in RUN_AGAIN:
         return "stop", RUN_AGAIN[group.status]
-    why = f"left: {group.because}" if group.because else group.status
-    return "stop", f"{why}; published as before"
+    if group.because:
+        return "stop", f"left as it was: {group.because}"
+    return "stop", f"{group.status}; left as it was"
 
 
 def _took(report: Report) -> str:

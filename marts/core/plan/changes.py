@@ -230,7 +230,8 @@ def _reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> 
         yield "altered since it was published"
     if fingerprint.is_unchecked and current.checks_sources:
         yield "its sources were not checked"
-    yield from _changed_inputs(current, name, fingerprint, rebuilt)
+    if recorded.run_id != current.run_id:
+        yield from _changed_inputs(current, name, fingerprint, rebuilt)
     if fingerprint.sql != current.digest(name):
         yield "code changed"
 
