@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-EXTRAS = {"snowflake": "snowflake", "numpy": "generate"}
-"""The extra by missing module; pyproject.toml says what each extra installs."""
+from importlib import metadata
+
+EXTRAS = {
+    "snowflake": ("snowflake", "snowflake-connector-python"),
+    "numpy": ("generate", "numpy"),
+}
+"""By missing module: the extra, and the distribution that it installs, as in pyproject.toml."""
 
 
 def explained(error: Exception) -> Exception:
@@ -13,5 +18,12 @@ def explained(error: Exception) -> Exception:
         return error
     from marts.core.errors import UsageError
 
-    extra = f"marts[{EXTRAS[missing]}]"
-    return UsageError(f"this command needs {extra}", str(error), hint=f"pip install '{extra}'")
+    name, distribution = EXTRAS[missing]
+    facts = [str(error)]
+    try:
+        # Another version lacks what we import.
+        facts.append(f"{distribution} {metadata.version(distribution)} is installed")
+    except metadata.PackageNotFoundError:
+        facts.append(f"{distribution} is not installed")
+    extra = f"marts[{name}]"
+    return UsageError(f"this command needs {extra}", *facts, hint=f"pip install '{extra}'")

@@ -62,11 +62,13 @@ class PlannedPublication:
 
 @dataclass(frozen=True)
 class SkippedCheck:
-    """A check that is not made because it reads marts that are absent or not up to date."""
+    """A check that is not made: it reads marts that are absent or not up to date, or is exempt."""
 
     table: str
     check: str
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    exempt: str = ""
+    """Why the invariant need not hold for the mart, as its author says."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ class Plan:
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)
     """The engine state that the plan was made from."""
+    group: str | None = None
+    """The group that is published; None for a plan that publishes nothing."""
+    sources: frozenset[str] | None = None
+    """The sources that must not change before publication; None for all that are described."""
+    parts: tuple[Plan, ...] = ()
+    """The plans of the groups if this is that of several, which are published one by one."""
 
     @property
     def deferred(self) -> frozenset[str]:
