@@ -57,8 +57,8 @@ def linked(settings: Settings) -> Linked:
             "no package of marts is named",
             f"there is no --package, no MARTS_PACKAGE, and no `package` in [tool.marts] of a {FILE}"
             " in this folder or above it",
-            hint="pass --package NAME, or start a project: create a folder with an __init__.py for"
-            f" your marts, and beside it a {FILE} that names it:\n"
+            hint="start a project: marts init; or pass --package NAME, or name it in a"
+            f" {FILE}:\n"
             '  [tool.marts]\n  package = "NAME"',
         )
     import_from(settings.folder_of("package"), settings.package)
@@ -204,10 +204,14 @@ def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextMa
 
 
 def data_of(settings: Settings) -> Path:
-    """Return the directory of Parquet files that the settings name, by default the bundled one."""
+    """Return the data that the settings name, by default the folder `data` of the project.
+
+    Only the bundled marts have the bundled data by default: others would be built from it silently.
+    """
     from fixtures import FOLDER as BUNDLED
 
-    return settings.data or BUNDLED
+    is_bundled = settings.package in (None, BUNDLED_PACKAGE)
+    return settings.data or (BUNDLED if is_bundled else settings.folder / "data")
 
 
 def version_of_marts() -> str:
