@@ -27,4 +27,4 @@ def command(settings: Settings, as_json: bool) -> None:
     if as_json:
         terminal.print_json([describe_mart(mart) for mart in marts])
         return
-    terminal.print_table(LISTED, [listed(mart) for mart in marts])
+    terminal.print_table(LISTED, [listed(mart) for mart in marts], cuts_last=True)
