@@ -76,6 +76,7 @@ def _files(settings: Settings, data: Path | None) -> DuckDBOptions:
         threads=settings.threads,
         memory_limit=settings.memory_limit,
         elsewhere=_other_files(settings),
+        creates_folder=settings.database is None,
     )
 
 

@@ -293,7 +293,9 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
 def refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
     """Raise DefinitionError if anything was found to be wrong with a declaration."""
     if found:
-        raise DefinitionError(f"{what} is declared wrongly", *found, location, hint=hint)
+        # A flaw of a column has the column's location, which may be this one.
+        flaws = (flaw.removesuffix(f" ({location})") for flaw in found)
+        raise DefinitionError(f"{what} is declared wrongly", *flaws, location, hint=hint)
 
 
 NOT_EMPTY = WholeCheck(
