@@ -48,9 +48,9 @@ class Physical:
     """A column of a file, spelled as it is; `sql` is DuckDB's type, `type_text` is ours in words.
 
     A column without a type (nested, or not supported by DuckDB) has the kind "other". `is_cut` says
-    that DuckDB may truncate digits of timestamps, so that a query cannot find them. `read_as` is the
-    name that DuckDB gives it, if that is another one. `is_collated` says that it may compare texts
-    in another way than by their characters.
+    that DuckDB may truncate digits of timestamps, so that a query cannot find them. `read_as` is
+    the name that DuckDB gives it, if that is another one. `is_collated` says that it may compare
+    texts in another way than by their characters.
     """
 
     name: str

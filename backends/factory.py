@@ -56,11 +56,18 @@ def connect(
     return DuckDBBackend(_files(settings, data), sources=sources, read_only=read_only)
 
 
+def database_of(settings: Settings) -> Path | None:
+    """Return the database file that the settings name; None if it is elsewhere or in memory."""
+    if settings.backend != DUCKDB or settings.database == ":memory:":
+        return None
+    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+
+
 def _files(settings: Settings, data: Path | None) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
     return DuckDBOptions(
-        database=_file(settings),
+        database=database_of(settings) or Path(":memory:"),
         data=data,
         schema=settings.schema,
         sources=settings.sources,
@@ -77,11 +84,11 @@ def _other_files(settings: Settings) -> ElsewhereOptions | None:
     there = _elsewhere(settings)
     if there is None:
         return None
-    return ElsewhereOptions(environment=str(there.env), database=_file(there), schema=there.schema)
-
-
-def _file(settings: Settings) -> Path:
-    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+    return ElsewhereOptions(
+        environment=str(there.env),
+        database=database_of(there) or Path(":memory:"),
+        schema=there.schema,
+    )
 
 
 def _elsewhere(settings: Settings) -> Settings | None:

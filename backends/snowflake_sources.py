@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from backends.snowflake_pinning import (
 from backends.snowflake_source import Source, find_source
 from backends.snowflake_sql import Namespace
 from backends.source_types import is_name
-from marts.core.errors import EngineError, SourceError
+from marts.core.errors import EngineError, MartsError, SourceError
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
 
@@ -90,10 +90,19 @@ class SnowflakeSources:
         self._lock = threading.Lock()
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
-        """Return the state of the sources that exist; all sources are read at a new moment."""
+        """Return the state of the sources that exist.
+
+        If some were described before, all sources are read at a new moment from now on.
+        """
         with self._lock:
-            self._moment = None
-            return self._describe(names)
+            if self._sources.keys() & set(names):
+                self._moment = None
+            before = self._sources
+            try:
+                return self._describe(names)
+            except MartsError:
+                self._sources = before
+                raise
 
     def _describe(self, names: Iterable[str]) -> dict[str, TableState]:
         # The versions are read before the moment is chosen. So a source that changes in between
@@ -107,7 +116,7 @@ class SnowflakeSources:
         if there and self._moment is None:
             self._moment = self._clock()
         pinned = self._pinnable([each for name, each in there.items() if self._tries(rows[name])])
-        self._sources |= dict.fromkeys(found)
+        self._sources = self._sources | dict.fromkeys(found)
         described = {}
         for name, source in there.items():
             version = source_version(rows[name])
@@ -205,8 +214,12 @@ class SnowflakeSources:
         return {
             name: read
             for name, read in described.items()
-            if read.way == "copied" and not read.source.misfits
+            if read.way == "copied" and not read.copy and not read.source.misfits
         }
+
+    def copied(self) -> set[str]:
+        """Return the sources of which there is a copy."""
+        return {name for name, read in self._sources.items() if read and read.copy}
 
     def copy(self, create: Callable[[str, sge.Select], sge.Table]) -> None:
         """Copy the sources that have to be copied, and read the copies from now on.
@@ -223,12 +236,16 @@ class SnowflakeSources:
             if copied.source.misfits:
                 raise _unfit(copied.source)
 
-    def changed(self) -> list[str]:
-        """Return the sources that changed so that a run may have read two states of them.
+    def changed(self, names: Collection[str] | None = None) -> list[str]:
+        """Return which of some sources, or of all, a run may have read in two states.
 
         Of a pinned one it does not matter that its rows changed, or that it is gone.
         """
-        described = {name: read for name, read in self._sources.items() if read}
+        described = {
+            name: read
+            for name, read in self._sources.items()
+            if read and (names is None or name in names)
+        }
         if all(read.way == "copied" for read in described.values()):
             return []
         tables = self._catalog.tables(self.namespace)

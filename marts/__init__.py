@@ -1,4 +1,4 @@
-"""The front door: every name that an author of marts imports.
+"""The front door: every name that an author of marts imports, and `Project`.
 
 - `source` and `mart` declare tables.
 - `string`, `int64`, `float64`, `decimal`, `money`, `date`, `timestamp` and `boolean` declare
@@ -8,6 +8,7 @@
 - `invariant` declares how marts must respond to a change of a source.
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
+- `Project.load` loads a project, to run, test, compile and show its marts from Python.
 """
 
 from importlib import import_module
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     # For type checkers, which learn no types from `__getattr__`; `as` marks a name as exported.
     from ibis.expr.types import Table as Table
 
+    from marts.core.api.project import Project as Project
     from marts.core.authoring.checks import (
         relationship as relationship,
     )
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from marts.core.authoring.tolerance import acknowledge as acknowledge
 
 _HOMES = {
+    "Project": "marts.core.api.project",
     "AsOf": "marts.core.authoring.expressions",
     "Table": "ibis.expr.types",
     "acknowledge": "marts.core.authoring.tolerance",

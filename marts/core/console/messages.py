@@ -9,10 +9,11 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.run.artifacts import deferred, describe_finding, sample_path
-from marts.core.run.report import Report, TableReport, explained
+from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
     "ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "alter", "done", "stop"
@@ -25,6 +26,18 @@ RUN_AGAIN = {
     "partly_published": "partly published: run again",
     "unknown": "whether this run was published is not known: run again",
 }
+
+
+def line_text(line: Line) -> str:
+    """Return a line as text: its label in a column of its own."""
+    return f"{line[0]:<6}{line[1]}"
+
+
+def head_line(prepared: Prepared) -> str:
+    """Return the date of a run, its environment and engine, and where it reads and writes."""
+    day, backend = prepared.plan.as_of.day, prepared.backend
+    words = (f"as of {day}", prepared.environment, backend.name, backend.where)
+    return " · ".join(word for word in words if word)
 
 
 def doing(step: Step) -> str:
@@ -74,7 +87,16 @@ def plan_lines(
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
+    if plan.parts:
+        parts = [line for part in plan.parts for line in _part_lines(part)]
+        return [head, *read, *parts, *changed]
     return [head, *read, *kept, *orphans, *steps, *changed, *published]
+
+
+def _part_lines(plan: Plan) -> list[str]:
+    """Return what the plan of one of several groups would do."""
+    own = plan_lines(plan)[1:]
+    return [f"group {plan.group}:", *(own or ["  keep     nothing to do"])]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -135,9 +157,7 @@ def plan_document(
     sources_read: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
-    steps = [_step_document(step) for step in plan.steps]
-    if plan.publication:
-        steps.append(_publication_document(plan.publication))
+    steps = [step for part in plan.parts or (plan,) for step in _step_documents(part)]
     return {
         "as_of": str(plan.as_of.day),
         "unchanged": list(plan.unchanged),
@@ -148,6 +168,13 @@ def plan_document(
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
     }
+
+
+def _step_documents(plan: Plan) -> Iterator[dict[str, object]]:
+    yield from map(_step_document, plan.steps)
+    if plan.publication:
+        group = {"group": plan.group} if plan.group else {}
+        yield _publication_document(plan.publication) | group
 
 
 def _step_document(step: Step) -> dict[str, object]:
@@ -199,7 +226,9 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         yield "skip", "the sources were not checked, as --no-source-checks says"
     if report.tables:
         yield from sources_lines(report.sources_read)
-    yield _end(report)
+    yield from _groups_lines(report)
+    behind = ", ".join(each.name for each in report.groups if not each.is_done)
+    yield ("stop", f"not published: {behind}; {_took(report)}") if behind else _end(report)
 
 
 def _why_skipped(skipped: SkippedCheck) -> str:
@@ -209,7 +238,28 @@ def _why_skipped(skipped: SkippedCheck) -> str:
     return f"{', '.join(skipped.missing)} {are} not published or not up to date"
 
 
-def _end(report: Report) -> Line:
+def _groups_lines(report: Report) -> Iterator[Line]:
+    """Yield a line on how each of several groups ended."""
+    width = max((len(each.name) for each in report.groups), default=0)
+    for each in report.groups:
+        label, text = _group_end(each)
+        reads = f"; reads {', '.join(each.reads)}" if each.reads else ""
+        yield label, f"{each.name:<{width}}  {text}{reads}"
+
+
+def _group_end(group: GroupReport) -> Line:
+    built = len(group.report.built) if group.report else 0
+    if group.is_done:
+        if group.status != "published":
+            return "keep", "unchanged"
+        return "done", f"published {counted(built, 'mart')}" if built else "nothing to build"
+    if group.status in RUN_AGAIN:
+        return "stop", RUN_AGAIN[group.status]
+    why = f"left: {group.because}" if group.because else group.status
+    return "stop", f"{why}; published as before"
+
+
+def _took(report: Report) -> str:
     made_checks = sum(len(table.checks) for table in report.tables)
     known = len(report.acknowledged)
     passed = made_checks - len(report.failures) - len(report.warnings) - known
@@ -217,7 +267,11 @@ def _end(report: Report) -> Line:
     acknowledged = f", {known} acknowledged" if known else ""
     acknowledged += f", {exempt} exempt" if exempt else ""
     checks = counted(made_checks, "check")
-    took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
+    return f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
+
+
+def _end(report: Report) -> Line:
+    took = _took(report)
     built = len(report.built)
     builds = any(table.sql is not None for table in report.tables)
     match report.status:

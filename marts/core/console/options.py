@@ -26,14 +26,17 @@ ALIASES = {"fixtures": "data"}
 """Earlier names of options, which still work."""
 
 
-def settings_of(context: click.Context) -> Settings:
-    """Return the settings of the project's file, the environment and the options of a call."""
-    given = _given(context)
-    settings = with_given(project_settings(given.get("env")), **given)
-    return deferring(settings) if "defer" in context.params else settings
+def settings_of(context: click.Context, start: Path = Path()) -> Settings:
+    """Return the settings of the project's file, the environment and the options of a call.
+
+    The file is the nearest one in the folder `start` or above it.
+    """
+    given = given_settings(context)
+    settings = with_given(project_settings(given.get("env"), start=start), **given)
+    return deferring(settings, start) if "defer" in context.params else settings
 
 
-def _given(context: click.Context) -> dict[str, Any]:
+def given_settings(context: click.Context) -> dict[str, Any]:
     """Return the fields that the environment or the command line sets."""
     given = {
         name: value
@@ -139,8 +142,8 @@ selection_options = options(
         metavar="SELECTOR",
         callback=_selectors,
         shell_complete=complete_selectors,
-        help="Marts by name, +name, name+, pattern, tag:TAG or folder, separated by commas;"
-        " may be repeated, and is the same as the arguments.  [default: all]",
+        help="Marts by name, +name, name+, pattern, tag:TAG, group:GROUP or folder, separated by"
+        " commas; may be repeated, and is the same as the arguments.  [default: all]",
     ),
     option(
         "--exclude",

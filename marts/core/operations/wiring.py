@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import os
 import socket
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from marts.core import DISTRIBUTION
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
@@ -28,8 +30,18 @@ BUNDLED_PACKAGE = "marts"
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
+_of_file: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+"""A lock for each database file: DuckDB's own keeps out other processes, but no thread of ours."""
 
-def linked(settings: Settings) -> tuple[Graph, Reliance]:
+
+class Linked(NamedTuple):
+    """A package's declarations, linked, and what its marts rely on."""
+
+    graph: Graph
+    reliance: Reliance
+
+
+def linked(settings: Settings) -> Linked:
     """Load and link a package's declarations, and derive what its marts rely on.
 
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
@@ -53,7 +65,7 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    return documented(graph, reliance.lineage), reliance
+    return Linked(documented(graph, reliance.lineage), reliance)
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -67,10 +79,12 @@ def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
             )
 
 
-def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
+def selected(
+    settings: Settings, project: Linked | None = None
+) -> tuple[Graph, tuple[str, ...], Reliance]:
     """Return the project of the settings, the selected marts, and what marts rely on.
 
-    The project includes the acknowledgements of the settings.
+    The project includes the acknowledgements of the settings. It is loaded unless it is given.
     """
     from marts.core.analysis.acknowledgements import (
         refuse_wrong_acknowledgements,
@@ -78,7 +92,7 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
     )
     from marts.core.project.selection import select
 
-    graph, reliance = linked(settings)
+    graph, reliance = project or linked(settings)
     graph = with_acknowledged(graph, settings.acknowledge, str(settings.file))
     refuse_wrong_acknowledgements(
         graph, reliance, entries=settings.acknowledge, location=str(settings.file)
@@ -106,21 +120,29 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
 
 @contextmanager
 def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[Backend]:
-    """Connect to the engine that the settings name, and close the connection at the end."""
-    from backends.factory import connect
+    """Connect to the engine that the settings name, and close the connection at the end.
+
+    A process has one connection to a database file at a time; other threads wait for it.
+    """
+    from backends.factory import connect, database_of
 
     refuse_no_data(graph, settings)
-    backend = connect(
-        settings,
-        data=data_of(settings),
-        sources=contracts_of(graph),
-        version=version_of_marts(),
-        read_only=read_only,
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
+    with ExitStack() as locks:
+        files = {database_of(each) for each in (settings, settings.elsewhere) if each}
+        # Sorted, so that no two threads wait for each other.
+        for file in sorted(file.resolve() for file in files if file):
+            locks.enter_context(_of_file[file])
+        backend = connect(
+            settings,
+            data=data_of(settings),
+            sources=contracts_of(graph),
+            version=version_of_marts(),
+            read_only=read_only,
+        )
+        try:
+            yield backend
+        finally:
+            backend.close()
 
 
 @contextmanager

@@ -67,6 +67,15 @@ class CurrentInputs:
         self.queries = Queries(graph.project, state, as_of, compile_)
         self._digests: dict[str, str] = {}
 
+    def within(self, graph: Graph, state: EngineState) -> CurrentInputs:
+        """Return the same for another group of the run; the state has the same sources.
+
+        Queries are shared, so that none is compiled for each group.
+        """
+        other = copy(self)
+        other.graph, other.state = graph, state
+        return other
+
     def elsewhere(self) -> CurrentInputs:
         """Return the same, but with what the other environment has published."""
         there = self.state.elsewhere or Elsewhere("", "")

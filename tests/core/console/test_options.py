@@ -12,7 +12,7 @@ import pytest
 
 import cli
 from marts.core.console.commands import NAMES
-from marts.core.console.options import settings_of
+from marts.core.console.options import FIELDS, settings_of
 from marts.core.errors import UsageError
 from marts.core.project.settings import KEYS, Settings
 
@@ -103,6 +103,15 @@ def test_marts_are_selected_by_arguments_and_options_repeated_or_with_commas(
     command: str, words: str, selected: tuple[str, ...]
 ) -> None:
     assert settings(command, *words.split()).select == selected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_sets_a_field_of_the_settings_is_an_option_of_its_name(name: str) -> None:
+    others = {"backend": "--dialect"}
+    for parameter in command_of(name).params:
+        if (field := parameter.name or "") in FIELDS:
+            assert {f"--{field.replace('_', '-')}", others.get(field)} & {*parameter.opts}
+            assert getattr(parameter, "is_flag", False) is (field == "strict")
 
 
 def test_arguments_count_more_than_the_environments_selection(
