@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from support.processes import GUARD, Marts, Result, call_marts
 from support.workshop import CUSTOMERS, ORDERS, shop_in
@@ -168,10 +170,24 @@ DECLARED = [
 ]
 
 
-def test_the_example_runs(called: Marts, tmp_path: Path) -> None:
+def test_the_example_runs_and_its_own_tests_pass(called: Marts, tmp_path: Path) -> None:
     initiated(called, "shop")
     assert_it_runs(tmp_path / "shop")
     assert_it_is_tidy(tmp_path / "shop", types=False)
+    workflow = yaml.safe_load((tmp_path / "shop/.github/workflows/ci.yml").read_text("utf-8"))
+    *_, install, tidy, test = (step.get("run") for step in workflow["jobs"]["marts"]["steps"])
+    assert install == 'pip install "$MARTS" pytest ruff mypy'
+    assert tidy == "ruff check . && ruff format --check . && mypy ."
+    done = subprocess.run(
+        [sys.executable, "-m", test, "-q"],
+        cwd=tmp_path / "shop",
+        env={name: value for name, value in os.environ.items() if name[:6] != "MARTS_"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_is_declared_holds_at_once(called: Marts, tmp_path: Path) -> None:

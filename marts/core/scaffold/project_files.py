@@ -21,7 +21,7 @@ class NewProject:
     `about` says where its sources' declarations come from. `data` is what the settings say of where
     the data are, and `data_note` what a reader has to know of it; `has_data` says whether they are
     there. `marts_from` is what pip installs marts from. `production` has the settings of the
-    environment `prod`, without its sources. `skipped` has a line for each table that was left out.
+    environment `prod`, without its sources. `told` has lines for whoever called for it.
     """
 
     package: str
@@ -36,7 +36,7 @@ class NewProject:
     extra: Mapping[str, str] = field(default_factory=dict)
     production: Mapping[str, str] = field(default_factory=dict)
     production_sources: Mapping[str, str] = field(default_factory=dict)
-    skipped: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def always_has_data(self) -> bool:
