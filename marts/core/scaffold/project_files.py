@@ -195,6 +195,9 @@ def _readme(project: NewProject) -> str:
         starter=starter,
         data_note=project.data_note,
         production=PRODUCTION if project.production else NO_PRODUCTION,
+        marts_from="the git reference of the `marts` that wrote this project."
+        if project.marts_from.startswith("git+")
+        else "put its wheel into `wheels/`, or name a git reference.",
     )
 
 
@@ -235,4 +238,6 @@ A mart is a function in a file of its own name. Its parameters name the tables t
 ## Production
 
 {production}
+
+CI installs `marts` from what `MARTS` in `.github/workflows/ci.yml` names: {marts_from}
 """
