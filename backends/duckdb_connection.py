@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -30,8 +30,11 @@ class DuckDBOptions:
     """How to reach the engine; None leaves DuckDB's default."""
 
     database: Path
-    data: Path
+    data: Path | None
     schema: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where sources are that are not in `data`, relative to `folder`."""
+    folder: Path = Path()
     threads: int | None = None
     memory_limit: str | None = None
     elsewhere: ElsewhereOptions | None = None

@@ -14,6 +14,8 @@ DIALECT = "duckdb"
 
 STORAGE_VERSION = "v1.3.0"
 """Of new files: it tries one text compression instead of two, and so closes files faster."""
+QUOTED = ("IDENTIFIER", "STRING")
+STORED_TYPES = {"TEXT": "VARCHAR", "INT128": "HUGEINT", "TIMESTAMP_US": "TIMESTAMP"}
 TEMPORARY = "temp"
 """DuckDB's own name for the database of temporary relations."""
 
@@ -50,6 +52,29 @@ def candidate(name: str, catalog: str) -> sge.Table:
 def attach(file: str, catalog: str) -> str:
     """Attach a database file under a name, in the same storage format as the others."""
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
+
+
+def relations_of(catalog: str) -> str:
+    """Return a query of the tables and views of a database.
+
+    Its columns are schema, name, whether it is a view, and whether a text may have a collation.
+    """
+    where = f"WHERE database_name = {literal(catalog)} AND NOT internal"
+    return (
+        "SELECT schema_name, table_name, false, sql ILIKE '% COLLATE %' FROM duckdb_tables()"
+        f" {where} UNION ALL"
+        f" SELECT schema_name, view_name, true, true FROM duckdb_views() {where} ORDER BY ALL"
+    )
+
+
+def described(relation: str) -> str:
+    """Return a query of the columns of a table or view: names and types."""
+    return f"DESCRIBE SELECT * FROM {relation}"
+
+
+def rows_of(relation: str) -> str:
+    """Return a query of the number of rows."""
+    return f"SELECT count(*) FROM {relation}"
 
 
 def attach_read_only(file: str, catalog: str) -> str:
@@ -101,8 +126,14 @@ def definition_of_view(schema: str, name: str, database: str | None = None) -> s
 
 
 def tokens(sql: str) -> list[str]:
-    """Return a statement's tokens; its whitespace changes when a database is opened again."""
-    return [token.text for token in sqlglot.tokenize(sql, DIALECT)]
+    """Return a statement's tokens, without what changes when a database is opened again.
+
+    This is its whitespace and, in DuckDB 2, the names of types.
+    """
+    return [
+        token.text if token.token_type.name in QUOTED else STORED_TYPES.get(token.text, token.text)
+        for token in sqlglot.tokenize(sql, DIALECT)
+    ]
 
 
 def create_state(relation: str) -> str:

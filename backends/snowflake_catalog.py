@@ -192,7 +192,7 @@ def _explained(database: str | None) -> Iterator[None]:
 def _no_database(name: str | None) -> UsageError:
     return UsageError(
         f"database {name} does not exist, or the role may not use it",
-        hint="check --database and --role; the README lists the grants",
+        hint="check --database and --role; `marts help snowflake` lists the grants",
     )
 
 

@@ -22,7 +22,7 @@ FAILED_REQUEST = 250003
 LOCK_WAIT = 625
 """A wait took longer than LOCK_TIMEOUT."""
 LOST = "the connection to Snowflake is lost"
-ROLE_HINT = "grant it; the README lists what the role needs"
+ROLE_HINT = "grant it; `marts help snowflake` lists what the role needs"
 
 # By error number: what is wrong, and the hint.
 EXPLANATIONS = {

@@ -160,7 +160,8 @@ class SnowflakeSources:
         return replace(read.source, misfits=misfits)
 
     def _state(self, read: Described, table: Row) -> TableState:
-        version = read.version and f"{read.version} {read.source.digest}"
+        # Two schemas may have tables that the catalog describes alike.
+        version = read.version and f"{self.namespace} {read.version} {read.source.digest}"
         if version and self._moment and not is_settled(table, self._moment):
             # The rows that are read may lack the last change, so the next run builds again.
             version += f" at {self._moment}"

@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, settings
 from support import installed as environments
 from support import slow
 from support.installed import Installed
-from support.paths import SAVED_WORLDS
+from support.paths import SAVED_WORLDS, TESTS
 from support.processes import Marts, Result, call_marts, marts_process
+
+EMULATORS = {"account", "raw", "adapted"}
+"""The fixtures that start one; --backend makes the first a real account."""
 
 # A slow machine is not a fault of an example.
 settings.register_profile(
@@ -24,6 +27,10 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, derandomize=True)
 settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
+
+
+# A repository of somebody else, which tests copy; its own tests run there.
+collect_ignore = ["foreign"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,17 +47,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import what is slow where nothing slow is wanted."""
-    unwanted = config.option.markexpr == "not slow" and slow.is_slow_file(collection_path)
-    return unwanted or None
+    """Do not even import what is slow, or the emulator, where neither is wanted."""
+    chosen = config.option.markexpr
+    is_unwanted = chosen == "not slow" and slow.is_slow_file(collection_path)
+    # What the emulator needs is then not installed, perhaps.
+    is_emulator = "not emulator" in chosen and collection_path == TESTS / "emulator"
+    return is_unwanted or is_emulator or None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and put the longest files first."""
+    """Mark what is slow and what needs the emulator, and put the longest files first."""
     items.sort(key=slow.rank)
     for item in filter(slow.is_slow, items):
         item.add_marker("slow")
+    for item in items:
+        if not EMULATORS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("emulator")
 
 
 def pytest_terminal_summary(

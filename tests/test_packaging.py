@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import marts as front_door
@@ -25,6 +30,63 @@ def test_the_wheel_holds_what_is_named_and_nothing_else(installed: Installed) ->
     assert tops - {".."} == {"_marts_entry.py", "marts"}
     data = ("people.json", "dataset.json", "fct_transactions.parquet")
     assert {"marts/py.typed", *(f"marts/core/_fixtures/{name}" for name in data)} <= files
+
+
+def test_a_wheel_from_the_sdist_is_the_same(installed: Installed, tmp_path: Path) -> None:
+    def build(kind: str, folder: Path) -> Path:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(tmp_path)]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        (built,) = tmp_path.glob("*.tar.gz" if kind == "sdist" else "*.whl")
+        return built
+
+    with tarfile.open(build("sdist", REPOSITORY)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.glob("marts-*/")
+    assert build("wheel", unpacked).read_bytes() == installed.wheel.read_bytes()
+
+
+def hook() -> ModuleType:
+    """Return the build hook, which no package has."""
+    file = REPOSITORY / ".ci/wheel.py"
+    spec = importlib.util.spec_from_file_location("wheel_hook", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("from backends.sql import x", "from marts.core._backends.sql import x"),
+        ("from backends import (\n    a,\n)", "from marts.core._backends import (\n    a,\n)"),
+        ("def é():\n    from cli import main", "def é():\n    from marts.core._cli import main"),
+        ('"""backends.sql has it."""', None),
+        ("from ibis.backends.sql import x", None),
+        ("from fixtures_of_ours import x; n = 'data/fixtures are'", None),
+    ],
+)
+def test_the_build_rewrites_imports_and_nothing_else(code: str, expected: str | None) -> None:
+    assert hook().rewritten(code, "a.py") == (expected or code)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import backends",
+        "import os, fixtures.stars as stars",
+        "from  backends import sql",
+        "from .sql import x",
+        "import_module('backends.sql')",
+        "FOLDER = ROOT / 'fixtures'",
+        "FILE = 'fixtures/people.json'",
+        "NAMES = ('cli',)",
+    ],
+)
+def test_the_build_refuses_what_it_cannot_rewrite(line: str) -> None:
+    with pytest.raises(ValueError, match=r"^a\.py:2: .*write `from <module> import <name>`"):
+        hook().rewritten(f'"""Text."""\n{line}', "a.py")
 
 
 def test_the_wheel_builds_the_bundled_data(installed: Installed, tmp_path: Path) -> None:
@@ -59,6 +121,103 @@ def test_the_generator_names_its_extra(installed: Installed, tmp_path: Path) -> 
     assert done.returncode == 2, done.stderr
     assert done.stderr.endswith("\nhint: pip install 'numpy>=2'\n")
     assert installed.call("marts", "generate", "data", cwd=tmp_path).returncode == 0
+
+
+# Beside a project's own modules
+
+THEIRS = {
+    "backends/__init__.py": "WHOSE = 'theirs'",
+    "fixtures/__init__.py": "WHOSE = 'theirs'",
+    "tests/__init__.py": "",
+    "cli.py": "WHOSE = 'theirs'",
+    # Of Python and of a library: nothing of the folder is imported instead.
+    "queue.py": "raise SystemExit(7)",
+    "duckdb.py": "raise SystemExit(7)",
+    "pyproject.toml": '[tool.marts]\npackage = "shop_marts"\ndata = "data"\n',
+    "src/shop_marts/__init__.py": "",
+    "src/shop_marts/sources.py": """
+from marts import decimal, source, string
+
+orders = source(
+    "orders", doc="Orders.", grain="order_id",
+    columns=[string("order_id"), decimal("amount", 10, 2)],
+)
+""",
+    "src/shop_marts/all_orders.py": '''
+import cli
+from backends import WHOSE
+from marts import decimal, mart, string
+
+assert cli.WHOSE == WHOSE == "theirs"
+
+@mart(grain="order_id", columns=[string("order_id"), decimal("amount", 10, 2)])
+def all_orders(orders):
+    """Orders."""
+    return orders
+''',
+    "tests/test_both.py": """
+import backends, cli, fixtures
+from marts import mart
+from marts.core._backends.sql import recorded
+
+def test_both():
+    assert {backends.WHOSE, cli.WHOSE, fixtures.WHOSE} == {"theirs"}
+    assert "site-packages" in mart.__code__.co_filename
+""",
+}
+EVERY_MODULE = """
+import importlib, pkgutil, sys, marts
+for found in pkgutil.walk_packages(marts.__path__, "marts."):
+    importlib.import_module(found.name)
+print(*sorted({"backends", "cli", "fixtures"} & sys.modules.keys()), "imported")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project in a layout of its own, with modules that have the names of ours."""
+    for name, text in THEIRS.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    (tmp_path / "data").mkdir()
+    rows = {"order_id": ["a", "b"], "amount": pa.array([1, 2], pa.decimal128(10, 2))}
+    pq.write_table(pa.table(rows), tmp_path / "data/orders.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("marts", "run"), "published 1 mart; "),
+        (("python", "-m", "marts", "run"), "published 1 mart; "),
+        (("python", "-m", "marts", "ls"), "all_orders"),
+        (("python", "-m", "pytest", "-q", "tests"), "1 passed"),
+        (("python", "-c", EVERY_MODULE), "\nimported\n"),
+    ],
+    ids=lambda words: words[-1].strip()[:6] if isinstance(words, tuple) else "",
+)
+def test_a_project_with_modules_of_our_names_works(
+    words: tuple[str, ...], expected: str, installed_with_all: Installed, project: Path
+) -> None:
+    if "-c" in words or "pytest" in words:
+        for name in ("queue.py", "duckdb.py"):
+            (project / name).unlink()
+    done = installed_with_all.call(*words, cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert expected in f"\n{done.stdout}"
+
+
+@pytest.mark.parametrize("file", ["marts.py", "marts/__init__.py", "backends/__init__.py"])
+def test_the_script_runs_marts_whatever_pythonpath_holds(
+    file: str, installed: Installed, tmp_path: Path
+) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("raise SystemExit(7)")
+    done = installed.call("marts", "ls", cwd=tmp_path, PYTHONPATH=".", MARTS_PACKAGE="marts")
+    # The package of marts is not guessed where there is another one.
+    code, text = (2, "another one here") if "marts" in file else (0, "customer_segments")
+    assert (done.returncode, text in done.stdout + done.stderr) == (code, True), done.stderr
 
 
 # What an author's type checker says

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_a_filter_reaches_the_scan(tmp_path: Path) -> None:
     query = source.table.filter(source.table.n > 1).aggregate(x=source.table.wide.sum())
     sql = source.backend._executed(compiled(query), {})
     (plan,) = source.backend._connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
-    assert plan[1].count("N>1") == 2
+    assert len(re.findall("N ?> ?1", plan[1])) == 2
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -189,7 +190,7 @@ SPOILT = [
 
 @pytest.mark.parametrize(("kind", "wanted", "zones"), SPOILT, ids=[str(k) for k, *_ in SPOILT])
 def test_a_part_whose_values_cannot_be_read_is_named_with_the_column(
-    kind: pa.DataType, wanted: str, zones: dict[str, str], tmp_path: Path
+    kind: pa.DataType, wanted: str, zones: dict[str, Any], tmp_path: Path
 ) -> None:
     for number in (1, 2, 3):
         columns = {"n": range(100), "A": arrow([number] * 100, pa.int64()).cast(kind)}

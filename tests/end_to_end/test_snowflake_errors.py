@@ -128,7 +128,11 @@ def test_a_privilege_that_the_role_lacks(home: Home) -> None:
     with stand_in("missing privilege") as port:
         home.write(c=to_port(port))
         result = home.call()
-    words = ["the role lacks a privilege", "Insufficient privileges", "hint: grant it; the README"]
+    words = [
+        "the role lacks a privilege",
+        "Insufficient privileges",
+        "hint: grant it; `marts help snowflake`",
+    ]
     assert_says(result, FAILED, *words, folder=home.folder)
 
 
@@ -351,7 +355,10 @@ def sources(account: Account, tmp_path_factory: pytest.TempPathFactory) -> str:
     ("refusal", "words"),
     [
         (NO_WAREHOUSE, ["there is no warehouse", "--warehouse", "build int_customer_numbers"]),
-        (NO_PRIVILEGE, ["lacks a privilege", "README", "grant", "build int_customer_numbers"]),
+        (
+            NO_PRIVILEGE,
+            ["lacks a privilege", "marts help snowflake", "grant", "build int_customer_numbers"],
+        ),
     ],
 )
 def test_what_is_refused_in_the_midst_of_a_run_is_in_its_report(

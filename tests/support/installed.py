@@ -27,6 +27,12 @@ class Installed:
     folder: Path
 
     @property
+    def wheel(self) -> Path:
+        """The wheel that is installed."""
+        (wheel,) = self.folder.parent.glob("*.whl")
+        return wheel
+
+    @property
     def packages(self) -> Path:
         """Its folder site-packages."""
         (packages,) = self.folder.glob("lib/python*/site-packages")

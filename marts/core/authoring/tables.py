@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -72,6 +72,8 @@ class Mart:
     acknowledged: tuple[Acknowledgement, ...] = ()
     many_to_many: str = ""
     """Why one of its joins may multiply the rows of both sides."""
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    """The invariants that need not hold for it, each with the reason."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """The names that its function looks up outside, with their values when it was declared."""
 
@@ -105,16 +107,21 @@ def source(
     """Declare a table that marts may read, and the columns on which they may rely.
 
     `doc` is its comment. `grain` names the columns that together identify a row; they are checked
-    to be unique and not null. A missing column, or one of a type that does not fit, stops a run;
-    other columns are ignored. An `optional` source may be absent, and counts as empty then.
-    `source_name` is the name of the table, file or folder, if it is another one: any text, such as
-    "Order Details". Warnings of its checks that are `acknowledged` are counted, but not shown.
-    Raises DefinitionError, with file and line, if the declaration contradicts itself.
+    to be unique and not null. It is `()` if no columns identify a row, and no join can rely on it
+    then. A missing column, or one of a type that does not fit, stops a run; other columns are
+    ignored. An `optional` source may be absent, and counts as empty then. `source_name` is the name
+    of the table, file or folder, if it is another one: any text, such as "Order Details". Warnings
+    of its checks that are `acknowledged` are counted, but not shown. Raises DefinitionError, with
+    file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
-    found = [*flaws(columns, keys), *check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    found = [
+        *flaws(columns, keys, needs_grain=False),
+        *check_flaws(columns, checks),
+        *acknowledgement_flaws(known),
+    ]
     found += [
         f"column {column.name} has a default, which only a mart has"
         for column in columns
@@ -137,7 +144,7 @@ def source(
     )
 
 
-def mart(
+def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     *,
     grain: str | Iterable[str],
     columns: Iterable[Column],
@@ -147,6 +154,7 @@ def mart(
     unchecked: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
     many_to_many: str = "",
+    exempt: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
@@ -159,8 +167,9 @@ def mart(
     dropped when the run ends. An `unchecked` mart has no checks, because its rows are checked
     elsewhere; it may have the grain `()` if no columns identify a row. `many_to_many` is the reason
     why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
-    that are `acknowledged` are counted, but not shown. Raises DefinitionError, with file and line,
-    if the declaration contradicts itself.
+    that are `acknowledged` are counted, but not shown. `exempt` maps the name of each invariant
+    that need not hold for the mart to the reason. Raises DefinitionError, with file and line, if
+    the declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -176,15 +185,10 @@ def mart(
         found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
         found += _only_of_sources(columns)
         found += acknowledgement_flaws(known)
-        if not isinstance(many_to_many, str):
-            found.append(f"many_to_many is {many_to_many!r}, not the reason, a text")
+        found += _flaws_of_keywords(materialized, many_to_many, exempt)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        if materialized not in get_args(Materialized):
-            found.append(
-                f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
-            )
         refuse(f"mart {define.__name__}", location, found, _hint(columns))
         return Mart(
             name=define.__name__,
@@ -202,6 +206,7 @@ def mart(
             bindings=bindings_of(define),
             acknowledged=known,
             many_to_many=many_to_many,
+            exempt=dict(exempt or {}),
         )
 
     return declare
@@ -222,6 +227,21 @@ def _only_of_sources(columns: Iterable[Column]) -> list[str]:
 def _hint(columns: Iterable[Column]) -> str | None:
     renamed = [f'{name}: string("{name}", …)' for name in names_in_source(columns)]
     return f"declare it for the mart without source_name: {', '.join(renamed)}" if renamed else None
+
+
+def _flaws_of_keywords(
+    materialized: object, many_to_many: object, exempt: Mapping[str, str] | None
+) -> Iterator[str]:
+    if materialized not in get_args(Materialized):
+        yield f"materialized is {materialized!r}; known: {', '.join(get_args(Materialized))}"
+    if not isinstance(many_to_many, str):
+        yield f"many_to_many is {many_to_many!r}, not the reason, a text"
+    if not isinstance(exempt, Mapping | None):
+        yield f'exempt is {exempt!r}, not {{"invariant": "reason"}}'
+        return
+    for name, reason in (exempt or {}).items():
+        if not isinstance(reason, str) or not reason.strip():
+            yield f"it is exempt from the invariant {name} without a reason"
 
 
 def _comment(doc: str, what: str, location: str) -> str:
@@ -258,7 +278,8 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
         return ()
     implied: list[Check] = [check for column in table.columns for check in implied_checks(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
-    implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    unique = [columns for columns in (table.grain, *((k,) for k in keys)) if columns]
+    implied += [UniqueCheck(columns=columns) for columns in unique]
     if isinstance(table, Mart):
         implied.append(NOT_EMPTY)
     return (*implied, *table.checks)

@@ -34,6 +34,7 @@ def describe_mart(mart: Mart) -> Document:
         "tags": list(mart.tags),
         "materialized": mart.materialized,
         "inputs": list(mart.inputs),
+        "exempt": dict(mart.exempt),
     }
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-EXTRAS = {"snowflake": "snowflake", "numpy": "generate"}
-"""The extra by missing module; pyproject.toml says what each extra installs."""
+from importlib import metadata
+
+from marts.core import DISTRIBUTION
+
+EXTRAS = {
+    "snowflake": ("snowflake", "snowflake-connector-python"),
+    "numpy": ("generate", "numpy"),
+}
+"""By missing module: the extra, and the distribution that it installs, as in pyproject.toml."""
 
 
 def explained(error: Exception) -> Exception:
@@ -13,20 +20,20 @@ def explained(error: Exception) -> Exception:
         return error
     from marts.core.errors import UsageError
 
-    extra = EXTRAS[missing]
+    name, distribution = EXTRAS[missing]
+    facts = [str(error)]
+    try:
+        # Another version lacks what we import.
+        facts.append(f"{distribution} {metadata.version(distribution)} is installed")
+    except metadata.PackageNotFoundError:
+        facts.append(f"{distribution} is not installed")
     # The requirements, since marts itself may be on no index: a wheel, or a git reference.
-    needed = " ".join(f"'{each}'" for each in _requirements(extra))
-    return UsageError(
-        f"this command needs marts[{extra}]", str(error), hint=f"pip install {needed}"
-    )
+    needed = " ".join(f"'{each}'" for each in _requirements(name))
+    return UsageError(f"this command needs marts[{name}]", *facts, hint=f"pip install {needed}")
 
 
 def _requirements(extra: str) -> list[str]:
     """Return what an extra installs, as pip takes it."""
-    from importlib.metadata import requires
-
-    from marts.core import DISTRIBUTION
-
-    lines = (line.partition(";") for line in requires(DISTRIBUTION) or ())
+    lines = (line.partition(";") for line in metadata.requires(DISTRIBUTION) or ())
     markers = (f"extra == '{extra}'", f'extra == "{extra}"')
     return [needed.strip() for needed, _, marker in lines if marker.strip() in markers]

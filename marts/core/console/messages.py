@@ -11,7 +11,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import TableCheck, WholeCheck
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
-from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.run.artifacts import deferred, describe_finding, sample_path
 from marts.core.run.report import Report, TableReport, explained
 
@@ -200,12 +200,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         why = "".join(f"; {words}" for words in explained(made))
         yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
     for skipped in report.skipped:
-        missing = ", ".join(skipped.missing)
-        are = "are" if len(skipped.missing) > 1 else "is"
-        yield (
-            "skip",
-            f"{skipped.table}.{skipped.check}: {missing} {are} not published or not up to date",
-        )
+        yield "skip", f"{skipped.table}.{skipped.check}: {_why_skipped(skipped)}"
     by_change: dict[str, list[str]] = {}
     for each in report.changes:
         by_change.setdefault(each.change, []).append(each.mart)
@@ -220,11 +215,20 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     yield _end(report)
 
 
+def _why_skipped(skipped: SkippedCheck) -> str:
+    if skipped.exempt:
+        return f"exempt: {skipped.exempt}"
+    are = "are" if len(skipped.missing) > 1 else "is"
+    return f"{', '.join(skipped.missing)} {are} not published or not up to date"
+
+
 def _end(report: Report) -> Line:
     made_checks = sum(len(table.checks) for table in report.tables)
     known = len(report.acknowledged)
     passed = made_checks - len(report.failures) - len(report.warnings) - known
+    exempt = sum(bool(skipped.exempt) for skipped in report.skipped)
     acknowledged = f", {known} acknowledged" if known else ""
+    acknowledged += f", {exempt} exempt" if exempt else ""
     checks = counted(made_checks, "check")
     took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
     built = len(report.built)

@@ -52,6 +52,8 @@ LONGEST_LINE = 100_000
 """The width in a pipe, where lines are not wrapped."""
 LEAST_WIDTH = 10
 """The least width of a column that is cut."""
+WIDEST_PAGE = 100
+"""The width of a page of text on a terminal: longer lines are hard to read."""
 BETWEEN = 3
 """The width of the space between two columns of a table."""
 
@@ -144,6 +146,19 @@ def print_json(document: object) -> None:
 def print_text(text: str) -> None:
     """Print lines of text: unchanged in a pipe, with control characters escaped on a terminal."""
     _write((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")
+
+
+def print_markdown(text: str) -> None:
+    """Print a page of Markdown: formatted on a terminal, unchanged in a pipe."""
+    if sys.stdout.isatty():
+        # Only `marts help` needs it.
+        from rich.markdown import Markdown
+
+        out = Console()
+        out.width = min(out.width, WIDEST_PAGE)
+        out.print(Markdown(text))
+    else:
+        _write(text)
 
 
 def _write(text: str) -> None:

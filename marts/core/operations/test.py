@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
 from marts.core.operations.wiring import Linked
-from marts.core.plan.planner import plan_checks
+from marts.core.plan.planner import exempted, plan_checks
 from marts.core.project.settings import Settings
 from marts.core.query.invariant_checks import with_invariants
 from marts.core.run.artifacts import prepare
@@ -50,6 +51,8 @@ def prepared_test(
         )
         state = inspect_engine(graph, selected, backend, source_checks=sources)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
+        if invariants:
+            plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))
         recorder = Recorder(backend, wiring.run_id())
         yield Prepared(
             graph=graph,

@@ -126,6 +126,7 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
     """
     from backends.factory import connect, database_of
 
+    refuse_no_data(graph, settings)
     with ExitStack() as locks:
         files = {database_of(each) for each in (settings, settings.elsewhere) if each}
         # Sorted, so that no two threads wait for each other.
@@ -203,15 +204,33 @@ def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextMa
     return connected(graph, in_memory, read_only=False)
 
 
-def data_of(settings: Settings) -> Path:
-    """Return the data that the settings name, by default the folder `data` of the project.
+def data_of(settings: Settings) -> Path | None:
+    """Return the data that the settings name, None if they name none.
 
-    Only the bundled marts have the bundled data by default: others would be built from it silently.
+    The bundled data is the default of its own package, unless settings say where its sources are.
     """
     from fixtures import FOLDER as BUNDLED
 
-    is_bundled = settings.package in (None, BUNDLED_PACKAGE)
-    return settings.data or (BUNDLED if is_bundled else settings.folder / "data")
+    is_bundled = settings.package in (None, BUNDLED_PACKAGE) and not settings.sources
+    return settings.data or (BUNDLED if is_bundled else None)
+
+
+def refuse_no_data(graph: Graph, settings: Settings) -> None:
+    """Raise UsageError if a source that must exist has no location, and no data are named."""
+    if settings.backend != DUCKDB or data_of(settings) is not None:
+        return
+    sources = graph.project.sources.values()
+    missing = [s.name for s in sources if not s.optional and s.name not in settings.sources]
+    if missing or not settings.sources:
+        raise UsageError(
+            f"no data are named for {graph.project.package}",
+            f"sources without a location: {', '.join(missing) or 'all'}",
+            hint="pass --data DIR, with a file or folder for each source, or write it into"
+            f" {settings.file}:\n"
+            '  [tool.marts]\n  data = "DIR"\n'
+            "or where each source is:\n"
+            f'  [tool.marts.sources]\n  {(missing or ["orders"])[0]} = "raw/orders.csv"',
+        )
 
 
 def version_of_marts() -> str:

@@ -93,6 +93,13 @@ def plan_checks(
     )
 
 
+def exempted(graph: Graph, selected: Iterable[str]) -> Iterator[SkippedCheck]:
+    """Yield the invariants that would be tested on marts if these were not exempt."""
+    for name in selected:
+        for invariant, reason in graph.project.marts[name].exempt.items():
+            yield SkippedCheck(name, invariant, exempt=reason)
+
+
 def _planned(
     graph: Graph,
     state: EngineState,

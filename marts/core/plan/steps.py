@@ -62,11 +62,13 @@ class PlannedPublication:
 
 @dataclass(frozen=True)
 class SkippedCheck:
-    """A check that is not made because it reads marts that are absent or not up to date."""
+    """A check that is not made: it reads marts that are absent or not up to date, or is exempt."""
 
     table: str
     check: str
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    exempt: str = ""
+    """Why the invariant need not hold for the mart, as its author says."""
 
 
 @dataclass(frozen=True)

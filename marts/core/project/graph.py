@@ -130,6 +130,17 @@ class Graph:
             new = views.union(checked, self.upstream(*found, *checked)) - found
         return found
 
+    def is_concerned(self, mart: Mart, invariant: Invariant) -> bool:
+        """Tell whether an invariant is about a mart, which may be exempt from it.
+
+        It names the mart, or changes a source behind it. Intermediate marts are tested by those
+        that read them.
+        """
+        if invariant.marts:
+            return mart.name in invariant.marts
+        marts = [mart, *(self.project.marts[name] for name in self.upstream(mart.name))]
+        return not mart.is_intermediate and any(invariant.source in each.inputs for each in marts)
+
     @cached_property
     def read_by_checks(self) -> Mapping[str, frozenset[str]]:
         """The tables that the checks of each mart read besides the mart."""
@@ -193,8 +204,9 @@ def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
-    that varies with something that no invariant defines, for a cycle, for a reserved name, and for
-    a function whose variables have changed since it was declared.
+    that varies with something that no invariant defines, for a mart that is exempt from an
+    invariant that does not concern it, for a cycle, for a reserved name, and for a function whose
+    variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -216,7 +228,10 @@ def link(project: Declarations) -> Graph:
     _refuse_unknown_words(project)
     for mart in project.marts.values():
         _refuse_what_cannot_be_published(mart, project)
-    return Graph(project, _order(project))
+    graph = Graph(project, _order(project))
+    for mart in project.marts.values():
+        _refuse_needless_exemptions(mart, graph)
+    return graph
 
 
 def _refuse_reserved(table: Source | Mart) -> None:
@@ -312,6 +327,24 @@ def _refuse_unknown_words(project: Declarations) -> None:
                         mart.location,
                         hint=did_you_mean(word, known) or f"known: {', '.join(sorted(known))}",
                     )
+
+
+def _refuse_needless_exemptions(mart: Mart, graph: Graph) -> None:
+    known = graph.project.invariants
+    for name in mart.exempt:
+        if name not in known:
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from {name}, which is not an invariant",
+                mart.location,
+                hint=did_you_mean(name, known),
+            )
+        if not graph.is_concerned(mart, known[name]):
+            raise DefinitionError(
+                f"mart {mart.name} is exempt from the invariant {name}, which does not concern it",
+                f"the invariant changes {known[name].source}: {known[name].location}",
+                mart.location,
+                hint="leave the exemption out",
+            )
 
 
 def _names_read(table: Source | Mart) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ def home_of(folder: Path, package: str) -> Path:
 def import_from(folder: Path, package: str) -> None:
     """Make a project's package importable from the project's folder, or from `src` in it.
 
-    It comes before any other of its name. What else is in the folder comes last on the path: a
+    It comes before any other of its name. What else is in these folders comes last on the path: a
     `queue.py` there must not replace Python's.
 
     Raises UsageError if the package has the name of a module that marts itself needs.
@@ -52,8 +52,9 @@ def import_from(folder: Path, package: str) -> None:
     if file := _file_of(home, top):
         _refuse_name(top, file)
         sys.meta_path.insert(0, _PackageFinder(str(home), top))
-    if str(home) not in sys.path:
-        sys.path.append(str(home))
+    for last in map(str, (home, folder.resolve())):
+        if last not in sys.path:
+            sys.path.append(last)
 
 
 def _file_of(home: Path, name: str) -> str | None:

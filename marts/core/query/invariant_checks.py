@@ -47,11 +47,8 @@ def invariant_checks(graph: Graph, mart: Mart) -> Iterator[TableCheck]:
 
 
 def concerns(invariant: Invariant, mart: Mart, graph: Graph) -> bool:
-    """Tell whether an invariant must hold for a mart; it does for intermediate ones implicitly."""
-    if invariant.marts:
-        return mart.name in invariant.marts
-    marts = [mart, *(graph.project.marts[name] for name in graph.upstream(mart.name))]
-    return not mart.is_intermediate and any(invariant.source in each.inputs for each in marts)
+    """Tell whether an invariant must hold for a mart: it is about the mart, which is not exempt."""
+    return invariant.name not in mart.exempt and graph.is_concerned(mart, invariant)
 
 
 def changed_sources(

@@ -173,7 +173,12 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
         "unfinished": list(report.unfinished),
         "source_checks_left_out": bool(report.source_checks and report.source_checks.is_left_out),
         "skipped_checks": [
-            {"table": each.table, "check": each.check, "missing": list(each.missing)}
+            {
+                "table": each.table,
+                "check": each.check,
+                "missing": list(each.missing),
+                "exempt": each.exempt or None,
+            }
             for each in report.skipped
         ],
     }

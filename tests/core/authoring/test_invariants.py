@@ -12,7 +12,10 @@ from marts import Table, date, int64, invariant, mart, money, string
 from marts.core.authoring.checks import TableCheck
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.tables import Mart
+from marts.core.catalog.manifest import describe_mart
 from marts.core.errors import DefinitionError
+from marts.core.plan.planner import exempted
+from marts.core.plan.steps import SkippedCheck
 from marts.core.project.graph import Graph, link
 from marts.core.query.invariant_checks import invariant_checks, with_invariants
 from marts.core.run.report import Report
@@ -88,6 +91,20 @@ def test_intermediate_marts_obey_through_their_readers() -> None:
     inner = replace(spend(), name="int_spend")
     graph = related(orders_twice, marts=(inner,))
     assert list(invariant_checks(graph, inner)) == []
+
+
+def test_a_mart_can_be_exempt_from_an_invariant_by_name() -> None:
+    graph = related(orders_twice, new_customers, marts=(exempt("orders_twice"),))
+    assert names(graph) == ["new_customers", "new_customers_rows"]
+    (skipped,) = exempted(graph, ["spend"])
+    assert skipped == SkippedCheck("spend", "orders_twice", exempt="gifts are ordered twice")
+    assert describe_mart(graph.project.marts["spend"])["exempt"] == {
+        "orders_twice": "gifts are ordered twice"
+    }
+
+
+def exempt(*invariants: str, reason: str = "gifts are ordered twice") -> Mart:
+    return replace(spend(), exempt=dict.fromkeys(invariants, reason))
 
 
 def test_relations_become_checks_beside_the_others() -> None:
@@ -172,6 +189,38 @@ def test_a_word_that_no_invariant_knows_is_refused() -> None:
     message = refusal(orders_twice, marts=(spend(counted="counted"),))
     assert "spend: column bought varies with 'counted', which no invariant defines" in message
     assert "did you mean count?" in message
+
+
+def test_an_exemption_from_an_unknown_invariant_is_refused() -> None:
+    message = refusal(orders_twice, marts=(exempt("order_twice"),))
+    assert "mart spend is exempt from order_twice, which is not an invariant" in message
+    assert "did you mean orders_twice?" in message
+
+
+def test_an_exemption_from_an_invariant_of_other_marts_is_refused() -> None:
+    of_other = replace(orders_twice, marts=("other",))
+    marts = (exempt("orders_twice"), replace(spend(), name="other"))
+    message = refusal(of_other, marts=marts)
+    assert "mart spend is exempt from the invariant orders_twice, which does not concern" in message
+    assert "hint: leave the exemption out" in message
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"orders_twice": " "}, "it is exempt from the invariant orders_twice without a reason"),
+        ({"orders_twice": None}, "it is exempt from the invariant orders_twice without a reason"),
+        (["orders_twice"], 'exempt is [\'orders_twice\'], not {"invariant": "reason"}'),
+    ],
+)
+def test_an_exemption_without_a_reason_is_refused(given: Any, said: str) -> None:
+    def spend(orders: Table) -> Table:
+        """What customers spent."""
+        return orders
+
+    with pytest.raises(DefinitionError) as refused:
+        mart(grain="customer_id", columns=[string("customer_id")], exempt=given)(spend)
+    assert said in str(refused.value)
 
 
 def test_a_slip_in_a_change_names_the_invariant_and_its_line(tmp_path: Path) -> None:

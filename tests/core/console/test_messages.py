@@ -192,6 +192,13 @@ def test_a_table_that_is_not_checked_has_no_row_count() -> None:
                 ("done", "published 1 mart; 0 of 0 checks passed, in 1.50 s"),
             ],
         ),
+        (
+            replace(report("checked"), skipped=(SkippedCheck("a", "twice", exempt="it shrinks"),)),
+            [
+                ("skip", "a.twice: exempt: it shrinks"),
+                ("done", "no check failed; 0 of 0 checks passed, 1 exempt, in 1.50 s"),
+            ],
+        ),
     ],
     ids=lambda value: value.status if isinstance(value, Report) else "",
 )

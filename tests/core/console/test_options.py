@@ -14,7 +14,7 @@ import cli
 from marts.core.console.commands import NAMES
 from marts.core.console.options import FIELDS, settings_of
 from marts.core.errors import UsageError
-from marts.core.project.settings import Settings
+from marts.core.project.settings import KEYS, Settings
 
 
 def command_of(name: str) -> click.Command:
@@ -251,6 +251,12 @@ def test_each_option_has_an_environment_variable(command: str, option: click.Opt
     assert isinstance(option.envvar, list)
     assert option.envvar[0] == f"MARTS_{long[2:].replace('-', '_').upper()}"
     assert option.show_envvar, command
+
+
+@pytest.mark.parametrize(("command", "option"), ALL_OPTIONS)
+def test_no_flag_of_a_command_has_the_name_of_a_setting(command: str, option: click.Option) -> None:
+    if option.name in KEYS:
+        assert not option.is_flag or KEYS[option.name].fits(True), command
 
 
 @pytest.mark.parametrize("command", ["run", "test"])

@@ -204,7 +204,12 @@ def test_run_results_name_skipped_checks_and_the_error(shop: Workshop, target: P
     shop.write(orders=[order("o1", "c1", "1.00")] * 2)
     found = artifacts.run_results(shop.run("int_paid_orders"), context=CONTEXT, target=target)
     assert found["skipped_checks"] == [
-        {"table": "model_sales", "check": "no_more_than_was_paid", "missing": ["model_sales"]}
+        {
+            "table": "model_sales",
+            "check": "no_more_than_was_paid",
+            "missing": ["model_sales"],
+            "exempt": None,
+        }
     ]
 
 

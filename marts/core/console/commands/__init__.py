@@ -10,7 +10,10 @@ import click
 
 from marts.core.console.options import ALIASES
 
-NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor")
+NAMES = (
+    *("init", "run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor"),
+    "help",
+)
 
 
 class Commands(click.Group):

@@ -11,8 +11,7 @@ from marts.core.project.settings import Settings
 
 @click.command("test")
 @run_options
-# The field `sources` of `Settings` is another thing.
-@option("--sources", "only_sources", is_flag=True, help="Check the sources instead of the marts.")
+@option("--sources", "of_sources", is_flag=True, help="Check the sources instead of the marts.")
 @option(
     "--invariants",
     is_flag=True,
@@ -22,7 +21,7 @@ from marts.core.project.settings import Settings
 @click.pass_obj
 @with_settings
 def command(
-    settings: Settings, stop: Interrupts, only_sources: bool, invariants: bool, as_json: bool
+    settings: Settings, stop: Interrupts, of_sources: bool, invariants: bool, as_json: bool
 ) -> int:
     """Check the marts as they are published, or the sources.
 
@@ -31,5 +30,5 @@ def command(
     from marts.core.console.execution import carry_out_and_print
     from marts.core.operations.test import prepared_test
 
-    with prepared_test(settings, sources=only_sources, invariants=invariants) as prepared:
+    with prepared_test(settings, sources=of_sources, invariants=invariants) as prepared:
         return carry_out_and_print(prepared, stop=stop, as_json=as_json)

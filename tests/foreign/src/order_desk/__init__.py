@@ -1,0 +1,1 @@
+"""Orders, customers and suppliers of a wholesaler."""

@@ -1,0 +1,1 @@
+"""What is supplied, and by whom."""
