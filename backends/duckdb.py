@@ -34,6 +34,7 @@ from backends.parquet import data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     Annotation,
     CompiledQuery,
     Materialized,
@@ -118,9 +119,9 @@ class DuckDBBackend:
         """Return nothing: all files are fixed, and compared again before publication."""
         return {}
 
-    def changed_sources(self) -> list[str]:
+    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
-        return self.sources.changed()
+        return self.sources.changed(names)
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""
@@ -193,7 +194,14 @@ class DuckDBBackend:
             query.texts[key] = qualified_sql(query, known, self.options.schema)
         return query.texts[key]
 
-    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:  # noqa: ARG002
+    def begin(
+        self,
+        run_id: str,  # noqa: ARG002
+        candidates: Collection[str] = (),
+        *,
+        group: str = DEFAULT_GROUP,  # noqa: ARG002
+        goes_on: bool = False,  # noqa: ARG002
+    ) -> None:
         """Drop what an earlier run of this connection built, and prepare for candidates."""
         self.discard()
         self._published = False
@@ -291,12 +299,19 @@ class DuckDBBackend:
                     self._runs.prepare()
                     self._runs.write(run)
 
-    def discard(self) -> None:
+    def discard(self, *, goes_on: bool = False) -> None:  # noqa: ARG002
         """Drop the candidates; those that cannot be dropped end with the connection."""
         for name in self._candidates:
             with suppress(duckdb.Error):
                 self._connection.execute(self._drop(name))
         self._candidates.clear()
+
+    def go_on(self) -> bool:
+        """Tell whether the database still answers: after some errors it does not."""
+        try:
+            return bool(self._rows("SELECT 1"))
+        except duckdb.Error:
+            return False
 
     def _drop(self, name: str) -> str:
         found = self._candidates[name]

@@ -5,7 +5,7 @@ A source is inspected when it is first needed; what it consists of is fixed from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -82,7 +82,7 @@ class DuckDBSources:
         return sge.Subquery(this=source.query)
 
     def refuse_views(self, tables: Iterable[PlannedTable]) -> None:
-        """Raise UsageError for a view of another file's table: no reader has attached that file."""
+        """Raise UsageError for a view over a table of another file, which readers do not open."""
         for view in (table for table in tables if table.kind == "view"):
             for name in sorted(view.query.names):
                 if (source := self.found(name)) and source.is_attached:
@@ -92,12 +92,12 @@ class DuckDBSources:
                         hint='declare the mart with materialized="table"',
                     )
 
-    def changed(self) -> list[str]:
-        """Return a line for each change of a source since it was inspected."""
+    def changed(self, names: Collection[str] | None = None) -> list[str]:
+        """Return a line for each change of some sources, or of all, since they were inspected."""
         return [
             f"source {name}: {line}"
             for name, source in self._found.items()
-            if source
+            if source and (names is None or name in names)
             for line in source.changed()
         ]
 

@@ -8,11 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from support.pages import Command, File, steps
+from marts.core.console.guide import page_of
+from support.pages import Command, File, Reader, steps
 from support.paths import REPOSITORY
 from support.processes import Marts
 
@@ -99,6 +101,20 @@ def test_workflows_run_what_the_pages_say() -> None:
     assert "- run: bash .ci/run\n" in workflow("ci")
     (command,) = re.findall(r"^ *(uv run .* -m nightly)$", CONTRIBUTING, re.MULTILINE)
     assert f"- run: {command}\n" in workflow("nightly")
+
+
+def test_what_is_said_of_own_data_works_as_printed(tmp_path: Path) -> None:
+    for file in steps(page_of("start")):
+        if isinstance(file, File) and file.name.startswith("raw/") and not file.adds:
+            (tmp_path / "raw").mkdir(exist_ok=True)
+            (tmp_path / file.name).write_text(file.text, "utf-8")
+    Reader(tmp_path).follow(section("With your own data"))
+
+
+@pytest.mark.parametrize("page", [README, page_of("start")], ids=["README", "start"])
+def test_the_wheel_that_is_installed_is_the_current_one(page: str) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    assert re.findall(r"marts-(\S+)-py3-none-any\.whl", page) == [project["version"]]
 
 
 def test_every_command_on_the_portfolio_works_as_printed(marts: Marts) -> None:

@@ -108,7 +108,8 @@ class Reader:
         file = self.folder / step.name
         file.parent.mkdir(parents=True, exist_ok=True)
         assert file.exists() or not step.adds, f"{step.name} does not exist yet"
-        before = file.read_text("utf-8").rstrip("\n") + "\n\n" if step.adds else ""
+        blank = "" if step.language == "csv" else "\n"
+        before = file.read_text("utf-8").rstrip("\n") + "\n" + blank if step.adds else ""
         file.write_text(before + step.text, "utf-8")
 
     def _call(self, command: Command) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from marts.core.api.html import table_html, text_html
 from marts.core.authoring.tables import Mart, checks_of
-from marts.core.console.listing import LISTED, listed
+from marts.core.console.listing import listing
 from marts.core.console.terminal import numbers_in, rows_note, shown, table_text
 from marts.core.errors import UsageError
 from marts.core.operations.compile import Compilation
@@ -110,7 +110,7 @@ class Marts(Mapping[str, MartInfo]):
 
     def __init__(self, marts: Sequence[Mart]) -> None:
         self._infos = {mart.name: _info(mart) for mart in marts}
-        self._rows = [listed(mart) for mart in marts]
+        self._heads, self._rows = listing(marts)
 
     def __getitem__(self, name: str) -> MartInfo:
         return self._infos[name]
@@ -122,10 +122,10 @@ class Marts(Mapping[str, MartInfo]):
         return len(self._infos)
 
     def __repr__(self) -> str:
-        return table_text(LISTED, self._rows)
+        return table_text(self._heads, self._rows)
 
     def _repr_html_(self) -> str:
-        return table_html(LISTED, self._rows)
+        return table_html(self._heads, self._rows)
 
 
 class CompiledMarts(Mapping[str, str]):

@@ -12,8 +12,10 @@ from marts.core.console.messages import (
     reason_lines,
 )
 from marts.core.console.streams import print_error
-from marts.core.errors import EngineError
+from marts.core.errors import EngineError, MartsError
 from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.plan.steps import Plan
+from marts.core.run.report import Report
 
 
 def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
@@ -24,10 +26,21 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        ended = carry_out(prepared, observer, ending=stop.hold)
+
+        def planned(part: Plan) -> None:
+            observer.planned(part)
+            for label, text in reason_lines(part):
+                terminal.say(console, (label, f"group {part.group}: {text}"))
+
+        ended = carry_out(
+            prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
+        )
     errors = list(ended.errors)
-    if ended.report.error:
-        print_error(ended.report.error)
+    _print_errors(ended.report)
+    if prepared.planner:
+        # They are known now: the groups were planned one by one.
+        for each in prepared.planner.findings:
+            terminal.say(console, ("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
         terminal.say(console, line)
     if as_json:
@@ -36,6 +49,16 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
         except EngineError as error:
             errors.append(error)
     return exit_codes.of_run(ended.report.status, errors)
+
+
+def _print_errors(report: Report) -> None:
+    """Print the error that ended a run, or that of each group."""
+    if report.error and not report.groups:
+        print_error(report.error)
+    for group in report.groups:
+        if group.error:
+            words = f"group {group.name}: {group.error.summary}"
+            print_error(MartsError(words, *group.error.facts, hint=group.error.hint))
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marts.core import FOLDER
 
 TOPICS = (
+    "start",
     "sources",
     "marts",
     "checks",

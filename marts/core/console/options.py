@@ -172,8 +172,8 @@ selection_options = options(
         metavar="SELECTOR",
         callback=_selectors,
         shell_complete=complete_selectors,
-        help="Marts by name, +name, name+, pattern, tag:TAG or folder, separated by commas;"
-        " may be repeated, and is the same as the arguments.  [default: all]",
+        help="Marts by name, +name, name+, pattern, tag:TAG, group:GROUP or folder, separated by"
+        " commas; may be repeated, and is the same as the arguments.  [default: all]",
     ),
     option(
         "--exclude",

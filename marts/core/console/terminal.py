@@ -50,10 +50,10 @@ STYLES = {
 
 LONGEST_LINE = 100_000
 """The width in a pipe, where lines are not wrapped."""
-LEAST_WIDTH = 10
-"""The least width of a column that is cut."""
 WIDEST_PAGE = 100
 """The width of a page of text on a terminal: longer lines are hard to read."""
+LEAST_WIDTH = 10
+"""The least width of a column that is cut."""
 BETWEEN = 3
 """The width of the space between two columns of a table."""
 
@@ -115,6 +115,10 @@ class Progress:
         self.status = status
         self.to_come = to_come
         self.stop = stop
+
+    def planned(self, plan: Plan) -> None:
+        """Expect the steps of a group's plan."""
+        self.to_come = Counter(table_of(step) for step in plan.steps)
 
     def started(self, step: Step) -> None:
         """Show the step that begins."""

@@ -1,4 +1,4 @@
-"""Select marts by name, pattern, tag or folder."""
+"""Select marts by name, pattern, tag, group or folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def select(
 ) -> tuple[str, ...]:
     """Return the marts that the selectors name, in build order; all without a selector.
 
-    A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
-    that it reads, `+` after it all that read it. Raises UsageError for one that matches nothing,
-    and for a package without marts.
+    A selector is a name, a pattern (`metric_*`), `tag:…`, `group:…` or a folder; `+` before it
+    adds all that it reads, `+` after it all that read it. Raises UsageError for one that matches
+    nothing, and for a package without marts.
     """
     if not graph.order:
         package = graph.project.package
@@ -55,13 +55,14 @@ def _matches(graph: Graph, selector: str) -> set[str]:
 
 
 def _handles(graph: Graph, mart: Mart) -> set[str]:
-    """Return the words that select a mart: its name, its tags and its folders."""
+    """Return the words that select a mart: its name, its tags, its group and its folders."""
     folders = mart.module.removeprefix(f"{graph.project.package}.").split(".")[:-1]
     paths = {"/".join(folders[: depth + 1]) for depth in range(len(folders))}
     package = graph.project.package
     return (
         {mart.name}
         | {f"tag:{tag}" for tag in mart.tags}
+        | (set() if mart.is_temporary else {f"group:{mart.group}"})
         | paths
         | {f"{package}/{path}" for path in paths}
     )

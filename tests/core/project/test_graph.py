@@ -12,7 +12,8 @@ from marts import int64, relationship, row_check, source, string, table_check, u
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError, UsageError
-from marts.core.project.graph import RESERVED, Graph
+from marts.core.project.graph import Graph
+from marts.core.project.reserved import RESERVED
 from marts.core.project.selection import select
 from support.workshop import SHOP, project_of
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 )
 @with_settings
 def command(settings: Settings, as_json: bool, as_dbt: bool) -> None:
-    """List marts with their kind, grain, tags and checks.
+    """List marts with their kind, grain, tags and checks, and their groups if there are several.
 
     Each SELECTOR names marts as --select does; without one, all are listed.
     """
     from marts.core.catalog.manifest import describe_mart
     from marts.core.console import terminal
-    from marts.core.console.listing import LISTED, listed
+    from marts.core.console.listing import listing
 
     graph, selected, _ = wiring.selected(settings)
     marts = [graph.project.marts[name] for name in selected]
@@ -45,7 +45,7 @@ def command(settings: Settings, as_json: bool, as_dbt: bool) -> None:
     if as_json:
         terminal.print_json([describe_mart(mart) for mart in marts])
         return
-    terminal.print_table(LISTED, [listed(mart) for mart in marts], cuts_last=True)
+    terminal.print_table(*listing(marts), cuts_last=True)
 
 
 def _dbt_sources(marts: Sequence[Mart], settings: Settings) -> str:
