@@ -82,7 +82,7 @@ class DuckDBSources:
         return sge.Subquery(this=source.query)
 
     def refuse_views(self, tables: Iterable[PlannedTable]) -> None:
-        """Raise UsageError for a view of another file's table: no reader has attached that file."""
+        """Raise UsageError for a view over a table of another file, which readers do not open."""
         for view in (table for table in tables if table.kind == "view"):
             for name in sorted(view.query.names):
                 if (source := self.found(name)) and source.is_attached:

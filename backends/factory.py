@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
+import sqlglot.expressions as sge
 
 from backends.installation import installation
 from backends.parquet import SUFFIXES, data_as_of
@@ -75,6 +76,7 @@ def _files(settings: Settings, data: Path | None) -> DuckDBOptions:
         threads=settings.threads,
         memory_limit=settings.memory_limit,
         elsewhere=_other_files(settings),
+        creates_folder=settings.database is None,
     )
 
 
@@ -133,6 +135,7 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
         schema=settings.schema,
         source_database=settings.source_database,
         source_schema=settings.source_schema,
+        sources=settings.sources,
         warehouse=settings.warehouse,
         role=settings.role,
         threads=settings.threads or 1,
@@ -204,23 +207,31 @@ def offline_compiler(
     """
     if settings.backend == DUCKDB:
         return _offline_duckdb(settings, data, sources)
+    from backends.snowflake_locations import Places, assumed
     from backends.snowflake_source import assumed_source
-    from backends.snowflake_sql import Namespace, compile_query
+    from backends.snowflake_sql import compile_query
 
-    def namespace_of(schema: str, database: str | None) -> Namespace:
-        return Namespace(schema.upper(), database.upper() if database else None)
-
-    namespace = namespace_of(settings.schema, settings.database)
-    source_namespace = namespace_of(
-        settings.source_schema or settings.schema, settings.source_database or settings.database
+    namespace = assumed(settings.schema, settings.database)
+    source_database = settings.source_database or settings.database
+    source_namespace = assumed(settings.source_schema or settings.schema, source_database)
+    places = Places(
+        lambda: source_namespace,
+        settings.sources,
+        assumed,
+        source_database or "",
     )
+
+    def source_of(name: str) -> sge.Table | sge.Subquery:
+        place = places.of(name, sources[name])
+        return assumed_source(name, sources[name], place.assumed).qualified(place.namespace)
+
     return OfflineCompiler(
         lambda query: compile_query(
             query,
             sources=sources,
             source_namespace=source_namespace,
             namespace=namespace,
-            source_of=lambda name: assumed_source(name, sources[name]).qualified(source_namespace),
+            source_of=source_of,
         ),
         sources,
         None,

@@ -23,6 +23,7 @@ from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_elsewhere import elsewhere
+from backends.snowflake_locations import Places, in_words
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
@@ -75,9 +76,8 @@ class SnowflakeBackend:
             )
         self.catalog = Catalog(self._statements.rows, self.records)
         self.namespace = self.catalog.namespace(options.schema, database)
-        self.source_namespace = self.catalog.namespace(
-            options.source_schema or options.schema, options.source_database or database
-        )
+        others, schema = options.source_database or database, options.source_schema
+        self.source_namespace = there = self.catalog.namespace(schema or options.schema, others)
         self.elsewhere = elsewhere(
             options.elsewhere, current.database, self.namespace, self.catalog, self._rows_of
         )
@@ -87,11 +87,13 @@ class SnowflakeBackend:
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
+        place = self.catalog.namespace
+        places = Places(lambda: self.source_namespace, options.sources, place, others)
         self._sources = SnowflakeSources(
-            self.source_namespace, sources, catalog=self.catalog, row=self._row_of_source
+            there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
-        self.source_location = f"{self.source_namespace}"
-        self.where = f"{self.source_namespace} → {self.namespace}"
+        self.source_location = in_words(self.source_namespace, options.sources)
+        self.where = f"{self.source_location} → {self.namespace}"
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""

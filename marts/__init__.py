@@ -3,8 +3,8 @@
 - `source` and `mart` declare tables.
 - `string`, `int64`, `float64`, `decimal`, `money`, `date`, `timestamp` and `boolean` declare
   columns; `labels` declares a column whose values depend on conditions.
-- `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows, and
-  `acknowledge` a warning that is known.
+- `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows,
+  `fresh` how old they may be, and `acknowledge` a warning that is known.
 - `invariant` declares how marts must respond to a change of a source.
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ibis.expr.types import Table as Table
 
     from marts.core.api.project import Project as Project
+    from marts.core.authoring.checks import (
+        fresh as fresh,
+    )
     from marts.core.authoring.checks import (
         relationship as relationship,
     )
@@ -86,6 +89,7 @@ _HOMES = {
     "date": "marts.core.authoring.columns",
     "decimal": "marts.core.authoring.columns",
     "float64": "marts.core.authoring.columns",
+    "fresh": "marts.core.authoring.checks",
     "int64": "marts.core.authoring.columns",
     "invariant": "marts.core.authoring.invariants",
     "labels": "marts.core.authoring.labels",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,7 +26,7 @@ DAY = datetime.date(2025, 6, 30)
 
 def written(folder: Path, tables: Tables) -> Path:
     """Write tables as Parquet, and return their folder."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
     return folder
@@ -193,3 +196,150 @@ def test_a_first_mart_is_found_for_any_data(case: str, called: Marts, tmp_path: 
     assert case in "".join(file.read_text("utf-8") for file in tmp_path.glob("shop/*.py"))
     assert_it_runs(tmp_path)
     assert_it_is_tidy(tmp_path, types=False)
+
+
+CUSTOMERS_CSV = """\
+Customer ID;Zip;Joined;Last seen;Score;Big;Active;Note
+1;01067;2025-01-31;2025-06-01T10:00:00Z;1.5;12345678901234567890;true;""
+2;89073;2025-02-28;2025-06-02T11:30:00+02:00;2e-3;1;false;"a;b"
+3;;2025-03-01;;;2;true;
+"""
+READ_FROM_TEXT = [
+    'int64("customer_id", source_name="Customer ID")',
+    'string("zip", null=True)',
+    'date("joined")',
+    'timestamp("last_seen", source_name="Last seen", null=True, zone="UTC")',
+    'float64("score", null=True)',
+    'decimal("big", 38, 0)',
+    'boolean("active")',
+    'string("note", null=True)',
+    # from the names of folders
+    'int64("year")',
+    'date("day")',
+]
+
+
+def test_texts_get_the_narrowest_type_that_all_fit(called: Marts, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder in ("sales/year=2024/day=2024-12-31", "sales/year=2025/day=2025-01-01"):
+        written(data / folder, {"part": rows_of(3, amount=float)})
+    (data / "Customers.csv").write_text(CUSTOMERS_CSV, "utf-8")
+    initiated(called, "--name", "shop", "--from", "data")
+    assert [each for each in READ_FROM_TEXT if each not in sources_of(tmp_path)] == []
+    assert_it_runs(tmp_path)
+
+
+def test_a_row_that_does_not_fit_its_header_is_named(called: Marts, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.csv").write_text("x,y\n1,2\n1,2,3\n", "utf-8")
+    done = called("init", "new", "--from", "data")
+    assert done.returncode == 2
+    assert "line 3 has 3 fields, and the header 2" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_duckdb_file_is_read_where_it_is(called: Marts, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        for sql in (
+            "CREATE TABLE people (id INTEGER, kind ENUM ('a', 'b'), wide HUGEINT, u UUID)",
+            "INSERT INTO people SELECT i, 'a', i, gen_random_uuid() FROM range(30) t(i)",
+            "CREATE SCHEMA erp",
+            'CREATE TABLE erp."Visits" AS FROM range(90) t(visit_id)',
+            'ALTER TABLE erp."Visits" ADD COLUMN person_id INTEGER',
+            'UPDATE erp."Visits" SET person_id = visit_id % 30',
+            "CREATE VIEW recent AS SELECT id, DATE '2025-01-01' AS day FROM people",
+        ):
+            connection.execute(sql)
+    initiated(called, "new", "--from", "crm.duckdb")
+    settings = tomllib.loads((tmp_path / "new/pyproject.toml").read_text("utf-8"))
+    assert settings["tool"]["marts"]["data"] == "../crm.duckdb"
+    assert settings["tool"]["marts"]["sources"] == {"visits": "../crm.duckdb:erp.Visits"}
+    assert 'relationship("person_id", to="people.id")' in sources_of(tmp_path / "new")
+    assert "# left out: u: uuid" in sources_of(tmp_path / "new")
+    assert_it_runs(tmp_path / "new")
+
+
+def test_tpch_becomes_a_project(called: Marts, tmp_path: Path) -> None:
+    tpchgen = Path(sys.executable).with_name("tpchgen-cli")
+    words = ["parquet", "--scale-factor=0.01", f"--output-dir={tmp_path / 'tpch'}"]
+    subprocess.run([tpchgen, *words], check=True, capture_output=True)
+    initiated(called, "new", "--from", "tpch")
+    code = sources_of(tmp_path / "new")
+    assert re.findall(r"grain=(.*),\n", code) == [
+        '"c_custkey"',
+        '("l_orderkey", "l_linenumber")',
+        '"n_nationkey"',
+        '"o_orderkey"',
+        '"p_partkey"',
+        '("ps_partkey", "ps_suppkey")',
+        '"r_regionkey"',
+        '"s_suppkey"',
+    ]
+    assert re.findall(r'relationship\("(\w+)", to="([.\w]+)"\)', code) == [
+        ("c_nationkey", "nation.n_nationkey"),
+        ("l_orderkey", "orders.o_orderkey"),
+        ("l_partkey", "part.p_partkey"),
+        ("l_suppkey", "supplier.s_suppkey"),
+        ("n_regionkey", "region.r_regionkey"),
+        ("o_custkey", "customer.c_custkey"),
+        ("ps_partkey", "part.p_partkey"),
+        ("ps_suppkey", "supplier.s_suppkey"),
+        ("s_nationkey", "nation.n_nationkey"),
+    ]
+    assert 'decimal("o_totalprice", 15, 2, at_least=0)' in code
+    assert 'decimal("c_acctbal", 15, 2),' in code
+    assert_it_runs(tmp_path / "new")
+    assert_it_is_tidy(tmp_path / "new", types=False)
+
+
+# What is refused
+
+
+def test_nothing_is_overwritten_without_force(called: Marts, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine, too")
+    before = sorted(tmp_path.rglob("*"))
+    done = called("init", "--name", "shop")
+    assert done.returncode == 2
+    assert "would be overwritten\n  README.md\nhint: " in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    initiated(called, "--name", "shop", "--force")
+    assert (tmp_path / "README.md").read_text() != "mine"
+    assert (tmp_path / "notes.txt").read_text() == "mine, too"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--name Shop", "--name Shop is not a name for a package"),
+        ("--name class", "--name class is not a name for a package"),
+        ("--name json", "--name json: Python has a module of this name"),
+        ("--name marts", "--name marts: marts itself has a package of this name"),
+        ("--name ibis", "--name ibis: an installed package has a module of this name"),
+        ("--name tests", "--name tests: it is the folder of the project's tests"),
+        ("--from nowhere", "there is no file or folder nowhere"),
+        ("--from snowflake:DB", "--from snowflake:DB does not name a schema"),
+        ("--from dbt:nowhere", "cannot read nowhere/target/manifest.json"),
+        ("--from empty", "there are no tables in empty"),
+        ("--from a.txt", "a.txt is neither a folder nor a DuckDB file"),
+        ("a.txt", "a.txt is a file"),
+    ],
+)
+def test_what_cannot_be_is_refused(words: str, said: str, called: Marts, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    folder = [] if words == "a.txt" else ["new"]
+    done = called("init", *folder, *words.split())
+    assert (done.returncode, done.stderr.startswith(f"error: {said}")) == (2, True), done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "empty"]
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("marts.core.console.project_writer._move", interrupted)
+    assert call_marts("init", "new", cwd=tmp_path).returncode == 130
+    monkeypatch.setattr("marts.core.console.new_project.measure", interrupted)
+    assert call_marts("init", "new", cwd=tmp_path).returncode == 130
+    assert list(tmp_path.iterdir()) == []

@@ -36,6 +36,7 @@ connection = "another"
 [tool.marts.environments.empty]
 schema = "{empty}"
 """
+FRESH = 'fresh(hours=24, by="ordered_at")'
 Call = Callable[..., Result]
 
 
@@ -57,6 +58,9 @@ def marts(account: Account, own_schema: str, tmp_path: Path, load: Callable[...,
     """Return what runs `marts …` in a project, whose marts production has published."""
     load()
     shutil.copytree(TESTS / "toy_shop", tmp_path / "toy", ignore=shutil.ignore_patterns("__py*"))
+    file = tmp_path / "toy/sources.py"
+    text = file.read_text("utf-8").replace("import boolean,", "import boolean, fresh,")
+    file.write_text(text.replace("    checks=[", f"    checks=[{FRESH}, "), "utf-8")
     names = {name: account.schema(f"{own_schema}_{name[0].upper()}") for name in ("prod", "dev")}
     names |= {"sources": account.schema(f"{own_schema}_S"), "empty": f"{own_schema}_E"}
     settings = SETTINGS.format(account=account, **names)
@@ -95,7 +99,7 @@ def test_a_mart_is_built_on_those_of_another_schema(
     tiers = f"SELECT TIER FROM {account.location(dev, 'customer_totals')} WHERE CUSTOMER_ID = 'c2'"
     assert account.rows(tiers) == [("gold",)]
     assert account.tables(dev) == ["CUSTOMER_TOTALS", "MARTS_STATE", "SHOP_OVERVIEW"]
-    assert "nothing to do" in marts(*words).stdout
+    assert "nothing to build; 1 of 1 check passed" in marts(*words).stdout
 
     load(order("new", "c3", "777.00"))
     done = marts(*words)
@@ -148,3 +152,16 @@ def test_nothing_is_published_if_the_other_environment_publishes_meanwhile(
     assert "error: what the run read elsewhere was published again" in done.stderr
     assert "model_sales in prod: " in done.stderr
     assert account.tables(f"{own_schema}_D") == ["MARTS_STATE"]
+
+
+def test_the_newest_row_is_as_old_as_the_account_says(marts: Call, tmp_path: Path) -> None:
+    done = marts("test", "--env", "prod", "--sources")
+    assert done.returncode == DONE, done.stdout + done.stderr
+    done = marts("test", "--env", "prod", "--sources", "--as-of", "2025-07-02")
+    assert done.returncode == FAILED
+    assert (
+        "orders.ordered_at_fresh: does not hold; the newest ordered_at is 2025-07-01 00:00 UTC,"
+        " 48 h 0 min before 2025-07-03 00:00 UTC; at most 24 h are allowed\n"
+    ) in done.stdout
+    results = (tmp_path / "target/run_results.json").read_text("utf-8")
+    assert "the newest ordered_at is 2025-07-01 00:00 UTC" in results

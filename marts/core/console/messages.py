@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
-from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
@@ -209,7 +209,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         label: Label = "FAIL" if made.outcome == "fail" else "warn"
         rows = counted(made.violations, "violation")
-        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
+        if isinstance(made.check, TableCheck | WholeCheck | FreshCheck) and not made.sample:
             rows = "does not hold"
         why = "".join(f"; {words}" for words in explained(made))
         yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
@@ -243,7 +243,8 @@ def _groups_lines(report: Report) -> Iterator[Line]:
     width = max((len(each.name) for each in report.groups), default=0)
     for each in report.groups:
         label, text = _group_end(each)
-        reads = f"; reads {', '.join(each.reads)}" if each.reads else ""
+        has_reads = each.reads and not each.because
+        reads = f"; reads {', '.join(each.reads)}" if has_reads else ""
         yield label, f"{each.name:<{width}}  {text}{reads}"
 
 
@@ -255,8 +256,9 @@ def _group_end(group: GroupReport) -> Line:
         return "done", f"published {counted(built, 'mart')}" if built else "nothing to build"
     if group.status in RUN_AGAIN:
         return "stop", RUN_AGAIN[group.status]
-    why = f"left: {group.because}" if group.because else group.status
-    return "stop", f"{why}; published as before"
+    if group.because:
+        return "stop", f"left as it was: {group.because}"
+    return "stop", f"{group.status}; left as it was"
 
 
 def _took(report: Report) -> str:
@@ -281,7 +283,8 @@ def _end(report: Report) -> Line:
         case "unchanged":
             return "done", "nothing to do; --force builds everything anyway"
         case "checked":
-            return "done", f"no check failed; {took}"
+            done = "nothing to build" if report.unchanged else "no check failed"
+            return "done", f"{done}; {took}"
         case "failed":
             is_about_sources = report.source_checks is not None
             return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took

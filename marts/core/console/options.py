@@ -16,7 +16,8 @@ from click.core import ParameterSource
 
 from marts.core.console.completion import complete_environments, complete_selectors
 from marts.core.console.project_file import deferring, project_settings
-from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
+from marts.core.errors import UsageError
+from marts.core.project.settings import BACKENDS, DUCKDB, FILE, SNOWFLAKE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +27,16 @@ ALIASES = {"fixtures": "data"}
 """Earlier names of options, which still work."""
 
 
+OF_ONE_ENGINE = {
+    "data": DUCKDB,
+    **dict.fromkeys(("connection", "warehouse", "role"), SNOWFLAKE),
+    **dict.fromkeys(("source_database", "source_schema"), SNOWFLAKE),
+}
+"""The options that say where something is, and mean nothing to the other engine."""
+CHOOSING_BY_CONNECTION = ("doctor",)
+"""The commands for which a connection chooses the engine, too."""
+
+
 def settings_of(context: click.Context, start: Path = Path()) -> Settings:
     """Return the settings of the project's file, the environment and the options of a call.
 
@@ -33,6 +44,7 @@ def settings_of(context: click.Context, start: Path = Path()) -> Settings:
     """
     given = given_settings(context)
     settings = with_given(project_settings(given.get("env"), start=start), **given)
+    _refuse_options_of_another_engine(context, settings)
     return deferring(settings, start) if "defer" in context.params else settings
 
 
@@ -51,6 +63,24 @@ def given_settings(context: click.Context) -> dict[str, Any]:
         is_typed = context.get_parameter_source("select") is ParameterSource.COMMANDLINE
         given["select"] = (*arguments, *(given["select"] if is_typed else ()))
     return given
+
+
+def _refuse_options_of_another_engine(context: click.Context, settings: Settings) -> None:
+    """Raise UsageError for an option that the engine would ignore, and with it what is meant.
+
+    The project's file and variables may have settings for several engines.
+    """
+    if "backend" not in context.params or context.command.name in CHOOSING_BY_CONNECTION:
+        return
+    engine = "--dialect" if context.command.name == "compile" else "--backend"
+    for name, backend in OF_ONE_ENGINE.items():
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_typed and name in context.params and backend != settings.backend:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option} is an option for {backend}, but the engine is {settings.backend}",
+                hint=f"pass {engine} {backend}, too, or leave out {option}",
+            )
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,7 +189,7 @@ data_option = option(
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="A directory with <table>.parquet, or Parquet files below <table>/, for each source."
-    "  [default: the bundled data]",
+    "  [default: data/ of the project; for the bundled marts, the bundled data]",
 )
 corpus_option = option(
     "--data",

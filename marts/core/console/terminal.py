@@ -52,6 +52,8 @@ LONGEST_LINE = 100_000
 """The width in a pipe, where lines are not wrapped."""
 WIDEST_PAGE = 100
 """The width of a page of text on a terminal: longer lines are hard to read."""
+LEAST_WIDTH = 10
+"""The least width of a column that is cut."""
 BETWEEN = 3
 """The width of the space between two columns of a table."""
 
@@ -223,13 +225,18 @@ def rows_note(count: int, total: int) -> str | None:
 
 
 def print_table(
-    names: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Collection[int] = ()
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    cuts_last: bool = False,
 ) -> None:
     """Print a table; if a terminal is too narrow for it, print each row as a list of its values.
 
     In a pipe every row is one line. Columns at the positions `numbers` are aligned to the right.
+    With `cuts_last`, a terminal shows as much of the last column as there is room for.
     """
-    _print_table(names, rows, numbers)
+    _print_table(names, rows, numbers, cuts_last=cuts_last)
     _refuse_lost_output()
 
 
@@ -245,18 +252,34 @@ def table_text(
 
 
 def _print_table(
-    names: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int]
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Collection[int],
+    *,
+    cuts_last: bool,
 ) -> None:
     out = Console(highlight=False)
     room = out.width if out.is_terminal else LONGEST_LINE
     out.width = LONGEST_LINE
-    if widths := _widths(out, names, rows, room=room):
+    cuts_last = cuts_last and out.is_terminal
+    shortest = [[*row[:-1], _cut(row[-1], LEAST_WIDTH)] for row in rows] if cuts_last else rows
+    if widths := _widths(out, names, shortest, room=room):
+        if cuts_last:
+            widths[-1] += room - BETWEEN * len(names) - sum(widths)
+            rows = [[*row[:-1], _cut(row[-1], widths[-1])] for row in rows]
         out.print(_grid(names, rows, widths, numbers))
         return
     out.width = room
     for number, row in enumerate(rows, start=1):
         pairs = [[name, value] for name, value in zip(names, row, strict=True)]
         out.print(_grid([f"row {number}", ""], pairs))
+
+
+def _cut(text: str, width: int) -> str:
+    """Return a text of at most a width, which ends with an ellipsis if it is cut."""
+    short = Text(visible(text))
+    short.truncate(width, overflow="ellipsis")
+    return short.plain
 
 
 def _widths(

@@ -158,6 +158,7 @@ class RunPlanner:
                 self.as_of,
                 self.backend.compile,
                 checks_sources=self.options.checks_sources,
+                run_id=self.run_id,
             )
         elif self._anew is not None:
             state = inspect_again(graph, self._current.state, self.backend, anew=self._anew)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,18 @@ def readable(graph: Graph, mart: Mart, backend: Backend, settings: Settings) -> 
         raise UsageError(
             f"{mart.name} is not published: {backend.where}", hint="publish it: marts run"
         )
+    _refuse_another_day(mart.name, backend, settings.as_of)
     yield
+
+
+def _refuse_another_day(mart: str, backend: Backend, wanted: datetime.date | None) -> None:
+    """Raise UsageError if a mart is not published as of the date that is asked for."""
+    found = next((row.as_of for row in backend.state() if row.name == mart), None)
+    if wanted and found and wanted != found:
+        raise UsageError(
+            f"{mart} is published as of {found}, not {wanted}",
+            hint=f"leave out --as-of, or publish it: marts run --as-of {wanted}",
+        )
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
 from marts.core.operations.wiring import Linked
+from marts.core.plan.changes import deferred_for_checks
+from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import exempted, plan_checks
 from marts.core.project.settings import Settings
 from marts.core.query.invariant_checks import with_invariants
@@ -50,6 +52,9 @@ def prepared_test(
             ),
         )
         state = inspect_engine(graph, selected, backend, source_checks=sources)
+        if state.elsewhere:
+            current = CurrentInputs(graph, state, as_of, backend.compile, checks_sources=False)
+            state = deferred_for_checks(current, selected)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         if invariants:
             plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))

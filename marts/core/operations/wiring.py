@@ -57,8 +57,8 @@ def linked(settings: Settings) -> Linked:
             "no package of marts is named",
             f"there is no --package, no MARTS_PACKAGE, and no `package` in [tool.marts] of a {FILE}"
             " in this folder or above it",
-            hint="pass --package NAME, or start a project: create a folder with an __init__.py for"
-            f" your marts, and beside it a {FILE} that names it:\n"
+            hint="start a project: marts init; or pass --package NAME, or name it in a"
+            f" {FILE}:\n"
             '  [tool.marts]\n  package = "NAME"',
         )
     import_from(settings.folder_of("package"), settings.package)

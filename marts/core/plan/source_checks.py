@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import Deriving
-from marts.core.authoring.checks import Check, WholeCheck
+from marts.core.authoring.checks import Check, FreshCheck, WholeCheck
 from marts.core.authoring.tables import Source
 from marts.core.plan.state import EngineState, TableState
 from marts.core.project.graph import Graph
@@ -74,13 +74,22 @@ class SourceChecks:
         )
 
     def that_must_hold(self) -> SourceChecks:
-        """Return the checks of severity error only."""
+        """Return the checks of severity error, and those of freshness: time has passed."""
         errors = {
-            name: tuple(check for check in checks if check.severity == "error")
+            name: tuple(c for c in checks if c.severity == "error" or isinstance(c, FreshCheck))
             for name, checks in self.by_source.items()
         }
         by_source = {name: checks for name, checks in errors.items() if checks}
         return replace(self, by_source=by_source)
+
+    @property
+    def are_remembered(self) -> bool:
+        """Tell whether any check is made that is not made again if it holds."""
+        return any(
+            not isinstance(check, FreshCheck)
+            for checks in self.by_source.values()
+            for check in checks
+        )
 
 
 @dataclass(frozen=True)
@@ -122,10 +131,12 @@ def source_checks(
     digests = {
         (name, check.name): deriving.digest(name, check, state.source_version)
         for name, check in pairs
+        # Time passes while a source stays the same: this is checked every time.
+        if not isinstance(check, FreshCheck)
     }
     remembered = {name: _remembered(name, state) for name in needed}
     due = {
-        name: tuple(c for c in checks if digests[name, c.name] not in remembered[name])
+        name: tuple(c for c in checks if digests.get((name, c.name)) not in remembered[name])
         + (() if options.accept_shrink else _shrink(name, state))
         for name, checks in needed.items()
     }

@@ -35,12 +35,13 @@ def groups_of(project: Declarations) -> tuple[Group, ...]:
     paths = _paths(project) if len(marts) > 1 else {}
     for mart in _published(project):
         _refuse_view(mart, project)
-    reads = {name: {to for reader, to in paths if reader == name} for name in sorted(marts)}
+    # Sorted, so that the order is the same each time.
+    reads = {name: sorted(to for one, to in paths if one == name) for name in sorted(marts)}
     try:
         order = tuple(TopologicalSorter(reads).static_order())
     except CycleError as error:
         raise _cycle(list(reversed(error.args[1])), paths, project) from error
-    return tuple(Group(name, frozenset(marts[name]), tuple(sorted(reads[name]))) for name in order)
+    return tuple(Group(name, frozenset(marts[name]), tuple(reads[name])) for name in order)
 
 
 def published_reads(project: Declarations, name: str) -> dict[str, tuple[str, ...]]:

@@ -39,6 +39,8 @@ def _union(graph: Graph, selectors: Iterable[str]) -> set[str]:
 
 def _matches(graph: Graph, selector: str) -> set[str]:
     body = selector.removeprefix("+").removesuffix("+")
+    # A shell completes the name of a folder with a slash.
+    body = body.rstrip("/") or body
     found = {name for name, mart in graph.project.marts.items() if body in _handles(graph, mart)}
     found |= {name for name in graph.order if fnmatchcase(name, body)}
     if not found:

@@ -84,7 +84,7 @@ class GroupedRun:
         missing = [each.name for each in self.done if each.name in group.reads and not each.is_done]
         if missing:
             verb = "was" if len(missing) == 1 else "were"
-            return self._left(group, f"{', '.join(missing)} {verb} not published")
+            return self._left(group, f"reads {', '.join(missing)}, which {verb} not published")
         try:
             if self.done and not self.is_over:
                 self.going_on()

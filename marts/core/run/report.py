@@ -52,6 +52,8 @@ class CheckReport:
     """The acknowledgement of the check, if there is one."""
     is_acknowledged: bool = False
     """Whether the acknowledgement is still valid."""
+    detail: str = ""
+    """What was found, in words, of a check that has more to say than a count."""
 
     @property
     def outcome(self) -> Outcome:
@@ -168,7 +170,9 @@ def groups_of(report: Report) -> tuple[GroupReport, ...]:
 
 
 def explained(made: CheckReport) -> Iterator[str]:
-    """Yield explanations of a check that does not hold, besides the number of violations."""
+    """Yield explanations of a check besides the number of violations, for some if it holds."""
+    if made.detail:
+        yield made.detail
     if isinstance(made.check, SpellingCheck):
         yield from _misspelled(made.check, made.sample)
     if made.check.because:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
-from marts.core.authoring.checks import Check
+from marts.core.authoring.checks import Check, FreshCheck
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
 from marts.core.errors import (
@@ -24,6 +24,7 @@ from marts.core.plan.state import Publication
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
+from marts.core.run.freshness import age, moment_of
 from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
@@ -143,6 +144,7 @@ class _Execution:
         self.backend = backend
         self.observer = observer
         self.recorder = recorder
+        self.moment = moment_of(plan.as_of, datetime.datetime.now(datetime.UTC))
         self.tables: dict[str, TableReport] = {}
         self.publishes = plan.publication is not None
         self.begins = self.publishes or bool(plan.builds)
@@ -170,11 +172,10 @@ class _Execution:
                 *changed,
                 hint="run again",
             )
-        if plan.publication is None and plan.steps:
-            return "checked"
         if plan.publication is None:
-            backend.annotate(plan.annotations)
-            return "unchanged"
+            if plan.annotations:
+                backend.annotate(plan.annotations)
+            return "checked" if plan.steps else "unchanged"
         self.observer.publishing()
         self.recorder.publishing()
         self.is_publishing = True
@@ -282,17 +283,26 @@ class _Execution:
         for number, check in enumerate(step.checks):
             rows = counts.get(f"l{number}", report.rows)
             known = next((a for a in table.acknowledged if a.check == check.name), None)
+            violations, detail = self._violations(table, check, counts[f"c{number}"])
             made = CheckReport(
                 check,
-                int(counts[f"c{number}"] or 0),
+                violations,
                 rows=int(rows or 0),
                 acknowledgement=known,
                 is_acknowledged=known is not None and self.plan.as_of.day <= known.until,
+                detail=detail,
             )
             if made.outcome in ("warn", "fail"):
                 made = replace(made, sample=self._sample(table, check))
             report.checks.append(made)
         report.check_seconds += time.perf_counter() - start
+
+    def _violations(self, table: Source | Mart, check: Check, found: Any) -> tuple[int, str]:
+        """Return how often a check is violated, and what else to say of it."""
+        if isinstance(check, FreshCheck):
+            is_old, detail = age(found, check, table, self.moment)
+            return int(is_old), detail
+        return int(found or 0), ""
 
     def _sample(self, table: Source | Mart, check: Check) -> tuple[Mapping[str, object], ...]:
         query = sample_query(table, check, self.plan.tables, self.plan.as_of)

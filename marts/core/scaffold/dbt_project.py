@@ -19,6 +19,7 @@ from marts.core.scaffold.declarations import ZONE, NewCheck, NewColumn, NewSourc
 Node = Mapping[str, Any]
 READ = ("model", "seed", "snapshot", "source")
 """The kinds of nodes that are tables or views."""
+UNKNOWN = "dbt does not know the types of its columns: build it, then run `dbt docs generate`"
 PLAIN = re.compile("[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*")
 
 
@@ -98,7 +99,7 @@ def dbt_project(manifest: Node, catalog: Node) -> DbtProject:
     for key, node in read.items():
         columns = _columns_of(node, known.get(key, {}))
         if not columns:
-            skipped.append(f"{names[key]}: the catalog does not have it: build it with dbt first")
+            skipped.append(f"{names[key]}: {UNKNOWN}")
             continue
         spelled = naming.contract_names(list(columns), otherwise="column")
         tables[key] = _Table(node, names[key], columns, spelled)
@@ -108,9 +109,7 @@ def dbt_project(manifest: Node, catalog: Node) -> DbtProject:
     adapter = str(manifest.get("metadata", {}).get("adapter_type") or "")
     sources = {key: _source(table, tables, adapter) for key, table in tables.items()}
     taken = {key: source for key, source in sources.items() if source.columns}
-    skipped += [
-        f"{each.name}: no column has a type" for each in sources.values() if not each.columns
-    ]
+    skipped += [f"{each.name}: {UNKNOWN}" for each in sources.values() if not each.columns]
     return DbtProject(
         name=str(manifest.get("metadata", {}).get("project_name") or "dbt"),
         adapter=adapter,

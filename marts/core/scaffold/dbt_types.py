@@ -45,7 +45,9 @@ def contract_type(text: str, column: str, adapter: str) -> tuple[str, str, bool]
     if word in MOMENTS:
         return "timestamp", "points in time: read as the time in UTC, unless you name another", True
     if word in ("DECIMAL", "BIGDECIMAL"):
-        return *_decimal([int(each.name) for each in found.expressions], text, column), False
+        # sqlglot adds the digits of a bare NUMBER, but catalogs leave them out of any.
+        digits = [int(each.name) for each in found.expressions] if "(" in text else []
+        return *_decimal(digits, text, column), False
     kind = PLAIN.get(word, "")
     return kind, "" if kind else text, False
 

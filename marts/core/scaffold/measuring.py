@@ -128,9 +128,21 @@ def _key(
         named = [c.name for c in table.columns if c.type in KEY_KINDS]
         own = [name for name in named if _rank(name, table)[0] < len(naming.KEY_WORDS)]
         return tuple(own[:1]), 0
-    if whole:
-        return (min(whole, key=lambda name: _rank(name, table)),), 0
+    best = min(whole, key=lambda name: _rank(name, table), default="")
+    if best and naming.is_part_of_key(best):
+        return (best,), 0
     columns = _candidates(table, figures)
+    if best:
+        # A comment may be unique, too: only columns whose names say so are a better key.
+        columns = [name for name in columns if naming.is_part_of_key(name)]
+    found, counted = _combination(profiler, table, figures, columns)
+    return found or ((best,) if best else ()), counted
+
+
+def _combination(
+    profiler: Profiler, table: FoundTable, figures: TableFigures, columns: Sequence[str]
+) -> tuple[Names, int]:
+    """Return two or three columns that identify a row, and how many combinations were counted."""
     start, counted = time.monotonic(), 0
     for size in (2, 3):
         wanted = [

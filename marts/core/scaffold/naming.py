@@ -27,6 +27,8 @@ SIGNED = (
     *("lng", "longitude", "temperature", "temp", "score", "offset", "x", "y", "z"),
 )
 """Words of numbers that may be below 0 one day, even if none is yet."""
+IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman"}
+"""Words by their plural, if it does not end in s."""
 PREFIXES = ("dim", "fct", "fact", "stg", "raw", "src", "tbl", "int", "vw", "v")
 """First words of tables that say what kind of table it is."""
 
@@ -119,6 +121,8 @@ def plain(table: str) -> str:
 
 def singular(word: str) -> str:
     """Return a word without the ending of a plural."""
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word.removesuffix(ending) + instead

@@ -387,6 +387,16 @@ def test_without_a_project_there_is_nothing_to_load() -> None:
 # Threads and loops
 
 
+def test_a_database_that_the_process_has_open_is_an_engines_error(tmp_path: Path) -> None:
+    project = Project.load(written(tmp_path / "shop"))
+    project.run()
+    with (
+        duckdb.connect(str(tmp_path / "shop/target/marts.duckdb")),
+        pytest.raises(EngineError, match=r"this process has .* open already"),
+    ):
+        project.run()
+
+
 def test_threads_share_a_database_file_one_after_the_other(tmp_path: Path) -> None:
     project = Project.load(written(tmp_path / "shop"))
     other = Project.load(written(tmp_path / "other", factor="2"))

@@ -63,7 +63,8 @@ LAYERS: list[tuple[Any, ...]] = [
      "--exclude f,g --exclude h", ("f", "g", "h")),
     ("strict", False, "true", True, "0", False, "--strict", True),
     ("strict", False, "true", True, "1", True, "--no-strict", False),
-    ("source_schema", None, '"RAW"', "RAW", "STAR", "STAR", "--source-schema S", "S"),
+    ("source_schema", None, '"RAW"', "RAW", "STAR", "STAR",
+     "--backend snowflake --source-schema S", "S"),
 ]  # fmt: skip
 
 
@@ -112,6 +113,28 @@ def test_what_sets_a_field_of_the_settings_is_an_option_of_its_name(name: str) -
         if (field := parameter.name or "") in FIELDS:
             assert {f"--{field.replace('_', '-')}", others.get(field)} & {*parameter.opts}
             assert getattr(parameter, "is_flag", False) is (field == "strict")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("run --connection prod", "pass --backend snowflake, too, or leave out --connection"),
+        ("show x --role R", "leave out --role"),
+        ("compile --source-schema RAW", "pass --dialect snowflake"),
+        ("test --backend snowflake --data d", "pass --backend duckdb, too, or leave out --data"),
+    ],
+)
+def test_an_option_for_another_engine_is_refused_but_not_a_setting(
+    words: str, hint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="is an option for") as raised:
+        settings(*words.split())
+    assert hint in str(raised.value)
+    write(folder, '[tool.marts]\nconnection = "c"\nrole = "R"\ndata = "d"')
+    monkeypatch.setenv("MARTS_WAREHOUSE", "W")
+    assert settings("run").backend == "duckdb"
+    assert settings("run", "--backend", "snowflake").connection == "c"
+    assert settings("doctor", "--connection", "c").connection == "c"
 
 
 def test_arguments_count_more_than_the_environments_selection(

@@ -45,7 +45,7 @@ def command(settings: Settings, as_json: bool, as_dbt: bool) -> None:
     if as_json:
         terminal.print_json([describe_mart(mart) for mart in marts])
         return
-    terminal.print_table(*listing(marts))
+    terminal.print_table(*listing(marts), cuts_last=True)
 
 
 def _dbt_sources(marts: Sequence[Mart], settings: Settings) -> str:

@@ -88,4 +88,4 @@ def command(
     )
     terminal.print_rows(found.columns, found.rows, form, safe=safe)
     if note := terminal.rows_note(len(found.rows), found.total):
-        terminal.console(to_stderr=True).print(note)
+        terminal.print_text(note)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from marts.core.console.interrupts import Interrupts
-from marts.core.console.options import json_option, option, run_options, with_settings
+from marts.core.console.options import (
+    defer_option,
+    json_option,
+    option,
+    run_options,
+    with_settings,
+)
 from marts.core.project.settings import Settings
 
 
@@ -17,6 +23,7 @@ from marts.core.project.settings import Settings
     is_flag=True,
     help="Also check how each mart would respond to changes of its sources.",
 )
+@defer_option
 @json_option
 @click.pass_obj
 @with_settings
