@@ -123,11 +123,11 @@ class Project:
         """
         keywords = known(TestKeywords, options) | {"select": select}
         # The option's own name, since `sources` is a field of the settings, too.
-        keywords["only_sources"] = keywords.pop("sources", None)
+        keywords["of_sources"] = keywords.pop("sources", None)
         settings, own = called(self.settings, "test", keywords)
         with prepared_test(
             settings,
-            sources=own["only_sources"],
+            sources=own["of_sources"],
             invariants=own["invariants"],
             project=self._linked,
         ) as prepared:
