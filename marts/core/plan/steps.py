@@ -104,6 +104,8 @@ class Plan:
     """The sources that published views show to the steps: as they are, at any time."""
     parts: tuple[Plan, ...] = ()
     """The plans of the groups if this is that of several, which are published one by one."""
+    refused: str = ""
+    """Why the group cannot be planned; then there are no steps."""
 
     @property
     def deferred(self) -> frozenset[str]:
