@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from marts.core.analysis.rules import Finding
 from marts.core.api.html import lines_html
 from marts.core.authoring.tables import Source
 from marts.core.console import exit_codes
 from marts.core.console.messages import (
     Line,
+    errors_of,
     head_line,
     line_text,
     outcome_lines,
     plan_document,
     plan_lines,
     reason_lines,
+    reason_lines_of_group,
     table_line,
 )
 from marts.core.errors import FailedChecksError, MartsError
 from marts.core.operations.prepared import Ended, Prepared
+from marts.core.plan.steps import Plan
 from marts.core.run.report import CheckReport, Outcome, Report, Status, TableReport, explained
 
 
@@ -77,6 +81,8 @@ class RunReport:
     """What engines would compute differently, as `marts compile` warns of it."""
     error: MartsError | None
     """What ended the run early, if anything did."""
+    groups: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    """How each group ended, in a run of several; `status` is then the worst of theirs."""
     document: Mapping[str, Any]
     """The report as data: run_results.json, after a dry run the plan."""
     lines: tuple[Line | str, ...] = field(default=())
@@ -110,7 +116,8 @@ class RunReport:
         if self.error:
             raise self.error
         if not self.ok:
-            raise FailedChecksError(map(str, self.failures))
+            failed = (f"group {name}: {status}" for name, status in self.groups.items())
+            raise FailedChecksError([*map(str, self.failures)] or failed)
         return self
 
     def __repr__(self) -> str:
@@ -140,9 +147,10 @@ def planned_report(prepared: Prepared) -> RunReport:
     )
 
 
-def ended_report(prepared: Prepared, ended: Ended) -> RunReport:
-    """Return what a run or a test has done."""
+def ended_report(prepared: Prepared, ended: Ended, plans: Sequence[Plan]) -> RunReport:
+    """Return what a run or a test has done; `plans` are those that were carried out."""
     report, plan = ended.report, prepared.plan
+    findings = prepared.planner.findings if prepared.planner else prepared.findings
     return RunReport(
         status=report.status,
         run_id=report.run_id,
@@ -152,21 +160,25 @@ def ended_report(prepared: Prepared, ended: Ended) -> RunReport:
         tables=tuple(map(_table, report.tables)),
         built=tuple(table.table.name for table in report.built),
         unchanged=report.unchanged,
-        differences=tuple(map(str, prepared.findings)),
+        differences=tuple(map(str, findings)),
         error=report.error,
+        groups={each.name: each.status for each in report.groups},
         document=ended.results,
-        lines=tuple(_lines(prepared, report)),
+        lines=tuple(_lines(prepared, report, plans, findings)),
     )
 
 
-def _lines(prepared: Prepared, report: Report) -> Iterator[Line | str]:
+def _lines(
+    prepared: Prepared, report: Report, plans: Sequence[Plan], findings: Iterable[Finding]
+) -> Iterator[Line | str]:
     yield head_line(prepared)
-    yield from reason_lines(prepared.plan)
-    for finding in prepared.findings:
+    for plan in plans:
+        yield from reason_lines(plan) if plan is prepared.plan else reason_lines_of_group(plan)
+    for finding in findings:
         yield "warn", str(finding)
     yield from map(table_line, report.tables)
-    if report.error:
-        yield f"error: {report.error}"
+    for error in errors_of(report):
+        yield f"error: {error}"
     yield from outcome_lines(report, prepared.target)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import (
+    errors_of,
     head_line,
     outcome_lines,
     plan_document,
     plan_lines,
     reason_lines,
+    reason_lines_of_group,
 )
 from marts.core.console.streams import print_error
-from marts.core.errors import EngineError, MartsError
+from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.plan.steps import Plan
-from marts.core.run.report import Report
 
 
 def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
@@ -29,14 +30,15 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
 
         def planned(part: Plan) -> None:
             observer.planned(part)
-            for label, text in reason_lines(part):
-                terminal.say(console, (label, f"group {part.group}: {text}"))
+            for line in reason_lines_of_group(part):
+                terminal.say(console, line)
 
         ended = carry_out(
             prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
         )
     errors = list(ended.errors)
-    _print_errors(ended.report)
+    for error in errors_of(ended.report):
+        print_error(error)
     if prepared.planner:
         # They are known now: the groups were planned one by one.
         for each in prepared.planner.findings:
@@ -49,16 +51,6 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
         except EngineError as error:
             errors.append(error)
     return exit_codes.of_run(ended.report.status, errors)
-
-
-def _print_errors(report: Report) -> None:
-    """Print the error that ended a run, or that of each group."""
-    if report.error and not report.groups:
-        print_error(report.error)
-    for group in report.groups:
-        if group.error:
-            words = f"group {group.name}: {group.error.summary}"
-            print_error(MartsError(words, *group.error.facts, hint=group.error.hint))
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
+from marts.core.errors import MartsError
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
@@ -119,6 +120,22 @@ def _deferred_lines(plan: Plan) -> Iterator[Line]:
     """Yield which marts are read where another environment has published them."""
     if plan.deferred and (there := plan.state.elsewhere):
         yield "read", f"{', '.join(sorted(plan.deferred))}: from {there.environment}, {there.where}"
+
+
+def reason_lines_of_group(plan: Plan) -> Iterator[Line]:
+    """Yield which marts of a group will be built, and why, in a run of several groups."""
+    for label, text in reason_lines(plan):
+        yield label, f"group {plan.group}: {text}"
+
+
+def errors_of(report: Report) -> Iterator[MartsError]:
+    """Yield the error that ended a run, or that of each group."""
+    if report.error and not report.groups:
+        yield report.error
+    for group in report.groups:
+        if group.error:
+            words = f"group {group.name}: {group.error.summary}"
+            yield MartsError(words, *group.error.facts, hint=group.error.hint)
 
 
 def _listed(names: Sequence[str]) -> str:
