@@ -13,7 +13,7 @@ import tomlkit
 from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.account import account as open_account
-from support.pages import Reader, is_shown
+from support.pages import File, Reader, is_shown, steps
 from support.processes import Marts, call_marts
 
 FIRST = {"start"}
@@ -61,6 +61,11 @@ def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, account: 
     Reader(shop, environment).follow(page_of(topic))
 
 
+def test_the_page_on_ci_shows_the_workflow_that_a_new_project_has(started: Path) -> None:
+    (shown,) = (step for step in steps(page_of("ci")) if isinstance(step, File))
+    assert shown.text == (started / "shop" / shown.name).read_text("utf-8")
+
+
 def test_every_page_is_a_topic() -> None:
     assert {file.stem for file in PAGES.iterdir()} == {*TOPICS}
 
@@ -70,7 +75,7 @@ def test_a_page_is_short_and_says_what_it_is_about(topic: str) -> None:
     page = page_of(topic)
     assert len(page.splitlines()) <= 150
     assert title_of(topic)
-    assert page.startswith(f"# {topic.capitalize()}: ")
+    assert page.lower().startswith(f"# {topic}: ")
 
 
 @pytest.mark.parametrize("topic", TOPICS)

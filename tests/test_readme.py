@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from marts.core.console.guide import page_of
+from marts.core.console.guide import TOPICS, page_of
 from support.pages import Command, File, Reader, steps
 from support.paths import REPOSITORY
 from support.processes import Marts
@@ -173,6 +173,10 @@ def test_the_example_of_a_mart_passes_the_projects_own_tests(clone: Path) -> Non
     about_it = "metric_active_days or has_a_twin or golden_file or contracts or on_the_corpus"
     files = ("tests/test_sql.py", "tests/reference", "tests/test_marts.py")
     in_clone(clone, *pytest_, *files, "-k", about_it)
+
+
+def test_every_page_of_the_guide_is_listed() -> None:
+    assert re.findall(r"\(marts/core/guide/(\w+)\.md\)", section("With your own data")) == [*TOPICS]
 
 
 def test_commands_and_exit_codes_are_documented() -> None:

@@ -185,27 +185,24 @@ def _warn(message: str) -> None:
 
 
 def _carried_out(prepared: Prepared) -> RunReport:
-    observer = _Logging(prepared.plan)
-    ended = carry_out(prepared, observer, planned=observer.planned)
+    progress = _Logging(prepared.plan)
+    ended = carry_out(prepared, progress, planned=progress.planned)
     for error in ended.errors:
         _warn(str(error))
     if ended.report.status == "interrupted":
         raise KeyboardInterrupt
-    return ended_report(prepared, ended, observer.plans)
+    return ended_report(prepared, ended)
 
 
 class _Logging:
     """Tells the logger `marts` of progress; nobody sees it unless logging is set up."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plans: list[Plan] = []
-        self.to_come: Counter[str] = Counter()
         self.planned(plan)
 
     def planned(self, plan: Plan) -> None:
-        """Begin a plan, in a run of several groups that of one."""
-        self.plans.append(plan)
-        self.to_come.update(table_of(step) for step in plan.steps)
+        """Expect the steps of a plan."""
+        self.to_come = Counter(table_of(step) for step in plan.steps)
 
     def started(self, step: Step) -> None:
         """Tell of a step that begins."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from marts.core.analysis.rules import Finding
 from marts.core.api.html import lines_html
 from marts.core.authoring.tables import Source
 from marts.core.console import exit_codes
@@ -20,13 +19,12 @@ from marts.core.console.messages import (
     plan_document,
     plan_lines,
     reason_lines,
-    reason_lines_of_group,
     table_line,
 )
 from marts.core.errors import FailedChecksError, MartsError
 from marts.core.operations.prepared import Ended, Prepared
 from marts.core.plan.steps import Plan
-from marts.core.run.report import CheckReport, Outcome, Report, Status, TableReport, explained
+from marts.core.run.report import CheckReport, Outcome, Status, TableReport, explained, groups_of
 
 
 @dataclass(frozen=True)
@@ -81,17 +79,19 @@ class RunReport:
     """What engines would compute differently, as `marts compile` warns of it."""
     error: MartsError | None
     """What ended the run early, if anything did."""
-    groups: Mapping[str, str] = field(kw_only=True, default_factory=dict)
-    """How each group ended, in a run of several; `status` is then the worst of theirs."""
     document: Mapping[str, Any]
     """The report as data: run_results.json, after a dry run the plan."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """How each group ended, by name: a status, or `left` if it was not begun."""
     lines: tuple[Line | str, ...] = field(default=())
     """What the command line prints, each line with its label."""
 
     @property
     def ok(self) -> bool:
         """Tell whether it is done: no error, no failed check."""
-        return self.status == "planned" or exit_codes.BY_STATUS[self.status] == exit_codes.DONE
+        if self.status == "planned":
+            return self.error is None
+        return exit_codes.BY_STATUS[self.status] == exit_codes.DONE
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
@@ -116,8 +116,8 @@ class RunReport:
         if self.error:
             raise self.error
         if not self.ok:
-            failed = (f"group {name}: {status}" for name, status in self.groups.items())
-            raise FailedChecksError([*map(str, self.failures)] or failed)
+            left = (f"group {name}: {status}" for name, status in self.groups.items())
+            raise FailedChecksError([*map(str, self.failures)] or left)
         return self
 
     def __repr__(self) -> str:
@@ -141,16 +141,22 @@ def planned_report(prepared: Prepared) -> RunReport:
         built=(),
         unchanged=plan.unchanged,
         differences=tuple(map(str, findings)),
-        error=None,
+        error=next((_refusal(part) for part in plan.parts if part.refused), None),
+        groups={str(part.group): "refused" for part in plan.parts if part.refused},
         document=plan_document(plan, findings, changes, read),
         lines=(*(("warn", str(each)) for each in findings), *plan_lines(plan, changes, read)),
     )
 
 
-def ended_report(prepared: Prepared, ended: Ended, plans: Sequence[Plan]) -> RunReport:
-    """Return what a run or a test has done; `plans` are those that were carried out."""
+def _refusal(part: Plan) -> MartsError:
+    """Return why a group of several cannot be planned, as an error."""
+    summary, *facts = part.refused.split("\n")
+    return MartsError(f"group {part.group}: {summary}", *(fact.strip() for fact in facts))
+
+
+def ended_report(prepared: Prepared, ended: Ended) -> RunReport:
+    """Return what a run or a test has done."""
     report, plan = ended.report, prepared.plan
-    findings = prepared.planner.findings if prepared.planner else prepared.findings
     return RunReport(
         status=report.status,
         run_id=report.run_id,
@@ -160,21 +166,20 @@ def ended_report(prepared: Prepared, ended: Ended, plans: Sequence[Plan]) -> Run
         tables=tuple(map(_table, report.tables)),
         built=tuple(table.table.name for table in report.built),
         unchanged=report.unchanged,
-        differences=tuple(map(str, findings)),
+        differences=tuple(map(str, ended.findings)),
         error=report.error,
-        groups={each.name: each.status for each in report.groups},
         document=ended.results,
-        lines=tuple(_lines(prepared, report, plans, findings)),
+        groups={each.name: each.status for each in groups_of(report)},
+        lines=tuple(_lines(prepared, ended)),
     )
 
 
-def _lines(
-    prepared: Prepared, report: Report, plans: Sequence[Plan], findings: Iterable[Finding]
-) -> Iterator[Line | str]:
+def _lines(prepared: Prepared, ended: Ended) -> Iterator[Line | str]:
+    report = ended.report
     yield head_line(prepared)
-    for plan in plans:
-        yield from reason_lines(plan) if plan is prepared.plan else reason_lines_of_group(plan)
-    for finding in findings:
+    for plan in ended.plans:
+        yield from reason_lines(plan)
+    for finding in ended.findings:
         yield "warn", str(finding)
     yield from map(table_line, report.tables)
     for error in errors_of(report):

@@ -11,7 +11,6 @@ from marts.core.console.messages import (
     plan_document,
     plan_lines,
     reason_lines,
-    reason_lines_of_group,
 )
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
@@ -30,8 +29,8 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
 
         def planned(part: Plan) -> None:
             observer.planned(part)
-            for line in reason_lines_of_group(part):
-                terminal.say(console, line)
+            for label, text in reason_lines(part):
+                terminal.say(console, (label, f"group {part.group}: {text}"))
 
         ended = carry_out(
             prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
@@ -41,7 +40,7 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
         print_error(error)
     if prepared.planner:
         # They are known now: the groups were planned one by one.
-        for each in prepared.planner.findings:
+        for each in ended.findings:
             terminal.say(console, ("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
         terminal.say(console, line)
@@ -53,8 +52,11 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     return exit_codes.of_run(ended.report.status, errors)
 
 
-def print_plan(prepared: Prepared, *, as_json: bool) -> None:
-    """Print what a plan would do, and warnings of what engines would compute differently."""
+def print_plan(prepared: Prepared, *, as_json: bool) -> int:
+    """Print what a plan would do, and warnings of what engines would compute differently.
+
+    Return the exit code: 1 if one of several groups cannot be planned.
+    """
     plan, findings, changes = prepared.plan, prepared.findings, prepared.changes
     sources_read = prepared.backend.sources_read()
     for finding in findings:
@@ -63,3 +65,4 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
         terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))
+    return exit_codes.FAILED if any(part.refused for part in plan.parts) else exit_codes.DONE
