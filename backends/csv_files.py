@@ -23,10 +23,14 @@ BLOCK = 1 << 24
 
 @dataclass(frozen=True)
 class Layout:
-    """How the files of one header are read: the delimiter, and the names of all columns."""
+    """How the files of one header are read: the delimiter, and the names of all columns.
+
+    `ends_in_lf` says that the header's line ends in a line feed alone.
+    """
 
     delimiter: str
     names: tuple[str, ...]
+    ends_in_lf: bool = True
 
 
 def layout_of(file: str, wanted: Collection[str]) -> Layout:
@@ -48,10 +52,12 @@ def _layout(file: str, delimiter: str) -> Layout | None:
     """Return the layout of a file with a delimiter; None if it has no such header."""
     with _opened(file) as binary:
         try:
-            names = next(csv.reader(_lines(binary), delimiter=delimiter, strict=True), [])
+            lines = _Lines(binary)
+            names = next(csv.reader(lines, delimiter=delimiter, strict=True), [])
         except csv.Error:
             return None
-    return Layout(delimiter, tuple(names)) if any(names) else None
+    ends_in_lf = lines.last.endswith("\n") and not lines.last.endswith("\r\n")
+    return Layout(delimiter, tuple(names), ends_in_lf) if any(names) else None
 
 
 def _matching(layout: Layout, wanted: Collection[str]) -> int:
@@ -112,7 +118,7 @@ def _rows(file: str, layout: Layout, *, errors: str = "strict") -> Iterator[tupl
     """Yield each row below the header, with the number of its first line."""
     line = 1
     with _opened(file) as binary:
-        reader = csv.reader(_lines(binary, errors), delimiter=layout.delimiter, strict=True)
+        reader = csv.reader(_Lines(binary, errors), delimiter=layout.delimiter, strict=True)
         try:
             for number, fields in enumerate(reader):
                 if number and fields:
@@ -122,14 +128,23 @@ def _rows(file: str, layout: Layout, *, errors: str = "strict") -> Iterator[tupl
             raise csv.Error(f"line {line}: {error}") from error
 
 
-def _lines(binary: IO[bytes], errors: str = "strict") -> Iterator[str]:
-    """Yield decoded lines, so that an error of decoding tells the line."""
-    for number, line in enumerate(binary, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8", errors)
-        except UnicodeDecodeError as error:
-            error.reason = f"line {number} is not UTF-8"
-            raise
+class _Lines:
+    """Decodes lines, so that an error of decoding tells the line; keeps the last one."""
+
+    def __init__(self, binary: IO[bytes], errors: str = "strict") -> None:
+        self.binary = binary
+        self.errors = errors
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self.binary, 1):
+            try:
+                encoding = "utf-8-sig" if number == 1 else "utf-8"
+                self.last = line.decode(encoding, self.errors)
+            except UnicodeDecodeError as error:
+                error.reason = f"line {number} is not UTF-8"
+                raise
+            yield self.last
 
 
 def _opened(file: str) -> IO[bytes]:

@@ -103,6 +103,8 @@ class CsvFiles:
             "delim": layout.delimiter,
             **dict.fromkeys(("quote", "escape"), '"'),
             "nullstr": "",
+            # Else it may take a carriage return in a header's quotes for the end of the line.
+            **({"new_line": r"\n"} if layout.ends_in_lf else {}),
             **more,
         }
         paths = [sge.Literal.string(glob.escape(file.path)) for file in files]

@@ -16,6 +16,7 @@ from backends.duckdb_found import Place, Relation
 from backends.duckdb_locations import is_database
 from backends.duckdb_moments import cut_digits
 from backends.duckdb_types import DIALECT
+from backends.parquet import CSV_SUFFIXES, SUFFIXES
 from marts.core.errors import UsageError
 from marts.core.run.profiling import FoundTable, Names, TableFigures
 
@@ -53,9 +54,11 @@ class DuckDBProfiler:
         elif is_database(self._path):
             found = self._place.in_database(self._path)
         else:
+            is_data = self._path.name.lower().endswith(SUFFIXES + CSV_SUFFIXES)
+            folder = f"the folder that it is in: {self._path.parent}"
             raise UsageError(
                 f"{self._path} is neither a folder nor a DuckDB file",
-                hint="name a folder of Parquet or CSV files, or a DuckDB file",
+                hint=f"name {folder if is_data else 'a folder of Parquet or CSV files'}",
             )
         with translated(f"read {self._path}"):
             self._relations = {each.found.name: each for each in found}

@@ -118,17 +118,13 @@ class SnowflakeBackend:
         return self._sources.read()
 
     def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
-        """Return the sources that changed so that a run may have read two states of them.
-
-        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
-        """
+        """Return which sources a run may have read in two states; pinned ones, if replaced."""
         self.catalog.forget()
         return self._sources.changed(names)
 
     def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
         rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
-        (row,) = rows.fetchall()
-        return tuple(row)
+        return tuple(rows.fetchall()[0])
 
     def describe_published(
         self,
@@ -143,8 +139,7 @@ class SnowflakeBackend:
     def state(self) -> Sequence[RecordedTable]:
         """Return what any package has recorded of the relations in the schema."""
         if self._recorded is None:
-            kinds = self.catalog.kinds(self.namespace)
-            rows = recorded(self, [name.lower() for name in kinds])
+            rows = recorded(self, [name.lower() for name in self.catalog.kinds(self.namespace)])
             self._digests = digests(rows)
             self._recorded = [without_digest(row) for row in rows]
         return self._recorded
@@ -275,7 +270,9 @@ class SnowflakeBackend:
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
             self.sessions.shielded(self._publisher.publish)
-            self.candidates.drop(but=self._sources.copied() if self._goes_on else ())
+        self.candidates.keep_published()
+        with self._completing():
+            self.candidates.drop(copies=self._sources.copied() if self._goes_on else None)
         self.catalog.forget()
         self._recorded = None
 
@@ -370,7 +367,7 @@ class SnowflakeBackend:
         self.sessions.cancel()
         self.sessions.take_interrupt()
         if not self.sessions.is_unreachable:
-            self.candidates.drop(but=self._sources.copied() if goes_on else ())
+            self.candidates.drop(copies=self._sources.copied() if goes_on else None)
 
     def go_on(self) -> bool:
         """Send statements again, and look anew at what is published; tell if the line works."""

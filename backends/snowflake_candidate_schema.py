@@ -37,18 +37,38 @@ class CandidateSchema:
         marts = schema.namespace
         self.namespace = Namespace(f"{marts.schema}{SUFFIX}", marts.database)
         self._candidates: dict[str, Candidate] = {}
+        self._own: set[str] = set()
+        """The names of what the group at hand builds."""
+        self._published: set[str] = set()
+        """The marts of earlier groups that this run has published."""
         self._claimed: dict[str, Schema] = {}
         """The names of the recorded candidates, and where they are recorded."""
 
     @property
     def published(self) -> Mapping[str, Candidate]:
         """The candidates that are to be published, by mart."""
-        return {name: each for name, each in self._candidates.items() if each.kind != "temporary"}
+        found = self._candidates.items()
+        return {
+            name: each for name, each in found if each.kind != "temporary" and self._is_own(name)
+        }
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._own and name not in self._published
 
     def names(self) -> dict[str, sge.Table]:
-        """Return the qualified name of each candidate, by mart."""
+        """Return the qualified name of each candidate that is read, by mart.
+
+        Those of marts that earlier groups of the run have published are among them: the account may
+        show the new rows to the session that has committed them before it shows them to others.
+        https://docs.snowflake.com/en/sql-reference/transactions#read-consistency-across-sessions
+        """
+        read = self._own | self._published
         # A copy, because other threads add to it.
-        return {name: self.qualified(name) for name in list(self._candidates)}
+        return {name: self.qualified(name) for name in list(self._candidates) if name in read}
+
+    def keep_published(self) -> None:
+        """Keep the candidates of what was published for the run's next groups."""
+        self._published |= self.published.keys()
 
     def name_of(self, name: str) -> str:
         """Return the name of a mart's candidate in this run."""
@@ -84,6 +104,7 @@ class CandidateSchema:
 
     def claim(self, names: Collection[str], group: str) -> None:
         """Record the candidates of a group's marts before they are created."""
+        self._own = set(names)
         claimed = sorted(self.name_of(name).lower() for name in names)
         schema, run_id = self.schema.of(group), self.statements.run_id
         self._claimed |= dict.fromkeys(claimed, schema)
@@ -133,16 +154,18 @@ class CandidateSchema:
         self._candidates[name] = candidate
         return candidate
 
-    def drop(self, *, but: Collection[str] = ()) -> None:
+    def drop(self, *, copies: Collection[str] | None = None) -> None:
         """Drop this run's candidates; a later run drops those that cannot be dropped now.
 
-        Those of the names `but` are kept for the run's next group.
+        If the run goes on, `copies` are of sources, which its next groups read.
         """
+        but = set[str]() if copies is None else {*copies, *self._published}
         kept = {name: each for name, each in self._candidates.items() if name in but}
         kept_names = {self.name_of(name).lower() for name in kept}
         candidates = {n: each for n, each in self._candidates.items() if n not in but}
         claimed = {n: where for n, where in self._claimed.items() if n not in kept_names}
         self._candidates = kept
+        self._published &= but
         self._claimed = {n: where for n, where in self._claimed.items() if n in kept_names}
         deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():

@@ -66,10 +66,12 @@ class Elsewhere:
         seen = self._seen
         self._catalog.forget()
         self.state()
+        # A later group of the run was planned, too, on what was seen first.
+        now, self._seen = self._seen, seen
         return [
             f"{name} in {self.environment}: {self.namespace} has another version"
             for name in sorted(names)
-            if self._seen.get(name) != seen.get(name)
+            if now.get(name) != seen.get(name)
         ]
 
     def _found(self, rows: Sequence[RecordedTable]) -> dict[str, tuple[str, str | None]]:

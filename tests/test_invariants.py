@@ -59,7 +59,7 @@ class Invariants:
         tables = logical_tables(self.graph.project, present=facts.sources)
         changed = changed_sources(declared, self.graph, tables, FixedAsOf(world.as_of))
         sql = compile_query(changed[declared.source], sources={}, schema="main")
-        rows = self.engine.connection.execute(sql).to_arrow_table()
+        rows = self.engine.connection.sql(sql).to_arrow_table()
         return {**world.tables, declared.source: rows}
 
     def violations(self, world: World, invariant: str) -> dict[str, list[dict[str, Any]]]:
@@ -74,7 +74,7 @@ class Invariants:
             self.engine.connection.register("before", before[name])
             self.engine.connection.register("after", after[name])
             sql = self.comparison(name, invariant)
-            found[name] = self.engine.connection.execute(sql).to_arrow_table().to_pylist()
+            found[name] = self.engine.connection.sql(sql).to_arrow_table().to_pylist()
             added = declared.adds.get(mart.grain)
             if added and len(after[name]) != len(before[name]) * (1 + added):
                 found[name].append({"rows": len(after[name])})

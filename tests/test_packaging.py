@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -125,6 +126,20 @@ def test_the_generator_names_its_extra(installed: Installed, tmp_path: Path) -> 
 
 # Beside a project's own modules
 
+ALL_ORDERS = '''
+from marts import decimal, mart, string
+
+@mart(grain="order_id", columns=[string("order_id"), decimal("amount", 10, 2)])
+def all_orders(orders):
+    """Orders."""
+    return orders
+'''
+BOTH = """
+import cli
+from backends import WHOSE
+
+assert cli.WHOSE == WHOSE == "theirs"
+"""
 THEIRS = {
     "backends/__init__.py": "WHOSE = 'theirs'",
     "fixtures/__init__.py": "WHOSE = 'theirs'",
@@ -143,18 +158,7 @@ orders = source(
     columns=[string("order_id"), decimal("amount", 10, 2)],
 )
 """,
-    "src/shop_marts/all_orders.py": '''
-import cli
-from backends import WHOSE
-from marts import decimal, mart, string
-
-assert cli.WHOSE == WHOSE == "theirs"
-
-@mart(grain="order_id", columns=[string("order_id"), decimal("amount", 10, 2)])
-def all_orders(orders):
-    """Orders."""
-    return orders
-''',
+    "src/shop_marts/all_orders.py": f"{BOTH}{ALL_ORDERS}",
     "tests/test_both.py": """
 import backends, cli, fixtures
 from marts import mart
@@ -206,6 +210,17 @@ def test_a_project_with_modules_of_our_names_works(
     done = installed_with_all.call(*words, cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert expected in f"\n{done.stdout}"
+
+
+@pytest.mark.parametrize("name", ["backends", "tests"])
+def test_a_package_of_marts_may_have_a_name_of_ours(
+    name: str, installed: Installed, project: Path
+) -> None:
+    shutil.rmtree(project / name)
+    (project / "src/shop_marts").rename(project / name)
+    (project / name / "all_orders.py").write_text(ALL_ORDERS, "utf-8")
+    done = installed.call("marts", "run", "--package", name, cwd=project)
+    assert "published 1 mart; " in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("file", ["marts.py", "marts/__init__.py", "backends/__init__.py"])

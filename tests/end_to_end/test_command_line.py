@@ -295,9 +295,12 @@ def oldest(published: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
 def test_show_prints_a_table(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
     done = marts_process("show", *OLDEST, cwd=finished_run)
     assert done.returncode == DONE, done.stderr
-    lines = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()]
+    *lines, last = [
+        re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()
+    ]
     assert lines[0] == ["customer_id", "age", "city"]
     assert lines[2:] == [list(map(str, row)) for row in oldest]
+    assert re.fullmatch(rf"{len(oldest)} of [\d,]+ rows", last[0])
 
 
 def test_show_prints_csv(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
@@ -446,7 +449,7 @@ def test_no_command_takes_somebody_elses_marts(words: str, called: Marts, tmp_pa
 
 
 def test_a_package_that_is_named_needs_no_project(shop: Path, called: Marts) -> None:
-    done = called("run", "--package", "shop", MARTS_PACKAGE="")
+    done = called("run", "--package", "shop", "--data", "data", MARTS_PACKAGE="")
     assert done.returncode == DONE, done.stderr
     assert "published 1 mart;" in done.stdout
     assert (shop / "target/marts.duckdb").exists()
@@ -456,7 +459,7 @@ def test_marts_of_others_are_not_built_from_the_bundled_data(shop: Path, called:
     (shop / "data").unlink()
     done = called("run", "--package", "shop", MARTS_PACKAGE="")
     assert done.returncode == ASKED_WRONGLY
-    assert "there is no directory data" in done.stderr
+    assert "no data are named for shop" in done.stderr
 
 
 def test_a_project_is_known_from_every_folder_of_it(shop: Path, called: Marts) -> None:

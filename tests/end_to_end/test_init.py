@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import re
 import subprocess
 import sys
@@ -11,11 +13,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from support.processes import GUARD, Marts, Result, call_marts
 from support.workshop import CUSTOMERS, ORDERS, shop_in
@@ -168,10 +172,24 @@ DECLARED = [
 ]
 
 
-def test_the_example_runs(called: Marts, tmp_path: Path) -> None:
+def test_the_example_runs_and_its_own_tests_pass(called: Marts, tmp_path: Path) -> None:
     initiated(called, "shop")
     assert_it_runs(tmp_path / "shop")
     assert_it_is_tidy(tmp_path / "shop", types=False)
+    workflow = yaml.safe_load((tmp_path / "shop/.github/workflows/ci.yml").read_text("utf-8"))
+    *_, install, tidy, test = (step.get("run") for step in workflow["jobs"]["marts"]["steps"])
+    assert install == 'pip install "$MARTS" pytest ruff mypy'
+    assert tidy == "ruff check . && ruff format --check . && mypy ."
+    done = subprocess.run(
+        [sys.executable, "-m", test, "-q"],
+        cwd=tmp_path / "shop",
+        env={name: value for name, value in os.environ.items() if name[:6] != "MARTS_"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_is_declared_holds_at_once(called: Marts, tmp_path: Path) -> None:
@@ -288,6 +306,75 @@ def test_tpch_becomes_a_project(called: Marts, tmp_path: Path) -> None:
     ]
     assert 'decimal("o_totalprice", 15, 2, at_least=0)' in code
     assert 'decimal("c_acctbal", 15, 2),' in code
+    assert_it_runs(tmp_path / "new")
+    assert_it_is_tidy(tmp_path / "new", types=False)
+
+
+def dbt_artifacts(folder: Path, adapter: str, schema: str, database: str) -> None:
+    """Write what `dbt docs generate` writes of a project with two models."""
+    (folder / "target").mkdir(parents=True)
+    models: dict[str, Any] = {}
+    catalog: dict[str, Any] = {}
+    for name, columns in {
+        "people": {"person_id": "INTEGER", "name": "VARCHAR"},
+        "visits": {"visit_id": "INTEGER", "person_id": "INTEGER", "day": "DATE"},
+    }.items():
+        place = {"database": database, "schema": schema, "name": name}
+        models[f"model.crm.{name}"] = {
+            "resource_type": "model",
+            "unique_id": f"model.crm.{name}",
+            "columns": {},
+            "config": {"materialized": "table"},
+            **place,
+        }
+        catalog[f"model.crm.{name}"] = {
+            "metadata": place,
+            "columns": {n: {"name": n, "type": kind} for n, kind in columns.items()},
+        }
+    tests = [
+        *(("people", "person_id", test, {}) for test in ("unique", "not_null")),
+        *(("visits", "visit_id", test, {}) for test in ("unique", "not_null")),
+        ("visits", "person_id", "not_null", {}),
+        ("visits", "day", "not_null", {}),
+        ("visits", "person_id", "relationships", {"field": "person_id"}),
+    ]
+    for number, (model, column, test, arguments) in enumerate(tests):
+        models[f"test.crm.{number}"] = {
+            "resource_type": "test",
+            "test_metadata": {"name": test, "kwargs": arguments},
+            "attached_node": f"model.crm.{model}",
+            "column_name": column,
+            "depends_on": {"nodes": ["model.crm.people", f"model.crm.{model}"]},
+            "config": {"severity": "ERROR"},
+        }
+    metadata = {"adapter_type": adapter, "project_name": "crm"}
+    for file, nodes in (("manifest", models), ("catalog", catalog)):
+        text = json.dumps({"metadata": metadata, "nodes": nodes, "sources": {}})
+        (folder / f"target/{file}.json").write_text(text)
+
+
+DBT_ROWS = (
+    "CREATE TABLE {0}people (person_id INTEGER, name VARCHAR)",
+    "INSERT INTO {0}people VALUES (1, 'Ann'), (2, NULL)",
+    "CREATE TABLE {0}visits (visit_id INTEGER, person_id INTEGER, day DATE)",
+    "INSERT INTO {0}visits VALUES (1, 1, '2025-01-01'), (2, 1, '2025-01-02')",
+)
+"""The rows of these models."""
+
+
+def test_a_dbt_project_on_duckdb_is_read_where_dbt_builds_it(called: Marts, tmp_path: Path) -> None:
+    dbt_artifacts(tmp_path / "crm", "duckdb", "gold", "dev")
+    with duckdb.connect(str(tmp_path / "crm/dev.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA gold")
+        for sql in DBT_ROWS:
+            connection.execute(sql.format("gold."))
+    initiated(called, "new", "--from", "dbt:crm")
+    settings = tomllib.loads((tmp_path / "new/pyproject.toml").read_text("utf-8"))
+    assert settings["tool"]["marts"]["sources"] == {
+        "people": "../crm/dev.duckdb:gold.people",
+        "visits": "../crm/dev.duckdb:gold.visits",
+    }
+    assert "nothing was measured" in " ".join(sources_of(tmp_path / "new").split())
     assert_it_runs(tmp_path / "new")
     assert_it_is_tidy(tmp_path / "new", types=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from end_to_end.test_init import assert_it_is_tidy, sources_of
+from end_to_end.test_init import DBT_ROWS, assert_it_is_tidy, dbt_artifacts, sources_of
 from support.account import Account
 
 CREATED = [
@@ -16,13 +16,14 @@ CREATED = [
     END, "N" / 4, "N" / 2, DATE_FROM_PARTS(2025, 6, 1 + "N" % 28),
     TIMESTAMP_NTZ_FROM_PARTS(2025, 6, 1, 0, "N" % 60, 0), CURRENT_TIMESTAMP(), TRUE, NULL
     FROM (SELECT SEQ4() AS "N" FROM TABLE(GENERATOR(ROWCOUNT => 100)))""",
-    """CREATE TABLE {0}."CUSTOMER_LIST" ("CUSTOMER_ID" NUMBER(38, 0), "CITY" VARCHAR)""",
-    """INSERT INTO {0}."CUSTOMER_LIST" SELECT "N", CASE WHEN "N" > 3 THEN 'Ulm' END
+    """CREATE TABLE {0}."Customer List" ("Customer ID" NUMBER(38, 0), "CITY" VARCHAR)""",
+    """INSERT INTO {0}."Customer List" SELECT "N", CASE WHEN "N" > 3 THEN 'Ulm' END
     FROM (SELECT SEQ4() AS "N" FROM TABLE(GENERATOR(ROWCOUNT => 10)))""",
 ]
 DECLARED = [
     "# no nulls; all different; 0 to 9; decimal(38, 0) in the data",
-    'int64("customer_id")',
+    'source_name="Customer List"',
+    'int64("customer_id", source_name="Customer ID")',
     '# 4 nulls\n        string("city", null=True)',
     '# unique in 100 of 100 rows\n    grain="order_id"',
     'string("status", values=["open", "paid"])',
@@ -61,3 +62,20 @@ def test_a_schema_becomes_a_project(emulated: Account, own_schema: str, tmp_path
     words += ["--schema", emulated.schema(f"{own_schema}_GOLD")]
     done = emulated.call("run", *words, cwd=project, MARTS_PACKAGE="shop_marts")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_dbt_project_stands_beside(emulated: Account, own_schema: str, tmp_path: Path) -> None:
+    schema = emulated.schema(own_schema)
+    qualified = f'"{emulated.database}"."{schema}"'
+    for sql in ["CREATE SCHEMA {0}", *DBT_ROWS]:
+        emulated.rows(sql.format(qualified + ("." if "{0}p" in sql or "{0}v" in sql else "")))
+    dbt_artifacts(tmp_path / "crm", "snowflake", schema, emulated.database)
+    words = ["init", "new", "--from", "dbt:crm", "--connection", emulated.name]
+    done = emulated.call(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = ["--database", emulated.database, "--schema", emulated.schema(f"{own_schema}_GOLD")]
+    done = emulated.call(
+        "run", "--env", "prod", *words, cwd=tmp_path / "new", MARTS_PACKAGE="new_marts"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert emulated.tables(f"{own_schema}_GOLD") == ["MARTS_STATE", "PERSON_VISITS"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,10 +63,7 @@ MARTS = {"revenue": "amount", "pieces": "pieces", "turnover": "amount"}
 def folder(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the package and the sources; return the folder."""
     found = tmp_path_factory.mktemp("groups")
-    (found / "grouped_shop").mkdir()
-    for name, text in PACKAGE.items():
-        lines = [line.removeprefix(" " * 8) for line in text.splitlines()]
-        (found / f"grouped_shop/{name}.py").write_text("\n".join(lines).lstrip(), "utf-8")
+    written(found, "grouped_shop")
     database, schema = emulated.database, emulated.schema(SOURCES)
     sql = emulated.session.cursor().execute
     sql(f'CREATE SCHEMA "{database}"."{schema}"')
@@ -76,6 +75,16 @@ def folder(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write(emulated, sales=10, stock=1)
     return found
+
+
+def written(folder: Path, package: str, *, groups: bool = True) -> None:
+    """Write the package, with its groups or without."""
+    (folder / package).mkdir()
+    for name, text in PACKAGE.items():
+        lines = [line.removeprefix(" " * 8) for line in text.splitlines()]
+        text = "\n".join(lines).lstrip()
+        text = text if groups else re.sub(r', group="\w+"', "", text)
+        (folder / package / f"{name}.py").write_text(text, "utf-8")
 
 
 def write(account: Account, **values: int) -> None:
@@ -92,10 +101,12 @@ def fill(account: Account, name: str, column: str, value: int) -> None:
     sql(f"INSERT INTO {table} VALUES ('a', {value})")
 
 
-def run(account: Account, folder: Path, *more: str) -> Result:
-    """Run the package's groups."""
-    location = account.run_words(schema=GOLD, sources=SOURCES)
-    words = ("run", "--package", "grouped_shop", "--as-of", "2025-06-30", *location, *more)
+def run(
+    account: Account, folder: Path, *more: str, package: str = "grouped_shop", schema: str = GOLD
+) -> Result:
+    """Run a package's groups."""
+    location = account.run_words(schema=schema, sources=SOURCES)
+    words = ("run", "--package", package, "--as-of", "2025-06-30", *location, *more)
     return account.process(*words, cwd=folder)
 
 
@@ -113,9 +124,9 @@ def ended(folder: Path) -> dict[str, str]:
     return {each["name"]: each["status"] for each in results["groups"]}
 
 
-def state(account: Account, table: str) -> dict[str, str]:
+def state(account: Account, table: str, schema: str = GOLD) -> dict[str, str]:
     """Return the kinds of the rows in a group's state table, by name; a run's name is not one."""
-    rows: list[Row] = account.rows(f"SELECT NAME, KIND FROM {account.location(GOLD, table)}")
+    rows: list[Row] = account.rows(f"SELECT NAME, KIND FROM {account.location(schema, table)}")
     return {name: kind for name, kind in rows if kind != "publication"}
 
 
@@ -147,13 +158,13 @@ def test_groups_share_sources_and_nothing_else(
 
 
 @contextmanager
-def locked(account: Account, table: str) -> Iterator[None]:
+def locked(account: Account, table: str, schema: str = GOLD) -> Iterator[None]:
     """Hold the lock of a group, as another run that publishes it does."""
     assert account.emulator
     with account.emulator.connect() as other:
         other.cursor().execute("BEGIN TRANSACTION")
         other.cursor().execute(
-            f"UPDATE {account.location(GOLD, table)} SET RUN_ID = 'x' WHERE KIND = 'lock'"
+            f"UPDATE {account.location(schema, table)} SET RUN_ID = 'x' WHERE KIND = 'lock'"
         )
         try:
             yield
@@ -199,3 +210,30 @@ def test_a_group_that_fails_leaves_those_that_read_it(emulated: Account, folder:
     write(emulated, stock=3)
     assert run(emulated, folder).returncode == DONE
     assert seen(emulated) == {"revenue": 60, "pieces": 6, "turnover": 66}
+
+
+def test_a_mart_that_gets_a_group_waits_for_both_locks_and_is_recorded_there_alone(
+    emulated: Account, folder: Path, tmp_path: Path, own_schema: str
+) -> None:
+    written(tmp_path, "regrouped_shop", groups=False)
+    words = ("--threads", "2", "--lock-timeout", "1")
+
+    def regrouped(*more: str) -> Result:
+        return run(emulated, tmp_path, *words, *more, package="regrouped_shop", schema=own_schema)
+
+    write(emulated, sales=1, stock=1)
+    assert regrouped().returncode == DONE
+    shutil.rmtree(tmp_path / "regrouped_shop")
+    written(tmp_path, "regrouped_shop")
+    with locked(emulated, "marts_state", own_schema):
+        # As a version without groups holds it while it publishes.
+        done = regrouped("-s", "group:finance")
+    assert done.returncode == FAILED
+    assert "another run is publishing into this schema" in done.stderr
+    done = regrouped()
+    assert done.returncode == DONE, done.stderr + done.stdout
+    assert "group finance: revenue: in group default before" in done.stdout
+    assert state(emulated, "marts_state__finance", own_schema)["revenue"] == "table"
+    own = state(emulated, "marts_state", own_schema)
+    assert {name for name, kind in own.items() if kind == "table"} == {"turnover"}
+    assert emulated.tables(f"{own_schema}_CANDIDATES") == []

@@ -123,11 +123,11 @@ class Project:
         """
         keywords = known(TestKeywords, options) | {"select": select}
         # The option's own name, since `sources` is a field of the settings, too.
-        keywords["only_sources"] = keywords.pop("sources", None)
+        keywords["of_sources"] = keywords.pop("sources", None)
         settings, own = called(self.settings, "test", keywords)
         with prepared_test(
             settings,
-            sources=own["only_sources"],
+            sources=own["of_sources"],
             invariants=own["invariants"],
             project=self._linked,
         ) as prepared:
@@ -185,7 +185,8 @@ def _warn(message: str) -> None:
 
 
 def _carried_out(prepared: Prepared) -> RunReport:
-    ended = carry_out(prepared, _Logging(prepared.plan))
+    progress = _Logging(prepared.plan)
+    ended = carry_out(prepared, progress, planned=progress.planned)
     for error in ended.errors:
         _warn(str(error))
     if ended.report.status == "interrupted":
@@ -197,6 +198,10 @@ class _Logging:
     """Tells the logger `marts` of progress; nobody sees it unless logging is set up."""
 
     def __init__(self, plan: Plan) -> None:
+        self.planned(plan)
+
+    def planned(self, plan: Plan) -> None:
+        """Expect the steps of a plan."""
         self.to_come = Counter(table_of(step) for step in plan.steps)
 
     def started(self, step: Step) -> None:

@@ -12,6 +12,7 @@ from marts.core.authoring.tables import Source
 from marts.core.console import exit_codes
 from marts.core.console.messages import (
     Line,
+    errors_of,
     head_line,
     line_text,
     outcome_lines,
@@ -22,7 +23,7 @@ from marts.core.console.messages import (
 )
 from marts.core.errors import FailedChecksError, MartsError
 from marts.core.operations.prepared import Ended, Prepared
-from marts.core.run.report import CheckReport, Outcome, Report, Status, TableReport, explained
+from marts.core.run.report import CheckReport, Outcome, Status, TableReport, explained, groups_of
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class RunReport:
     """What ended the run early, if anything did."""
     document: Mapping[str, Any]
     """The report as data: run_results.json, after a dry run the plan."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """How each group ended, by name: a status, or `left` if it was not begun."""
     lines: tuple[Line | str, ...] = field(default=())
     """What the command line prints, each line with its label."""
 
@@ -152,21 +155,24 @@ def ended_report(prepared: Prepared, ended: Ended) -> RunReport:
         tables=tuple(map(_table, report.tables)),
         built=tuple(table.table.name for table in report.built),
         unchanged=report.unchanged,
-        differences=tuple(map(str, prepared.findings)),
+        differences=tuple(map(str, ended.findings)),
         error=report.error,
         document=ended.results,
-        lines=tuple(_lines(prepared, report)),
+        groups={each.name: each.status for each in groups_of(report)},
+        lines=tuple(_lines(prepared, ended)),
     )
 
 
-def _lines(prepared: Prepared, report: Report) -> Iterator[Line | str]:
+def _lines(prepared: Prepared, ended: Ended) -> Iterator[Line | str]:
+    report = ended.report
     yield head_line(prepared)
-    yield from reason_lines(prepared.plan)
-    for finding in prepared.findings:
+    for plan in ended.plans:
+        yield from reason_lines(plan)
+    for finding in ended.findings:
         yield "warn", str(finding)
     yield from map(table_line, report.tables)
-    if report.error:
-        yield f"error: {report.error}"
+    for error in errors_of(report):
+        yield f"error: {error}"
     yield from outcome_lines(report, prepared.target)
 
 

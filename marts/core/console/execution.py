@@ -5,6 +5,7 @@ from __future__ import annotations
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import (
+    errors_of,
     head_line,
     outcome_lines,
     plan_document,
@@ -12,10 +13,9 @@ from marts.core.console.messages import (
     reason_lines,
 )
 from marts.core.console.streams import print_error
-from marts.core.errors import EngineError, MartsError
+from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.plan.steps import Plan
-from marts.core.run.report import Report
 
 
 def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
@@ -36,10 +36,11 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
             prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
         )
     errors = list(ended.errors)
-    _print_errors(ended.report)
+    for error in errors_of(ended.report):
+        print_error(error)
     if prepared.planner:
         # They are known now: the groups were planned one by one.
-        for each in prepared.planner.findings:
+        for each in ended.findings:
             terminal.say(console, ("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
         terminal.say(console, line)
@@ -51,18 +52,11 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     return exit_codes.of_run(ended.report.status, errors)
 
 
-def _print_errors(report: Report) -> None:
-    """Print the error that ended a run, or that of each group."""
-    if report.error and not report.groups:
-        print_error(report.error)
-    for group in report.groups:
-        if group.error:
-            words = f"group {group.name}: {group.error.summary}"
-            print_error(MartsError(words, *group.error.facts, hint=group.error.hint))
+def print_plan(prepared: Prepared, *, as_json: bool) -> int:
+    """Print what a plan would do, and warnings of what engines would compute differently.
 
-
-def print_plan(prepared: Prepared, *, as_json: bool) -> None:
-    """Print what a plan would do, and warnings of what engines would compute differently."""
+    Return the exit code: 1 if one of several groups cannot be planned.
+    """
     plan, findings, changes = prepared.plan, prepared.findings, prepared.changes
     sources_read = prepared.backend.sources_read()
     for finding in findings:
@@ -71,3 +65,4 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
         terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))
+    return exit_codes.FAILED if any(part.refused for part in plan.parts) else exit_codes.DONE

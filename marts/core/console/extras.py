@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from marts.core import DISTRIBUTION
+
 EXTRAS = {
     "snowflake": ("snowflake", "snowflake-connector-python"),
     "numpy": ("generate", "numpy"),
@@ -32,8 +34,6 @@ def explained(error: Exception) -> Exception:
 
 def _requirements(extra: str) -> list[str]:
     """Return what an extra installs, as pip takes it."""
-    from marts.core import DISTRIBUTION
-
     lines = (line.partition(";") for line in metadata.requires(DISTRIBUTION) or ())
     markers = (f"extra == '{extra}'", f'extra == "{extra}"')
     return [needed.strip() for needed, _, marker in lines if marker.strip() in markers]

@@ -30,8 +30,7 @@ def done_lines(folder: Path, project: NewProject, files: Collection[str]) -> Ite
     if left:
         things = "1 thing was" if left == 1 else f"{left} things were"
         yield f"{things} not declared: the comments in {project.package}/sources.py say why"
-    for line in project.skipped:
-        yield f"skipped {line}"
+    yield from project.told
     yield ""
     yield "next:"
     if str(folder) != ".":

@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
+from marts.core.errors import MartsError
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
@@ -95,6 +96,11 @@ def plan_lines(
 
 def _part_lines(plan: Plan) -> list[str]:
     """Return what the plan of one of several groups would do."""
+    if plan.refused:
+        return [
+            f"group {plan.group} is left as it is:",
+            *(f"  {x}" for x in plan.refused.split("\n")),
+        ]
     own = plan_lines(plan)[1:]
     return [f"group {plan.group}:", *(own or ["  keep     nothing to do"])]
 
@@ -160,6 +166,7 @@ def plan_document(
     steps = [step for part in plan.parts or (plan,) for step in _step_documents(part)]
     return {
         "as_of": str(plan.as_of.day),
+        "groups": [{"name": each.group, "refused": each.refused or None} for each in plan.parts],
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
@@ -236,6 +243,16 @@ def _why_skipped(skipped: SkippedCheck) -> str:
         return f"exempt: {skipped.exempt}"
     are = "are" if len(skipped.missing) > 1 else "is"
     return f"{', '.join(skipped.missing)} {are} not published or not up to date"
+
+
+def errors_of(report: Report) -> Iterator[MartsError]:
+    """Yield the error that ended a run, or that of each of its groups."""
+    if report.error and not report.groups:
+        yield report.error
+    for group in report.groups:
+        if group.error:
+            words = f"group {group.name}: {group.error.summary}"
+            yield MartsError(words, *group.error.facts, hint=group.error.hint)
 
 
 def _groups_lines(report: Report) -> Iterator[Line]:

@@ -38,6 +38,11 @@ SCHEMA = re.compile(rf"{PART}[.]{PART}")
 DBT = "dbt:"
 ON_SNOWFLAKE = "snowflake:"
 
+ASKED = (
+    "asked {where} {number} queries: one for each table, and one for each possible key, reference"
+    " and column of labels; all are aggregates, but for the labels"
+)
+
 Doing = Callable[[str], None]
 """Is told what is being done."""
 
@@ -169,8 +174,13 @@ def profiling(data: Path | None, settings: Settings | None = None) -> Iterator[P
 
 
 def _measured(
-    opened: contextlib.AbstractContextManager[Profiler], origin: Origin, *, where: str
+    opened: contextlib.AbstractContextManager[Profiler],
+    origin: Origin,
+    *,
+    where: str,
+    asked: list[str] | None = None,
 ) -> tuple[NewSource, ...]:
+    """Return the declarations of what is measured; add to `asked` a line on what that took."""
     with opened as engine:
         found = declared(measure(engine, doing=origin.doing), where=where)
         if not found:
@@ -179,6 +189,8 @@ def _measured(
                 hint="name a folder of Parquet or CSV files, a DuckDB file, snowflake:DB.SCHEMA,"
                 " or dbt:DIR",
             )
+        if asked is not None:
+            asked.append(ASKED.format(number=engine.queries, where=engine.where))
         return found
 
 
@@ -219,7 +231,8 @@ def _from_snowflake(origin: Origin, schema: str) -> NewProject:
         source_schema=parts[2],
         database=parts[1],
     )
-    sources = _measured(profiling(None, settings), origin, where=schema)
+    asked: list[str] = []
+    sources = _measured(profiling(None, settings), origin, where=schema, asked=asked)
     return NewProject(
         package=origin.package,
         sources=sources,
@@ -235,6 +248,7 @@ def _from_snowflake(origin: Origin, schema: str) -> NewProject:
             "source_database": parts[1],
             "source_schema": parts[2],
         },
+        told=tuple(asked),
     )
 
 
@@ -296,7 +310,7 @@ def _from_dbt(origin: Origin, directory: str) -> NewProject:
         marts_from=installed_from(),
         production=_production(origin.account) if is_on_snowflake else {},
         production_sources=places if is_on_snowflake else {},
-        skipped=found.skipped,
+        told=tuple(f"skipped {line}" for line in found.skipped),
     )
 
 

@@ -187,9 +187,9 @@ selection_options = options(
 data_option = option(
     "--data",
     type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A directory with <table>.parquet, or Parquet files below <table>/, for each source."
-    "  [default: data/ of the project; for the bundled marts, the bundled data]",
+    metavar="PATH",
+    help="A folder with <table>.parquet, <table>.csv or a folder <table>/ of such files for each"
+    " source, or a DuckDB file.  [default: for the bundled marts, the bundled data]",
 )
 corpus_option = option(
     "--data",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.errors import MartsError
 from marts.core.plan.changes import plan_changes, refuse_unknown_marts, with_reshapes
 from marts.core.plan.findings import findings_of, findings_of_views
 from marts.core.plan.fingerprint import CurrentInputs
@@ -29,6 +30,7 @@ from marts.core.project.groups import Group
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Backend
 from marts.core.run.building import planned_tables
+from marts.core.run.grouped import checks_across
 from marts.core.run.inspection import inspect_again, inspect_engine
 
 SUPPOSED = "supposed"
@@ -115,6 +117,10 @@ class RunPlanner:
         plan = with_reshapes(plan, graph, {*self.reshape, *options.adopt})
         tables = planned_tables(plan, self.backend)
         self.changes += self.backend.shape_changes(tables, acknowledged=plan.reshapes)
+        if group and len(self.groups) == 1:
+            # No other group of this run makes the checks between the groups.
+            new = {step.mart.name for step in plan.builds}
+            plan = replace(plan, skipped=(*plan.skipped, *checks_across(self.graph, new)))
         self.plans.append(plan)
         self.findings += findings_of(graph.project, plan)
         self.findings += findings_of_views(graph.project, plan)
@@ -128,14 +134,27 @@ class RunPlanner:
         """Plan all groups as if each could be published; do nothing."""
         parts, earlier = list[Plan](), EarlierChecks()
         for group in self.groups:
-            plan = self.plan(group, is_last=group is self.groups[-1], earlier=earlier)
+            # Nothing has been published: what is supposed must stay.
+            self._anew, is_last = None, group is self.groups[-1]
+            missing = [part.group or "" for part in parts if part.refused]
+            if behind := [name for name in missing if name in group.reads]:
+                parts.append(self._refused(group, f"reads {', '.join(behind)}"))
+                continue
+            try:
+                plan = self.plan(group, is_last=is_last and not missing, earlier=earlier)
+            except MartsError as error:
+                parts.append(self._refused(group, str(error)))
+                continue
             parts.append(plan)
             earlier = _supposing_checks(plan, earlier)
             if self._current:
                 state = _supposing(plan, self._current.state, self.run_id)
                 self._current = self._current.within(self._current.graph, state)
-            self._anew = None
         return combined(parts)
+
+    def _refused(self, group: Group, why: str) -> Plan:
+        empty = Plan(self.graph.project.package, self.as_of, (), {}, ())
+        return replace(empty, group=group.name, refused=why)
 
     def _selected(self, group: Group) -> tuple[str, ...]:
         """Return the selected marts of a group, and the selected temporary ones that it reads."""

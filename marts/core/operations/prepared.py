@@ -49,6 +49,10 @@ class Ended:
     report: Report
     results: artifacts.Document
     errors: tuple[EngineError, ...]
+    findings: tuple[Finding, ...] = ()
+    """What engines would compute differently in what was planned."""
+    plans: tuple[Plan, ...] = ()
+    """What was planned: one plan, or that of each group."""
 
 
 def carry_out(
@@ -102,4 +106,4 @@ def carry_out(
     results = artifacts.run_results(report, context=context, target=target)
     declared = manifest(prepared.graph.project)
     errors = artifacts.write_artifacts(target, report, results, declared)
-    return Ended(report, results, tuple(errors))
+    return Ended(report, results, tuple(errors), tuple(findings), tuple(plans))

@@ -102,6 +102,8 @@ class Plan:
     """The sources that must not change before publication; None for all that are described."""
     parts: tuple[Plan, ...] = ()
     """The plans of the groups if this is that of several, which are published one by one."""
+    refused: str = ""
+    """Why the group cannot be planned; then there are no steps."""
 
     @property
     def deferred(self) -> frozenset[str]:

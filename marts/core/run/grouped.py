@@ -182,7 +182,7 @@ class GroupedRun:
             tables=merged_tables(each for report in reports for each in report.tables),
             skipped=(
                 *(each for report in reports for each in report.skipped),
-                *self._not_made(reports),
+                *checks_across(self.planner.graph, _published(reports)),
             ),
             unchanged=tuple(name for report in reports for name in report.unchanged),
             statements=tuple(each for report in reports for each in report.statements),
@@ -194,19 +194,20 @@ class GroupedRun:
             groups=tuple(self.done),
         )
 
-    def _not_made(self, reports: Sequence[Report]) -> Iterator[SkippedCheck]:
-        """Yield the checks of marts that are as before, but read new marts of another group."""
-        marts = self.planner.graph.project.marts
-        new = {
-            table.table.name
-            for report in reports
-            for table in report.built
-            if report.status == "published"
-        }
-        for owner, check in self.planner.graph.wide_checks(new):
-            read = {n for n in tables_read(check) & new if marts[n].group != owner.group}
-            if read and owner.name not in new and not owner.is_temporary:
-                yield SkippedCheck(owner.name, check.name, (owner.name,))
+
+def _published(reports: Sequence[Report]) -> set[str]:
+    published = [report for report in reports if report.status == "published"]
+    return {table.table.name for report in published for table in report.built}
+
+
+def checks_across(graph: Graph, new: Collection[str]) -> Iterator[SkippedCheck]:
+    """Yield the checks of marts that are as before, but read new marts of another group."""
+    marts = graph.project.marts
+    for owner, check in graph.wide_checks(new):
+        read = [name for name in tables_read(check) if name in new]
+        is_across = any(marts[name].group != owner.group for name in read)
+        if is_across and owner.name not in new and not owner.is_temporary:
+            yield SkippedCheck(owner.name, check.name, (owner.name,))
 
 
 def merged_tables(tables: Iterator[TableReport]) -> tuple[TableReport, ...]:

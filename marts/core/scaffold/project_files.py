@@ -21,7 +21,7 @@ class NewProject:
     `about` says where its sources' declarations come from. `data` is what the settings say of where
     the data are, and `data_note` what a reader has to know of it; `has_data` says whether they are
     there. `marts_from` is what pip installs marts from. `production` has the settings of the
-    environment `prod`, without its sources. `skipped` has a line for each table that was left out.
+    environment `prod`, without its sources. `told` has lines for whoever called for it.
     """
 
     package: str
@@ -36,7 +36,7 @@ class NewProject:
     extra: Mapping[str, str] = field(default_factory=dict)
     production: Mapping[str, str] = field(default_factory=dict)
     production_sources: Mapping[str, str] = field(default_factory=dict)
-    skipped: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def always_has_data(self) -> bool:
@@ -195,6 +195,9 @@ def _readme(project: NewProject) -> str:
         starter=starter,
         data_note=project.data_note,
         production=PRODUCTION if project.production else NO_PRODUCTION,
+        marts_from="the git reference of the `marts` that wrote this project."
+        if project.marts_from.startswith("git+")
+        else "put its wheel into `wheels/`, or name a git reference.",
     )
 
 
@@ -235,4 +238,6 @@ A mart is a function in a file of its own name. Its parameters name the tables t
 ## Production
 
 {production}
+
+CI installs `marts` from what `MARTS` in `.github/workflows/ci.yml` names: {marts_from}
 """

@@ -239,25 +239,30 @@ def _signature(name: str, parameters: Sequence[str]) -> list[str]:
     return lines(call(f"def {name}", map(Argument, parameters)), after=" -> Table:")
 
 
+def _local(starter: Starter) -> str:
+    """Return the name of the rows that count in a function: not that of one of its tables."""
+    tables = {starter.facts.name, starter.owner.name if starter.owner else ""}
+    return next(name for name in ("t", "rows", "found") if name not in tables)
+
+
 def _reconciliation(starter: Starter) -> list[str]:
     """Return the check that every row that counts is in one of the mart's counts."""
-    facts = starter.facts.name
+    facts, t = starter.facts.name, _local(starter)
     sides = "" if starter.is_complete else " but those without an owner"
     compare = "!=" if starter.is_complete else ">"
     parameters = ["this: Table", f"{facts}: Table", *(["as_of: AsOf"] if starter.day else [])]
     return [
         *_signature("_not_all_counted", parameters),
         f'    """Return both numbers if the counts do not add up to all rows{sides}."""',
+        f"    {t} = {_rows(starter)}",
+        f"    there = {t}.aggregate(rows={t}.count())",
         f"    here = this.aggregate(counted=this.{starter.counted}.sum())",
-        f"    t = {_rows(starter)}",
-        "    there = t.aggregate(rows=t.count())",
-        f"    return here.cross_join(there).filter(lambda t: t.counted {compare} t.rows)",
+        f"    return here.cross_join(there).filter(lambda both: both.counted {compare} both.rows)",
     ]
 
 
 def _function(starter: Starter) -> list[str]:
-    facts, owner, day = starter.facts.name, starter.owner, starter.day
-    last, total = _names(starter)
+    facts, owner, day, t = starter.facts.name, starter.owner, starter.day, _local(starter)
     tables = [owner.name, facts] if owner else [facts]
     needs_date = day is not None or starter.grain is None
     parameters = [*(f"{each}: Table" for each in tables), *(["as_of: AsOf"] if needs_date else [])]
@@ -265,27 +270,32 @@ def _function(starter: Starter) -> list[str]:
     rows = f"for each of {owner.name}" if owner else "in all"
     if starter.grain and not owner:
         rows = f"for each {starter.grain.name}"
-    found = [
+    return [
         *_signature(starter.name, parameters),
         f'    """The rows of {facts}{until}, counted; one row {rows}."""',
-        f"    t = {_rows(starter)}",
+        f"    {t} = {_rows(starter)}",
+        *_body(starter, t),
     ]
-    figures = [Argument("t.count()", starter.counted)]
-    if starter.grain and starter.amount:
-        figures.append(Argument(f"{_of('t', starter.amount.name)}.sum()", total))
-    if starter.grain and day:
-        figures.append(Argument(f"{_of('t', day.name)}.max()", last))
+
+
+def _body(starter: Starter, t: str) -> list[str]:
+    """Return the lines that count the rows `t`."""
+    last, total = _names(starter)
+    figures = [Argument(f"{t}.count()", starter.counted)]
     if starter.grain is None:
-        body = lines(call("t.aggregate", figures), depth=1, before="found = ")
-        return [*found, *body, "    return found.mutate(counted_on=as_of.date)"]
-    if owner is None:
-        grouped = f"t.group_by({literal(starter.grain.name)}).aggregate"
-        return [*found, *lines(call(grouped, figures), depth=1, before="return ")]
+        body = lines(call(f"{t}.aggregate", figures), depth=1, before="counts = ")
+        return [*body, "    return counts.mutate(counted_on=as_of.date)"]
+    if starter.amount:
+        figures.append(Argument(f"{_of(t, starter.amount.name)}.sum()", total))
+    if starter.day:
+        figures.append(Argument(f"{_of(t, starter.day.name)}.max()", last))
     key = starter.grain.name
-    grouped = f"t.group_by({key}={_of('t', starter.reference)}).aggregate"
-    found += lines(call(grouped, figures), depth=1, before="counts = ")
+    if starter.owner is None:
+        grouped = f"{t}.group_by({literal(key)}).aggregate"
+        return lines(call(grouped, figures), depth=1, before="return ")
+    grouped = f"{t}.group_by({key}={_of(t, starter.reference)}).aggregate"
     return [
-        *found,
-        f"    keys = {owner.name}.select({literal(key)})",
+        f"    keys = {starter.owner.name}.select({literal(key)})",
+        *lines(call(grouped, figures), depth=1, before="counts = "),
         f"    return keys.left_join(counts, {literal(key)})",
     ]

@@ -350,7 +350,7 @@ def test_a_path_stays_where_it_is_when_the_current_folder_changes(
 )  # fmt: skip
 def test_keywords_are_the_options_of_the_command(kind: type, command: Any, fields: bool) -> None:
     options = {each.name for each in command.params} - {"selectors", "as_json"}
-    named = {"only_sources" if n == "sources" else n for n in kind.__annotations__}
+    named = {"of_sources" if n == "sources" else n for n in kind.__annotations__}
     assert not named - options
     missing = options - named
     assert {each for each in missing if (each in FIELDS) == fields} == set()

@@ -206,3 +206,38 @@ def test_a_dry_run_plans_what_a_run_does(tmp_path: Path, force: bool) -> None:
 
     assert [told(part) for part in supposed.parts] == [told(plan) for plan in run.plans]
     assert supposed.reasons == {n: why for plan in run.plans for n, why in plan.reasons.items()}
+
+
+def test_a_dry_run_says_which_groups_cannot_be_planned(tmp_path: Path) -> None:
+    run = grouped(tmp_path, Group(), Group(), Group(frozenset({0})), Group(frozenset({1})))
+    (run.shop.data / "s1.parquet").unlink()
+    with run.shop.backend() as backend:
+        parts = run.planner(backend).supposed().parts
+    refused = {part.group: part.refused.partition("\n")[0] for part in parts if part.refused}
+    assert refused == {
+        "g1": "the sources do not fit their contracts; nothing was built",
+        "g3": "reads g1",
+    }
+    assert [sorted(part.reasons) for part in parts if part.group == "g2"] == [["a2", "b2"]]
+
+
+def test_a_run_of_one_group_says_which_checks_of_others_it_leaves(tmp_path: Path) -> None:
+    run = grouped(tmp_path, Group(), Group(checks=frozenset({0})))
+    run.run()
+    run.write({0: AFTER})
+    with run.shop.backend() as backend:
+        plan = run.planner(backend, "a0", "b0").plan(run.shop.graph.groups[0])
+    assert [(each.table, each.check) for each in plan.skipped] == [("b1", "key_in_b0")]
+
+
+def test_a_mart_that_two_groups_have_recorded_is_built_anew(tmp_path: Path) -> None:
+    run = grouped(tmp_path, Group(), Group())
+    run.run()
+    with run.shop.backend() as backend:
+        backend._connection.execute(
+            "INSERT INTO gold.marts_state__g1 SELECT * FROM gold.marts_state__g0 WHERE name = 'a0'"
+        )
+    report = run.run()
+    assert statuses(report) == {"g0": "published", "g1": "unchanged"}
+    assert run.plans[0].reasons["a0"] == "not known what it was made from"
+    assert run.recorded()["a0"] == ("marts_state__g0", "2025-2")
