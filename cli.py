@@ -13,7 +13,7 @@ import click
 
 from marts.core import DISTRIBUTION
 from marts.core.console import exit_codes, extras
-from marts.core.console.commands import Commands, current_name
+from marts.core.console.commands import Commands, current_name, wants_json
 from marts.core.console.exit_codes import DONE, INTERRUPTED
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.streams import (
@@ -21,10 +21,12 @@ from marts.core.console.streams import (
     open_streams,
     print_bug,
     print_error,
+    print_failure,
     print_usage,
     print_warning,
     warn,
 )
+from marts.core.errors import MartsError
 
 interrupts = Interrupts()
 
@@ -41,10 +43,11 @@ interrupts = Interrupts()
 def marts() -> None:
     """Build, check and read marts.
 
-    A project's settings are in the table [tool.marts] of its pyproject.toml, the nearest one with
-    this table in the current folder or above it: `package = "NAME"`, and other options by their
-    names, with underscores. Its paths are relative to its folder. Environment variables override
-    it, and options override both.
+    `marts init` starts a project. Its settings are in the table [tool.marts] of its pyproject.toml:
+    `package = "NAME"`, and what options say where it is always the same, such as
+    `data = "extracts"` for --data or `memory_limit = "4GB"` for --memory-limit. Its paths are
+    relative to its folder. The nearest such file, here or above, counts; environment variables
+    override it, and options override both.
     """
 
 
@@ -64,6 +67,8 @@ def main() -> NoReturn:
     except click.ClickException as error:
         print_usage(error)
         code = error.exit_code
+        if wants_json(sys.argv[1:]):
+            print_failure(error.format_message(), hint=None, code=code)
     except (click.Abort, KeyboardInterrupt):
         interrupts.hold()
         click.echo("interrupted", err=True)
@@ -74,6 +79,8 @@ def main() -> NoReturn:
         if code is None:
             raise
         print_error(explained)
+        if wants_json(sys.argv[1:]) and isinstance(explained, MartsError):
+            print_failure(explained.summary, explained.facts, hint=explained.hint, code=code)
     interrupts.hold()
     if (lost := lost_output()) and lost.errno != errno.EBADF:
         # The work is done. A closed standard output (EBADF) is the caller's intention.

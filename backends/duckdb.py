@@ -1,4 +1,4 @@
-"""DuckDB: sources are Parquet files, relations are in one database file.
+"""DuckDB: sources are files, or tables of DuckDB files; relations are in one database file.
 
 Candidates are built in a database of their own, which no other connection can read and which is
 removed with the connection. Each is committed when it is built, because DuckDB reads uncommitted
@@ -25,14 +25,16 @@ from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_elsewhere import elsewhere
+from backends.duckdb_locations import Locations
 from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
-from backends.duckdb_sources import ParquetSources
-from backends.duckdb_sql import compiled, parquet, qualified_sql
-from backends.parquet import LAYOUT, data_as_of
+from backends.duckdb_sources import DuckDBSources
+from backends.duckdb_sql import compiled, qualified_sql
+from backends.parquet import data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     Annotation,
     CompiledQuery,
     Materialized,
@@ -74,11 +76,12 @@ class DuckDBBackend:
         self, options: DuckDBOptions, *, sources: Mapping[str, Contract], read_only: bool
     ) -> None:
         self.options = options
-        self.where = f"{options.data} → {options.database}, schema {options.schema}"
-        self.source_location = f"{options.data}/ for {LAYOUT.rstrip(',')}"
+        locations = Locations(options.data, options.sources, options.folder)
+        self.where = f"{locations} → {options.database}, schema {options.schema}"
+        self.source_location = locations.layout
         self._connection = connect(options, read_only=read_only)
         self._worker = ThreadPoolExecutor(max_workers=1)
-        self._sources = ParquetSources(options.data, sources, self._rows)
+        self.sources = DuckDBSources(locations, sources, self._rows, schema=options.schema)
         self._catalog = Catalog(options.schema, self._rows)
         self._runs = RunsTable(self._catalog, self._execute)
         self._candidates: dict[str, Candidate] = {}
@@ -101,7 +104,7 @@ class DuckDBBackend:
 
     def data_as_of(self) -> datetime.date | None:
         """Return the as-of date that the data states, None if it states none."""
-        return data_as_of(self.options.data)
+        return data_as_of(self.options.data) if self.options.data else None
 
     def describe_sources(self, names: Collection[str]) -> Mapping[str, TableState]:
         """Return the state of sources from the footers of their files, and from values if need be.
@@ -110,15 +113,15 @@ class DuckDBBackend:
         are read.
         """
         with translated("read the sources"):
-            return self._sources.describe(names)
+            return self.sources.describe(names)
 
     def sources_read(self) -> Mapping[str, str]:
         """Return nothing: all files are fixed, and compared again before publication."""
         return {}
 
-    def changed_sources(self) -> list[str]:
+    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
-        return self._sources.changed()
+        return self.sources.changed(names)
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""
@@ -149,9 +152,9 @@ class DuckDBBackend:
         A source appears as its file, or as a pattern for its folder. The executed SQL lists the
         files and casts their columns.
         """
-        patterns = {name: self._sources.pattern(name) for name in query.names}
+        found = {name: self.sources.found(name) for name in query.names}
         known: dict[str, sge.Table | sge.Subquery] = {
-            name: parquet(pattern) for name, pattern in patterns.items() if pattern
+            name: source.shown for name, source in found.items() if source
         }
         return qualified_sql(query, known | self._elsewhere(query), self.options.schema)
 
@@ -181,7 +184,7 @@ class DuckDBBackend:
         key = self, built, database, self._deferred
         if key not in query.texts:
             schema = self.options.schema
-            sources = {name: self._sources.subquery(name) for name in query.names}
+            sources = {name: self.sources.subquery(name) for name in query.names}
             known: dict[str, sge.Table | sge.Subquery] = {
                 name: ddl.qualified(schema, name, database) for name in query.names
             }
@@ -191,7 +194,14 @@ class DuckDBBackend:
             query.texts[key] = qualified_sql(query, known, self.options.schema)
         return query.texts[key]
 
-    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:  # noqa: ARG002
+    def begin(
+        self,
+        run_id: str,  # noqa: ARG002
+        candidates: Collection[str] = (),
+        *,
+        group: str = DEFAULT_GROUP,  # noqa: ARG002
+        goes_on: bool = False,  # noqa: ARG002
+    ) -> None:
         """Drop what an earlier run of this connection built, and prepare for candidates."""
         self.discard()
         self._published = False
@@ -234,11 +244,15 @@ class DuckDBBackend:
 
     def shape_changes(
         self,
-        tables: Collection[PlannedTable],  # noqa: ARG002
+        tables: Collection[PlannedTable],
         *,
         acknowledged: Collection[str],  # noqa: ARG002
     ) -> Sequence[ShapeChange]:
-        """Return nothing: one transaction replaces marts of any shape."""
+        """Return nothing: one transaction replaces marts of any shape.
+
+        Raises UsageError for a view over a table of another file, which no reader has attached.
+        """
+        self.sources.refuse_views(tables)
         return ()
 
     def annotate(self, annotations: Collection[Annotation]) -> None:
@@ -285,12 +299,19 @@ class DuckDBBackend:
                     self._runs.prepare()
                     self._runs.write(run)
 
-    def discard(self) -> None:
+    def discard(self, *, goes_on: bool = False) -> None:  # noqa: ARG002
         """Drop the candidates; those that cannot be dropped end with the connection."""
         for name in self._candidates:
             with suppress(duckdb.Error):
                 self._connection.execute(self._drop(name))
         self._candidates.clear()
+
+    def go_on(self) -> bool:
+        """Tell whether the database still answers: after some errors it does not."""
+        try:
+            return bool(self._rows("SELECT 1"))
+        except duckdb.Error:
+            return False
 
     def _drop(self, name: str) -> str:
         found = self._candidates[name]
@@ -360,7 +381,7 @@ class DuckDBBackend:
         except EngineError as error:
             if changed := self.changed_sources():
                 raise ChangedSourcesError(changed) from error
-            if _may_be_caused_by_data(error.__cause__) and (fault := self._sources.fault()):
+            if _may_be_caused_by_data(error.__cause__) and (fault := self.sources.fault()):
                 raise EngineError(fault.summary, *fault.facts) from error
             raise
 

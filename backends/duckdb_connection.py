@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -30,18 +30,23 @@ class DuckDBOptions:
     """How to reach the engine; None leaves DuckDB's default."""
 
     database: Path
-    data: Path
+    data: Path | None
     schema: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where sources are that are not in `data`, relative to `folder`."""
+    folder: Path = Path()
     threads: int | None = None
     memory_limit: str | None = None
     elsewhere: ElsewhereOptions | None = None
+    creates_folder: bool = False
+    """Whether the database's folder is created: not one that may be misspelt."""
 
 
 def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open the database; if it is only to be read and does not exist, an empty one in memory.
 
-    Raises UsageError for options that DuckDB does not accept, EngineError if another process has
-    the file open or it cannot be opened.
+    Raises UsageError for options that DuckDB does not accept and for a folder that does not exist,
+    EngineError if the file is open elsewhere or cannot be opened.
     """
     database = options.database
     if database.stem == options.schema:
@@ -62,8 +67,13 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
         config["threads"] = options.threads
     if options.memory_limit is not None:
         config["memory_limit"] = options.memory_limit
+    if not read_only and not database.parent.exists() and not options.creates_folder:
+        raise UsageError(
+            f"there is no folder {database.parent} for the database {database}",
+            hint=f"correct --database, or create the folder: mkdir -p {database.parent}",
+        )
     try:
-        if str(database) != ":memory:" and not read_only:
+        if not read_only:
             database.parent.mkdir(parents=True, exist_ok=True)
         in_memory = str(database) == ":memory:"
         connection = duckdb.connect(
@@ -104,6 +114,12 @@ def _unreachable(
             f"another process holds {database}",
             *([f"held in {holder[1]}"] if holder else [message]),
             hint=f"close it, or pass another {option}",
+        )
+    if "different configuration" in message:
+        return EngineError(
+            f"this process has {database} open already",
+            message,
+            hint="close the other connection first",
         )
     if isinstance(error, duckdb.InvalidInputException | duckdb.ParserException):
         return UsageError(f"DuckDB does not accept these options for {database}", message)

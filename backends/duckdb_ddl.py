@@ -54,6 +54,29 @@ def attach(file: str, catalog: str) -> str:
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (STORAGE_VERSION '{STORAGE_VERSION}')"
 
 
+def relations_of(catalog: str) -> str:
+    """Return a query of the tables and views of a database.
+
+    Its columns are schema, name, whether it is a view, and whether a text may have a collation.
+    """
+    where = f"WHERE database_name = {literal(catalog)} AND NOT internal"
+    return (
+        "SELECT schema_name, table_name, false, sql ILIKE '% COLLATE %' FROM duckdb_tables()"
+        f" {where} UNION ALL"
+        f" SELECT schema_name, view_name, true, true FROM duckdb_views() {where} ORDER BY ALL"
+    )
+
+
+def described(relation: str) -> str:
+    """Return a query of the columns of a table or view: names and types."""
+    return f"DESCRIBE SELECT * FROM {relation}"
+
+
+def rows_of(relation: str) -> str:
+    """Return a query of the number of rows."""
+    return f"SELECT count(*) FROM {relation}"
+
+
 def attach_read_only(file: str, catalog: str) -> str:
     """Attach a database file under a name, only to be read."""
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (READ_ONLY)"

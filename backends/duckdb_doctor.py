@@ -14,8 +14,12 @@ from pathlib import Path
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_candidates import SUFFIX
 from backends.duckdb_connection import DuckDBOptions, connect
+from backends.duckdb_ddl import DIALECT
+from backends.duckdb_locations import Files, Locations, Relation, is_database
+from backends.duckdb_sources import Source
+from backends.duckdb_tables import states_of
 from backends.installation import Installation, versions_found
-from backends.parquet import LAYOUT, data_as_of, files_of, find_source, source_names
+from backends.parquet import LAYOUT, DataFile, data_as_of, files_of, find_source, source_names
 from marts.core.errors import MartsError, SourceError, UsageError, did_you_mean
 from marts.core.plan.state import TableState
 from marts.core.run import diagnosis
@@ -47,6 +51,17 @@ class Desk:
         """Whether there is to be a database file."""
         return str(self.database) != str(IN_MEMORY)
 
+    @property
+    def locations(self) -> Locations:
+        """Where the sources are."""
+        return Locations(self.options.data, self.options.sources, self.options.folder)
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory of the data, None if the data are not in one."""
+        data = self.options.data
+        return None if data is None or is_database(data) else data
+
     def in_memory(self) -> DuckDBBackend:
         """Open the sources, with an empty database."""
         options = replace(self.options, database=IN_MEMORY)
@@ -65,7 +80,8 @@ class DuckDBDoctor:
         installed: Installation,
     ) -> None:
         self.desk = Desk(options, target, contracts, installed)
-        self.where = f"duckdb · {options.data} → {options.database}, schema {options.schema}"
+        places = self.desk.locations
+        self.where = f"duckdb · {places} → {options.database}, schema {options.schema}"
 
     @property
     def experiments(self) -> Sequence[Experiment[Desk]]:
@@ -102,7 +118,9 @@ def resources(desk: Desk) -> Finding:
 
 def data(desk: Desk) -> Finding:
     """List the directory of the data, and read its date."""
-    folder = desk.options.data
+    folder = desk.directory
+    if folder is None:
+        return ok(f"the sources are in {desk.locations}")
     names, day = _tables(folder), data_as_of(folder)
     dated = f"as of {day}" if day else "its date is not stated"
     return verdict_of(
@@ -132,47 +150,57 @@ def sources(desk: Desk) -> Finding:
             "no package is named, so that its sources were not looked at",
             remedy="pass --package NAME",
         )
-    folder, backend = desk.options.data, desk.in_memory()
+    backend = desk.in_memory()
     problems, read, remedies = list[str](), list[str](), list[str]()
     try:
         for name, contract in desk.contracts.items():
             try:
                 state = backend.describe_sources([name]).get(name)
-                files = len(files_of(path)) if (path := find_source(folder, name)) else 0
+                found = backend.sources.found(name)
             except MartsError as error:
                 problems.append(" ".join([f"{name}: {error.summary};", *error.facts]))
                 remedies.append(error.hint or "")
                 continue
-            read.append(f"{name} {_found(state, files)}")
+            read.append(f"{name} {_found(state, found)}")
             if state and state.misfits:
                 problems += [f"{name}: {line}" for line in state.misfits]
-                remedies.append(f"correct the files of {name}, or its declaration")
+                remedies.append(f"correct the data of {name}, or its declaration")
             elif state is None and not contract.optional:
                 problems.append(f"{name} is not there")
-                remedies.append(_place(folder, name))
+                remedies.append(_place(desk, contract.source_name or name))
     finally:
         backend.close()
     return verdict_of(problems, *read, bad="FAIL", remedy="; ".join(dict.fromkeys(remedies)))
 
 
-def _found(state: TableState | None, files: int) -> str:
-    if state is None:
+def _found(state: TableState | None, source: Source | None) -> str:
+    if state is None or source is None:
         return "is optional, and absent"
     rows = "" if state.rows is None else f", {state.rows:,} rows"
-    return f"{files} {'file' if files == 1 else 'files'}{rows}"
+    if source.is_table:
+        return f"is {source.shown.sql(DIALECT)}{rows}"
+    files = len(source.files)
+    kind = "CSV file" if source.files[0].is_csv else "file"
+    return f"{files} {kind if files == 1 else f'{kind}s'}{rows}"
 
 
-def _place(folder: Path, name: str) -> str:
-    near = did_you_mean(name, _tables(folder))
-    return f"put {name}.parquet into {folder}" + (f"; {near}" if near else "")
+def _place(desk: Desk, name: str) -> str:
+    if desk.directory is None:
+        return f"create table {name} there, or write into [tool.marts.sources] where it is"
+    near = did_you_mean(name, _tables(desk.directory))
+    return f"put {name}.parquet into {desk.directory}" + (f"; {near}" if near else "")
 
 
 def others(desk: Desk) -> Finding:
     """Look for files whose names are nearly those of sources that are absent."""
     if desk.contracts is None:
         return skip("no package is named", remedy="pass --package NAME")
-    there, known = _tables(desk.options.data), {name.lower() for name in desk.contracts}
-    absent = [name for name in desk.contracts if name.lower() not in there]
+    if desk.directory is None:
+        return skip("the data are not in a directory")
+    located = desk.options.sources
+    names = {n: c.source_name or n for n, c in desk.contracts.items() if n not in located}
+    there, known = _tables(desk.directory), {name.lower() for name in names.values()}
+    absent = [name for name in names.values() if name.lower() not in there]
     strangers = [name for name in there if name not in known]
     near = {name: hint for name in strangers if (hint := did_you_mean(name, absent))}
     problems = [f"{name} is the name of no source; {hint}" for name, hint in near.items()]
@@ -234,13 +262,18 @@ def disk(desk: Desk) -> Finding:
 
 
 def _sizes(desk: Desk) -> Iterator[int]:
-    for name in desk.contracts or {}:
+    files: set[DataFile] = set()
+    for name, contract in (desk.contracts or {}).items():
         try:
-            path = find_source(desk.options.data, name)
-            yield from (file.size for file in (files_of(path) if path else ()))
+            match desk.locations.find(name, contract):
+                case Files(path):
+                    files |= {*files_of(path)}
+                case Relation(file):
+                    files |= {*states_of(file)}
         except MartsError:
             # That is another experiment's finding.
             continue
+    return (file.size for file in files)
 
 
 def target(desk: Desk) -> Finding:

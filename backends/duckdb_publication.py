@@ -8,7 +8,12 @@ from collections.abc import Callable, Collection, Mapping
 from backends import duckdb_ddl as ddl
 from backends.duckdb_candidates import Candidate
 from backends.duckdb_catalog import Catalog
-from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, Publication
+from marts.core.plan.state import (
+    EARLIER_STATE_TABLE,
+    Publication,
+    group_of_state,
+    state_table,
+)
 
 Execute = Callable[[str], None]
 """Runs a statement."""
@@ -45,11 +50,13 @@ def _record(
     catalog: Catalog,
     execute: Execute,
 ) -> None:
-    state = catalog.name_of(STATE_TABLE)
+    state = catalog.name_of(state_table(publication.group))
     execute(ddl.create_state(state))
     if names := [*published, *publication.drops]:
-        # Another package's rows, too: a package that adopts a table adopts its record.
-        execute(ddl.forget(state, names))
+        # Another package's rows, too: a package that adopts a table adopts its record. So does a
+        # group.
+        for table in filter(group_of_state, catalog.kinds()):
+            execute(ddl.forget(catalog.name_of(table), names))
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     made_by = (publication.run_id, publication.as_of, now)
     # A candidate has the same rows, but committed, so that DuckDB reads them with all threads.

@@ -13,13 +13,14 @@ from backends.sql import compiled_by, relocate
 from marts.core.plan.state import CompiledQuery, Query
 
 
-def compile_query(query: ir.Table | sge.Query, *, sources: Mapping[str, str], schema: str) -> str:
-    """Return a query's SQL: sources read from Parquet files, every other name in `schema`.
+def compile_query(
+    query: ir.Table | sge.Query, *, sources: Mapping[str, sge.Table], schema: str
+) -> str:
+    """Return a query's SQL: sources as people read them, every other name in `schema`.
 
-    `sources` are paths, or patterns of them. How columns are found and cast is not shown.
+    How the columns of a source are found and cast is not shown.
     """
-    files = {name: parquet(pattern) for name, pattern in sources.items()}
-    return qualified_sql(compiled(query), files, schema)
+    return qualified_sql(compiled(query), sources, schema)
 
 
 def compiled(query: Query) -> CompiledQuery:
@@ -40,10 +41,3 @@ def qualified_sql(
     """Return a query's SQL, in which every name that is not `known` is one in the schema."""
     names = {name: known.get(name) or ddl.qualified(schema, name) for name in query.names}
     return relocate(query.tree, names).sql(ddl.DIALECT, pretty=True)
-
-
-def parquet(pattern: str) -> sge.Table:
-    """Return the call that reads Parquet files."""
-    return sge.Table(
-        this=sge.func("read_parquet", sge.Literal.string(pattern), dialect=ddl.DIALECT)
-    )

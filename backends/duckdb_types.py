@@ -1,8 +1,8 @@
-"""Which types of a Parquet file can be read as those of a contract: always, or if values fit.
+"""Which types of a Parquet file or a table can be read as a contract's: always, or if values fit.
 
 Nothing is rounded, truncated or guessed. A value fits if a cast and a cast back return it.
 
-| in the file | in the contract | read |
+| in the data | in the contract | read |
 |---|---|---|
 | whole number, decimal | whole number, decimal | no more digits: always; otherwise if all fit |
 | whole number | float64 | up to 32 bits: always; otherwise if all fit |
@@ -26,16 +26,17 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
 import ibis.expr.datatypes as dt
+import sqlglot
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import DuckDBType
 
-from backends.source_types import bounds, is_name, kind_of
+from backends.source_types import always_fits, bounds, kind_of, misfit
 
 DIALECT = "duckdb"
 MOMENT, FINE_MOMENT = "TIMESTAMPTZ", "TIMESTAMPTZ_NS"
@@ -47,7 +48,9 @@ class Physical:
     """A column of a file, spelled as it is; `sql` is DuckDB's type, `type_text` is ours in words.
 
     A column without a type (nested, or not supported by DuckDB) has the kind "other". `is_cut` says
-    that DuckDB may truncate digits of timestamps, so that a query cannot find them.
+    that DuckDB may truncate digits of timestamps, so that a query cannot find them. `read_as` is
+    the name that DuckDB gives it, if that is another one. `is_collated` says that it may compare
+    texts in another way than by their characters.
     """
 
     name: str
@@ -55,11 +58,25 @@ class Physical:
     sql: str
     type_text: str
     is_cut: bool = False
+    read_as: str = ""
+    is_collated: bool = False
 
     @property
     def type(self) -> dt.DataType:
         """The type as Ibis has it."""
-        return type_of(self.sql)
+        return dt.Decimal(38, 0) if self.sql in WIDE else type_of(self.sql)
+
+    @property
+    def value(self) -> sge.Expression:
+        """The column in a query."""
+        column = sge.column(self.read_as or self.name, quoted=True)
+        if self.is_collated and self.sql == "VARCHAR":
+            return sge.Collate(this=column, expression=sge.to_identifier("binary", quoted=True))
+        return column
+
+
+WIDE = ("HUGEINT", "UHUGEINT")
+"""Whole numbers of up to 39 digits."""
 
 
 @cache
@@ -100,15 +117,28 @@ def physical(
     return Physical(name, kind, read, str(found))
 
 
-def matches(name: str, columns: Sequence[Physical]) -> tuple[Physical, ...]:
-    """Return the columns that a contract's column may mean.
+def column_of(name: str, kind: str, *, is_collated: bool = False) -> Physical:
+    """Return a column of a table or view, by the name of its type."""
+    if kind in WIDE:
+        return Physical(name, "whole", kind, kind.lower())
+    try:
+        found = type_of(kind)
+    except (ValueError, KeyError, TypeError, NotImplementedError, sqlglot.ParseError):
+        found = dt.unknown
+    if found.is_unknown() or found.is_nested():
+        return Physical(name, "other", kind, kind.lower())
+    kinds = kind_of(found)
+    words = "timestamp with a zone" if kinds == "moment" else str(found)
+    return Physical(name, kinds, kind, words, is_collated=is_collated)
 
-    If two differ only in case, DuckDB adds numbers to their names, and `name` is ambiguous.
-    """
-    found = tuple(column for column in columns if is_name(name, column.name))
-    stem = re.sub(r"(_\d+)+$", "", name)
-    twice = tuple(column for column in columns if is_name(stem, column.name))
-    return found if len(found) != 1 or len(twice) < 2 else (*found, *twice)
+
+def surely_fits(column: Physical, expected: dt.DataType, zone: str | None) -> bool:
+    """Tell whether every value of a readable column fits, by its type alone."""
+    # DuckDB's dates have a wider range than its timestamps.
+    is_date_as_timestamp = column.kind == "date" and expected.is_timestamp()
+    if column.sql in WIDE or is_date_as_timestamp:
+        return False
+    return always_fits(column, expected, zone)
 
 
 def proven_by_range(column: Physical, expected: dt.DataType, low: str, high: str) -> bool:
@@ -125,29 +155,49 @@ def reading(column: Physical, expected: dt.DataType, zone: str | None) -> sge.Ex
     wanted = DuckDBType.from_ibis(expected)
     if column.kind == "null":
         return sge.Cast(this=sge.Null(), to=wanted)
-    value: sge.Expression = sge.column(column.name, quoted=True)
+    value = column.value
     if zone:
         if column.sql == FINE_MOMENT:
             value = sge.Cast(this=value, to=sge.DataType.build(MOMENT, dialect=DIALECT))
         if column.type.timezone is None:
             value = sge.AtTimeZone(this=value, zone=sge.Literal.string("UTC"))
         return sge.AtTimeZone(this=value, zone=sge.Literal.string(zone))
-    is_same = column.sql == wanted.sql(DIALECT) or column.type == expected
+    is_same = column.sql == wanted.sql(DIALECT)
+    # An ENUM is a text, too, but it compares with nothing but its own values.
+    is_same |= column.type == expected and column.kind != "text"
     is_same |= column.kind == kind_of(expected) in ("text", "timestamp") and (
         column.sql in ("VARCHAR", "TIMESTAMP")
     )
     return value if is_same else sge.Cast(this=value, to=wanted)
 
 
-def does_not_fit(column: Physical, expected: dt.DataType) -> sge.Expr:
+def does_not_fit(column: Physical, expected: dt.DataType, _zone: str | None) -> sge.Expr:
     """Return a condition that holds for the values that a cast changes."""
-    value = sge.column(column.name, quoted=True)
+    value = column.value
     there = sge.TryCast(this=value, to=DuckDBType.from_ibis(expected))
     back = sge.TryCast(this=there, to=sge.DataType.build(column.sql, dialect=DIALECT))
     return sge.and_(
         sge.Not(this=sge.Is(this=value, expression=sge.Null())),
         sge.NullSafeNEQ(this=back, expression=value),
     )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the values of one kind of data are read as a contract's types.
+
+    Each function has a column, the contract's type, and the zone of its moments.
+    """
+
+    misfit: Callable[[Physical, dt.DataType, str | None], str | None]
+    """Why a column of this type cannot be read at all; None if it may be."""
+    surely_fits: Callable[[Physical, dt.DataType, str | None], bool]
+    does_not_fit: Callable[[Physical, dt.DataType, str | None], sge.Expr]
+    reading: Callable[[Physical, dt.DataType, str | None], sge.Expression]
+
+
+TYPED = Rules(misfit, surely_fits, does_not_fit, reading)
+"""The rules of data that have types."""
 
 
 # Values in the names of folders

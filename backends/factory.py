@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
+import sqlglot.expressions as sge
 
 from backends.installation import installation
-from backends.parquet import SUFFIXES, data_as_of, find_source, pattern_of
+from backends.parquet import SUFFIXES, data_as_of
 from marts.core.errors import SourceError, UsageError
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
+from marts.core.run.profiling import Profiler
 
 if TYPE_CHECKING:
     from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
+    from backends.duckdb_locations import Location
     from backends.snowflake import SnowflakeBackend
     from backends.snowflake_connection import SnowflakeOptions
 
@@ -38,7 +41,7 @@ class OfflineCompiler:
 def connect(
     settings: Settings,
     *,
-    data: Path,
+    data: Path | None,
     sources: Mapping[str, Contract],
     version: str,
     read_only: bool,
@@ -54,16 +57,26 @@ def connect(
     return DuckDBBackend(_files(settings, data), sources=sources, read_only=read_only)
 
 
-def _files(settings: Settings, data: Path) -> DuckDBOptions:
+def database_of(settings: Settings) -> Path | None:
+    """Return the database file that the settings name; None if it is elsewhere or in memory."""
+    if settings.backend != DUCKDB or settings.database == ":memory:":
+        return None
+    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+
+
+def _files(settings: Settings, data: Path | None) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
     return DuckDBOptions(
-        database=_file(settings),
+        database=database_of(settings) or Path(":memory:"),
         data=data,
         schema=settings.schema,
+        sources=settings.sources,
+        folder=settings.folder,
         threads=settings.threads,
         memory_limit=settings.memory_limit,
         elsewhere=_other_files(settings),
+        creates_folder=settings.database is None,
     )
 
 
@@ -73,11 +86,11 @@ def _other_files(settings: Settings) -> ElsewhereOptions | None:
     there = _elsewhere(settings)
     if there is None:
         return None
-    return ElsewhereOptions(environment=str(there.env), database=_file(there), schema=there.schema)
-
-
-def _file(settings: Settings) -> Path:
-    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+    return ElsewhereOptions(
+        environment=str(there.env),
+        database=database_of(there) or Path(":memory:"),
+        schema=there.schema,
+    )
 
 
 def _elsewhere(settings: Settings) -> Settings | None:
@@ -122,6 +135,7 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
         schema=settings.schema,
         source_database=settings.source_database,
         source_schema=settings.source_schema,
+        sources=settings.sources,
         warehouse=settings.warehouse,
         role=settings.role,
         threads=settings.threads or 1,
@@ -138,7 +152,7 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
 def doctor(
     settings: Settings,
     *,
-    data: Path,
+    data: Path | None,
     sources: Mapping[str, Contract] | None,
     version: str,
     run_id: str,
@@ -166,58 +180,92 @@ def doctor(
     )
 
 
+def profiler(settings: Settings, *, data: Path | None, version: str) -> Profiler:
+    """Return who measures tables: in a folder or DuckDB file, else the sources on Snowflake.
+
+    There, the settings name the sources' database and schema.
+    """
+    if data is not None:
+        from backends.duckdb_profile import DuckDBProfiler
+
+        return DuckDBProfiler(data)
+    from backends.snowflake_profile import SnowflakeProfiler
+
+    return SnowflakeProfiler(
+        _account(settings, version),
+        database=settings.source_database or "",
+        schema=settings.source_schema or "",
+    )
+
+
 def offline_compiler(
-    settings: Settings, *, data: Path, sources: Mapping[str, Contract]
+    settings: Settings, *, data: Path | None, sources: Mapping[str, Contract]
 ) -> OfflineCompiler:
     """Return the compiler of the engine that the settings name; it needs no connection or data.
 
     Without data for DuckDB, each source is assumed to be `<source>.parquet`.
     """
     if settings.backend == DUCKDB:
-        return _offline_duckdb(settings.schema, data, sources)
+        return _offline_duckdb(settings, data, sources)
+    from backends.snowflake_locations import Places, assumed
     from backends.snowflake_source import assumed_source
-    from backends.snowflake_sql import Namespace, compile_query
+    from backends.snowflake_sql import compile_query
 
-    def namespace_of(schema: str, database: str | None) -> Namespace:
-        return Namespace(schema.upper(), database.upper() if database else None)
-
-    namespace = namespace_of(settings.schema, settings.database)
-    source_namespace = namespace_of(
-        settings.source_schema or settings.schema, settings.source_database or settings.database
+    namespace = assumed(settings.schema, settings.database)
+    source_database = settings.source_database or settings.database
+    source_namespace = assumed(settings.source_schema or settings.schema, source_database)
+    places = Places(
+        lambda: source_namespace,
+        settings.sources,
+        assumed,
+        source_database or "",
     )
+
+    def source_of(name: str) -> sge.Table | sge.Subquery:
+        place = places.of(name, sources[name])
+        return assumed_source(name, sources[name], place.assumed).qualified(place.namespace)
+
     return OfflineCompiler(
         lambda query: compile_query(
             query,
             sources=sources,
             source_namespace=source_namespace,
             namespace=namespace,
-            source_of=lambda name: assumed_source(name, sources[name]).qualified(source_namespace),
+            source_of=source_of,
         ),
         sources,
         None,
     )
 
 
-def _offline_duckdb(schema: str, data: Path, sources: Mapping[str, Contract]) -> OfflineCompiler:
+def _offline_duckdb(
+    settings: Settings, data: Path | None, sources: Mapping[str, Contract]
+) -> OfflineCompiler:
+    from backends.duckdb_locations import Files, Locations
+    from backends.duckdb_shown import shown
     from backends.duckdb_sql import compile_query
 
-    folder = data.resolve()
-    found = {name: path for name in sources if (path := _found(folder, name)) is not None}
-    patterns = {
-        name: pattern_of(found.get(name, folder / f"{name}{SUFFIXES[0]}"))
+    folder = data.resolve() if data else None
+    locations = Locations(folder, settings.sources, settings.folder)
+
+    def found(name: str) -> Location | None:
+        """Return where a source is; None also if that is wrong, which a run reports."""
+        try:
+            return locations.find(name, sources[name])
+        except (SourceError, UsageError):
+            return None
+
+    places = {name: place for name in sources if (place := found(name)) is not None}
+    tables = {
+        name: shown(
+            places.get(name)
+            or Files((folder or Path()) / f"{contract.source_name or name}{SUFFIXES[0]}")
+        )
         for name, contract in sources.items()
-        if name in found or not found or not contract.optional
+        if name in places or not places or not contract.optional
     }
     return OfflineCompiler(
-        lambda query: compile_query(query, sources=patterns, schema=schema),
-        patterns,
-        data_as_of(data),
+        lambda query: compile_query(query, sources=tables, schema=settings.schema),
+        tables,
+        data_as_of(data) if data else None,
     )
-
-
-def _found(folder: Path, source: str) -> Path | None:
-    """Return where a source is; None also if something is wrong with it, which a run reports."""
-    try:
-        return find_source(folder, source)
-    except (SourceError, UsageError):
-        return None

@@ -1,9 +1,9 @@
-"""A directory of Parquet files as a star schema: which files a table consists of.
+"""A directory of data files as a star schema: which files a table consists of.
 
-A table is one file `<table>.parquet`, or every Parquet file below a folder `<table>/` (or
-`<table>.parquet/`, as Spark writes it), at any depth. Names that begin with `.` or `_` are not
-data, except for folders `_key=value`. A folder `key=value` below the table's own gives the files in
-it a value; a folder above it never does.
+A table is one file `<table>.parquet` or `<table>.csv`, or every Parquet or CSV file below a folder
+`<table>/` (or `<table>.parquet/`, as Spark writes it), at any depth. Names that begin with `.` or
+`_` are not data, except for folders `_key=value`. A folder `key=value` below the table's own gives
+the files in it a value; a folder above it never does.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from backends.source_types import is_name, named
 from marts.core.errors import SourceError, UsageError
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 """The suffixes of Parquet files, in upper or lower case."""
+CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+"""The suffixes of CSV files, in upper or lower case."""
 
 BACKUP_SUFFIXES = (".bak", ".old", ".orig", ".tmp", "~")
 """The suffixes of backups and temporary files, which are not read."""
@@ -32,14 +35,15 @@ OTHER_FORMAT = re.compile(
     r"\.(csv|tsv|jsonl?|ndjson|orc|avro|arrow|feather|xlsx)(\.\w+)?$|\.(parquet|parq|pq)\.\w+$"
 )
 
-LAYOUT = "<table>.parquet, or Parquet files below <table>/,"
+LAYOUT = "<table>.parquet, <table>.csv, or such files below <table>/,"
+READABLE = f"Parquet ({', '.join(SUFFIXES)}) or CSV ({', '.join(CSV_SUFFIXES)})"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file as it was when it was found; `keys` are from its partition folders, in order.
+    """A data file as it was when it was found; `keys` are from its partition folders, in order.
 
     A key's value is None if the folder represents null.
     """
@@ -57,22 +61,30 @@ class DataFile:
         # Copying an older file over this one may keep its modification time, hence the change time.
         return (self.size, self.modified_ns, self.changed_ns, self.inode)
 
+    @property
+    def is_csv(self) -> bool:
+        """Whether it is CSV, by its name; else it is Parquet."""
+        return self.path.lower().endswith(CSV_SUFFIXES)
+
 
 def source_names(folder: Path) -> list[str]:
     """Return the lower-case names of the tables that a directory may have, in order."""
-    return sorted({_table_named(path.name) for path in _entries(_root(folder))})
+    return sorted({_table_named(path.name).lower() for path in _entries(_root(folder))})
 
 
-def find_source(folder: Path, name: str) -> Path | None:
+def find_source(folder: Path, name: str, *, as_spelled: bool = False) -> Path | None:
     """Return the file or folder that is a table, None if there is neither.
 
-    A folder without Parquet files is not a table. Raises UsageError if the directory is missing,
+    A folder without data files is not a table. With `as_spelled`, a name that is spelled exactly
+    like it is meant before those in another case. Raises UsageError if the directory is missing,
     SourceError if two files or folders could be the table, if one is a dangling link, or if there
     is only a file with a similar name, or in another format.
     """
     root = _root(folder)
-    named = [path for path in _entries(root) if _table_named(path.name) == name.lower()]
-    found = [path for path in named if _is_table(path)]
+    alike = [path for path in _entries(root) if is_name(name, _table_named(path.name))]
+    tables = [path for path in alike if _is_table(path)]
+    spelled = [_table_named(path.name) for path in tables]
+    found = [tables[number] for number in named(name, spelled, as_spelled=as_spelled)]
     if len(found) > 1:
         raise SourceError(f"{name} exists twice", *map(str, found), hint="remove one")
     if not found:
@@ -86,20 +98,32 @@ def _refuse_almost_named(root: Path, name: str) -> None:
         if not found.startswith(f"{name.lower()}.") or found.endswith(BACKUP_SUFFIXES):
             continue
         if _begins_like_parquet(path):
-            suffix = path.suffix if _has_suffix(path.name) else SUFFIXES[0]
+            suffix = path.suffix if found.endswith(SUFFIXES) else SUFFIXES[0]
             raise _unusable(path, f"it is Parquet, but its name is not {name}{suffix}")
+        if path.is_file() and found.endswith(CSV_SUFFIXES):
+            raise _unusable(path, f"its name is not {name}.csv")
         if path.is_file() and OTHER_FORMAT.search(found):
-            raise _unusable(path, "it is not Parquet")
+            raise _unusable(path, f"it is not {READABLE}")
+
+
+def located(path: Path) -> Path:
+    """Return a file or folder that somebody has named; raise SourceError if it has no data."""
+    if path.is_dir():
+        if not _is_table(path):
+            raise _unusable(path, f"it has no file that is {READABLE}")
+    elif not _has_suffix(data_file(path, ()).path):
+        raise _unusable(path, f"it is not {READABLE}, by its name")
+    return path.resolve()
 
 
 def files_of(table: Path) -> list[DataFile]:
-    """Return the Parquet files of a table, in order, as they are now.
+    """Return the data files of a table, in order, as they are now.
 
     Raises SourceError for a dangling link, a link to a folder above it, a file that is found under
-    two names, and a name that is not valid text.
+    two names, a name that is not valid text, and Parquet beside CSV.
     """
     if not table.is_dir():
-        return [_data_file(table, ())]
+        return [data_file(table, ())]
     files = sorted(_below(table, (), (os.path.realpath(table),)), key=lambda file: file.path)
     seen: dict[str, str] = {}
     for file in files:
@@ -109,20 +133,29 @@ def files_of(table: Path) -> list[DataFile]:
                 f"{table.name} has one file twice", seen[real], file.path, hint="remove the link"
             )
         seen[real] = file.path
+    csv = [file.path for file in files if file.is_csv]
+    if 0 < len(csv) < len(files):
+        parquet = next(file.path for file in files if not file.is_csv)
+        raise SourceError(
+            f"{table.name} has Parquet and CSV files", parquet, csv[0], hint="remove one kind"
+        )
     return files
 
 
 def pattern_of(table: Path) -> str:
     """Return a pattern of a table's files, for people to read."""
     path = glob.escape(str(table))
-    return f"{path}/**/*{SUFFIXES[0]}" if table.is_dir() else path
+    if not table.is_dir():
+        return path
+    is_csv = any(file.is_csv for file in _below(table, (), (os.path.realpath(table),)))
+    return f"{path}/**/*{CSV_SUFFIXES[0] if is_csv else SUFFIXES[0]}"
 
 
 def changed(files: Iterable[DataFile]) -> Iterator[str]:
     """Yield a line for each file that has changed or is gone."""
     for file in files:
         try:
-            if _data_file(Path(file.path), file.keys).state != file.state:
+            if data_file(Path(file.path), file.keys).state != file.state:
                 yield f"{file.path} changed"
         except SourceError:
             yield f"{file.path} is gone"
@@ -194,12 +227,15 @@ def _mode(path: Path) -> int:
 
 
 def _has_suffix(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(SUFFIXES + CSV_SUFFIXES)
 
 
 def _table_named(name: str) -> str:
-    """Return the table that a file or folder of this name would be."""
-    return (name.rpartition(".")[0] if _has_suffix(name) else name).lower()
+    """Return the table that a file or folder of this name would be, as it is spelled."""
+    # The longest first: `.csv.gz`.
+    suffixes = sorted(SUFFIXES + CSV_SUFFIXES, key=len, reverse=True)
+    suffix = next((each for each in suffixes if name.lower().endswith(each)), "")
+    return name.removesuffix(name[len(name) - len(suffix) :]) if suffix else name
 
 
 def _is_table(path: Path) -> bool:
@@ -208,7 +244,7 @@ def _is_table(path: Path) -> bool:
     if mode:
         return _names_data(path)
     # This raises SourceError: a dangling link must not look like an absent table.
-    return bool(_data_file(path, ()))
+    return bool(data_file(path, ()))
 
 
 def _names_data(path: Path) -> bool:
@@ -223,7 +259,7 @@ def _names_data(path: Path) -> bool:
 def _below(
     folder: Path, keys: tuple[tuple[str, str | None], ...], above: tuple[str, ...]
 ) -> Iterator[DataFile]:
-    """Yield the Parquet files below a folder; `above` are the real paths of its parents."""
+    """Yield the data files below a folder; `above` are the real paths of its parents."""
     for path in _entries(folder):
         if stat.S_ISDIR(mode := _mode(path)):
             real = os.path.realpath(path)
@@ -231,7 +267,7 @@ def _below(
                 raise _unusable(path, "it is a link to a folder above it")
             yield from _below(path, keys + _keys_in(path.name), (*above, real))
         elif _names_data(path) or not mode:
-            yield _data_file(path, keys)
+            yield data_file(path, keys)
 
 
 def _keys_in(name: str) -> tuple[tuple[str, str | None], ...]:
@@ -251,7 +287,8 @@ def _begins_like_parquet(path: Path) -> bool:
         return False
 
 
-def _data_file(path: Path, keys: tuple[tuple[str, str | None], ...]) -> DataFile:
+def data_file(path: Path, keys: tuple[tuple[str, str | None], ...] = ()) -> DataFile:
+    """Return a file as it is now; raise SourceError if there is none."""
     try:
         str(path).encode()
         found = path.stat()

@@ -23,6 +23,7 @@ from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_elsewhere import elsewhere
+from backends.snowflake_locations import Places, in_words
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
@@ -34,8 +35,8 @@ from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     RUNS_TABLE,
-    STATE_TABLE,
     Annotation,
     CompiledQuery,
     Materialized,
@@ -64,6 +65,7 @@ class SnowflakeBackend:
         self.execute = self._statements.execute
         self.records = self._statements.records
         self._publisher: Publisher | None = None
+        self._goes_on = False
         self._unfinished: list[str] = []
         current = self.sessions.current().connection
         refuse_others(FIXED, self.execute(SHOW_SESSION, step="session").fetchall())
@@ -74,9 +76,8 @@ class SnowflakeBackend:
             )
         self.catalog = Catalog(self._statements.rows, self.records)
         self.namespace = self.catalog.namespace(options.schema, database)
-        self.source_namespace = self.catalog.namespace(
-            options.source_schema or options.schema, options.source_database or database
-        )
+        others, schema = options.source_database or database, options.source_schema
+        self.source_namespace = there = self.catalog.namespace(schema or options.schema, others)
         self.elsewhere = elsewhere(
             options.elsewhere, current.database, self.namespace, self.catalog, self._rows_of
         )
@@ -86,14 +87,13 @@ class SnowflakeBackend:
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
         self._recorded: Sequence[RecordedTable] | None = None
+        place = self.catalog.namespace
+        places = Places(lambda: self.source_namespace, options.sources, place, others)
         self._sources = SnowflakeSources(
-            self.source_namespace,
-            sources,
-            catalog=self.catalog,
-            row=self._row_of_source,
+            there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
-        self.source_location = f"{self.source_namespace}"
-        self.where = f"{self.source_namespace} → {self.namespace}"
+        self.source_location = in_words(self.source_namespace, options.sources)
+        self.where = f"{self.source_location} → {self.namespace}"
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""
@@ -117,18 +117,14 @@ class SnowflakeBackend:
         """Return whether each source is pinned to a moment, copied, or compared at the end."""
         return self._sources.read()
 
-    def changed_sources(self) -> list[str]:
-        """Return the sources that changed so that a run may have read two states of them.
-
-        Only those are compared that are not pinned or copied. A pinned one must not be replaced.
-        """
+    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
+        """Return which sources a run may have read in two states; pinned ones, if replaced."""
         self.catalog.forget()
-        return self._sources.changed()
+        return self._sources.changed(names)
 
     def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
         rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
-        (row,) = rows.fetchall()
-        return tuple(row)
+        return tuple(rows.fetchall()[0])
 
     def describe_published(
         self,
@@ -143,8 +139,7 @@ class SnowflakeBackend:
     def state(self) -> Sequence[RecordedTable]:
         """Return what any package has recorded of the relations in the schema."""
         if self._recorded is None:
-            kinds = self.catalog.kinds(self.namespace)
-            rows = recorded(self, [name.lower() for name in kinds])
+            rows = recorded(self, [name.lower() for name in self.catalog.kinds(self.namespace)])
             self._digests = digests(rows)
             self._recorded = [without_digest(row) for row in rows]
         return self._recorded
@@ -194,25 +189,27 @@ class SnowflakeBackend:
         rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
         return rows
 
-    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
+    def begin(
+        self,
+        run_id: str,
+        candidates: Collection[str] = (),
+        *,
+        group: str = DEFAULT_GROUP,
+        goes_on: bool = False,
+    ) -> None:
         """Create the schemas if they do not exist, and drop candidates of runs that died.
 
-        The candidates of this run are recorded before they are created.
+        This run's are recorded first. Copies of sources are made once, and kept while it goes on.
         """
         self._statements.run_id = run_id
         self._statements.stopping.clear()
-        self._publisher = None
+        self._publisher, self._goes_on = None, goes_on
         if not self.catalog.has_schema(self.namespace):
             self.execute(ddl.create_schema(self.namespace.sql), step="begin")
-        if candidates:
-            self.candidates.create()
-        if STATE_TABLE.upper() in self.catalog.kinds(self.namespace):
-            self.candidates.sweep(self.state())
-        elif candidates:
-            self.schema.create_state()
+        self.candidates.begin(group, self.state, builds=bool(candidates))
         # Nothing is copied where nothing is built.
         copies = self._sources.to_copy() if candidates else ()
-        self.candidates.claim((*candidates, *copies))
+        self.candidates.claim((*candidates, *copies), group)
         if copies:
             self._sources.copy(self._copy_source)
 
@@ -260,7 +257,7 @@ class SnowflakeBackend:
         self._publisher = Publisher(
             publication,
             self.candidates.published,
-            self.schema,
+            self.schema.of(publication.group),
             self.candidates.namespace,
             self.catalog,
             self,
@@ -268,12 +265,14 @@ class SnowflakeBackend:
             digests=self._digests,
             records=self.records,
             recorded_in=lambda table: recorded(self, [table]),
-            holders=self._holders,
+            holders=lambda: [described(run) for run in self.publishing_runs()],
         )
         # After the commit, an interrupt leaves only what a later run completes.
         with self._completing():
             self.sessions.shielded(self._publisher.publish)
-            self.candidates.drop()
+        self.candidates.keep_published()
+        with self._completing():
+            self.candidates.drop(copies=self._sources.copied() if self._goes_on else None)
         self.catalog.forget()
         self._recorded = None
 
@@ -340,10 +339,6 @@ class SnowflakeBackend:
         self.sessions.take_interrupt()
         self.sessions.new()
 
-    def _holders(self) -> list[str]:
-        """Return who may hold the lock, a line for each run that announced its publication."""
-        return [described(run) for run in self.publishing_runs()]
-
     def record_run(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it; do not wait for a line that is dead."""
         self.sessions.refuse_dead_line("record")
@@ -365,14 +360,21 @@ class SnowflakeBackend:
         found = self._statements.execute(sql, about=RUNS_TABLE, step="record", within=within)
         return found.fetchall()
 
-    def discard(self) -> None:
-        """Cancel running statements and drop the candidates; a later run drops what is left."""
+    def discard(self, *, goes_on: bool = False) -> None:
+        """Cancel what runs and drop candidates; a later run drops what is left of them."""
         # This comes first, so that no other thread adds a candidate meanwhile.
         self._statements.stopping.set()
         self.sessions.cancel()
         self.sessions.take_interrupt()
         if not self.sessions.is_unreachable:
-            self.candidates.drop()
+            self.candidates.drop(copies=self._sources.copied() if goes_on else None)
+
+    def go_on(self) -> bool:
+        """Send statements again, and look anew at what is published; tell if the line works."""
+        self._statements.stopping.clear()
+        self.catalog.forget()
+        self._recorded = None
+        return not self.sessions.is_unreachable
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the executed statements, in order."""

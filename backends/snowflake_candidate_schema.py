@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -16,7 +16,7 @@ from backends.snowflake_candidates import Candidate, candidate_name, is_left_ove
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_sql import Namespace
-from backends.snowflake_state import MARKER, NOBODY, Schema
+from backends.snowflake_state import MARKER, NOBODY, Schema, groups_in
 from backends.snowflake_statements import Statements
 from marts.core.errors import EngineError
 from marts.core.plan.state import Materialized, RecordedTable
@@ -37,18 +37,38 @@ class CandidateSchema:
         marts = schema.namespace
         self.namespace = Namespace(f"{marts.schema}{SUFFIX}", marts.database)
         self._candidates: dict[str, Candidate] = {}
-        self._claimed: set[str] = set()
-        """The names of the recorded candidates."""
+        self._own: set[str] = set()
+        """The names of what the group at hand builds."""
+        self._published: set[str] = set()
+        """The marts of earlier groups that this run has published."""
+        self._claimed: dict[str, Schema] = {}
+        """The names of the recorded candidates, and where they are recorded."""
 
     @property
     def published(self) -> Mapping[str, Candidate]:
         """The candidates that are to be published, by mart."""
-        return {name: each for name, each in self._candidates.items() if each.kind != "temporary"}
+        found = self._candidates.items()
+        return {
+            name: each for name, each in found if each.kind != "temporary" and self._is_own(name)
+        }
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._own and name not in self._published
 
     def names(self) -> dict[str, sge.Table]:
-        """Return the qualified name of each candidate, by mart."""
+        """Return the qualified name of each candidate that is read, by mart.
+
+        Those of marts that earlier groups of the run have published are among them: the account may
+        show the new rows to the session that has committed them before it shows them to others.
+        https://docs.snowflake.com/en/sql-reference/transactions#read-consistency-across-sessions
+        """
+        read = self._own | self._published
         # A copy, because other threads add to it.
-        return {name: self.qualified(name) for name in list(self._candidates)}
+        return {name: self.qualified(name) for name in list(self._candidates) if name in read}
+
+    def keep_published(self) -> None:
+        """Keep the candidates of what was published for the run's next groups."""
+        self._published |= self.published.keys()
 
     def name_of(self, name: str) -> str:
         """Return the name of a mart's candidate in this run."""
@@ -57,6 +77,18 @@ class CandidateSchema:
     def qualified(self, name: str) -> sge.Table:
         """Return the qualified name of a mart's candidate in this run."""
         return self.namespace.qualified(self.name_of(name))
+
+    def begin(
+        self, group: str, recorded: Callable[[], Collection[RecordedTable]], *, builds: bool
+    ) -> None:
+        """Prepare for a run of a group, which may build nothing; sweep what others left."""
+        if builds:
+            self.create()
+        groups = groups_in(self.catalog.kinds(self.schema.namespace))
+        if groups:
+            self.sweep(recorded(), group)
+        if builds and group not in groups:
+            self.schema.of(group).create_state()
 
     def create(self) -> None:
         """Create the schema if it does not exist, and see to it that nobody else may use it."""
@@ -70,17 +102,17 @@ class CandidateSchema:
             execute=self.statements.about,
         )
 
-    def claim(self, names: Collection[str]) -> None:
-        """Record the candidates of marts before they are created."""
-        self._claimed = {self.name_of(name).lower() for name in names}
-        run_id = self.statements.run_id
-        claims = [
-            RecordedTable(NOBODY, name, "candidate", run_id) for name in sorted(self._claimed)
-        ]
-        self.schema.claim(claims, step="begin")
+    def claim(self, names: Collection[str], group: str) -> None:
+        """Record the candidates of a group's marts before they are created."""
+        self._own = set(names)
+        claimed = sorted(self.name_of(name).lower() for name in names)
+        schema, run_id = self.schema.of(group), self.statements.run_id
+        self._claimed |= dict.fromkeys(claimed, schema)
+        claims = [RecordedTable(NOBODY, name, "candidate", run_id) for name in claimed]
+        schema.claim(claims, step="begin")
 
-    def sweep(self, recorded: Collection[RecordedTable]) -> None:
-        """Drop the candidates of runs that died, and forget publications of earlier days."""
+    def sweep(self, recorded: Collection[RecordedTable], group: str) -> None:
+        """Drop the candidates of runs that died; forget a group's publications of earlier days."""
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         left = [
             row.name for row in recorded if row.kind == "candidate" and is_left_over(row.name, now)
@@ -90,8 +122,14 @@ class CandidateSchema:
             if kind := kinds.get(name.upper()):
                 relation = self.namespace.qualified(name).sql(ddl.DIALECT)
                 self.statements.execute(ddl.drop(kind, relation), about=name, step="sweep")
-        old = [row.name for row in recorded if row.kind == MARKER and is_old(row.name, now)]
-        self.schema.forget([*left, *old], step="sweep")
+        gone: dict[str, list[str]] = {}
+        for row in recorded:
+            is_gone = row.kind == "candidate" and row.name in left
+            # The markers of other groups are left to them: to delete one may mean to wait.
+            if is_gone or (row.kind == MARKER and row.group == group and is_old(row.name, now)):
+                gone.setdefault(row.group, []).append(row.name)
+        for each, names in gone.items():
+            self.schema.of(each).forget(names, step="sweep")
 
     def add(
         self,
@@ -116,10 +154,19 @@ class CandidateSchema:
         self._candidates[name] = candidate
         return candidate
 
-    def drop(self) -> None:
-        """Drop this run's candidates; a later run drops those that cannot be dropped now."""
-        candidates, self._candidates = self._candidates, {}
-        claimed, self._claimed = self._claimed, set()
+    def drop(self, *, copies: Collection[str] | None = None) -> None:
+        """Drop this run's candidates; a later run drops those that cannot be dropped now.
+
+        If the run goes on, `copies` are of sources, which its next groups read.
+        """
+        but = set[str]() if copies is None else {*copies, *self._published}
+        kept = {name: each for name, each in self._candidates.items() if name in but}
+        kept_names = {self.name_of(name).lower() for name in kept}
+        candidates = {n: each for n, each in self._candidates.items() if n not in but}
+        claimed = {n: where for n, where in self._claimed.items() if n not in kept_names}
+        self._candidates = kept
+        self._published &= but
+        self._claimed = {n: where for n, where in self._claimed.items() if n in kept_names}
         deadline = time.monotonic() + CLEANING_SECONDS
         for name, candidate in candidates.items():
             if (left := deadline - time.monotonic()) < 0:
@@ -130,6 +177,8 @@ class CandidateSchema:
             except LostAnswerError:
                 return
             except EngineError:
-                claimed.discard(self.name_of(name).lower())
+                claimed.pop(self.name_of(name).lower(), None)
         with suppress(EngineError):
-            self.schema.forget(sorted(claimed), step="discard")
+            for schema in dict.fromkeys(claimed.values()):
+                names = sorted(name for name, where in claimed.items() if where == schema)
+                schema.forget(names, step="discard")

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,8 @@ class SnowflakeOptions:
     database: str | None = None
     source_database: str | None = None
     source_schema: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where sources are that are not in that schema under their own names."""
     warehouse: str | None = None
     role: str | None = None
     threads: int = 1

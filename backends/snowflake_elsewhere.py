@@ -11,7 +11,7 @@ from backends.snowflake_sql import Namespace, compiled, qualified_sql
 from backends.snowflake_state import without_digest
 from backends.sql import recorded
 from marts.core.errors import UsageError
-from marts.core.plan.state import STATE_TABLE, Query, RecordedTable, TableState
+from marts.core.plan.state import STATE_TABLE, Query, RecordedTable, TableState, group_of_state
 
 Fetch = Callable[[str, str], list[dict[str, Any]]]
 """Runs a query about a table, and returns its rows."""
@@ -46,7 +46,7 @@ class Elsewhere:
         Raises UsageError if nothing is recorded there that this role can see.
         """
         kinds = [name.lower() for name in self._catalog.kinds(self.namespace)]
-        if STATE_TABLE not in kinds:
+        if not any(map(group_of_state, kinds)):
             raise UsageError(
                 f"nothing is published in {self.environment}: {self.namespace} has no table"
                 f" {STATE_TABLE} that this role can see",
@@ -66,10 +66,12 @@ class Elsewhere:
         seen = self._seen
         self._catalog.forget()
         self.state()
+        # A later group of the run was planned, too, on what was seen first.
+        now, self._seen = self._seen, seen
         return [
             f"{name} in {self.environment}: {self.namespace} has another version"
             for name in sorted(names)
-            if self._seen.get(name) != seen.get(name)
+            if now.get(name) != seen.get(name)
         ]
 
     def _found(self, rows: Sequence[RecordedTable]) -> dict[str, tuple[str, str | None]]:

@@ -37,7 +37,7 @@ def database(door: Scratch) -> Finding:
     try:
         found = {str(door.marts.database)}
         named, option = door.options.source_database or named, "--source-database"
-        found.add(str(door.sources.database))
+        found |= {str(each.database) for each in door.source_schemas()}
     except UsageError as error:
         grant = f"GRANT USAGE ON DATABASE {quoted(str(named))} TO ROLE {quoted(door.role)}"
         remedy = f"{grant}, or pass another {option}"
@@ -166,11 +166,15 @@ def _owners(door: Scratch, state: str) -> Mapping[str, list[str]]:
 
 
 def source_schema(door: Scratch) -> Finding:
-    """Find the schema of the sources, and what `marts load` would need in it."""
-    if not door.catalog.has_schema(door.sources):
-        problem = f"schema {door.sources}: {NOT_SEEN}"
-        remedy = f"{_grant(door, door.sources, ['USAGE'])}, or pass another --source-schema"
-        return Finding("FAIL" if door.contracts else "warn", (problem,), remedy)
+    """Find the schemas of the sources, and what `marts load` would need in that of most."""
+    schemas = door.source_schemas()
+    if missing := [each for each in schemas if not door.catalog.has_schema(each)]:
+        problems = tuple(f"schema {each}: {NOT_SEEN}" for each in missing)
+        grants = "; ".join(_grant(door, each, ["USAGE"]) for each in missing)
+        remedy = f"{grants}, or pass another --source-schema"
+        return Finding("FAIL" if door.contracts else "warn", problems, remedy)
+    if door.sources not in schemas:
+        return ok(f"{listed(schemas)} can be used")
     lacking = _lacking(door, door.sources, ("CREATE TABLE", "CREATE STAGE"))
     if lacking:
         words = f"{door.sources} can be used; for `marts load` the role lacks {listed(lacking)}"

@@ -12,16 +12,19 @@ from backends.snowflake_catalog import source_version
 from backends.snowflake_ddl import DIALECT, literal
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import MASKING, ROW_ACCESS, quoted, within
+from backends.snowflake_locations import Place
 from backends.snowflake_pinning import CLOCK, in_words, may_be_pinned, moment_of, pinned, probe
 from backends.snowflake_scratch import Scratch, listed
 from backends.snowflake_source import Source, find_source
-from backends.source_types import is_name
+from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError
 from marts.core.run.backend import Contract
 from marts.core.run.diagnosis import Experiment, Finding, ok, skip, verdict_of
 
 BETWEEN = 0.5
 """Seconds around a moment: the time of a commit is near the clock's, but not the same."""
+ELSEWHERE = "pass --source-schema, or load a trial: marts load"
+LOCATED = "correct its location in [tool.marts.sources]"
 UNNAMED = skip(
     "no package is named, so that its sources were not looked at", remedy="pass --package NAME"
 )
@@ -31,25 +34,25 @@ def sources(door: Scratch) -> Finding:
     """Look for each source, and find out how a run would read it."""
     if door.contracts is None:
         return UNNAMED
-    tables = door.catalog.tables(door.sources)
-    columns = door.catalog.columns(door.sources)
     moment, read, problems, remedies = _now(door), list[str](), list[str](), list[str]()
     for name, contract in door.contracts.items():
-        source = find_source(name, contract, tuple(tables), columns)
+        place = door.places.of(name, contract)
+        schema, tables = place.namespace, door.catalog.tables(place.namespace)
+        source = _found(door, name, contract, place)
         if source is None:
-            if problem := _absence(door, name, contract):
+            if problem := _absence(door, name, contract, place):
                 problems.append(problem)
-                remedies.append("pass --source-schema, or load a trial: marts load")
+                remedies.append(LOCATED if place.is_given else ELSEWHERE)
         elif source.misfits:
             problems += [f"{name}: {line}" for line in source.misfits]
-            remedies.append(f"correct {door.sources}.{source.table}, or its declaration")
-        elif error := _refused(door, source.at(door.sources)):
+            remedies.append(f"correct {schema}.{source.table}, or its declaration")
+        elif error := _refused(door, source.at(schema)):
             kind = "VIEW" if tables[source.table]["TABLE_TYPE"] == "VIEW" else "TABLE"
             problems.append(f"{name}: {error.summary}")
-            at = source.at(door.sources).sql(DIALECT)
+            at = source.at(schema).sql(DIALECT)
             remedies.append(f"GRANT SELECT ON {kind} {at} TO ROLE {quoted(door.role)}")
         else:
-            read.append(f"{name} {_way(door, source, moment)}")
+            read.append(f"{name} {_way(door, source, schema, moment)}")
     remedy = "; ".join(dict.fromkeys(remedies))
     return verdict_of(problems, *read, bad="FAIL", remedy=remedy)
 
@@ -58,26 +61,34 @@ def _now(door: Scratch) -> datetime.datetime:
     return moment_of(door.first.value(CLOCK.sql(DIALECT)))
 
 
-def _absence(door: Scratch, name: str, contract: Contract) -> str | None:
+def _found(door: Scratch, name: str, contract: Contract, place: Place) -> Source | None:
+    there = tuple(door.catalog.tables(place.namespace))
+    columns = door.catalog.columns(place.namespace)
+    return find_source(name, contract, there, columns, spelled=place.find(there))
+
+
+def _absence(door: Scratch, name: str, contract: Contract, place: Place) -> str | None:
     """Return what is wrong if a source is not found, None if it need not be there."""
-    if not door.catalog.has_schema(door.sources) and not contract.optional:
-        return f"{name}: there is no schema {door.sources}"
-    streams = door.catalog.streams(door.sources)
-    if any(is_name(name, each) for each in streams):
+    is_needed = place.is_given or not contract.optional
+    if not door.catalog.has_schema(place.namespace) and is_needed:
+        return f"{name}: there is no schema {place.namespace}"
+    if place.find(door.catalog.streams(place.namespace)):
         return f"{name} is a stream; a run that reads it would consume its changes"
-    return None if contract.optional else f"{name} is not in {door.sources}"
+    if place.is_given:
+        return f"{name}: there is no table {place}"
+    return None if contract.optional else f"{name} is not in {place.namespace}"
 
 
 def _refused(door: Scratch, table: sge.Table) -> EngineError | None:
     return door.first.refusal(sge.select("1").from_(table).where(sge.false()).sql(DIALECT))
 
 
-def _way(door: Scratch, source: Source, moment: datetime.datetime) -> str:
+def _way(door: Scratch, source: Source, schema: Namespace, moment: datetime.datetime) -> str:
     """Return how a run would read a source."""
-    table = door.catalog.tables(door.sources)[source.table]
-    views = door.catalog.views(door.sources) if table["TABLE_TYPE"] == "VIEW" else {}
+    table = door.catalog.tables(schema)[source.table]
+    views = door.catalog.views(schema) if table["TABLE_TYPE"] == "VIEW" else {}
     if may_be_pinned(table, views):
-        query = probe([source.at(door.sources, moment)])
+        query = probe([source.at(schema, moment)])
         if door.first.refusal(query.sql(DIALECT)) is None:
             return "is pinned to one moment"
     if source_version(table):
@@ -89,13 +100,17 @@ def unmasked(door: Scratch) -> Finding:
     """Look for policies on the sources: what a mart reads through one, everybody reads there."""
     if door.contracts is None:
         return UNNAMED
-    tables = door.catalog.tables(door.sources)
-    there = {n: found for n in door.contracts for found in tables if is_name(n, found)}
+    places = {name: door.places.of(name, each) for name, each in door.contracts.items()}
+    there = {
+        name: (place.namespace, table)
+        for name, place in places.items()
+        for table in place.find(tuple(door.catalog.tables(place.namespace)))
+    }
     problems, unknown = list[str](), list[str]()
-    for name, table in there.items():
-        kind = "view" if tables[table]["TABLE_TYPE"] == "VIEW" else "table"
+    for name, (schema, table) in there.items():
+        kind = "view" if door.catalog.tables(schema)[table]["TABLE_TYPE"] == "VIEW" else "table"
         try:
-            problems += [f"{name}: {line}" for line in _policies(door, table, kind)]
+            problems += [f"{name}: {line}" for line in _policies(door, schema, table, kind)]
         except LostAnswerError:
             raise
         except EngineError:
@@ -108,10 +123,10 @@ def unmasked(door: Scratch) -> Finding:
     return ok(f"{len(there)} sources have no masking or row access policy")
 
 
-def _policies(door: Scratch, table: str, kind: str) -> list[str]:
-    at = literal(sge.table_(table, *_schema_of(door), quoted=True).sql(DIALECT))
+def _policies(door: Scratch, schema: Namespace, table: str, kind: str) -> list[str]:
+    at = literal(sge.table_(table, schema.schema, schema.database, quoted=True).sql(DIALECT))
     rows = door.first.records(
-        f"SELECT * FROM TABLE({within(door.sources)}INFORMATION_SCHEMA.POLICY_REFERENCES("
+        f"SELECT * FROM TABLE({within(schema)}INFORMATION_SCHEMA.POLICY_REFERENCES("
         f"REF_ENTITY_NAME => {at}, REF_ENTITY_DOMAIN => '{kind}'))"
     )
     return [
@@ -119,10 +134,6 @@ def _policies(door: Scratch, table: str, kind: str) -> list[str]:
         for row in rows
         if row["policy_kind"] in (MASKING, ROW_ACCESS)
     ]
-
-
-def _schema_of(door: Scratch) -> tuple[str, str | None]:
-    return door.sources.schema, door.sources.database
 
 
 def pinning(door: Scratch) -> Finding:

@@ -23,7 +23,7 @@ from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import governance
 from backends.snowflake_kinds import unreplaceable
 from marts.core.errors import EngineError, SourceError, UsageError
-from marts.core.plan.state import RESERVED
+from marts.core.plan.state import is_reserved
 
 RESOLUTION = datetime.timedelta(milliseconds=1)
 """How far a timestamp may be from its file's: the connector returns no nanoseconds."""
@@ -80,7 +80,7 @@ def _existing(backend: SnowflakeBackend, names: Sequence[str], *, overwrite: boo
             hint="pass --overwrite to replace them",
         )
     marts = {row.name for row in backend.state() if row.kind in ("table", "view")}
-    problems = [f"{name} is reserved for marts' own table" for name in names if name in RESERVED]
+    problems = [f"{name} is reserved for marts' own table" for name in names if is_reserved(name)]
     problems += [
         f"{name} {reason}"
         for name in existing

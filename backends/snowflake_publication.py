@@ -2,9 +2,12 @@
 
 Targets are prepared first: missing ones are created empty, and additive changes are made. Then one
 transaction overwrites the rows of all targets and records them. It begins with the update of one
-row, the lock: a second publisher waits there, and then finds that the runs which it has seen are
-no longer the published ones. What a transaction cannot do (views, tables of another type) follows
-after the commit, and only if the caller has acknowledged it.
+row, the lock of the group: a second publisher waits there, and then finds that the runs which it
+has seen are no longer the published ones. What a transaction cannot do (views, tables of another
+type) follows after the commit, and only if the caller has acknowledged it.
+
+A mart that comes from another group is recorded in that group's state table. Then the transaction
+takes the locks of both groups, in the order of their names, as every publisher does.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ from dataclasses import dataclass, field
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_errors import LOCK_WAIT, LostAnswerError, number_of
+from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import Governance, Records, carried, gone, governance
 from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_locks import STEP, elsewhere, take_locks
 from backends.snowflake_replacement import replacement
 from backends.snowflake_reshape import refuse_reshapes, with_text
 from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
@@ -29,6 +33,7 @@ from backends.snowflake_state import (
     Contents,
     Schema,
     Transacting,
+    groups_in,
     published_in,
     refuse_other_publications,
     with_digest,
@@ -40,13 +45,11 @@ from marts.core.errors import (
 )
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
-    STATE_TABLE,
     Publication,
     RecordedTable,
     ShapeChange,
 )
 
-STEP = "publish"
 ASKING_SECONDS = 60
 """How long a lost session's transaction is waited for, to ask whether it was committed."""
 
@@ -81,9 +84,9 @@ class Publisher:
         Raises PartlyPublishedError if an acknowledged reshape fails after the commit.
         """
         self.catalog.forget()
-        if STATE_TABLE.upper() in self.catalog.kinds(self.schema.namespace):
+        if groups := self._groups():
             # Asked again under the lock; here, nothing is prepared in vain.
-            self._refuse_other_publications()
+            self._refuse_other_publications(groups)
         built = self._built()
         found = self._changes(built)
         self._refuse_reshapes(found)
@@ -150,10 +153,11 @@ class Publisher:
     def _prepare(self, found: Mapping[str, Changes], built: Mapping[str, Shape]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
         package, run_id = self.publication.package, self.publication.run_id
-        kinds = self.catalog.kinds(self.schema.namespace)
-        if STATE_TABLE.upper() not in kinds:
+        if self.schema.group not in self._groups():
             self.schema.create_state()
         lock = RecordedTable(NOBODY, LOCK, LOCK, run_id)
+        for group in self._others():
+            self.schema.of(group).claim([lock], step="claim")
         new = [
             RecordedTable(package, name, self.candidates[name].kind, run_id)
             for name, each in found.items()
@@ -198,8 +202,10 @@ class Publisher:
         built = self._contents(tables, {n: self.candidates[n].qualified for n in tables})
         try:
             self.schema.execute(ddl.BEGIN, "", STEP)
-            self._lock()
-            self._refuse_other_publications()
+            groups, undo = {self.schema.group, *self._others()}, self.connection.roll_back
+            run_id, holders = self.publication.run_id, self.holders
+            take_locks(self.schema, groups, run_id, roll_back=undo, holders=holders)
+            self._refuse_other_publications({*self._groups(), self.schema.group})
             self._overwrite(built)
             self._record(names, versions, built)
         except BaseException:
@@ -207,32 +213,24 @@ class Publisher:
             raise
         self._commit()
 
-    def _lock(self) -> None:
-        """Update the lock's row, which waits for another run that is publishing."""
-        sql = ddl.lock(self.schema.state, self.publication.run_id, kind=LOCK)
-        try:
-            locked = self.schema.execute(sql, "", STEP).rowcount
-        except EngineError as error:
-            if number_of(error) != LOCK_WAIT:
-                raise
-            # After an error, a transaction takes no other statement.
-            self.connection.roll_back()
-            raise EngineError(
-                "another run is publishing into this schema; nothing was published",
-                *(self.holders() or ["it has not announced itself"]),
-                hint="run again when it is done, or wait longer: --lock-timeout SECONDS",
-            ) from error
-        if not locked:
-            raise EngineError(
-                f"{STATE_TABLE} has lost its row of the kind {LOCK}; nothing was published",
-                hint="run again: each run writes it",
-            )
+    def _groups(self) -> set[str]:
+        """Return the groups of all packages that have a state table."""
+        return groups_in(self.catalog.kinds(self.schema.namespace))
 
-    def _refuse_other_publications(self) -> None:
+    def _others(self) -> Collection[str]:
+        """Return the groups from which this publication takes over marts."""
+        names = {*self.candidates, *self.publication.drops}
+        return elsewhere(self.seen, self.schema.group, names)
+
+    def _forget_elsewhere(self, names: Collection[str], step: str) -> None:
+        for group, moved in elsewhere(self.seen, self.schema.group, names).items():
+            self.schema.of(group).forget(moved, step=step)
+
+    def _refuse_other_publications(self, groups: Collection[str]) -> None:
         """Refuse if another run has published a target, or a mart that this run has read."""
         own = self.publication
         if names := sorted({*self.candidates, *own.drops, *own.read}):
-            now = self.schema.published(names, step=STEP)
+            now = self.schema.published(names, groups, step=STEP)
             refuse_other_publications(now, published_in(self.seen, names))
 
     def _overwrite(self, built: Mapping[str, Contents]) -> None:
@@ -280,6 +278,7 @@ class Publisher:
         self.schema.record(rows, step=STEP)
         # A package that adopts a table adopts its record.
         self.schema.forget(names, step=STEP, but_of=own.package)
+        self._forget_elsewhere(names, STEP)
         kinds = self.catalog.kinds(self.schema.namespace)
         if EARLIER_STATE_TABLE.upper() in kinds and (gone := [*names, *own.drops]):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
@@ -373,6 +372,7 @@ class Publisher:
         contents = self._contents([name], {} if candidate.kind == "view" else {name: target})
         self.schema.record([self._row(name, version, contents.get(name))], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
+        self._forget_elsewhere([name], "reshape")
 
     def _drop(self) -> None:
         kinds = self.catalog.kinds(self.schema.namespace)
@@ -383,6 +383,7 @@ class Publisher:
             or self._tried(ddl.drop(kind, self.schema.qualified(name)), name)
         ]
         self.schema.forget(dropped, step="drop")
+        self._forget_elsewhere(dropped, "drop")
         if EARLIER_STATE_TABLE.upper() in kinds and not self.recorded_in(EARLIER_STATE_TABLE):
             earlier = self.schema.qualified(EARLIER_STATE_TABLE)
             self._tried(ddl.drop("table", earlier), EARLIER_STATE_TABLE)
@@ -390,7 +391,8 @@ class Publisher:
     def _droppable(self) -> list[str]:
         """Return what is to be dropped, less what another run has published since the commit."""
         names = self.publication.drops
-        now = self.schema.published(names, step="drop") if names else {}
+        groups = {*self._groups(), self.schema.group}
+        now = self.schema.published(names, groups, step="drop") if names else {}
         anew = {key[1] for key, _ in now.items() - published_in(self.seen, names).items()}
         self.unfinished += [f"{name}: another run has published it meanwhile" for name in anew]
         return [name for name in names if name not in anew]

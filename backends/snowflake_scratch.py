@@ -17,6 +17,7 @@ from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions, connect
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import quoted
+from backends.snowflake_locations import Places
 from backends.snowflake_session import CLOSE_SECONDS, Result, Session, until_seen
 from backends.snowflake_sql import Namespace
 from backends.snowflake_work import remembering, started
@@ -184,6 +185,23 @@ class Scratch:
         """The schema of the sources."""
         options = self.options
         return self.namespace(options.source_schema or options.schema, options.source_database)
+
+    @property
+    def places(self) -> Places:
+        """Where each source is."""
+        return Places(
+            lambda: self.sources,
+            self.options.sources,
+            self.namespace,
+            self.options.source_database or "",
+        )
+
+    def source_schemas(self) -> list[Namespace]:
+        """Return the schemas in which the project's sources are."""
+        if not self.contracts:
+            return [self.sources]
+        found = (self.places.of(*each).namespace for each in self.contracts.items())
+        return list(dict.fromkeys(found))
 
     @cached_property
     def schema(self) -> Namespace:

@@ -28,7 +28,15 @@ from backends.snowflake_types import (
     physical,
     reading,
 )
-from backends.source_types import always_fits, is_name, misfit, values_that_do_not_fit
+from backends.source_types import (
+    always_fits,
+    columns_named,
+    is_name,
+    label,
+    misfit,
+    read_twice,
+    values_that_do_not_fit,
+)
 from marts.core.run.backend import Contract
 
 ALIAS = "S"
@@ -42,6 +50,8 @@ class Found:
     expected: dt.DataType
     zone: str | None
     column: Physical
+    label: str = ""
+    """Its name in messages."""
 
     @property
     def value(self) -> sge.Column:
@@ -116,7 +126,7 @@ class Source:
                 if each.column.kind in ("timestamp", "moment") and "." in example:
                     example = example.rstrip("0").rstrip(".")
                 line = values_that_do_not_fit(each.column, each.expected, count, example)
-                yield f"column {each.name}: {line}"
+                yield f"{each.label}: {line}"
 
     @property
     def digest(self) -> str:
@@ -136,24 +146,32 @@ def _aliased(table: sge.Table) -> sge.Table:
     return table
 
 
-def assumed_source(name: str, contract: Contract) -> Source:
+def assumed_source(name: str, contract: Contract, table: str | None = None) -> Source:
     """Return a source as its contract describes it, without inspecting it."""
     columns = (
-        Found(column, kind, zone, assumed(column, kind, zone))
+        Found(column, kind, zone, assumed(spelled, kind, zone), label(contract, column))
         for column, kind in contract.schema.items()
         for zone in [contract.zones.get(column)]
+        for spelled in [contract.names.get(column, column.upper())]
     )
-    return Source(name, name.upper(), tuple(columns), contract.schema)
+    return Source(name, table or name.upper(), tuple(columns), contract.schema)
 
 
 def find_source(
-    name: str, contract: Contract, tables: Sequence[str], columns: Sequence[Row]
+    name: str,
+    contract: Contract,
+    tables: Sequence[str],
+    columns: Sequence[Row],
+    *,
+    spelled: Sequence[str] | None = None,
 ) -> Source | None:
     """Return a source from the names of a schema's tables and its rows of COLUMNS; None if absent.
 
-    Two tables or columns that differ only in case are misfits.
+    `spelled` are the tables that may be meant, by default those of its name. Two tables or columns
+    that differ only in case are misfits.
     """
-    spelled = sorted(table for table in tables if is_name(name, table))
+    if spelled is None:
+        spelled = sorted(table for table in tables if is_name(name, table))
     if len(spelled) > 1:
         return Source(name, spelled[0], (), contract.schema, (_twice("tables", spelled),))
     if not spelled:
@@ -162,16 +180,18 @@ def find_source(
     there = [physical(row) for row in columns if row["TABLE_NAME"] == spelled[0]]
     for column, kind in contract.schema.items():
         zone = contract.zones.get(column)
-        match [each for each in there if is_name(column, each.name)]:
-            case []:
+        what = label(contract, column)
+        match columns_named(contract, column, there):
+            case ():
                 del schema[column]
-            case [one]:
-                found.append(Found(column, kind, zone, one))
+            case (one,):
+                found.append(Found(column, kind, zone, one, what))
                 if line := misfit(one, kind, zone):
-                    misfits.append(f"column {column}: {line}")
+                    misfits.append(f"{what}: {line}")
             case several:
                 names = sorted(each.name for each in several)
-                misfits.append(f"column {column}: {_twice('columns', names)}")
+                misfits.append(f"{what}: {_twice('columns', names)}")
+    misfits += read_twice([(f.name, f.column.name, (f.expected, f.zone)) for f in found])
     return Source(name, spelled[0], tuple(found), ibis.schema(schema), tuple(misfits))
 
 

@@ -1,4 +1,4 @@
-"""The sources of a schema on Snowflake, all read as they were at one moment.
+"""The sources of a project on Snowflake, all read as they were at one moment.
 
 A source that Time Travel does not reach is copied when a run begins to build, and the copy is read;
 if the catalog shows when its rows change, it is compared again at the end instead.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlglot.expressions as sge
 
 from backends.snowflake_catalog import Catalog, Row, source_version
 from backends.snowflake_errors import LostAnswerError
+from backends.snowflake_locations import Place, Places
 from backends.snowflake_pinning import (
     CLOCK,
     Definition,
@@ -29,8 +30,7 @@ from backends.snowflake_pinning import (
 )
 from backends.snowflake_source import Source, find_source
 from backends.snowflake_sql import Namespace
-from backends.source_types import is_name
-from marts.core.errors import EngineError, SourceError
+from marts.core.errors import EngineError, MartsError, SourceError
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
 
@@ -53,7 +53,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Described:
-    """A source that was found, and how it is read.
+    """A source that was found in a schema, and how it is read.
 
     `version` changes with its rows, and is None if the catalog does not show that; `definition`
     changes when it is replaced or altered.
@@ -63,13 +63,15 @@ class Described:
     way: Way
     version: str | None
     definition: Definition
+    namespace: Namespace
     copy: Copy | None = None
 
 
 class SnowflakeSources:
-    """The sources of a schema, inspected whenever they are described, or when first read.
+    """The sources of a project, inspected whenever they are described, or when first read.
 
-    `row` runs a query of one row about a source, in a step of the run.
+    They are in the schema of `namespace`, unless `places` has others. `row` runs a query of one row
+    about a source, in a step of the run.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class SnowflakeSources:
         *,
         catalog: Catalog,
         row: Callable[[sge.Select, str, str], Sequence[Any]],
+        places: Places | None = None,
     ) -> None:
-        self.namespace = namespace
         self.contracts = contracts
+        self._places = places or Places(lambda: namespace, {}, Namespace, "")
         self._catalog = catalog
         self._row = row
         self._sources: dict[str, Described | None] = {}
@@ -90,59 +93,97 @@ class SnowflakeSources:
         self._lock = threading.Lock()
 
     def describe(self, names: Iterable[str]) -> dict[str, TableState]:
-        """Return the state of the sources that exist; all sources are read at a new moment."""
+        """Return the state of the sources that exist.
+
+        If some were described before, all sources are read at a new moment from now on.
+        """
         with self._lock:
-            self._moment = None
-            return self._describe(names)
+            if self._sources.keys() & set(names):
+                self._moment = None
+            before = self._sources
+            try:
+                return self._describe(names)
+            except MartsError:
+                self._sources = before
+                raise
 
     def _describe(self, names: Iterable[str]) -> dict[str, TableState]:
         # The versions are read before the moment is chosen. So a source that changes in between
         # has an older version than the rows that are read, and the next run builds again. In the
         # other order that run would find the version unchanged, and miss the change.
-        tables = self._catalog.tables(self.namespace)
-        columns = self._catalog.columns(self.namespace)
-        found = {name: self._find(name, tables, columns) for name in names}
-        there = {name: source for name, source in found.items() if source}
-        rows = {name: tables.get(source.table, NOTHING) for name, source in there.items()}
+        places = {name: self._places.of(name, self.contracts[name]) for name in names}
+        tables = self._tables(place.namespace for place in places.values())
+        found = {name: self._find(name, place, tables) for name, place in places.items()}
+        there = {name: read for name, read in found.items() if read}
+        rows = {
+            name: tables[read.namespace].get(read.source.table, NOTHING)
+            for name, read in there.items()
+        }
         if there and self._moment is None:
             self._moment = self._clock()
-        pinned = self._pinnable([each for name, each in there.items() if self._tries(rows[name])])
-        self._sources |= dict.fromkeys(found)
+        tried = [read for name, read in there.items() if self._tries(rows[name], read.namespace)]
+        pinned = self._pinnable(tried)
+        self._sources = self._sources | dict.fromkeys(found)
         described = {}
-        for name, source in there.items():
-            version = source_version(rows[name])
-            way: Way = "pinned" if source in pinned else "compared" if version else "copied"
-            read = Described(source, way, version, definition_of(rows[name]))
-            self._sources[name] = read = replace(read, source=self._counted(read))
+        for name, read in there.items():
+            if read in pinned:
+                read = replace(read, way="pinned")  # noqa: PLW2901
+            self._sources[name] = read = replace(read, source=self._counted(read))  # noqa: PLW2901
             described[name] = self._state(read, rows[name])
         return described
 
-    def _find(self, name: str, tables: Mapping[str, Row], columns: Sequence[Row]) -> Source | None:
-        contract = self.contracts[name]
-        found = find_source(name, contract, tuple(tables), columns)
-        if found is None and not contract.optional:
-            streams = [
-                each for each in self._catalog.streams(self.namespace) if is_name(name, each)
-            ]
-            return Source(name, streams[0], (), contract.schema, (STREAM,)) if streams else None
-        return found
+    def _tables(self, namespaces: Iterable[Namespace]) -> dict[Namespace, dict[str, Row]]:
+        return {each: self._catalog.tables(each) for each in dict.fromkeys(namespaces)}
+
+    def _find(
+        self, name: str, place: Place, tables: Mapping[Namespace, Mapping[str, Row]]
+    ) -> Described | None:
+        """Return a source that exists, to be compared or copied; None if it is absent.
+
+        Raises SourceError if its location is given, and nothing is there.
+        """
+        contract, namespace = self.contracts[name], place.namespace
+        there = tables[namespace]
+        found = find_source(
+            name,
+            contract,
+            tuple(there),
+            self._catalog.columns(namespace),
+            spelled=place.find(tuple(there)),
+        )
+        if found is None and (place.is_given or not contract.optional):
+            streams = place.find(self._catalog.streams(namespace))
+            if streams:
+                found = Source(name, streams[0], (), contract.schema, (STREAM,))
+        if found is None and place.is_given:
+            raise SourceError(
+                f"source {name}: there is no table {place}, or the role may not read it",
+                hint="correct its location in [tool.marts.sources]",
+            )
+        if found is None:
+            return None
+        row = there.get(found.table, NOTHING)
+        version = source_version(row)
+        way: Way = "compared" if version else "copied"
+        return Described(found, way, version, definition_of(row), namespace)
 
     def _clock(self) -> datetime.datetime:
         (clock,) = self._row(CLOCK, "", "moment")
         return moment_of(clock)
 
-    def _tries(self, table: Row) -> bool:
+    def _tries(self, table: Row, namespace: Namespace) -> bool:
         is_view = table.get("TABLE_TYPE") == "VIEW"
-        views = self._catalog.views(self.namespace) if is_view else {}
+        views = self._catalog.views(namespace) if is_view else {}
         return bool(table) and may_be_pinned(table, views)
 
-    def _pinnable(self, sources: Sequence[Source]) -> list[Source]:
+    def _pinnable(self, sources: Sequence[Described]) -> list[Described]:
         """Return those of some sources that can be read at the moment."""
         if not sources:
             return []
-        tables = [source.at(self.namespace, self._moment) for source in sources]
+        tables = [each.source.at(each.namespace, self._moment) for each in sources]
+        about = sources[0].source.name if len(sources) == 1 else ""
         try:
-            self._row(probe(tables), sources[0].name if len(sources) == 1 else "", "probe")
+            self._row(probe(tables), about, "probe")
         except LostAnswerError:
             raise
         except EngineError:
@@ -160,7 +201,7 @@ class SnowflakeSources:
         return replace(read.source, misfits=misfits)
 
     def _state(self, read: Described, table: Row) -> TableState:
-        version = read.version and f"{read.version} {read.source.digest}"
+        version = read.version and f"{read.version} {read.namespace} {read.source.digest}"
         if version and self._moment and not is_settled(table, self._moment):
             # The rows that are read may lack the last change, so the next run builds again.
             version += f" at {self._moment}"
@@ -171,7 +212,7 @@ class SnowflakeSources:
         """Return what is read of a source, where, and at which moment."""
         if read.copy:
             return read.copy.source, read.copy.namespace, None
-        return read.source, self.namespace, self._moment if read.way == "pinned" else None
+        return read.source, read.namespace, self._moment if read.way == "pinned" else None
 
     def qualified(self, name: str) -> sge.Table | sge.Subquery:
         """Return the table or subquery that reads a source; its default name if it is absent.
@@ -180,14 +221,17 @@ class SnowflakeSources:
         """
         read = self._described(name)
         if read is None:
-            return self.namespace.qualified(name)
+            return self._absent(name)
         source, namespace, moment = self._read(read)
         return source.qualified(namespace, moment)
 
     def live(self, name: str) -> sge.Table | sge.Subquery:
         """Return the same for a view, which reads the source as it is at any time."""
         read = self._described(name)
-        return read.source.qualified(self.namespace) if read else self.namespace.qualified(name)
+        return read.source.qualified(read.namespace) if read else self._absent(name)
+
+    def _absent(self, name: str) -> sge.Table:
+        return self._places.of(name, self.contracts[name]).namespace.qualified(name)
 
     def _described(self, name: str) -> Described | None:
         with self._lock:
@@ -204,8 +248,12 @@ class SnowflakeSources:
         return {
             name: read
             for name, read in described.items()
-            if read.way == "copied" and not read.source.misfits
+            if read.way == "copied" and not read.copy and not read.source.misfits
         }
+
+    def copied(self) -> set[str]:
+        """Return the sources of which there is a copy."""
+        return {name for name, read in self._sources.items() if read and read.copy}
 
     def copy(self, create: Callable[[str, sge.Select], sge.Table]) -> None:
         """Copy the sources that have to be copied, and read the copies from now on.
@@ -215,28 +263,32 @@ class SnowflakeSources:
         """
         for name, read in self.to_copy().items():
             made_at = self._clock()
-            table = create(name, read.source.as_it_is(self.namespace))
+            table = create(name, read.source.as_it_is(read.namespace))
             copy = replace(read.source, table=table.name)
             copied = replace(read, copy=Copy(copy, Namespace(table.db, table.catalog), made_at))
             self._sources[name] = copied = replace(copied, source=self._counted(copied))
             if copied.source.misfits:
                 raise _unfit(copied.source)
 
-    def changed(self) -> list[str]:
-        """Return the sources that changed so that a run may have read two states of them.
+    def changed(self, names: Collection[str] | None = None) -> list[str]:
+        """Return which of some sources, or of all, a run may have read in two states.
 
         Of a pinned one it does not matter that its rows changed, or that it is gone.
         """
-        described = {name: read for name, read in self._sources.items() if read}
+        described = {
+            name: read
+            for name, read in self._sources.items()
+            if read and (names is None or name in names)
+        }
         if all(read.way == "copied" for read in described.values()):
             return []
-        tables = self._catalog.tables(self.namespace)
+        tables = self._tables(read.namespace for read in described.values())
         ends = {
-            name: self._ended(read, tables.get(read.source.table))
+            name: self._ended(read, tables[read.namespace].get(read.source.table))
             for name, read in described.items()
         }
         return [
-            f"source {name}: {self.namespace}.{described[name].source.table} {end}"
+            f"source {name}: {described[name].namespace}.{described[name].source.table} {end}"
             for name, end in ends.items()
             if end
         ]

@@ -2,6 +2,10 @@
 
 Rows of the kinds candidate, lock and publication belong to no package. The version of a published
 mart is recorded with a digest of what was published: of a table's rows, of a view's definition.
+
+Each group has a state table of its own. A change of rows locks the whole table, so with a common
+one the publications of two groups would wait for each other.
+https://docs.snowflake.com/en/sql-reference/transactions
 """
 
 from __future__ import annotations
@@ -15,7 +19,13 @@ from backends import snowflake_ddl as ddl
 from backends.snowflake_session import Result
 from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError
-from marts.core.plan.state import STATE_COLUMNS, STATE_TABLE, RecordedTable
+from marts.core.plan.state import (
+    DEFAULT_GROUP,
+    STATE_COLUMNS,
+    RecordedTable,
+    group_of_state,
+    state_table,
+)
 
 NOBODY = ""
 """The package under which candidates, the lock and publications are recorded."""
@@ -48,16 +58,21 @@ class Contents:
 
 
 Published = Mapping[tuple[str, str], str]
-"""The run of each published mart, by package and name."""
+"""The run of each published mart, by package and name; two runs if two groups have recorded it."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The schema of the marts, with the state table, and the function that runs statements."""
+    """The schema of the marts, with a group's state table, and what runs statements."""
 
     namespace: Namespace
     execute: Callable[[str, str, str], Result]
     """Runs a statement about a table, in a step of the run."""
+    group: str = DEFAULT_GROUP
+
+    def of(self, group: str) -> Schema:
+        """Return the same schema with the state table of another group."""
+        return replace(self, group=group)
 
     def qualified(self, name: str) -> str:
         """Return the qualified name of a relation, as SQL."""
@@ -65,17 +80,18 @@ class Schema:
 
     @property
     def state(self) -> str:
-        """The qualified name of the state table, as SQL."""
-        return self.qualified(STATE_TABLE)
+        """The qualified name of the group's state table, as SQL."""
+        return self.qualified(state_table(self.group))
 
     def rows(self, sql: str, about: str, step: str) -> list[tuple[Any, ...]]:
         """Run a query and return its rows."""
         return [tuple(row) for row in self.execute(sql, about, step).fetchall()]
 
-    def published(self, names: Collection[str], *, step: str) -> Published:
-        """Return the run of each mart of these names that is published."""
-        rows = self.rows(ddl.recorded_runs(self.state, names), "", step)
-        return {(package, name): run for package, name, run in rows}
+    def published(self, names: Collection[str], groups: Collection[str], *, step: str) -> Published:
+        """Return the run of each mart of these names that some groups have recorded."""
+        queries = (ddl.recorded_runs(self.of(each).state, names) for each in sorted(groups))
+        rows = self.rows("\nUNION ALL\n".join(queries), "", step)
+        return _by_name((package, name, run) for package, name, run in rows)
 
     def create_state(self) -> None:
         """Create the state table if it does not exist."""
@@ -101,11 +117,19 @@ class Schema:
 
 def published_in(rows: Iterable[RecordedTable], names: Collection[str]) -> Published:
     """Return the run of each mart of these names that is published according to recorded rows."""
-    return {
-        (row.package, row.name): row.run_id
+    return _by_name(
+        (row.package, row.name, row.run_id)
         for row in rows
         if row.package and row.name in names and row.kind in ("table", "view") and row.as_of
-    }
+    )
+
+
+def _by_name(rows: Iterable[tuple[str, str, str]]) -> Published:
+    found: dict[tuple[str, str], str] = {}
+    for package, name, run in sorted(rows):
+        key = package, name
+        found[key] = f"{found[key]} and {run}" if key in found else run
+    return found
 
 
 def refuse_other_publications(now: Published, before: Published) -> None:
@@ -123,6 +147,12 @@ def _written(rows: Iterable[RecordedTable]) -> list[Mapping[str, object]]:
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
     written = [asdict(row) | {"published_at": now if row.as_of else None} for row in rows]
     return [{name: row[name] for name in STATE_COLUMNS} for row in written]
+
+
+def groups_in(tables: Iterable[str]) -> set[str]:
+    """Return the groups whose state tables are among some tables, as the catalog spells them."""
+    found = (group_of_state(name.lower()) for name in tables)
+    return {group for group in found if group is not None}
 
 
 def with_digest(version: str, digest: str | None) -> str:

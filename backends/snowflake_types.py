@@ -62,10 +62,10 @@ def physical(row: Mapping[str, Any]) -> Physical:
 
 
 def assumed(name: str, expected: dt.DataType, zone: str | None) -> Physical:
-    """Return the column, in upper case, that a source has if it is as its contract says."""
+    """Return the column of this name that a source has if it is as its contract says."""
     if zone:
-        return Physical(name.upper(), *PLAIN["TIMESTAMP_TZ"])
-    return Physical(name.upper(), kind_of(expected), expected, str(expected))
+        return Physical(name, *PLAIN["TIMESTAMP_TZ"])
+    return Physical(name, kind_of(expected), expected, str(expected))
 
 
 def reading(

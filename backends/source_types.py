@@ -5,15 +5,28 @@ Nothing is rounded, truncated or guessed; backends.duckdb_types has the rules as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import ibis.expr.datatypes as dt
 
+from marts.core.run.backend import Contract
+
 MICROSECONDS, NANOSECONDS = 6, 9
 EXACT_IN_A_FLOAT = 2**53
+
+
+class Named(Protocol):
+    """A column of a source, spelled as it is there."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+NamedColumn = TypeVar("NamedColumn", bound=Named)
 
 
 class Typed(Protocol):
@@ -53,8 +66,49 @@ def kind_of(kind: dt.DataType) -> str:
 
 def is_name(name: str, spelled: str) -> bool:
     """Tell whether a name in a source is that of a contract, whatever its case."""
-    # ASCII only: some other letters have an ASCII lower-case form, such as the Kelvin sign.
-    return spelled.isascii() and spelled.lower() == name
+    if name.lower() != spelled.lower():
+        return False
+    # Some letters have the lower-case form of an ASCII letter, such as the Kelvin sign.
+    return [each.isascii() for each in name] == [each.isascii() for each in spelled]
+
+
+def named(wanted: str, spelled: Sequence[str], *, as_spelled: bool) -> list[int]:
+    """Return the positions of the names that a name may mean, whatever their case.
+
+    With `as_spelled`, a name that is spelled exactly like it is meant before all others.
+    """
+    exact = [number for number, each in enumerate(spelled) if each == wanted]
+    if as_spelled and exact:
+        return exact
+    return [number for number, each in enumerate(spelled) if is_name(wanted, each)]
+
+
+def columns_named(
+    contract: Contract, name: str, columns: Sequence[NamedColumn]
+) -> tuple[NamedColumn, ...]:
+    """Return the columns of a source that a contract's column may mean."""
+    wanted, spelled = contract.names.get(name, name), [column.name for column in columns]
+    found = named(wanted, spelled, as_spelled=name in contract.names)
+    return tuple(columns[number] for number in found)
+
+
+def label(contract: Contract, name: str) -> str:
+    """Return a contract's column in words, with its name in the source if that is another one."""
+    spelled = contract.names.get(name)
+    return f"column {name}, {spelled} in the source" if spelled else f"column {name}"
+
+
+def read_twice(found: Sequence[tuple[str, str, object]]) -> list[str]:
+    """Return a line for each column that reads the same column of a source as another, alike.
+
+    Each has its name, the name that it has found, and how it reads it.
+    """
+    first: dict[tuple[str, object], str] = {}
+    return [
+        f"columns {earlier} and {name} both read {spelled}"
+        for name, spelled, how in found
+        if (earlier := first.setdefault((spelled, how), name)) != name
+    ]
 
 
 def bounds(kind: dt.DataType) -> tuple[Decimal, Decimal, int]:

@@ -16,12 +16,13 @@ from marts.core.plan.state import (
     RUNS_COLUMNS,
     RUNS_KEY,
     RUNS_TABLE,
-    STATE_TABLE,
+    STATE_COLUMNS,
     CompiledQuery,
     Materialized,
     Query,
     RecordedRun,
     RecordedTable,
+    group_of_state,
 )
 from marts.core.run.backend import Backend
 
@@ -37,28 +38,35 @@ class Fetching(Protocol):
 
 
 def recorded(backend: Fetching, tables: Collection[str]) -> list[RecordedTable]:
-    """Return the rows of the state tables, as far as these are among `tables`."""
+    """Return the rows of the state tables of all groups, as far as these are among `tables`."""
 
     def rows_of(table: str) -> list[dict[str, Any]]:
         if table not in tables:
             return []
         return backend.fetch(sge.select("*").from_(sge.table_(table)), about=table)
 
-    try:
-        found = [
-            RecordedTable(**{each.name: row[each.name] for each in fields(RecordedTable)})
-            for row in rows_of(STATE_TABLE)
-        ]
-    except KeyError as error:
-        raise UsageError(
-            f"the table {STATE_TABLE} was not made by marts: it has no column {error.args[0]}",
-            hint="rename that table, or use another --schema",
-        ) from error
+    found = [
+        _recorded(row, table, group)
+        for table in sorted(tables)
+        if (group := group_of_state(table)) is not None
+        for row in rows_of(table)
+    ]
     known = {row.name for row in found}
     earlier = [row for row in rows_of(EARLIER_STATE_TABLE) if row["mart"] not in known]
     return found + [
         RecordedTable(None, row["mart"], "table", row["run_id"], row["as_of"]) for row in earlier
     ]
+
+
+def _recorded(row: Mapping[str, Any], table: str, group: str) -> RecordedTable:
+    columns = [each.name for each in fields(RecordedTable) if each.name in STATE_COLUMNS]
+    try:
+        return RecordedTable(**{name: row[name] for name in columns}, group=group)
+    except KeyError as error:
+        raise UsageError(
+            f"the table {table} was not made by marts: it has no column {error.args[0]}",
+            hint="rename that table, or use another --schema",
+        ) from error
 
 
 def columns_to_add(found: Collection[str]) -> list[str]:

@@ -1,13 +1,14 @@
-"""The front door: every name that an author of marts imports.
+"""The front door: every name that an author of marts imports, and `Project`.
 
 - `source` and `mart` declare tables.
 - `string`, `int64`, `float64`, `decimal`, `money`, `date`, `timestamp` and `boolean` declare
   columns; `labels` declares a column whose values depend on conditions.
-- `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows, and
-  `acknowledge` a warning that is known.
+- `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows,
+  `fresh` how old they may be, and `acknowledge` a warning that is known.
 - `invariant` declares how marts must respond to a change of a source.
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
+- `Project.load` loads a project, to run, test, compile and show its marts from Python.
 """
 
 from importlib import import_module
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     # For type checkers, which learn no types from `__getattr__`; `as` marks a name as exported.
     from ibis.expr.types import Table as Table
 
+    from marts.core.api.project import Project as Project
+    from marts.core.authoring.checks import (
+        fresh as fresh,
+    )
     from marts.core.authoring.checks import (
         relationship as relationship,
     )
@@ -76,6 +81,7 @@ if TYPE_CHECKING:
     from marts.core.authoring.tolerance import acknowledge as acknowledge
 
 _HOMES = {
+    "Project": "marts.core.api.project",
     "AsOf": "marts.core.authoring.expressions",
     "Table": "ibis.expr.types",
     "acknowledge": "marts.core.authoring.tolerance",
@@ -83,6 +89,7 @@ _HOMES = {
     "date": "marts.core.authoring.columns",
     "decimal": "marts.core.authoring.columns",
     "float64": "marts.core.authoring.columns",
+    "fresh": "marts.core.authoring.checks",
     "int64": "marts.core.authoring.columns",
     "invariant": "marts.core.authoring.invariants",
     "labels": "marts.core.authoring.labels",

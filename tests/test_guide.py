@@ -7,86 +7,33 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 import tomlkit
 
 from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.account import account as open_account
-from support.pages import Reader, is_shown
+from support.pages import File, Reader, is_shown, steps
 from support.processes import Marts, call_marts
 
+FIRST = {"start"}
+"""The topics that need no project; all others continue the one of this page."""
 ON_SNOWFLAKE = {"snowflake"}
 """The topics whose commands need an account."""
-MART = '''
-"""What each customer has bought."""
-
-from marts import Table, date, int64, mart, money, string
-
-
-@mart(
-    grain="customer_id",
-    columns=[
-        string("customer_id"),
-        string("name", doc="as on the customer's card"),
-        int64("orders", doc="paid orders; 0 without any", default=0, at_least=0),
-        money("spend", default=0, at_least=0),
-        date("last_order_on", null=True),
-    ],
-)
-def customer_totals(customers: Table, orders: Table) -> Table:
-    """One row per customer, also for those who have bought nothing."""
-    paid = orders.filter(orders.status == "paid")
-    bought = paid.group_by("customer_id").aggregate(
-        orders=paid.count(), spend=paid.amount.sum(), last_order_on=paid.ordered_on.max()
-    )
-    return customers.left_join(bought, "customer_id")
-'''
-ROWS = {
-    "customers": """
-        VALUES ('c1', 'Ada', 'Köln', DATE '2024-01-05'), ('c2', 'Ben', NULL, DATE '2024-02-11'),
-            ('c3', 'Cem', 'Bonn', DATE '2024-03-20'), ('c4', 'Dora', 'Köln', DATE '2025-01-02')
-        """,
-    "orders": """
-        VALUES ('o1', 'c1', DATE '2025-01-10', 120.00::DECIMAL(10, 2), 'paid'),
-            ('o2', 'c1', DATE '2025-02-03', 80.50, 'paid'),
-            ('o3', 'c2', DATE '2025-02-14', 45.25, 'paid'),
-            ('o4', 'c2', DATE '2025-03-01', 700.00, 'cancelled'),
-            ('o5', 'c3', DATE '2025-03-09', 60.00, 'paid'),
-            ('o6', 'c1', DATE '2025-03-20', 19.99, 'paid'),
-            ('o7', 'c3', DATE '2025-04-02', 250.00, 'paid'),
-            ('o8', 'c4', DATE '2025-04-18', 35.00, 'cancelled')
-        """,
-}
-COLUMNS = {
-    "customers": "customer_id, name, city, joined_on",
-    "orders": "order_id, customer_id, ordered_on, amount, status",
-}
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the shop with its first mart; nothing is published."""
-    folder = tmp_path_factory.mktemp("started") / "shop"
-    (folder / "data").mkdir(parents=True)
-    (folder / "shop_marts").mkdir()
-    settings = '[tool.marts]\npackage = "shop_marts"\ndata = "data"\n'
-    (folder / "pyproject.toml").write_text(settings, "utf-8")
-    (folder / "shop_marts/__init__.py").write_text('"""The marts of a shop."""\n', "utf-8")
-    (source,) = re.findall(r"```python\n(.*?)```", page_of("sources"), re.DOTALL)
-    (folder / "shop_marts/sources.py").write_text(source, "utf-8")
-    (folder / "shop_marts/customer_totals.py").write_text(MART.lstrip(), "utf-8")
-    for name, rows in ROWS.items():
-        query = f"FROM ({rows}) AS t({COLUMNS[name]})"
-        duckdb.sql(query).write_parquet(str(folder / f"data/{name}.parquet"))
+    """Return a folder in which somebody has followed the first page: raw data, and a project."""
+    folder = tmp_path_factory.mktemp("started")
+    Reader(folder).follow(page_of("start"))
     return folder
 
 
 @pytest.fixture
 def shop(started: Path, tmp_path: Path) -> Path:
-    """Return a copy of the shop, whose first mart is published."""
-    folder = shutil.copytree(started, tmp_path / "shop")
+    """Return a copy of the project, whose marts are published."""
+    folder = shutil.copytree(started, tmp_path / "here") / "shop"
     done = call_marts("run", cwd=folder, MARTS_PACKAGE="")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -100,7 +47,7 @@ def account(
         yield opened
 
 
-@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic not in ON_SNOWFLAKE])
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic not in FIRST | ON_SNOWFLAKE])
 def test_a_page_works_as_printed(topic: str, shop: Path) -> None:
     Reader(shop).follow(page_of(topic))
 
@@ -114,6 +61,11 @@ def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, account: 
     Reader(shop, environment).follow(page_of(topic))
 
 
+def test_the_page_on_ci_shows_the_workflow_that_a_new_project_has(started: Path) -> None:
+    (shown,) = (step for step in steps(page_of("ci")) if isinstance(step, File))
+    assert shown.text == (started / "shop" / shown.name).read_text("utf-8")
+
+
 def test_every_page_is_a_topic() -> None:
     assert {file.stem for file in PAGES.iterdir()} == {*TOPICS}
 
@@ -123,7 +75,7 @@ def test_a_page_is_short_and_says_what_it_is_about(topic: str) -> None:
     page = page_of(topic)
     assert len(page.splitlines()) <= 150
     assert title_of(topic)
-    assert page.startswith(f"# {topic.capitalize()}: ")
+    assert page.lower().startswith(f"# {topic}: ")
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -73,8 +73,20 @@ class ChangedSourcesError(EngineError):
         )
 
 
+class FailedChecksError(MartsError):
+    """Checks did not hold, for those who ask a report to raise an error."""
+
+    def __init__(self, checks: Iterable[str]) -> None:
+        self.checks = tuple(checks)
+        super().__init__("checks did not hold", *self.checks)
+
+
 class UsageError(MartsError):
     """A command or its arguments are wrong, such as an unknown name; the caller can fix it."""
+
+
+class MartsWarning(UserWarning):
+    """Something besides the marts went wrong, such as writing a report of a run."""
 
 
 def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:

@@ -20,6 +20,8 @@ import pytest
 
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import translated
+from backends.duckdb_locations import Files
+from backends.duckdb_shown import shown
 from backends.duckdb_sql import compile_query
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, RecordedTable
@@ -105,7 +107,8 @@ def test_data_says_its_date(backend: DuckDBBackend, folder: Path) -> None:
 def test_sources_are_files_and_every_other_name_lies_in_the_schema() -> None:
     shops = ibis.table({"bike": "string"}, name="all_bikes")
     query = BIKES.join(shops, "bike").filter(BIKES.bike == "it's").select("bike")
-    sql = compile_query(query, sources={"bikes": "/data/it's/bikes.parquet"}, schema="my gold")
+    sources = {"bikes": shown(Files(Path("/data/it's/bikes.parquet")))}
+    sql = compile_query(query, sources=sources, schema="my gold")
     assert "READ_PARQUET('/data/it''s/bikes.parquet')" in sql
     assert '"my gold"."all_bikes"' in sql
 

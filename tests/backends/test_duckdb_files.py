@@ -190,7 +190,7 @@ SPOILT = [
 
 @pytest.mark.parametrize(("kind", "wanted", "zones"), SPOILT, ids=[str(k) for k, *_ in SPOILT])
 def test_a_part_whose_values_cannot_be_read_is_named_with_the_column(
-    kind: pa.DataType, wanted: str, zones: dict[str, str], tmp_path: Path
+    kind: pa.DataType, wanted: str, zones: dict[str, Any], tmp_path: Path
 ) -> None:
     for number in (1, 2, 3):
         columns = {"n": range(100), "A": arrow([number] * 100, pa.int64()).cast(kind)}

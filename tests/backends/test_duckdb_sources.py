@@ -222,12 +222,16 @@ def test_two_columns_that_match_are_refused(names: tuple[str, str], tmp_path: Pa
     assert line == f"column status: found {names[0]} and {names[1]} in s.parquet"
 
 
-def test_a_name_that_the_engine_would_give_away_is_refused(tmp_path: Path) -> None:
+def test_columns_are_read_under_their_own_names(tmp_path: Path) -> None:
     """DuckDB calls the second of `a` and `A` `A_1`, and then `a_1` something else."""
     arrays = [pa.array([n]) for n in range(3)]
-    pq.write_table(pa.Table.from_arrays(arrays, names=["a", "A", "a_1"]), tmp_path / "s.parquet")
-    (line,) = Source(tmp_path, {"a_1": "int64"}).describe().misfits
-    assert line == "column a_1: found a_1 and a and A in s.parquet"
+    write_as = {"s/1.parquet": ["a", "A", "a_1"], "s/2.parquet": ["A", "a", "a_1"]}
+    for file, names in write_as.items():
+        (tmp_path / "s").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_arrays(arrays, names=names), tmp_path / file)
+    assert Source(tmp_path, {"a_1": "int64"}).rows() == [(2,), (2,)]
+    both = Source(tmp_path, {"one": "int64", "two": "int64"}, names={"one": "a", "two": "A"})
+    assert both.rows() == [(0, 1), (1, 0)]
 
 
 def test_a_letter_that_only_looks_alike_is_another_column(tmp_path: Path) -> None:

@@ -216,6 +216,14 @@ ASKED = {
             "hint: select +metric_customer_ltv",
         ],
     ),
+    "folder of the database": (
+        "run --database wherehouse/marts.duckdb",
+        ["there is no folder wherehouse for the database", "hint: correct --database"],
+    ),
+    "published as of another date": (
+        "show customer_segments --as-of 2020-01-31",
+        ["customer_segments is published as of 2025-06-30, not 2020-01-31", "hint: leave out"],
+    ),
     "unknown package": ("run --package nowhere", ["there is no package nowhere"]),
     "module for a package": ("run --package csv", ["csv", "package"]),
     "unknown option": ("run --form csv", ["No such option '--form'"]),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.paths import BUNDLED
 from support.processes import Marts
 from support.refusals import ASKED_WRONGLY, Refused, assert_says
 
@@ -47,7 +48,43 @@ def nested(depth: int) -> str:
     return head + NESTED.format(depth=depth)
 
 
+ONE = declared("first", reads="dim_customer")
 MISDECLARED = {
+    "misspelt keyword of a mart": (
+        {"first": ONE.replace("grain=", "grian=")},
+        ["mart(…) takes no grian", "toy/first.py:4", "hint: did you mean grain?"],
+    ),
+    "misspelt keyword of a source, by another name": (
+        {
+            "sources": "import marts as m\n"
+            + SOURCE.replace("= source(", "= m.source(").replace("doc=", "docs=")
+        },
+        ["source(…) takes no docs", "toy/sources.py:5", "hint: did you mean doc?"],
+    ),
+    "misspelt keyword of a check": (
+        {
+            "first": ONE.replace("from marts import", "from marts import row_check,").replace(
+                "columns=", "checks=[row_check('c', offending=len, severty='warn')], columns="
+            )
+        },
+        ["row_check(…) takes no severty", "toy/first.py:4", "hint: did you mean severity?"],
+    ),
+    "misspelt keyword of a column": (
+        {"first": ONE.replace('("customer_key")', '("customer_key", nul=True)')},
+        ["column customer_key takes no nul: it is string", "toy/first.py:4", "did you mean null?"],
+    ),
+    "two functions of one name": (
+        {"first": ONE + ONE.partition("string\n")[2]},
+        ["first is defined twice", "toy/first.py:4", "toy/first.py:9", "hint: remove or rename"],
+    ),
+    "a mart that a helper takes over": (
+        {"first": ONE + "\ndef first():\n    pass\n"},
+        ["first is defined twice", "toy/first.py:4", "toy/first.py:9"],
+    ),
+    "names that differ in case": (
+        {"first": ONE, "FIRST": declared("FIRST", reads="dim_customer")},
+        ["the same name to engines, which fold case", "toy/FIRST.py:4", "toy/first.py:4"],
+    ),
     "cycle": (
         {"first": declared("first", reads="second"), "second": declared("second", reads="first")},
         ["the inputs form a cycle: first → second → first", "toy/first.py:", "toy/second.py:"],
@@ -96,7 +133,8 @@ def test_misdeclared_marts_are_refused_with_file_and_line(
     (tmp_path / "toy").mkdir()
     for name, code in {"__init__": "", "sources": SOURCE, **modules}.items():
         (tmp_path / f"toy/{name}.py").write_text(code, "utf-8")
-    assert_says(refused("run", "--package", "toy", code=ASKED_WRONGLY), *facts)
+    words = ("run", "--package", "toy", "--data", BUNDLED)
+    assert_says(refused(*words, code=ASKED_WRONGLY), *facts)
 
 
 # Of folders and files with names like ours: a call leaves all of them alone.
@@ -118,7 +156,7 @@ def test_a_folder_with_names_like_ours_does_not_matter(
         file = tmp_path / name if name.endswith(".py") else tmp_path / name / "__init__.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text("raise SystemExit(7)")
-    done = marts("run", "--package", package, "--database", "new.duckdb")
+    done = marts("run", "--package", package, "--data", BUNDLED, "--database", "new.duckdb")
     assert done.returncode == 0, done.stderr
     assert "published 1 mart;" in done.stdout
 

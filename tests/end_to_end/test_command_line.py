@@ -295,9 +295,12 @@ def oldest(published: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
 def test_show_prints_a_table(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
     done = marts_process("show", *OLDEST, cwd=finished_run)
     assert done.returncode == DONE, done.stderr
-    lines = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()]
+    *lines, last = [
+        re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()
+    ]
     assert lines[0] == ["customer_id", "age", "city"]
     assert lines[2:] == [list(map(str, row)) for row in oldest]
+    assert re.fullmatch(rf"{len(oldest)} of [\d,]+ rows", last[0])
 
 
 def test_show_prints_csv(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
@@ -402,7 +405,33 @@ def shop(tmp_path: Path) -> Path:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/__init__.py").touch()
     (tmp_path / "shop/categories_there.py").write_text(CATEGORIES, "utf-8")
+    (tmp_path / "data").symlink_to(BUNDLED)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        ("run segmens", "no mart matches segmens", "did you mean"),
+        ("run --nothing", "No such option '--nothing'.", None),
+        ("test --backend oracle", "Invalid value for '--backend'", None),
+        ("ls --package nowhere", "there is no package nowhere", "name a folder"),
+        ("mutate --data nowhere", "there is no directory nowhere", "pass --data"),
+        ("doctor --package nowhere", "there is no package nowhere", "name a folder"),
+        ("run --data nowhere", "there is no directory nowhere", "pass --data"),
+        ("run --target /dev/null/target", "cannot write /dev/null/target", "pass a folder"),
+    ],
+)
+def test_who_asks_for_json_gets_a_document_of_an_error_too(
+    words: str, error: str, hint: str | None, called: Marts
+) -> None:
+    done = called(*words.split(), "--json")
+    document = one_document(done.stdout)
+    assert document["error"].startswith(error)
+    assert (document["hint"] or "").startswith(hint or "")
+    assert document["exit_code"] == done.returncode
+    assert all(fact in done.stderr for fact in [document["error"], *document["facts"]])
+    assert '"exit_code"' not in called(*words.split()).stdout
 
 
 @pytest.mark.parametrize(
@@ -414,23 +443,29 @@ def test_no_command_takes_somebody_elses_marts(words: str, called: Marts, tmp_pa
     assert done.returncode == ASKED_WRONGLY
     assert done.stdout == ""
     assert done.stderr.startswith("error: no package of marts is named\n")
-    assert "hint: pass --package NAME" in done.stderr
+    assert "hint: start a project: marts init; or pass --package NAME" in done.stderr
     assert "[tool.marts]" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_package_that_is_named_needs_no_project(shop: Path, called: Marts) -> None:
-    done = called("run", "--package", "shop", MARTS_PACKAGE="")
+    done = called("run", "--package", "shop", "--data", "data", MARTS_PACKAGE="")
     assert done.returncode == DONE, done.stderr
     assert "published 1 mart;" in done.stdout
     assert (shop / "target/marts.duckdb").exists()
+
+
+def test_marts_of_others_are_not_built_from_the_bundled_data(shop: Path, called: Marts) -> None:
+    (shop / "data").unlink()
+    done = called("run", "--package", "shop", MARTS_PACKAGE="")
+    assert done.returncode == ASKED_WRONGLY
+    assert "no data are named for shop" in done.stderr
 
 
 def test_a_project_is_known_from_every_folder_of_it(shop: Path, called: Marts) -> None:
     settings = '[tool.marts]\npackage = "shop"\nschema = "dev"\ndata = "data"\n'
     (shop / "pyproject.toml").write_text(settings, "utf-8")
     (shop / "notes").mkdir()
-    (shop / "data").symlink_to(BUNDLED)
     done = marts_process("run", cwd=shop / "notes", MARTS_PACKAGE="")
     assert done.returncode == DONE, done.stderr
     assert " ../data → ../target/marts.duckdb, schema dev" in done.stdout

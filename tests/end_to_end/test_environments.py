@@ -225,6 +225,14 @@ def test_what_is_up_to_date_here_is_read_here(firm: Firm) -> None:
     assert "reads customer_totals: not published here; not published in dev" in said
 
 
+def test_checks_of_what_is_published_here_read_the_rest_there(firm: Firm) -> None:
+    firm.done("run", "-s", "customer_totals")
+    firm.done("run", "-s", "model_sales")
+    words = ("test", "-s", "model_sales")
+    # It reads int_paid_orders, which is only there.
+    assert "read  int_paid_orders: from prod" in firm.done(*words)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [

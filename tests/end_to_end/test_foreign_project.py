@@ -21,9 +21,9 @@ import pytest
 
 from support.account import Account
 from support.compare import assert_same_table
+from support.installed import Installed
 from support.paths import TESTS
 from support.processes import Result
-from support.wheels import call, installed_wheel
 
 AS_OF = "1998-03-31"
 LINES = """
@@ -194,13 +194,11 @@ class Desk:
     """The order desk's repository, and the environment that marts is installed in."""
 
     folder: Path
-    environment: Path
+    installed: Installed
 
     def marts(self, *words: object, **variables: str) -> Result:
         """Run `marts …` in the repository."""
-        return call(
-            self.environment, "marts", *words, cwd=self.folder, PYTHONPATH="src", **variables
-        )
+        return self.installed.call("marts", *words, cwd=self.folder, **variables)
 
     def done(self, *words: object, **variables: str) -> str:
         """Run `marts …`, which must succeed; return what it printed."""
@@ -210,7 +208,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, installed_with_all: Installed) -> Desk:
     """Return the repository with its data; nothing is built."""
     folder = tmp_path_factory.mktemp("foreign") / "order-desk"
     shutil.copytree(TESTS / "foreign", folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -223,8 +221,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     ]
     subprocess.run(words, check=True, capture_output=True)
     (folder / "warehouse/dataset.json").write_text(json.dumps({"as_of": AS_OF}), "utf-8")
-    extras = ("snowflake",)
-    return Desk(folder, installed_wheel(tmp_path_factory.mktemp("wheel"), extras=extras))
+    return Desk(folder, installed_with_all)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +250,12 @@ def test_duckdb_computes_what_the_business_means(
     with duckdb.connect(str(database), read_only=True) as reader:
         actual = reader.sql(f"FROM gold.{mart}").to_arrow_table()
     assert_same_table(actual, expected[mart], grain=grain, sql=sql)
+
+
+def test_python_imports_marts_and_the_modules_of_the_same_names(published: Desk) -> None:
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    done = published.installed.call("python", *words, cwd=published.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_second_run_has_nothing_to_do(published: Desk) -> None:

@@ -171,6 +171,18 @@ def test_no_value_is_cut_on_a_terminal(longest: int, tmp_path: Path) -> None:
     assert [shown.count(each) for each in "xy"] == [longest, 45], shown
 
 
+def test_ls_cuts_descriptions_on_a_terminal_but_no_name_and_nothing_in_a_pipe(
+    tmp_path: Path,
+) -> None:
+    """The terminal has 120 columns."""
+    _, shown = on_a_terminal("ls", cwd=tmp_path)
+    printed = (call_marts("ls", cwd=tmp_path).stdout, shown)
+    piped, lines = ([line for line in p.splitlines()[3:] if line.strip()] for p in printed)
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in piped]
+    assert any(line.rstrip().endswith("…") for line in lines)
+    assert "…" not in "".join(piped)
+
+
 def test_arguments_do_not_control_a_terminal(club: Path) -> None:
     for words in (["show", CLEAR], ["show", "members", "--where", f"name = '{CLEAR}"], [CLEAR]):
         _, shown = on_a_terminal(*words, "--package", "club", cwd=club)

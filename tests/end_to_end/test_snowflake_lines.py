@@ -42,7 +42,7 @@ def sources(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> None
 @pytest.fixture
 def impatient(emulated: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Wait for seconds where production waits for a minute; leave no line dead."""
-    wait_for_a_request(monkeypatch, 1)
+    wait_for_a_request(monkeypatch, 3)
     monkeypatch.setattr(snowflake_connection, "LOGIN_SECONDS", 1)
     monkeypatch.setattr(snowflake_connection, "ATTEMPT_SECONDS", 1)
     monkeypatch.setattr(snowflake_session, "CANCEL_SECONDS", 1)
@@ -126,7 +126,7 @@ def test_a_commit_whose_answer_is_lost(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wait_for_a_request(monkeypatch, 5)
+    wait_for_a_request(monkeypatch, 10)
     dead = {"pattern": "^COMMIT", "runs": runs}
     with alive_again(emulated, dead=dead):
         if logins:
@@ -171,7 +171,7 @@ def test_a_statement_that_takes_long_is_not_cut(
     emulated: Account, own_schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes longer than any request may, and Snowflake says meanwhile that it goes on."""
-    wait_for_a_request(monkeypatch, 5)
+    wait_for_a_request(monkeypatch, 10)
     assert emulated.emulator
     emulated.emulator.control(stall={"pattern": BUILDING}, in_progress_after=1)
     threading.Timer(16, emulated.emulator.control).start()

@@ -12,6 +12,7 @@ import pytest
 
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_connection import SnowflakeOptions
+from marts.core.errors import SourceError
 from marts.core.plan.state import TableState
 from marts.core.run.backend import Contract
 from support.account import Account
@@ -199,3 +200,48 @@ def test_nothing_is_built_where_a_value_does_not_fit(
         " 1 value that does not fit, such as 12.5050"
     ) in done.stderr
     assert not account.tables(f"{shop}_GOLD")
+
+
+def test_each_source_may_be_in_a_schema_of_its_own_under_a_name_of_its_own(
+    account: Account, own_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.snowflake_statements.connect", lambda _: account.session)
+    schemas = [account.schema(f"{own_schema}_{number}") for number in range(2)]
+    orders, shops = (f'"{account.database}"."{schema}"' for schema in schemas)
+    for schema in (orders, shops):
+        account.rows(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+    def create() -> None:
+        columns = '"Kunden-Nr." NUMBER(38,0), "1st" VARCHAR'
+        account.rows(f'CREATE OR REPLACE TABLE {orders}."Order Details" ({columns})')
+        account.rows(f"INSERT INTO {orders}.\"Order Details\" VALUES (1, 'x')")
+
+    create()
+    account.rows(f"CREATE TABLE {shops}.SHOPS (ID NUMBER(38,0))")
+    account.rows(f"INSERT INTO {shops}.SHOPS VALUES (1)")
+    contracts = {
+        "s": Contract(
+            ibis.schema({"id": "int64", "a": "string"}), names={"id": "Kunden-Nr.", "a": "1ST"}
+        ),
+        "shops": Contract(ibis.schema({"id": "int64"})),
+        "gone": Contract(ibis.schema({"id": "int64"}), optional=True),
+    }
+    options = SnowflakeOptions(
+        database=account.database,
+        schema="gold",
+        source_schema=schemas[1],
+        sources={"s": f'{orders}."Order Details"', "gone": f"{schemas[0]}.nothing"},
+    )
+    backend = SnowflakeBackend(options, sources=contracts)
+    assert backend.describe_sources(["s", "shops"])["s"].misfits == ()
+    one, other = (ibis.table(contracts[name].schema, name=name) for name in ("s", "shops"))
+    assert backend.fetch(one.join(other, "id").select("id", "a"), about="s") == [
+        {"id": 1, "a": "x"}
+    ]
+    assert backend.changed_sources() == []
+    create()
+    (line,) = backend.changed_sources()
+    assert line.startswith(f"source s: {account.database}.{schemas[0]}.Order Details ")
+    with pytest.raises(SourceError) as caught:
+        backend.describe_sources(["gone"])
+    assert f"there is no table {account.database}.{schemas[0]}.nothing" in str(caught.value)

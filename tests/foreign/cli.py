@@ -1,3 +1,6 @@
-"""The order desk's own command line, which has nothing to do with marts."""
+"""The order desk's own command line; marts has a module of the same name."""
 
-print("the desk's own cli")
+GREETING = "This is the order desk."
+
+if __name__ == "__main__":
+    print(GREETING)

@@ -1,31 +1,29 @@
-"""The twins by the name of their mart."""
+"""The twins by the name of their mart: each is a function in a file of its name, with a GRAIN."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from importlib import import_module
+from pathlib import Path
 
 import pandas as pd
 
-from reference.customer_360_profile import customer_360_profile
-from reference.customer_segments import customer_segments
 from reference.history import Sources
-from reference.metric_avg_transaction_value import metric_avg_transaction_value
-from reference.metric_customer_ltv import metric_customer_ltv
-from reference.metric_mom_spend_change import metric_mom_spend_change
 
-TWINS: Mapping[str, Callable[[Sources, date], pd.DataFrame]] = {
-    "metric_customer_ltv": metric_customer_ltv,
-    "metric_mom_spend_change": metric_mom_spend_change,
-    "metric_avg_transaction_value": metric_avg_transaction_value,
-    "customer_segments": customer_segments,
-    "customer_360_profile": customer_360_profile,
+Twin = Callable[[Sources, date], pd.DataFrame]
+
+OF_MARTS = [
+    module
+    for file in sorted(Path(__file__).parent.glob("*.py"))
+    if "\nGRAIN = " in file.read_text("utf-8")
+    for module in [import_module(f"reference.{file.stem}")]
+]
+TWINS: Mapping[str, Twin] = {
+    name: getattr(module, name)
+    for module in OF_MARTS
+    for name in [module.__name__.rpartition(".")[2]]
 }
-
 GRAINS: Mapping[str, tuple[str, ...]] = {
-    "metric_customer_ltv": ("customer_id",),
-    "metric_mom_spend_change": ("customer_id", "month"),
-    "metric_avg_transaction_value": ("customer_id",),
-    "customer_segments": ("customer_id",),
-    "customer_360_profile": ("customer_id",),
+    name: module.GRAIN for name, module in zip(TWINS, OF_MARTS, strict=True)
 }
 
 

@@ -153,6 +153,7 @@ from reference.metric_avg_transaction_value import atv_row
 from reference.metric_customer_ltv import ltv_row
 from reference.metric_mom_spend_change import month_rows
 
+GRAIN = ("customer_id",)
 COLUMNS = (
     # identifiers
     "customer_id",

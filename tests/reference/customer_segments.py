@@ -143,6 +143,7 @@ import pandas as pd
 from reference.arithmetic import months_between, percentage, quotient, total
 from reference.history import Customer, Row, Sources, customers, frame
 
+GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",

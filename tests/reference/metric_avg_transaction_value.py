@@ -85,6 +85,7 @@ from reference.arithmetic import ZERO, median, quotient, sample_deviation, total
 from reference.customer_segments import segment_row
 from reference.history import Customer, Row, Sources, customers, frame
 
+GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",

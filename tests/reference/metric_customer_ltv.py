@@ -78,6 +78,7 @@ from reference.arithmetic import quotient, total
 from reference.customer_segments import segment_row
 from reference.history import Customer, Row, Sources, customers, frame
 
+GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",

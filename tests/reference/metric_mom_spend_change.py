@@ -95,6 +95,7 @@ import pandas as pd
 from reference.arithmetic import ZERO, months_between, percentage
 from reference.history import Customer, Row, Sources, customers, frame
 
+GRAIN = ("customer_id", "month")
 COLUMNS = (
     "customer_id",
     "month",

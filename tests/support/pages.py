@@ -4,8 +4,8 @@ In a block of `console`, a line that begins with `$ ` is a command, and the line
 it prints, where the page shows it: a line with `…` alone stands for any lines, `…` within a line
 for any text, and spaces and seconds are not compared. Without any `$`, every line is a command. A
 command exits with 0, unless the next one is `echo $?`. A block of `sql` is parsed by Snowflake's
-grammar, one of `text` is left alone, and one of another language is a file, which the paragraph
-before it names last; "add" in that paragraph appends to it.
+grammar, and one of `text` or `sh` is left alone. One of another language is a file, which the
+paragraph before it names last; "add" in that paragraph appends to it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FILE = re.compile(r"`([\w./-]+\.\w+)`")
 NOT_EXECUTED = ("pip install ", "python -m venv ")
 """They would download; tests/test_packaging.py installs the wheel."""
 EXIT_CODE = "echo $?"
+NOT_A_FILE = ("text", "sh")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def steps(page: str) -> Iterator[Step]:
             yield from commands(text)
         elif language == "sql":
             yield Statements(text)
-        elif language != "text":
+        elif language not in NOT_A_FILE:
             before = page[: found.start()].rstrip().rpartition("\n\n")[2]
             *_, name = FILE.findall(before) or [""]
             assert name, f"no file is named before this block:\n{text}"
@@ -107,7 +108,8 @@ class Reader:
         file = self.folder / step.name
         file.parent.mkdir(parents=True, exist_ok=True)
         assert file.exists() or not step.adds, f"{step.name} does not exist yet"
-        before = file.read_text("utf-8").rstrip("\n") + "\n\n" if step.adds else ""
+        blank = "" if step.language == "csv" else "\n"
+        before = file.read_text("utf-8").rstrip("\n") + "\n" + blank if step.adds else ""
         file.write_text(before + step.text, "utf-8")
 
     def _call(self, command: Command) -> None:

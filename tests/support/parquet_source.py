@@ -1,4 +1,4 @@
-"""One source in a folder of Parquet files, as DuckDB reads it by a contract."""
+"""One source as DuckDB reads it by a contract: files in a folder, or a table."""
 
 from __future__ import annotations
 
@@ -33,12 +33,29 @@ def write(path: Path, columns: Mapping[str, pa.Array | Sequence[object]], **opti
 
 
 class Source:
-    """One source `s` in a folder, read by a contract."""
+    """One source `s` in a folder, or at a location relative to it, read by a contract."""
 
-    def __init__(self, folder: Path, columns: Mapping[str, str], **zones: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        columns: Mapping[str, str],
+        *,
+        data: str = "",
+        location: str | None = None,
+        names: Mapping[str, str] | None = None,
+        source_name: str | None = None,
+        **zones: str,
+    ) -> None:
         self.table = ibis.table(columns, name="s")
-        options = DuckDBOptions(database=folder / "x.duckdb", data=folder, schema="gold", threads=1)
-        contract = Contract(self.table.schema(), zones)
+        options = DuckDBOptions(
+            database=folder / "x.duckdb",
+            data=folder / data,
+            schema="gold",
+            threads=1,
+            sources={"s": location} if location else {},
+            folder=folder,
+        )
+        contract = Contract(self.table.schema(), zones, False, names or {}, source_name)
         self.backend = DuckDBBackend(options, sources={"s": contract}, read_only=False)
 
     def describe(self) -> TableState:

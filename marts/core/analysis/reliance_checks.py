@@ -20,6 +20,7 @@ from marts.core.analysis.reliance_reader import ANY_DAY
 from marts.core.analysis.text_checks import occurrence_checks, spelling_checks
 from marts.core.authoring.checks import (
     Check,
+    FreshCheck,
     RelationshipCheck,
     TableCheck,
     UniqueCheck,
@@ -86,6 +87,10 @@ class Deriving:
     def _declared(self, source: Source, columns: frozenset[str]) -> Iterator[Check]:
         """Yield the declared and implied checks of columns that marts read, and of the grain."""
         for check in checks_of(source):
+            if isinstance(check, FreshCheck):
+                # It is about the source as a whole, whichever of its columns are read.
+                yield check
+                continue
             read = self._columns_read(source, check)
             own = read.pop(source.name, frozenset())
             if own <= columns | set(source.grain) and not read.keys() & self.project.marts:

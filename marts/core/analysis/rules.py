@@ -35,7 +35,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of mistake; its message may have `{op}`, and `{types}` of the operands."""
+    """One kind of mistake; its message may have `{op}`, and `{types}` of the operands.
+
+    Its hint may have `{digits}`, those that a decimal has behind the point.
+    """
 
     name: str
     applies_to: tuple[type[ops.Node], ...]
@@ -48,8 +51,13 @@ class Rule:
         name = getattr(op, "name", type(op).__name__)
         short = name if len(name) <= 60 else f"{name[:59]}…"
         types = " and ".join(str(operand.dtype) for operand in _operands(op))
+        digits = getattr(op.dtype, "scale", None) if isinstance(op, ops.Value) else None
         return Finding(
-            table.name, self.name, self.message.format(op=short, types=types), location, self.hint
+            table.name,
+            self.name,
+            self.message.format(op=short, types=types),
+            location,
+            self.hint.replace("{digits}", str(digits)),
         )
 
 
@@ -297,7 +305,7 @@ RULES = (
         "fewer_digits",
         (ops.Cast,),
         "{op} rounds {types} to fewer digits; which way, and what does not fit, is the engine's",
-        "use .round(2); compare a float without a cast",
+        "use .round({digits}) before the cast; compare a float without a cast",
         _loses_digits,
     ),
     Rule(

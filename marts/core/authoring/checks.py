@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
@@ -117,7 +118,23 @@ class WholeCheck(Tolerance):
     """The column whose set of values decides the result, however often each value occurs."""
 
 
-Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck
+@dataclass(frozen=True, kw_only=True)
+class FreshCheck(Tolerance):
+    """A column whose newest value must be at most some hours before the moment of the run.
+
+    It is made in every run: time passes even if nothing else changes.
+    """
+
+    column: str
+    hours: float
+
+    @property
+    def name(self) -> str:
+        """The name of the check in reports."""
+        return f"{self.column}_fresh"
+
+
+Check = RowCheck | UniqueCheck | RelationshipCheck | TableCheck | WholeCheck | FreshCheck
 
 
 class Tolerated(TypedDict, total=False):
@@ -200,6 +217,18 @@ def table_check(
     )
 
 
+def fresh(*, hours: float, by: str, severity: Severity = "error") -> FreshCheck:
+    """Check that the newest value of `by`, a date or timestamp column, is at most `hours` old.
+
+    Its age is that at the moment of the run, or at the end of the as-of date if that is over: at
+    00:00 UTC of the next day. A timestamp is UTC, or the local time of the `zone` that a source's
+    column names; a date counts from its first hour, 00:00 UTC. Without any value, the check fails.
+    It is made in every run, also if nothing has changed. `source` and `mart` raise DefinitionError
+    for a column of another type, and for hours that are not a positive number.
+    """
+    return FreshCheck(column=by, hours=hours, severity=severity)
+
+
 def _read(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {**keywords, "threshold": threshold_of(keywords.get("threshold", 0))}
 
@@ -233,6 +262,8 @@ def check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[
                 found.append(
                     f"check {check.name}: no column {column}" + (f"; {guess}" if guess else "")
                 )
+        if isinstance(check, FreshCheck):
+            found += _flaws_of_freshness(check, columns)
         if isinstance(check, UniqueCheck) and not check.columns:
             found.append("a unique check names no column")
         if isinstance(check, RelationshipCheck) and not check.to_column:
@@ -240,11 +271,20 @@ def check_flaws(columns: tuple[Column, ...], checks: tuple[Check, ...]) -> list[
     return found
 
 
+def _flaws_of_freshness(check: FreshCheck, columns: tuple[Column, ...]) -> Iterator[str]:
+    for column in columns:
+        if column.name == check.column and column.type not in ("date", "timestamp"):
+            yield f"check {check.name}: {column.name} is {column.type}, not a date or timestamp"
+    is_number = isinstance(check.hours, int | float) and not isinstance(check.hours, bool)
+    if not is_number or not 0 < check.hours < math.inf:
+        yield f"check {check.name}: hours is {check.hours!r}, not a positive number"
+
+
 def _columns_named_by(check: Check) -> tuple[str, ...]:
     match check:
         case UniqueCheck():
             return check.columns
-        case RelationshipCheck():
+        case RelationshipCheck() | FreshCheck():
             return (check.column,)
         case RowCheck() | TableCheck() | WholeCheck():
             return ()
@@ -253,7 +293,9 @@ def _columns_named_by(check: Check) -> tuple[str, ...]:
 def refuse(what: str, location: str, found: list[str], hint: str | None = None) -> None:
     """Raise DefinitionError if anything was found to be wrong with a declaration."""
     if found:
-        raise DefinitionError(f"{what} is declared wrongly", *found, location, hint=hint)
+        # A flaw of a column has the column's location, which may be this one.
+        flaws = (flaw.removesuffix(f" ({location})") for flaw in found)
+        raise DefinitionError(f"{what} is declared wrongly", *flaws, location, hint=hint)
 
 
 NOT_EMPTY = WholeCheck(
@@ -298,7 +340,7 @@ def implied_checks(column: Column) -> list[RowCheck]:
 
 def is_fused(check: Check) -> bool:
     """Tell whether a check is part of its table's one aggregate query."""
-    return isinstance(check, RowCheck | WholeCheck) or (
+    return isinstance(check, RowCheck | WholeCheck | FreshCheck) or (
         isinstance(check, UniqueCheck) and len(check.columns) == 1
     )
 
@@ -310,5 +352,5 @@ def tables_read(check: Check) -> set[str]:
             return {check.to_table}
         case TableCheck():
             return set(check.inputs)
-        case RowCheck() | UniqueCheck() | WholeCheck():
+        case RowCheck() | UniqueCheck() | WholeCheck() | FreshCheck():
             return set()

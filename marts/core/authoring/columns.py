@@ -194,9 +194,15 @@ def _column(name: str, kind: str, keywords: Mapping[str, Any], taken: type[Any])
         raise DefinitionError(
             f"column {name} takes no {unknown[0]}: it is {kind}",
             location,
-            hint=f"it takes {', '.join(sorted(taken.__annotations__))}",
+            hint=_nearest(unknown[0], taken.__annotations__)
+            or f"it takes {', '.join(sorted(taken.__annotations__))}",
         )
     return Column(name=name, type=kind, location=location, **normalized(keywords))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return a hint for a misspelt keyword, None for one that columns of other types have."""
+    return None if word in Column.__dataclass_fields__ else did_you_mean(word, known)
 
 
 def normalized(keywords: Mapping[str, Any]) -> dict[str, Any]:

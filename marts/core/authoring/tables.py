@@ -33,6 +33,10 @@ Materialized = Literal["table", "view", "temporary"]
 """A temporary mart is built whenever a mart that reads it is, and dropped when the run ends."""
 
 
+DEFAULT_GROUP = "default"
+"""The group of marts that declare none."""
+GROUP_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 INTERMEDIATE = "int_"
 """The prefix of marts that are implementation details, on which nothing outside may rely."""
 
@@ -72,6 +76,8 @@ class Mart:
     acknowledged: tuple[Acknowledgement, ...] = ()
     many_to_many: str = ""
     """Why one of its joins may multiply the rows of both sides."""
+    group: str = DEFAULT_GROUP
+    """The group that it is published with; a temporary mart is in none."""
     exempt: Mapping[str, str] = field(default_factory=dict)
     """The invariants that need not hold for it, each with the reason."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
@@ -107,16 +113,21 @@ def source(
     """Declare a table that marts may read, and the columns on which they may rely.
 
     `doc` is its comment. `grain` names the columns that together identify a row; they are checked
-    to be unique and not null. A missing column, or one of a type that does not fit, stops a run;
-    other columns are ignored. An `optional` source may be absent, and counts as empty then.
-    `source_name` is the name of the table, file or folder, if it is another one: any text, such as
-    "Order Details". Warnings of its checks that are `acknowledged` are counted, but not shown.
-    Raises DefinitionError, with file and line, if the declaration contradicts itself.
+    to be unique and not null. It is `()` if no columns identify a row, and no join can rely on it
+    then. A missing column, or one of a type that does not fit, stops a run; other columns are
+    ignored. An `optional` source may be absent, and counts as empty then. `source_name` is the name
+    of the table, file or folder, if it is another one: any text, such as "Order Details". Warnings
+    of its checks that are `acknowledged` are counted, but not shown. Raises DefinitionError, with
+    file and line, if the declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
-    found = [*flaws(columns, keys), *check_flaws(columns, checks), *acknowledgement_flaws(known)]
+    found = [
+        *flaws(columns, keys, needs_grain=False),
+        *check_flaws(columns, checks),
+        *acknowledgement_flaws(known),
+    ]
     found += [
         f"column {column.name} has a default, which only a mart has"
         for column in columns
@@ -149,6 +160,7 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     unchecked: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
     many_to_many: str = "",
+    group: str | None = None,
     exempt: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
@@ -163,8 +175,9 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     elsewhere; it may have the grain `()` if no columns identify a row. `many_to_many` is the reason
     why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
     that are `acknowledged` are counted, but not shown. `exempt` maps the name of each invariant
-    that need not hold for the mart to the reason. Raises DefinitionError, with file and line, if
-    the declaration contradicts itself.
+    that need not hold for the mart to the reason. The marts of a `group` are published together, or
+    none of them; by default, all are in one. Raises DefinitionError, with file and line, if the
+    declaration contradicts itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -181,6 +194,7 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
         found += _only_of_sources(columns)
         found += acknowledgement_flaws(known)
         found += _flaws_of_keywords(materialized, many_to_many, exempt)
+        found += _flaws_of_group(group, materialized)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
@@ -201,10 +215,21 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
             bindings=bindings_of(define),
             acknowledged=known,
             many_to_many=many_to_many,
+            group=DEFAULT_GROUP if group is None else group,
             exempt=dict(exempt or {}),
         )
 
     return declare
+
+
+def _flaws_of_group(group: object, materialized: object) -> list[str]:
+    if group is None:
+        return []
+    if materialized == "temporary":
+        return ["it names a group, but a temporary mart is built for every group that reads it"]
+    if isinstance(group, str) and GROUP_NAME.fullmatch(group):
+        return []
+    return [f"group is {group!r}: a name has lower-case letters, digits and underscores"]
 
 
 def _only_of_sources(columns: Iterable[Column]) -> list[str]:
@@ -273,7 +298,8 @@ def checks_of(table: Source | Mart) -> tuple[Check, ...]:
         return ()
     implied: list[Check] = [check for column in table.columns for check in implied_checks(column)]
     keys = [c.name for c in table.columns if c.unique and (c.name,) != table.grain]
-    implied += [UniqueCheck(columns=columns) for columns in (table.grain, *((k,) for k in keys))]
+    unique = [columns for columns in (table.grain, *((k,) for k in keys)) if columns]
+    implied += [UniqueCheck(columns=columns) for columns in unique]
     if isinstance(table, Mart):
         implied.append(NOT_EMPTY)
     return (*implied, *table.checks)

@@ -32,6 +32,7 @@ def describe_mart(mart: Mart) -> Document:
     return {
         **_declared(mart),
         "tags": list(mart.tags),
+        "group": None if mart.is_temporary else mart.group,
         "materialized": mart.materialized,
         "inputs": list(mart.inputs),
         "exempt": dict(mart.exempt),

@@ -25,10 +25,10 @@ DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Declared:
-    """A mart as written in its file: name, literal tags, folders below the package."""
+    """A mart as written in its file: name, literal tags and group, folders below the package."""
 
     name: str
-    tags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     folders: tuple[str, ...] = field(default=())
 
 
@@ -50,7 +50,7 @@ def complete_environments(
 def complete_selectors(
     context: click.Context, _parameter: click.Parameter, start: str
 ) -> list[str]:
-    """Return the selectors that begin with `start`: names, tags, folders.
+    """Return the selectors that begin with `start`: names, tags, groups, folders.
 
     Each keeps the text up to the last comma, and a `+` after it.
     """
@@ -58,7 +58,7 @@ def complete_selectors(
     prefix = before + comma + ("+" if last.startswith("+") else "")
     found: set[str] = set()
     for mart in _declared(context):
-        found |= {mart.name, *mart.folders, *(f"tag:{tag}" for tag in mart.tags)}
+        found |= {mart.name, *mart.folders, *mart.words}
     return sorted(prefix + each for each in found if (prefix + each).startswith(start))
 
 
@@ -97,8 +97,8 @@ def _marts_below(folder: Path) -> Iterator[Declared]:
         inner = file.parent.relative_to(folder).parts
         if not file.is_relative_to(FOLDER) and all(part.isidentifier() for part in inner):
             paths = tuple("/".join(inner[: depth + 1]) for depth in range(len(inner)))
-            for name, tags in _marts_in(file):
-                yield Declared(name, tags, paths)
+            for name, words in _marts_in(file):
+                yield Declared(name, words, paths)
 
 
 def _marts_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -121,7 +121,7 @@ def _marts_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
         for call in function.decorator_list:
             if isinstance(call, ast.Call) and _last_name(call.func) in words:
-                yield function.name, _tags(call)
+                yield function.name, (*_literals(call, "tags"), *_literals(call, "group"))
 
 
 def _last_name(function: ast.expr) -> str:
@@ -130,11 +130,11 @@ def _last_name(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _tags(call: ast.Call) -> tuple[str, ...]:
-    """Return the tags that are string literals."""
-    for keyword in call.keywords:
-        if keyword.arg == "tags":
-            within = ast.walk(keyword.value)
+def _literals(call: ast.Call, keyword: str) -> Iterator[str]:
+    """Yield the selectors of the string literals in a keyword's value."""
+    word = {"tags": "tag", "group": "group"}[keyword]
+    for each in call.keywords:
+        if each.arg == keyword:
+            within = ast.walk(each.value)
             texts = [node.value for node in within if isinstance(node, ast.Constant)]
-            return tuple(text for text in texts if isinstance(text, str))
-    return ()
+            yield from (f"{word}:{text}" for text in texts if isinstance(text, str))

@@ -4,25 +4,44 @@ from __future__ import annotations
 
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
-from marts.core.console.messages import outcome_lines, plan_document, plan_lines, reason_lines
+from marts.core.console.messages import (
+    errors_of,
+    head_line,
+    outcome_lines,
+    plan_document,
+    plan_lines,
+    reason_lines,
+)
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.plan.steps import Plan
 
 
 def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
     """Carry out a plan, write the artifacts, print what happened; return the exit code."""
     console = terminal.console(to_stderr=as_json)
-    plan, backend = prepared.plan, prepared.backend
-    words = (f"as of {plan.as_of.day}", prepared.environment, backend.name, backend.where)
-    console.print(" · ".join(word for word in words if word))
+    plan = prepared.plan
+    console.print(head_line(prepared))
     for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
-        ended = carry_out(prepared, observer, ending=stop.hold)
+
+        def planned(part: Plan) -> None:
+            observer.planned(part)
+            for label, text in reason_lines(part):
+                terminal.say(console, (label, f"group {part.group}: {text}"))
+
+        ended = carry_out(
+            prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
+        )
     errors = list(ended.errors)
-    if ended.report.error:
-        print_error(ended.report.error)
+    for error in errors_of(ended.report):
+        print_error(error)
+    if prepared.planner:
+        # They are known now: the groups were planned one by one.
+        for each in ended.findings:
+            terminal.say(console, ("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
         terminal.say(console, line)
     if as_json:
@@ -33,8 +52,11 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
     return exit_codes.of_run(ended.report.status, errors)
 
 
-def print_plan(prepared: Prepared, *, as_json: bool) -> None:
-    """Print what a plan would do, and warnings of what engines would compute differently."""
+def print_plan(prepared: Prepared, *, as_json: bool) -> int:
+    """Print what a plan would do, and warnings of what engines would compute differently.
+
+    Return the exit code: 1 if one of several groups cannot be planned.
+    """
     plan, findings, changes = prepared.plan, prepared.findings, prepared.changes
     sources_read = prepared.backend.sources_read()
     for finding in findings:
@@ -43,3 +65,4 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
         terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))
+    return exit_codes.FAILED if any(part.refused for part in plan.parts) else exit_codes.DONE

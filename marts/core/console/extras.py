@@ -1,8 +1,10 @@
-"""Explain which extra to install if a command needs one."""
+"""Explain what to install if a command needs an extra."""
 
 from __future__ import annotations
 
 from importlib import metadata
+
+from marts.core import DISTRIBUTION
 
 EXTRAS = {
     "snowflake": ("snowflake", "snowflake-connector-python"),
@@ -12,7 +14,7 @@ EXTRAS = {
 
 
 def explained(error: Exception) -> Exception:
-    """Return a usage error with the extra to install if one is missing, else the same error."""
+    """Return a usage error with what to install if an extra is missing, else the same error."""
     missing = ((isinstance(error, ImportError) and error.name) or "").partition(".")[0]
     if missing not in EXTRAS:
         return error
@@ -25,5 +27,13 @@ def explained(error: Exception) -> Exception:
         facts.append(f"{distribution} {metadata.version(distribution)} is installed")
     except metadata.PackageNotFoundError:
         facts.append(f"{distribution} is not installed")
-    extra = f"marts[{name}]"
-    return UsageError(f"this command needs {extra}", *facts, hint=f"pip install '{extra}'")
+    # The requirements, since marts itself may be on no index: a wheel, or a git reference.
+    needed = " ".join(f"'{each}'" for each in _requirements(name))
+    return UsageError(f"this command needs marts[{name}]", *facts, hint=f"pip install {needed}")
+
+
+def _requirements(extra: str) -> list[str]:
+    """Return what an extra installs, as pip takes it."""
+    lines = (line.partition(";") for line in metadata.requires(DISTRIBUTION) or ())
+    markers = (f"extra == '{extra}'", f'extra == "{extra}"')
+    return [needed.strip() for needed, _, marker in lines if marker.strip() in markers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marts.core import FOLDER
 
 TOPICS = (
+    "start",
     "sources",
     "marts",
     "checks",
@@ -12,6 +13,10 @@ TOPICS = (
     "tags",
     "selection",
     "invariants",
+    "groups",
+    "environments",
+    "python",
+    "ci",
     "snowflake",
     "upgrading",
     "artifacts",

@@ -27,6 +27,12 @@ class Interrupts(threading.Event):
         """From now on only remember interrupts: what is left is short, and must be done."""
         self._is_held = True
 
+    def go_on(self) -> None:
+        """From now on raise interrupts again; raise one that has come while they were held."""
+        self._is_held = False
+        if self.is_set():
+            raise KeyboardInterrupt
+
     def begin(self) -> None:
         """Forget all interrupts, and raise those to come."""
         self.clear()

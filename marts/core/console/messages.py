@@ -8,11 +8,13 @@ from types import MappingProxyType
 from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
-from marts.core.authoring.checks import TableCheck, WholeCheck
+from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
+from marts.core.errors import MartsError
+from marts.core.operations.prepared import Prepared
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.run.artifacts import deferred, describe_finding, sample_path
-from marts.core.run.report import Report, TableReport, explained
+from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
     "ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "alter", "done", "stop"
@@ -25,6 +27,18 @@ RUN_AGAIN = {
     "partly_published": "partly published: run again",
     "unknown": "whether this run was published is not known: run again",
 }
+
+
+def line_text(line: Line) -> str:
+    """Return a line as text: its label in a column of its own."""
+    return f"{line[0]:<6}{line[1]}"
+
+
+def head_line(prepared: Prepared) -> str:
+    """Return the date of a run, its environment and engine, and where it reads and writes."""
+    day, backend = prepared.plan.as_of.day, prepared.backend
+    words = (f"as of {day}", prepared.environment, backend.name, backend.where)
+    return " · ".join(word for word in words if word)
 
 
 def doing(step: Step) -> str:
@@ -74,7 +88,21 @@ def plan_lines(
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
+    if plan.parts:
+        parts = [line for part in plan.parts for line in _part_lines(part)]
+        return [head, *read, *parts, *changed]
     return [head, *read, *kept, *orphans, *steps, *changed, *published]
+
+
+def _part_lines(plan: Plan) -> list[str]:
+    """Return what the plan of one of several groups would do."""
+    if plan.refused:
+        return [
+            f"group {plan.group} is left as it is:",
+            *(f"  {x}" for x in plan.refused.split("\n")),
+        ]
+    own = plan_lines(plan)[1:]
+    return [f"group {plan.group}:", *(own or ["  keep     nothing to do"])]
 
 
 def reason_lines(plan: Plan) -> Iterator[Line]:
@@ -135,11 +163,10 @@ def plan_document(
     sources_read: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Return a plan as data, with what `marts compile` would warn of."""
-    steps = [_step_document(step) for step in plan.steps]
-    if plan.publication:
-        steps.append(_publication_document(plan.publication))
+    steps = [step for part in plan.parts or (plan,) for step in _step_documents(part)]
     return {
         "as_of": str(plan.as_of.day),
+        "groups": [{"name": each.group, "refused": each.refused or None} for each in plan.parts],
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
@@ -148,6 +175,13 @@ def plan_document(
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
     }
+
+
+def _step_documents(plan: Plan) -> Iterator[dict[str, object]]:
+    yield from map(_step_document, plan.steps)
+    if plan.publication:
+        group = {"group": plan.group} if plan.group else {}
+        yield _publication_document(plan.publication) | group
 
 
 def _step_document(step: Step) -> dict[str, object]:
@@ -182,7 +216,7 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         sample = f" → {sample_path(target, table, made)}" if made.sample else ""
         label: Label = "FAIL" if made.outcome == "fail" else "warn"
         rows = counted(made.violations, "violation")
-        if isinstance(made.check, TableCheck | WholeCheck) and not made.sample:
+        if isinstance(made.check, TableCheck | WholeCheck | FreshCheck) and not made.sample:
             rows = "does not hold"
         why = "".join(f"; {words}" for words in explained(made))
         yield label, f"{table.table.name}.{made.check.name}: {rows}{why}{sample}"
@@ -199,7 +233,9 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
         yield "skip", "the sources were not checked, as --no-source-checks says"
     if report.tables:
         yield from sources_lines(report.sources_read)
-    yield _end(report)
+    yield from _groups_lines(report)
+    behind = ", ".join(each.name for each in report.groups if not each.is_done)
+    yield ("stop", f"not published: {behind}; {_took(report)}") if behind else _end(report)
 
 
 def _why_skipped(skipped: SkippedCheck) -> str:
@@ -209,7 +245,40 @@ def _why_skipped(skipped: SkippedCheck) -> str:
     return f"{', '.join(skipped.missing)} {are} not published or not up to date"
 
 
-def _end(report: Report) -> Line:
+def errors_of(report: Report) -> Iterator[MartsError]:
+    """Yield the error that ended a run, or that of each of its groups."""
+    if report.error and not report.groups:
+        yield report.error
+    for group in report.groups:
+        if group.error:
+            words = f"group {group.name}: {group.error.summary}"
+            yield MartsError(words, *group.error.facts, hint=group.error.hint)
+
+
+def _groups_lines(report: Report) -> Iterator[Line]:
+    """Yield a line on how each of several groups ended."""
+    width = max((len(each.name) for each in report.groups), default=0)
+    for each in report.groups:
+        label, text = _group_end(each)
+        has_reads = each.reads and not each.because
+        reads = f"; reads {', '.join(each.reads)}" if has_reads else ""
+        yield label, f"{each.name:<{width}}  {text}{reads}"
+
+
+def _group_end(group: GroupReport) -> Line:
+    built = len(group.report.built) if group.report else 0
+    if group.is_done:
+        if group.status != "published":
+            return "keep", "unchanged"
+        return "done", f"published {counted(built, 'mart')}" if built else "nothing to build"
+    if group.status in RUN_AGAIN:
+        return "stop", RUN_AGAIN[group.status]
+    if group.because:
+        return "stop", f"left as it was: {group.because}"
+    return "stop", f"{group.status}; left as it was"
+
+
+def _took(report: Report) -> str:
     made_checks = sum(len(table.checks) for table in report.tables)
     known = len(report.acknowledged)
     passed = made_checks - len(report.failures) - len(report.warnings) - known
@@ -217,7 +286,11 @@ def _end(report: Report) -> Line:
     acknowledged = f", {known} acknowledged" if known else ""
     acknowledged += f", {exempt} exempt" if exempt else ""
     checks = counted(made_checks, "check")
-    took = f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
+    return f"{passed} of {checks} passed{acknowledged}, in {report.seconds:.2f} s"
+
+
+def _end(report: Report) -> Line:
+    took = _took(report)
     built = len(report.built)
     builds = any(table.sql is not None for table in report.tables)
     match report.status:
@@ -227,7 +300,8 @@ def _end(report: Report) -> Line:
         case "unchanged":
             return "done", "nothing to do; --force builds everything anyway"
         case "checked":
-            return "done", f"no check failed; {took}"
+            done = "nothing to build" if report.unchanged else "no check failed"
+            return "done", f"{done}; {took}"
         case "failed":
             is_about_sources = report.source_checks is not None
             return "stop", f"{UNCHANGED}; {took}" if builds or is_about_sources else took

@@ -16,7 +16,8 @@ from click.core import ParameterSource
 
 from marts.core.console.completion import complete_environments, complete_selectors
 from marts.core.console.project_file import deferring, project_settings
-from marts.core.project.settings import BACKENDS, FILE, Settings, with_given
+from marts.core.errors import UsageError
+from marts.core.project.settings import BACKENDS, DUCKDB, FILE, SNOWFLAKE, Settings, with_given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,14 +27,28 @@ ALIASES = {"fixtures": "data"}
 """Earlier names of options, which still work."""
 
 
-def settings_of(context: click.Context) -> Settings:
-    """Return the settings of the project's file, the environment and the options of a call."""
-    given = _given(context)
-    settings = with_given(project_settings(given.get("env")), **given)
-    return deferring(settings) if "defer" in context.params else settings
+OF_ONE_ENGINE = {
+    "data": DUCKDB,
+    **dict.fromkeys(("connection", "warehouse", "role"), SNOWFLAKE),
+    **dict.fromkeys(("source_database", "source_schema"), SNOWFLAKE),
+}
+"""The options that say where something is, and mean nothing to the other engine."""
+CHOOSING_BY_CONNECTION = ("doctor",)
+"""The commands for which a connection chooses the engine, too."""
 
 
-def _given(context: click.Context) -> dict[str, Any]:
+def settings_of(context: click.Context, start: Path = Path()) -> Settings:
+    """Return the settings of the project's file, the environment and the options of a call.
+
+    The file is the nearest one in the folder `start` or above it.
+    """
+    given = given_settings(context)
+    settings = with_given(project_settings(given.get("env"), start=start), **given)
+    _refuse_options_of_another_engine(context, settings)
+    return deferring(settings, start) if "defer" in context.params else settings
+
+
+def given_settings(context: click.Context) -> dict[str, Any]:
     """Return the fields that the environment or the command line sets."""
     given = {
         name: value
@@ -48,6 +63,24 @@ def _given(context: click.Context) -> dict[str, Any]:
         is_typed = context.get_parameter_source("select") is ParameterSource.COMMANDLINE
         given["select"] = (*arguments, *(given["select"] if is_typed else ()))
     return given
+
+
+def _refuse_options_of_another_engine(context: click.Context, settings: Settings) -> None:
+    """Raise UsageError for an option that the engine would ignore, and with it what is meant.
+
+    The project's file and variables may have settings for several engines.
+    """
+    if "backend" not in context.params or context.command.name in CHOOSING_BY_CONNECTION:
+        return
+    engine = "--dialect" if context.command.name == "compile" else "--backend"
+    for name, backend in OF_ONE_ENGINE.items():
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_typed and name in context.params and backend != settings.backend:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option} is an option for {backend}, but the engine is {settings.backend}",
+                hint=f"pass {engine} {backend}, too, or leave out {option}",
+            )
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,8 +172,8 @@ selection_options = options(
         metavar="SELECTOR",
         callback=_selectors,
         shell_complete=complete_selectors,
-        help="Marts by name, +name, name+, pattern, tag:TAG or folder, separated by commas;"
-        " may be repeated, and is the same as the arguments.  [default: all]",
+        help="Marts by name, +name, name+, pattern, tag:TAG, group:GROUP or folder, separated by"
+        " commas; may be repeated, and is the same as the arguments.  [default: all]",
     ),
     option(
         "--exclude",
@@ -154,9 +187,9 @@ selection_options = options(
 data_option = option(
     "--data",
     type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A directory with <table>.parquet, or Parquet files below <table>/, for each source."
-    "  [default: the bundled data]",
+    metavar="PATH",
+    help="A folder with <table>.parquet, <table>.csv or a folder <table>/ of such files for each"
+    " source, or a DuckDB file.  [default: for the bundled marts, the bundled data]",
 )
 corpus_option = option(
     "--data",

@@ -12,13 +12,15 @@ from marts.core.errors import UsageError
 from marts.core.project.settings import FILE, Settings, settings_of_file
 
 
-def project_settings(env: str | None = None, *, option: str = "--env") -> Settings:
-    """Return the settings of the project that contains the current folder, by default the defaults.
+def project_settings(
+    env: str | None = None, *, option: str = "--env", start: Path = Path()
+) -> Settings:
+    """Return the settings of the project that contains a folder, by default the defaults.
 
     `env` is the environment, which an `option` names; by default the file names it. Raises
     UsageError for a file that cannot be read, for invalid settings, and for an unknown environment.
     """
-    for folder in _folders():
+    for folder in _folders(start):
         file = folder / FILE
         if (table := _settings_in(file)) is not None:
             return settings_of_file(table, file, env=env, option=option)
@@ -27,10 +29,11 @@ def project_settings(env: str | None = None, *, option: str = "--env") -> Settin
             f"{option} {env}: no project is here that has environments",
             hint=f"call marts in a folder below a {FILE} with [tool.marts.environments.{env}]",
         )
-    return Settings()
+    # Without a project, the folder is the one that defaults are relative to.
+    return Settings(folder=start, target=start / Settings.target)
 
 
-def deferring(settings: Settings) -> Settings:
+def deferring(settings: Settings, start: Path = Path()) -> Settings:
     """Return settings with those of the environment that they defer to, if any.
 
     That environment is as the project's file describes it: variables and options are not for it.
@@ -44,12 +47,16 @@ def deferring(settings: Settings) -> Settings:
             f"--defer {settings.defer}: this is the environment of the run itself",
             hint="pass another environment to --env or to --defer",
         )
-    return replace(settings, elsewhere=project_settings(settings.defer, option="--defer"))
+    elsewhere = project_settings(settings.defer, option="--defer", start=start)
+    return replace(settings, elsewhere=elsewhere)
 
 
-def _folders() -> Iterator[Path]:
-    """Yield the current folder and those above it, as relative paths."""
-    yield Path()
+def _folders(start: Path) -> Iterator[Path]:
+    """Yield a folder and those above it; if it is the current folder, as relative paths."""
+    yield start
+    if start.is_absolute():
+        yield from start.parents
+        return
     try:
         depth = len(Path.cwd().parts) - 1
     except FileNotFoundError:

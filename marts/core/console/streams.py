@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,14 @@ def takes(text: str) -> bool:
 def print_error(error: Exception) -> None:
     """Print an error that the user can fix."""
     _print_message(click.style("error: ", fg="red", bold=True), str(error))
+
+
+def print_failure(error: str, facts: Sequence[str] = (), *, hint: str | None, code: int) -> None:
+    """Print an error as the JSON document of a command that was asked for one."""
+    from marts.core.run.formats import ascii_json, json_text
+
+    text = json_text({"error": error, "facts": facts, "hint": hint, "exit_code": code})
+    sys.stdout.write((text if takes(text) else ascii_json(text)) + "\n")
 
 
 def warn(message: str) -> None:

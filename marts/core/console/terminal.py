@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import math
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from decimal import Decimal
 from threading import Event
 from typing import Any
 
@@ -19,6 +22,7 @@ from rich.text import Text
 
 from marts.core.console.messages import (
     Line,
+    counted,
     doing,
     table_line,
     table_of,
@@ -48,6 +52,8 @@ LONGEST_LINE = 100_000
 """The width in a pipe, where lines are not wrapped."""
 WIDEST_PAGE = 100
 """The width of a page of text on a terminal: longer lines are hard to read."""
+LEAST_WIDTH = 10
+"""The least width of a column that is cut."""
 BETWEEN = 3
 """The width of the space between two columns of a table."""
 
@@ -110,6 +116,10 @@ class Progress:
         self.to_come = to_come
         self.stop = stop
 
+    def planned(self, plan: Plan) -> None:
+        """Expect the steps of a group's plan."""
+        self.to_come = Counter(table_of(step) for step in plan.steps)
+
     def started(self, step: Step) -> None:
         """Show the step that begins."""
         self._show(doing(step))
@@ -171,7 +181,7 @@ def _refuse_lost_output() -> None:
 
 
 def print_rows(
-    names: list[str], rows: Sequence[Mapping[str, object]], form: str, *, safe: bool = False
+    names: Sequence[str], rows: Sequence[Mapping[str, object]], form: str, *, safe: bool = False
 ) -> None:
     """Print rows as a table, as CSV with a header, or as a JSON list of objects.
 
@@ -183,24 +193,81 @@ def print_rows(
         lines = csv_lines([names, *(row.values() for row in rows)], safe=safe)
         print_text("".join(lines).removesuffix("\n"))
     else:
-        print_table(names, [[cell(value) for value in row.values()] for row in rows])
+        cells = [[shown(value) for value in row.values()] for row in rows]
+        print_table(names, cells, numbers=numbers_in(rows))
 
 
-def print_table(names: list[str], rows: list[list[str]]) -> None:
+def shown(value: object) -> str:
+    """Return a value for people to read: a float with ten digits, others as in CSV.
+
+    All digits before the decimal point and two after it are kept.
+    """
+    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+        return cell(value)
+    return repr(round(value, max(2, 9 - math.floor(math.log10(abs(value))))))
+
+
+def numbers_in(rows: Sequence[Mapping[str, object]]) -> frozenset[int]:
+    """Return the positions of the columns that have numbers, and nothing else besides nulls."""
+    columns = zip(*(row.values() for row in rows), strict=True)
+    return frozenset(n for n, values in enumerate(columns) if _are_numbers(values))
+
+
+def _are_numbers(values: Sequence[object]) -> bool:
+    known = [value for value in values if value is not None]
+    are = all(isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in known)
+    return are and bool(known)
+
+
+def rows_note(count: int, total: int) -> str | None:
+    """Return how many of all rows are shown, None if all are."""
+    return f"{count:,} of {counted(total, 'row')}" if count < total else None
+
+
+def print_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    cuts_last: bool = False,
+) -> None:
     """Print a table; if a terminal is too narrow for it, print each row as a list of its values.
 
-    In a pipe every row is one line.
+    In a pipe every row is one line. Columns at the positions `numbers` are aligned to the right.
+    With `cuts_last`, a terminal shows as much of the last column as there is room for.
     """
-    _print_table(names, rows)
+    _print_table(names, rows, numbers, cuts_last=cuts_last)
     _refuse_lost_output()
 
 
-def _print_table(names: list[str], rows: list[list[str]]) -> None:
+def table_text(
+    names: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Collection[int] = ()
+) -> str:
+    """Return a table as text in which every row is one line."""
+    text = io.StringIO()
+    out = Console(file=text, highlight=False, color_system=None, force_jupyter=False)
+    out.width = LONGEST_LINE
+    out.print(_grid(names, rows, _widths(out, names, rows, room=LONGEST_LINE), numbers))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
+
+
+def _print_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Collection[int],
+    *,
+    cuts_last: bool,
+) -> None:
     out = Console(highlight=False)
     room = out.width if out.is_terminal else LONGEST_LINE
     out.width = LONGEST_LINE
-    if widths := _widths(out, names, rows, room=room):
-        out.print(_grid(names, rows, widths))
+    cuts_last = cuts_last and out.is_terminal
+    shortest = [[*row[:-1], _cut(row[-1], LEAST_WIDTH)] for row in rows] if cuts_last else rows
+    if widths := _widths(out, names, shortest, room=room):
+        if cuts_last:
+            widths[-1] += room - BETWEEN * len(names) - sum(widths)
+            rows = [[*row[:-1], _cut(row[-1], widths[-1])] for row in rows]
+        out.print(_grid(names, rows, widths, numbers))
         return
     out.width = room
     for number, row in enumerate(rows, start=1):
@@ -208,8 +275,15 @@ def _print_table(names: list[str], rows: list[list[str]]) -> None:
         out.print(_grid([f"row {number}", ""], pairs))
 
 
+def _cut(text: str, width: int) -> str:
+    """Return a text of at most a width, which ends with an ellipsis if it is cut."""
+    short = Text(visible(text))
+    short.truncate(width, overflow="ellipsis")
+    return short.plain
+
+
 def _widths(
-    out: Console, names: list[str], rows: list[list[str]], *, room: int
+    out: Console, names: Sequence[str], rows: Sequence[Sequence[str]], *, room: int
 ) -> list[int] | None:
     """Return column widths that fit without breaking words, with the most room for wide columns.
 
@@ -233,11 +307,21 @@ def _widths(
 
 
 def _grid(
-    names: list[str], rows: list[list[str]], widths: Sequence[int | None] | None = None
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    widths: Sequence[int | None] | None = None,
+    numbers: Collection[int] = (),
 ) -> Table:
     columns = [
-        Column(Text(visible(name)), width=width, overflow="fold")
-        for name, width in zip(names, widths or [None] * len(names), strict=True)
+        Column(
+            Text(visible(name)),
+            width=width,
+            overflow="fold",
+            justify="right" if position in numbers else "left",
+        )
+        for position, (name, width) in enumerate(
+            zip(names, widths or [None] * len(names), strict=True)
+        )
     ]
     table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for row in rows:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from marts.core.analysis.rules import Finding
 from marts.core.operations import wiring
+from marts.core.operations.wiring import Linked
 from marts.core.plan.findings import findings_of
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state
@@ -24,15 +25,21 @@ class Compilation:
     statements: Mapping[str, str]
     """One query by mart, in the order in which a run builds them."""
 
+    @property
+    def text(self) -> str:
+        """The statements, each below a comment with its mart and date."""
+        pairs = self.statements.items()
+        return "\n".join(f"-- {mart}, as of {self.as_of}\n{sql};\n" for mart, sql in pairs)
 
-def compilation(settings: Settings) -> Compilation:
+
+def compilation(settings: Settings, *, project: Linked | None = None) -> Compilation:
     """Compile the selected marts for the engine that the settings name; connect to nothing.
 
-    Raises UsageError and DefinitionError.
+    The project is loaded unless it is given. Raises UsageError and DefinitionError.
     """
     from backends.factory import offline_compiler
 
-    graph, selected, _ = wiring.selected(settings)
+    graph, selected, _ = wiring.selected(settings, project)
     engine = offline_compiler(
         settings, data=wiring.data_of(settings), sources=wiring.contracts_of(graph)
     )

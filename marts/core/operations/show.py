@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.operations import wiring
+from marts.core.operations.wiring import Linked
 from marts.core.plan.changes import plan_changes
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.project.graph import Graph
 from marts.core.project.settings import Settings
-from marts.core.query.lookup import lookup
+from marts.core.query.lookup import COUNT, count, lookup
 from marts.core.run import building
 from marts.core.run.backend import Backend
 from marts.core.run.inspection import inspect_engine
@@ -27,6 +29,8 @@ class Rows:
     mart: Mart
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
+    total: int
+    """How many rows meet the condition."""
 
 
 def rows_of(
@@ -37,28 +41,54 @@ def rows_of(
     columns: Sequence[str] = (),
     order_by: Sequence[str] = (),
     limit: int,
+    is_counted: bool = True,
+    project: Linked | None = None,
 ) -> Rows:
     """Return rows of a published mart, or of a temporary one that is built for it.
 
-    Raises UsageError for a mart that is unknown or not published, and for a wrong condition.
+    With `is_counted`, all rows that meet the condition are counted if there may be more than the
+    limit. The project is loaded unless it is given. Raises UsageError for a mart that is unknown or
+    not published, and for a wrong condition.
     """
-    graph, _ = wiring.linked(settings)
+    graph, _ = project or wiring.linked(settings)
     known = graph.project.marts
     if mart not in known:
         raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
     query = lookup(known[mart], where=where, columns=columns, order_by=order_by, limit=limit)
-    with wiring.connected(graph, settings, read_only=True) as backend:
-        if known[mart].is_temporary:
-            as_of = wiring.as_of(settings, backend.data_as_of)
-            with built(graph, known[mart], backend, as_of):
-                rows = backend.fetch(query, about=mart)
-        elif mart in backend.describe_published():
-            rows = backend.fetch(query, about=mart)
-        else:
-            raise UsageError(
-                f"{mart} is not published: {backend.where}", hint="publish it: marts run"
-            )
-    return Rows(known[mart], tuple(query.named_selects), rows)
+    with (
+        wiring.connected(graph, settings, read_only=True) as backend,
+        readable(graph, known[mart], backend, settings),
+    ):
+        rows = backend.fetch(query, about=mart)
+        total = len(rows)
+        if is_counted and total == limit:
+            total = int(backend.fetch(count(known[mart], where=where), about=mart)[0][COUNT])
+    return Rows(known[mart], tuple(query.named_selects), rows, total)
+
+
+@contextmanager
+def readable(graph: Graph, mart: Mart, backend: Backend, settings: Settings) -> Iterator[None]:
+    """Build a mart if it is temporary; raise UsageError if another one is not published."""
+    if mart.is_temporary:
+        with built(graph, mart, backend, wiring.as_of(settings, backend.data_as_of)):
+            yield
+        return
+    if mart.name not in backend.describe_published():
+        raise UsageError(
+            f"{mart.name} is not published: {backend.where}", hint="publish it: marts run"
+        )
+    _refuse_another_day(mart.name, backend, settings.as_of)
+    yield
+
+
+def _refuse_another_day(mart: str, backend: Backend, wanted: datetime.date | None) -> None:
+    """Raise UsageError if a mart is not published as of the date that is asked for."""
+    found = next((row.as_of for row in backend.state() if row.name == mart), None)
+    if wanted and found and wanted != found:
+        raise UsageError(
+            f"{mart} is published as of {found}, not {wanted}",
+            hint=f"leave out --as-of, or publish it: marts run --as-of {wanted}",
+        )
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from dataclasses import replace
 from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
+from marts.core.operations.wiring import Linked
+from marts.core.plan.changes import deferred_for_checks
+from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import exempted, plan_checks
 from marts.core.project.settings import Settings
 from marts.core.query.invariant_checks import with_invariants
@@ -21,14 +24,18 @@ from marts.core.run.recording import Recorder
 
 @contextmanager
 def prepared_test(
-    settings: Settings, *, sources: bool = False, invariants: bool = False
+    settings: Settings,
+    *,
+    sources: bool = False,
+    invariants: bool = False,
+    project: Linked | None = None,
 ) -> Iterator[Prepared]:
     """Plan checks of the published marts, or of the sources; close the connection at the end.
 
-    With `invariants`, also check how marts would respond to changes of their sources. Raises
-    MartsError for what makes the checks impossible.
+    With `invariants`, also check how marts would respond to changes of their sources. The project
+    is loaded unless it is given. Raises MartsError for what makes the checks impossible.
     """
-    graph, selected, _ = wiring.selected(settings)
+    graph, selected, _ = wiring.selected(settings, project)
     if not settings.select:
         # A temporary mart is built and checked only if it is named.
         selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
@@ -45,6 +52,9 @@ def prepared_test(
             ),
         )
         state = inspect_engine(graph, selected, backend, source_checks=sources)
+        if state.elsewhere:
+            current = CurrentInputs(graph, state, as_of, backend.compile, checks_sources=False)
+            state = deferred_for_checks(current, selected)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         if invariants:
             plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import os
 import socket
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from marts.core import DISTRIBUTION
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
@@ -28,8 +30,18 @@ BUNDLED_PACKAGE = "marts"
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
+_of_file: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+"""A lock for each database file: DuckDB's own keeps out other processes, but no thread of ours."""
 
-def linked(settings: Settings) -> tuple[Graph, Reliance]:
+
+class Linked(NamedTuple):
+    """A package's declarations, linked, and what its marts rely on."""
+
+    graph: Graph
+    reliance: Reliance
+
+
+def linked(settings: Settings) -> Linked:
     """Load and link a package's declarations, and derive what its marts rely on.
 
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
@@ -45,15 +57,15 @@ def linked(settings: Settings) -> tuple[Graph, Reliance]:
             "no package of marts is named",
             f"there is no --package, no MARTS_PACKAGE, and no `package` in [tool.marts] of a {FILE}"
             " in this folder or above it",
-            hint="pass --package NAME, or start a project: create a folder with an __init__.py for"
-            f" your marts, and beside it a {FILE} that names it:\n"
+            hint="start a project: marts init; or pass --package NAME, or name it in a"
+            f" {FILE}:\n"
             '  [tool.marts]\n  package = "NAME"',
         )
     import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    return documented(graph, reliance.lineage), reliance
+    return Linked(documented(graph, reliance.lineage), reliance)
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -67,10 +79,12 @@ def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
             )
 
 
-def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
+def selected(
+    settings: Settings, project: Linked | None = None
+) -> tuple[Graph, tuple[str, ...], Reliance]:
     """Return the project of the settings, the selected marts, and what marts rely on.
 
-    The project includes the acknowledgements of the settings.
+    The project includes the acknowledgements of the settings. It is loaded unless it is given.
     """
     from marts.core.analysis.acknowledgements import (
         refuse_wrong_acknowledgements,
@@ -78,7 +92,7 @@ def selected(settings: Settings) -> tuple[Graph, tuple[str, ...], Reliance]:
     )
     from marts.core.project.selection import select
 
-    graph, reliance = linked(settings)
+    graph, reliance = project or linked(settings)
     graph = with_acknowledged(graph, settings.acknowledge, str(settings.file))
     refuse_wrong_acknowledgements(
         graph, reliance, entries=settings.acknowledge, location=str(settings.file)
@@ -106,20 +120,29 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
 
 @contextmanager
 def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[Backend]:
-    """Connect to the engine that the settings name, and close the connection at the end."""
-    from backends.factory import connect
+    """Connect to the engine that the settings name, and close the connection at the end.
 
-    backend = connect(
-        settings,
-        data=data_of(settings),
-        sources=contracts_of(graph),
-        version=version_of_marts(),
-        read_only=read_only,
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
+    A process has one connection to a database file at a time; other threads wait for it.
+    """
+    from backends.factory import connect, database_of
+
+    refuse_no_data(graph, settings)
+    with ExitStack() as locks:
+        files = {database_of(each) for each in (settings, settings.elsewhere) if each}
+        # Sorted, so that no two threads wait for each other.
+        for file in sorted(file.resolve() for file in files if file):
+            locks.enter_context(_of_file[file])
+        backend = connect(
+            settings,
+            data=data_of(settings),
+            sources=contracts_of(graph),
+            version=version_of_marts(),
+            read_only=read_only,
+        )
+        try:
+            yield backend
+        finally:
+            backend.close()
 
 
 @contextmanager
@@ -181,11 +204,33 @@ def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextMa
     return connected(graph, in_memory, read_only=False)
 
 
-def data_of(settings: Settings) -> Path:
-    """Return the directory of Parquet files that the settings name, by default the bundled one."""
+def data_of(settings: Settings) -> Path | None:
+    """Return the data that the settings name, None if they name none.
+
+    The bundled data is the default of its own package, unless settings say where its sources are.
+    """
     from fixtures import FOLDER as BUNDLED
 
-    return settings.data or BUNDLED
+    is_bundled = settings.package in (None, BUNDLED_PACKAGE) and not settings.sources
+    return settings.data or (BUNDLED if is_bundled else None)
+
+
+def refuse_no_data(graph: Graph, settings: Settings) -> None:
+    """Raise UsageError if a source that must exist has no location, and no data are named."""
+    if settings.backend != DUCKDB or data_of(settings) is not None:
+        return
+    sources = graph.project.sources.values()
+    missing = [s.name for s in sources if not s.optional and s.name not in settings.sources]
+    if missing or not settings.sources:
+        raise UsageError(
+            f"no data are named for {graph.project.package}",
+            f"sources without a location: {', '.join(missing) or 'all'}",
+            hint="pass --data DIR, with a file or folder for each source, or write it into"
+            f" {settings.file}:\n"
+            '  [tool.marts]\n  data = "DIR"\n'
+            "or where each source is:\n"
+            f'  [tool.marts.sources]\n  {(missing or ["orders"])[0]} = "raw/orders.csv"',
+        )
 
 
 def version_of_marts() -> str:

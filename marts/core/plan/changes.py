@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from marts.core.authoring.checks import tables_read
-from marts.core.authoring.tables import Mart, checked_key, column_comments
+from marts.core.authoring.checks import FreshCheck, tables_read
+from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Annotation
-from marts.core.plan.steps import Build, Plan, PlannedPublication, Step
+from marts.core.plan.state import Annotation, EngineState
+from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
 from marts.core.project.graph import Graph
+from marts.core.query.checks import fused_query
 
 
-def plan_changes(
+def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
     graph: Graph,
     selected: Collection[str],
     current: CurrentInputs,
@@ -26,8 +27,12 @@ def plan_changes(
     source_checks: Callable[[Collection[str]], SourceChecks] | None = None,
     adopt: Collection[str] = (),
     drop_orphans: bool = False,
+    is_last: bool = True,
 ) -> Plan:
     """Plan to build, check and publish the selected marts that are not up to date.
+
+    If the graph is that of a group, the marts are of this group, or temporary. Tables that are no
+    longer marts are dropped with the last group of a run.
 
     Published views that read a rebuilt mart are rebuilt, too. Temporary marts are built for their
     readers; if nothing else is selected, they are built and checked. `source_checks` returns the
@@ -47,7 +52,7 @@ def plan_changes(
         building = tuple(selected)
     _refuse_outdated(current, selected, building, outdated_there)
     _refuse_views_of_others(current, selected, building)
-    _refuse_unknown("--adopt", adopt, graph)
+    refuse_unknown_marts("--adopt", adopt, graph)
     _refuse_tables_of_others(current, building, adopt)
     due = source_checks((*selected, *building)) if source_checks else None
     if due and not building:
@@ -61,24 +66,38 @@ def plan_changes(
         outdated=_outdated_in_checks(current, building),
         queries=current.queries,
     )
-    temporary = {name for name, mart in marts.items() if mart.is_temporary}
-    orphans = tuple(name for name in state.recorded if name not in marts)
+    unchanged = tuple(n for n in selected if n not in reasons and not marts[n].is_temporary)
+    temporary = {name for name, mart in marts.items() if mart.is_temporary and is_last}
+    orphans = tuple(name for name in state.recorded if name not in marts and is_last)
     drops = (*sorted(state.recorded.keys() & temporary), *(orphans if drop_orphans else ()))
     return replace(
         plan,
-        steps=tuple(_fingerprinted(plan, current, reasons, run_id)),
+        steps=(
+            *_fingerprinted(plan, current, reasons, run_id),
+            *_checks_of_freshness(current, unchanged),
+        ),
         publication=_publication(plan, drops),
         reasons=reasons,
-        unchanged=tuple(
-            name for name in selected if name not in reasons and not marts[name].is_temporary
-        ),
+        unchanged=unchanged,
         orphans=() if drop_orphans else orphans,
+        group=graph.own_group,
+        sources=_sources_that_must_stay(plan, graph),
         annotations=tuple(
             _annotation(marts[name])
             for name in graph.order
             if name in {*selected, *reasons} and not marts[name].is_temporary
         ),
     )
+
+
+def _sources_that_must_stay(plan: Plan, graph: Graph) -> frozenset[str] | None:
+    """Return the sources that a run of one of several groups reads; None for a single group."""
+    if graph.group is None:
+        return None
+    read = {name for step in plan.steps for name in needs(step)}
+    if not plan.builds and plan.source_checks:
+        read.update(plan.source_checks.sources)
+    return frozenset(read & graph.project.sources.keys())
 
 
 def _annotation(mart: Mart) -> Annotation:
@@ -92,7 +111,7 @@ def with_reshapes(plan: Plan, graph: Graph, names: Collection[str]) -> Plan:
 
     Raises UsageError for a name that no published mart has.
     """
-    _refuse_unknown("--reshape", names, graph)
+    refuse_unknown_marts("--reshape", names, graph)
     return replace(plan, reshapes=frozenset(names))
 
 
@@ -109,14 +128,37 @@ def _fingerprinted(
             yield step
 
 
+def _checks_of_freshness(current: CurrentInputs, unchanged: Iterable[str]) -> Iterator[Step]:
+    """Yield the checks of marts that are not built but have become older."""
+    for mart in (current.graph.project.marts[name] for name in unchanged):
+        checks = tuple(check for check in checks_of(mart) if isinstance(check, FreshCheck))
+        if checks:
+            table = current.queries.tables[mart.name]
+            yield CheckTable(mart, checks, fused_query(mart, table, checks))
+
+
 def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | None:
     """Return what is published, if anything: marts, drops, or the results of source checks."""
     published = plan.publication.marts if plan.publication else ()
     builds_only_temporary = bool(plan.builds) and not published
-    checks_sources = plan.source_checks and plan.source_checks.by_source
+    checks_sources = plan.source_checks and plan.source_checks.are_remembered
     if published or drops or (checks_sources and not builds_only_temporary):
         return PlannedPublication(published, drops)
     return None
+
+
+def deferred_for_checks(current: CurrentInputs, selected: Collection[str]) -> EngineState:
+    """Return the state in which checks of published marts read others in the other environment.
+
+    Only those are read there that are not published here, and are up to date there.
+    """
+    there = _outdated_elsewhere(current, selected)
+    if current.state.elsewhere:
+        for name in sorted(current.graph.related(selected) - {*selected, *there}):
+            is_temporary = current.graph.project.marts[name].is_temporary
+            if name not in current.state.published and not is_temporary:
+                current.defer(name)
+    return current.state
 
 
 def _outdated_elsewhere(current: CurrentInputs, selected: Collection[str]) -> dict[str, str]:
@@ -180,13 +222,16 @@ def _reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> 
     if recorded is None or fingerprint is None:
         yield "not known what it was made from"
         return
+    if recorded.group != current.graph.project.marts[name].group:
+        yield f"in group {recorded.group} before"
     if recorded.as_of != current.as_of.day:
         yield f"as of {recorded.as_of} before"
     if recorded.version != state.published[name].version:
         yield "altered since it was published"
     if fingerprint.is_unchecked and current.checks_sources:
         yield "its sources were not checked"
-    yield from _changed_inputs(current, name, fingerprint, rebuilt)
+    if recorded.run_id != current.run_id:
+        yield from _changed_inputs(current, name, fingerprint, rebuilt)
     if fingerprint.sql != current.digest(name):
         yield "code changed"
 
@@ -305,7 +350,8 @@ def _outdated(
     return found
 
 
-def _refuse_unknown(option: str, names: Iterable[str], graph: Graph) -> None:
+def refuse_unknown_marts(option: str, names: Iterable[str], graph: Graph) -> None:
+    """Raise UsageError for a name in an option's value that no published mart has."""
     marts = graph.project.marts
     for name in names:
         if name not in marts or marts[name].is_temporary:

@@ -48,7 +48,8 @@ class CurrentInputs:
     """What a run would make marts from now: the project, the sources and the date.
 
     `compile_` compiles a query for the engine. If `checks_sources` is true, a mart that was made
-    from unchecked sources is not up to date.
+    from unchecked sources is not up to date. One that the run `run_id` has published was made from
+    the sources as they are read now, even if the engine does not know their versions.
     """
 
     def __init__(
@@ -59,13 +60,24 @@ class CurrentInputs:
         compile_: Compile,
         *,
         checks_sources: bool = True,
+        run_id: str | None = None,
     ) -> None:
         self.graph = graph
         self.state = state
         self.as_of = as_of
         self.checks_sources = checks_sources
+        self.run_id = run_id
         self.queries = Queries(graph.project, state, as_of, compile_)
         self._digests: dict[str, str] = {}
+
+    def within(self, graph: Graph, state: EngineState) -> CurrentInputs:
+        """Return the same for another group of the run; the state has the same sources.
+
+        Queries are shared, so that none is compiled for each group.
+        """
+        other = copy(self)
+        other.graph, other.state = graph, state
+        return other
 
     def elsewhere(self) -> CurrentInputs:
         """Return the same, but with what the other environment has published."""

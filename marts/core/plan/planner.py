@@ -253,6 +253,8 @@ class _Checker:
 def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None:
     found = []
     for source in sources:
+        if fault := state.faults.get(source.name):
+            raise fault
         table = state.sources.get(source.name)
         if table is None:
             if not source.optional:

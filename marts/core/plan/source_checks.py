@@ -7,11 +7,24 @@ from dataclasses import dataclass, field, replace
 
 from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.reliance_checks import Deriving
-from marts.core.authoring.checks import Check, WholeCheck
+from marts.core.authoring.checks import Check, FreshCheck, WholeCheck
 from marts.core.authoring.tables import Source
 from marts.core.plan.state import EngineState, TableState
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
+
+
+@dataclass(frozen=True)
+class EarlierChecks:
+    """What earlier groups of the same run have found of sources, which a later one does not repeat.
+
+    `outcomes` are by source and digest of the check: pass, warn, acknowledged or fail. `rows` are
+    the counted rows of sources, `shares` those of orphans, by source and name of the check.
+    """
+
+    outcomes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,15 +43,53 @@ class SourceChecks:
     orphans: frozenset[tuple[str, str]] = frozenset()
     """The checks, by source and name, of which the share of orphans is recorded."""
     is_left_out: bool = False
+    earlier: EarlierChecks = field(default_factory=EarlierChecks)
+    """What earlier groups of the same run have found."""
+    failed: tuple[tuple[str, str], ...] = ()
+    """The keys of the checks that failed for an earlier group of the same run."""
+
+    def key(self, source: str, check: Check) -> tuple[str, str]:
+        """Return what identifies a check of a source in all groups of a run."""
+        known = self.digests.get((source, check.name))
+        return source, known or f"{check.name}: {check.because}"
+
+    def after(self, earlier: EarlierChecks) -> SourceChecks:
+        """Return what is left to check after other groups of the same run."""
+        found = earlier.outcomes
+        left = {
+            name: tuple(check for check in checks if self.key(name, check) not in found)
+            for name, checks in self.by_source.items()
+        }
+        held = {
+            name: known | {d for (s, d), end in found.items() if s == name and end == "pass"}
+            for name, known in self.remembered.items()
+        }
+        keys = (self.key(name, each) for name, checks in self.by_source.items() for each in checks)
+        return replace(
+            self,
+            by_source={name: checks for name, checks in left.items() if checks},
+            remembered=held,
+            earlier=earlier,
+            failed=tuple(key for key in keys if found.get(key) == "fail"),
+        )
 
     def that_must_hold(self) -> SourceChecks:
-        """Return the checks of severity error only."""
+        """Return the checks of severity error, and those of freshness: time has passed."""
         errors = {
-            name: tuple(check for check in checks if check.severity == "error")
+            name: tuple(c for c in checks if c.severity == "error" or isinstance(c, FreshCheck))
             for name, checks in self.by_source.items()
         }
         by_source = {name: checks for name, checks in errors.items() if checks}
         return replace(self, by_source=by_source)
+
+    @property
+    def are_remembered(self) -> bool:
+        """Tell whether any check is made that is not made again if it holds."""
+        return any(
+            not isinstance(check, FreshCheck)
+            for checks in self.by_source.values()
+            for check in checks
+        )
 
 
 @dataclass(frozen=True)
@@ -80,10 +131,12 @@ def source_checks(
     digests = {
         (name, check.name): deriving.digest(name, check, state.source_version)
         for name, check in pairs
+        # Time passes while a source stays the same: this is checked every time.
+        if not isinstance(check, FreshCheck)
     }
     remembered = {name: _remembered(name, state) for name in needed}
     due = {
-        name: tuple(c for c in checks if digests[name, c.name] not in remembered[name])
+        name: tuple(c for c in checks if digests.get((name, c.name)) not in remembered[name])
         + (() if options.accept_shrink else _shrink(name, state))
         for name, checks in needed.items()
     }
@@ -101,7 +154,9 @@ def _fits(source: Source, found: TableState) -> bool:
 def _remembered(name: str, state: EngineState) -> frozenset[str]:
     """Return the digests of the checks that held of this version of a source."""
     known, version = state.checked.get(name), state.source_version(name)
-    return known.checks if known and version and known.version == version else frozenset()
+    own = known.checks if known and version and known.version == version else frozenset()
+    # A fact about rows, whichever group has found it.
+    return own | (state.held.get((name, version), frozenset()) if version else frozenset())
 
 
 def _shrink(name: str, state: EngineState) -> tuple[Check, ...]:

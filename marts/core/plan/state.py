@@ -17,16 +17,19 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
-# Engines import it from here: of the rooms before `plan`, they know only these values.
+# Engines import them from here: of the rooms before `plan`, they know only these values.
+from marts.core.authoring.tables import DEFAULT_GROUP as DEFAULT_GROUP  # noqa: PLC0414
 from marts.core.authoring.tables import Materialized as Materialized  # noqa: PLC0414
-from marts.core.project.graph import RESERVED as RESERVED  # noqa: PLC0414
+from marts.core.errors import MartsError
 from marts.core.project.loading import Declarations
+from marts.core.project.reserved import RESERVED, STATE_PREFIX
+from marts.core.project.reserved import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.query.contract import schema_of
 
 STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
 """The table beside the marts with a row for each table that a package made, and for each source
 that it checked; the table in which an earlier version of marts recorded the same; and the table
-with a row for each run."""
+with a row for each run. Each group but the default one has a state table of its own."""
 
 STATE_COLUMNS = {
     "package": "string",
@@ -77,6 +80,21 @@ lacks some: they are added. No row is ever deleted."""
 
 RUNS_KEY = ("run_id", "package", "status")
 """The columns that every version's table of runs has; the first identifies a row."""
+
+
+def state_table(group: str) -> str:
+    """Return the name of a group's state table.
+
+    On Snowflake, a change of one row locks the whole table: groups with a common one would wait.
+    """
+    return STATE_TABLE if group == DEFAULT_GROUP else f"{STATE_PREFIX}{group}"
+
+
+def group_of_state(table: str) -> str | None:
+    """Return the group whose state table has this name in lower case, None for other tables."""
+    if table == STATE_TABLE:
+        return DEFAULT_GROUP
+    return table.removeprefix(STATE_PREFIX) if table.startswith(STATE_PREFIX) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +159,7 @@ class RecordedTable:
     `kind` is table, view, source or candidate; `package` is None for a row of an earlier version of
     marts, which did not record it. `version` is the table's version when it was published; `origin`
     is its fingerprint, or what was found of a source, as text. A row without a date was written by
-    a run that has not published the table.
+    a run that has not published the table. `group` is that whose state table has the row.
     """
 
     package: str | None
@@ -151,6 +169,7 @@ class RecordedTable:
     as_of: datetime.date | None = None
     version: str | None = None
     origin: str | None = None
+    group: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,15 +262,20 @@ class EngineState:
     """The state of the sources and published marts that exist, by name.
 
     `published` has the tables with the name of a mart, `recorded` those that this package made,
-    `foreign` the packages that made others. `checked` has what the last publication recorded of
-    each source.
+    `foreign` the packages that made others. `source_rows` are what publications have recorded of
+    sources; `checked` is that of the group's last one, or of another group's if it has recorded
+    nothing; `held` has the digests of checks that held according to any group, by a source and its
+    version. `faults` has the sources of which the state is not known, and why.
     """
 
     sources: Mapping[str, TableState] = field(default_factory=dict)
     published: Mapping[str, TableState] = field(default_factory=dict)
     recorded: Mapping[str, RecordedTable] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
+    source_rows: tuple[RecordedTable, ...] = ()
     checked: Mapping[str, CheckedSource] = field(default_factory=dict)
+    held: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    faults: Mapping[str, MartsError] = field(default_factory=dict)
     source_location: str = "nowhere"
     """Where the sources were searched for, in words."""
     elsewhere: Elsewhere | None = None
@@ -259,8 +283,22 @@ class EngineState:
     deferred: frozenset[str] = frozenset()
     """The marts that are read there: `published` and `recorded` have their state there."""
 
+    def of_group(self, group: str) -> EngineState:
+        """Return the state with what a group must know of checked sources."""
+        checked: dict[str, CheckedSource] = {}
+        held: dict[tuple[str, str], frozenset[str]] = {}
+        # The group's own comes last, and otherwise that of the latest run.
+        for row in sorted(self.source_rows, key=lambda row: (row.group == group, row.run_id)):
+            if found := CheckedSource.from_text(row.origin):
+                checked[row.name] = found
+                key = row.name, found.version
+                held[key] = held.get(key, frozenset()) | found.checks
+        return replace(self, checked=checked, held=held)
+
     def source_version(self, name: str) -> str | None:
         """Return text that changes whenever a source does, also when it appears or disappears."""
+        if name in self.faults:
+            return None
         return self.sources[name].version if name in self.sources else "absent"
 
     def deferring(self, name: str) -> EngineState:
@@ -281,12 +319,14 @@ class Publication:
     `fingerprints` has the fingerprint of each published mart as text, `checked` what is recorded of
     each source; `drops` are tables of this package that are no longer marts. `read` are the marts
     that were read as published: if another run has replaced one of them, nothing is published.
-    `reshapes` are the marts whose columns, types or kind may change for readers.
+    `reshapes` are the marts whose columns, types or kind may change for readers. What is published
+    is recorded in the state table of its `group`, and in no other.
     """
 
     package: str
     as_of: datetime.date
     run_id: str
+    group: str = DEFAULT_GROUP
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()

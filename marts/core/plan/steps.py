@@ -96,6 +96,14 @@ class Plan:
     """The derived checks of sources; None for a plan that does not derive them."""
     state: EngineState = field(default_factory=EngineState)
     """The engine state that the plan was made from."""
+    group: str | None = None
+    """The group that is published; None for a plan that publishes nothing."""
+    sources: frozenset[str] | None = None
+    """The sources that must not change before publication; None for all that are described."""
+    parts: tuple[Plan, ...] = ()
+    """The plans of the groups if this is that of several, which are published one by one."""
+    refused: str = ""
+    """Why the group cannot be planned; then there are no steps."""
 
     @property
     def deferred(self) -> frozenset[str]:

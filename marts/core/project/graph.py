@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -19,20 +19,37 @@ from marts.core.authoring.checks import (
 from marts.core.authoring.columns import SUM
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
-from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
+from marts.core.project.groups import Group, groups_of, published_reads
 from marts.core.project.loading import Declarations
-
-RESERVED = ("marts_state", "int_published_marts", "marts_runs")
-"""The tables beside the marts: the state table, that of an earlier version, and that of runs."""
+from marts.core.project.reserved import refuse_reserved
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A project whose inputs all exist; in `order` every mart is after those it reads."""
+    """A project whose inputs all exist; in `order` every mart is after those it reads.
+
+    With a `group`, it is the graph for a run of this group, which makes no check of other groups.
+    """
 
     project: Declarations
     order: tuple[str, ...]
+    group: str | None = None
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of the marts, each after those that it reads."""
+        return groups_of(self.project)
+
+    @property
+    def own_group(self) -> str:
+        """The group that a run of this graph publishes, the first if it is for several."""
+        return self.group or next((each.name for each in self.groups), DEFAULT_GROUP)
+
+    def within(self, group: str) -> Graph:
+        """Return the graph for a run of one group."""
+        return self if len(self.groups) == 1 else replace(self, group=group)
 
     def upstream(self, *names: str) -> set[str]:
         """Return the marts that some marts read, directly or indirectly."""
@@ -57,10 +74,21 @@ class Graph:
         return _reached(names, read)
 
     def marts_behind(self, name: str) -> list[str]:
-        """Return the published marts that a mart reads, also through temporary ones."""
+        """Return the published marts that a mart reads, also through temporary ones.
+
+        Those of other groups that only its checks read are included: another run publishes them,
+        and the checks must be made again.
+        """
         temporary = self.temporaries(name)
         read = set[str]().union(*(self._marts_read(each) for each in (name, *temporary)))
-        return sorted(read - temporary)
+        return sorted((read - temporary) | self._checked_in_other_groups(name))
+
+    def _checked_in_other_groups(self, name: str) -> set[str]:
+        if len(self.groups) == 1:
+            return set()
+        marts = self.project.marts
+        read = published_reads(self.project, name)
+        return {each for each in read if marts[each].group != marts[name].group}
 
     def sources_behind(self, name: str) -> list[str]:
         """Return the sources that a mart and its checks read, also through temporary marts."""
@@ -88,9 +116,8 @@ class Graph:
     def built_with(self, selected: Iterable[str]) -> tuple[str, ...]:
         """Return the given marts and the temporary ones that they and a run's checks read."""
         names = set(selected)
-        read = self._read_by_wide_checks(names)
-        temporary = self.temporaries(*names, *read) | self._temporary_among(read)
-        return self._in_order(names | temporary)
+        read = self._temporary_among(self._read_by_wide_checks(names))
+        return self._in_order(names | read | self.temporaries(*names, *read))
 
     def built_to_check(self, selected: Iterable[str]) -> tuple[str, ...]:
         """Return the temporary marts that must be built to check the given marts."""
@@ -156,6 +183,7 @@ class Graph:
             for mart in self.project.marts.values()
             for check in checks_of(mart)
             if not is_fused(check)
+            and (self.group is None or mart.is_temporary or mart.group == self.group)
         ]
 
     @cached_property
@@ -205,13 +233,13 @@ def link(project: Declarations) -> Graph:
 
     Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
     that varies with something that no invariant defines, for a mart that is exempt from an
-    invariant that does not concern it, for a cycle, for a reserved name, and for a function whose
-    variables have changed since it was declared.
+    invariant that does not concern it, for a cycle of marts or groups, for a reserved name, and for
+    a function whose variables have changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
     for table in tables:
-        _refuse_reserved(table)
+        refuse_reserved(table)
         for reader, name in _names_read(table):
             if name not in known:
                 raise DefinitionError(
@@ -231,18 +259,9 @@ def link(project: Declarations) -> Graph:
     graph = Graph(project, _order(project))
     for mart in project.marts.values():
         _refuse_needless_exemptions(mart, graph)
+    # This raises the errors of wrong groups.
+    _ = graph.groups
     return graph
-
-
-def _refuse_reserved(table: Source | Mart) -> None:
-    if table.name in RESERVED:
-        records = "each run" if table.name == RESERVED[-1] else "what is published"
-        kind = "mart" if isinstance(table, Mart) else "source"
-        raise DefinitionError(
-            f"{table.name} is the table that records {records}",
-            table.location,
-            hint=f"give the {kind} another name",
-        )
 
 
 def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
-import sysconfig
-import traceback
+import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from marts.core import FOLDER, PACKAGE
+from marts.core import PACKAGE
 from marts.core.authoring.checks import THIS
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.invariants import Invariant
+from marts.core.authoring.signature import location_of
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import DefinitionError, UsageError
+from marts.core.project.import_errors import import_error
 
 RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
+
+# Only files with such a line are parsed.
+DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
 Declaration = TypeVar("Declaration", Source, Mart, Invariant)
 
@@ -126,7 +132,7 @@ def _can_be_packages(folders: Iterable[str]) -> bool:
 
 def _import(name: str, package: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except (DefinitionError, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -137,34 +143,32 @@ def _import(name: str, package: str) -> ModuleType:
                 hint="name a folder with an __init__.py in the folder of the project's"
                 " pyproject.toml, or in src/ beside it",
             ) from error
-        # Whatever a module raises on import, an exit included, is its author's mistake. The chained
-        # exception keeps the traceback.
-        hint = None if isinstance(error, Exception) else ENDS
-        raise DefinitionError(f"cannot import module {name}", *_cause(error), hint=hint) from error
+        raise import_error(name, error) from error
+    if module.__file__ and Path(module.__file__).suffix == ".py":
+        _refuse_defined_twice(Path(module.__file__))
+    return module
 
 
-ENDS = """a module of declarations must not exit; put a script below `if __name__ == "__main__":`"""
+def _refuse_defined_twice(file: Path) -> None:
+    """Raise DefinitionError for a mart whose name a later function of its file takes over."""
+    text = file.read_text("utf-8-sig")
+    if not DECLARES.search(text):
+        return
+    with warnings.catch_warnings(action="ignore"):
+        functions = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)]
+    seen: dict[str, ast.FunctionDef] = {}
+    for each in functions:
+        first = seen.setdefault(each.name, each)
+        if first is not each and any(isinstance(d, ast.Call) for d in first.decorator_list):
+            raise DefinitionError(
+                f"{each.name} is defined twice, and only the second one counts",
+                *(location_of(str(file), _first_line(f)) for f in (first, each)),
+                hint="remove or rename one of them",
+            )
 
 
-def _cause(error: BaseException) -> tuple[str, str]:
-    """Return an exception in words, and the location in the author's code that raised it."""
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _is_ours(frame.filename)]
-    written = [frame for frame in own if not _is_installed(frame.filename)]
-    frame = (written or own or frames)[-1]
-    what = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return what, f"{frame.filename}:{frame.lineno}"
-
-
-def _is_ours(file: str) -> bool:
-    return file.startswith("<frozen") or Path(file).is_relative_to(FOLDER)
-
-
-def _is_installed(file: str) -> bool:
-    folders = map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
-    return any(Path(file).is_relative_to(folder) for folder in folders)
+def _first_line(function: ast.FunctionDef) -> int:
+    return min([function.lineno, *(each.lineno for each in function.decorator_list)])
 
 
 def _gather(modules: list[ModuleType], kind: type[Declaration]) -> dict[str, Declaration]:

@@ -1,4 +1,4 @@
-"""Select marts by name, pattern, tag or folder."""
+"""Select marts by name, pattern, tag, group or folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def select(
 ) -> tuple[str, ...]:
     """Return the marts that the selectors name, in build order; all without a selector.
 
-    A selector is a name, a pattern (`metric_*`), `tag:…` or a folder; `+` before it adds all
-    that it reads, `+` after it all that read it. Raises UsageError for one that matches nothing,
-    and for a package without marts.
+    A selector is a name, a pattern (`metric_*`), `tag:…`, `group:…` or a folder; `+` before it
+    adds all that it reads, `+` after it all that read it. Raises UsageError for one that matches
+    nothing, and for a package without marts.
     """
     if not graph.order:
         package = graph.project.package
@@ -39,6 +39,8 @@ def _union(graph: Graph, selectors: Iterable[str]) -> set[str]:
 
 def _matches(graph: Graph, selector: str) -> set[str]:
     body = selector.removeprefix("+").removesuffix("+")
+    # A shell completes the name of a folder with a slash.
+    body = body.rstrip("/") or body
     found = {name for name, mart in graph.project.marts.items() if body in _handles(graph, mart)}
     found |= {name for name in graph.order if fnmatchcase(name, body)}
     if not found:
@@ -53,13 +55,14 @@ def _matches(graph: Graph, selector: str) -> set[str]:
 
 
 def _handles(graph: Graph, mart: Mart) -> set[str]:
-    """Return the words that select a mart: its name, its tags and its folders."""
+    """Return the words that select a mart: its name, its tags, its group and its folders."""
     folders = mart.module.removeprefix(f"{graph.project.package}.").split(".")[:-1]
     paths = {"/".join(folders[: depth + 1]) for depth in range(len(folders))}
     package = graph.project.package
     return (
         {mart.name}
         | {f"tag:{tag}" for tag in mart.tags}
+        | (set() if mart.is_temporary else {f"group:{mart.group}"})
         | paths
         | {f"{package}/{path}" for path in paths}
     )

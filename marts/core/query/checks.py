@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 from marts.core.authoring.checks import (
     THIS,
     Check,
+    FreshCheck,
     RelationshipCheck,
     RowCheck,
     SpellingCheck,
@@ -44,10 +45,11 @@ def fused_query(
 ) -> ir.Table:
     """Return one row: `rows`, and for the n-th check its violations as column `c<n>`.
 
-    For a check with a rate and a condition on rows, `l<n>` counts the rows that meet it. A count is
-    null if the table is empty. A `proven` check is not made: its count is 0.
+    Of a check of freshness, `c<n>` is the newest value: how old it is, no query says. For a check
+    with a rate and a condition on rows, `l<n>` counts the rows that meet it. A count is null if the
+    table is empty. A `proven` check is not made: its count is 0.
     """
-    counts: dict[str, ir.IntegerScalar] = {}
+    counts: dict[str, ir.Scalar] = {}
     with naming(f"a check of {owner.name}", owner.location):
         for n, check in enumerate(checks):
             if check in proven:
@@ -74,8 +76,10 @@ def query_by_value(
     return values.aggregate(**{ROWS: values[count].sum()}, **counts)
 
 
-def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.IntegerScalar:
+def _violations(owner: Source | Mart, table: ir.Table, check: Check) -> ir.Scalar:
     match check:
+        case FreshCheck():
+            return table[check.column].max()
         case RowCheck():
             return _offending(owner, table, check).sum()
         case WholeCheck():
@@ -154,8 +158,10 @@ def sample_query(
 ) -> ir.Table | None:
     """Return at most 20 offending rows: the grain's key, then the columns that the check reads.
 
-    None for a check that is one boolean: it has no rows to show.
+    None for a check that is one boolean, or of freshness: it has no rows to show.
     """
+    if isinstance(check, FreshCheck):
+        return None
     rows = offending_rows(owner, check, tables, as_of)
     if rows.columns == (HOLDS_NOT,):
         return None
@@ -194,6 +200,8 @@ def offending_rows(
             return _orphans(owner, check, table, tables[check.to_table])
         case TableCheck():
             return _table_rows(owner, check, tables, as_of)
+        case FreshCheck():
+            raise AssertionError(f"{check.name} offends with no row")
 
 
 def _offending(owner: Source | Mart, table: ir.Table, check: RowCheck) -> ir.BooleanColumn:

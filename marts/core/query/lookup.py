@@ -40,6 +40,7 @@ ALLOWED = (
     sge.Upper,
 )
 
+COUNT = "rows"
 DEEPEST = 200
 """How deep expressions may be nested; engines slow down, and then fail, for deeper ones."""
 LONGEST_QUOTE = 200
@@ -69,6 +70,13 @@ def lookup(
         query = query.where(_condition(mart, where))
     ordering = list(order_by) or mart.grain
     return query.order_by(*(_ordering(mart, words) for words in ordering)) if ordering else query
+
+
+def count(mart: Mart, *, where: str | None = None) -> sge.Select:
+    """Return the query that counts rows of a mart: one row with the column `COUNT`."""
+    rows = sge.Count(this=sge.Star()).as_(COUNT, quoted=True)
+    query = sge.select(rows).from_(sge.table_(mart.name, quoted=True))
+    return query if where is None else query.where(_condition(mart, where))
 
 
 def _names(mart: Mart) -> list[str]:

@@ -16,7 +16,14 @@ from marts.core.authoring.tables import Source
 from marts.core.errors import EngineError
 from marts.core.plan.steps import Plan
 from marts.core.run.formats import csv_lines, json_text
-from marts.core.run.report import CheckReport, Report, TableReport, explained
+from marts.core.run.report import (
+    CheckReport,
+    GroupReport,
+    Report,
+    TableReport,
+    explained,
+    groups_of,
+)
 
 SCHEMA_VERSION = 1
 RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
@@ -167,6 +174,7 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
             {**asdict(statement), "seconds": round(statement.seconds, 3)}
             for statement in report.statements
         ],
+        "groups": [_group(each) for each in groups_of(report)],
         "unchanged": list(report.unchanged),
         "sources_read": dict(report.sources_read),
         "changes": [str(each) for each in report.changes],
@@ -181,6 +189,20 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
             }
             for each in report.skipped
         ],
+    }
+
+
+def _group(group: GroupReport) -> Document:
+    report = group.report
+    is_published = report is not None and report.status == "published"
+    return {
+        "name": group.name,
+        "reads": list(group.reads),
+        "status": group.status,
+        "published": [t.table.name for t in report.built] if report and is_published else [],
+        "unchanged": list(report.unchanged) if report else [],
+        "error": str(group.error) if group.error else None,
+        "because": group.because or None,
     }
 
 

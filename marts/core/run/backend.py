@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.state import (
+    DEFAULT_GROUP,
     Annotation,
     CompiledQuery,
     Materialized,
@@ -104,8 +105,10 @@ class Backend(Protocol):
         After `begin` it may be another way than before.
         """
 
-    def changed_sources(self) -> list[str]:
+    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
         """Return a line for each described source of which a run may have read two states.
+
+        `names` are those asked about; by default, all are.
 
         It is called right before publishing, since marts built from changing sources would mix
         two states of them. A source that is read as it was at one moment may change meanwhile.
@@ -141,8 +144,18 @@ class Backend(Protocol):
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
-    def begin(self, run_id: str, candidates: Collection[str] = ()) -> None:
-        """Prepare to build candidates of these names; remove what failed runs left behind."""
+    def begin(
+        self,
+        run_id: str,
+        candidates: Collection[str] = (),
+        *,
+        group: str = DEFAULT_GROUP,
+        goes_on: bool = False,
+    ) -> None:
+        """Prepare to build candidates of these names; remove what failed runs left behind.
+
+        If the run `goes_on` with other groups after this one, they read sources as this one does.
+        """
 
     def build(
         self,
@@ -195,8 +208,17 @@ class Backend(Protocol):
         has its name.
         """
 
-    def discard(self) -> None:
-        """Drop the candidates; published relations stay. Does nothing without `begin`."""
+    def discard(self, *, goes_on: bool = False) -> None:
+        """Drop the candidates; published relations stay. Does nothing without `begin`.
+
+        If the run `goes_on` with another group, `go_on` comes next.
+        """
+
+    def go_on(self) -> bool:
+        """Prepare to plan the next group of a run on what is published now.
+
+        Return whether the engine can still be used, as far as that is known.
+        """
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the statements executed so far, if the engine gives them an id."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import checked_key
+from marts.core.authoring.tables import DEFAULT_GROUP, checked_key
 from marts.core.plan.state import CompiledQuery, PlannedTable
 from marts.core.plan.steps import Build, Plan
 
@@ -27,9 +27,10 @@ def built(plan: Plan, backend: Backend, *, run_id: str) -> Iterator[None]:
         backend.discard()
 
 
-def begin(plan: Plan, backend: Backend, *, run_id: str) -> None:
-    """Prepare an engine to build a plan's candidates."""
-    backend.begin(run_id, [step.mart.name for step in plan.builds])
+def begin(plan: Plan, backend: Backend, *, run_id: str, goes_on: bool = False) -> None:
+    """Prepare an engine to build a plan's candidates; the run may go on with other groups."""
+    names = [step.mart.name for step in plan.builds]
+    backend.begin(run_id, names, group=plan.group or DEFAULT_GROUP, goes_on=goes_on)
 
 
 def compiled(step: Build, backend: Backend) -> CompiledQuery:

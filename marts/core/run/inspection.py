@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from marts.core.plan.state import CheckedSource, Elsewhere, EngineState, RecordedTable
+from marts.core.errors import EngineError, MartsError, SourceError
+from marts.core.plan.state import Elsewhere, EngineState, RecordedTable, TableState
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
 from marts.core.run.backend import Backend, Published
@@ -17,18 +19,78 @@ def inspect_engine(
     *,
     source_checks: bool = False,
     also: Collection[str] = (),
+    isolates: bool = False,
 ) -> EngineState:
-    """Return the engine state that planning needs, including the sources `also`; change nothing."""
+    """Return the engine state that planning needs, including the sources `also`; change nothing.
+
+    With `isolates`, a source that cannot be described is a fault in the state, not an error.
+    """
     project = graph.project
     related = graph.related(selected)
     read = graph.sources_read(related)
     needed = [name for name in project.sources if source_checks or name in {*read, *also}]
     rows = backend.state()
-    own = {row.name: row for row in rows if _is_own(row, project)}
-    published = backend.describe_published([name for name in own if name in related])
+    versions = [row.name for row in rows if _is_own(row, project) and row.name in related]
+    published = backend.describe_published(versions)
+    faults: dict[str, MartsError] = {}
+    sources = _described(backend, needed, faults, isolates=isolates)
     there = backend.elsewhere
-    return EngineState(
-        sources=backend.describe_sources(needed),
+    state = EngineState(
+        sources=sources,
+        faults=faults,
+        source_location=backend.source_location,
+        elsewhere=_elsewhere(there, project, related) if there else None,
+    )
+    return _with_published(state, project, rows, published).of_group(graph.own_group)
+
+
+def inspect_again(
+    graph: Graph, before: EngineState, backend: Backend, *, anew: Collection[str]
+) -> EngineState:
+    """Return the engine state for the next group of a run: sources as before, marts as of now.
+
+    `anew` are the marts that the run has published; versions of others are not read again.
+    """
+    found = backend.describe_published(anew)
+    published = {
+        name: state
+        if state.version or name not in before.published
+        else replace(state, version=before.published[name].version)
+        for name, state in found.items()
+    }
+    state = _with_published(before, graph.project, backend.state(), published)
+    return state.of_group(graph.own_group)
+
+
+def _described(
+    backend: Backend, names: Sequence[str], faults: dict[str, MartsError], *, isolates: bool
+) -> Mapping[str, TableState]:
+    """Return the state of the sources that exist; add those that cannot be described to faults."""
+    try:
+        return backend.describe_sources(names)
+    except (SourceError, EngineError):
+        if not isolates or not backend.go_on():
+            raise
+    found: dict[str, TableState] = {}
+    for name in names:
+        try:
+            found |= backend.describe_sources([name])
+        except (SourceError, EngineError) as error:
+            faults[name] = error
+    return found
+
+
+def _with_published(
+    state: EngineState,
+    project: Declarations,
+    rows: Sequence[RecordedTable],
+    published: Mapping[str, TableState],
+) -> EngineState:
+    """Return a state with what is recorded and published."""
+    package = project.package
+    own = _recorded(rows, project)
+    return replace(
+        state,
         published={name: found for name, found in published.items() if name in project.marts},
         recorded={
             name: row for name, row in own.items() if name in published or name in project.marts
@@ -36,30 +98,44 @@ def inspect_engine(
         foreign={
             row.name: row.package
             for row in rows
-            if row.package and row.package != project.package and row.kind != "source"
+            if row.package and row.package != package and row.kind != "source"
         },
-        checked={
-            row.name: found
-            for row in rows
-            if row.kind == "source" and row.package == project.package
-            if (found := CheckedSource.from_text(row.origin))
-        },
-        source_location=backend.source_location,
-        elsewhere=_elsewhere(there, project, related) if there else None,
+        source_rows=tuple(row for row in rows if row.kind == "source" and row.package == package),
     )
 
 
 def _elsewhere(found: Published, project: Declarations, related: Collection[str]) -> Elsewhere:
     """Return what the package has published in another environment."""
-    recorded = {row.name: row for row in found.state() if _is_own(row, project)}
+    recorded = _recorded(found.state(), project)
     wanted = [name for name in recorded if name in related]
     published = found.describe_published(wanted)
     return Elsewhere(
         found.environment,
         found.where,
         {name: state for name, state in published.items() if name in wanted},
-        {name: row for name, row in recorded.items() if name in wanted},
+        # Which group has published a mart there does not matter here.
+        {
+            name: replace(row, group=project.marts[name].group)
+            for name, row in recorded.items()
+            if name in wanted
+        },
     )
+
+
+def _recorded(rows: Sequence[RecordedTable], project: Declarations) -> dict[str, RecordedTable]:
+    """Return the row of each table that the project's package made."""
+    found: dict[str, RecordedTable] = {}
+    for row in rows:
+        if not _is_own(row, project):
+            continue
+        other = found.get(row.name)
+        if other is None or other.as_of is None:
+            found[row.name] = row
+        elif row.as_of is not None:
+            # Versions of the project that group a mart differently have published it, and nobody
+            # can tell whose rows it has.
+            found[row.name] = replace(max(row, other, key=lambda each: each.run_id), origin=None)
+    return found
 
 
 def _is_own(row: RecordedTable, project: Declarations) -> bool:

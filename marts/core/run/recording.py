@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ class Recorder:
         self._change(as_of=as_of)
 
     def running(self) -> None:
-        """Record that the run has begun."""
+        """Record that the run has begun, or that it goes on with another group."""
         self._change(status="running")
         self._write()
 
@@ -50,7 +50,7 @@ class Recorder:
 
     def ended(self, report: Report) -> None:
         """Record how the run ended, unless that is recorded already."""
-        reason = report.error.summary if report.error else _failed_checks(report)
+        reason = "; ".join(_reasons(report)) or None
         self._end(reason, status=report.status, **counts_of(report))
 
     def broke_off(self, status: str, reason: str | None) -> None:
@@ -105,6 +105,10 @@ def counts_of(report: Report) -> Mapping[str, Any]:
 
 
 def _published(report: Report) -> int | None:
+    if report.groups:
+        counts = [_published(each.report) for each in report.groups if each.report]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
     if report.status == "unknown":
         return None
     if isinstance(report.error, PartlyPublishedError):
@@ -115,6 +119,18 @@ def _published(report: Report) -> int | None:
 def _query_ids(report: Report) -> str | None:
     ids = [statement.query_id for statement in report.statements if statement.query_id]
     return json.dumps(ids[-QUERY_IDS:]) if ids else None
+
+
+def _reasons(report: Report) -> Iterator[str]:
+    """Yield why a run has not published everything, for each group if there are several."""
+    if not report.groups:
+        why = report.error.summary if report.error else _failed_checks(report)
+        yield from [why] if why else []
+    for group in report.groups:
+        if not group.is_done:
+            failed = _failed_checks(group.report) if group.report else None
+            why = group.error.summary if group.error else failed or group.because
+            yield f"group {group.name}: {group.status}" + (f": {why}" if why else "")
 
 
 def _failed_checks(report: Report) -> str | None:

@@ -36,13 +36,14 @@ def _checked(
     }
     current_names = {check for source, check in wanted.digests if source == name}
     current = {digest for (source, _), digest in wanted.digests.items() if source == name}
+    known = before.checks if before and version and before.version == version else frozenset()
     kept = {
         digest
-        for digest in (before.checks if before and version and before.version == version else ())
+        for digest in known | wanted.remembered.get(name, frozenset())
         # A digest of the same check with another version of the other source is obsolete.
         if digest in current or digest.partition(" ")[0] not in current_names
     }
-    counted = report.rows if report else None
+    counted = report.rows if report and report.rows is not None else wanted.earlier.rows.get(name)
     rows = counted if counted is not None or found is None else found.rows
     return CheckedSource(
         version or "",
@@ -50,8 +51,9 @@ def _checked(
         rows,
         {
             **(before.orphans if before else {}),
+            **{check: n for (source, check), n in wanted.earlier.shares.items() if source == name},
             **{
-                check: _share(each)
+                check: share_of(each)
                 for check, each in made.items()
                 if (name, check) in wanted.orphans
             },
@@ -59,5 +61,6 @@ def _checked(
     )
 
 
-def _share(made: CheckReport) -> float:
+def share_of(made: CheckReport) -> float:
+    """Return the share of rows that violate a check."""
     return made.violations / made.rows if made.rows else 0.0

@@ -52,6 +52,8 @@ class CheckReport:
     """The acknowledgement of the check, if there is one."""
     is_acknowledged: bool = False
     """Whether the acknowledgement is still valid."""
+    detail: str = ""
+    """What was found, in words, of a check that has more to say than a count."""
 
     @property
     def outcome(self) -> Outcome:
@@ -103,6 +105,10 @@ class Report:
     """What publishing has changed besides rows, even if nothing was published then."""
     unfinished: tuple[str, ...] = ()
     """What a publication that took effect has left to the next run."""
+    group: str | None = None
+    """The group that the run was about; None if it was about several, or about no publication."""
+    groups: tuple[GroupReport, ...] = ()
+    """How each group ended, in a run of several; `status` is then the worst of theirs."""
 
     @property
     def built(self) -> list[TableReport]:
@@ -131,8 +137,42 @@ class Report:
         return [(table, check) for table in self.tables for check in table.outcomes("warn")]
 
 
+GroupStatus = Status | Literal["left"]
+"""How a group of a run ended; `left` if it was not begun."""
+
+
+@dataclass(frozen=True)
+class GroupReport:
+    """How one of several groups of a run ended; `reads` are the groups that it reads.
+
+    `because` is why it was left, in words. A group that was left, or that could not be planned, has
+    no report of its own.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    status: GroupStatus
+    report: Report | None = None
+    error: MartsError | None = None
+    because: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether what is published of it now is right about the run's data."""
+        return self.status in ("published", "unchanged", "checked")
+
+
+def groups_of(report: Report) -> tuple[GroupReport, ...]:
+    """Return how each group of a run ended; none for a report that is not about publication."""
+    if report.groups or report.group is None:
+        return report.groups
+    return (GroupReport(report.group, (), report.status, report, report.error),)
+
+
 def explained(made: CheckReport) -> Iterator[str]:
-    """Yield explanations of a check that does not hold, besides the number of violations."""
+    """Yield explanations of a check besides the number of violations, for some if it holds."""
+    if made.detail:
+        yield made.detail
     if isinstance(made.check, SpellingCheck):
         yield from _misspelled(made.check, made.sample)
     if made.check.because:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
-from marts.core.authoring.checks import Check
+from marts.core.authoring.checks import Check, FreshCheck
 from marts.core.authoring.signature import naming
-from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
 from marts.core.errors import (
     ChangedSourcesError,
     EngineError,
@@ -23,6 +24,7 @@ from marts.core.plan.state import Publication
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
+from marts.core.run.freshness import age, moment_of
 from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
@@ -62,9 +64,31 @@ def run(
     A MartsError or an interrupt becomes part of the report; any other exception is a bug, and is
     raised after the candidates are dropped.
     """
-    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     recorder = recorder or Recorder(backend, run_id)
-    execution = _Execution(plan, backend, observer, recorder)
+    report = carry_out(
+        plan, backend, run_id=run_id, observer=observer, recorder=recorder, ending=ending
+    )
+    recorder.ended(report)
+    return report
+
+
+def carry_out(
+    plan: Plan,
+    backend: Backend,
+    *,
+    run_id: str,
+    observer: Observer,
+    recorder: Recorder,
+    ending: Callable[[], None],
+    goes_on: bool = False,
+    since: int = 0,
+) -> Report:
+    """Do the same for one of several groups if the run `goes_on`; do not record how it ended.
+
+    `since` is the number of the run's statements that belong to earlier groups.
+    """
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    execution = _Execution(plan, backend, observer, recorder, goes_on=goes_on)
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -73,7 +97,8 @@ def run(
         finally:
             ending()
     except KeyboardInterrupt:
-        status = "published" if execution.publishes and backend.is_published() else "interrupted"
+        is_published = execution.is_publishing and backend.is_published()
+        status = "published" if is_published else "interrupted"
     except PartlyPublishedError as raised:
         status, error = "partly_published", raised
     except UnknownPublicationError as raised:
@@ -82,8 +107,10 @@ def run(
         error = raised
     finally:
         if status != "published" and execution.begins:
-            backend.discard()
-    report = Report(
+            backend.discard(goes_on=goes_on)
+            if goes_on:
+                execution.wait_for_threads()
+    return Report(
         run_id=run_id,
         status=status,
         started_at=started,
@@ -91,30 +118,39 @@ def run(
         tables=tuple(execution.tables.values()),
         skipped=plan.skipped,
         unchanged=plan.unchanged,
-        statements=tuple(map(execution.with_rows, backend.statements())),
+        statements=tuple(map(execution.with_rows, backend.statements()[since:])),
         error=error,
         source_checks=plan.source_checks,
         sources_read=backend.sources_read(),
-        changes=tuple(backend.changes_made()),
+        changes=tuple(backend.changes_made()) if execution.begins else (),
         unfinished=tuple(backend.unfinished()),
+        group=plan.group,
     )
-    recorder.ended(report)
-    return report
 
 
 class _Execution:
     """One execution of a plan's steps."""
 
     def __init__(
-        self, plan: Plan, backend: Backend, observer: Observer, recorder: Recorder
+        self,
+        plan: Plan,
+        backend: Backend,
+        observer: Observer,
+        recorder: Recorder,
+        *,
+        goes_on: bool,
     ) -> None:
         self.plan = plan
         self.backend = backend
         self.observer = observer
         self.recorder = recorder
+        self.moment = moment_of(plan.as_of, datetime.datetime.now(datetime.UTC))
         self.tables: dict[str, TableReport] = {}
         self.publishes = plan.publication is not None
         self.begins = self.publishes or bool(plan.builds)
+        self.is_publishing = False
+        self.goes_on = goes_on
+        self.pool: ThreadPoolExecutor | None = None
 
     def go(self, run_id: str) -> Status:
         plan, backend = self.plan, self.backend
@@ -122,13 +158,13 @@ class _Execution:
             self.recorder.running()
         backend.read_elsewhere(plan.deferred)
         if self.begins:
-            begin(plan, backend, run_id=run_id)
+            begin(plan, backend, run_id=run_id, goes_on=self.goes_on)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
         # Nothing is built from sources that fail their checks.
         self._carry_out(on_sources, plan.steps[len(on_sources) :])
         if self._failed():
             return "failed"
-        if changed := backend.changed_sources():
+        if changed := backend.changed_sources(plan.sources):
             raise ChangedSourcesError(changed)
         if changed := backend.changed_elsewhere(plan.watched):
             raise EngineError(
@@ -136,13 +172,13 @@ class _Execution:
                 *changed,
                 hint="run again",
             )
-        if plan.publication is None and plan.steps:
-            return "checked"
         if plan.publication is None:
-            backend.annotate(plan.annotations)
-            return "unchanged"
+            if plan.annotations:
+                backend.annotate(plan.annotations)
+            return "checked" if plan.steps else "unchanged"
         self.observer.publishing()
         self.recorder.publishing()
+        self.is_publishing = True
         backend.publish(self._publication(plan.publication, run_id))
         backend.annotate(plan.annotations)
         return "published"
@@ -153,6 +189,7 @@ class _Execution:
             package=plan.package,
             as_of=plan.as_of.day,
             run_id=run_id,
+            group=plan.group or DEFAULT_GROUP,
             fingerprints={
                 step.mart.name: step.fingerprint.to_text()
                 for step in plan.builds
@@ -186,10 +223,12 @@ class _Execution:
     def _carry_out(self, *stages: Sequence[Step]) -> None:
         """Carry out one stage after the other, until a check fails."""
         if self.backend.threads > 1:
+            # One pool for all stages, because each of its threads has a connection of its own.
+            self.pool = ThreadPoolExecutor(self.backend.threads)
             run_in_parallel(
                 *stages,
                 carry_out=self._do,
-                threads=self.backend.threads,
+                pool=self.pool,
                 goes_on=lambda: not self._failed(),
             )
             return
@@ -197,6 +236,11 @@ class _Execution:
             if not self._failed():
                 for step in steps:
                     self._do(step)
+
+    def wait_for_threads(self) -> None:
+        """Wait until no step runs: none may build a candidate while another group is built."""
+        if self.pool:
+            self.pool.shutdown(wait=True)
 
     def _do(self, step: Step) -> None:
         self.observer.started(step)
@@ -239,17 +283,26 @@ class _Execution:
         for number, check in enumerate(step.checks):
             rows = counts.get(f"l{number}", report.rows)
             known = next((a for a in table.acknowledged if a.check == check.name), None)
+            violations, detail = self._violations(table, check, counts[f"c{number}"])
             made = CheckReport(
                 check,
-                int(counts[f"c{number}"] or 0),
+                violations,
                 rows=int(rows or 0),
                 acknowledgement=known,
                 is_acknowledged=known is not None and self.plan.as_of.day <= known.until,
+                detail=detail,
             )
             if made.outcome in ("warn", "fail"):
                 made = replace(made, sample=self._sample(table, check))
             report.checks.append(made)
         report.check_seconds += time.perf_counter() - start
+
+    def _violations(self, table: Source | Mart, check: Check, found: Any) -> tuple[int, str]:
+        """Return how often a check is violated, and what else to say of it."""
+        if isinstance(check, FreshCheck):
+            is_old, detail = age(found, check, table, self.moment)
+            return int(is_old), detail
+        return int(found or 0), ""
 
     def _sample(self, table: Source | Mart, check: Check) -> tuple[Mapping[str, object], ...]:
         query = sample_query(table, check, self.plan.tables, self.plan.as_of)

@@ -12,17 +12,15 @@ from marts.core.plan.steps import Build, Step, needs
 def run_in_parallel(
     *stages: Sequence[Step],
     carry_out: Callable[[Step], None],
-    threads: int,
+    pool: ThreadPoolExecutor,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Carry out all steps in a number of threads; raise what the first failing step raises.
+    """Carry out all steps in a pool of threads; raise what the first failing step raises.
 
     A stage begins when the one before it is done, and only if `goes_on()`. On an exception, an
     interrupt included, no further step begins, and running steps are not waited for: the caller
-    cancels their statements.
+    cancels their statements. The pool takes no more steps afterwards.
     """
-    # One pool for all stages, because each of its threads has a connection of its own.
-    pool = ThreadPoolExecutor(threads)
     try:
         for steps in stages:
             if goes_on():

@@ -163,6 +163,8 @@ def test_a_cast_to_fewer_digits_rounds_by_what_it_is_a_cast_of() -> None:
     assert rules_broken(ONE.select(x=ONE.amount.cast("decimal(18, 1)"))) == {"fewer_digits"}
     assert rules_broken(ONE.select(x=ONE.weight.cast("decimal(18, 1)"))) == {"fewer_digits"}
     assert rules_broken(ONE.select(x=ONE.amount.round(1))) == set()
+    (found,) = lint(shop_overview, ONE.select(x=ONE.amount.cast("decimal(18, 1)")))
+    assert found.hint.startswith("use .round(1) before the cast")
 
 
 def test_texts_and_names_that_engines_agree_on_are_not_warned_of() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 import cli
 from marts.core.console.commands import NAMES
-from marts.core.console.options import settings_of
+from marts.core.console.options import FIELDS, settings_of
 from marts.core.errors import UsageError
-from marts.core.project.settings import Settings
+from marts.core.project.settings import KEYS, Settings
 
 
 def command_of(name: str) -> click.Command:
@@ -63,7 +63,8 @@ LAYERS: list[tuple[Any, ...]] = [
      "--exclude f,g --exclude h", ("f", "g", "h")),
     ("strict", False, "true", True, "0", False, "--strict", True),
     ("strict", False, "true", True, "1", True, "--no-strict", False),
-    ("source_schema", None, '"RAW"', "RAW", "STAR", "STAR", "--source-schema S", "S"),
+    ("source_schema", None, '"RAW"', "RAW", "STAR", "STAR",
+     "--backend snowflake --source-schema S", "S"),
 ]  # fmt: skip
 
 
@@ -103,6 +104,37 @@ def test_marts_are_selected_by_arguments_and_options_repeated_or_with_commas(
     command: str, words: str, selected: tuple[str, ...]
 ) -> None:
     assert settings(command, *words.split()).select == selected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_sets_a_field_of_the_settings_is_an_option_of_its_name(name: str) -> None:
+    others = {"backend": "--dialect"}
+    for parameter in command_of(name).params:
+        if (field := parameter.name or "") in FIELDS:
+            assert {f"--{field.replace('_', '-')}", others.get(field)} & {*parameter.opts}
+            assert getattr(parameter, "is_flag", False) is (field == "strict")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("run --connection prod", "pass --backend snowflake, too, or leave out --connection"),
+        ("show x --role R", "leave out --role"),
+        ("compile --source-schema RAW", "pass --dialect snowflake"),
+        ("test --backend snowflake --data d", "pass --backend duckdb, too, or leave out --data"),
+    ],
+)
+def test_an_option_for_another_engine_is_refused_but_not_a_setting(
+    words: str, hint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="is an option for") as raised:
+        settings(*words.split())
+    assert hint in str(raised.value)
+    write(folder, '[tool.marts]\nconnection = "c"\nrole = "R"\ndata = "d"')
+    monkeypatch.setenv("MARTS_WAREHOUSE", "W")
+    assert settings("run").backend == "duckdb"
+    assert settings("run", "--backend", "snowflake").connection == "c"
+    assert settings("doctor", "--connection", "c").connection == "c"
 
 
 def test_arguments_count_more_than_the_environments_selection(
@@ -219,6 +251,12 @@ def test_each_option_has_an_environment_variable(command: str, option: click.Opt
     assert isinstance(option.envvar, list)
     assert option.envvar[0] == f"MARTS_{long[2:].replace('-', '_').upper()}"
     assert option.show_envvar, command
+
+
+@pytest.mark.parametrize(("command", "option"), ALL_OPTIONS)
+def test_no_flag_of_a_command_has_the_name_of_a_setting(command: str, option: click.Option) -> None:
+    if option.name in KEYS:
+        assert not option.is_flag or KEYS[option.name].fits(True), command
 
 
 @pytest.mark.parametrize("command", ["run", "test"])

@@ -12,7 +12,8 @@ from marts import int64, relationship, row_check, source, string, table_check, u
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError, UsageError
-from marts.core.project.graph import RESERVED, Graph
+from marts.core.project.graph import Graph
+from marts.core.project.reserved import RESERVED
 from marts.core.project.selection import select
 from support.workshop import SHOP, project_of
 
@@ -210,6 +211,8 @@ PAID, TOTALS, MODELS, OVERVIEW = (
         (["+tag:by_customer"], [], {PAID, TOTALS}),
         (["sales"], [], {TOTALS, MODELS}),
         (["toy_shop/sales"], [], {TOTALS, MODELS}),
+        (["sales/"], ["intermediate/"], {TOTALS, MODELS}),
+        (["+toy_shop/sales/"], [], {PAID, TOTALS, MODELS}),
         (["intermediate", OVERVIEW], [], {PAID, OVERVIEW}),
         # exclusion
         ([], ["intermediate"], {TOTALS, MODELS, OVERVIEW}),
@@ -234,6 +237,7 @@ def test_words_select_marts(selectors: list[str], exclude: list[str], expected: 
         ("orders", "did you mean int_paid_orders?"),
         ("bike_*", "`marts ls` lists the marts"),
         ("", "`marts ls` lists the marts"),
+        ("/", "`marts ls` lists the marts"),
     ],
 )
 def test_a_word_that_selects_nothing_is_refused(word: str, hint: str) -> None:

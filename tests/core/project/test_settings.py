@@ -99,7 +99,7 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ('environments.dev.package = "p"', "environments.dev.package in {} is not a setting\n"),
         ('environments.dev.env = "p"', "tool.marts.environments.dev.env in {} is not a setting\n"),
         ('env = "prd"\nenvironments.prod = {}',
-         "is prd: there is no such environment\n  the environments in {} are: prod\nhint: did you"),
+         '"prd": there is no such environment\n  the environments in {} are: prod\nhint: did you'),
         ('env = "dev"', "  {} has no environments\nhint: write its settings below [tool.marts.e"),
         ('acknowledge = [{table = "a"}]', "an acknowledgement in {} has table\nhint: it needs"),
     ],

@@ -211,10 +211,10 @@ class Broken:
 
         return broken
 
-    def discard(self) -> None:
+    def discard(self, *, goes_on: bool = False) -> None:
         """Count, and pass on."""
         self.discarded += 1
-        self.inner.discard()
+        self.inner.discard(goes_on=goes_on)
 
 
 def broken(method: str, about: str, error: BaseException) -> Callable[[Any], Broken]:

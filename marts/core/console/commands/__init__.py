@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from marts.core.console.options import ALIASES
 
-NAMES = ("run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor", "help")
+NAMES = (
+    *("init", "run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor"),
+    "help",
+)
 
 
 class Commands(click.Group):
@@ -24,6 +29,23 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         return command
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Tell whether the words of a call ask for a JSON document, even if they are wrong."""
+    options = words[: words.index("--")] if "--" in words else words
+    name = next((word for word in words if word in NAMES), None)
+    if name is None:
+        return False
+    command: click.Command = import_module(f"{__name__}.{name}").command
+    option = next((each for each in command.params if each.name == "as_json"), None)
+    if option is None:
+        return False
+    context = click.Context(command)
+    with suppress(click.ClickException):
+        if option.type_cast_value(context, option.value_from_envvar(context)):
+            return True
+    return "--json" in options
 
 
 def current_name(option: str) -> str:

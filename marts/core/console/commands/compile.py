@@ -59,6 +59,5 @@ def command(settings: Settings, output: Path | None) -> int:
         write_sql(output, made.statements)
         console.print(f"wrote {len(made.statements)} files to {output}")
     else:
-        texts = (f"-- {n}, as of {made.as_of}\n{sql};\n" for n, sql in made.statements.items())
-        terminal.print_text("\n".join(texts))
+        terminal.print_text(made.text)
     return FAILED if settings.strict and made.findings else DONE

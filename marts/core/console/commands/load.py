@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import click
@@ -15,6 +16,7 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.console.streams import warn
+from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
@@ -38,11 +40,14 @@ def command(settings: Settings, overwrite: bool) -> None:
     from backends.load_files import find_tables, keys_not_loaded
     from backends.snowflake_load import load as upload
 
-    tables = find_tables(wiring.data_of(settings))
+    if (data := wiring.data_of(settings)) is None:
+        raise UsageError("no data are named", hint="pass --data DIR, with Parquet files")
+    tables = find_tables(data)
     for table in tables:
         if keys := keys_not_loaded(table):
             warn(f"{table.name}: {', '.join(keys)} is in names of folders only, and not loaded")
     settings = with_given(settings, backend=SNOWFLAKE)
+    _refuse_located(settings, [table.name for table in tables])
     target = replace(
         settings,
         database=settings.source_database or settings.database,
@@ -55,3 +60,14 @@ def command(settings: Settings, overwrite: bool) -> None:
         backend.close()
     for table in tables:
         click.echo(f"{table.name}  {table.rows:,} rows")
+
+
+def _refuse_located(settings: Settings, names: Collection[str]) -> None:
+    """Refuse to load what a run would not read: a source whose location the settings name."""
+    elsewhere = {name: at for name, at in settings.sources.items() if name.lower() in names}
+    if elsewhere:
+        raise UsageError(
+            "a run would not read these tables; nothing was uploaded",
+            *(f"{name} is read from {at}" for name, at in elsewhere.items()),
+            hint=f"remove them from [tool.marts.sources] in {settings.file}, or from the data",
+        )

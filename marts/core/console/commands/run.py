@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from marts.core.console.exit_codes import DONE
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
     defer_option,
@@ -81,6 +80,5 @@ def command(
     )
     with prepared_run(settings, options, dry_run=dry_run, warn=warn) as prepared:
         if dry_run:
-            print_plan(prepared, as_json=as_json)
-            return DONE
+            return print_plan(prepared, as_json=as_json)
         return carry_out_and_print(prepared, stop=stop, as_json=as_json)

@@ -84,5 +84,8 @@ def command(
         columns=words(columns),
         order_by=words(order_by),
         limit=limit,
+        is_counted=form == "table",
     )
-    terminal.print_rows(list(found.columns), found.rows, form, safe=safe)
+    terminal.print_rows(found.columns, found.rows, form, safe=safe)
+    if note := terminal.rows_note(len(found.rows), found.total):
+        terminal.print_text(note)

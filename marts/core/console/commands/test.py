@@ -5,23 +5,30 @@ from __future__ import annotations
 import click
 
 from marts.core.console.interrupts import Interrupts
-from marts.core.console.options import json_option, option, run_options, with_settings
+from marts.core.console.options import (
+    defer_option,
+    json_option,
+    option,
+    run_options,
+    with_settings,
+)
 from marts.core.project.settings import Settings
 
 
 @click.command("test")
 @run_options
-@option("--sources", is_flag=True, help="Check the sources instead of the marts.")
+@option("--sources", "of_sources", is_flag=True, help="Check the sources instead of the marts.")
 @option(
     "--invariants",
     is_flag=True,
     help="Also check how each mart would respond to changes of its sources.",
 )
+@defer_option
 @json_option
 @click.pass_obj
 @with_settings
 def command(
-    settings: Settings, stop: Interrupts, sources: bool, invariants: bool, as_json: bool
+    settings: Settings, stop: Interrupts, of_sources: bool, invariants: bool, as_json: bool
 ) -> int:
     """Check the marts as they are published, or the sources.
 
@@ -30,5 +37,5 @@ def command(
     from marts.core.console.execution import carry_out_and_print
     from marts.core.operations.test import prepared_test
 
-    with prepared_test(settings, sources=sources, invariants=invariants) as prepared:
+    with prepared_test(settings, sources=of_sources, invariants=invariants) as prepared:
         return carry_out_and_print(prepared, stop=stop, as_json=as_json)

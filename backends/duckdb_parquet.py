@@ -1,28 +1,29 @@
-"""What the footers of Parquet files say, without reading their rows."""
+"""Parquet files as DuckDB reads them, and what their footers say without reading their rows."""
 
 from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import sqlglot.expressions as sge
 
+from backends.duckdb_formats import Rows
 from backends.duckdb_statistics import statistics_of
-from backends.duckdb_types import DIALECT, Physical, physical
+from backends.duckdb_types import DIALECT, TYPED, Physical, physical
 from backends.parquet import DataFile
 from marts.core.errors import SourceError
 from marts.core.plan.state import ColumnStatistics
 
-Rows = Callable[[str], list[tuple[Any, ...]]]
-"""Runs a statement and returns its rows."""
 
+class ParquetFiles:
+    """The Parquet files of one source."""
 
-class Footers:
-    """The footers of the files of one source."""
+    rules = TYPED
 
     def __init__(self, source: str, files: Sequence[DataFile], rows: Rows) -> None:
         self.source = source
@@ -55,7 +56,33 @@ class Footers:
                     read=None if children else read,
                 )
             )
-        return found
+        return {file: self._as_read(file, columns) for file, columns in found.items()}
+
+    def _as_read(self, file: str, columns: list[Physical]) -> list[Physical]:
+        """Return a file's columns with the names that DuckDB gives those that differ in case."""
+        if len({column.name.lower() for column in columns}) == len(columns):
+            return columns
+        (this,) = (each for each in self.files if each.path == file)
+        query = sge.select("*").from_(self.table([this]))
+        names = [name for name, *_ in self._rows(f"DESCRIBE {query.sql(DIALECT)}")]
+        pairs = zip(columns, names, strict=True)
+        return [replace(each, read_as=name if name != each.name else "") for each, name in pairs]
+
+    def layout(self, file: DataFile) -> None:
+        """Return nothing: a file says itself how it is read."""
+
+    def table(self, files: Iterable[DataFile], *, path_as: str | None = None) -> sge.Table:
+        """Return the call that reads some files; `path_as` is a column for their paths."""
+        more = {"filename": path_as} if path_as else {}
+        return call_on("read_parquet", files, hive_partitioning=False, **more)
+
+    def why(self, file: DataFile, error: Exception) -> str:  # noqa: ARG002
+        """Return why a file cannot be read."""
+        return first_line(error)
+
+    def place_of(self, files: Iterable[DataFile], column: Physical, text: str) -> str:  # noqa: ARG002
+        """Return nothing: rows of Parquet have no lines."""
+        return ""
 
     def row_counts(self) -> dict[str, int]:
         """Return the number of rows of each file."""

@@ -1,0 +1,140 @@
+"""Profile what DuckDB reads: a folder of Parquet and CSV files, or a DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlglot.expressions as sge
+
+from backends import duckdb_ddl as ddl
+from backends import profile_queries as queries
+from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_found import Place, Relation
+from backends.duckdb_locations import is_database
+from backends.duckdb_moments import cut_digits
+from backends.duckdb_types import DIALECT
+from backends.parquet import CSV_SUFFIXES, SUFFIXES
+from marts.core.errors import UsageError
+from marts.core.run.profiling import FoundTable, Names, TableFigures
+
+SOME_ROWS = 20_000
+"""Enough rows to see that most combinations of columns are no key."""
+
+
+class DuckDBProfiler:
+    """Profiles one folder or one database file; all it writes is in memory."""
+
+    def __init__(
+        self, path: Path, *, threads: int | None = None, memory_limit: str | None = None
+    ) -> None:
+        self.where = str(path)
+        self.queries = 0
+        self._path = path
+        self._connection = connect(
+            DuckDBOptions(
+                database=Path(":memory:"),
+                data=path,
+                schema="",
+                threads=threads,
+                memory_limit=memory_limit,
+            ),
+            read_only=False,
+        )
+        self._relations: dict[str, Relation] = {}
+        self._place = Place(self._all)
+        self._sampled: dict[str, sge.Table] = {}
+
+    def tables(self) -> Sequence[FoundTable]:
+        """Return the tables, by name. Raises UsageError if the path is neither folder nor file."""
+        if self._path.is_dir():
+            found = self._place.in_folder(self._path)
+        elif is_database(self._path):
+            found = self._place.in_database(self._path)
+        else:
+            is_data = self._path.name.lower().endswith(SUFFIXES + CSV_SUFFIXES)
+            folder = f"the folder that it is in: {self._path.parent}"
+            raise UsageError(
+                f"{self._path} is neither a folder nor a DuckDB file",
+                hint=f"name {folder if is_data else 'a folder of Parquet or CSV files'}",
+            )
+        with translated(f"read {self._path}"):
+            self._relations = {each.found.name: each for each in found}
+        return [self._relations[name].found for name in sorted(self._relations)]
+
+    def figures(self, table: FoundTable) -> TableFigures:
+        """Return the figures of a table's columns, from one query."""
+        relation = self._relations[table.name]
+        columns = [each for each in table.columns if each.type]
+        query = queries.figures_query(relation.read, columns, relation.unfit)
+        (row,) = self._rows(query, table.name)
+        found = queries.figures_of(row, columns)
+        cut = {
+            column.name: replace(found.columns[column.name], unfit=cut_digits(files, column)[0])
+            for column, files in relation.cut
+            if column.name in found.columns
+        }
+        return replace(found, columns={**found.columns, **cut})
+
+    def may_be_unique(
+        self, table: FoundTable, combinations: Collection[Names]
+    ) -> Collection[Names]:
+        """Return the combinations that the first rows do not repeat.
+
+        Those of a fact are often sorted by its key, so that they repeat a part of it.
+        """
+        if not combinations:
+            return ()
+        if table.name not in self._sampled:
+            some = sge.select("*").from_(self._relations[table.name].read).limit(SOME_ROWS)
+            name = sge.table_(f"marts some of {len(self._sampled)}", quoted=True)
+            self._all(ddl.create("TEMP TABLE", name.sql(DIALECT), some.sql(DIALECT)))
+            self._sampled[table.name] = name
+        rows = self._sampled[table.name]
+        total = self._number(sge.select(sge.Count(this=sge.Star())).from_(rows), table.name)
+        return [
+            columns
+            for columns in combinations
+            if self._number(queries.distinct_query(rows, columns), table.name) == total
+        ]
+
+    def distinct(self, table: FoundTable, columns: Names) -> int:
+        """Return how many different combinations of values the columns have."""
+        read = self._relations[table.name].read
+        return self._number(queries.distinct_query(read, columns), table.name)
+
+    def values(self, table: FoundTable, column: str, *, limit: int) -> Sequence[str]:
+        """Return up to `limit` different texts of a column."""
+        query = queries.values_query(self._relations[table.name].read, column, limit)
+        return [str(value) for (value,) in self._rows(query, table.name)]
+
+    def contained(
+        self, table: FoundTable, column: str, other: FoundTable, key: str
+    ) -> tuple[int, int]:
+        """Return how many rows have a value, and how many of these values are in the key."""
+        here, there = self._relations[table.name].read, self._relations[other.name].read
+        query = queries.contained_query(here, column, there, key)
+        ((rows, found),) = self._rows(query, table.name)
+        return int(rows or 0), int(found or 0)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    # Asking
+
+    def _number(self, query: sge.Query, about: str) -> int:
+        ((number,),) = self._rows(query, about)
+        return int(number)
+
+    def _rows(self, query: sge.Query, about: str) -> list[tuple[Any, ...]]:
+        sql = query.sql(DIALECT)
+        with translated(f"profile {about}", sql):
+            return self._all(sql)
+
+    def _all(self, sql: str) -> list[tuple[Any, ...]]:
+        self.queries += 1
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows

@@ -1,0 +1,1 @@
+"""Python: a project as an object, for notebooks and orchestrators."""

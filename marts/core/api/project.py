@@ -1,0 +1,219 @@
+"""A project in Python: what the command line does, as methods that return what it prints."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Unpack
+
+from marts.core.api.keywords import (
+    Day,
+    GivenSettings,
+    Names,
+    PathLike,
+    RunKeywords,
+    TestKeywords,
+    known,
+)
+from marts.core.api.reports import RunReport, ended_report, planned_report
+from marts.core.api.tables import CompiledMarts, Marts, Rows
+from marts.core.console.keywords import called, project_settings_of
+from marts.core.console.messages import counted, doing, line_text, table_line, table_of
+from marts.core.console.options import words
+from marts.core.errors import MartsWarning, UsageError
+from marts.core.operations import wiring
+from marts.core.operations.compile import compilation
+from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.operations.run import RunOptions, prepared_run
+from marts.core.operations.show import rows_of
+from marts.core.operations.test import prepared_test
+from marts.core.operations.wiring import Linked
+from marts.core.plan.steps import Plan, Step
+from marts.core.project.reloading import anew
+from marts.core.project.settings import Settings
+from marts.core.run.report import TableReport
+
+ALL_ROWS = 1_000_000_000
+
+_loading = threading.RLock()
+_log = logging.getLogger("marts")
+
+
+@dataclass(frozen=True, repr=False)
+class Project:
+    """A project that is loaded: its marts and its settings.
+
+    A method connects, does its work and closes the connection. It prints nothing, installs no
+    signal handlers and never exits. It raises MartsError for what the command line refuses. Calls
+    from several threads are safe; those on one DuckDB file wait for each other.
+
+    An edited mart counts when the project is loaded again. A loaded project keeps the marts that it
+    was loaded with, even if another one of the same package is loaded.
+    """
+
+    folder: Path
+    """The folder of the project's file."""
+    settings: Settings
+    _linked: Linked
+
+    @classmethod
+    def load(cls, folder: PathLike | None = None, **settings: Unpack[GivenSettings]) -> Project:
+        """Load the project that contains a folder, by default the current one.
+
+        The settings are those of the command line: what is given here counts more than environment
+        variables, and these count more than the project's pyproject.toml. All are read now. A path
+        that is given here is relative to the current folder. The package is imported anew, so that
+        the project has its files as they are now.
+
+        Raises UsageError for wrong settings, and DefinitionError for wrong declarations.
+        """
+        start = Path(folder or "").absolute()
+        if not start.is_dir():
+            raise UsageError(f"there is no folder {start}", hint="name the folder of a project")
+        read = project_settings_of(start, known(GivenSettings, settings))
+        with _loading, anew(read.package or "", read.folder):
+            linked = wiring.linked(read)
+        return cls(read.folder, read, linked)
+
+    def __repr__(self) -> str:
+        marts = counted(len(self._linked.graph.project.marts), "mart")
+        return f"<Project {self.package} in {self.folder}: {marts}, {self.settings.backend}>"
+
+    @property
+    def package(self) -> str:
+        """The package of the marts."""
+        return self._linked.graph.project.package
+
+    @property
+    def marts(self) -> Marts:
+        """The marts by name; it prints as a table."""
+        graph, selected, _ = wiring.selected(self.settings, self._linked)
+        return Marts([graph.project.marts[name] for name in selected])
+
+    def run(self, select: Names | None = None, **options: Unpack[RunKeywords]) -> RunReport:
+        """Build marts that are not up to date, check them, and publish all of them or none.
+
+        Returns the report also if checks fail or the engine does: see `ok` and
+        `raise_for_status()`. Raises MartsError for a run that is refused, such as UsageError for
+        an unknown mart, and KeyboardInterrupt, when nothing is left behind, if it is interrupted.
+        """
+        settings, own = called(
+            self.settings, "run", known(RunKeywords, options) | {"select": select}
+        )
+        wanted = RunOptions(
+            checks_sources=not own["no_source_checks"],
+            accept_shrink=own["accept_shrink"],
+            force=own["force"],
+            adopt=own["adopt"],
+            drop_orphans=own["drop_orphans"],
+        )
+        with prepared_run(
+            settings, wanted, dry_run=own["dry_run"], warn=_warn, project=self._linked
+        ) as prepared:
+            return planned_report(prepared) if own["dry_run"] else _carried_out(prepared)
+
+    def test(self, select: Names | None = None, **options: Unpack[TestKeywords]) -> RunReport:
+        """Check the marts as they are published, or the sources.
+
+        Returns the report also if checks fail; raises as `run` does.
+        """
+        keywords = known(TestKeywords, options) | {"select": select}
+        # The option's own name, since `sources` is a field of the settings, too.
+        keywords["of_sources"] = keywords.pop("sources", None)
+        settings, own = called(self.settings, "test", keywords)
+        with prepared_test(
+            settings,
+            sources=own["of_sources"],
+            invariants=own["invariants"],
+            project=self._linked,
+        ) as prepared:
+            return _carried_out(prepared)
+
+    def compile(
+        self,
+        select: Names | None = None,
+        *,
+        exclude: Names | None = None,
+        as_of: Day | None = None,
+        dialect: Literal["duckdb", "snowflake"] | None = None,
+    ) -> CompiledMarts:
+        """Return the SQL by mart, for the project's engine or another one, without a connection."""
+        given = {"select": select, "exclude": exclude, "as_of": as_of, "backend": dialect}
+        settings, _ = called(self.settings, "compile", given)
+        return CompiledMarts(compilation(settings, project=self._linked))
+
+    def show(
+        self,
+        mart: str,
+        *,
+        where: str | None = None,
+        columns: Names = (),
+        order_by: Names = (),
+        limit: int | None = 20,
+        as_of: Day | None = None,
+    ) -> Rows:
+        """Return rows of a published mart, or of a temporary one that is built for it.
+
+        `where` is a condition in SQL, such as "age > 40". `columns` and `order_by` are names, the
+        latter each optionally followed by asc or desc; the default is all, and the grain. `limit`
+        is the highest number of rows, None for all. Raises UsageError for a mart that is unknown or
+        not published.
+        """
+        settings, _ = called(self.settings, "show", {"as_of": as_of}, words=("--", mart))
+        found = rows_of(
+            settings,
+            mart,
+            where=where,
+            columns=_names(columns),
+            order_by=_names(order_by),
+            limit=ALL_ROWS if limit is None else limit,
+            project=self._linked,
+        )
+        return Rows(found)
+
+
+def _names(names: Names) -> list[str]:
+    return words(names) if isinstance(names, str) else list(names)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, MartsWarning, stacklevel=2)
+
+
+def _carried_out(prepared: Prepared) -> RunReport:
+    progress = _Logging(prepared.plan)
+    ended = carry_out(prepared, progress, planned=progress.planned)
+    for error in ended.errors:
+        _warn(str(error))
+    if ended.report.status == "interrupted":
+        raise KeyboardInterrupt
+    return ended_report(prepared, ended)
+
+
+class _Logging:
+    """Tells the logger `marts` of progress; nobody sees it unless logging is set up."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.planned(plan)
+
+    def planned(self, plan: Plan) -> None:
+        """Expect the steps of a plan."""
+        self.to_come = Counter(table_of(step) for step in plan.steps)
+
+    def started(self, step: Step) -> None:
+        """Tell of a step that begins."""
+        _log.debug("%s", doing(step))
+
+    def finished(self, step: Step, table: TableReport) -> None:
+        """Tell of a table whose last step is done."""
+        self.to_come[table_of(step)] -= 1
+        if not self.to_come[table_of(step)]:
+            _log.info("%s", line_text(table_line(table)))
+
+    def publishing(self) -> None:
+        """Tell that publishing begins."""
+        _log.info("publishing")

@@ -1,0 +1,45 @@
+"""How old the newest row of a table is, at the moment of a run."""
+
+from __future__ import annotations
+
+import datetime
+from zoneinfo import ZoneInfo
+
+from marts.core.authoring.checks import FreshCheck
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.tables import Mart, Source
+
+HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
+
+
+def moment_of(as_of: FixedAsOf, now: datetime.datetime) -> datetime.datetime:
+    """Return the moment of a run, in UTC: now, or the end of its date if that is over."""
+    next_day = as_of.day + datetime.timedelta(days=1)
+    return min(now, datetime.datetime.combine(next_day, datetime.time(), datetime.UTC))
+
+
+def age(
+    newest: datetime.date | None, check: FreshCheck, table: Source | Mart, moment: datetime.datetime
+) -> tuple[bool, str]:
+    """Tell whether a column's newest value is old, or there is none; and say how old it is."""
+    if newest is None:
+        return True, f"no row has a {check.column}"
+    zone = next(column.zone for column in table.columns if column.name == check.column)
+    at = _in_utc(newest, zone)
+    old = moment - at
+    minutes = int(abs(old) / MINUTE)
+    distance = f"{minutes // 60:,} h {minutes % 60} min {'after' if at > moment else 'before'}"
+    found = f"the newest {check.column} is {_shown(at)}, {distance} {_shown(moment)}"
+    return old / HOUR > check.hours, f"{found}; at most {check.hours:g} h are allowed"
+
+
+def _in_utc(newest: datetime.date, zone: str | None) -> datetime.datetime:
+    if not isinstance(newest, datetime.datetime):
+        return datetime.datetime.combine(newest, datetime.time(), datetime.UTC)
+    # Of an hour that the clock passes twice, the first is meant: the value is older then.
+    local = newest.replace(tzinfo=ZoneInfo(zone) if zone else datetime.UTC, fold=0)
+    return local.astimezone(datetime.UTC)
+
+
+def _shown(moment: datetime.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
