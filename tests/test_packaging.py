@@ -242,12 +242,14 @@ AUTHORED = '''
 
 from marts import (
     AsOf,
+    Project,
     Table,
     acknowledge,
     boolean,
     date,
     decimal,
     float64,
+    fresh,
     int64,
     invariant,
     labels,
@@ -276,9 +278,17 @@ orders = source(
         decimal("amount", 10, 2, at_least=0),
         boolean("paid"),
     ],
-    checks=[relationship("customer_id", to="customers.customer_id", severity="warn")],
+    checks=[
+        relationship("customer_id", to="customers.customer_id", severity="warn"),
+        fresh(hours=24, by="ordered_at"),
+    ],
     acknowledged=[acknowledge("customer_id_in_customers", reason="guests", until="2027-06-30")],
 )
+
+
+def project() -> Project:
+    """Return the project of this folder."""
+    return Project.load()
 
 
 @invariant(changes="orders", varies_with={"count": 2, "sum": 2})
