@@ -32,8 +32,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
 ) -> Plan:
     """Plan to build, check and publish the selected marts that are not up to date.
 
-    If the graph is that of a group, the marts are of this group, or temporary. Tables that are no
-    longer marts are dropped with the last group of a run.
+    The marts are of the graph's group, or temporary. Drops come with the last group of a run.
 
     Published views that read a rebuilt mart are rebuilt, too. Temporary marts are built for their
     readers; if nothing else is selected, they are built and checked. `source_checks` returns the
