@@ -83,11 +83,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
         group=graph.own_group,
         sources=_sources_that_must_stay(plan, graph),
         live=_sources_of_views(plan, graph),
-        annotations=tuple(
-            _annotation(marts[name])
-            for name in graph.order
-            if name in {*selected, *reasons} and not marts[name].is_temporary
-        ),
+        annotations=_annotations(graph, {*selected, *reasons}),
     )
 
 
@@ -110,6 +106,11 @@ def _sources_of_views(plan: Plan, graph: Graph) -> frozenset[str]:
         waiting = {each for name in views for each in marts[name].inputs} - found - built
         found |= waiting
     return frozenset(found & graph.project.sources.keys())
+
+
+def _annotations(graph: Graph, names: Collection[str]) -> tuple[Annotation, ...]:
+    marts = (graph.project.marts[name] for name in graph.order if name in names)
+    return tuple(_annotation(mart) for mart in marts if not mart.is_temporary)
 
 
 def _annotation(mart: Mart) -> Annotation:
