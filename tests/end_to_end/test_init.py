@@ -313,6 +313,7 @@ def test_tpch_becomes_a_project(called: Marts, tmp_path: Path) -> None:
 def dbt_artifacts(folder: Path, adapter: str, schema: str, database: str) -> None:
     """Write what `dbt docs generate` writes of a project with two models."""
     (folder / "target").mkdir(parents=True)
+    spelled = str.upper if adapter == "snowflake" else str
     models: dict[str, Any] = {}
     catalog: dict[str, Any] = {}
     for name, columns in {
@@ -328,8 +329,8 @@ def dbt_artifacts(folder: Path, adapter: str, schema: str, database: str) -> Non
             **place,
         }
         catalog[f"model.crm.{name}"] = {
-            "metadata": place,
-            "columns": {n: {"name": n, "type": kind} for n, kind in columns.items()},
+            "metadata": {**place, "name": spelled(name)},
+            "columns": {n: {"name": spelled(n), "type": kind} for n, kind in columns.items()},
         }
     tests = [
         *(("people", "person_id", test, {}) for test in ("unique", "not_null")),
