@@ -46,6 +46,7 @@ FILES = (
     "test_packaging.py",
     "test_guide.py",
     "core/analysis/test_reliance_checks.py",
+    "core/run/test_grouped.py",
     "core/run/test_runner.py",
     "backends/test_duckdb_sources.py",
     "support/test_saved_worlds.py",
