@@ -18,30 +18,39 @@ from backends.duckdb_ddl import DIALECT, copy_to_parquet
 from backends.duckdb_locations import is_database
 from backends.parquet import SUFFIXES, files_of, find_source, source_names
 from backends.source_types import label
-from marts.core.errors import SourceError
+from marts.core.errors import SourceError, UsageError
 from marts.core.run.backend import Contract
 
 
 @contextmanager
-def loadable(data: Path, contracts: Callable[[], Mapping[str, Contract]]) -> Iterator[Path]:
+def loadable(data: Path, contracts: Callable[[], Mapping[str, Contract] | None]) -> Iterator[Path]:
     """Give a directory of Parquet files with the tables of some data.
 
-    It is the data's own if all are Parquet. Otherwise the declared columns of the sources are
-    written to a temporary one, under the names that they have in the source; Parquet files are
-    taken as they are. Only then the `contracts` are asked for.
+    It is the data's own unless a source is in CSV or the data are a DuckDB file. Then the declared
+    columns of the sources are written to a temporary one, under the names that they have in the
+    source, and Parquet files are taken as they are. The `contracts` are asked for only if it has
+    other data than Parquet; None if no package is named.
     """
-    if not is_database(data) and not any(_is_csv(data, name) for name in source_names(data)):
+    others = [] if is_database(data) else [n for n in source_names(data) if _is_csv(data, n)]
+    known = contracts() if others or is_database(data) else None
+    if known is None and is_database(data):
+        raise UsageError(
+            f"{data} has no types to be loaded with, since no package is named",
+            hint='name it in pyproject.toml:\n  [tool.marts]\n  package = "NAME"',
+        )
+    names = {(contract.source_name or name).lower() for name, contract in (known or {}).items()}
+    if known is None or not (is_database(data) or names & {*others}):
         yield data
         return
     with TemporaryDirectory(prefix="marts_load_") as name:
         folder = Path(name).resolve()
         as_they_are = list[Path]()
         if not is_database(data):
-            found = (find_source(data, each) for each in source_names(data))
-            as_they_are = [path for path in found if path and not files_of(path)[0].is_csv]
+            found = (find_source(data, n) for n in source_names(data) if n not in others)
+            as_they_are = [path for path in found if path]
         for table in as_they_are:
             (folder / table.name).symlink_to(table)
-        _write(data, folder, contracts(), but=_files(as_they_are))
+        _write(data, folder, known, but=_files(as_they_are))
         yield folder
 
 

@@ -19,6 +19,7 @@ TOPICS = (
     "python",
     "ci",
     "snowflake",
+    "publication",
     "upgrading",
     "artifacts",
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from marts.core.console.streams import warn
 from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
+
+if TYPE_CHECKING:
+    from marts.core.run.backend import Contract
 
 
 @click.command("load")
@@ -42,7 +46,11 @@ def command(settings: Settings, overwrite: bool) -> None:
 
     if (data := wiring.data_of(settings)) is None:
         raise UsageError("no data are named", hint="pass --data PATH, or set `data`")
-    with loadable(data, lambda: wiring.contracts_of(wiring.linked(settings)[0])) as folder:
+
+    def contracts() -> Mapping[str, Contract] | None:
+        return wiring.contracts_of(wiring.linked(settings)[0]) if settings.package else None
+
+    with loadable(data, contracts) as folder:
         _load(settings, folder, overwrite=overwrite)
 
 
