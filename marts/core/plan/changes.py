@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import FreshCheck, tables_read
-from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
+from marts.core.authoring.tables import checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import plan_run
@@ -84,11 +84,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
         group=graph.own_group,
         sources=_sources_that_must_stay(plan, graph),
         live=_sources_of_views(plan, graph),
-        annotations=tuple(
-            _annotation(marts[name])
-            for name in graph.order
-            if name in {*selected, *reasons} and not marts[name].is_temporary
-        ),
+        annotations=tuple(_annotations(graph, {*selected, *reasons})),
     )
 
 
@@ -113,10 +109,12 @@ def _sources_of_views(plan: Plan, graph: Graph) -> frozenset[str]:
     return frozenset(found & graph.project.sources.keys())
 
 
-def _annotation(mart: Mart) -> Annotation:
-    return Annotation(
-        mart.name, mart.materialized, mart.comment, column_comments(mart), checked_key(mart)
-    )
+def _annotations(graph: Graph, names: Collection[str]) -> Iterator[Annotation]:
+    for mart in (graph.project.marts[name] for name in graph.order if name in names):
+        if not mart.is_temporary:
+            yield Annotation(
+                mart.name, mart.materialized, mart.comment, column_comments(mart), checked_key(mart)
+            )
 
 
 def with_reshapes(plan: Plan, graph: Graph, names: Collection[str]) -> Plan:
