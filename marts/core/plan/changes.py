@@ -230,7 +230,8 @@ def _refuse_outdated(
             for name, reason in outdated.items()
         ),
         f"{env} is {state.elsewhere.where}",
-        hint=f"build them together: {command}\nor publish them there first: marts run --env {env}",
+        hint=f"build them together: {command}\n"
+        f"  or publish them there first: marts run --env {env}",
     )
 
 

@@ -76,6 +76,7 @@ def test_the_moment_is_now_or_the_end_of_the_date(
         ("Europe/Berlin", at(30), True, "is 2025-06-29 22:00 UTC, 26 h 0 min before"),
         ("America/New_York", at(29, 20), False, "is 2025-06-30 00:00 UTC, 24 h 0 min before"),
         (None, None, True, "no row has a loaded_at"),
+        (None, at(21, 3), True, "is 2025-06-21 03:00 UTC, 9 days before 2025-07-01 00:00 UTC; at"),
     ],
 )
 def test_a_value_is_as_old_as_its_zone_says(
