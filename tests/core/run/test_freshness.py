@@ -126,6 +126,21 @@ def test_no_query_asks_what_time_it_is() -> None:
     assert on_snowflake(query).sql == on_duckdb(query).sql
 
 
+def test_a_mart_that_copies_local_times_is_not_taken_for_utc() -> None:
+    @mart(
+        grain="bike",
+        columns=[string("bike"), timestamp("loaded_at", null=True)],
+        checks=[fresh(hours=1, by="loaded_at")],
+    )
+    def loaded(bikes: Table) -> Table:
+        """Bikes."""
+        return bikes
+
+    relied_on(project_of(a_source(zone="UTC"), loaded))
+    with pytest.raises(DefinitionError, match="loaded_at is the local time of Europe/Berlin"):
+        relied_on(project_of(a_source(zone="Europe/Berlin"), loaded))
+
+
 # In runs
 
 
