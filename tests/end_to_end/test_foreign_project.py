@@ -209,7 +209,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, installed_with_all: Installed) -> Desk:
-    """Return the repository with its data; nothing is built."""
+    """Return the repository with its data and the sources that `marts init` has written."""
     folder = tmp_path_factory.mktemp("foreign") / "order-desk"
     shutil.copytree(TESTS / "foreign", folder, ignore=shutil.ignore_patterns("__pycache__"))
     tpchgen = Path(sys.executable).with_name("tpchgen-cli")
@@ -221,7 +221,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory, installed_with_all: Installed
     ]
     subprocess.run(words, check=True, capture_output=True)
     (folder / "warehouse/dataset.json").write_text(json.dumps({"as_of": AS_OF}), "utf-8")
-    return Desk(folder, installed_with_all)
+    desk = Desk(folder, installed_with_all)
+    desk.done("init", "../draft", "--name", "order_desk", "--from", "warehouse")
+    shutil.copy(folder / "../draft/order_desk/sources.py", folder / "src/order_desk")
+    return desk
+
+
+def test_init_writes_a_project_that_runs(desk: Desk) -> None:
+    done = desk.installed.call("marts", "run", cwd=desk.folder.parent / "draft")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^done  published 1 mart; ", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from support import grammar
 from support.processes import GUARD, MARTS, Result, call_marts, marts_environment
 
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"`([\w./-]+\.\w+)`")
+FILE = re.compile(r"`([\w ./-]+\.\w+)`")
 NOT_EXECUTED = ("pip install ", "python -m venv ")
 """They would download; tests/test_packaging.py installs the wheel."""
 EXIT_CODE = "echo $?"

@@ -18,6 +18,7 @@ TOPICS = (
     "python",
     "ci",
     "snowflake",
+    "publication",
     "upgrading",
     "artifacts",
 )
