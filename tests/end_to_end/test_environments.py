@@ -226,11 +226,14 @@ def test_what_is_up_to_date_here_is_read_here(firm: Firm) -> None:
 
 
 def test_checks_of_what_is_published_here_read_the_rest_there(firm: Firm) -> None:
-    firm.done("run", "-s", "customer_totals")
     firm.done("run", "-s", "model_sales")
     words = ("test", "-s", "model_sales")
     # It reads int_paid_orders, which is only there.
     assert "read  int_paid_orders: from prod" in firm.done(*words)
+    # Without a selection, what is published here is tested.
+    said = firm.done("test")
+    assert "model_sales  " in said
+    assert "customer_totals  " not in said
 
 
 @pytest.mark.parametrize(
