@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import FreshCheck, tables_read
-from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
+from marts.core.authoring.tables import checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import plan_run
@@ -232,7 +232,8 @@ def _refuse_outdated(
             for name, reason in outdated.items()
         ),
         f"{env} is {state.elsewhere.where}",
-        hint=f"build them together: {command}\nor publish them there first: marts run --env {env}",
+        hint=f"build them together: {command}\n"
+        f"  or publish them there first: marts run --env {env}",
     )
 
 
