@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import tomlkit
 
@@ -15,6 +17,7 @@ from support.account import Account
 from support.account import account as open_account
 from support.pages import File, Reader, is_shown, steps
 from support.processes import Marts, call_marts
+from support.terminals import on_a_terminal
 
 FIRST = {"start"}
 """The topics that need no project; all others continue the one of this page."""
@@ -28,6 +31,34 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("started")
     Reader(folder).follow(page_of("start"))
     return folder
+
+
+def dbt_project(folder: Path) -> None:
+    """Write what `dbt docs generate` writes of a project with one model."""
+    model = {"database": "dev", "schema": "gold", "name": "visits"}
+    of_model = {"unique_id": "model.crm.visits", "columns": {}, "config": {}, **model}
+    not_null = {
+        "resource_type": "test",
+        "test_metadata": {"name": "not_null", "kwargs": {}},
+        "attached_node": "model.crm.visits",
+        "column_name": "visit_id",
+        "depends_on": {"nodes": ["model.crm.visits"]},
+        "config": {"severity": "ERROR"},
+    }
+    columns = {"visit_id": {"name": "visit_id", "type": "INTEGER"}}
+    manifest = {
+        "metadata": {"adapter_type": "duckdb", "project_name": "crm"},
+        "nodes": {"model.crm.visits": {"resource_type": "model", **of_model}, "test.1": not_null},
+        "sources": {},
+    }
+    nodes = {"model.crm.visits": {"metadata": model, "columns": columns}}
+    (folder / "target").mkdir(parents=True)
+    (folder / "target/manifest.json").write_text(json.dumps(manifest), "utf-8")
+    (folder / "target/catalog.json").write_text(
+        json.dumps({"nodes": nodes, "sources": {}}), "utf-8"
+    )
+    with duckdb.connect(str(folder / "dev.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA gold; CREATE TABLE gold.visits AS SELECT 1 AS visit_id")
 
 
 @pytest.fixture
@@ -49,6 +80,8 @@ def account(
 
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic not in FIRST | ON_SNOWFLAKE])
 def test_a_page_works_as_printed(topic: str, shop: Path) -> None:
+    if topic == "dbt":
+        dbt_project(shop.parent / "crm")
     Reader(shop).follow(page_of(topic))
 
 
@@ -97,6 +130,15 @@ def test_help_lists_the_topics(called: Marts) -> None:
 
 def test_help_in_a_pipe_is_the_page_itself(called: Marts) -> None:
     assert called("help", "checks").stdout == page_of("checks")
+
+
+def test_help_on_a_terminal_is_formatted_and_its_code_can_be_copied(shop: Path) -> None:
+    code, printed = on_a_terminal("help", "tags", cwd=shop)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", printed)
+    lines = [line.rstrip() for line in plain.splitlines()]
+    assert (code, "```" in plain, "\x1b[" in printed) == (0, False, True)
+    (file,) = (step for step in steps(page_of("tags")) if isinstance(step, File))
+    assert {*file.text.splitlines()} <= {*lines}
 
 
 def test_help_on_a_command_is_its_own_help(called: Marts) -> None:

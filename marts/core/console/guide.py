@@ -17,6 +17,7 @@ TOPICS = (
     "environments",
     "python",
     "ci",
+    "dbt",
     "snowflake",
     "publication",
     "upgrading",
