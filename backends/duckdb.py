@@ -24,7 +24,7 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import DuckDBOptions, connect, translated
-from backends.duckdb_elsewhere import elsewhere
+from backends.duckdb_elsewhere import elsewhere, names_there
 from backends.duckdb_locations import Locations
 from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
@@ -119,9 +119,11 @@ class DuckDBBackend:
         """Return nothing: all files are fixed, and compared again before publication."""
         return {}
 
-    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
+    def changed_sources(
+        self, names: Collection[str] | None = None, *, live: Collection[str] = ()
+    ) -> list[str]:
         """Return the files that were changed, replaced or removed since they were described."""
-        return self.sources.changed(names)
+        return self.sources.changed(None if names is None else {*names, *live})
 
     def read_elsewhere(self, names: Collection[str]) -> None:
         """Read these marts where the other environment has published them."""
@@ -156,12 +158,8 @@ class DuckDBBackend:
         known: dict[str, sge.Table | sge.Subquery] = {
             name: source.shown for name, source in found.items() if source
         }
-        return qualified_sql(query, known | self._elsewhere(query), self.options.schema)
-
-    def _elsewhere(self, query: CompiledQuery) -> dict[str, sge.Table | sge.Subquery]:
-        """Return the qualified names of the marts that a query reads in the other environment."""
-        names = query.names & self._deferred
-        return {name: self.elsewhere.catalog.qualified(name) for name in names if self.elsewhere}
+        known |= names_there(self.elsewhere, query.names & self._deferred)
+        return qualified_sql(query, known, self.options.schema)
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
@@ -188,7 +186,7 @@ class DuckDBBackend:
             known: dict[str, sge.Table | sge.Subquery] = {
                 name: ddl.qualified(schema, name, database) for name in query.names
             }
-            known |= self._elsewhere(query)
+            known |= names_there(self.elsewhere, query.names & self._deferred)
             known |= {name: source for name, source in sources.items() if source}
             known |= {name: candidates[name].qualified for name in built}
             query.texts[key] = qualified_sql(query, known, self.options.schema)

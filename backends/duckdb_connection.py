@@ -86,6 +86,10 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     # Columns outside a contract are never read, except for these two types when a file is opened.
     connection.execute("SET enable_geoparquet_conversion = false")
     connection.execute("SET ignore_unknown_crs = true")
+    if not duckdb.__version__.startswith("1."):
+        # Otherwise DuckDB 2 makes NaN of the root of a negative number, which is an error on
+        # Snowflake and in DuckDB 1. There this setting would make null of x / 0.
+        connection.execute("SET ieee_floating_point_ops = false")
     # No checkpoint at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
@@ -131,8 +135,8 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
         facts = [str(error).strip()] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
     except RuntimeError as error:
-        # DuckDB wraps what a signal handler raises while a statement runs.
-        if isinstance(error.__cause__, KeyboardInterrupt):
+        # DuckDB wraps what a signal handler raises while a statement runs; DuckDB 2 drops it.
+        if isinstance(error.__cause__, KeyboardInterrupt) or str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise
 

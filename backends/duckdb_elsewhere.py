@@ -78,3 +78,8 @@ def elsewhere(
     with opening_another(there.database, "--defer"):
         execute(ddl.attach_read_only(str(there.database), name))
     return Elsewhere(there, Catalog(there.schema, rows, database=name), fetch)
+
+
+def names_there(there: Elsewhere | None, names: Collection[str]) -> dict[str, sge.Table]:
+    """Return the qualified names of marts that are read in the other environment."""
+    return {name: there.catalog.qualified(name) for name in names} if there else {}

@@ -117,10 +117,12 @@ class SnowflakeBackend:
         """Return whether each source is pinned to a moment, copied, or compared at the end."""
         return self._sources.read()
 
-    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
+    def changed_sources(
+        self, names: Collection[str] | None = None, *, live: Collection[str] = ()
+    ) -> list[str]:
         """Return which sources a run may have read in two states; pinned ones, if replaced."""
         self.catalog.forget()
-        return self._sources.changed(names)
+        return self._sources.changed(names, live=live)
 
     def _row_of_source(self, query: sge.Select, about: str, step: str) -> Sequence[Any]:
         rows = self.execute(query.sql(ddl.DIALECT, pretty=True), about=about, step=step)
@@ -161,18 +163,14 @@ class SnowflakeBackend:
         source_of: Callable[[str], sge.Table | sge.Subquery],
     ) -> str:
         """Return a query's SQL, which reads candidates in place of their targets."""
+        here, there = self.namespace, self.elsewhere.namespace if self.elsewhere else self.namespace
         known: dict[str, sge.Table | sge.Subquery] = {
             name: source_of(name)
             if name in self.sources
-            else candidates.get(name) or self._published(name)
+            else candidates.get(name) or (there if name in self._deferred else here).qualified(name)
             for name in query.names
         }
         return qualified_sql(query, known, self.namespace)
-
-    def _published(self, name: str) -> sge.Table:
-        """Return the qualified name of a published relation, here or elsewhere."""
-        there = self.elsewhere if name in self._deferred else None
-        return (there.namespace if there else self.namespace).qualified(name)
 
     def _executed(self, query: CompiledQuery) -> str:
         """Return a query's SQL over the sources, as they are read, and the candidates."""

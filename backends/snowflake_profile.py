@@ -16,10 +16,9 @@ from backends.snowflake_sql import Namespace
 from backends.snowflake_statements import Statements
 from backends.snowflake_types import Physical, does_not_fit, physical
 from marts.core.errors import UsageError
-from marts.core.plan.state import EARLIER_STATE_TABLE, RUNS_TABLE, STATE_TABLE
+from marts.core.plan.state import is_reserved
 from marts.core.run.profiling import FoundColumn, FoundTable, Names, TableFigures
 
-OWN = frozenset(name.upper() for name in (STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE))
 CONTRACT_TYPES = {
     "boolean": "boolean",
     "whole": "int64",
@@ -50,7 +49,9 @@ class SnowflakeProfiler:
                 f"schema {self.namespace} does not exist, or the role may not use it",
                 hint="check --from snowflake:DB.SCHEMA, --connection and --role",
             )
-        names = [name for name in self._catalog.tables(self.namespace) if name not in OWN]
+        names = [
+            name for name in self._catalog.tables(self.namespace) if not is_reserved(name.lower())
+        ]
         for row in self._catalog.columns(self.namespace):
             name = row["TABLE_NAME"]
             self._columns[name] = (*self._columns.get(name, ()), physical(row))

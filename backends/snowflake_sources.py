@@ -270,21 +270,26 @@ class SnowflakeSources:
             if copied.source.misfits:
                 raise _unfit(copied.source)
 
-    def changed(self, names: Collection[str] | None = None) -> list[str]:
+    def changed(
+        self, names: Collection[str] | None = None, *, live: Collection[str] = ()
+    ) -> list[str]:
         """Return which of some sources, or of all, a run may have read in two states.
 
-        Of a pinned one it does not matter that its rows changed, or that it is gone.
+        Of a pinned one it does not matter that its rows changed, or that it is gone, unless it is
+        among those that are read `live`, too.
         """
         described = {
             name: read
             for name, read in self._sources.items()
-            if read and (names is None or name in names)
+            if read and (names is None or name in names or name in live)
         }
-        if all(read.way == "copied" for read in described.values()):
+        if all(read.way == "copied" for read in described.values()) and not live:
             return []
         tables = self._tables(read.namespace for read in described.values())
         ends = {
-            name: self._ended(read, tables[read.namespace].get(read.source.table))
+            name: self._ended(
+                read, tables[read.namespace].get(read.source.table), is_live=name in live
+            )
             for name, read in described.items()
         }
         return [
@@ -293,11 +298,11 @@ class SnowflakeSources:
             if end
         ]
 
-    def _ended(self, read: Described, table: Row | None) -> str:
-        if read.way == "pinned":
+    def _ended(self, read: Described, table: Row | None, *, is_live: bool) -> str:
+        if read.way == "pinned" and not is_live:
             is_other = table is not None and definition_of(table) != read.definition
             return "was replaced or altered" if is_other else ""
-        if read.way == "compared":
+        if read.way == "compared" or is_live:
             if table is None:
                 return "is gone"
             return "changed" if source_version(table) != read.version else ""

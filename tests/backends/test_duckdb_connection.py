@@ -12,6 +12,7 @@ from unittest.mock import ANY
 import duckdb
 import pytest
 
+from backends.duckdb_connection import DuckDBOptions, connect, translated
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import RecordedTable
 from support.bikes_on_duckdb import (
@@ -143,3 +144,19 @@ def test_options_reach_the_engine(tmp_path: Path, folder: Path) -> None:
             " current_setting('autoinstall_known_extensions') AS e"
         )
         assert backend.fetch(query, about="x") == [{"t": 2, "m": "953.6 MiB", "e": False}]
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), None], ids=["DuckDB 1", "DuckDB 2"])
+def test_an_interrupt_that_duckdb_wraps_is_an_interrupt(cause: KeyboardInterrupt | None) -> None:
+    with pytest.raises(KeyboardInterrupt), translated("build a mart"):
+        raise RuntimeError("Query interrupted") from cause
+    with pytest.raises(RuntimeError, match="another"), translated("build a mart"):
+        raise RuntimeError("another")
+
+
+@pytest.mark.parametrize("value", ["sqrt(-n)", "ln(n - 1)", "log10(-n)"])
+def test_a_number_that_does_not_exist_is_an_error_and_not_nan(value: str, tmp_path: Path) -> None:
+    options = DuckDBOptions(database=tmp_path / "x.duckdb", data=tmp_path, schema="gold")
+    connection = connect(options, read_only=False)
+    with closing(connection), pytest.raises(duckdb.OutOfRangeException):
+        connection.execute(f"SELECT {value} FROM (VALUES (1.0::DOUBLE)) AS t(n)").fetchall()

@@ -162,7 +162,9 @@ def on_snowflake(loaded: Account, own_schema: str, tmp_path: Path) -> Place:
     )
 
 
-@pytest.fixture(params=["on_duckdb", "on_snowflake"])
+@pytest.fixture(
+    params=["on_duckdb", pytest.param("on_snowflake", marks=pytest.mark.emulator)],
+)
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return a place where nothing is published yet."""
     found: Place = request.getfixturevalue(request.param)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.snowflake import SnowflakeBackend
 from support.account import Account
 from support.paths import TESTS
 from support.processes import Result
@@ -134,23 +135,45 @@ def test_a_schema_that_cannot_be_read_is_refused(
     assert done.stderr.startswith(f"error: {expected}")
 
 
-def test_nothing_is_published_if_the_other_environment_publishes_meanwhile(
-    own_schema: str, account: Account, marts: Call, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("mart", "change", "expected"),
+    [
+        (
+            "shop_overview",
+            "UPDATE {prod} SET RUN_ID = 'ANOTHER' WHERE NAME = 'model_sales'",
+            "what the run read elsewhere was published again; nothing was published\n  model_sales",
+        ),
+        # A view there shows the source as it is, whenever it is read.
+        (
+            "customer_totals",
+            "INSERT INTO {orders} SELECT 'o9', * EXCLUDE (ORDER_ID) FROM {orders} LIMIT 1",
+            "sources changed while the run read them; nothing was published\n  source orders: ",
+        ),
+    ],
+)
+def test_nothing_is_published_if_what_is_read_there_changes_meanwhile(
+    mart: str,
+    change: str,
+    expected: str,
+    own_schema: str,
+    account: Account,
+    marts: Call,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from backends.snowflake import SnowflakeBackend
-
     build = SnowflakeBackend.build
-    prod = account.location(f"{own_schema}_P", "marts_state")
+    places = {
+        "prod": account.location(f"{own_schema}_P", "marts_state"),
+        "orders": account.location(f"{own_schema}_S", "orders"),
+    }
 
     def meanwhile(self: SnowflakeBackend, *given: object, **words: object) -> None:
         build(self, *given, **words)  # type: ignore[arg-type]
-        account.rows(f"UPDATE {prod} SET RUN_ID = 'ANOTHER' WHERE NAME = 'model_sales'")
+        account.rows(change.format(**places))
 
     monkeypatch.setattr(SnowflakeBackend, "build", meanwhile)
-    done = marts("run", "--env", "dev", "-s", "shop_overview")
+    done = marts("run", "--env", "dev", "-s", mart)
     assert done.returncode == FAILED
-    assert "error: what the run read elsewhere was published again" in done.stderr
-    assert "model_sales in prod: " in done.stderr
+    assert f"error: {expected}" in done.stderr
     assert account.tables(f"{own_schema}_D") == ["MARTS_STATE"]
 
 

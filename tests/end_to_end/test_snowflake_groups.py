@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -81,10 +82,9 @@ def written(folder: Path, package: str, *, groups: bool = True) -> None:
     """Write the package, with its groups or without."""
     (folder / package).mkdir()
     for name, text in PACKAGE.items():
-        lines = [line.removeprefix(" " * 8) for line in text.splitlines()]
-        text = "\n".join(lines).lstrip()
-        text = text if groups else re.sub(r', group="\w+"', "", text)
-        (folder / package / f"{name}.py").write_text(text, "utf-8")
+        code = dedent(text).lstrip()
+        code = code if groups else re.sub(r', group="\w+"', "", code)
+        (folder / package / f"{name}.py").write_text(code, "utf-8")
 
 
 def write(account: Account, **values: int) -> None:
@@ -212,8 +212,9 @@ def test_a_group_that_fails_leaves_those_that_read_it(emulated: Account, folder:
     assert seen(emulated) == {"revenue": 60, "pieces": 6, "turnover": 66}
 
 
+@pytest.mark.usefixtures("folder")
 def test_a_mart_that_gets_a_group_waits_for_both_locks_and_is_recorded_there_alone(
-    emulated: Account, folder: Path, tmp_path: Path, own_schema: str
+    emulated: Account, tmp_path: Path, own_schema: str
 ) -> None:
     written(tmp_path, "regrouped_shop", groups=False)
     words = ("--threads", "2", "--lock-timeout", "1")

@@ -139,7 +139,7 @@ def made(
     reliance = relied_on(graph)
     with workshop.backend() as backend:
         found = inspect_engine(graph, names, backend, also=reliance.columns_of_sources(names))
-        facts = replace(found, checked=dict(checked or {}))
+        facts = replace(found, checked=dict(checked or {}), held={})
         derived = source_checks(graph, reliance, facts, wanted, names)
         plan = plan_run(graph, names, facts, FixedAsOf(as_of), source_checks=derived)
         return Made(plan, run(plan, backend, run_id="run", observer=Observed()), facts)

@@ -92,6 +92,8 @@ class DuckDBEngine:
     def _register(self, name: str, pieces: Sequence[pa.Table]) -> None:
         """Show several pieces as one table, as an engine shows files."""
         if len(pieces) == 1:
+            # DuckDB 2 does not replace a view that an earlier layout has made.
+            self.connection.execute(f"DROP VIEW IF EXISTS {name}")
             self.connection.register(name, pieces[0])
             return
         for number, rows in enumerate(pieces):

@@ -23,6 +23,7 @@ from marts.core.console.messages import (
 )
 from marts.core.errors import FailedChecksError, MartsError
 from marts.core.operations.prepared import Ended, Prepared
+from marts.core.plan.steps import Plan
 from marts.core.run.report import CheckReport, Outcome, Status, TableReport, explained, groups_of
 
 
@@ -88,7 +89,9 @@ class RunReport:
     @property
     def ok(self) -> bool:
         """Tell whether it is done: no error, no failed check."""
-        return self.status == "planned" or exit_codes.BY_STATUS[self.status] == exit_codes.DONE
+        if self.status == "planned":
+            return self.error is None
+        return exit_codes.BY_STATUS[self.status] == exit_codes.DONE
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
@@ -113,7 +116,8 @@ class RunReport:
         if self.error:
             raise self.error
         if not self.ok:
-            raise FailedChecksError(map(str, self.failures))
+            left = (f"group {name}: {status}" for name, status in self.groups.items())
+            raise FailedChecksError([*map(str, self.failures)] or left)
         return self
 
     def __repr__(self) -> str:
@@ -137,10 +141,17 @@ def planned_report(prepared: Prepared) -> RunReport:
         built=(),
         unchanged=plan.unchanged,
         differences=tuple(map(str, findings)),
-        error=None,
+        error=next((_refusal(part) for part in plan.parts if part.refused), None),
+        groups={str(part.group): "refused" for part in plan.parts if part.refused},
         document=plan_document(plan, findings, changes, read),
         lines=(*(("warn", str(each)) for each in findings), *plan_lines(plan, changes, read)),
     )
+
+
+def _refusal(part: Plan) -> MartsError:
+    """Return why a group of several cannot be planned, as an error."""
+    summary, *facts = part.refused.split("\n")
+    return MartsError(f"group {part.group}: {summary}", *(fact.strip() for fact in facts))
 
 
 def ended_report(prepared: Prepared, ended: Ended) -> RunReport:

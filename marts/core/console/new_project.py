@@ -296,7 +296,9 @@ def _from_dbt(origin: Origin, directory: str) -> NewProject:
     local = _local_locations(origin.directory, folder, found)
     sources = tuple(replace(each, location=local.get(each.name, "")) for each in sources)
     is_on_snowflake = found.adapter == SNOWFLAKE
-    places = {name: spelled_location(parts) for name, parts in found.locations.items()}
+    places = {
+        name: spelled_location(parts, found.adapter) for name, parts in found.locations.items()
+    }
     return NewProject(
         package=origin.package,
         sources=sources,
@@ -337,7 +339,7 @@ def _local_locations(directory: Path, folder: Path, found: DbtProject) -> dict[s
         file = folder / f"{database}.duckdb"
         if file.is_file():
             path, _ = _path_from(directory, file)
-            local[name] = f"{path}:{spelled_location((schema, table))}"
+            local[name] = f"{path}:{spelled_location((schema, table), found.adapter)}"
     return local
 
 

@@ -11,9 +11,9 @@ from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
 from marts.core.operations.wiring import Linked
-from marts.core.plan.changes import deferred_for_checks
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import exempted, plan_checks
+from marts.core.plan.up_to_date import deferred_for_checks
 from marts.core.project.settings import Settings
 from marts.core.query.invariant_checks import with_invariants
 from marts.core.run.artifacts import prepare

@@ -8,11 +8,12 @@ from dataclasses import replace
 from marts.core.authoring.checks import FreshCheck, tables_read
 from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
-from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
+from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
-from marts.core.plan.state import Annotation, EngineState
+from marts.core.plan.state import Annotation
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
+from marts.core.plan.up_to_date import outdated_among, outdated_elsewhere, reasons_of
 from marts.core.project.graph import Graph
 from marts.core.query.checks import fused_query
 
@@ -45,7 +46,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
     recorded as this package's nor in `adopt`.
     """
     marts = graph.project.marts
-    outdated_there = _outdated_elsewhere(current, selected)
+    outdated_there = outdated_elsewhere(current, selected)
     reasons = _reasons_to_build(current, selected, outdated_there, force=force)
     state, building = current.state, tuple(reasons)
     if all(marts[name].is_temporary for name in selected):
@@ -82,6 +83,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
         orphans=() if drop_orphans else orphans,
         group=graph.own_group,
         sources=_sources_that_must_stay(plan, graph),
+        live=_sources_of_views(plan, graph),
         annotations=tuple(
             _annotation(marts[name])
             for name in graph.order
@@ -98,6 +100,17 @@ def _sources_that_must_stay(plan: Plan, graph: Graph) -> frozenset[str] | None:
     if not plan.builds and plan.source_checks:
         read.update(plan.source_checks.sources)
     return frozenset(read & graph.project.sources.keys())
+
+
+def _sources_of_views(plan: Plan, graph: Graph) -> frozenset[str]:
+    """Return the sources of the published views that steps read, also through other views."""
+    marts, built = graph.project.marts, {step.mart.name for step in plan.builds}
+    waiting, found = {name for step in plan.steps for name in needs(step)} - built, set[str]()
+    while waiting:
+        views = [name for name in waiting if name in marts and marts[name].materialized == "view"]
+        waiting = {each for name in views for each in marts[name].inputs} - found - built
+        found |= waiting
+    return frozenset(found & graph.project.sources.keys())
 
 
 def _annotation(mart: Mart) -> Annotation:
@@ -147,33 +160,6 @@ def _publication(plan: Plan, drops: tuple[str, ...]) -> PlannedPublication | Non
     return None
 
 
-def deferred_for_checks(current: CurrentInputs, selected: Collection[str]) -> EngineState:
-    """Return the state in which checks of published marts read others in the other environment.
-
-    Only those are read there that are not published here, and are up to date there.
-    """
-    there = _outdated_elsewhere(current, selected)
-    if current.state.elsewhere:
-        for name in sorted(current.graph.related(selected) - {*selected, *there}):
-            is_temporary = current.graph.project.marts[name].is_temporary
-            if name not in current.state.published and not is_temporary:
-                current.defer(name)
-    return current.state
-
-
-def _outdated_elsewhere(current: CurrentInputs, selected: Collection[str]) -> dict[str, str]:
-    """Return the marts that are not up to date in the other environment, each with the reason."""
-    if current.state.elsewhere is None:
-        return {}
-    graph, there = current.graph, current.elsewhere()
-    related, found = graph.related(selected), dict[str, str]()
-    for name in graph.order:
-        if name in related and not graph.project.marts[name].is_temporary:
-            reason = next(_reasons_of(there, name, found), None)
-            found |= {name: reason} if reason else {}
-    return found
-
-
 def _reasons_to_build(
     current: CurrentInputs,
     selected: Collection[str],
@@ -196,58 +182,18 @@ def _reasons_to_build(
         reason: str | None = None
         if name in selected:
             rebuilt = reasons.keys() | outdated
-            reason = "forced" if force else next(_reasons_of(current, name, rebuilt), None)
+            reason = "forced" if force else next(reasons_of(current, name, rebuilt), None)
         elif mart.materialized == "view" and name in state.published:
             # The rows of a view change with those of the table, so this run must check them.
             reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
         if reason:
             reasons[name] = reason
-        elif name in judged and any(_reasons_of(current, name, reasons.keys() | outdated)):
+        elif name in judged and any(reasons_of(current, name, reasons.keys() | outdated)):
             if state.elsewhere and name not in outdated_there:
                 current.defer(name)
             else:
                 outdated.add(name)
     return reasons
-
-
-def _reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> Iterator[str]:
-    """Yield why a mart is not up to date; `rebuilt` are others that are not up to date."""
-    state, recorded = current.state, current.state.recorded.get(name)
-    if name in state.deferred:
-        return
-    if name not in state.published or (recorded and recorded.as_of is None):
-        yield "not published"
-        return
-    fingerprint = Fingerprint.from_text(recorded.origin) if recorded else None
-    if recorded is None or fingerprint is None:
-        yield "not known what it was made from"
-        return
-    if recorded.group != current.graph.project.marts[name].group:
-        yield f"in group {recorded.group} before"
-    if recorded.as_of != current.as_of.day:
-        yield f"as of {recorded.as_of} before"
-    if recorded.version != state.published[name].version:
-        yield "altered since it was published"
-    if fingerprint.is_unchecked and current.checks_sources:
-        yield "its sources were not checked"
-    if recorded.run_id != current.run_id:
-        yield from _changed_inputs(current, name, fingerprint, rebuilt)
-    if fingerprint.sql != current.digest(name):
-        yield "code changed"
-
-
-def _changed_inputs(
-    current: CurrentInputs, name: str, fingerprint: Fingerprint, rebuilt: Collection[str]
-) -> Iterator[str]:
-    state = current.state
-    for source in current.graph.sources_behind(name):
-        version = state.source_version(source)
-        if version is None or fingerprint.sources.get(source) != version:
-            yield f"source {source} changed"
-    for mart in current.graph.marts_behind(name):
-        run_id = state.recorded[mart].run_id if mart in state.recorded else None
-        if mart in rebuilt or fingerprint.marts.get(mart) != run_id:
-            yield f"{mart} changed"
 
 
 def _refuse_outdated(
@@ -264,7 +210,7 @@ def _refuse_outdated(
     while True:
         together = [name for name in graph.order if name in {*building, *outdated}]
         reads = graph.read_as_published(together)
-        new = _outdated(current, [name for name in reads if name in known], together)
+        new = outdated_among(current, [name for name in reads if name in known], together)
         if not new:
             break
         outdated |= new
@@ -329,25 +275,7 @@ def _outdated_in_checks(current: CurrentInputs, building: Collection[str]) -> se
         for name in {owner.name, *tables_read(check)} - {*building}
         if name in state.published
     }
-    return set(_outdated(current, read, building))
-
-
-def _outdated(
-    current: CurrentInputs, names: Iterable[str], building: Collection[str]
-) -> dict[str, str]:
-    """Return the published marts among `names` that are not up to date, with the reason."""
-    graph = current.graph
-    upstream = {*names, *graph.upstream(*names)}
-    rebuilt, found = {*building}, dict[str, str]()
-    for name in graph.order:
-        if name in building or name not in upstream or graph.project.marts[name].is_temporary:
-            continue
-        reason = next(_reasons_of(current, name, rebuilt), None)
-        if reason:
-            rebuilt.add(name)
-            if name in names:
-                found[name] = reason
-    return found
+    return set(outdated_among(current, read, building))
 
 
 def refuse_unknown_marts(option: str, names: Iterable[str], graph: Graph) -> None:

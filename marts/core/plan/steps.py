@@ -100,6 +100,8 @@ class Plan:
     """The group that is published; None for a plan that publishes nothing."""
     sources: frozenset[str] | None = None
     """The sources that must not change before publication; None for all that are described."""
+    live: frozenset[str] = frozenset()
+    """The sources that published views show to the steps: as they are, at any time."""
     parts: tuple[Plan, ...] = ()
     """The plans of the groups if this is that of several, which are published one by one."""
     refused: str = ""

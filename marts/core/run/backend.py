@@ -105,10 +105,13 @@ class Backend(Protocol):
         After `begin` it may be another way than before.
         """
 
-    def changed_sources(self, names: Collection[str] | None = None) -> list[str]:
+    def changed_sources(
+        self, names: Collection[str] | None = None, *, live: Collection[str] = ()
+    ) -> list[str]:
         """Return a line for each described source of which a run may have read two states.
 
-        `names` are those asked about; by default, all are.
+        `names` are those asked about; by default, all are. The sources `live` were also read
+        through published views, which show them as they are at any time.
 
         It is called right before publishing, since marts built from changing sources would mix
         two states of them. A source that is read as it was at one moment may change meanwhile.

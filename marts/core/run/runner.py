@@ -164,7 +164,7 @@ class _Execution:
         self._carry_out(on_sources, plan.steps[len(on_sources) :])
         if self._failed():
             return "failed"
-        if changed := backend.changed_sources(plan.sources):
+        if changed := backend.changed_sources(plan.sources, live=plan.live):
             raise ChangedSourcesError(changed)
         if changed := backend.changed_elsewhere(plan.watched):
             raise EngineError(

@@ -20,7 +20,9 @@ Node = Mapping[str, Any]
 READ = ("model", "seed", "snapshot", "source")
 """The kinds of nodes that are tables or views."""
 UNKNOWN = "dbt does not know the types of its columns: build it, then run `dbt docs generate`"
-PLAIN = re.compile("[a-z_][a-z0-9_$]*|[A-Z_][A-Z0-9_$]*")
+PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_$]*")
+FOLDED = re.compile("[A-Z_][A-Z0-9_$]*")
+"""Names that need no quotes, and those that need none where the others are folded to upper case."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,12 @@ def _location(node: Node, known: Node) -> tuple[str, str, str]:
     )
 
 
-def spelled_location(parts: Sequence[str]) -> str:
-    """Return DB.SCHEMA.TABLE, with quotes around a part that is not plain."""
+def spelled_location(parts: Sequence[str], adapter: str) -> str:
+    """Return DB.SCHEMA.TABLE, with quotes around each part that needs them."""
     filled = [part for part in parts if part]
+    plain = FOLDED if adapter == "snowflake" else PLAIN
     return ".".join(
-        part if PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in filled
+        part if plain.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in filled
     )
 
 

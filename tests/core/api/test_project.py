@@ -246,6 +246,20 @@ def test_what_goes_wrong_besides_is_a_warning(
         assert project.run().status == "published"
 
 
+def test_a_run_of_groups_says_how_each_ended(tmp_path: Path) -> None:
+    folder = written(tmp_path / "shop", factor="50")
+    other = (folder / "shop_marts/totals.py").read_text("utf-8").replace("* 50", "")
+    other = other.replace("@mart(", '@mart(group="finance",').replace("def totals", "def sums")
+    (folder / "shop_marts/sums.py").write_text(other, "utf-8")
+    report = Project.load(folder).run()
+    assert sorted(report.groups.values()) == ["failed", "published"]
+    assert report.groups["finance"] == "published"
+    assert (report.status, report.ok) == ("failed", False)
+    assert "done  finance  published 1 mart" in str(report)
+    with pytest.raises(FailedChecksError, match=r"totals\.small"):
+        report.raise_for_status()
+
+
 # Loading
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -268,3 +269,12 @@ def test_a_threshold_that_is_none_is_refused(threshold: Any) -> None:
     check = row_check("v", offending=lambda t: t.shop == "", threshold=threshold)
     with pytest.raises(DefinitionError, match="check v: threshold is"):
         source("s", doc="S.", grain="k", columns=[string("k")], checks=[check])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_statistics_of_files_leave_out_is_found(value: float, tmp_path: Path) -> None:
+    table = source("s", doc="S.", grain="k", columns=[string("k"), float64("v")])
+    workshop = Workshop(tmp_path, project_of(table))
+    workshop.write(s=[{"k": "a", "v": 1.0}, {"k": "b", "v": value}])
+    found = checks_by_name(workshop.check(source_checks=True), "s")["v_finite"]
+    assert (found.violations, found.outcome, found.sample is None) == (1, "fail", False)

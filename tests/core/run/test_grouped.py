@@ -225,6 +225,7 @@ def test_a_run_of_one_group_says_which_checks_of_others_it_leaves(tmp_path: Path
     run = grouped(tmp_path, Group(), Group(checks=frozenset({0})))
     run.run()
     run.write({0: AFTER})
+    run.runs += 1
     with run.shop.backend() as backend:
         plan = run.planner(backend, "a0", "b0").plan(run.shop.graph.groups[0])
     assert [(each.table, each.check) for each in plan.skipped] == [("b1", "key_in_b0")]

@@ -106,8 +106,10 @@ def test_sources_and_models_are_taken_over_as_the_catalog_spells_them() -> None:
     assert project.skipped == (
         "later: dbt does not know the types of its columns: build it, then run `dbt docs generate`",
     )
-    assert spelled_location(project.locations["orders"]) == "DB.MAIN.FCT_ORDERS"
-    assert spelled_location(("DB", "main", 'Raw"Log')) == 'DB.main."Raw""Log"'
+    assert spelled_location(project.locations["orders"], "snowflake") == "DB.MAIN.FCT_ORDERS"
+    parts = ("DB", "main", 'Raw"Log')
+    assert spelled_location(parts, "snowflake") == 'DB."main"."Raw""Log"'
+    assert spelled_location(parts, "duckdb") == 'DB.main."Raw""Log"'
     orders = source_named(project, "orders")
     assert (orders.source_name, orders.grain) == ("fct_orders", ())
     assert source_named(project, "customers").doc == "Customers of the shop."
