@@ -99,6 +99,16 @@ def test_the_page_on_ci_shows_the_workflow_that_a_new_project_has(started: Path)
     assert shown.text == (started / "shop" / shown.name).read_text("utf-8")
 
 
+def test_what_the_pages_write_passes_the_checks_of_a_new_project(shop: Path) -> None:
+    """Its workflow calls ruff and mypy."""
+    for topic in TOPICS:
+        for file in (step for step in steps(page_of(topic)) if isinstance(step, File)):
+            if file.language == "python":
+                (shop / file.name).parent.mkdir(exist_ok=True)
+                (shop / file.name).write_text(file.text, "utf-8")
+    Reader(shop).follow("```console\nruff check . && ruff format --check . && mypy .\n```\n")
+
+
 def test_every_page_is_a_topic() -> None:
     assert {file.stem for file in PAGES.iterdir()} == {*TOPICS}
 
