@@ -16,6 +16,7 @@ from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.account import account as open_account
 from support.pages import File, Reader, is_shown, steps
+from support.paths import REPOSITORY
 from support.processes import Marts, call_marts
 from support.terminals import on_a_terminal
 
@@ -127,6 +128,17 @@ def test_a_page_names_only_what_is_installed(topic: str) -> None:
     assert {*re.findall(r"`marts help (\w+)`", page)} <= {*TOPICS, "TOPIC"}
     # Who has installed marts has no checkout of it.
     assert not re.search(r"\]\((?!https://)", page)
+
+
+def test_hints_name_pages_that_exist() -> None:
+    folders = (REPOSITORY / "marts/core", REPOSITORY / "backends")
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    named = {
+        topic
+        for file in files
+        for topic in re.findall(r"marts help ([a-z]+)", file.read_text("utf-8"))
+    }
+    assert {"snowflake", "start"} <= named <= {*TOPICS}
 
 
 # The command
