@@ -41,7 +41,7 @@ interrupts = Interrupts()
 )
 @click.version_option(package_name=DISTRIBUTION)
 def marts() -> None:
-    """Build, check and read marts.
+    """Build, check and read marts. `marts help` lists the topics of the guide.
 
     `marts init` starts a project. Its settings are in the table [tool.marts] of its pyproject.toml:
     `package = "NAME"`, and what options say where it is always the same, such as

@@ -206,7 +206,10 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
     ("library", "users"),
     [
         ("click", ("cli", CONSOLE)),
-        ("rich", ("marts.core.console.mutation_terminal", "marts.core.console.terminal")),
+        (
+            "rich",
+            tuple(f"{CONSOLE}.{name}" for name in ("markdown", "mutation_terminal", "terminal")),
+        ),
         (
             "duckdb",
             (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import tomlkit
 
@@ -14,7 +16,9 @@ from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.account import account as open_account
 from support.pages import File, Reader, is_shown, steps
+from support.paths import REPOSITORY
 from support.processes import Marts, call_marts
+from support.terminals import on_a_terminal
 
 FIRST = {"start"}
 """The topics that need no project; all others continue the one of this page."""
@@ -28,6 +32,34 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("started")
     Reader(folder).follow(page_of("start"))
     return folder
+
+
+def dbt_project(folder: Path) -> None:
+    """Write what `dbt docs generate` writes of a project with one model."""
+    model = {"database": "dev", "schema": "gold", "name": "visits"}
+    of_model = {"unique_id": "model.crm.visits", "columns": {}, "config": {}, **model}
+    not_null = {
+        "resource_type": "test",
+        "test_metadata": {"name": "not_null", "kwargs": {}},
+        "attached_node": "model.crm.visits",
+        "column_name": "visit_id",
+        "depends_on": {"nodes": ["model.crm.visits"]},
+        "config": {"severity": "ERROR"},
+    }
+    columns = {"visit_id": {"name": "visit_id", "type": "INTEGER"}}
+    manifest = {
+        "metadata": {"adapter_type": "duckdb", "project_name": "crm"},
+        "nodes": {"model.crm.visits": {"resource_type": "model", **of_model}, "test.1": not_null},
+        "sources": {},
+    }
+    nodes = {"model.crm.visits": {"metadata": model, "columns": columns}}
+    (folder / "target").mkdir(parents=True)
+    (folder / "target/manifest.json").write_text(json.dumps(manifest), "utf-8")
+    (folder / "target/catalog.json").write_text(
+        json.dumps({"nodes": nodes, "sources": {}}), "utf-8"
+    )
+    with duckdb.connect(str(folder / "dev.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA gold; CREATE TABLE gold.visits AS SELECT 1 AS visit_id")
 
 
 @pytest.fixture
@@ -49,6 +81,8 @@ def account(
 
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic not in FIRST | ON_SNOWFLAKE])
 def test_a_page_works_as_printed(topic: str, shop: Path) -> None:
+    if topic == "dbt":
+        dbt_project(shop.parent / "crm")
     Reader(shop).follow(page_of(topic))
 
 
@@ -64,6 +98,16 @@ def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, account: 
 def test_the_page_on_ci_shows_the_workflow_that_a_new_project_has(started: Path) -> None:
     (shown,) = (step for step in steps(page_of("ci")) if isinstance(step, File))
     assert shown.text == (started / "shop" / shown.name).read_text("utf-8")
+
+
+def test_what_the_pages_write_passes_the_checks_of_a_new_project(shop: Path) -> None:
+    """Its workflow calls ruff and mypy."""
+    for topic in TOPICS:
+        for file in (step for step in steps(page_of(topic)) if isinstance(step, File)):
+            if file.language == "python":
+                (shop / file.name).parent.mkdir(exist_ok=True)
+                (shop / file.name).write_text(file.text, "utf-8")
+    Reader(shop).follow("```console\nruff check . && ruff format --check . && mypy .\n```\n")
 
 
 def test_every_page_is_a_topic() -> None:
@@ -86,6 +130,17 @@ def test_a_page_names_only_what_is_installed(topic: str) -> None:
     assert not re.search(r"\]\((?!https://)", page)
 
 
+def test_hints_name_pages_that_exist() -> None:
+    folders = (REPOSITORY / "marts/core", REPOSITORY / "backends")
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    named = {
+        topic
+        for file in files
+        for topic in re.findall(r"marts help ([a-z]+)", file.read_text("utf-8"))
+    }
+    assert {"snowflake", "start"} <= named <= {*TOPICS}
+
+
 # The command
 
 
@@ -97,6 +152,15 @@ def test_help_lists_the_topics(called: Marts) -> None:
 
 def test_help_in_a_pipe_is_the_page_itself(called: Marts) -> None:
     assert called("help", "checks").stdout == page_of("checks")
+
+
+def test_help_on_a_terminal_is_formatted_and_its_code_can_be_copied(shop: Path) -> None:
+    code, printed = on_a_terminal("help", "tags", cwd=shop)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", printed)
+    lines = [line.rstrip() for line in plain.splitlines()]
+    assert (code, "```" in plain, "\x1b[" in printed) == (0, False, True)
+    (file,) = (step for step in steps(page_of("tags")) if isinstance(step, File))
+    assert {*file.text.splitlines()} <= {*lines}
 
 
 def test_help_on_a_command_is_its_own_help(called: Marts) -> None:

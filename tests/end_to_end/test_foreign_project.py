@@ -293,6 +293,10 @@ def test_show_prints_rows(published: Desk) -> None:
     assert row["customer_name"] == "Customer#000000001"
 
 
+def test_the_guide_is_installed(desk: Desk) -> None:
+    assert desk.done("help", "checks").startswith("# Checks: ")
+
+
 def test_ls_lists_by_tag(desk: Desk) -> None:
     listed = json.loads(desk.done("ls", "tag:operations", "--json"))
     assert {mart["name"] for mart in listed} == {"open_orders", "order_sizes", "supplier_delays"}

@@ -37,7 +37,8 @@ def precision_and_scale(op: ops.Value) -> tuple[int, int] | None:
         case ops.Literal() if op.dtype.is_integer():
             return len(str(op.value)), 0
         case ops.Sum() if op.dtype.is_decimal():
-            return 38, op.dtype.scale or 0
+            summed = precision_and_scale(op.arg)
+            return 38, summed[1] if summed else op.dtype.scale or 0
         case _ if op.dtype.is_decimal():
             return op.dtype.precision or 38, op.dtype.scale or 0
     return (WHOLE_DIGITS[op.dtype.nbytes * 8], 0) if op.dtype.is_integer() else None

@@ -112,7 +112,7 @@ def _many_to_many_error(join: ManyToManyJoin, location: str) -> DefinitionError:
         *(f"keys of {side}: {words}" for side, words in _keys_in_words(join)),
         location,
         hint="declare the key (unique=True, or unique(…) among the checks), aggregate one side"
-        ' first, or say why rows may multiply: @mart(many_to_many="…")',
+        ' first, or say why rows may multiply: @mart(many_to_many="…"); see `marts help marts`',
     )
 
 

@@ -129,8 +129,8 @@ def _is_shown_differently(cast: ops.Cast) -> bool:
 def _loses_digits(cast: ops.Cast) -> bool:
     if not cast.to.is_decimal() or isinstance(cast.arg, ops.Round):
         return False
-    kind = cast.arg.dtype
-    return is_float(cast.arg) or bool(kind.is_decimal() and (kind.scale or 0) > cast.to.scale)
+    digits = precision_and_scale(cast.arg)
+    return is_float(cast.arg) or bool(digits and digits[1] > cast.to.scale)
 
 
 SCALE_OF_PRODUCTS = 12

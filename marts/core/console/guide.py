@@ -18,6 +18,7 @@ TOPICS = (
     "environments",
     "python",
     "ci",
+    "dbt",
     "snowflake",
     "publication",
     "upgrading",

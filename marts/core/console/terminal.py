@@ -19,6 +19,7 @@ from rich.measure import Measurement
 from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
+from rich.theme import Theme
 
 from marts.core.console.messages import (
     Line,
@@ -156,11 +157,11 @@ def print_markdown(text: str) -> None:
     """Print a page of Markdown: formatted on a terminal, unchanged in a pipe."""
     if sys.stdout.isatty():
         # Only `marts help` needs it.
-        from rich.markdown import Markdown
+        from marts.core.console.markdown import page
 
-        out = Console()
+        out = Console(theme=Theme({"markdown.code": "cyan"}))
         out.width = min(out.width, WIDEST_PAGE)
-        out.print(Markdown(text))
+        out.print(page(text))
     else:
         _write(text)
 

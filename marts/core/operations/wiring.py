@@ -60,7 +60,7 @@ def linked(settings: Settings) -> Linked:
             " in this folder or above it",
             hint="start a project: marts init; or pass --package NAME, or name it in a"
             f" {FILE}:\n"
-            '  [tool.marts]\n  package = "NAME"',
+            '  [tool.marts]\n  package = "NAME"\n`marts help start` has the first steps',
         )
     import_from(settings.folder_of("package"), settings.package)
     graph = link(load(settings.package))
