@@ -139,7 +139,8 @@ def test_a_killed_run_leaves_a_complete_state_and_the_next_one_works(
 def test_an_interrupt_within_a_query_ends_the_run(
     sent: signal.Signals, database: Path, before: Contents, slow_marts: str
 ) -> None:
-    with started(*WORDS, "--package", slow_marts, cwd=database.parent.parent) as process:
+    words = (*WORDS, "--package", slow_marts, "--data", BUNDLED)
+    with started(*words, cwd=database.parent.parent) as process:
         read_until(process, "quick")
         time.sleep(0.5)
         printed = end(process, sent)

@@ -104,6 +104,7 @@ def test_only_what_marts_sent_is_read() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.emulator
 def test_an_account_is_closed_with_what_marts_sent_it(tmp_path: Path) -> None:
     right, wrong = "SELECT 1", WRONG[0]
     tag = {"QUERY_TAG": json.dumps({"tool": "marts"})}
