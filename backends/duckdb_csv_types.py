@@ -29,6 +29,7 @@ from backends.source_types import kind_of
 WRITTEN = "csv"
 """The kind of all columns of CSV files."""
 TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6}0*)?"
+SHORT = r"[+-]?\d{1,8}(\.\d{1,7})?"
 OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)"
 MIDNIGHT = r"([ T]00:00(:00(\.0+)?)?)?"
 
@@ -75,6 +76,10 @@ def _does_not_fit(column: Physical, expected: dt.DataType, zone: str | None) -> 
     if kind == "float":
         written = sge.Cast(this=value.copy(), to=_TEXT)
         fits.append(sge.EQ(this=_digits(text), expression=_digits(written)))
+    if kind == "float":
+        # Up to 15 digits are always exact, and most numbers have no more.
+        is_short = _matches(text, SHORT)
+        fits = [sge.Case(ifs=[sge.If(this=is_short, true=sge.true())], default=sge.and_(*fits))]
     is_given = sge.Not(this=sge.Is(this=text.copy(), expression=sge.Null()))
     return sge.and_(is_given, sge.not_(sge.and_(*fits)))
 
@@ -94,7 +99,7 @@ def _text(column: Physical) -> sge.Expr:
 
 def _castable(kind: str, text: sge.Expr) -> sge.Expr:
     # DuckDB rounds a text such as 1.5 to a whole number, so nothing is left to round.
-    return _without(text, r"\.0*$") if kind == "whole" else text.copy()
+    return _call("split_part", text, ".", 1) if kind == "whole" else text.copy()
 
 
 def _type(expected: dt.DataType, zone: str | None) -> sge.DataType:
@@ -106,18 +111,18 @@ def _type(expected: dt.DataType, zone: str | None) -> sge.DataType:
 
 def _digits(text: sge.Expr) -> sge.Expr:
     """Return the digits of a number, without its sign, point, exponent and outer zeros."""
-    digits = _without(_without(text, "[eE].*$"), "[^0-9]")
+    # This is several times as fast as regular expressions.
+    lower = sge.Lower(this=text.copy())
+    digits = _call("translate", _call("split_part", lower, "e", 1), ".+-", "")
     return sge.Trim(this=digits, expression=sge.Literal.string("0"))
 
 
 def _matches(text: sge.Expr, pattern: str) -> sge.Expr:
-    words = [text.copy(), sge.Literal.string(pattern)]
-    return sge.Anonymous(this="regexp_full_match", expressions=words)
+    return _call("regexp_full_match", text, pattern)
 
 
-def _without(text: sge.Expr, pattern: str) -> sge.Expr:
-    words = (sge.Literal.string(each) for each in (pattern, "", "g"))
-    return sge.Anonymous(this="regexp_replace", expressions=[text.copy(), *words])
+def _call(function: str, text: sge.Expr, *words: object) -> sge.Expr:
+    return sge.Anonymous(this=function, expressions=[text.copy(), *map(sge.convert, words)])
 
 
 _TEXT = sge.DataType.build("TEXT", dialect=DIALECT)

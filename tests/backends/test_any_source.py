@@ -48,8 +48,8 @@ class Data:
 @st.composite
 def tables(draw: st.DrawFn) -> Data:
     """Draw a table."""
-    # DuckDB refuses a carriage return in the header of some files.
-    spelled = TEXT.filter(lambda name: name.lower() not in ("", "n") and "\r" not in name)
+    # DuckDB counts the rows of some headers with line breaks wrongly, and they are refused.
+    spelled = TEXT.filter(lambda name: name.lower() not in ("", "n") and not {*name} & {*"\r\n"})
     names = draw(st.lists(spelled, min_size=1, max_size=5, unique_by=str.lower))
     kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=len(names), max_size=len(names)))
     values = [st.none() | KINDS[kind][1] for kind in kinds]
