@@ -83,16 +83,16 @@ class DuckDBBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)
         self.sources = DuckDBSources(locations, sources, self._rows, schema=options.schema)
         self._catalog = Catalog(options.schema, self._rows)
-        self._runs = RunsTable(self._catalog, self._execute)
+        self._runs = RunsTable(self._catalog, self.execute)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
         self._candidate_database = CandidateDatabase(
-            options.database if in_file else None, self._execute
+            options.database if in_file else None, self.execute
         )
         self._published = False
         self._deferred: frozenset[str] = frozenset()
         try:
-            self.elsewhere = elsewhere(options, self._rows, self._named_rows, self._execute)
+            self.elsewhere = elsewhere(options, self._rows, self._named_rows, self.execute)
         except BaseException:
             self.close()
             raise
@@ -233,7 +233,7 @@ class DuckDBBackend:
         ):
             if name in self._candidates:
                 self._connection.execute(self._drop(name))
-            self._execute(create)
+            self.execute(create)
         comments = partial(
             ddl.comments, kind=kind, comment=comment, column_comments=column_comments
         )
@@ -272,7 +272,7 @@ class DuckDBBackend:
         with translated("publish"):
             self._connection.begin()
             try:
-                publish(publication, self._candidates, self._catalog, self._execute)
+                publish(publication, self._candidates, self._catalog, self.execute)
             except BaseException:
                 self._roll_back()
                 raise
@@ -383,7 +383,8 @@ class DuckDBBackend:
                 raise EngineError(fault.summary, *fault.facts) from error
             raise
 
-    def _execute(self, sql: str) -> None:
+    def execute(self, sql: str) -> None:
+        """Execute a statement."""
         self._interruptible(lambda: self._connection.execute(sql))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -82,6 +82,11 @@ def attach_read_only(file: str, catalog: str) -> str:
     return f"ATTACH {literal(file)} AS {quoted(catalog)} (READ_ONLY)"
 
 
+def copy_to_parquet(query: str, file: str) -> str:
+    """Write the rows of a query to a Parquet file."""
+    return f"COPY ({query}) TO {literal(file)} (FORMAT PARQUET)"
+
+
 def detach(catalog: str) -> str:
     """Detach a database."""
     return f"DETACH {quoted(catalog)}"

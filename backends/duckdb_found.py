@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ibis.expr.datatypes as dt
@@ -35,6 +36,7 @@ CONTRACT_TYPES: Mapping[str, str] = {
     "null": "string",
 }
 """By kind of a type in a source: the contract's type that holds it."""
+TWICE = "a file has several columns of this name, whatever their case"
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -83,34 +85,33 @@ class Place:
 
     def _parquet(self, name: str, files: Sequence[DataFile]) -> Relation:
         columns = ParquetFiles(name, files, self._rows).columns()
-        keys = list(dict.fromkeys(key for file in files for key, _ in file.keys))
-        spelled = dict.fromkeys(
-            each.read_as or each.name for found in columns.values() for each in found
-        )
+        spelled, twice = _spellings(columns)
+        keys = [key for key in _keys(files) if key.lower() not in {*spelled, *twice}]
         options: dict[str, object] = {"union_by_name": True, "hive_partitioning": bool(keys)}
         if keys:
             options["hive_types_autocast"] = False
-        wanted = [queries.column(each) for each in dict.fromkeys([*spelled, *keys])]
-        view = self._named(
-            "TEMP VIEW", sge.select(*wanted).from_(call_on("read_parquet", files, **options))
-        )
-        if folders := [key for key in keys if key not in spelled]:
-            view = self._narrowed(view, folders, but=(MOMENT,))
+        wanted = map(queries.column, [*spelled.values(), *keys])
+        rows = sge.select(*wanted).from_(call_on("read_parquet", files, **options))
+        view = self._named("TEMP VIEW", rows)
+        if keys:
+            view = self._narrowed(view, keys, but=(MOMENT,))
         in_files: dict[str, list[Physical]] = {}
         for found in columns.values():
             for each in found:
-                in_files.setdefault(each.read_as or each.name, []).append(each)
-        cut = tuple(_cut(columns))
-        return replace(self._relation(name, view, in_files), cut=cut)
+                in_files.setdefault(each.name.lower(), []).append(each)
+        relation = self._relation(name, view, in_files, twice=twice)
+        return replace(relation, cut=tuple(_cut(columns)))
 
     def _csv(self, name: str, files: Sequence[DataFile]) -> Relation:
         data = CsvFiles(name, files, self._rows, wanted=())
         # It refuses a row with more or fewer fields than the header.
         data.row_counts()
-        parts: list[sge.Query] = []
         columns = data.columns()
+        spelled, twice = _spellings(columns)
+        parts: list[sge.Query] = []
         for file in files:
-            read = [sge.alias_(c.value, c.name, quoted=True) for c in columns[file.path] if c.name]
+            there = [c for c in columns[file.path] if c.name.lower() in spelled]
+            read = [sge.alias_(c.value, spelled[c.name.lower()], quoted=True) for c in there]
             keys = [sge.alias_(sge.convert(value), key, quoted=True) for key, value in file.keys]
             parts.append(sge.select(*read, *keys).from_(data.table([file])))
         query = parts[0]
@@ -118,7 +119,7 @@ class Place:
             query = sge.Union(this=query, expression=part, distinct=False, by_name=True)
         text = self._named("TEMP TABLE", query)
         view = self._narrowed(text, list(self._types(text)))
-        return self._relation(name, view, {})
+        return self._relation(name, view, {}, twice=twice)
 
     def _relation(
         self,
@@ -126,11 +127,13 @@ class Place:
         read: sge.Table,
         in_files: Mapping[str, Sequence[Physical]],
         *,
+        twice: Mapping[str, str] = MappingProxyType({}),
         location: str = "",
     ) -> Relation:
         there = {each: column_of(each, kind) for each, kind in self._types(read).items()}
-        found = [_found(column, in_files.get(each, ())) for each, column in there.items()]
-        table = FoundTable(name=name, columns=_apart(found), location=location)
+        found = [_found(column, in_files.get(each.lower(), ())) for each, column in there.items()]
+        found += [FoundColumn(name=each, type="", found=TWICE) for each in twice.values()]
+        table = FoundTable(name=name, columns=tuple(found), location=location)
         return Relation(table, read, _unfit(there.values()))
 
     def _narrowed(
@@ -208,15 +211,27 @@ def _contract_type(column: Physical) -> str:
     return CONTRACT_TYPES.get(column.kind, "")
 
 
-def _apart(columns: Sequence[FoundColumn]) -> tuple[FoundColumn, ...]:
-    """Return columns; those whose names differ in case alone have no type: engines take one."""
-    folded = Counter(each.name.lower() for each in columns)
-    return tuple(
-        replace(each, type="", found="another column has this name, in another case")
-        if folded[each.name.lower()] > 1
-        else each
-        for each in columns
-    )
+def _spellings(
+    columns: Mapping[str, Sequence[Physical]],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the first spelling of each column of some files, by its name in lower case.
+
+    Those come apart that one file has twice: a run reads none of them without more words.
+    """
+    first: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    for found in columns.values():
+        folded = Counter(each.name.lower() for each in found)
+        for each in found:
+            if each.name:
+                first.setdefault(each.name.lower(), each.name)
+        twice |= {name: first[name] for name, times in folded.items() if name and times > 1}
+    return {name: spelled for name, spelled in first.items() if name not in twice}, twice
+
+
+def _keys(files: Sequence[DataFile]) -> list[str]:
+    """Return the keys that the names of folders have."""
+    return list(dict.fromkeys(key for file in files for key, _ in file.keys))
 
 
 def _unfit(columns: Iterable[Physical]) -> dict[str, sge.Expr]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlglot.expressions as sge
 
-from backends import duckdb_ddl as ddl
 from backends import profile_queries as queries
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_found import Place, Relation
@@ -19,9 +18,6 @@ from backends.duckdb_types import DIALECT
 from backends.parquet import CSV_SUFFIXES, SUFFIXES
 from marts.core.errors import UsageError
 from marts.core.run.profiling import FoundTable, Names, TableFigures
-
-SOME_ROWS = 20_000
-"""Enough rows to see that most combinations of columns are no key."""
 
 
 class DuckDBProfiler:
@@ -45,7 +41,6 @@ class DuckDBProfiler:
         )
         self._relations: dict[str, Relation] = {}
         self._place = Place(self._all)
-        self._sampled: dict[str, sge.Table] = {}
 
     def tables(self) -> Sequence[FoundTable]:
         """Return the tables, by name. Raises UsageError if the path is neither folder nor file."""
@@ -81,24 +76,12 @@ class DuckDBProfiler:
     def may_be_unique(
         self, table: FoundTable, combinations: Collection[Names]
     ) -> Collection[Names]:
-        """Return the combinations that the first rows do not repeat.
-
-        Those of a fact are often sorted by its key, so that they repeat a part of it.
-        """
+        """Return the combinations that some rows do not repeat."""
         if not combinations:
             return ()
-        if table.name not in self._sampled:
-            some = sge.select("*").from_(self._relations[table.name].read).limit(SOME_ROWS)
-            name = sge.table_(f"marts some of {len(self._sampled)}", quoted=True)
-            self._all(ddl.create("TEMP TABLE", name.sql(DIALECT), some.sql(DIALECT)))
-            self._sampled[table.name] = name
-        rows = self._sampled[table.name]
-        total = self._number(sge.select(sge.Count(this=sge.Star())).from_(rows), table.name)
-        return [
-            columns
-            for columns in combinations
-            if self._number(queries.distinct_query(rows, columns), table.name) == total
-        ]
+        query = queries.sample_query(self._relations[table.name].read, combinations)
+        (row,) = self._rows(query, table.name)
+        return queries.unrepeated(row, combinations)
 
     def distinct(self, table: FoundTable, columns: Names) -> int:
         """Return how many different combinations of values the columns have."""

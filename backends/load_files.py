@@ -71,7 +71,8 @@ def find_tables(folder: Path) -> list[LoadTable]:
     for name in source_names(folder):
         try:
             path = find_source(folder, name)
-            files = [] if path is None else [_read(each, folder) for each in files_of(path)]
+            there = [] if path is None else files_of(path)
+            files = [_read(each, folder) for each in there if not each.is_csv]
         except SourceError as error:
             problems.append("\n  ".join([f"{name}: {error.summary}", *error.facts]))
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,8 @@ TIMES = ("date", "timestamp")
 UNFIT_FLOAT = 1e308
 """Beyond it are infinity and NaN, which sorts last on both engines."""
 PER_COLUMN = 5
+SOME_ROWS = 20_000
+"""Enough rows to see that most combinations of columns are no key."""
 
 
 def column(name: str) -> sge.Column:
@@ -97,6 +99,28 @@ def distinct_query(table: sge.Table, columns: Names) -> sge.Select:
     """Return a query of how many different combinations of values some columns have."""
     rows = sge.select(*map(column, columns)).distinct().from_(table).where(filled(columns))
     return sge.select(sge.Count(this=sge.Star())).from_(rows.subquery("D"))
+
+
+def sample_query(table: sge.Table, combinations: Collection[Names]) -> sge.Select:
+    """Return a query of some rows: how many, and how many values each combination has in them.
+
+    No column may have nulls. A combination that repeats in any rows is not a key.
+    """
+    names = dict.fromkeys(name for names in combinations for name in names)
+    some = sge.select(*map(column, names)).from_(table).limit(SOME_ROWS).subquery("S")
+    counts = [
+        sge.Count(this=sge.Distinct(expressions=[column(name) for name in names]))
+        for names in combinations
+    ]
+    asked = [sge.Count(this=sge.Star()), *counts]
+    named = [sge.alias_(value, f"F{number}", quoted=True) for number, value in enumerate(asked)]
+    return sge.select(*named).from_(some)
+
+
+def unrepeated(row: Sequence[Any], combinations: Collection[Names]) -> list[Names]:
+    """Return the combinations that do not repeat, from the one row of `sample_query`."""
+    total, *counts = row
+    return [names for names, count in zip(combinations, counts, strict=True) if count == total]
 
 
 def values_query(table: sge.Table, name: str, limit: int) -> sge.Select:

@@ -73,12 +73,13 @@ class SnowflakeProfiler:
         return queries.figures_of(row, columns)
 
     def may_be_unique(
-        self,
-        table: FoundTable,  # noqa: ARG002
-        combinations: Collection[Names],
+        self, table: FoundTable, combinations: Collection[Names]
     ) -> Collection[Names]:
-        """Return all of them: a look at some rows costs as much as a look at all."""
-        return combinations
+        """Return the combinations that some rows do not repeat; few partitions are read for it."""
+        if not combinations:
+            return ()
+        (row,) = self._rows(queries.sample_query(self._at(table), combinations), table.name)
+        return queries.unrepeated(row, combinations)
 
     def distinct(self, table: FoundTable, columns: Names) -> int:
         """Return how many different combinations of values the columns have."""

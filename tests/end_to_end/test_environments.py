@@ -160,7 +160,7 @@ def test_what_is_built_on_another_environment_is_what_is_built_from_nothing(
     ) in said
     assert (
         "hint: build them together: marts run --defer prod -s int_paid_orders -s customer_totals"
-        " -s model_sales -s shop_overview\nor publish them there first: marts run --env prod\n"
+        " -s model_sales -s shop_overview\n  or publish them there first: marts run --env prod\n"
     ) in said
     firm.done("run", "--env", "prod")
     firm.done(*words)
@@ -226,11 +226,14 @@ def test_what_is_up_to_date_here_is_read_here(firm: Firm) -> None:
 
 
 def test_checks_of_what_is_published_here_read_the_rest_there(firm: Firm) -> None:
-    firm.done("run", "-s", "customer_totals")
     firm.done("run", "-s", "model_sales")
     words = ("test", "-s", "model_sales")
     # It reads int_paid_orders, which is only there.
     assert "read  int_paid_orders: from prod" in firm.done(*words)
+    # Without a selection, what is published here is tested.
+    said = firm.done("test")
+    assert "model_sales  " in said
+    assert "customer_totals  " not in said
 
 
 @pytest.mark.parametrize(

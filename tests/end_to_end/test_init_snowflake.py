@@ -19,6 +19,8 @@ CREATED = [
     """CREATE TABLE {0}."Customer List" ("Customer ID" NUMBER(38, 0), "CITY" VARCHAR)""",
     """INSERT INTO {0}."Customer List" SELECT "N", CASE WHEN "N" > 3 THEN 'Ulm' END
     FROM (SELECT SEQ4() AS "N" FROM TABLE(GENERATOR(ROWCOUNT => 10)))""",
+    """CREATE TABLE {0}."LINES" AS SELECT "ORDER_ID", "P" AS "LINE_NUMBER", "AMOUNT"
+    FROM {0}."ORDERS" CROSS JOIN (SELECT SEQ4() AS "P" FROM TABLE(GENERATOR(ROWCOUNT => 3)))""",
 ]
 DECLARED = [
     "# no nulls; all different; 0 to 9; decimal(38, 0) in the data",
@@ -26,6 +28,7 @@ DECLARED = [
     'int64("customer_id", source_name="Customer ID")',
     '# 4 nulls\n        string("city", null=True)',
     '# unique in 100 of 100 rows\n    grain="order_id"',
+    '# unique in 300 of 300 rows\n    grain=("order_id", "line_number")',
     'string("status", values=["open", "paid"])',
     'decimal("amount", 12, 2, at_least=0)',
     'float64("ratio", at_least=0)',

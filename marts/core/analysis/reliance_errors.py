@@ -14,18 +14,23 @@ from marts.core.analysis.reliance import (
 )
 from marts.core.analysis.reliance_reader import reliance_of
 from marts.core.analysis.trace import Trace
+from marts.core.authoring.checks import FreshCheck
+from marts.core.authoring.columns import zones_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.graph import Graph
+
+UTC = ("UTC", "Etc/UTC")
 
 
 def relied_on(graph: Graph) -> Reliance:
     """Read what the marts of a project rely on, and refuse what is certainly wrong.
 
     Raises DefinitionError, with the author's line, for a comparison with a constant that is not
-    among a column's declared values, for a many-to-many join without a reason, and for a join whose
-    condition compares a column with itself.
+    among a column's declared values, for a many-to-many join without a reason, for a join whose
+    condition compares a column with itself, and for a mart whose age would be that of local times.
     """
     reliance = reliance_of(graph)
+    _refuse_local_times(graph, reliance)
     if any(_flaws(graph, reliance)):
         # Tracing is slow, so marts are traced only if an error needs the author's line.
         with Trace() as trace:
@@ -35,6 +40,24 @@ def relied_on(graph: Graph) -> Reliance:
                 flaw, trace.locations.get(flaw.op, graph.project.marts[flaw.mart].location)
             )
     return reliance
+
+
+def _refuse_local_times(graph: Graph, reliance: Reliance) -> None:
+    """Refuse to take a source's local times, which a mart copies, for UTC."""
+    pairs = [(mart, check) for mart in graph.project.marts.values() for check in mart.checks]
+    for mart, check in pairs:
+        if not isinstance(check, FreshCheck):
+            continue
+        table, name = reliance.copies.get((mart.name, check.column), ("", ""))
+        source = graph.project.sources.get(table)
+        zone = zones_of(source.columns).get(name) if source else None
+        if zone not in (None, *UTC):
+            raise DefinitionError(
+                f"check {check.name} of {mart.name}: {check.column} is the local time of {zone},"
+                f" as in {table}.{name}, and a mart's timestamps count as UTC",
+                mart.location,
+                hint=f'check the source: fresh(hours={check.hours:g}, by="{name}") of {table}',
+            )
 
 
 Flaw: TypeAlias = UndeclaredConstant | SelfComparison | ManyToManyJoin

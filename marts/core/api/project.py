@@ -95,7 +95,7 @@ class Project:
         return Marts([graph.project.marts[name] for name in selected])
 
     def run(self, select: Names | None = None, **options: Unpack[RunKeywords]) -> RunReport:
-        """Build marts that are not up to date, check them, and publish all of them or none.
+        """Build marts that are not up to date, check them, and publish all of a group or none.
 
         Returns the report also if checks fail or the engine does: see `ok` and
         `raise_for_status()`. Raises MartsError for a run that is refused, such as UsageError for

@@ -224,7 +224,8 @@ def fresh(*, hours: float, by: str, severity: Severity = "error") -> FreshCheck:
     00:00 UTC of the next day. A timestamp is UTC, or the local time of the `zone` that a source's
     column names; a date counts from its first hour, 00:00 UTC. Without any value, the check fails.
     It is made in every run, also if nothing has changed. `source` and `mart` raise DefinitionError
-    for a column of another type, and for hours that are not a positive number.
+    for a column of another type, and for hours that are not a positive number; loading does for a
+    mart's column that copies local times of a source.
     """
     return FreshCheck(column=by, hours=hours, severity=severity)
 

@@ -7,6 +7,7 @@ from marts.core import FOLDER
 TOPICS = (
     "start",
     "sources",
+    "data",
     "marts",
     "checks",
     "views",

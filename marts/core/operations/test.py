@@ -53,6 +53,9 @@ def prepared_test(
         )
         state = inspect_engine(graph, selected, backend, source_checks=sources)
         if state.elsewhere:
+            if not settings.select:
+                # The others are published there, and are tested there.
+                selected = tuple(name for name in selected if name in state.published)
             current = CurrentInputs(graph, state, as_of, backend.compile, checks_sources=False)
             state = deferred_for_checks(current, selected)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)

@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -201,7 +202,7 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
 def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextManager[Backend]:
     """Open DuckDB on a directory of data, with an in-memory database."""
     in_memory = with_given(settings, backend=DUCKDB, database=":memory:", data=data, threads=1)
-    return connected(graph, in_memory, read_only=False)
+    return connected(graph, replace(in_memory, elsewhere=None), read_only=False)
 
 
 def data_of(settings: Settings) -> Path | None:

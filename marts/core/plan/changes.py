@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import FreshCheck, tables_read
-from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
+from marts.core.authoring.tables import checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import plan_run
@@ -32,8 +32,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
 ) -> Plan:
     """Plan to build, check and publish the selected marts that are not up to date.
 
-    If the graph is that of a group, the marts are of this group, or temporary. Tables that are no
-    longer marts are dropped with the last group of a run.
+    The marts are of the graph's group, or temporary. Drops come with the last group of a run.
 
     Published views that read a rebuilt mart are rebuilt, too. Temporary marts are built for their
     readers; if nothing else is selected, they are built and checked. `source_checks` returns the
@@ -84,11 +83,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
         group=graph.own_group,
         sources=_sources_that_must_stay(plan, graph),
         live=_sources_of_views(plan, graph),
-        annotations=tuple(
-            _annotation(marts[name])
-            for name in graph.order
-            if name in {*selected, *reasons} and not marts[name].is_temporary
-        ),
+        annotations=_annotations(graph, {*selected, *reasons}),
     )
 
 
@@ -111,6 +106,11 @@ def _sources_of_views(plan: Plan, graph: Graph) -> frozenset[str]:
         waiting = {each for name in views for each in marts[name].inputs} - found - built
         found |= waiting
     return frozenset(found & graph.project.sources.keys())
+
+
+def _annotations(graph: Graph, names: Collection[str]) -> tuple[Annotation, ...]:
+    marts = (graph.project.marts[name] for name in graph.order if name in names)
+    return tuple(_annotation(mart) for mart in marts if not mart.is_temporary)
 
 
 def _annotation(mart: Mart) -> Annotation:
@@ -232,7 +232,8 @@ def _refuse_outdated(
             for name, reason in outdated.items()
         ),
         f"{env} is {state.elsewhere.where}",
-        hint=f"build them together: {command}\nor publish them there first: marts run --env {env}",
+        hint=f"build them together: {command}\n"
+        f"  or publish them there first: marts run --env {env}",
     )
 
 

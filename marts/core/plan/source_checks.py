@@ -60,8 +60,10 @@ class SourceChecks:
             name: tuple(check for check in checks if self.key(name, check) not in found)
             for name, checks in self.by_source.items()
         }
+        passed = {key for key, end in found.items() if end == "pass"}
         held = {
-            name: known | {d for (s, d), end in found.items() if s == name and end == "pass"}
+            name: known
+            | {d for (s, _), d in self.digests.items() if s == name and (s, d) in passed}
             for name, known in self.remembered.items()
         }
         keys = (self.key(name, each) for name, checks in self.by_source.items() for each in checks)

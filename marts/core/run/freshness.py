@@ -10,6 +10,8 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source
 
 HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
+DAYS_ALONE = 7
+"""From so many days, hours and minutes say nothing."""
 
 
 def moment_of(as_of: FixedAsOf, now: datetime.datetime) -> datetime.datetime:
@@ -27,10 +29,16 @@ def age(
     zone = next(column.zone for column in table.columns if column.name == check.column)
     at = _in_utc(newest, zone)
     old = moment - at
-    minutes = int(abs(old) / MINUTE)
-    distance = f"{minutes // 60:,} h {minutes % 60} min {'after' if at > moment else 'before'}"
-    found = f"the newest {check.column} is {_shown(at)}, {distance} {_shown(moment)}"
+    side = "after" if at > moment else "before"
+    found = f"the newest {check.column} is {_shown(at)}, {_long(abs(old))} {side} {_shown(moment)}"
     return old / HOUR > check.hours, f"{found}; at most {check.hours:g} h are allowed"
+
+
+def _long(time: datetime.timedelta) -> str:
+    if time.days >= DAYS_ALONE:
+        return f"{time.days:,} days"
+    minutes = int(time / MINUTE)
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _in_utc(newest: datetime.date, zone: str | None) -> datetime.datetime:

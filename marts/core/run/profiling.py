@@ -79,10 +79,7 @@ class Profiler(Protocol):
     def may_be_unique(
         self, table: FoundTable, combinations: Collection[Names]
     ) -> Collection[Names]:
-        """Return the combinations of columns that some rows do not show to be repeated.
-
-        An engine that cannot look at some rows cheaply returns all of them.
-        """
+        """Return the combinations of columns without nulls that some rows do not repeat."""
 
     def distinct(self, table: FoundTable, columns: Names) -> int:
         """Return how many different combinations of values the columns have, without nulls."""

@@ -7,7 +7,7 @@ of all rows, without a tolerance. Every other test is named in a comment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -105,7 +105,7 @@ def dbt_project(manifest: Node, catalog: Node) -> DbtProject:
             continue
         spelled = naming.contract_names(list(columns), otherwise="column")
         tables[key] = _Table(node, names[key], columns, spelled)
-    for test in _tests(nodes.values()):
+    for test in _tests(nodes):
         if test.node in tables:
             tables[test.node].tests.append(test)
     adapter = str(manifest.get("metadata", {}).get("adapter_type") or "")
@@ -197,8 +197,8 @@ def _columns_of(node: Node, known: Node) -> dict[str, Node]:
 # Tests
 
 
-def _tests(nodes: Iterable[Node]) -> Iterator[_Test]:
-    for node in nodes:
+def _tests(nodes: Mapping[str, Node]) -> Iterator[_Test]:
+    for node in nodes.values():
         about = node.get("test_metadata")
         config = node.get("config", {})
         if node.get("resource_type") != "test" or not about or not config.get("enabled", True):
@@ -209,12 +209,29 @@ def _tests(nodes: Iterable[Node]) -> Iterator[_Test]:
         space = about.get("namespace")
         yield _Test(
             f"{space}.{about['name']}" if space else about["name"],
-            node.get("attached_node") or (reads[-1] if reads else ""),
+            node.get("attached_node") or _owner(str(given.get("model", "")), reads, nodes),
             node.get("column_name") or given.get("column_name"),
             given,
             config,
             reads,
         )
+
+
+def _owner(model: str, reads: Sequence[str], nodes: Mapping[str, Node]) -> str:
+    """Return the node that a test is about, if dbt does not name it: that of a source, by its call.
+
+    `model` has the call, such as source('erp', 'clients'), in a template.
+    """
+    called = re.search(r"\b(source|ref)\(([^)]*)\)", model)
+    words = re.findall(r"'([^']*)'|\"([^\"]*)\"", called[2]) if called else []
+    names = [one or other for one, other in words]
+    for key in reads:
+        node = nodes.get(key, {})
+        is_source = node.get("resource_type") == "source"
+        wanted = [node.get("source_name"), node.get("name")] if is_source else [node.get("name")]
+        if names[-len(wanted) :] == wanted and is_source == (called and called[1] == "source"):
+            return key
+    return reads[0] if len(reads) == 1 else ""
 
 
 def _source(table: _Table, tables: Mapping[str, _Table], adapter: str) -> NewSource:
@@ -296,11 +313,9 @@ def _values(table: _Table, column: str) -> tuple[str, ...]:
 
 def _bounds(table: _Table, column: str, kind: str) -> tuple[int | None, int | None]:
     is_number = kind.partition("(")[0] in ("int64", "decimal", "float64")
-    for test in table.tested("dbt_utils.accepted_range", column):
-        ends = [test.arguments.get(word) for word in ("min_value", "max_value")]
-        is_closed = test.arguments.get("inclusive", True)
-        if is_number and is_closed and not test.severity:
-            least, most = (each if type(each) is int else None for each in ends)
+    for test in table.tested(RANGE, column):
+        if is_number and _has_whole_bounds(test) and not test.severity:
+            least, most = (test.arguments.get(word) for word in ENDS)
             return least, most
     return None, None
 
@@ -330,26 +345,45 @@ def _referred(test: _Test, tables: Mapping[str, _Table]) -> str | None:
     return f"{other.name}.{other.names[column]}" if other and column else None
 
 
-TAKEN = ("unique", "not_null", "accepted_values", "relationships", "dbt_utils.accepted_range")
+RANGE, ENDS = "dbt_utils.accepted_range", ("min_value", "max_value")
+TAKEN = ("unique", "not_null", "accepted_values", "relationships", RANGE)
 
 
 def _not_taken_over(table: _Table, tables: Mapping[str, _Table]) -> Iterator[str]:
     """Yield a line for each test that says what no declaration here says."""
     for test in table.tests:
-        column = table.spelled(test.column)
-        why = ""
-        if test.config.get("where"):
-            why = f"where {test.config['where']}"
-        elif not test.is_of_all_rows:
-            why = "it tolerates some rows"
-        elif test.name not in (*TAKEN, COMBINATION):
-            why = "marts has no check of this name: write a row_check or table_check"
-        elif test.severity and test.name not in ("relationships", "unique", COMBINATION):
-            why = "it only warns"
-        elif test.name == "accepted_values" and column and not _values(table, column):
-            why = "its values are not texts"
-        elif test.name == "relationships" and not _referred(test, tables):
-            why = "the other table is not here"
-        if why:
-            about = f" of {column}" if column else ""
+        if why := _why_not(test, table, tables):
+            column = table.spelled(test.column)
+            about = f" of {column or test.column}" if test.column else ""
             yield f"not taken over: dbt's test {test.name}{about}: {_line(why)}"
+
+
+def _why_not(test: _Test, table: _Table, tables: Mapping[str, _Table]) -> str:
+    """Return why a test is not declared, nothing if it is."""
+    column = table.spelled(test.column)
+    kinds = {"unique", "relationships", COMBINATION}
+    reasons = {
+        f"where {test.config.get('where')}": bool(test.config.get("where")),
+        "it tolerates some rows": not test.is_of_all_rows,
+        "marts has no check of this name: write a row_check or table_check": (
+            test.name not in (*TAKEN, COMBINATION)
+        ),
+        "it is about no column that the catalog has": column is None and test.name in TAKEN,
+        "it only warns": bool(test.severity) and test.name not in kinds,
+        "its values are not texts": (
+            test.name == "accepted_values" and not _values(table, column or "")
+        ),
+        "its bounds are not whole numbers, or exclusive": (
+            test.name == RANGE and not _has_whole_bounds(test)
+        ),
+        "the other table is not here": (
+            test.name == "relationships" and not _referred(test, tables)
+        ),
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
+
+
+def _has_whole_bounds(test: _Test) -> bool:
+    ends = [test.arguments.get(word) for word in ENDS]
+    is_whole = all(each is None or type(each) is int for each in ends)
+    return is_whole and bool(test.arguments.get("inclusive", True))

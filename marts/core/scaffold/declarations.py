@@ -89,9 +89,8 @@ def declared(tables: Sequence[Measured], *, where: str) -> tuple[NewSource, ...]
         )
         for table in tables
     }
-    return tuple(
-        _source(table, names, columns, where=where) for table in tables if table.table.columns
-    )
+    found = (_source(table, names, columns, where=where) for table in tables)
+    return tuple(source for source in found if source.columns)
 
 
 def _source(
@@ -109,12 +108,15 @@ def _source(
     references = [each for each in table.references if each.column in there]
     return NewSource(
         name=names[found.name],
-        source_name=found.name if names[found.name] != found.name.lower() else None,
+        source_name=_source_name(found.name, names),
         doc=f"Table {found.name} of {where}.",
         grain=tuple(own[name] for name in key),
         grain_notes=tuple(_grain_notes(table, key)),
         columns=tuple(
-            _column(column, table, own[column.name], key=key, references=references)
+            replace(
+                _column(column, table, own[column.name], key=key, references=references),
+                source_name=_source_name(column.name, own),
+            )
             for column in kept
         ),
         checks=tuple(_checks(references, own, names, columns)),
@@ -124,6 +126,12 @@ def _source(
         optional=not table.figures.rows,
         location=found.location,
     )
+
+
+def _source_name(found: str, names: Mapping[str, str]) -> str | None:
+    """Return a name in the source if the contract's does not say which is meant, in any case."""
+    alike = sum(each.lower() == found.lower() for each in names)
+    return found if alike > 1 or names[found] != found.lower() else None
 
 
 def _size(rows: int) -> str:
@@ -143,8 +151,8 @@ def _grain_notes(table: Measured, key: tuple[str, ...]) -> Iterator[str]:
         yield f"unique in {rows} of {rows} rows"
     else:
         yield (
-            f"no key found: {count(table.counted)} combinations of 2 or 3 columns that were counted"
-            " repeat, and so does every single column"
+            "no key found: no column without nulls is unique, and none of the"
+            f" {count(table.counted)} combinations of 2 or 3 columns that were counted"
         )
 
 
@@ -196,7 +204,6 @@ def _column(
     return NewColumn(
         name=name,
         type=kind,
-        source_name=column.name if name != column.name.lower() else None,
         null=bool(of.nulls) or (not table.figures.rows and column.name not in key),
         unique=is_unique and naming.is_identifier(column.name),
         values=table.values.get(column.name, ()),
@@ -281,8 +288,3 @@ def _weak(
                 f"not declared: {own[each.column]} refers to {to} in {count(each.found)} of"
                 f" {count(each.rows)} rows only"
             )
-
-
-def locations(sources: Sequence[NewSource]) -> dict[str, str]:
-    """Return the location of each source that has one, by the contract's name."""
-    return {source.name: source.location for source in sources if source.location}

@@ -76,6 +76,7 @@ def test_the_moment_is_now_or_the_end_of_the_date(
         ("Europe/Berlin", at(30), True, "is 2025-06-29 22:00 UTC, 26 h 0 min before"),
         ("America/New_York", at(29, 20), False, "is 2025-06-30 00:00 UTC, 24 h 0 min before"),
         (None, None, True, "no row has a loaded_at"),
+        (None, at(21, 3), True, "is 2025-06-21 03:00 UTC, 9 days before 2025-07-01 00:00 UTC; at"),
     ],
 )
 def test_a_value_is_as_old_as_its_zone_says(
@@ -123,6 +124,21 @@ def test_no_query_asks_what_time_it_is() -> None:
         'SELECT COUNT(*) AS "rows", MAX("t0"."loaded_at") AS "c0" FROM "bikes" AS "t0"'
     )
     assert on_snowflake(query).sql == on_duckdb(query).sql
+
+
+def test_a_mart_that_copies_local_times_is_not_taken_for_utc() -> None:
+    @mart(
+        grain="bike",
+        columns=[string("bike"), timestamp("loaded_at", null=True)],
+        checks=[fresh(hours=1, by="loaded_at")],
+    )
+    def loaded(bikes: Table) -> Table:
+        """Bikes."""
+        return bikes
+
+    relied_on(project_of(a_source(zone="UTC"), loaded))
+    with pytest.raises(DefinitionError, match="loaded_at is the local time of Europe/Berlin"):
+        relied_on(project_of(a_source(zone="Europe/Berlin"), loaded))
 
 
 # In runs

@@ -135,6 +135,26 @@ def test_a_check_of_a_source_is_made_once_and_fails_all_groups_that_rely_on_it(
     assert run.run("a1", "b1", "a2", "b2").status == "published"
 
 
+def test_a_source_that_changes_meanwhile_stops_the_groups_that_read_it(tmp_path: Path) -> None:
+    run = grouped(tmp_path, Group(), Group(), Group(frozenset({0})))
+    run.run()
+    before = run.seen()
+    run.write({0: AFTER, 1: AFTER})
+
+    def meanwhile(plan: Plan) -> None:
+        if plan.group == "g0":
+            run.write({1: AFTER + 1})
+
+    report = run.run(planned=meanwhile)
+    assert statuses(report) == {"g0": "published", "g1": "error", "g2": "published"}
+    assert report.error is not None
+    assert report.error.summary.startswith("sources changed while the run read them")
+    kept = {name: before[name] for name in ("a1", "b1")}
+    assert run.seen() == expected(run.groups, {0: AFTER, 1: AFTER + 1, 2: BEFORE + 2}) | kept
+    assert run.run().status == "published"
+    assert run.seen() == expected(run.groups, {0: AFTER, 1: AFTER + 1, 2: BEFORE + 2})
+
+
 def test_a_check_between_groups_is_reported_until_it_is_made(tmp_path: Path) -> None:
     run = grouped(tmp_path, Group(), Group(checks=frozenset({0})))
     run.run()

@@ -42,17 +42,25 @@ def in_catalog(node: Node, **types: str) -> Node:
     }
 
 
+def called(node: Node) -> str:
+    """Return the call by which dbt 1.11 names the node of a test."""
+    is_source = node["resource_type"] == "source"
+    call = f"source('{node['source_name']}', '{node['name']}')" if is_source else "ref('x')"
+    return f"{{{{ get_where_subquery({call}) }}}}"
+
+
 def a_test(node: Node, name: str, column: str | None, *reads: Node, **more: Any) -> Node:
     """Return a generic test of a node."""
     config = {name: more.pop(name) for name in ("severity", "where", "error_if") if name in more}
     space, _, short = name.rpartition(".")
-    nodes = [each["unique_id"] for each in (*reads, node)]
+    # What is referred to by name comes first, whichever is tested.
+    nodes = [each["unique_id"] for each in sorted((*reads, node), key=lambda n: n["unique_id"])]
     return {
         "resource_type": "test",
         "test_metadata": {
             "name": short,
             "namespace": space or None,
-            "kwargs": {"column_name": column, "model": "{{ … }}", **more},
+            "kwargs": {"column_name": column, "model": called(node), **more},
         },
         "attached_node": node["unique_id"] if node["resource_type"] != "source" else None,
         "column_name": column,
@@ -146,6 +154,18 @@ def test_tests_that_say_the_same_are_declared() -> None:
 
 
 KEY = ["order_id", "status"]
+RANGE = "dbt_utils.accepted_range"
+
+
+def test_a_test_of_a_source_is_the_sources_whatever_it_reads_besides() -> None:
+    project = project_of(
+        a_test(LOG, "relationships", "line", CUSTOMERS, field="customer_id"),
+        a_test(LOG, "not_null", "line"),
+    )
+    log = source_named(project, "log")
+    assert log.checks == (NewCheck(columns=("line",), to="customers.customer_id"),)
+    assert not log.column("line").null
+    assert source_named(project, "customers").checks == ()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +179,9 @@ KEY = ["order_id", "status"]
         (a_test(ORDERS, "not_null", "status", error_if=">9"), "of STATUS: it tolerates some rows"),
         (a_test(ORDERS, "accepted_values", "amount", values=[1]), "its values are not texts"),
         (a_test(ORDERS, "expectations.between", "amount"), "expectations.between of AMOUNT: marts"),
+        (a_test(ORDERS, "unique", "a || b"), "unique of a || b: it is about no column"),
+        (a_test(ORDERS, RANGE, "amount", min_value=0.5), "accepted_range of AMOUNT: its bounds"),
+        (a_test(ORDERS, RANGE, "amount", min_value=0, inclusive=False), "its bounds are not whole"),
         (a_test(ORDERS, "relationships", "status", VIEW, field="a"), "the other table is not here"),
     ],
 )

@@ -1,9 +1,11 @@
-"""`marts load`: upload Parquet files as the sources."""
+"""`marts load`: upload local data as the sources."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +22,9 @@ from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 
+if TYPE_CHECKING:
+    from marts.core.run.backend import Contract
+
 
 @click.command("load")
 @env_option
@@ -30,19 +35,31 @@ from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 @option("--overwrite", is_flag=True, help="Replace tables that exist; grants on them are kept.")
 @with_settings
 def command(settings: Settings, overwrite: bool) -> None:
-    """Upload Parquet files as tables, to try the marts on an empty account.
+    """Upload local data as tables, to try the marts on an empty account.
 
-    All files are read and compared with each other first. Tables are created, or replaced one after
-    the other, when every row has arrived. Marts, views, and tables with policies or tags are never
-    replaced.
+    Parquet files are uploaded as they are; of CSV and DuckDB files, the columns that the project's
+    sources declare. All files are read and compared with each other first. Tables are created, or
+    replaced one after the other, when every row has arrived. Marts, views, and tables with policies
+    or tags are never replaced.
     """
+    from backends.load_conversion import loadable
+
+    if (data := wiring.data_of(settings)) is None:
+        raise UsageError("no data are named", hint="pass --data PATH, or set `data`")
+
+    def contracts() -> Mapping[str, Contract] | None:
+        return wiring.contracts_of(wiring.linked(settings)[0]) if settings.package else None
+
+    with loadable(data, contracts) as folder:
+        _load(settings, folder, overwrite=overwrite)
+
+
+def _load(settings: Settings, folder: Path, *, overwrite: bool) -> None:
     from backends.factory import snowflake
     from backends.load_files import find_tables, keys_not_loaded
     from backends.snowflake_load import load as upload
 
-    if (data := wiring.data_of(settings)) is None:
-        raise UsageError("no data are named", hint="pass --data DIR, with Parquet files")
-    tables = find_tables(data)
+    tables = find_tables(folder)
     for table in tables:
         if keys := keys_not_loaded(table):
             warn(f"{table.name}: {', '.join(keys)} is in names of folders only, and not loaded")

@@ -64,9 +64,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Build marts that are not up to date, check them, and publish all of them or none.
+    """Build marts that are not up to date, check them, and publish all of a group or none.
 
-    Each SELECTOR names marts as --select does; without one, all are built.
+    By default, all marts are one group. Each SELECTOR names marts as --select does; without one,
+    all are built.
     """
     from marts.core.console.execution import carry_out_and_print, print_plan
     from marts.core.operations.run import RunOptions, prepared_run
