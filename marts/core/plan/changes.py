@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import FreshCheck, tables_read
-from marts.core.authoring.tables import checked_key, checks_of, column_comments
+from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.planner import plan_run
