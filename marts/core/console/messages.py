@@ -242,7 +242,7 @@ def _why_skipped(skipped: SkippedCheck) -> str:
     if skipped.exempt:
         return f"exempt: {skipped.exempt}"
     are = "are" if len(skipped.missing) > 1 else "is"
-    return f"{', '.join(skipped.missing)} {are} not published or not up to date"
+    return f"{', '.join(skipped.missing)} {are} absent or not up to date"
 
 
 def errors_of(report: Report) -> Iterator[MartsError]:

@@ -116,7 +116,8 @@ def _planned(
     building = [project.marts[name] for name in built]
     needed = _sources_read(graph, built=built, checked=checked, source_checks=source_checks is True)
     of_sources = _checks_of_sources(project, state, source_checks)
-    _refuse_unfit_sources([project.sources[name] for name in needed], state)
+    needed |= _looked_up(project, source_checks)
+    _refuse_unfit_sources([each for name, each in project.sources.items() if name in needed], state)
     checker = _Checker(queries, present={*needed, *_fitting(project, state), *of_sources})
     steps = list(checker.steps_for_sources(project, of_sources, state))
     checker.pending += graph.wide_checks(checked)
@@ -140,17 +141,29 @@ def _planned(
 
 def _sources_read(
     graph: Graph, *, built: Collection[str], checked: Collection[str], source_checks: bool
-) -> tuple[str, ...]:
+) -> set[str]:
     project = graph.project
     read = {name for mart in built for name in project.marts[mart].inputs}
     read |= {name for _, check in graph.wide_checks(checked) for name in tables_read(check)}
-    return tuple(name for name in project.sources if source_checks or name in read)
+    return {name for name in project.sources if source_checks or name in read}
+
+
+def _looked_up(project: Declarations, source_checks: bool | SourceChecks) -> set[str]:
+    """Return the sources that checks of others must read, unless they may be absent."""
+    if not isinstance(source_checks, SourceChecks):
+        return set()
+    checks = [each for several in source_checks.by_source.values() for each in several]
+    read = {n for c in checks if c.severity == "error" for n in tables_read(c)}
+    return {n for n in read & project.sources.keys() if not project.sources[n].optional}
 
 
 def _fitting(project: Declarations, state: EngineState) -> Iterator[str]:
-    """Yield the marts that, as they are published, fit their contracts."""
+    """Yield the sources, and the marts as they are published, that fit their contracts."""
     for name, found in state.published.items():
         if name in project.marts and not mismatches(project.marts[name].columns, found.types):
+            yield name
+    for name, found in state.sources.items():
+        if not found.misfits and not mismatches(project.sources[name].columns, found.types):
             yield name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from marts.core.authoring.checks import tables_read
 from marts.core.errors import EngineError, MartsError, SourceError
 from marts.core.plan.state import Elsewhere, EngineState, RecordedTable, TableState
 from marts.core.project.graph import Graph
@@ -23,7 +24,8 @@ def inspect_engine(
 ) -> EngineState:
     """Return the engine state that planning needs, including the sources `also`; change nothing.
 
-    With `isolates`, a source that cannot be described is a fault in the state, not an error.
+    It includes those that declared checks of `also` read: one of them that cannot be described is a
+    fault in the state, not an error. With `isolates`, so is every source.
     """
     project = graph.project
     related = graph.related(selected)
@@ -33,7 +35,10 @@ def inspect_engine(
     versions = [row.name for row in rows if _is_own(row, project) and row.name in related]
     published = backend.describe_published(versions)
     faults: dict[str, MartsError] = {}
-    sources = _described(backend, needed, faults, isolates=isolates)
+    sources = dict(_described(backend, needed, faults, isolates=isolates))
+    looked_up = [n for n in project.sources if n in _looked_up(project, also) - {*needed}]
+    if looked_up:
+        sources |= _described(backend, looked_up, faults, isolates=True)
     there = backend.elsewhere
     state = EngineState(
         sources=sources,
@@ -60,6 +65,12 @@ def inspect_again(
     }
     state = _with_published(before, graph.project, backend.state(), published)
     return state.of_group(graph.own_group)
+
+
+def _looked_up(project: Declarations, names: Collection[str]) -> set[str]:
+    """Return the tables that the declared checks of some sources read."""
+    checks = (check for name in names for check in project.sources[name].checks)
+    return {table for check in checks for table in tables_read(check)}
 
 
 def _described(

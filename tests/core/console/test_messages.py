@@ -188,7 +188,7 @@ def test_a_table_that_is_not_checked_has_no_row_count() -> None:
         (
             replace(report("published"), skipped=(SkippedCheck("a", "a_in_b", ("b", "c")),)),
             [
-                ("skip", "a.a_in_b: b, c are not published or not up to date"),
+                ("skip", "a.a_in_b: b, c are absent or not up to date"),
                 ("done", "published 1 mart; 0 of 0 checks passed, in 1.50 s"),
             ],
         ),

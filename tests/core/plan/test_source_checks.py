@@ -14,11 +14,13 @@ from ibis.expr.types import Table
 
 from marts import decimal, float64, int64, relationship, row_check, source, string, unique
 from marts.core.authoring.checks import Check
-from marts.core.errors import DefinitionError
+from marts.core.authoring.tolerance import Severity
+from marts.core.errors import DefinitionError, SourceError
 from marts.core.plan import statistics
 from marts.core.plan.source_checks import SourceCheckOptions
 from marts.core.plan.state import CheckedSource
-from marts.core.plan.steps import CheckTable
+from marts.core.plan.steps import CheckTable, SkippedCheck
+from marts.core.project.graph import Graph
 from marts.core.run.report import explained
 from support.derived_checks import (
     ALL,
@@ -68,6 +70,36 @@ def test_a_source_that_lost_more_than_half_of_its_rows_is_refused(
     assert done.report.status == status
     if status == "failed":
         assert "orders.not_shrunk: does not hold; less than half of the 9 rows" in done.said
+
+
+# Declared relationships with sources that no built mart reads
+
+
+def looking_up(severity: Severity = "error") -> Graph:
+    """Return a project whose mart reads orders alone, of which each must be of a known shop."""
+    known = relationship("shop", to="shops.shop", severity=severity)
+    return project_of(replace(ORDERS, checks=(known,)), SHOPS, int_paid)
+
+
+def test_a_relationship_with_a_source_that_no_mart_reads_is_checked(tmp_path: Path) -> None:
+    done = made(tmp_path, looking_up(), orders=orders({"shop": "gone"}))
+    assert done.found == {"orders.shop_in_shops": ("fail", 1)}
+
+
+def test_a_relationship_that_cannot_be_checked_refuses_the_run(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="source shops, column shop: expected string, found no"):
+        made(tmp_path, looking_up(), orders=orders(), shops=pa.table({"other": [1]}))
+    done = made(tmp_path, looking_up("warn"), orders=orders(), shops=pa.table({"other": [1]}))
+    assert done.report.status == "published"
+    assert done.plan.skipped == (SkippedCheck("orders", "shop_in_shops", ("shops",)),)
+
+
+def test_a_lookup_that_cannot_be_read_refuses_the_run(tmp_path: Path) -> None:
+    made(tmp_path, looking_up(), orders=orders())
+    (tmp_path / "data" / "shops.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SourceError, match="shops"):
+        made(tmp_path, looking_up())
+    assert made(tmp_path, looking_up("warn")).report.status == "published"
 
 
 # Once for each version
