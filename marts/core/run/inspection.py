@@ -24,8 +24,9 @@ def inspect_engine(
 ) -> EngineState:
     """Return the engine state that planning needs, including the sources `also`; change nothing.
 
-    It includes those that declared checks of `also` read: one of them that cannot be described is a
-    fault in the state, not an error. With `isolates`, so is every source.
+    If there are `also`, it includes those that the declared checks of any source read: one of them
+    that cannot be described is a fault in the state, not an error. With `isolates`, so is every
+    source.
     """
     project = graph.project
     related = graph.related(selected)
@@ -36,9 +37,10 @@ def inspect_engine(
     published = backend.describe_published(versions)
     faults: dict[str, MartsError] = {}
     sources = dict(_described(backend, needed, faults, isolates=isolates))
-    looked_up = [n for n in project.sources if n in _looked_up(project, also) - {*needed}]
+    # Views that are built because of the selected marts may rely on any of the sources needed.
+    looked_up = _looked_up(project, needed) - {*needed} if also else set[str]()
     if looked_up:
-        sources |= _described(backend, looked_up, faults, isolates=True)
+        sources |= _described(backend, sorted(looked_up), faults, isolates=True)
     there = backend.elsewhere
     state = EngineState(
         sources=sources,

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from ibis.expr.types import Table
 
-from marts import decimal, float64, int64, relationship, row_check, source, string, unique
+from marts import decimal, float64, int64, mart, relationship, row_check, source, string, unique
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tolerance import Severity
 from marts.core.errors import DefinitionError, SourceError
@@ -33,6 +33,7 @@ from support.derived_checks import (
     orders,
     towns,
 )
+from support.grouped import Grouped
 from support.workshop import Workshop, checks_by_name, project_of, shop_in
 
 # Shares, shrinking
@@ -100,6 +101,28 @@ def test_a_lookup_that_cannot_be_read_refuses_the_run(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="shops"):
         made(tmp_path, looking_up())
     assert made(tmp_path, looking_up("warn")).report.status == "published"
+
+
+def test_the_lookups_of_a_view_that_is_built_for_a_mart_are_inspected(tmp_path: Path) -> None:
+    lands = source("lands", doc="Lands.", grain="shop", columns=[string("shop")])
+
+    @mart(grain="shop", columns=[string("shop")])
+    def known(lands: Table) -> Table:
+        """Shops."""
+        return lands
+
+    @mart(grain="order_id", columns=[int64("order_id")], materialized="view")
+    def local(orders: Table, known: Table) -> Table:
+        """Orders of known shops."""
+        return orders.inner_join(known, "shop").select("order_id")
+
+    checked = looking_up().project.sources.values()
+    shop = Grouped(Workshop(tmp_path, project_of(*checked, lands, known, local)), ())
+    shop.shop.write(orders=orders(), shops=SHOP_ROWS, lands=[{"shop": "north"}])
+    assert shop.run().status == "published"
+    shop.shop.write(lands=[{"shop": "north"}, {"shop": "south"}])
+    assert shop.run("known").status == "published"
+    assert {step.mart.name for step in shop.plans[0].builds} == {"known", "local"}
 
 
 # Once for each version
