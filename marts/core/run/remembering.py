@@ -15,12 +15,17 @@ def checked_sources(plan: Plan, tables: Mapping[str, TableReport]) -> dict[str, 
 
     `tables` are the reports of a run in which no check failed. Only checks that held are
     remembered: one that warned is made again in the next run, even if the source is the same. What
-    was recorded of the same version before is kept.
+    was recorded of the same version before is kept. If the caller wants no checks, so is what was
+    recorded of another version: the next run that makes them must see that a source has shrunk.
     """
     wanted = plan.source_checks
     if wanted is None:
         return {}
-    return {name: _checked(name, wanted, plan.state, tables.get(name)) for name in wanted.sources}
+    return {
+        name: _checked(name, wanted, plan.state, tables.get(name))
+        for name in wanted.sources
+        if not (wanted.is_left_out and name in plan.state.checked)
+    }
 
 
 def _checked(

@@ -16,6 +16,7 @@ from marts import decimal, float64, int64, mart, relationship, row_check, source
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tolerance import Severity
 from marts.core.errors import DefinitionError, SourceError
+from marts.core.operations.planning import RunOptions
 from marts.core.plan import statistics
 from marts.core.plan.source_checks import SourceCheckOptions
 from marts.core.plan.state import CheckedSource
@@ -185,6 +186,21 @@ def test_checks_of_sources_can_be_left_out_and_the_report_says_so(tmp_path: Path
     assert not [name for name in done.checks if name.startswith("orders.")]
     assert "the sources were not checked, as --no-source-checks says" in done.said
     assert (done.recorded["orders"].checks, done.recorded["orders"].rows) == (frozenset(), 4)
+
+
+def test_a_source_that_shrank_unchecked_is_compared_with_the_last_checked_one(
+    tmp_path: Path,
+) -> None:
+    shop = Grouped(Workshop(tmp_path, ALL), ())
+    for count, options, status in (
+        (9, RunOptions(), "published"),
+        (4, RunOptions(checks_sources=False), "published"),
+        (4, RunOptions(), "failed"),
+        (4, RunOptions(accept_shrink=True), "published"),
+    ):
+        shop.shop.write(orders=orders(least=count), shops=SHOP_ROWS)
+        report = shop.run(options=options)
+        assert report.status == status
 
 
 def test_the_toy_shop_has_no_warnings(tmp_path: Path) -> None:
