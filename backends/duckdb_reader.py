@@ -8,7 +8,7 @@ never read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -25,6 +25,7 @@ from backends.duckdb_types import DIALECT, Physical, folder_value, proven_by_ran
 from backends.parquet import DataFile
 from backends.source_types import (
     columns_named,
+    is_name,
     label,
     named,
     read_twice,
@@ -119,12 +120,29 @@ class Reader:
     def _parts(self) -> list[Part]:
         """Group the files by how they spell and type the contract's columns."""
         columns = self.data.columns()
+        others = {name: self._others(name, columns.values()) for name in self.schema}
         groups: defaultdict[tuple[Hashable, Columns], list[DataFile]] = defaultdict(list)
         for file in self.files:
             found = columns[file.path]
-            matches = tuple(columns_named(self.contract, name, found) for name in self.schema)
+            matches = tuple(
+                tuple(
+                    column
+                    for column in columns_named(self.contract, name, found)
+                    if column.name not in others[name]
+                )
+                for name in self.schema
+            )
             groups[self.data.layout(file), matches].append(file)
         return [Part(tuple(files), matches) for (_, matches), files in groups.items()]
+
+    def _others(self, name: str, files: Iterable[Sequence[Physical]]) -> set[str]:
+        """Return the names, spelled almost like a column's, that are other columns in a file."""
+        wanted = self.contract.names.get(name)
+        if wanted is None:
+            return set()
+        spelled = ({column.name for column in found} for found in files)
+        both = (names - {wanted} for names in spelled if wanted in names)
+        return {other for names in both for other in names if is_name(wanted, other)}
 
     def _statistics(self, parts: Sequence[Part]) -> dict[str, ColumnStatistics]:
         """Return what the footers say of the contract's columns; casts do not change values."""

@@ -234,6 +234,19 @@ def test_columns_are_read_under_their_own_names(tmp_path: Path) -> None:
     assert both.rows() == [(0, 1), (1, 0)]
 
 
+def test_a_column_that_is_another_one_in_one_file_is_not_taken_for_it_in_the_next(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "s/1.parquet", {"Amount": [119]})
+    write(tmp_path / "s/2.parquet", {"AMOUNT": [238]})
+    source = Source(tmp_path, {"gross": "int64"}, names={"gross": "Amount"})
+    assert source.rows() == [(119,), (238,)]
+    write(tmp_path / "s/3.parquet", {"Amount": [357], "AMOUNT": [300]})
+    (line,) = Source(tmp_path, {"gross": "int64"}, names={"gross": "Amount"}).describe().misfits
+    expected = "column gross, Amount in the source: expected int64, found no such column in s/2"
+    assert line.startswith(expected)
+
+
 def test_a_letter_that_only_looks_alike_is_another_column(tmp_path: Path) -> None:
     write(tmp_path / "s.parquet", {"\N{KELVIN SIGN}ey": [1], "n": [2]})
     described = Source(tmp_path, {"key": "int64", "n": "int64"}).describe()
