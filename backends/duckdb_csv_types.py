@@ -30,7 +30,7 @@ WRITTEN = "csv"
 """The kind of all columns of CSV files."""
 TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6}0*)?"
 SHORT = r"[+-]?\d{1,8}(\.\d{1,7})?"
-OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)"
+OFFSET = r"(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)"
 MIDNIGHT = r"([ T]00:00(:00(\.0+)?)?)?"
 
 
