@@ -66,7 +66,8 @@ def elsewhere(
             hint=f"publish its marts: marts run --env {there.environment}",
         )
     if options.database.exists() and options.database.samefile(there.database):
-        if there.schema == options.schema:
+        # DuckDB does not distinguish their case.
+        if there.schema.lower() == options.schema.lower():
             raise UsageError(
                 f"{there.environment} publishes its marts where this run does:"
                 f" {there.database}, schema {there.schema}",

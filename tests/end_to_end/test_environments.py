@@ -243,6 +243,7 @@ def test_checks_of_what_is_published_here_read_the_rest_there(firm: Firm) -> Non
         ("--defer prd", ASKED_WRONGLY, "--defer prd: there is no such environment"),
         ("--defer nothing", ASKED_WRONGLY, "nothing is published in nothing: there is no noth"),
         ("--database prod.duckdb", ASKED_WRONGLY, "prod publishes its marts where this run does"),
+        ("--database prod.duckdb --schema GOLD", ASKED_WRONGLY, "where this run does"),
         ("--backend snowflake", ASKED_WRONGLY, "its marts are on duckdb, this run is on snowfl"),
     ],
 )
