@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_candidates import Candidate, CandidateDatabase
-from backends.duckdb_catalog import Catalog
+from backends.duckdb_catalog import Catalog, spelled
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_elsewhere import elsewhere, names_there
 from backends.duckdb_locations import Locations
@@ -75,12 +76,13 @@ class DuckDBBackend:
     def __init__(
         self, options: DuckDBOptions, *, sources: Mapping[str, Contract], read_only: bool
     ) -> None:
+        self._connection = connect(options, read_only=read_only)
+        self._worker = ThreadPoolExecutor(max_workers=1)
+        options = replace(options, schema=spelled(options.schema, self._rows))
         self.options = options
         locations = Locations(options.data, options.sources, options.folder)
         self.where = f"{locations} → {options.database}, schema {options.schema}"
         self.source_location = locations.layout
-        self._connection = connect(options, read_only=read_only)
-        self._worker = ThreadPoolExecutor(max_workers=1)
         self.sources = DuckDBSources(locations, sources, self._rows, schema=options.schema)
         self._catalog = Catalog(options.schema, self._rows)
         self._runs = RunsTable(self._catalog, self.execute)

@@ -18,6 +18,15 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 """Runs a statement and returns its rows."""
 
 
+def spelled(schema: str, rows: Rows, database: str | None = None) -> str:
+    """Return the name of a schema as it is spelled there, or as given if there is no such schema.
+
+    DuckDB finds a schema by its name in any case, but its catalog has the name as it was created.
+    """
+    found = rows(ddl.schemas_named(schema, database))
+    return str(found[0][0]) if found else schema
+
+
 class Catalog:
     """The relations in one schema, read again for each call: reading them is cheap.
 

@@ -49,7 +49,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     EngineError if the file is open elsewhere or cannot be opened.
     """
     database = options.database
-    if database.stem == options.schema:
+    if database.stem.lower() == options.schema.lower():
         raise UsageError(
             f"database {database} and schema {options.schema} have the same name,"
             " and DuckDB cannot tell which is meant",

@@ -121,6 +121,15 @@ def digest_of_rows(relation: str) -> str:
     return f"SELECT count(*), sum(CAST(hash(t) AS HUGEINT)) FROM {relation} AS t"
 
 
+def schemas_named(name: str, database: str | None = None) -> str:
+    """Return a query of the schemas that a name may mean, as they are spelled."""
+    of = "current_database()" if database is None else literal(database)
+    return (
+        f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {of}"
+        f" AND lower(schema_name) = lower({literal(name)})"
+    )
+
+
 def definition_of_view(schema: str, name: str, database: str | None = None) -> str:
     """Return a query of a view's definition; it has no rows if there is no such view."""
     of = "current_database()" if database is None else literal(database)

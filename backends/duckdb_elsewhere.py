@@ -8,7 +8,7 @@ from typing import Any
 import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
-from backends.duckdb_catalog import Catalog, Rows
+from backends.duckdb_catalog import Catalog, Rows, spelled
 from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions, opening_another
 from backends.duckdb_sql import compiled, qualified_sql
 from backends.sql import recorded
@@ -73,12 +73,13 @@ def elsewhere(
                 f" {there.database}, schema {there.schema}",
                 hint="defer to another environment, or choose another --schema or --database",
             )
-        return Elsewhere(there, Catalog(there.schema, rows), fetch)
+        return Elsewhere(there, Catalog(spelled(there.schema, rows), rows), fetch)
     # No schema can have this name by accident.
     name = f"environment {there.environment}"
     with opening_another(there.database, "--defer"):
         execute(ddl.attach_read_only(str(there.database), name))
-    return Elsewhere(there, Catalog(there.schema, rows, database=name), fetch)
+    schema = spelled(there.schema, rows, name)
+    return Elsewhere(there, Catalog(schema, rows, database=name), fetch)
 
 
 def names_there(there: Elsewhere | None, names: Collection[str]) -> dict[str, sge.Table]:

@@ -261,6 +261,14 @@ def test_a_schema_may_have_any_name_and_others_are_left_alone(tmp_path: Path, fo
         assert backend.describe_published() == {}
 
 
+def test_a_schema_is_found_in_any_case(tmp_path: Path, folder: Path) -> None:
+    for run, schema in enumerate(("Gold", "GOLD", "gold")):
+        with closing(opened(tmp_path / "x.duckdb", folder, schema=schema)) as backend:
+            assert ("m" in backend.describe_published()) is (run > 0)
+            publish(backend, m=f"SELECT {run} AS n")
+            assert backend.fetch(select("SELECT n FROM m"), about="m") == [{"n": run}]
+
+
 def test_an_instant_is_read_in_utc(backend: DuckDBBackend) -> None:
     found = backend.fetch(
         select("SELECT CAST(TIMESTAMPTZ '2025-01-01 00:30:00+02' AS TIMESTAMP) AS t"), about="x"

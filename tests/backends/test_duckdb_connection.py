@@ -65,8 +65,9 @@ def test_a_database_may_have_any_name(name: str, tmp_path: Path, folder: Path) -
 
 
 def test_a_database_named_as_its_schema_is_refused(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"gold\.duckdb and schema gold have the same name"):
-        opened(tmp_path / "gold.duckdb", folder)
+    for name in ("gold", "GOLD"):
+        with pytest.raises(UsageError, match=rf"{name}\.duckdb and schema gold have the same name"):
+            opened(tmp_path / f"{name}.duckdb", folder)
 
 
 @pytest.mark.parametrize("name", ["broken.duckdb", "clock.duckdb"])
