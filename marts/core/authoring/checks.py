@@ -222,8 +222,9 @@ def fresh(*, hours: float, by: str, severity: Severity = "error") -> FreshCheck:
 
     Its age is that at the moment of the run, or at the end of the as-of date if that is over: at
     00:00 UTC of the next day. A timestamp is UTC, or the local time of the `zone` that a source's
-    column names; a date counts from its first hour, 00:00 UTC. Without any value, the check fails.
-    It is made in every run, also if nothing has changed. `source` and `mart` raise DefinitionError
+    column names; a date counts from its first hour, 00:00 UTC. Without any value, the check fails,
+    and so it does if the newest one is more than a day in the future. It is made in every run, also
+    if nothing has changed. `source` and `mart` raise DefinitionError
     for a column of another type, and for hours that are not a positive number; loading does for a
     mart's column that copies local times of a source.
     """

@@ -144,7 +144,8 @@ class _Execution:
         self.backend = backend
         self.observer = observer
         self.recorder = recorder
-        self.moment = moment_of(plan.as_of, datetime.datetime.now(datetime.UTC))
+        self.now = datetime.datetime.now(datetime.UTC)
+        self.moment = moment_of(plan.as_of, self.now)
         self.tables: dict[str, TableReport] = {}
         self.publishes = plan.publication is not None
         self.begins = self.publishes or bool(plan.builds)
@@ -300,7 +301,7 @@ class _Execution:
     def _violations(self, table: Source | Mart, check: Check, found: Any) -> tuple[int, str]:
         """Return how often a check is violated, and what else to say of it."""
         if isinstance(check, FreshCheck):
-            is_old, detail = age(found, check, table, self.moment)
+            is_old, detail = age(found, check, table, self.moment, self.now)
             return int(is_old), detail
         return int(found or 0), ""
 

@@ -38,6 +38,8 @@ from support.workshop import Workshop, checks_by_name, project_of
 UTC = datetime.UTC
 END = datetime.datetime(2025, 7, 1, tzinfo=UTC)
 """The end of the date of the workshop's runs, which is over."""
+LAST = datetime.datetime(9999, 12, 31, 23, 59)  # noqa: DTZ001
+NOW = END + datetime.timedelta(hours=9)
 
 
 def at(day: int, hour: int = 0, minute: int = 0, *, month: int = 6) -> datetime.datetime:
@@ -75,26 +77,30 @@ def test_the_moment_is_now_or_the_end_of_the_date(
         # The local time of Berlin is two hours ahead in summer, that of New York four behind.
         ("Europe/Berlin", at(30), True, "is 2025-06-29 22:00 UTC, 26 h 0 min before"),
         ("America/New_York", at(29, 20), False, "is 2025-06-30 00:00 UTC, 24 h 0 min before"),
+        (None, at(2, 9, month=7), False, "33 h 0 min after 2025-07-01 00:00 UTC"),
+        (None, at(2, 9, 1, month=7), True, "is 2025-07-02 09:01 UTC, 24 h 1 min in the future"),
+        ("America/New_York", LAST, True, "is 9999-12-31 23:59 UTC, "),
+        (None, "12000-01-01 00:00:00", True, "is 12000-01-01 00:00:00, not in the years 1 to 9999"),
         (None, None, True, "no row has a loaded_at"),
         (None, at(21, 3), True, "is 2025-06-21 03:00 UTC, 9 days before 2025-07-01 00:00 UTC; at"),
     ],
 )
 def test_a_value_is_as_old_as_its_zone_says(
-    zone: str | None, newest: datetime.datetime | None, is_old: bool, words: str
+    zone: str | None, newest: datetime.datetime | str | None, is_old: bool, words: str
 ) -> None:
     table = a_source(**{"zone": zone} if zone else {})
-    found = age(newest, fresh(hours=24, by="loaded_at"), table, END)
+    found = age(newest, fresh(hours=24, by="loaded_at"), table, END, NOW)
     assert found[0] is is_old
     assert words in found[1]
 
 
 def test_a_date_counts_from_its_first_hour_and_a_repeated_hour_from_the_first_time() -> None:
     check = fresh(hours=23, by="day")
-    assert age(datetime.date(2025, 6, 30), check, a_source(), END)[0]
-    assert not age(datetime.date(2025, 7, 1), check, a_source(), END)[0]
+    assert age(datetime.date(2025, 6, 30), check, a_source(), END, NOW)[0]
+    assert not age(datetime.date(2025, 7, 1), check, a_source(), END, NOW)[0]
     berlin, check = a_source(zone="Europe/Berlin"), fresh(hours=1, by="loaded_at")
     moment = datetime.datetime(2025, 10, 26, 1, 45, tzinfo=UTC)
-    is_old, words = age(at(26, 2, 30, month=10), check, berlin, moment)
+    is_old, words = age(at(26, 2, 30, month=10), check, berlin, moment, moment)
     assert is_old
     assert words.startswith("the newest loaded_at is 2025-10-26 00:30 UTC, 1 h 15 min before ")
 
