@@ -158,7 +158,7 @@ class DuckDBSources:
         data = DatabaseTable(name, table, states[0], self._rows)
         reader = Reader(name, relation.file, states[:1], data, contract, self._rows)
         found = reader.read()
-        is_by_rows = is_own or table.is_view
+        is_by_rows = is_own or table.is_view or table.is_shared
         version, look = _by_rows(data, found) if is_by_rows else _by_file(relation.file, states)
         version = digest_of((), table.name.db, table.name.name, version, *found.how)
         return Source(

@@ -1,8 +1,8 @@
 """Tables and views of DuckDB files as sources: attached for reading, or in the marts' own file.
 
 While a file is attached, DuckDB lets no other process write it. A table of another file has the
-version of its file. The rows of a view may come from anywhere, and the file of the marts changes
-with each run: their version is a digest of their rows.
+version of its file. The rows of a view may come from anywhere, and a file with marts, of whatever
+environment, changes with each run: their version is a digest of their rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from backends.duckdb_types import DIALECT, TYPED, Physical, column_of
 from backends.parquet import DataFile, data_file
 from backends.source_types import named
 from marts.core.errors import EngineError, SourceError, did_you_mean
-from marts.core.plan.state import ColumnStatistics
+from marts.core.plan.state import ColumnStatistics, group_of_state
 
 SOURCE = "source "
 """The names under which sources are attached begin with it."""
@@ -93,7 +93,8 @@ class Attached:
         if found:
             schema, name, is_view, is_collated = there[found[0]]
             table = sge.table_(name, db=schema, catalog=catalog, quoted=True)
-            return Table(table, is_view=is_view, is_collated=is_collated)
+            is_shared = any(group_of_state(row[1].lower()) is not None for row in rows)
+            return Table(table, is_view=is_view, is_collated=is_collated, is_shared=is_shared)
         elsewhere = [_written(s, n) for s, n, *_ in rows if n.lower() == relation.name.lower()]
         if not relation.is_given and not elsewhere:
             return None
@@ -129,17 +130,20 @@ def _not_opened(file: Path, error: duckdb.Error) -> EngineError | SourceError:
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view, with its qualified name."""
+    """A table or view, with its qualified name; `is_shared` says that marts are in its file."""
 
     name: sge.Table
     is_view: bool
     is_collated: bool
+    is_shared: bool = False
 
 
 def states_of(file: Path) -> tuple[DataFile, ...]:
     """Return a DuckDB file, and its log of what is not in it yet, as they are now."""
-    log = Path(f"{file}.wal")
-    return (data_file(file), *([data_file(log)] if log.exists() else []))
+    # Resolved, as files of data are: a version must not depend on the current folder.
+    real = file.resolve()
+    log = Path(f"{real}.wal")
+    return (data_file(real), *([data_file(log)] if log.exists() else []))
 
 
 class DatabaseTable:

@@ -237,6 +237,19 @@ def test_rows_of_a_view_may_come_from_anywhere(tmp_path: Path) -> None:
         Source(tmp_path, {"n": "int64"}, data="crm.duckdb").describe()
 
 
+def test_a_version_is_the_same_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "CREATE TABLE s AS SELECT 1 AS n")
+    versions = set()
+    for cwd, folder in ((tmp_path, "."), (tmp_path.parent, tmp_path.name)):
+        monkeypatch.chdir(cwd)
+        source = Source(Path(folder), {"n": "int64"}, data="crm.duckdb")
+        versions.add(source.describe().version)
+        source.backend.close()
+    assert len(versions) == 1
+
+
 def test_a_file_that_is_replaced_meanwhile_is_named(tmp_path: Path) -> None:
     make(tmp_path, "CREATE TABLE s AS SELECT 1 AS n")
     source = Source(tmp_path, {"n": "int64"}, data="crm.duckdb")
@@ -290,6 +303,11 @@ def test_a_table_beside_the_marts_has_the_version_of_its_rows(tmp_path: Path) ->
     again = Source(tmp_path, {"n": "int64"}, location="x.duckdb:s")
     assert again.describe().version == version
     again.backend.close()
+    # Another environment, whose marts are elsewhere, has the same version.
+    (tmp_path / "there").mkdir()
+    other = Source(tmp_path / "there", {"n": "int64"}, data="..", location="../x.duckdb:s")
+    assert other.describe().version == version
+    other.backend.close()
     make(tmp_path, "INSERT INTO s VALUES (2)", file="x.duckdb")
     changed = Source(tmp_path, {"n": "int64"}, location="x.duckdb:s")
     assert changed.describe().version != version
