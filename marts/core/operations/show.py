@@ -83,7 +83,9 @@ def readable(graph: Graph, mart: Mart, backend: Backend, settings: Settings) -> 
 
 def _refuse_another_day(mart: str, backend: Backend, wanted: datetime.date | None) -> None:
     """Raise UsageError if a mart is not published as of the date that is asked for."""
-    found = next((row.as_of for row in backend.state() if row.name == mart), None)
+    # Another package may have recorded a source of this name.
+    rows = (row for row in backend.state() if row.name == mart and row.kind != "source")
+    found = next((row.as_of for row in rows if row.as_of), None)
     if wanted and found and wanted != found:
         raise UsageError(
             f"{mart} is published as of {found}, not {wanted}",

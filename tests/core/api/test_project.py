@@ -131,6 +131,23 @@ def test_a_project_runs_tests_compiles_and_shows(
     assert capfd.readouterr() == ("", "")
 
 
+def test_rows_are_as_of_the_date_of_the_mart_not_of_a_source_of_its_name(tmp_path: Path) -> None:
+    folder = written(tmp_path / "shop")
+    mart = folder / "shop_marts/totals.py"
+    mart.write_text(mart.read_text("utf-8").replace("checks=", 'group="z", checks='), "utf-8")
+    project = Project.load(folder)
+    project.run(as_of="2025-06-30")
+    with duckdb.connect(str(folder / "target/marts.duckdb")) as connection:
+        # Another package has a source that is called like the mart.
+        connection.execute("CREATE TABLE gold.marts_state AS FROM gold.marts_state__z")
+        connection.execute(
+            "UPDATE gold.marts_state SET package = 'other', kind = 'source', as_of = '2020-01-31'"
+        )
+    assert len(project.show("totals", as_of="2025-06-30")) == 2
+    with pytest.raises(UsageError, match="is published as of 2025-06-30, not 2020-01-31"):
+        project.show("totals", as_of="2020-01-31")
+
+
 def test_what_is_returned_prints_as_the_command_line_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
