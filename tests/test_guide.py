@@ -130,6 +130,17 @@ def test_a_page_names_only_what_is_installed(topic: str) -> None:
     assert not re.search(r"\]\((?!https://)", page)
 
 
+def test_the_page_on_artifacts_names_every_key(shop: Path) -> None:
+    named = {*re.findall(r"`(\w+)`", page_of("artifacts"))}
+    results = json.loads((shop / "target/run_results.json").read_text("utf-8"))
+    manifest = json.loads((shop / "target/manifest.json").read_text("utf-8"))
+    table, group = results["tables"][0], results["groups"][0]
+    documents = [results, table, table["checks"][0], group, manifest]
+    documents += [entry for kind in ("sources", "marts") for entry in manifest[kind]]
+    documents += [column for entry in manifest["marts"] for column in entry["columns"]]
+    assert {key for document in documents for key in document} <= named
+
+
 def test_hints_name_pages_that_exist() -> None:
     folders = (REPOSITORY / "marts/core", REPOSITORY / "backends")
     files = [file for folder in folders for file in folder.rglob("*.py")]

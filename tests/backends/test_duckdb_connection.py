@@ -24,12 +24,8 @@ from support.bikes_on_duckdb import (
 from support.processes import GUARD
 
 
-def test_the_databases_folder_is_made_where_it_cannot_be_misspelt(
-    tmp_path: Path, folder: Path
-) -> None:
+def test_the_folder_of_the_default_database_is_made(tmp_path: Path, folder: Path) -> None:
     database = tmp_path / "a/b/marts.duckdb"
-    with pytest.raises(UsageError, match="there is no folder"):
-        opened(database, folder)
     with closing(opened(database, folder, creates_folder=True)) as backend:
         publish(backend, m="SELECT 1 AS n")
     assert database.exists()

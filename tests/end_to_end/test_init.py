@@ -388,17 +388,37 @@ def test_a_dbt_project_on_duckdb_is_read_where_dbt_builds_it(called: Marts, tmp_
 # What is refused
 
 
-def test_nothing_is_overwritten_without_force(called: Marts, tmp_path: Path) -> None:
+MINE = """\
+[project]
+name = "mine"  # a comment
+version = "1"
+"""
+
+
+def test_a_project_joins_a_repository_and_overwrites_nothing(called: Marts, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(MINE)
     (tmp_path / "README.md").write_text("mine")
-    (tmp_path / "notes.txt").write_text("mine, too")
-    before = sorted(tmp_path.rglob("*"))
-    done = called("init", "--name", "shop")
-    assert done.returncode == 2
-    assert "would be overwritten\n  README.md\nhint: " in done.stderr
-    assert sorted(tmp_path.rglob("*")) == before
+    done = initiated(called, "--name", "shop")
+    assert "the settings were added to pyproject.toml\n" in done.stdout
+    assert "kept as they were: README.md\n" in done.stdout
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert (tmp_path / "pyproject.toml").read_text() == MINE + (
+        '\n[tool.marts]\npackage = "shop"\ndata = "data"\n'
+    )
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    for words, said in {
+        (): "would be overwritten\n  pyproject.toml\n  shop/__init__.py\n",
+        ("--force",): "has [tool.marts] besides other settings, which would be lost\nhint: remove",
+    }.items():
+        refused = called("init", "--name", "shop", *words)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+    assert {file: file.read_bytes() for file in before} == before
+    (tmp_path / "pyproject.toml").write_text(MINE)
     initiated(called, "--name", "shop", "--force")
     assert (tmp_path / "README.md").read_text() != "mine"
-    assert (tmp_path / "notes.txt").read_text() == "mine, too"
+    assert (tmp_path / "pyproject.toml").read_text().startswith(MINE)
+    assert_it_runs(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from marts.core.console.project_writer import Files
+from marts.core.project.settings import FILE
 from marts.core.scaffold.declarations import NewSource
 from marts.core.scaffold.project_files import NewProject
 
@@ -23,10 +25,14 @@ def found_rows(sources: Sequence[NewSource]) -> list[list[str]]:
     ]
 
 
-def done_lines(folder: Path, project: NewProject, files: Collection[str]) -> Iterator[str]:
+def done_lines(folder: Path, project: NewProject, files: Files) -> Iterator[str]:
     """Yield what was written, and the next commands."""
     left = sum(len(source.left_out) for source in project.sources)
-    yield f"wrote {len(files)} files to {folder}/: {', '.join(files)}"
+    yield f"wrote {len(files.written)} files to {folder}/: {', '.join(files.written)}"
+    if files.joins:
+        yield f"the settings were added to {FILE}"
+    if files.kept:
+        yield f"kept as they were: {', '.join(files.kept)}"
     if left:
         things = "1 thing was" if left == 1 else f"{left} things were"
         yield f"{things} not declared: the comments in {project.package}/sources.py say why"

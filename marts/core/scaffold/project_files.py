@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from marts.core.project.settings import FILE
 from marts.core.scaffold.declarations import NewSource
 from marts.core.scaffold.sources_file import sources_file
 from marts.core.scaffold.starter import Starter, mart_file
@@ -48,7 +49,7 @@ def files_of(project: NewProject) -> dict[str, str]:
     """Return the text of each file of a project, by its path in the project's folder."""
     package = project.package
     return {
-        "pyproject.toml": _settings(project),
+        FILE: settings_of(project) + TOOLS,
         f"{package}/__init__.py": f'"""The marts of {package}."""\n',
         f"{package}/sources.py": sources_file(project.sources, about=project.about),
         f"{package}/{project.starter.name}.py": mart_file(project.starter),
@@ -71,6 +72,23 @@ target/
 """
 
 
+TOOLS = """
+[tool.ruff]
+line-length = 100
+
+[tool.mypy]
+strict = true
+
+[[tool.mypy.overrides]]
+# It publishes no types.
+module = ["ibis.*"]
+ignore_missing_imports = true
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+"""
+
+
 def _table(name: str, values: Mapping[str, str]) -> list[str]:
     """Return a table of TOML, nothing without values."""
     if not values:
@@ -79,7 +97,8 @@ def _table(name: str, values: Mapping[str, str]) -> list[str]:
     return ["", f"[{name}]", *lines]
 
 
-def _settings(project: NewProject) -> str:
+def settings_of(project: NewProject) -> str:
+    """Return the project's settings as TOML: the tables of `[tool.marts]`."""
     local = {source.name: source.location for source in project.sources if source.location}
     is_there = "" if project.has_data else "  # not there yet: README.md says how to fill it"
     lines = [
@@ -89,20 +108,6 @@ def _settings(project: NewProject) -> str:
         *_table("tool.marts.sources", local),
         *_table("tool.marts.environments.prod", project.production),
         *_table("tool.marts.environments.prod.sources", project.production_sources),
-        "",
-        "[tool.ruff]",
-        "line-length = 100",
-        "",
-        "[tool.mypy]",
-        "strict = true",
-        "",
-        "[[tool.mypy.overrides]]",
-        "# It publishes no types.",
-        'module = ["ibis.*"]',
-        "ignore_missing_imports = true",
-        "",
-        "[tool.pytest.ini_options]",
-        'testpaths = ["tests"]',
     ]
     return "\n".join(lines) + "\n"
 

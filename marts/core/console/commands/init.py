@@ -43,13 +43,13 @@ def command(
     With --from, the sources are declared as what is there, and all that is declared is measured in
     all rows: types, nulls, keys, references to other tables, labels and bounds, with the figures as
     comments. What a dbt project declares is taken over as it is. Nothing is overwritten without
-    --force.
+    --force; in a repository that exists, the settings are added to its pyproject.toml.
     """
     from marts.core.console import terminal
     from marts.core.console.init_messages import done_lines, found_rows
     from marts.core.console.new_project import new_project, package_of
-    from marts.core.console.project_writer import refuse_existing, write_project
-    from marts.core.scaffold.project_files import files_of
+    from marts.core.console.project_writer import files_for, write_project
+    from marts.core.scaffold.project_files import files_of, settings_of
 
     package = package_of(directory, name)
     account = Settings(connection=connection, warehouse=warehouse, role=role)
@@ -62,10 +62,8 @@ def command(
             show(what)
 
         project = new_project(directory, package, origin, account, doing=doing)
-    files = files_of(project)
-    if not force:
-        refuse_existing(directory, files)
-    write_project(directory, files, ending=stop.hold)
+    files = files_for(directory, files_of(project), settings_of(project), force=force)
+    write_project(directory, files.written, ending=stop.hold)
     heads = ["table", "rows", "columns", "key", "refers to"]
     terminal.print_table(heads, found_rows(project.sources))
     for line in done_lines(directory, project, files):
