@@ -36,11 +36,9 @@ def inspect_engine(
     versions = [row.name for row in rows if _is_own(row, project) and row.name in related]
     published = backend.describe_published(versions)
     faults: dict[str, MartsError] = {}
-    sources = dict(_described(backend, needed, faults, isolates=isolates))
     # Views that are built because of the selected marts may rely on any of the sources needed.
     looked_up = _looked_up(project, needed) - {*needed} if also else set[str]()
-    if looked_up:
-        sources |= _described(backend, sorted(looked_up), faults, isolates=True)
+    sources = _described(backend, needed, sorted(looked_up), faults, isolates=isolates)
     there = backend.elsewhere
     state = EngineState(
         sources=sources,
@@ -70,22 +68,32 @@ def inspect_again(
 
 
 def _looked_up(project: Declarations, names: Collection[str]) -> set[str]:
-    """Return the tables that the declared checks of some sources read."""
+    """Return the sources that the declared checks of some sources read."""
     checks = (check for name in names for check in project.sources[name].checks)
-    return {table for check in checks for table in tables_read(check)}
+    return {table for check in checks for table in tables_read(check)} & project.sources.keys()
 
 
 def _described(
-    backend: Backend, names: Sequence[str], faults: dict[str, MartsError], *, isolates: bool
+    backend: Backend,
+    needed: Sequence[str],
+    looked_up: Sequence[str],
+    faults: dict[str, MartsError],
+    *,
+    isolates: bool,
 ) -> Mapping[str, TableState]:
-    """Return the state of the sources that exist; add those that cannot be described to faults."""
+    """Return the state of the sources that exist; add those that cannot be described to faults.
+
+    A source that is needed is not added unless the caller `isolates` it: the error is raised.
+    """
+    alone = [*needed, *looked_up] if isolates else looked_up
     try:
-        return backend.describe_sources(names)
+        # An engine may read all that are described at once as of one moment.
+        return backend.describe_sources([*needed, *looked_up])
     except (SourceError, EngineError):
-        if not isolates or not backend.go_on():
+        if not alone or not backend.go_on():
             raise
-    found: dict[str, TableState] = {}
-    for name in names:
+    found = {} if isolates else dict(backend.describe_sources(needed))
+    for name in alone:
         try:
             found |= backend.describe_sources([name])
         except (SourceError, EngineError) as error:
