@@ -16,7 +16,7 @@ import pytest
 from marts.core.console.guide import TOPICS, page_of
 from support.pages import Command, File, Reader, steps
 from support.paths import REPOSITORY
-from support.processes import Marts
+from support.processes import Marts, unmeasured
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 CONTRIBUTING = (REPOSITORY / ".github/CONTRIBUTING.md").read_text("utf-8")
@@ -153,7 +153,7 @@ def in_clone(folder: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
+        env=unmeasured() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,7 @@ import sqlglot
 
 from support.engines import GRAPH
 from support.paths import BUNDLED, REPOSITORY
-from support.processes import Marts, marts_process
+from support.processes import Marts, Result, marts_process
 from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -179,7 +179,7 @@ def test_test_sources_checks_the_sources_and_needs_no_database(
     assert not (tmp_path / "target/marts.duckdb").exists()
 
 
-CLOCK = '''
+WARNED = '''
 import ibis
 from marts import int64, mart, source, string
 
@@ -187,30 +187,46 @@ categories = source(
     "dim_merchant_category", doc="C.", grain="category_key", columns=[int64("category_key")]
 )
 
-@mart(grain="category_key", columns=[int64("category_key"), int64("year")])
-def clock(dim_merchant_category):
-    """Reads the clock."""
-    year = ibis.now().year().cast("int64")
-    return dim_merchant_category.mutate(year=year)
+@mart(grain="category_key", columns=[int64("category_key"), string("{name}")])
+def {name}(dim_merchant_category):
+    """Warned of."""
+    return dim_merchant_category.mutate({name}={value})
 '''
 
 
+def warned(called: Marts, folder: Path, value: str) -> tuple[Result, Result, tuple[object, ...]]:
+    """Compile and run a mart; return both calls, and how to run it again."""
+    (folder / "warned").mkdir()
+    (folder / "warned/__init__.py").touch()
+    (folder / "warned/label.py").write_text(WARNED.format(name="label", value=value), "utf-8")
+    words = ("run", "--package", "warned", "--data", REPOSITORY / "fixtures")
+    return called("compile", *words[1:]), called(*words, "--json"), words
+
+
 def test_a_run_warns_of_what_compiling_does_and_publishes(called: Marts, tmp_path: Path) -> None:
-    (tmp_path / "clock").mkdir()
-    (tmp_path / "clock/__init__.py").touch()
-    (tmp_path / "clock/clock.py").write_text(CLOCK, "utf-8")
-    words = ("run", "--package", "clock", "--data", REPOSITORY / "fixtures")
-    compiled = called("compile", *words[1:])
-    done = called(*words, "--json")
+    key = "dim_merchant_category.category_key"
+    compiled, done, words = warned(called, tmp_path, f'{key}.cast("float64").cast("string")')
     assert done.returncode == 0, done.stderr
     (warning,) = json.loads(done.stdout)["warnings"]
-    assert (warning["table"], warning["rule"]) == ("clock", "not_repeatable")
-    assert warning["place"] == "clock/clock.py:12"
+    assert (warning["table"], warning["rule"]) == ("label", "text_of_a_number")
+    assert warning["place"] == "warned/label.py:12"
     assert warning["message"] in done.stderr
     assert warning["message"] in compiled.stderr
     assert json.loads((tmp_path / "target/run_results.json").read_text())["warnings"] == [warning]
     # What is not built is not warned of again.
     assert warning["message"] not in called(*words).stdout
+
+
+@pytest.mark.parametrize("value", ["ibis.now()", "ibis.random()"])
+def test_what_differs_from_run_to_run_is_not_published(
+    value: str, called: Marts, tmp_path: Path
+) -> None:
+    compiled, done, _ = warned(called, tmp_path, f'{value}.cast("string")')
+    assert "differs from run to run" in compiled.stderr
+    assert done.returncode == ASKED_WRONGLY
+    error = json.loads(done.stdout)
+    assert "differs from run to run" in error["error"]
+    assert error["facts"] == ["warned/label.py:12"]
 
 
 # ls and compile

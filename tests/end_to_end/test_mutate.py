@@ -113,6 +113,15 @@ def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
     assert not (till / "target").exists()
 
 
+def test_a_source_is_read_where_the_settings_say(till: Path) -> None:
+    (till / "bounds/orders.parquet").rename(till / "elsewhere.parquet")
+    settings = '[tool.marts]\n{}[tool.marts.sources]\norders = "elsewhere.parquet"\n'
+    for data in ("", 'data = "bounds"\n'):
+        (till / "pyproject.toml").write_text(settings.format(data), "utf-8")
+        done = mutate(till, "--as-of", "2025-03-31")
+        assert (done.returncode, done.stderr) == (DONE, ""), done.stdout
+
+
 def test_what_survives_is_shown_as_a_difference_with_what_to_do(till: Path) -> None:
     done = mutate(till, "totals", "--data", "gaps")
     assert (done.returncode, done.stderr) == (FAILED, "")

@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from support.paths import REPOSITORY
+from support.processes import unmeasured
 
 UV = os.environ.get("UV") or shutil.which("uv") or "uv"
 
@@ -42,7 +43,7 @@ class Installed:
         self, program: str, *words: object, cwd: Path, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in a folder, with nothing on PYTHONPATH."""
-        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and k[:6] != "MARTS_"}
+        inherited = {k: v for k, v in unmeasured().items() if k != "PYTHONPATH"}
         return subprocess.run(
             [self.folder / "bin" / program, *map(str, words)],
             cwd=cwd,

@@ -23,6 +23,12 @@ GUARD = 300
 """Seconds after which a test that hangs is ended; no test says how fast anything is."""
 
 
+def unmeasured() -> dict[str, str]:
+    """Return the caller's variables without its MARTS_…, and those that measure coverage."""
+    left_out = ("MARTS_", "PYTEST_ADDOPTS", "COV")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
 def marts_environment(**changes: str) -> dict[str, str]:
     """Return the caller's variables without its MARTS_…; the marts are ours, unless changed."""
     inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}

@@ -76,6 +76,14 @@ def _is_guarded(division: sge.Div) -> bool:
     return isinstance(by, sge.Nullif) or (isinstance(by, sge.Literal) and float(by.name) != 0)
 
 
+NOT_NUMBERS = ("nan", "inf", "-inf", "infinity")
+
+
+def _is_compared(text: sge.Literal) -> bool:
+    """Tell whether a text is cast to a float and compared: on Snowflake, NaN equals itself."""
+    return isinstance(text.parent, sge.Cast) and isinstance(text.parent.parent, sge.EQ | sge.In)
+
+
 # Of what is reviewed, the forms that are not.
 PECULIAR: tuple[tuple[type[sge.Expr], Callable[[Any], bool], str], ...] = (
     (sge.DataType, _other_type, "TIMESTAMP is what the session says; others have no counterpart"),
@@ -87,7 +95,7 @@ PECULIAR: tuple[tuple[type[sge.Expr], Callable[[Any], bool], str], ...] = (
     (sge.Var, lambda unit: unit.name.upper().startswith("WEEK"), "weeks depend on WEEK_START"),
     (
         sge.Literal,
-        lambda text: text.is_string and text.name.lower() in ("nan", "inf", "-inf", "infinity"),
+        lambda text: text.name.lower() in NOT_NUMBERS and not _is_compared(text),
         "a float that is not a number",
     ),
     (sge.Div, lambda division: not _is_guarded(division), "x / 0 is an error: NULLIF(…, 0)"),

@@ -18,6 +18,9 @@ from marts.core.analysis.nodes import first_below
 from marts.core.analysis.precision import is_float, precision_and_scale
 from marts.core.authoring.tables import Mart, Source
 
+NOT_REPEATABLE = ("clock", "random")
+"""The rules of expressions that differ from run to run, so that no check holds for their rows."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -214,10 +217,16 @@ RULES = (
         'bounds from as_of: as_of.minus(days=90); differences as a.delta(b, unit="day")',
     ),
     Rule(
-        "not_repeatable",
-        (ops.TimestampNow, ops.DateNow, ops.RandomScalar, ops.RandomUUID, ops.Sample),
+        "clock",
+        (ops.TimestampNow, ops.DateNow),
         "{op} differs from run to run",
         "take the day from the parameter as_of: as_of.date",
+    ),
+    Rule(
+        "random",
+        (ops.RandomScalar, ops.RandomUUID, ops.Sample),
+        "{op} differs from run to run",
+        "choose rows by their key: the same data must give the same mart",
     ),
     Rule(
         "any_row",

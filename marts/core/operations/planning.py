@@ -10,7 +10,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import MartsError
 from marts.core.plan.changes import plan_changes, refuse_unknown_marts, with_reshapes
-from marts.core.plan.findings import findings_of, findings_of_views
+from marts.core.plan.findings import findings_of, findings_of_views, refuse_not_repeatable
 from marts.core.plan.fingerprint import CurrentInputs
 from marts.core.plan.source_checks import (
     EarlierChecks,
@@ -121,9 +121,10 @@ class RunPlanner:
             # No other group of this run makes the checks between the groups.
             new = {step.mart.name for step in plan.builds}
             plan = replace(plan, skipped=(*plan.skipped, *checks_across(self.graph, new)))
+        findings = (*findings_of(graph.project, plan), *findings_of_views(graph.project, plan))
+        refuse_not_repeatable(findings)
         self.plans.append(plan)
-        self.findings += findings_of(graph.project, plan)
-        self.findings += findings_of_views(graph.project, plan)
+        self.findings += findings
         return plan
 
     def published(self, plan: Plan) -> None:

@@ -199,9 +199,15 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
             return "error", type(error).__name__
 
 
-def in_memory(graph: Graph, settings: Settings, data: Path) -> AbstractContextManager[Backend]:
-    """Open DuckDB on a directory of data, with an in-memory database."""
-    in_memory = with_given(settings, backend=DUCKDB, database=":memory:", data=data, threads=1)
+def in_memory(
+    graph: Graph, settings: Settings, data: Path | None
+) -> AbstractContextManager[Backend]:
+    """Open DuckDB on some data, with an in-memory database.
+
+    If these are the settings' own data, sources may be elsewhere, as the settings say.
+    """
+    given = {} if data == settings.data else {"data": data}
+    in_memory = with_given(settings, backend=DUCKDB, database=":memory:", threads=1, **given)
     return connected(graph, replace(in_memory, elsewhere=None), read_only=False)
 
 

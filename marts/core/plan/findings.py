@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from marts.core.analysis.lint import Subject, lint_all, views_of_sources
-from marts.core.analysis.rules import Finding
+from marts.core.analysis.rules import NOT_REPEATABLE, Finding
+from marts.core.errors import DefinitionError
 from marts.core.plan.steps import Build, CheckTable, Plan
 from marts.core.project.loading import Declarations
 
@@ -19,6 +20,15 @@ def findings_of(project: Declarations, plan: Plan) -> tuple[Finding, ...]:
 def findings_of_views(project: Declarations, plan: Plan) -> tuple[Finding, ...]:
     """Return the public views over sources that a plan builds."""
     return views_of_sources(project, (step.mart for step in plan.builds))
+
+
+def refuse_not_repeatable(findings: Iterable[Finding]) -> None:
+    """Raise DefinitionError for an expression that differs from run to run."""
+    for found in findings:
+        if found.rule in NOT_REPEATABLE:
+            raise DefinitionError(
+                f"{found.table}: {found.message}", found.location, hint=found.hint
+            )
 
 
 def _subjects(plan: Plan) -> Iterator[Subject]:

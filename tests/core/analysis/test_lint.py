@@ -96,9 +96,11 @@ WRONG: dict[str, list[Callable[[Table], Table]]] = {
         lambda t: t.mutate(x=t.day - t.day),
         lambda t: t.mutate(x=t.moment - t.moment),
     ],
-    "not_repeatable": [
+    "clock": [
         lambda t: t.filter(t.moment < ibis.now().cast("timestamp")),
         lambda t: t.mutate(x=ibis.today()),
+    ],
+    "random": [
         lambda t: t.mutate(x=ibis.random()),
         lambda t: t.sample(0.5),
     ],

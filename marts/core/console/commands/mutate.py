@@ -65,11 +65,11 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     reports = []
     console = terminal.console(to_stderr=as_json)
     with (
-        corpus(graph, settings.data) as data,
+        corpus(graph, settings) as data,
         wiring.in_memory(graph, settings, data) as backend,
     ):
         as_of = wiring.as_of(settings, backend.data_as_of)
-        console.print(f"as of {as_of.day} · {data}")
+        console.print(f"as of {as_of.day} · {data or settings.file}")
         with mutants.progress(console, stop=stop) as watch:
             for name in selected:
                 run = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
@@ -82,12 +82,15 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
 
 
 @contextmanager
-def corpus(graph: Graph, given: Path | None) -> Iterator[Path]:
-    """Yield the directory of data to run mutants on; for the bundled marts, generate it."""
+def corpus(graph: Graph, settings: Settings) -> Iterator[Path | None]:
+    """Yield the data to run mutants on; for the bundled marts, generate them.
+
+    It is None if all sources are elsewhere, as the settings say.
+    """
     from marts.core.errors import UsageError
 
-    if given:
-        yield given
+    if settings.data or settings.sources:
+        yield settings.data
         return
     if graph.project.package != wiring.BUNDLED_PACKAGE:
         raise UsageError(
