@@ -242,7 +242,14 @@ def _command(current: CurrentInputs, names: Collection[str]) -> str:
     graph, there = current.graph, current.state.elsewhere
     is_temporary = {name: mart.is_temporary for name, mart in graph.project.marts.items()}
     exact = [f"-s {n}" for n in graph.order if n in names and not is_temporary[n]]
-    return " ".join(["marts run", *([f"--defer {there.environment}"] if there else []), *exact])
+    recorded, day = current.state.recorded, current.as_of.day
+    # Where several dates are published, the command must not leave it to a default which is meant.
+    is_of_another = any(recorded[n].as_of not in (None, day) for n in names if n in recorded)
+    options = [
+        *([f"--defer {there.environment}"] if there else []),
+        *([f"--as-of {day}"] if is_of_another else []),
+    ]
+    return " ".join(["marts run", *options, *exact])
 
 
 def _refuse_views_of_others(

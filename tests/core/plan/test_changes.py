@@ -209,6 +209,16 @@ def test_a_mart_that_is_not_selected_must_be_of_the_same_data(updates: Updates) 
     assert updates.update(selected=together).status == "published"
 
 
+def test_the_command_that_builds_together_has_the_date_if_others_are_published(
+    updates: Updates,
+) -> None:
+    day = AS_OF - datetime.timedelta(days=1)
+    with pytest.raises(UsageError, match=f"reads {PAID}: as of {AS_OF} before") as caught:
+        updates.update(selected=[TOTALS], as_of=day)
+    hint = f"hint: build them together: marts run --as-of {day} -s {PAID} -s {TOTALS}"
+    assert str(caught.value).splitlines()[-1] == hint
+
+
 def test_a_mart_that_is_not_selected_must_be_made_from_checked_sources(updates: Updates) -> None:
     updates.update(as_of=AS_OF + datetime.timedelta(days=1), checks_sources=False)
     with pytest.raises(UsageError, match=f"{PAID}: its sources were not checked"):
