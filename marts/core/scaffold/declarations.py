@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from marts.core.project.loading import RESERVED
+from marts.core.query.folding import folded
 from marts.core.run.profiling import ColumnFigures, FoundColumn
 from marts.core.scaffold import naming
 from marts.core.scaffold.measuring import ALMOST_ALL, Measured, Reference
@@ -206,11 +208,19 @@ def _column(
         type=kind,
         null=bool(of.nulls) or (not table.figures.rows and column.name not in key),
         unique=is_unique and naming.is_identifier(column.name),
-        values=table.values.get(column.name, ()),
+        # A declared value is never taken for the slip of another one.
+        values=() if _variants(table, column) else table.values.get(column.name, ()),
         at_least=None if is_key or not _never_below_zero(column, of, table) else 0,
         zone=ZONE if column.is_moment else None,
         notes=tuple(_notes(column, of, table, kind=kind)),
     )
+
+
+def _variants(table: Measured, column: FoundColumn) -> list[str]:
+    """Return the values of a column that differ from another one only in case, blanks or form."""
+    values = table.values.get(column.name, ())
+    counts = Counter(map(folded, values))
+    return [value for value in values if counts[folded(value)] > 1]
 
 
 def _never_below_zero(column: FoundColumn, of: ColumnFigures, table: Measured) -> bool:
@@ -237,6 +247,8 @@ def _notes(column: FoundColumn, of: ColumnFigures, table: Measured, *, kind: str
         said.append("all different")
     if column.name in table.values:
         said.append(f"{len(table.values[column.name])} values")
+    if variants := _variants(table, column):
+        said.append(f"not declared, since some may be slips: {', '.join(map(repr, variants))}")
     if of.least is not None and of.greatest is not None:
         said.append(f"{_shown(of.least)} to {_shown(of.greatest)}")
     if column.found not in ("", kind, "text") and not column.is_moment:

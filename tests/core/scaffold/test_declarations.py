@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from marts.core.run.profiling import ColumnFigures, FoundColumn, FoundTable, TableFigures
 from marts.core.scaffold.declarations import declared
 from marts.core.scaffold.measuring import Measured
@@ -36,3 +38,14 @@ def test_names_that_differ_in_case_alone_are_both_spelled() -> None:
 def test_a_table_without_a_column_that_a_contract_holds_is_not_declared() -> None:
     tables = [measured("nested", "a", kind=""), measured("flat", "a")]
     assert [each.name for each in declared(tables, where="here")] == ["flat"]
+
+
+def test_labels_that_may_be_slips_of_others_are_not_accepted_values() -> None:
+    table = measured("trips", "bike", "plan")
+    values = {"bike": ("E-Bike", "cargo", "e-bike "), "plan": ("day", "month")}
+    (source,) = declared([replace(table, values=values)], where="here")
+    bike, plan = source.columns
+    assert (bike.values, plan.values) == ((), ("day", "month"))
+    assert bike.notes == (
+        "no nulls; 3 values; not declared, since some may be slips: 'E-Bike', 'e-bike '",
+    )
