@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.signature import bound_parameters
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
+from marts.core.project.check_flaws import refuse_check_flaws
 from marts.core.project.groups import Group, groups_of, published_reads
 from marts.core.project.loading import Declarations
 from marts.core.project.reserved import refuse_reserved
@@ -247,7 +247,7 @@ def link(project: Declarations) -> Graph:
                     table.location,
                     hint=did_you_mean(name, known) or f"declare {name}, or rename the parameter",
                 )
-        _refuse_check_flaws(table, project)
+        refuse_check_flaws(table, project)
         _refuse_function_flaws(table, known)
     for invariant in project.invariants.values():
         _refuse_invariant_flaws(invariant, project)
@@ -272,28 +272,6 @@ def _refuse_what_cannot_be_published(mart: Mart, project: Declarations) -> None:
             mart.location,
             hint=f'make {mart.name} a table, or {temporary[0]} materialized="table"',
         )
-
-
-def _refuse_check_flaws(table: Source | Mart, project: Declarations) -> None:
-    checks = checks_of(table)
-    for name, count in Counter(check.name for check in checks).items():
-        if count > 1:
-            raise DefinitionError(
-                f"{table.name} has {count} checks named {name}",
-                table.location,
-                hint="its columns and grain imply some checks: leave yours out, or rename it",
-            )
-    for check in checks:
-        if isinstance(check, RelationshipCheck):
-            other = project.sources.get(check.to_table) or project.marts[check.to_table]
-            columns = [column.name for column in other.columns]
-            if check.to_column not in columns:
-                raise DefinitionError(
-                    f"check {check.name} of {table.name}: {other.name} has no column"
-                    f" {check.to_column}",
-                    table.location,
-                    hint=did_you_mean(check.to_column, columns),
-                )
 
 
 def _refuse_function_flaws(table: Source | Mart, known: Collection[str]) -> None:

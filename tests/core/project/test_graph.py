@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -143,6 +144,13 @@ def test_an_unknown_input_of_a_check_is_refused_with_the_nearest_name(
         "  totals.py:1",
         "hint: did you mean orders?",
     ]
+
+
+def test_a_check_of_a_source_that_reads_a_mart_is_refused() -> None:
+    check = relationship("order_id", to="totals.order_id")
+    said = "check order_id_in_totals of orders reads the mart totals, but sources are checked"
+    with pytest.raises(DefinitionError, match=said):
+        project_of(replace(ORDERS, checks=(check,)), mart_of("totals", "orders"))
 
 
 def test_a_relationship_to_an_unknown_column_is_refused_with_the_nearest_name() -> None:
