@@ -102,6 +102,7 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
         stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
         stack.enter_context(mock.patch.object(sys, "argv", argv))
         stack.enter_context(mock.patch.object(sys, "path", [*sys.path]))
+        stack.enter_context(mock.patch.object(sys, "meta_path", [*sys.meta_path]))
         stack.enter_context(mock.patch("signal.signal"))
         stack.enter_context(contextlib.chdir(cwd))
         stack.enter_context(contextlib.redirect_stdout(out))
