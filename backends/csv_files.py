@@ -68,8 +68,8 @@ def rows_of(file: str, layout: Layout, wanted: Iterable[int]) -> int:
     """Return the number of rows, all of which have as many fields as the header.
 
     Raises SourceError, with the line, for the first row that has not, and for a text that is not
-    UTF-8 in one of the wanted columns. DuckDB would accept a row
-    that ends in one delimiter too many, and so read a text with a bare delimiter as two fields.
+    UTF-8 in one of the wanted columns. DuckDB would accept a row that ends in one delimiter too
+    many, and so read a text with a bare delimiter as two fields.
     """
     import pyarrow as pa
     import pyarrow.csv as reader

@@ -76,7 +76,6 @@ def _does_not_fit(column: Physical, expected: dt.DataType, zone: str | None) -> 
     if kind == "float":
         written = sge.Cast(this=value.copy(), to=_TEXT)
         fits.append(sge.EQ(this=_digits(text), expression=_digits(written)))
-    if kind == "float":
         # Up to 15 digits are always exact, and most numbers have no more.
         is_short = _matches(text, SHORT)
         fits = [sge.Case(ifs=[sge.If(this=is_short, true=sge.true())], default=sge.and_(*fits))]

@@ -11,7 +11,7 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog, Rows, spelled
 from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions, opening_another
 from backends.duckdb_sql import compiled, qualified_sql
-from backends.sql import recorded
+from backends.sql import own_place, recorded
 from marts.core.errors import UsageError
 from marts.core.plan.state import Query, RecordedTable, TableState
 
@@ -68,11 +68,7 @@ def elsewhere(
     if options.database.exists() and options.database.samefile(there.database):
         # DuckDB does not distinguish their case.
         if there.schema.lower() == options.schema.lower():
-            raise UsageError(
-                f"{there.environment} publishes its marts where this run does:"
-                f" {there.database}, schema {there.schema}",
-                hint="defer to another environment, or choose another --schema or --database",
-            )
+            raise own_place(there.environment, f"{there.database}, schema {there.schema}")
         return Elsewhere(there, Catalog(spelled(there.schema, rows), rows), fetch)
     # No schema can have this name by accident.
     name = f"environment {there.environment}"

@@ -15,27 +15,15 @@ import sqlglot.expressions as sge
 from backends import duckdb_ddl as ddl
 from backends import profile_queries as queries
 from backends.duckdb_csv import CsvFiles
-from backends.duckdb_locations import DEFAULT_SCHEMA
+from backends.duckdb_locations import DEFAULT_SCHEMA, written
 from backends.duckdb_parquet import ParquetFiles, call_on
 from backends.duckdb_tables import Attached
 from backends.duckdb_text import MOMENT, as_narrowed, narrow_types, text_figures
 from backends.duckdb_types import DIALECT, Physical, column_of, does_not_fit
 from backends.parquet import CSV_SUFFIXES, SUFFIXES, DataFile, files_of, find_source, source_names
-from backends.source_types import NANOSECONDS
+from backends.source_types import NANOSECONDS, contract_type
 from marts.core.run.profiling import FoundColumn, FoundTable
 
-CONTRACT_TYPES: Mapping[str, str] = {
-    # A wider whole number is looked at again when its range is known.
-    "boolean": "boolean",
-    "whole": "int64",
-    "float": "float64",
-    "text": "string",
-    "date": "date",
-    "timestamp": "timestamp",
-    "moment": "timestamp",
-    "null": "string",
-}
-"""By kind of a type in a source: the contract's type that holds it."""
 TWICE = "a file has several columns of this name, whatever their case"
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
@@ -80,7 +68,7 @@ class Place:
             met.add(name.lower())
             read = sge.table_(name, db=schema, catalog=catalog, quoted=True)
             is_usual = schema == DEFAULT_SCHEMA
-            location = "" if is_usual else f"{_part(schema)}.{_part(name)}"
+            location = "" if is_usual else written(schema, name)
             yield self._relation(shown, read, {}, location=location)
 
     def _parquet(self, name: str, files: Sequence[DataFile]) -> Relation:
@@ -162,11 +150,6 @@ class Place:
         return {str(name): str(kind) for name, kind, *_ in self._rows(ddl.described(_sql(table)))}
 
 
-def _part(name: str) -> str:
-    """Return a part of a location, in quotes if it has to be."""
-    return name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
-
-
 def _sql(table: sge.Table) -> str:
     return table.sql(DIALECT)
 
@@ -198,17 +181,10 @@ def _found(column: Physical, in_files: Sequence[Physical]) -> FoundColumn:
         return FoundColumn(name=column.name, type="string")
     return FoundColumn(
         name=column.name,
-        type=_contract_type(column),
+        type=contract_type(column),
         found=column.type_text,
         is_moment=column.kind == "moment",
     )
-
-
-def _contract_type(column: Physical) -> str:
-    kind = column.type if column.kind == "decimal" else None
-    if isinstance(kind, dt.Decimal):
-        return f"decimal({kind.precision}, {kind.scale})" if kind.scale else "int64"
-    return CONTRACT_TYPES.get(column.kind, "")
 
 
 def _spellings(

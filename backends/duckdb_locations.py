@@ -16,6 +16,7 @@ SUFFIXES = (".duckdb", ".ddb", ".db")
 DEFAULT_SCHEMA = "main"
 FORMS = 'a file, a folder, "crm.duckdb", or "crm.duckdb:schema.table"'
 PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s][^".]*)')
+PLAIN = re.compile(r"\w+")
 WORDS = "tool.marts.sources"
 
 
@@ -114,6 +115,14 @@ def is_database(file: Path) -> bool:
             return binary.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
     except OSError:
         return False
+
+
+def written(schema: str, name: str) -> str:
+    """Return a table as a location names it, with quotes around a part that needs them."""
+    return ".".join(
+        part if PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"'
+        for part in (schema, name)
+    )
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:

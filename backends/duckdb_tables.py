@@ -22,12 +22,11 @@ from backends.duckdb_ddl import (
     attach_read_only,
     described,
     digest_of_rows,
-    quoted,
     relations_of,
     rows_of,
 )
 from backends.duckdb_formats import Rows
-from backends.duckdb_locations import Relation
+from backends.duckdb_locations import Relation, written
 from backends.duckdb_parquet import first_line
 from backends.duckdb_types import DIALECT, TYPED, Physical, column_of
 from backends.parquet import DataFile, data_file
@@ -37,7 +36,6 @@ from marts.core.plan.state import ColumnStatistics, group_of_state
 
 SOURCE = "source "
 """The names under which sources are attached begin with it."""
-PLAIN = re.compile(r"\w+")
 LOCKED = re.compile(r"held in (.+? \(PID \d+\))")
 
 
@@ -95,10 +93,10 @@ class Attached:
             table = sge.table_(name, db=schema, catalog=catalog, quoted=True)
             is_shared = any(group_of_state(row[1].lower()) is not None for row in rows)
             return Table(table, is_view=is_view, is_collated=is_collated, is_shared=is_shared)
-        elsewhere = [_written(s, n) for s, n, *_ in rows if n.lower() == relation.name.lower()]
+        elsewhere = [written(s, n) for s, n, *_ in rows if n.lower() == relation.name.lower()]
         if not relation.is_given and not elsewhere:
             return None
-        known = [_written(*row[:2]) for row in rows]
+        known = [written(*row[:2]) for row in rows]
         near = did_you_mean(f"{relation.schema}.{relation.name}", known)
         location = f'{source} = "{relation.file}:{elsewhere[0]}"' if elsewhere else ""
         raise SourceError(
@@ -108,12 +106,6 @@ class Attached:
             if location
             else near or "correct its location in [tool.marts.sources]",
         )
-
-
-def _written(schema: str, name: str) -> str:
-    """Return a qualified name as it is written in a location."""
-    parts = (each if PLAIN.fullmatch(each) else quoted(each) for each in (schema, name))
-    return ".".join(parts)
 
 
 def _not_opened(file: Path, error: duckdb.Error) -> EngineError | SourceError:

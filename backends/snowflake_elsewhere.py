@@ -9,7 +9,7 @@ from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import ElsewhereOptions
 from backends.snowflake_sql import Namespace, compiled, qualified_sql
 from backends.snowflake_state import without_digest
-from backends.sql import recorded
+from backends.sql import own_place, recorded
 from marts.core.errors import UsageError
 from marts.core.plan.state import STATE_TABLE, Query, RecordedTable, TableState, group_of_state
 
@@ -95,8 +95,5 @@ def elsewhere(
         return None
     found = catalog.namespace(there.schema, there.database or database or "")
     if found == own:
-        raise UsageError(
-            f"{there.environment} publishes its marts where this run does: {found}",
-            hint="defer to another environment, or choose another --schema or --database",
-        )
+        raise own_place(there.environment, str(found))
     return Elsewhere(there, found, catalog, fetch)

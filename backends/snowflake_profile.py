@@ -15,20 +15,10 @@ from backends.snowflake_ddl import DIALECT
 from backends.snowflake_sql import Namespace
 from backends.snowflake_statements import Statements
 from backends.snowflake_types import Physical, does_not_fit, physical
+from backends.source_types import contract_type
 from marts.core.errors import UsageError
 from marts.core.plan.state import is_reserved
 from marts.core.run.profiling import FoundColumn, FoundTable, Names, TableFigures
-
-CONTRACT_TYPES = {
-    "boolean": "boolean",
-    "whole": "int64",
-    "float": "float64",
-    "text": "string",
-    "date": "date",
-    "timestamp": "timestamp",
-    "moment": "timestamp",
-}
-"""By kind of a type in a source: the contract's type that holds it."""
 
 
 class SnowflakeProfiler:
@@ -114,9 +104,9 @@ class SnowflakeProfiler:
 
 def _found(column: Physical) -> FoundColumn:
     """Return a column with the contract's type that holds it."""
-    kind = CONTRACT_TYPES.get(column.kind, "")
-    if column.kind == "decimal" and isinstance(column.type, dt.Decimal):
-        kind = f"decimal({column.type.precision}, {column.type.scale})"
     return FoundColumn(
-        name=column.name, type=kind, found=column.type_text, is_moment=column.kind == "moment"
+        name=column.name,
+        type=contract_type(column),
+        found=column.type_text,
+        is_moment=column.kind == "moment",
     )

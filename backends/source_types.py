@@ -64,6 +64,28 @@ def kind_of(kind: dt.DataType) -> str:
     return next(name for name, holds in KINDS if holds(kind))
 
 
+CONTRACT_TYPES: Mapping[str, str] = {
+    # A wider whole number is looked at again when its range is known.
+    "boolean": "boolean",
+    "whole": "int64",
+    "float": "float64",
+    "text": "string",
+    "date": "date",
+    "timestamp": "timestamp",
+    "moment": "timestamp",
+    "null": "string",
+}
+"""By kind of a type in a source: the contract's type that holds it."""
+
+
+def contract_type(column: Typed) -> str:
+    """Return the contract's type that holds what a column has, empty if none does."""
+    kind = column.type if column.kind == "decimal" else None
+    if isinstance(kind, dt.Decimal):
+        return f"decimal({kind.precision}, {kind.scale})" if kind.scale else "int64"
+    return CONTRACT_TYPES.get(column.kind, "")
+
+
 def is_name(name: str, spelled: str) -> bool:
     """Tell whether a name in a source is that of a contract, whatever its case."""
     if name.lower() != spelled.lower():

@@ -69,6 +69,14 @@ def _recorded(row: Mapping[str, Any], table: str, group: str) -> RecordedTable:
         ) from error
 
 
+def own_place(environment: str, where: str) -> UsageError:
+    """Return the error for deferring to the place that marts are published to."""
+    return UsageError(
+        f"{environment} publishes its marts where this run does: {where}",
+        hint="defer to another environment, or choose another --schema or --database",
+    )
+
+
 def columns_to_add(found: Collection[str]) -> list[str]:
     """Return the columns that an existing table of runs lacks, given its own in lower case.
 
