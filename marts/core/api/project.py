@@ -21,6 +21,7 @@ from marts.core.api.keywords import (
 )
 from marts.core.api.reports import RunReport, ended_report, planned_report
 from marts.core.api.tables import CompiledMarts, Marts, Rows
+from marts.core.console.commands.show import MOST_ROWS
 from marts.core.console.keywords import called, project_settings_of
 from marts.core.console.messages import counted, doing, line_text, table_line, table_of
 from marts.core.console.options import words
@@ -36,8 +37,6 @@ from marts.core.plan.steps import Plan, Step
 from marts.core.project.reloading import anew
 from marts.core.project.settings import Settings
 from marts.core.run.report import TableReport
-
-ALL_ROWS = 1_000_000_000
 
 _loading = threading.RLock()
 _log = logging.getLogger("marts")
@@ -170,7 +169,7 @@ class Project:
             where=where,
             columns=_names(columns),
             order_by=_names(order_by),
-            limit=ALL_ROWS if limit is None else limit,
+            limit=MOST_ROWS if limit is None else limit,
             project=self._linked,
         )
         return Rows(found)

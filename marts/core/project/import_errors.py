@@ -78,7 +78,7 @@ def _cause(error: BaseException) -> tuple[str, str]:
         return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _is_ours(frame.filename)]
-    written = [frame for frame in own if not _is_installed(frame.filename)]
+    written = [frame for frame in own if not is_installed(frame.filename)]
     frame = (written or own or frames)[-1]
     what = f"{type(error).__name__}: {error}".removesuffix(": ")
     return what, f"{frame.filename}:{frame.lineno}"
@@ -88,6 +88,7 @@ def _is_ours(file: str) -> bool:
     return file.startswith("<frozen") or Path(file).is_relative_to(FOLDER)
 
 
-def _is_installed(file: str) -> bool:
+def is_installed(file: str) -> bool:
+    """Tell whether a file is one of Python, or of a package that is installed."""
     folders = map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
     return any(Path(file).is_relative_to(folder) for folder in folders)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import linecache
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from marts.core import PACKAGE
+from marts.core.project.import_errors import is_installed
 
 _beside: dict[str, ModuleType] = {}
 """The modules beside a package that loading it has imported, by name."""
@@ -80,8 +80,5 @@ def _is_below(name: str, package: str) -> bool:
 
 def _is_written_in(module: ModuleType, folder: Path) -> bool:
     """Tell whether a module is a file of a folder, but not one that is installed there."""
-    file = getattr(module, "__file__", None)
-    if not file or not Path(file).is_relative_to(folder):
-        return False
-    installed = map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
-    return not any(Path(file).is_relative_to(each) for each in installed)
+    file = getattr(module, "__file__", None) or ""
+    return bool(file) and Path(file).is_relative_to(folder) and not is_installed(file)

@@ -16,6 +16,8 @@ from marts.core.console.options import (
 )
 from marts.core.project.settings import Settings
 
+MOST_ROWS = 1_000_000_000
+"""The greatest limit; as good as none."""
 row_options = options(
     option("--where", metavar="EXPR", help='Only rows that meet a condition, such as "age > 40".'),
     option(
@@ -32,7 +34,7 @@ row_options = options(
     ),
     option(
         "--limit",
-        type=click.IntRange(0, 1_000_000_000),
+        type=click.IntRange(0, MOST_ROWS),
         default=20,
         show_default=True,
         help="Print at most this many rows.",
