@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 import sqlglot
 
 from support.engines import GRAPH
-from support.paths import BUNDLED, REPOSITORY
-from support.processes import Marts, Result, marts_process
+from support.paths import BUNDLED
+from support.processes import Marts, marts_process, one_document
 from support.terminals import left_by_its_reader, on_a_terminal
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -42,12 +38,6 @@ def checked_json_run(
     """Return a finished run that checked the sources first, and was asked for JSON."""
     words = ("run", "--json")
     return marts_process(*words, cwd=tmp_path_factory.mktemp("json"))
-
-
-def one_document(stdout: str) -> Any:
-    """Return what is printed as JSON, nothing before it and nothing behind."""
-    assert stdout[:1] in ("{", "[")
-    return json.loads(stdout)
 
 
 # run
@@ -179,56 +169,6 @@ def test_test_sources_checks_the_sources_and_needs_no_database(
     assert not (tmp_path / "target/marts.duckdb").exists()
 
 
-WARNED = '''
-import ibis
-from marts import int64, mart, source, string
-
-categories = source(
-    "dim_merchant_category", doc="C.", grain="category_key", columns=[int64("category_key")]
-)
-
-@mart(grain="category_key", columns=[int64("category_key"), string("{name}")])
-def {name}(dim_merchant_category):
-    """Warned of."""
-    return dim_merchant_category.mutate({name}={value})
-'''
-
-
-def warned(called: Marts, folder: Path, value: str) -> tuple[Result, Result, tuple[object, ...]]:
-    """Compile and run a mart; return both calls, and how to run it again."""
-    (folder / "warned").mkdir()
-    (folder / "warned/__init__.py").touch()
-    (folder / "warned/label.py").write_text(WARNED.format(name="label", value=value), "utf-8")
-    words = ("run", "--package", "warned", "--data", REPOSITORY / "fixtures")
-    return called("compile", *words[1:]), called(*words, "--json"), words
-
-
-def test_a_run_warns_of_what_compiling_does_and_publishes(called: Marts, tmp_path: Path) -> None:
-    key = "dim_merchant_category.category_key"
-    compiled, done, words = warned(called, tmp_path, f'{key}.cast("float64").cast("string")')
-    assert done.returncode == 0, done.stderr
-    (warning,) = json.loads(done.stdout)["warnings"]
-    assert (warning["table"], warning["rule"]) == ("label", "text_of_a_number")
-    assert warning["place"] == "warned/label.py:12"
-    assert warning["message"] in done.stderr
-    assert warning["message"] in compiled.stderr
-    assert json.loads((tmp_path / "target/run_results.json").read_text())["warnings"] == [warning]
-    # What is not built is not warned of again.
-    assert warning["message"] not in called(*words).stdout
-
-
-@pytest.mark.parametrize("value", ["ibis.now()", "ibis.random()"])
-def test_what_differs_from_run_to_run_is_not_published(
-    value: str, called: Marts, tmp_path: Path
-) -> None:
-    compiled, done, _ = warned(called, tmp_path, f'{value}.cast("string")')
-    assert "differs from run to run" in compiled.stderr
-    assert done.returncode == ASKED_WRONGLY
-    error = json.loads(done.stdout)
-    assert "differs from run to run" in error["error"]
-    assert error["facts"] == ["warned/label.py:12"]
-
-
 # ls and compile
 
 
@@ -288,105 +228,6 @@ def test_compile_writes_files_of_the_other_dialect(called: Marts, tmp_path: Path
         # As a run sends it, whatever the case of the options.
         named = {table.db for table in query.find_all(sqlglot.exp.Table) if table.db}
         assert named <= {"GOLD"}
-
-
-# show
-
-OLDEST = [
-    *("customer_360_profile", "--columns", "customer_id,age, city"),
-    *("--where", "age > 40 and city is not null", "--order-by", "age desc, customer_id"),
-    *("--limit", "3"),
-]
-
-
-@pytest.fixture
-def oldest(published: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    """Return the rows that OLDEST asks for."""
-    return published.execute(
-        "SELECT customer_id, age, city FROM gold.customer_360_profile"
-        " ORDER BY age DESC, customer_id LIMIT 3"
-    ).fetchall()
-
-
-def test_show_prints_a_table(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
-    done = marts_process("show", *OLDEST, cwd=finished_run)
-    assert done.returncode == DONE, done.stderr
-    *lines, last = [
-        re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines() if line.strip()
-    ]
-    assert lines[0] == ["customer_id", "age", "city"]
-    assert lines[2:] == [list(map(str, row)) for row in oldest]
-    assert re.fullmatch(rf"{len(oldest)} of [\d,]+ rows", last[0])
-
-
-def test_show_prints_csv(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
-    done = marts_process("show", *OLDEST, "--format", "csv", cwd=finished_run)
-    assert done.returncode == DONE, done.stderr
-    header, *rows = csv.reader(io.StringIO(done.stdout))
-    assert header == ["customer_id", "age", "city"]
-    assert rows == [list(map(str, row)) for row in oldest]
-
-
-def test_show_prints_json(finished_run: Path, oldest: list[tuple[Any, ...]]) -> None:
-    done = marts_process("show", *OLDEST, "--format", "json", cwd=finished_run)
-    assert done.returncode == DONE, done.stderr
-    names = ("customer_id", "age", "city")
-    rows = one_document(done.stdout)
-    assert rows == [dict(zip(names, row, strict=True)) for row in oldest]
-
-
-@pytest.mark.parametrize("there", ["finished", "read-only", "missing"])
-def test_show_builds_a_temporary_mart_for_a_while(
-    there: str, finished_run: Path, called: Marts, tmp_path: Path
-) -> None:
-    database = tmp_path / "marts.duckdb"
-    if there != "missing":
-        shutil.copy(finished_run / "target/marts.duckdb", database)
-    if there == "read-only":
-        database.chmod(0o400)
-    before = database.read_bytes() if database.exists() else None
-    words = ("show", "int_customers", "--order-by", "customer_id", "--limit", "2")
-    done = called(*words, "--columns", "customer_id", "--format", "csv", "--database", database)
-    assert done.returncode == DONE, done.stderr
-    assert done.stdout == "customer_id\nC000001\nC000002\n"
-    assert (database.read_bytes() if database.exists() else None) == before
-    assert list(tmp_path.iterdir()) == ([database] if before else [])
-
-
-def test_show_takes_its_options_from_the_environment(
-    finished_run: Path, marts: Marts, oldest: list[tuple[Any, ...]]
-) -> None:
-    done = marts(
-        "show",
-        "customer_360_profile",
-        MARTS_DATABASE=str(finished_run / "target/marts.duckdb"),
-        MARTS_COLUMNS="age",
-        MARTS_ORDER_BY="age desc",
-        MARTS_LIMIT="1",
-        MARTS_FORMAT="csv",
-    )
-    assert done.stdout == f"age\n{oldest[0][1]}\n", done.stderr
-
-
-LONG = ("metric_mom_spend_change", "--limit", "2000")
-
-
-@pytest.mark.parametrize(
-    ("words", "lines"),
-    [
-        (("customer_segments", "--limit", "1", "--format", "csv"), 0),
-        ((*LONG, "--format", "csv"), 1),
-        ((*LONG, "--format", "json"), 1),
-        (LONG, 1),
-    ],
-    ids=["short csv", "csv", "json", "table"],
-)
-def test_show_ends_quietly_when_its_reader_has_seen_enough(
-    words: tuple[str, ...], lines: int, finished_run: Path
-) -> None:
-    with left_by_its_reader("show", *words, cwd=finished_run, lines=lines) as process:
-        assert process.stderr.read() == ""
-    assert process.returncode == DONE
 
 
 def test_a_run_goes_on_without_its_reader(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 Result = subprocess.CompletedProcess[str]
@@ -117,3 +119,9 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
         if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(cwd):
             del sys.modules[name]
     return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
+
+
+def one_document(stdout: str) -> Any:
+    """Return what is printed as JSON, nothing before it and nothing behind."""
+    assert stdout[:1] in ("{", "[")
+    return json.loads(stdout)
