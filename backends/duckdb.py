@@ -22,6 +22,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
+from backends.data_files import data_as_of
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog, spelled
 from backends.duckdb_connection import DuckDBOptions, connect, translated
@@ -31,7 +32,6 @@ from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
 from backends.duckdb_sources import DuckDBSources
 from backends.duckdb_sql import compiled, qualified_sql
-from backends.parquet import data_as_of
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
 from marts.core.plan.state import (

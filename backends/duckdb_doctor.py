@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from backends.data_files import LAYOUT, DataFile, data_as_of, files_of, find_source, source_names
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_candidates import SUFFIX
 from backends.duckdb_connection import DuckDBOptions, connect
@@ -19,7 +20,6 @@ from backends.duckdb_locations import Files, Locations, Relation, is_database
 from backends.duckdb_sources import Source
 from backends.duckdb_tables import states_of
 from backends.installation import Installation, versions_found
-from backends.parquet import LAYOUT, DataFile, data_as_of, files_of, find_source, source_names
 from marts.core.errors import MartsError, SourceError, UsageError, did_you_mean
 from marts.core.plan.state import TableState
 from marts.core.run import diagnosis

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import sqlglot.expressions as sge
 
+from backends.data_files import DataFile
 from backends.duckdb_types import Physical, Rules
-from backends.parquet import DataFile
 from marts.core.plan.state import ColumnStatistics
 
 Rows = Callable[[str], list[tuple[Any, ...]]]

@@ -14,13 +14,20 @@ import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
 from backends import profile_queries as queries
+from backends.data_files import (
+    CSV_SUFFIXES,
+    SUFFIXES,
+    DataFile,
+    files_of,
+    find_source,
+    source_names,
+)
 from backends.duckdb_csv import CsvFiles
 from backends.duckdb_locations import DEFAULT_SCHEMA, written
 from backends.duckdb_parquet import ParquetFiles, call_on
 from backends.duckdb_tables import Attached
 from backends.duckdb_text import MOMENT, as_narrowed, narrow_types, text_figures
 from backends.duckdb_types import DIALECT, Physical, column_of, does_not_fit
-from backends.parquet import CSV_SUFFIXES, SUFFIXES, DataFile, files_of, find_source, source_names
 from backends.source_types import NANOSECONDS, contract_type
 from marts.core.run.profiling import FoundColumn, FoundTable
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.parquet import LAYOUT, find_source, located
+from backends.data_files import LAYOUT, find_source, located
 from marts.core.errors import SourceError, UsageError
 from marts.core.run.backend import Contract
 

@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 import sqlglot.expressions as sge
 
+from backends.data_files import DataFile
 from backends.duckdb_formats import Rows
 from backends.duckdb_statistics import statistics_of
 from backends.duckdb_types import DIALECT, TYPED, Physical, physical
-from backends.parquet import DataFile
 from marts.core.errors import SourceError
 from marts.core.plan.state import ColumnStatistics
 

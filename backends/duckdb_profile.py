@@ -10,12 +10,12 @@ from typing import Any
 import sqlglot.expressions as sge
 
 from backends import profile_queries as queries
+from backends.data_files import CSV_SUFFIXES, SUFFIXES
 from backends.duckdb_connection import DuckDBOptions, connect, translated
 from backends.duckdb_found import Place, Relation
 from backends.duckdb_locations import is_database
 from backends.duckdb_moments import cut_digits
 from backends.duckdb_types import DIALECT
-from backends.parquet import CSV_SUFFIXES, SUFFIXES
 from marts.core.errors import UsageError
 from marts.core.run.profiling import FoundTable, Names, TableFigures
 

@@ -18,11 +18,11 @@ import duckdb
 import ibis
 import sqlglot.expressions as sge
 
+from backends.data_files import DataFile
 from backends.duckdb_formats import Format, Rows
 from backends.duckdb_moments import cut_digits
 from backends.duckdb_statistics import combined
 from backends.duckdb_types import DIALECT, Physical, folder_value, proven_by_range
-from backends.parquet import DataFile
 from backends.source_types import (
     columns_named,
     is_name,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlglot.expressions as sge
 
+from backends.data_files import CSV_SUFFIXES, pattern_of
 from backends.duckdb_ddl import DIALECT
 from backends.duckdb_locations import Files, Location
-from backends.parquet import CSV_SUFFIXES, pattern_of
 
 
 def shown(location: Location) -> sge.Table:

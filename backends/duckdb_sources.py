@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlglot.expressions as sge
 
+from backends.data_files import DataFile, changed, digest_of, files_of
 from backends.duckdb_csv import CsvFiles
 from backends.duckdb_formats import Rows
 from backends.duckdb_locations import Files, Locations, Relation
@@ -19,7 +20,6 @@ from backends.duckdb_parquet import ParquetFiles
 from backends.duckdb_reader import Inspected, Reader
 from backends.duckdb_shown import shown
 from backends.duckdb_tables import Attached, DatabaseTable, states_of
-from backends.parquet import DataFile, changed, digest_of, files_of
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.state import PlannedTable, TableState
 from marts.core.run.backend import Contract

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import sqlglot.expressions as sge
 
+from backends.data_files import DataFile, data_file
 from backends.duckdb_ddl import (
     attach_read_only,
     described,
@@ -29,7 +30,6 @@ from backends.duckdb_formats import Rows
 from backends.duckdb_locations import Relation, written
 from backends.duckdb_parquet import first_line
 from backends.duckdb_types import DIALECT, TYPED, Physical, column_of
-from backends.parquet import DataFile, data_file
 from backends.source_types import named
 from marts.core.errors import EngineError, SourceError, did_you_mean
 from marts.core.plan.state import ColumnStatistics, group_of_state

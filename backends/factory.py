@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
+from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
-from backends.parquet import SUFFIXES, data_as_of
 from marts.core.errors import SourceError, UsageError
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract

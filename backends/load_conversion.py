@@ -12,11 +12,11 @@ from typing import cast
 import ibis
 import sqlglot.expressions as sge
 
+from backends.data_files import SUFFIXES, files_of, find_source, source_names
 from backends.duckdb import DuckDBBackend
 from backends.duckdb_connection import DuckDBOptions
 from backends.duckdb_ddl import DIALECT, copy_to_parquet
 from backends.duckdb_locations import is_database
-from backends.parquet import SUFFIXES, files_of, find_source, source_names
 from backends.source_types import label
 from marts.core.errors import SourceError, UsageError
 from marts.core.run.backend import Contract

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backends.parquet import LAYOUT, DataFile, files_of, find_source, source_names
+from backends.data_files import LAYOUT, DataFile, files_of, find_source, source_names
 from marts.core.errors import SourceError
 
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (UTC)

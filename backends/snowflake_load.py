@@ -16,8 +16,8 @@ from shutil import copyfile
 from typing import Any
 
 from backends import snowflake_ddl as ddl
+from backends.data_files import changed
 from backends.load_files import Content, LoadTable, loaded_as, read_contents
-from backends.parquet import changed
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import governance

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from backends.parquet import data_as_of, find_source
+from backends.data_files import data_as_of, find_source
 from reference.all_marts import expected
 from support.engines import Layout
 from support.paths import REPOSITORY

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backends.parquet import changed, data_as_of, files_of, find_source, source_names
+from backends.data_files import changed, data_as_of, files_of, find_source, source_names
 from marts.core.errors import SourceError, UsageError
 
 
