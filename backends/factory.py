@@ -18,6 +18,7 @@ from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
+from marts.core.run.world_engine import WorldEngine
 
 if TYPE_CHECKING:
     from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
@@ -196,6 +197,13 @@ def profiler(settings: Settings, *, data: Path | None, version: str) -> Profiler
         database=settings.source_database or "",
         schema=settings.source_schema or "",
     )
+
+
+def worlds_on_duckdb(*, threads: int = 1) -> WorldEngine:
+    """Open DuckDB in memory, for small data sets that it is handed."""
+    from backends.duckdb_worlds import DuckDBWorlds
+
+    return DuckDBWorlds(threads=threads)
 
 
 def offline_compiler(
