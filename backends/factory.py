@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -18,6 +18,7 @@ from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
+from marts.core.run.world_engine import WorldEngine
 
 if TYPE_CHECKING:
     from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
@@ -196,6 +197,31 @@ def profiler(settings: Settings, *, data: Path | None, version: str) -> Profiler
         database=settings.source_database or "",
         schema=settings.source_schema or "",
     )
+
+
+def worlds_on_duckdb(*, threads: int = 1) -> WorldEngine:
+    """Open DuckDB in memory, for small data sets that it is handed."""
+    from backends.duckdb_worlds import DuckDBWorlds
+
+    return DuckDBWorlds(threads=threads)
+
+
+def worlds_on_snowflake(
+    settings: Settings,
+    *,
+    version: str,
+    run_id: str,
+    name: str = SNOWFLAKE,
+    parameters: Mapping[str, Any] | None = None,
+) -> WorldEngine:
+    """Open a scratch schema on Snowflake, for small data sets that it is handed.
+
+    `parameters` are those of a connection that is not in the connector's configuration.
+    """
+    from backends.snowflake_worlds import SnowflakeWorlds
+
+    options = replace(_account(settings, version), parameters=parameters)
+    return SnowflakeWorlds(options, name=name, run_id=run_id)
 
 
 def offline_compiler(

@@ -19,10 +19,10 @@ from marts import Table
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
+from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import logical_tables
 from marts.core.query.invariant_checks import changed_sources, concerns, unexpected
-from support.compare import assert_same_table
 from support.engines import GRAPH, DuckDBEngine
 from support.worlds import World, corpus_world, worlds
 

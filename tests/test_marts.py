@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 
 from fixtures.corpus import AS_OF, write_corpus
+from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
 from support.data_sets import bundled
 from support.engines import GRAPH, DuckDBEngine, Layout
 from support.saved_worlds import kept_if_failing, saved_worlds

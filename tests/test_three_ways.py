@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from marts.core.proof.comparison import assert_same_table
 from reference.all_marts import GRAINS, TWINS
 from support.account import Account
 from support.account import account as open_account
-from support.compare import assert_same_table
 from support.data_sets import DATA_SETS
 from support.engines import GRAPH, DuckDBEngine
 from support.worlds import World

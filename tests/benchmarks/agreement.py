@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from marts.core.proof.comparison import assert_same_table
 from reference.all_marts import GRAINS
-from support.compare import assert_same_table
 
 PARTS = 20
 """A part of the customers at a time: the comparer holds all its rows in Python."""

@@ -16,8 +16,8 @@ import duckdb
 import pandas as pd
 import pytest
 
+from marts.core.proof.comparison import assert_same_table
 from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
 from support.data_sets import bundled
 from support.engines import GRAPH
 from support.paths import BUNDLED

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from marts.core.proof.comparison import assert_same_table
 from nightly.databend_engine import (
     ADAPTATIONS,
     Adaptation,
@@ -24,7 +25,6 @@ from nightly.databend_engine import (
     timestamp_without_zone,
 )
 from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
 from support.data_sets import DATA_SETS, worlds_of
 from support.engines import GRAPH, DuckDBEngine
 from support.worlds import AS_OF_DATES

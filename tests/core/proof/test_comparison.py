@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.compare import assert_same_table, same_value
+from marts.core.proof.comparison import assert_same_table, same_value
 
 GRAIN = ("id",)
 COLUMNS: Mapping[str, Sequence[Any]] = {
