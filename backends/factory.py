@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -229,6 +229,24 @@ def worlds_on_duckdb(*, threads: int = 1) -> WorldEngine:
     from backends.duckdb_worlds import DuckDBWorlds
 
     return DuckDBWorlds(threads=threads)
+
+
+def worlds_on_snowflake(
+    settings: Settings,
+    *,
+    version: str,
+    run_id: str,
+    name: str = SNOWFLAKE,
+    parameters: Mapping[str, Any] | None = None,
+) -> WorldEngine:
+    """Open a scratch schema on Snowflake, for small data sets that it is handed.
+
+    `parameters` are those of a connection that is not in the connector's configuration.
+    """
+    from backends.snowflake_worlds import SnowflakeWorlds
+
+    options = replace(_account(settings, version), parameters=parameters)
+    return SnowflakeWorlds(options, name=name, run_id=run_id)
 
 
 def offline_compiler(
