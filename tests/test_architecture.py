@@ -158,6 +158,7 @@ def test_content_imports_ibis_the_front_door_and_what_marts_share_alone() -> Non
 def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_settings() -> None:
     port = (
         "marts.core.errors",
+        "marts.core.plan.proofs",
         "marts.core.plan.state",
         "marts.core.run.backend",
         "marts.core.run.diagnosis",
