@@ -79,7 +79,7 @@ NAN, INFINITY = math.nan, math.inf
 ENDS = {kind: (kind.min, kind.max) for kind in (datetime.date, datetime.datetime)}
 """The least and the greatest values that Python has."""
 DATES = [2**31 - 1, 1 - 2**31, 2_932_897]
-"""As days since 1970, infinity and minus infinity in DuckDB, and the first day of the year 10000."""
+"""As days since 1970: both infinities of DuckDB, and the first day of the year 10000."""
 TIMES = [2**63 - 1, 1 - 2**63]
 """Both infinities, as microseconds since 1970."""
 
