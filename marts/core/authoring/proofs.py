@@ -44,9 +44,9 @@ def twin(mart: str | Mart) -> Callable[[Callable[..., Any]], Twin]:
     Its parameters name the sources that it reads, each a DataFrame, and `as_of` is the date, a
     `datetime.date`. It returns a DataFrame with the mart's columns, with rows in any order. A cell
     is what Python calculates with: `str`, `Decimal`, `datetime.date`, whole numbers and flags that
-    can be null (`Int64`, `boolean`), floats with NaN for null, and timestamps; `marts help proof`
-    has the table. An optional source that is absent is an empty DataFrame. Raises DefinitionError
-    for parameters that are not plain names.
+    can be null (`Int64`, `boolean`), floats with NaN for null, and timestamps. An optional source
+    that is absent is an empty DataFrame. Raises DefinitionError for parameters that are not plain
+    names.
     """
     if not isinstance(mart, str | Mart):
         raise DefinitionError(
