@@ -19,6 +19,7 @@ from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
+from marts.core.proof.corpus import generic_worlds
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
@@ -81,7 +82,6 @@ def prove(
     graph, selected, _ = wiring.selected(settings, project)
     declared = for_proof(graph.project, settings)
     references = references_of(graph, declared)
-    corpora = tuple(_corpora(graph, declared))
     with _engines(settings, options, watch) as (duckdb, others):
         prover = Prover(
             graph,
@@ -90,6 +90,8 @@ def prove(
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
         )
+        watch("making worlds")
+        corpora = tuple(_corpora(graph, declared, duckdb))
         for world in corpora:
             watch(f"{world.origin}: {world.rows:,} rows")
             prover.try_world(world, on_others=True)
@@ -103,12 +105,9 @@ def prove(
     return Tried(tuple(results), counted, engines, time.perf_counter() - start)
 
 
-def _corpora(graph: Graph, _declared: Sequence[ForProof]) -> Iterator[World]:
+def _corpora(graph: Graph, _declared: Sequence[ForProof], engine: WorldEngine) -> Iterator[World]:
     """Yield the data sets that are tried in any case."""
-    from fixtures.corpus import AS_OF, corpus
-    from marts.core.analysis.thresholds import thresholds_of
-
-    yield World(corpus(thresholds_of(graph, AS_OF), AS_OF), AS_OF, "corpus")
+    yield from generic_worlds(graph, engine)
 
 
 @contextmanager
