@@ -90,6 +90,9 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
         # Otherwise DuckDB 2 makes NaN of the root of a negative number, which is an error on
         # Snowflake and in DuckDB 1. There this setting would make null of x / 0.
         connection.execute("SET ieee_floating_point_ops = false")
+        # Otherwise it takes statistics of Parquet files, which leave NaN out, for proof that a
+        # file has none, even when a check asks for NaN.
+        connection.execute("SET parquet_can_have_nan = true")
     # No checkpoint at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
