@@ -13,9 +13,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from backends.duckdb_worlds import DuckDBWorlds
+from backends.emulator.process import Emulator
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_worlds import FEW_ROWS, SnowflakeWorlds
-from emulator.fixtures import Emulator
 from marts.core.errors import EngineError
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import assert_same_table

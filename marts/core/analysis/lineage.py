@@ -102,6 +102,14 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
 
 def signature(query: ops.Node) -> str:
     """Return a digest of an expression that is the same in every process."""
+    digest = hashlib.sha256()
+    for line in signature_lines(query):
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
+
+
+def signature_lines(query: ops.Node) -> list[str]:
+    """Return a line for each operation of an expression, the same in every process."""
     nodes, _ = Nodes.from_bfs(query).toposort()
     numbers = {op: n for n, op in enumerate(nodes)}
 
@@ -117,13 +125,13 @@ def signature(query: ops.Node) -> str:
             case _:
                 return repr(value)
 
-    digest = hashlib.sha256()
+    lines = []
     for op in nodes:
         named = zip(op.__argnames__, op.__args__, strict=True)
         # An identifier depends on the order in which a process creates references.
         words = [text(value) for name, value in named if name != "identifier"]
-        digest.update(f"{type(op).__name__} {' '.join(words)}\n".encode())
-    return digest.hexdigest()
+        lines.append(f"{type(op).__name__} {' '.join(words)}")
+    return lines
 
 
 Name = tuple[str, str]
