@@ -17,7 +17,7 @@ from marts.core.authoring.checks import TableCheck, UniqueCheck
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
 from marts.core.proof.domains import domains_of
-from marts.core.proof.generated import Blueprint, Row, Rows, table_of
+from marts.core.proof.generated import Blueprint, Row, Rows, mixed, table_of
 from marts.core.proof.repair import Repair
 from marts.core.proof.worlds import World
 from marts.core.query.checks import offending_rows
@@ -59,7 +59,8 @@ def generated(
             # Now, so that its children refer to rows that stay.
             rows = repair(rows, about=(name,), given=known)
     rows = repair(rows, given=known)
-    return {name: table_of(blueprint.sources[name], rows[name]) for name in blueprint.sources}
+    sources = blueprint.sources
+    return {name: table_of(sources[name], mixed(sources[name], rows[name])) for name in sources}
 
 
 def blueprint_of(graph: Graph, as_of: datetime.date) -> Blueprint:

@@ -166,7 +166,7 @@ def _numbers(column: Column, thresholds: list[Threshold], _: datetime.date) -> D
     if column.at_least and column.at_least > 1:
         simple = [Fraction(column.at_least + each) for each in (1, 0, 2, 10)]
     elif high is not None and high < 100:
-        simple = [high / 10, Fraction(0), high / 2, Fraction(1), high / 4]
+        simple = [Fraction(0), high / 10, high / 2, Fraction(1), high / 4]
     if at["numbers"] or not exact:
         exact = [*simple, *exact]
     groups = amounts.groups(at["numbers"], at["shares"], unit) if at["numbers"] else ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -23,14 +24,17 @@ from marts.core.query.contract import schema_of
 
 Row = dict[str, Any]
 
-FEW = 24
+FEW = 40
 """The rows of a source that no other one sums up."""
-LEAST, MOST = 400, 6_000
+LEAST, MOST = 400, 12_000
 """How many groups there are, at least and at most."""
-REPEATS = 14
+REPEATS = 20
 """How often the numbers of a group occur, each time with other values beside them."""
-UNREFERENCED = 2
+UNREFERENCED, RARELY = 2, 0.03
+"""How many rows nothing refers to, and how often references are to the other half of the rows."""
 ORPHANS, NULLS = 0.05, 0.12
+CALM = 0.35
+"""The share of groups in which only numbers and references are not plain."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,8 @@ class Rows:
         self.patterned = [name for name, domain in self.columns.items() if domain.groups]
 
     def make(self) -> list[Row]:
-        """Return the rows, in an order in which no column is sorted."""
-        rows = [row for group in self._groups() for row in group]
-        self.rng.shuffle(rows)
-        return rows
+        """Return the rows; those at thresholds of their own columns come first."""
+        return [row for group in self._groups() for row in group]
 
     def _groups(self) -> Iterator[list[Row]]:
         sizes = self._sizes()
@@ -141,15 +143,18 @@ class Rows:
             every = self.columns[name].groups
             numbers[name] = every[(n * 7) % len(every)]
         size = len(next(iter(numbers.values()))) if numbers else sizes(n)
+        is_calm = self.rng.random() < CALM
         makers = {
-            name: self._maker(name) for name in self.columns if name not in {*fixed, *numbers}
+            name: self._maker(name, is_calm=is_calm)
+            for name in self.columns
+            if name not in {*fixed, *numbers}
         }
         picks = {link: self._mode(self.parents[link].pick) for link in self.links}
         rows = []
         for position in range(size):
             row = dict(fixed)
             for link in self.links:
-                self._refer(row, link, picks[link])
+                self._refer(row, link, partial(picks[link], position))
             for name, given in numbers.items():
                 row[name] = given[position]
             for name, maker in makers.items():
@@ -181,7 +186,7 @@ class Rows:
         found = domain.new(900_000 + n)
         return f"unknown{n}" if isinstance(found, str) else found
 
-    def _maker(self, name: str) -> Callable[[int], Any]:
+    def _maker(self, name: str, *, is_calm: bool) -> Callable[[int], Any]:
         """Return what makes the values of a column in one group, by the position of the row."""
         domain = self.columns[name]
         if name in self.unique:
@@ -193,22 +198,23 @@ class Rows:
             spots = domain.spots
             start = self.rng.randrange(len(spots))
             return lambda position: spots[min(start + position, len(spots) - 1)]
-        mode = self._mode(draw, plain=lambda: domain.values[0])
+        if is_calm or self.rng.random() < CALM:
+            return lambda _: domain.values[0]
+        mode = self._mode(draw)
         if domain.null:
-            return lambda _: None if self.rng.random() < NULLS else mode()
-        return lambda _: mode()
+            return lambda position: None if self.rng.random() < NULLS else mode(position)
+        return mode
 
-    def _mode(
-        self, draw: Callable[[], Any], *, plain: Callable[[], Any] | None = None
-    ) -> Callable[[], Any]:
-        """Return a way to draw the values of a group: all plain, all alike, or each by itself."""
+    def _mode(self, draw: Callable[[], Any]) -> Callable[[int], Any]:
+        """Return a way to draw the values of a group: all alike, the first apart, or any."""
         chance = self.rng.random()
-        if plain and chance < 0.35:
-            return plain
-        if chance < 0.6:
+        if chance < 0.3:
             value = draw()
-            return lambda: value
-        return draw
+            return lambda _: value
+        if chance < 0.5:
+            first, others = draw(), draw()
+            return lambda position: others if position else first
+        return lambda _: draw()
 
     def _next(self, name: str) -> Any:
         self.numbered[name] += 1
@@ -216,21 +222,28 @@ class Rows:
 
 
 class _Parents:
-    """The keys of a parent's rows, to refer to: most often the first ones, never the last."""
+    """The keys of a parent's rows, to refer to: often the first half, rarely the other."""
 
     def __init__(self, link: Link, rows: Sequence[Row], rng: random.Random) -> None:
         every = dict.fromkeys(tuple(row[name] for name in link.parent_columns) for row in rows)
         self.keys = [key for key in every if None not in key]
         self.rng = rng
-        few = len(self.keys) <= UNREFERENCED * 4
-        self.reachable = len(self.keys) - (0 if few else UNREFERENCED)
+        self.half = len(self.keys) if len(self.keys) <= 12 else len(self.keys) // 2
 
     def pick(self) -> Sequence[Any] | None:
         """Return the key of a row; None if there is none."""
         if not self.keys:
             return None
+        if self.half < len(self.keys) and self.rng.random() < RARELY:
+            return self.rng.choice(self.keys[self.half : -UNREFERENCED])
         share = self.rng.random()
-        return self.keys[int(self.reachable * (share if self.reachable <= 12 else share * share))]
+        return self.keys[int(self.half * (share if self.half <= 12 else share * share))]
+
+
+def mixed(source: Source, rows: Sequence[Row]) -> list[Row]:
+    """Return rows in an order in which no column is sorted."""
+    random.Random(source.name).shuffle(found := list(rows))  # noqa: S311
+    return found
 
 
 def table_of(source: Source, rows: Sequence[Row]) -> pa.Table:
