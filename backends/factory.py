@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -14,6 +14,7 @@ import sqlglot.expressions as sge
 from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
+from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
@@ -37,6 +38,30 @@ class OfflineCompiler:
     compile: Callable[[ir.Table], str]
     sources: Collection[str]
     data_as_of: datetime.date | None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine's SQL is made and what its sessions set, known without a connection.
+
+    `compile` returns a query over bare names; `parameters` are those that change results.
+    """
+
+    name: str
+    compile: Callable[[ir.Table], CompiledQuery]
+    parameters: Mapping[str, str]
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """Return the dialects of both engines; this loads their compilers, but no driver."""
+    from backends import duckdb_settings, duckdb_sql, snowflake_parameters, snowflake_sql
+
+    of_duckdb = {**duckdb_settings.RESULTS, **duckdb_settings.FROM_VERSION_2}
+    of_snowflake = {name: str(value) for name, value in snowflake_parameters.RESULTS.items()}
+    return (
+        Dialect(DUCKDB, duckdb_sql.compiled, of_duckdb),
+        Dialect(SNOWFLAKE, snowflake_sql.compiled, of_snowflake),
+    )
 
 
 def connect(
@@ -204,6 +229,24 @@ def worlds_on_duckdb(*, threads: int = 1) -> WorldEngine:
     from backends.duckdb_worlds import DuckDBWorlds
 
     return DuckDBWorlds(threads=threads)
+
+
+def worlds_on_snowflake(
+    settings: Settings,
+    *,
+    version: str,
+    run_id: str,
+    name: str = SNOWFLAKE,
+    parameters: Mapping[str, Any] | None = None,
+) -> WorldEngine:
+    """Open a scratch schema on Snowflake, for small data sets that it is handed.
+
+    `parameters` are those of a connection that is not in the connector's configuration.
+    """
+    from backends.snowflake_worlds import SnowflakeWorlds
+
+    options = replace(_account(settings, version), parameters=parameters)
+    return SnowflakeWorlds(options, name=name, run_id=run_id)
 
 
 def offline_compiler(

@@ -15,9 +15,9 @@ from typing import Any
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from emulator import governance, grants, keys, statements, streams  # noqa: F401  (its handlers)
-from emulator.patched import cursor
-from emulator.records import Relation, Session, instead
+from backends.emulator import governance, grants, keys, statements, streams  # noqa: F401  (its handlers)
+from backends.emulator.patched import cursor
+from backends.emulator.records import Relation, Session, instead
 
 OF_TABLE = ("_policy_refs", "_tag_refs", "_keys", "_clustering")
 CLONED = ("_policy_refs", "_tag_refs", "_clustering")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from snowflake.connector.errors import ProgrammingError
 
-from emulator.records import LIST, NAME, TEXT, Session, answer, handles, names, qualified, quoted
+from backends.emulator.records import (
+    LIST,
+    NAME,
+    TEXT,
+    Session,
+    answer,
+    handles,
+    names,
+    qualified,
+    quoted,
+)
 
 
 @handles(rf"ALTER\s+TABLE\s+{NAME}\s+ADD\s+PRIMARY\s+KEY\s*{LIST}(\s+RELY)?")

@@ -25,10 +25,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulator import sessions, statements
-from emulator.faults import Control
-from emulator.locks import DEFAULT_TIMEOUT, POLL_SECONDS, Locks
-from emulator.patched import server
+from backends.emulator import sessions, statements
+from backends.emulator.faults import Control
+from backends.emulator.locks import DEFAULT_TIMEOUT, POLL_SECONDS, Locks
+from backends.emulator.patched import server
 
 LOG = logging.getLogger(__name__)
 CANCELLED = 604
@@ -240,7 +240,8 @@ class Front:
             del self.executions[next(iter(self.executions))]
 
     async def _answer(self, execution: Execution, request: Request) -> Response:
-        assert execution.task
+        if execution.task is None:
+            raise RuntimeError(f"not begun: {execution.sql}")
         seconds = self.control.seconds("in_progress_after")
         await asyncio.wait({execution.task}, timeout=seconds)
         if dead := execution.session.line.dead:

@@ -109,7 +109,8 @@ def changed_by(tree: Expr | None) -> list[exp.Table]:
 def target(tree: exp.Create) -> exp.Table:
     """Return the relation, or stage, that a statement creates."""
     table = tree.find(exp.Table)
-    assert table
+    if table is None:
+        raise LookupError(tree.sql("snowflake"))
     return table
 
 

@@ -11,7 +11,16 @@ from typing import Any
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from emulator.records import NAME, STRING, TEXT, Relation, Session, answer, handles, qualified
+from backends.emulator.records import (
+    NAME,
+    STRING,
+    TEXT,
+    Relation,
+    Session,
+    answer,
+    handles,
+    qualified,
+)
 
 
 @handles(rf"CREATE\s+(?:OR\s+REPLACE\s+)?STREAM\s+{NAME}\s+ON\s+TABLE\s+{NAME}.*")

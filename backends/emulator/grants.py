@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.records import (
+from backends.emulator.records import (
     IDENTIFIER,
     NAME,
     TEXT,

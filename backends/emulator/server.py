@@ -1,6 +1,6 @@
-"""Start the emulator: `python tests/emulator/server.py --port 0` prints its port.
+"""The emulator's process: it prints its port, and quits when its standard input closes.
 
-It quits when its standard input closes, so that it never outlives the test that started it.
+So it never outlives what started it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent
+from backends.emulator.process import CONTROL, LOG, RECORD
 
 
 def main() -> None:
     """Serve fakesnow, adapted or raw, on one port of this machine."""
     options = _options()
-    logging.basicConfig(filename=options.log or os.devnull, level=logging.INFO)
+    logging.basicConfig(filename=options.folder / LOG, level=logging.INFO)
+    # Its stages are temporary files.
+    tempfile.tempdir = str(options.folder)
     # With its protocol named asyncio sends small answers at once, which else take 40 ms.
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", options.port))
     listening.listen()
-    sys.path[0] = str(TESTS)  # as pytest has it, instead of this file's folder
     import uvicorn
 
     application = _application(options)
@@ -39,24 +41,22 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="for its log, and record of all that arrives")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--raw", action="store_true", help="fakesnow as it is")
-    parser.add_argument("--database", default="DB1", help="a database that exists")
-    parser.add_argument("--log", type=Path, help="a file for fakesnow's log")
-    parser.add_argument("--record", type=Path, help="a JSON-lines file of all that arrives")
-    parser.add_argument("--control", type=Path, help="a JSON file of statements to fail or stall")
+    parser.add_argument("--database", required=True, help="a database that exists")
     return parser.parse_args()
 
 
 def _application(options: argparse.Namespace) -> Any:
-    from emulator.adaptations import adapt
-    from emulator.front import Front
-    from emulator.patched import server
+    from backends.emulator.adaptations import adapt
+    from backends.emulator.front import Front
+    from backends.emulator.patched import server
 
     if options.raw:
         return server.app
     adapt(options.database)
-    return Front(options.record, options.control).application()
+    return Front(options.folder / RECORD, options.folder / CONTROL).application()
 
 
 def _quit_with_parent() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from snowflake.connector.errors import ProgrammingError
 
-from emulator.patched import cursor
+from backends.emulator.patched import cursor
 
 LOG = logging.getLogger(__name__)
 

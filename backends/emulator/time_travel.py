@@ -20,9 +20,9 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp, parse_one
 
-from emulator import statements
-from emulator.rules import rewrite
-from emulator.statements import Name
+from backends.emulator import statements
+from backends.emulator.rules import rewrite
+from backends.emulator.statements import Name
 
 KEPT = 100
 """Versions of a table: more than a run has statements; memory is finite."""

@@ -11,8 +11,8 @@ from typing import Any
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from emulator import statements
-from emulator.rules import rewrite
+from backends.emulator import statements
+from backends.emulator.rules import rewrite
 
 WHOLE = ("BIGINT", "INT", "SMALLINT", "TINYINT", "HUGEINT", "INT128")
 

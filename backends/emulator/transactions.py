@@ -21,11 +21,11 @@ import duckdb
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from emulator import statements
-from emulator.patched import connections, cursor
-from emulator.rules import rewrite
-from emulator.statements import Name
-from emulator.time_travel import HISTORY, reads_the_past
+from backends.emulator import statements
+from backends.emulator.patched import connections, cursor
+from backends.emulator.rules import rewrite
+from backends.emulator.statements import Name
+from backends.emulator.time_travel import HISTORY, reads_the_past
 
 NUMBERS = itertools.count(time.time_ns())
 CREATING = threading.Lock()

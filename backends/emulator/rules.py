@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import Expr
 
-from emulator.patched import cursor
+from backends.emulator.patched import cursor
 
 Rule = Callable[[Expr, Any], Expr]
 """Rewrites a statement; is given fakesnow's cursor, too."""

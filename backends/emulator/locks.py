@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlglot import Expr, exp
 
-from emulator import statements
-from emulator.statements import Name
+from backends.emulator import statements
+from backends.emulator.statements import Name
 
 POLL_SECONDS = 0.02
 DEFAULT_TIMEOUT = 43200

@@ -8,7 +8,7 @@ from typing import Any
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp, parse_one
 
-from emulator.records import (
+from backends.emulator.records import (
     ALTER,
     COLUMN,
     IDENTIFIER,

@@ -16,13 +16,21 @@ import pyarrow.compute as pc
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
-from emulator import catalog, lifecycle, records, sessions, statements
-from emulator.definitions import type_changes
-from emulator.errors import errors
-from emulator.patched import arrow, copy_into, cursor, info_schema, server, stage, transforms
-from emulator.rules import install_rules, rewrite, run_afterwards
-from emulator.time_travel import time_travel
-from emulator.transactions import overwriting, transactions
+from backends.emulator import catalog, lifecycle, records, sessions, statements
+from backends.emulator.definitions import type_changes
+from backends.emulator.errors import errors
+from backends.emulator.patched import (
+    arrow,
+    copy_into,
+    cursor,
+    info_schema,
+    server,
+    stage,
+    transforms,
+)
+from backends.emulator.rules import install_rules, rewrite, run_afterwards
+from backends.emulator.time_travel import time_travel
+from backends.emulator.transactions import overwriting, transactions
 
 
 def unparsed_statements() -> None:

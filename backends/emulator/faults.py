@@ -86,10 +86,14 @@ DEFAULTS: Mapping[str, float] = {"detached": 2.0, "in_progress_after": 45.0}
 
 
 def checked(told: Told) -> Told:
-    """Return what a test tells the emulator, if it has no word that the emulator does not know."""
+    """Return what a test tells the emulator.
+
+    Raises ValueError for a word that the emulator does not know.
+    """
     for what, kind in FAULTS.items():
         unknown = set(told.get(what) or ()) - kind.__optional_keys__
-        assert not unknown, f"{what}: {unknown}"
+        if unknown:
+            raise ValueError(f"{what}: {unknown}")
     return told
 
 

@@ -17,9 +17,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from emulator import transactions
-from emulator.patched import server, stage
-from emulator.statements import target
+from backends.emulator import transactions
+from backends.emulator.patched import server, stage
+from backends.emulator.statements import target
 
 NUMBERS = itertools.count(1001)
 CANCELLED_WITHIN = 5.0
