@@ -6,25 +6,26 @@ row, and then its values are made simple.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from marts.core.analysis.lineage import Name
+from marts.core.analysis.links import Link, links_of
+from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.project.graph import Graph
-from marts.core.proof.links import Link, Links, links_of
 from marts.core.proof.search import Kept, OutOfTimeError, RowSearch, Search
-from marts.core.proof.simplifying import merge, simplify
+from marts.core.proof.simplifying import class_of, merge, simplify
 from marts.core.proof.worlds import World
 
+ANY_DAY = datetime.date(2000, 1, 1)
+"""Links do not depend on the date."""
 MOST_ROWS = 100
 """The values of more rows are left as they are: nobody reads them."""
 
 
-@dataclass(frozen=True)
-class Near:
-    """Values of columns of sources, by which rows are found that a difference is about."""
-
-    values: Mapping[Name, object]
+Near: TypeAlias = Mapping[Name, object]
+"""Values of columns of sources, by which the rows are found that a difference is about."""
 
 
 def smallest(
@@ -36,7 +37,7 @@ def smallest(
     marts: Collection[str] | None = None,
     near: Sequence[Near] = (),
     holds: Callable[[World], bool] = lambda _: True,
-    links: Links | None = None,
+    links: Sequence[Link] | None = None,
 ) -> World:
     """Return a world with as few rows, and values as simple, as possible on which `differs` holds.
 
@@ -49,7 +50,7 @@ def smallest(
     ends the search.
     """
     search = Search(world, differs, holds, seconds)
-    links = links_of(graph) if links is None else links
+    links = links_between(graph) if links is None else links
     wanted = graph.order if marts is None else marts
     built = set(wanted).union(*map(graph.upstream, wanted))
     read = {name for each in built for name in graph.project.marts[each].inputs}
@@ -63,6 +64,11 @@ def smallest(
     except OutOfTimeError:
         pass
     return search.best
+
+
+def links_between(graph: Graph) -> tuple[Link, ...]:
+    """Return the links between a project's sources, along which rows belong together."""
+    return links_of(graph.project, queries_over_sources(graph, ANY_DAY).values())
 
 
 class _Columns:
@@ -84,18 +90,18 @@ class _Columns:
     def present(self, links: Sequence[Link]) -> tuple[Link, ...]:
         """Return the links whose sources are both present."""
         known = self.world.tables
-        return tuple(each for each in links if each.source in known and each.to_source in known)
+        return tuple(each for each in links if each.child in known and each.parent in known)
 
 
 class _Reduction:
     """Leaves out rows of the best world, until none can be."""
 
-    def __init__(self, search: Search, links: Links, read: Collection[str]) -> None:
+    def __init__(self, search: Search, links: Sequence[Link], read: Collection[str]) -> None:
         self.search = RowSearch(search)
         self.columns = _Columns(self.search.whole)
         self.links = links
-        self.followed = self.columns.present(links.links)
-        self.required = tuple(link for link in self.followed if link.is_required)
+        self.followed = self.columns.present(links)
+        self.required = tuple(link for link in self.followed if link.is_strict)
         self.order = _looked_up_first(self.search.kept, self.followed)
         self.read = read
 
@@ -128,11 +134,11 @@ class _Reduction:
         left = dict(kept)
         for name in (each for each in reversed(self.order) if each not in self.read):
             values = {
-                (link.to_columns, value)
+                (link.parent_columns, value)
                 for link in self.required
-                if link.to_source == name
-                for row in left[link.source]
-                if (value := self.columns(link.source, link.columns)[row]) is not None
+                if link.parent == name
+                for row in left[link.child]
+                if (value := self.columns(link.child, link.columns)[row]) is not None
             }
             named = sorted({columns for columns, _ in values})
             left[name] = [
@@ -146,11 +152,11 @@ class _Reduction:
 # Rows near a difference
 
 
-def _seeds(near: Near, links: Links, columns: _Columns) -> dict[str, set[int]]:
+def _seeds(near: Near, links: Sequence[Link], columns: _Columns) -> dict[str, set[int]]:
     """Return the rows that have all given values, in these columns or in those of their class."""
     seeds: dict[str, set[int]] = {}
-    for name, value in near.values.items():
-        for source, column in sorted(links.class_of(name)):
+    for name, value in near.items():
+        for source, column in sorted(class_of(name, links)):
             if source in columns.world.tables:
                 values = columns(source, (column,))
                 rows = {row for row, each in enumerate(values) if each == value}
@@ -161,7 +167,7 @@ def _seeds(near: Near, links: Links, columns: _Columns) -> dict[str, set[int]]:
 def _neighbourhood(seeds: Mapping[str, set[int]], columns: _Columns, links: Sequence[Link]) -> Kept:
     """Return rows, those that look them up, and those that any of these look up."""
     found = {name: set(seeds.get(name, ())) for name in columns.world.tables}
-    upward = [((link.source, link.columns), (link.to_source, link.to_columns)) for link in links]
+    upward = [((link.child, link.columns), (link.parent, link.parent_columns)) for link in links]
     for steps in ([step[::-1] for step in upward], upward):
         while any(_follow(found, columns, *step) for step in steps):
             pass
@@ -189,7 +195,7 @@ def _looked_up_first(names: Mapping[str, object], links: Sequence[Link]) -> list
     """Return the sources in an order in which those that others look up come before these."""
     behind: dict[str, set[str]] = {name: set() for name in names}
     for link in links:
-        behind[link.source].add(link.to_source)
+        behind[link.child].add(link.parent)
     order, left = list[str](), sorted(behind)
     while left:
         free = [name for name in left if not (behind[name] - {name}).intersection(left)]
@@ -213,13 +219,16 @@ def _without(
     while waiting:
         changed = waiting.pop()
         for link in links:
-            if link.to_source != changed:
+            if link.parent != changed:
                 continue
-            targets, values = columns(changed, link.to_columns), columns(link.source, link.columns)
+            targets, values = (
+                columns(changed, link.parent_columns),
+                columns(link.child, link.columns),
+            )
             lost = {targets[row] for row in kept[changed]} - {None}
             lost -= {targets[row] for row in left[changed]}
-            rows = [row for row in left[link.source] if values[row] not in lost]
-            if len(rows) < len(left[link.source]):
-                left[link.source] = rows
-                waiting.append(link.source)
+            rows = [row for row in left[link.child] if values[row] not in lost]
+            if len(rows) < len(left[link.child]):
+                left[link.child] = rows
+                waiting.append(link.child)
     return left

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lineage import Name
+from marts.core.analysis.links import Link
 from marts.core.project.graph import Graph
-from marts.core.proof.links import Link, Links
 from marts.core.proof.search import Search
 from marts.core.proof.simple_values import fits, simple_values, simpler_values
 
@@ -21,7 +21,23 @@ Values: TypeAlias = Mapping[Name, Sequence[Any]]
 """The values of columns, by row."""
 
 
-def simplify(search: Search, graph: Graph, links: Links) -> None:
+def class_of(column: Name, links: Sequence[Link]) -> frozenset[Name]:
+    """Return the columns that have values in common with a column, which is among them."""
+    found, is_growing = {column}, True
+    while is_growing:
+        pairs = [{*pair} for link in links for pair in _pairs(link)]
+        more = set[Name]().union(*(pair for pair in pairs if pair & found))
+        is_growing = not more <= found
+        found |= more
+    return frozenset(found)
+
+
+def _pairs(link: Link) -> Iterator[tuple[Name, Name]]:
+    for own, other in zip(link.columns, link.parent_columns, strict=True):
+        yield (link.child, own), (link.parent, other)
+
+
+def simplify(search: Search, graph: Graph, links: Sequence[Link]) -> None:
     """Make values simple: of whole columns if possible, else of cells; and rename keys.
 
     Values are those that the contracts allow. Keys stay unique, and relationships whose checks stop
@@ -31,7 +47,7 @@ def simplify(search: Search, graph: Graph, links: Links) -> None:
     free = [name for name in trial.values if name not in trial.identifying]
     _in_groups(free, lambda some: trial.takes(_all_simple(trial, some)))
     for name in sorted(trial.identifying):
-        trial.takes(_renamed(trial, links.class_of(name)))
+        trial.takes(_renamed(trial, class_of(name, links)))
     cells = [(name, row) for name in free for row in range(len(trial.values[name]))]
     _in_groups(cells, lambda some: trial.takes(_cells_simple(trial, some)))
     for name, row in cells:
@@ -41,13 +57,13 @@ def simplify(search: Search, graph: Graph, links: Links) -> None:
                 break
 
 
-def merge(search: Search, graph: Graph, links: Links) -> None:
+def merge(search: Search, graph: Graph, links: Sequence[Link]) -> None:
     """Let rows look up the same row, so that the others may become needless."""
     trial = _Trial(search, graph, links)
     by_target: dict[tuple[str, tuple[str, ...]], list[Link]] = {}
-    for link in links.links:
-        if {link.source, link.to_source} <= trial.schemas.keys():
-            by_target.setdefault((link.to_source, link.to_columns), []).append(link)
+    for link in links:
+        if {link.child, link.parent} <= trial.schemas.keys():
+            by_target.setdefault((link.parent, link.parent_columns), []).append(link)
     for target, several in by_target.items():
 
         def takes(some: Sequence[Link], target: tuple[str, tuple[str, ...]] = target) -> bool:
@@ -67,7 +83,7 @@ def _in_groups(units: Sequence[Unit], takes: Callable[[Sequence[Unit]], bool]) -
 class _Trial:
     """The values of a search's best world, and other values to try in their place."""
 
-    def __init__(self, search: Search, graph: Graph, links: Links) -> None:
+    def __init__(self, search: Search, graph: Graph, links: Sequence[Link]) -> None:
         self._search = search
         self.as_of: datetime.date = search.best.as_of
         tables = search.best.tables
@@ -86,11 +102,11 @@ class _Trial:
         self.keys = [(name, tuple(sorted(key))) for name in tables for key in known[name]]
         self.required = [
             link
-            for link in links.links
-            if link.is_required and link.source in tables and link.to_source in tables
+            for link in links
+            if link.is_strict and link.child in tables and link.parent in tables
         ]
         single = {(name, key[0]) for name, key in self.keys if len(key) == 1}
-        linked = {each for some in links.classes for each in some}
+        linked = {name for link in links for pair in _pairs(link) for name in pair}
         self.identifying = (single | linked) & self.values.keys()
 
     def takes(self, changed: Values) -> bool:
@@ -124,8 +140,8 @@ class _Trial:
         ]
         lost = [
             sum(
-                value not in {*_rows(values, link.to_source, link.to_columns)}
-                for value in _rows(values, link.source, link.columns)
+                value not in {*_rows(values, link.parent, link.parent_columns)}
+                for value in _rows(values, link.child, link.columns)
             )
             for link in self.required
         ]
@@ -149,10 +165,10 @@ def _merged(trial: _Trial, links: Sequence[Link], target: str, columns: Sequence
     if first is None:
         return {}
     return {
-        (link.source, name): [None if each is None else value for each in values]
+        (link.child, name): [None if each is None else value for each in values]
         for link in links
         for name, value in zip(link.columns, first, strict=True)
-        for values in (trial.values[link.source, name],)
+        for values in (trial.values[link.child, name],)
     }
 
 
