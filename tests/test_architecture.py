@@ -212,7 +212,10 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
         ("click", ("cli", CONSOLE)),
         (
             "rich",
-            tuple(f"{CONSOLE}.{name}" for name in ("markdown", "mutation_terminal", "terminal")),
+            tuple(
+                f"{CONSOLE}.{name}"
+                for name in ("markdown", "mutation_terminal", "proof_terminal", "terminal")
+            ),
         ),
         (
             "duckdb",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
@@ -19,19 +16,23 @@ from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
+from marts.core.proof.conformity import conforming
 from marts.core.proof.corpus import generic_worlds
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
 from marts.core.proof.on_world import mutants_on_world, together
-from marts.core.proof.proving import Prover
+from marts.core.proof.proving import Prover, Smallest
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import MartResult
+from marts.core.proof.shrinking import links_between, smallest
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
 EMULATOR = "emulator"
 """The name of the local stand-in for Snowflake, as an engine."""
+SECONDS_TO_REDUCE = 20
+"""How long a world with a failure is made smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +83,14 @@ def prove(
     graph, selected, _ = wiring.selected(settings, project)
     declared = for_proof(graph.project, settings)
     references = references_of(graph, declared)
-    with _engines(settings, options, watch) as (duckdb, others):
+    with _engines(settings, options, watch) as (duckdb, others), _reduction(graph) as smallest:
         prover = Prover(
             graph,
             selected,
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
+            smallest=smallest,
         )
         watch("making worlds")
         corpora = tuple(_corpora(graph, declared, duckdb))
@@ -130,36 +132,47 @@ def _engines(
 
 
 @contextmanager
-def _snowflake(settings: Settings, options: ProveOptions) -> Iterator[WorldEngine]:
-    from backends.factory import worlds_on_snowflake
+def _reduction(graph: Graph) -> Iterator[Smallest]:
+    """Give what makes a world smaller, with a DuckDB of its own for the checks of sources."""
+    from backends.factory import worlds_on_duckdb
 
-    settings = with_given(settings, backend=SNOWFLAKE, connection=options.connection or EMULATOR)
-    open_ = partial(worlds_on_snowflake, version=wiring.version_of_marts(), run_id=wiring.run_id())
-    with _connection(options) as parameters:
-        name = EMULATOR if parameters else SNOWFLAKE
-        # The settings' own database is in an account, not in the emulator.
-        place = with_given(settings, database=None) if parameters else settings
-        engine = open_(place, name=name, parameters=parameters)
-        try:
-            yield engine
-        finally:
-            engine.close()
+    engine = worlds_on_duckdb()
+    builder, links = WorldBuilder(graph, engine), links_between(graph)
+
+    def reduced(world: World, differs: Callable[[World], bool], mart: str) -> World:
+        holds = conforming(builder, world)
+        return smallest(
+            world,
+            differs,
+            graph,
+            seconds=SECONDS_TO_REDUCE,
+            marts=[mart],
+            holds=holds,
+            links=links,
+        )
+
+    try:
+        yield reduced
+    finally:
+        engine.close()
 
 
 @contextmanager
-def _connection(options: ProveOptions) -> Iterator[Mapping[str, object] | None]:
-    """Yield how to connect to an emulator that is started for this; None for a real account."""
-    if options.connection:
-        yield None
-        return
-    from backends.emulator.process import CONNECTION, CONNECTIONS, emulator
+def _snowflake(settings: Settings, options: ProveOptions) -> Iterator[WorldEngine]:
+    from backends.factory import emulated_connection, worlds_on_snowflake
 
-    with (
-        tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
-        emulator(Path(folder), database="MARTS") as running,
-    ):
-        text = (running.folder / CONNECTIONS).read_text("utf-8")
-        yield tomllib.loads(text)[CONNECTION]
+    settings = with_given(settings, backend=SNOWFLAKE, connection=options.connection or EMULATOR)
+    open_ = partial(worlds_on_snowflake, version=wiring.version_of_marts(), run_id=wiring.run_id())
+    with ExitStack() as stack:
+        if options.connection:
+            engine = open_(settings)
+        else:
+            parameters = stack.enter_context(emulated_connection())
+            # The settings' own database is in an account, not in the emulator.
+            place = with_given(settings, database=None)
+            engine = open_(place, name=EMULATOR, parameters=parameters)
+        stack.callback(engine.close)
+        yield engine
 
 
 def _twins(

@@ -28,8 +28,8 @@ from marts.core.query.invariant_checks import invariant_checks, with_invariants
 
 Twins = Mapping[str, Callable[[World], AnyTable]]
 """What calculates a mart a second time, by the mart's name."""
-Smallest = Callable[[World, Callable[[World], bool]], World]
-"""Returns the smallest world for which a condition still holds."""
+Smallest = Callable[[World, Callable[[World], bool], str], World]
+"""Returns the smallest world for which a condition on a mart, named last, still holds."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Prover:
         duckdb: WorldBuilder,
         others: Sequence[WorldBuilder] = (),
         *,
-        smallest: Smallest = lambda world, _: world,
+        smallest: Smallest = lambda world, *_: world,
     ) -> None:
         self.graph = graph
         self.selected = tuple(selected)
@@ -111,7 +111,9 @@ class Prover:
         if not count:
             self.held[mart.name].add(check.name)
             return
-        found = self.smallest(world, lambda smaller: _holds(lambda: violations(smaller) > 0))
+        found = self.smallest(
+            world, lambda smaller: _holds(lambda: violations(smaller) > 0), mart.name
+        )
         error = f"{check.name}: {violations(found):,} violations"
         self._remember(Failure(mart.name, "invariant", (mart.name, ""), found, error=error))
         self._built(self.duckdb, world)
@@ -139,7 +141,7 @@ class Prover:
         try:
             yield builder.build(world, [name]).tables[name]
         except EngineError as error:
-            found = self.smallest(world, lambda smaller: _is_refused(builder, smaller, name))
+            found = self.smallest(world, lambda smaller: _is_refused(builder, smaller, name), name)
             text = str(error)
             self._remember(Failure(name, "query", (builder.engine.name, ""), found, error=text))
 
@@ -162,7 +164,7 @@ class Prover:
         def differs(smaller: World) -> bool:
             return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
 
-        found = self.smallest(world, lambda smaller: _holds(lambda: differs(smaller)))
+        found = self.smallest(world, lambda smaller: _holds(lambda: differs(smaller)), name)
         shown = compared(mart, duckdb.of(found), answer.of(found))
         self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown))
         return False
