@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from marts.core.authoring.expressions import FixedAsOf
@@ -10,7 +10,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.plan.state import CompiledQuery, Materialized, declared_state
 from marts.core.project.graph import Graph
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import MutationRun, Watch, run_planned
+from marts.core.proof.mutation import MutationRun, Watch, identity, run_planned
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
@@ -32,6 +32,16 @@ def mutants_on_world(
     state = declared_state(graph.project, sources=world.tables)
     shown = _Shown(engine, world)
     return run_planned(graph, mart, shown, state, FixedAsOf(world.as_of), among=among, watch=watch)
+
+
+def together(runs: Sequence[MutationRun]) -> MutationRun:
+    """Return the results of a mart's mutants on several worlds: killed if any of them killed it."""
+    found = {identity(each.mutant): each for each in runs[0].results}
+    for run in runs[1:]:
+        found |= {identity(each.mutant): each for each in run.results if each.killed_by}
+    return MutationRun(
+        runs[0].mart, tuple(found.values()), sum((each.seconds for each in runs), 0.0)
+    )
 
 
 class _Shown:

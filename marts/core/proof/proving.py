@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
 from marts.core.errors import EngineError, MartsError
 from marts.core.project.graph import Graph
@@ -62,8 +63,8 @@ class Prover:
         """The number of worlds on which each mart was built."""
         self.agreed: dict[str, Counter[str]] = defaultdict(Counter)
         """By mart, the number of worlds on which each engine gave DuckDB's rows."""
-        self.held: Counter[str] = Counter()
-        """The number of invariants that held for each mart."""
+        self.held: dict[str, set[str]] = defaultdict(set)
+        """By mart, the invariants that held on some world."""
         self.failures: dict[tuple[str, Kind], Failure] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._with_invariants = WorldBuilder(with_invariants(graph), duckdb.engine)
@@ -86,20 +87,40 @@ class Prover:
                     self.agreed[name][answer.name] += 1
 
     def try_invariants(self, world: World) -> None:
-        """Check how the marts of a world respond to changes of its sources."""
+        """Check how the marts of a world respond to changes of its sources.
+
+        An invariant that multiplies the greatest amounts of a world may not fit into their type: it
+        is left to other worlds.
+        """
         built = self._built(self.duckdb, world)
-        queries, engine = self._with_invariants.queries(world), self.duckdb.engine
         for name in built:
             mart = self.graph.project.marts[name]
             for check in invariant_checks(self.graph, mart):
                 with self._timed(name):
-                    query = engine.compile(queries.of_check(mart, check))
-                    (count,) = engine.rows(query).column(0).to_pylist()
-                if count:
-                    error = f"{check.name}: {count:,} violations"
-                    self._remember(Failure(name, "invariant", (name, ""), world, error=error))
-                else:
-                    self.held[name] += 1
+                    self._try_invariant(mart, check, world)
+
+    def _try_invariant(self, mart: Mart, check: Check, world: World) -> None:
+        def violations(smaller: World) -> int:
+            self.duckdb.build(smaller, [mart.name])
+            return self._violations(mart, check, smaller)
+
+        try:
+            count = self._violations(mart, check, world)
+        except EngineError:
+            return
+        if not count:
+            self.held[mart.name].add(check.name)
+            return
+        found = self.smallest(world, lambda smaller: _holds(lambda: violations(smaller) > 0))
+        error = f"{check.name}: {violations(found):,} violations"
+        self._remember(Failure(mart.name, "invariant", (mart.name, ""), found, error=error))
+        self._built(self.duckdb, world)
+
+    def _violations(self, mart: Mart, check: Check, world: World) -> int:
+        query = self._with_invariants.queries(world).of_check(mart, check)
+        compiled = self.duckdb.engine.compile(query)
+        (count,) = self.duckdb.engine.rows(compiled).column(0).to_pylist()
+        return int(count or 0)
 
     def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
         """Build the marts; remember those that the engine refuses, and leave them out."""
@@ -139,13 +160,9 @@ class Prover:
             return True
 
         def differs(smaller: World) -> bool:
-            try:
-                return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
-            except MartsError:
-                # It fails in another way.
-                return False
+            return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
 
-        found = self.smallest(world, differs)
+        found = self.smallest(world, lambda smaller: _holds(lambda: differs(smaller)))
         shown = compared(mart, duckdb.of(found), answer.of(found))
         self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown))
         return False
@@ -166,6 +183,14 @@ def compared(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:
         return differences(actual, expected, grain=mart.grain)
     except NotComparableError:
         return differences(actual, expected, grain=())
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    """Tell whether a condition holds; not where something fails in another way."""
+    try:
+        return condition()
+    except MartsError:
+        return False
 
 
 def _answer_of(builder: WorldBuilder, name: str) -> Answer:

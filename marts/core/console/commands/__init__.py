@@ -11,7 +11,19 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor"),
+    *(
+        "init",
+        "run",
+        "test",
+        "ls",
+        "compile",
+        "show",
+        "prove",
+        "mutate",
+        "load",
+        "generate",
+        "doctor",
+    ),
     "help",
 )
 
