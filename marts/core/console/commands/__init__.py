@@ -12,7 +12,7 @@ from marts.core.console.options import ALIASES
 
 NAMES = (
     *("init", "run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor"),
-    "help",
+    *("emulator", "help"),
 )
 
 
