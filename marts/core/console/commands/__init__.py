@@ -11,20 +11,8 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *(
-        "init",
-        "run",
-        "test",
-        "ls",
-        "compile",
-        "show",
-        "prove",
-        "mutate",
-        "load",
-        "generate",
-        "doctor",
-    ),
-    "help",
+    *("init", "run", "test", "ls", "compile", "show", "prove", "witness", "mutate"),
+    *("load", "generate", "doctor", "emulator", "help"),
 )
 
 
