@@ -262,7 +262,7 @@ def emulated_connection() -> Iterator[Mapping[str, Any]]:
 
     with (
         tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
-        emulator(Path(folder), database="MARTS") as running,
+        emulator(Path(folder), "MARTS") as running,
     ):
         text = (running.folder / CONNECTIONS).read_text("utf-8")
         yield tomllib.loads(text)[CONNECTION]
