@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,17 +22,21 @@ from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.corpus import generic_worlds
 from marts.core.proof.equivalent_mutants import Equivalent, score
+from marts.core.proof.example_files import write_example
 from marts.core.proof.example_scores import ExampleScores, score_examples
 from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
-from marts.core.proof.on_world import by_examples, mutants_on_world, together
+from marts.core.proof.on_world import by_examples, mutants_on_world, surviving, together
 from marts.core.proof.proving import Prover
 from marts.core.proof.references import Frames, Reference, calculate, references_of
-from marts.core.proof.results import MartResult
+from marts.core.proof.results import Failure, Kind, MartResult
+from marts.core.proof.shrinking import Shrinker
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
+CASES = Path("proof/cases")
+"""Below the target, where failures are saved."""
 QUICK_SECONDS = 8
 """As long as a quick try goes on with what it need not try."""
 
@@ -63,6 +68,8 @@ class Tried:
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
     seconds: float
+    cases: Mapping[tuple[str, Kind], Path]
+    """Where each failure is saved, by mart and kind, as an example that can be tried again."""
 
     @property
     def has_failed(self) -> bool:
@@ -101,16 +108,45 @@ def prove(
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
-            smallest=stack.enter_context(shrinking(graph)),
+            smallest=(shrinker := stack.enter_context(shrinking(graph))),
         )
         work = _Work(prover, references, examples, declared, options, watch, start)
         work.go()
+        folder = settings.target / CASES
+        saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
     return Tried(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
         time.perf_counter() - start,
+        saved,
     )
+
+
+def saved_cases(
+    failures: Mapping[tuple[str, Kind], Failure], folder: Path, shrinker: Shrinker
+) -> dict[tuple[str, Kind], Path]:
+    """Write each failure with an answer as an example, in place of those of an earlier proof."""
+    graph, found = shrinker.builder.graph, dict[tuple[str, Kind], Path]()
+    shutil.rmtree(folder, ignore_errors=True)
+    for (name, kind), failure in failures.items():
+        expected, differences = failure.expected, failure.differences
+        if kind == "example" or expected is None or not differences:
+            continue
+        mart = graph.project.marts[name]
+        differing = {each.column for each in differences.cells}
+        shown = [c for c in expected.column_names if c in differing or c in mart.grain]
+        found[name, kind] = folder / f"{name}-{kind}.md"
+        write_example(
+            found[name, kind],
+            failure.world,
+            mart,
+            expected.select(shown) if differing else expected,
+            f"{failure.sides[1]} differs from {failure.sides[0]}",
+            project=graph.project,
+            columns=shrinker.columns_read(name),
+        )
+    return found
 
 
 class _Work:
@@ -201,23 +237,25 @@ class _Work:
         for name in self.prover.selected:
             runs = [by_examples(self.scores[name])] if name in self.scores else []
             if not runs or name in self.references:
-                runs += self._on_worlds(name, corpora)
+                runs += self._on_worlds(name, corpora, surviving(runs[-1]) if runs else None)
             self.mutants[name] = together(runs)
 
-    def _on_worlds(self, name: str, corpora: Sequence[World]) -> Iterator[MutationRun]:
+    def _on_worlds(
+        self, name: str, corpora: Sequence[World], among: Sequence[Mutant] | None
+    ) -> Iterator[MutationRun]:
         """Yield the results of mutants on one world after another, as long as some survive."""
 
         def told(mutant: Mutant, number: int, total: int) -> None:
             self.watch(f"{mutant.mart.name}: mutant {number + 1} of {total}")
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
-        mart, among = graph.project.marts[name], None
+        mart = graph.project.marts[name]
         for world in corpora:
-            run = mutants_on_world(graph, mart, engine, world, among=among, watch=told)
-            yield run
-            among = [each.mutant for each in run.results if each.killed_by is None]
-            if not among:
+            if among == []:
                 return
+            run = mutants_on_world(graph, mart, engine, world, among=among, watch=told)
+            among = surviving(run)
+            yield run
 
     def _readers(self, name: str) -> tuple[str, ...]:
         """Return the marts with twins that show whether this one is right; none if any has none."""

@@ -51,6 +51,11 @@ def together(runs: Sequence[MutationRun]) -> MutationRun:
     )
 
 
+def surviving(run: MutationRun) -> list[Mutant]:
+    """Return the mutants that nothing has killed."""
+    return [each.mutant for each in run.results if each.killed_by is None]
+
+
 def by_examples(scores: ExampleScores) -> MutationRun:
     """Return the results of a mart's mutants on its examples."""
     killed = [
