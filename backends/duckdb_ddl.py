@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import sqlglot
 import sqlglot.expressions as sge
 
 from backends.sql import comment_statements
@@ -14,8 +13,6 @@ DIALECT = "duckdb"
 
 STORAGE_VERSION = "v1.3.0"
 """Of new files: it tries one text compression instead of two, and so closes files faster."""
-QUOTED = ("IDENTIFIER", "STRING")
-STORED_TYPES = {"TEXT": "VARCHAR", "INT128": "HUGEINT", "TIMESTAMP_US": "TIMESTAMP"}
 TEMPORARY = "temp"
 """DuckDB's own name for the database of temporary relations."""
 
@@ -137,17 +134,6 @@ def definition_of_view(schema: str, name: str, database: str | None = None) -> s
         f"SELECT sql FROM duckdb_views() WHERE database_name = {of}"
         f" AND schema_name = {literal(schema)} AND view_name = {literal(name)}"
     )
-
-
-def tokens(sql: str) -> list[str]:
-    """Return a statement's tokens, without what changes when a database is opened again.
-
-    This is its whitespace and, in DuckDB 2, the names of types.
-    """
-    return [
-        token.text if token.token_type.name in QUOTED else STORED_TYPES.get(token.text, token.text)
-        for token in sqlglot.tokenize(sql, DIALECT)
-    ]
 
 
 def create_state(relation: str) -> str:

@@ -218,7 +218,7 @@ def _keys(files: Sequence[DataFile]) -> list[str]:
 
 
 def _unfit(columns: Iterable[Physical]) -> dict[str, sge.Expr]:
-    """Return which values of floats and of timestamps in ns no contract holds, as conditions."""
+    """Return which values of floats, dates and timestamps no contract holds, as conditions."""
     found: dict[str, sge.Expr] = {}
     for column in columns:
         value = queries.column(column.name)
@@ -226,9 +226,19 @@ def _unfit(columns: Iterable[Physical]) -> dict[str, sge.Expr]:
             # A comparison would not do: the statistics of Parquet files leave NaN out, and DuckDB
             # takes them for the bounds of all values.
             found[column.name] = sge.or_(sge.func("ISNAN", value), sge.func("ISINF", value.copy()))
-        elif column.kind == "timestamp" and getattr(column.type, "scale", 0) == NANOSECONDS:
-            found[column.name] = does_not_fit(column, dt.timestamp, None)
+        elif column.kind in ("date", "timestamp", "moment"):
+            found[column.name] = _out_of_range(value)
+            if column.kind == "timestamp" and getattr(column.type, "scale", 0) == NANOSECONDS:
+                too_fine = does_not_fit(column, dt.timestamp, None)
+                found[column.name] = sge.or_(found[column.name], too_fine)
     return found
+
+
+def _out_of_range(value: sge.Expr) -> sge.Expr:
+    """Return the condition that a date or time is infinite, or of a year outside 1 to 9999."""
+    year = sge.func("YEAR", value.copy())
+    years = sge.Between(this=year, low=sge.convert(1), high=sge.convert(9999))
+    return sge.or_(sge.not_(sge.func("ISFINITE", value)), sge.not_(years))
 
 
 def _cut(

@@ -60,7 +60,8 @@ class DuckDBWorlds:
         self._connection.close()
 
     def _sql(self, query: CompiledQuery) -> str:
-        shown = {
-            name: ddl.qualified(SCHEMA, name, ddl.TEMPORARY) for name in query.names & self._shown
-        }
-        return qualified_sql(query, shown, SCHEMA)
+        names = query.names & self._shown
+        if names not in query.texts:
+            shown = {name: ddl.qualified(SCHEMA, name, ddl.TEMPORARY) for name in names}
+            query.texts[names] = qualified_sql(query, shown, SCHEMA)
+        return query.texts[names]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import sqlglot.expressions as sge
 from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
+from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
@@ -37,6 +40,30 @@ class OfflineCompiler:
     compile: Callable[[ir.Table], str]
     sources: Collection[str]
     data_as_of: datetime.date | None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine's SQL is made and what its sessions set, known without a connection.
+
+    `compile` returns a query over bare names; `parameters` are those that change results.
+    """
+
+    name: str
+    compile: Callable[[ir.Table], CompiledQuery]
+    parameters: Mapping[str, str]
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """Return the dialects of both engines; this loads their compilers, but no driver."""
+    from backends import duckdb_settings, duckdb_sql, snowflake_parameters, snowflake_sql
+
+    of_duckdb = {**duckdb_settings.RESULTS, **duckdb_settings.FROM_VERSION_2}
+    of_snowflake = {name: str(value) for name, value in snowflake_parameters.RESULTS.items()}
+    return (
+        Dialect(DUCKDB, duckdb_sql.compiled, of_duckdb),
+        Dialect(SNOWFLAKE, snowflake_sql.compiled, of_snowflake),
+    )
 
 
 def connect(
@@ -222,6 +249,21 @@ def worlds_on_snowflake(
 
     options = replace(_account(settings, version), parameters=parameters)
     return SnowflakeWorlds(options, name=name, run_id=run_id)
+
+
+@contextmanager
+def emulated_connection() -> Iterator[Mapping[str, Any]]:
+    """Run the local stand-in for Snowflake, and give the parameters of a connection to it.
+
+    Raises UsageError if what it needs is not installed.
+    """
+    from backends.emulator.process import emulator
+
+    with (
+        tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
+        emulator(Path(folder), "MARTS") as running,
+    ):
+        yield running.parameters()
 
 
 def offline_compiler(

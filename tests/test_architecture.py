@@ -158,6 +158,7 @@ def test_content_imports_ibis_the_front_door_and_what_marts_share_alone() -> Non
 def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_settings() -> None:
     port = (
         "marts.core.errors",
+        "marts.core.plan.proofs",
         "marts.core.plan.state",
         "marts.core.run.backend",
         "marts.core.run.diagnosis",
@@ -211,7 +212,10 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
         ("click", ("cli", CONSOLE)),
         (
             "rich",
-            tuple(f"{CONSOLE}.{name}" for name in ("markdown", "mutation_terminal", "terminal")),
+            tuple(
+                f"{CONSOLE}.{name}"
+                for name in ("markdown", "mutation_terminal", "proof_terminal", "terminal")
+            ),
         ),
         (
             "duckdb",

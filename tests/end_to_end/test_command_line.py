@@ -140,8 +140,8 @@ def test_test_builds_a_temporary_mart_that_is_named(finished_run: Path, called: 
     done = called("test", "-s", "int_customers", "--database", database)
     assert done.returncode == DONE, done.stderr
     assert done.stdout.startswith("as of 2025-06-30 · ")
-    assert "ok    int_customers                           2,000 rows   16 checks" in done.stdout
-    assert "done  no check failed; 20 of 20 checks passed" in done.stdout
+    assert "ok    int_customers                           2,000 rows   17 checks" in done.stdout
+    assert "done  no check failed; 21 of 21 checks passed" in done.stdout
     assert database.read_bytes() == before
 
 

@@ -248,8 +248,8 @@ def test_test_builds_a_temporary_mart_for_its_checks(
     location = account.run_words(schema="GOLD", sources="RAW")
     done = account.call("test", "-s", "int_customers", *location, *AS_OF, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "ok    int_customers                           2,000 rows   16 checks" in done.stdout
-    assert "no check failed; 20 of 20 checks passed" in done.stdout
+    assert "ok    int_customers                           2,000 rows   17 checks" in done.stdout
+    assert "no check failed; 21 of 21 checks passed" in done.stdout
     assert_nothing_is_left(account)
 
 
@@ -269,8 +269,8 @@ def test_test_checks_what_is_published(account: Account, first: Finished, tmp_pa
     done = account.call("test", "-s", "metric_customer_ltv", *location, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "as of 2025-06-30" in done.stdout
-    assert "ok    metric_customer_ltv                     2,000 rows   21 checks" in done.stdout
-    assert "no check failed; 22 of 22 checks passed" in done.stdout
+    assert "ok    metric_customer_ltv                     2,000 rows   24 checks" in done.stdout
+    assert "no check failed; 25 of 25 checks passed" in done.stdout
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -331,7 +332,24 @@ def implied_checks(column: Column) -> list[RowCheck]:
         found.append(
             RowCheck(name=f"{name}_finite", offending=lambda t: t[name].isnan() | t[name].isinf())
         )
+    if column.type in FIRST_AND_LAST:
+        # DuckDB has infinite dates, which Snowflake does not have; no function finds them on both.
+        first, last = FIRST_AND_LAST[column.type]
+        found.append(
+            RowCheck(
+                name=f"{name}_finite",
+                offending=lambda t: (t[name] < first) | (t[name] > last),
+                because="infinite, or of a year outside 1 to 9999",
+            )
+        )
     return found
+
+
+FIRST_AND_LAST: Mapping[str, tuple[datetime.date, datetime.date]] = {
+    "date": (datetime.date.min, datetime.date.max),
+    "timestamp": (datetime.datetime.min, datetime.datetime.max),  # noqa: DTZ901  (it has no zone)
+}
+"""By type of a column: the least and the greatest value that every engine and Python have."""
 
 
 def is_fused(check: Check) -> bool:

@@ -113,7 +113,7 @@ def call(
         raise DefinitionError(
             f"{what} failed to build its expression",
             f"{type(error).__name__}: {error}",
-            _line_within(function, error) or location,
+            line_within(function, error) or location,
             hint=hint,
         ) from error
     if not isinstance(found, expected.types):
@@ -129,7 +129,7 @@ def call(
 TOO_DEEP = "nest less: go step by step with mutate(…), or use isin(…), cases(…) or a join"
 
 
-def _line_within(function: object, error: BaseException) -> str | None:
+def line_within(function: object, error: BaseException) -> str | None:
     """Return the innermost line of the author's file in a traceback, None if there is none."""
     written = function_of(function)
     if written is None:

@@ -196,7 +196,7 @@ corpus_option = option(
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The data to run mutants on: any directory of <table>.parquet, the smaller the faster."
-    "  [default: generated for the bundled marts]",
+    "  [default: generated from contracts and thresholds]",
 )
 as_of_option = option(
     "--as-of",

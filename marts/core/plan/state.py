@@ -26,7 +26,7 @@ from marts.core.project.reserved import RESERVED, STATE_PREFIX
 from marts.core.project.reserved import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.query.contract import schema_of
 
-STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE = RESERVED
+STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE, _ = RESERVED
 """The table beside the marts with a row for each table that a package made, and for each source
 that it checked; the table in which an earlier version of marts recorded the same; and the table
 with a row for each run. Each group but the default one has a state table of its own."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import ibis
 import ibis.expr.operations as ops
@@ -41,7 +41,7 @@ from marts.core.query.nulls import declared_not_null
 from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
-    from marts.core.plan.state import CompiledQuery, Materialized
+    from marts.core.plan.state import CompiledQuery, EngineState, Materialized
     from marts.core.run.backend import Backend
 
 KilledBy = Literal["rows", "engine", "compile"]
@@ -66,23 +66,75 @@ class MutationRun:
     seconds: float
 
 
+Watch = Callable[[Mutant, int, int], None]
+"""Told of each mutant before it runs: the mutant, how many were run, and how many there are."""
+
+
+class MutationEngine(Protocol):
+    """What builds mutants beside the originals: a backend, or an engine with a world."""
+
+    def begin(self, run_id: str) -> None:
+        """Prepare to build."""
+
+    def compile(self, query: ir.Table) -> CompiledQuery:
+        """Return a query in the engine's SQL."""
+
+    def build(
+        self,
+        name: str,
+        query: CompiledQuery,
+        *,
+        kind: Materialized,
+        comment: str,
+        column_comments: Mapping[str, str],
+    ) -> None:
+        """Create a table or view, or replace it."""
+
+    def fetch(self, query: CompiledQuery, *, about: str) -> list[dict[str, Any]]:
+        """Run a query and return its rows."""
+
+    def discard(self) -> None:
+        """Drop what was built."""
+
+
 def run_mutants(
     graph: Graph,
     mart: Mart,
     backend: Backend,
     as_of: FixedAsOf,
     *,
-    watch: Callable[[Mutant, int, int], None] = lambda *_: None,
+    watch: Watch = lambda *_: None,
 ) -> MutationRun:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
-    `watch` is called before each mutant with the mutant, how many were run, and how many there are.
     Raises SourceError if a source does not fit its contract, EngineError if an original fails.
     """
+    state = inspect_engine(graph, _originals(graph, mart), backend)
+    return run_planned(graph, mart, backend, state, as_of, watch=watch)
+
+
+def run_planned(
+    graph: Graph,
+    mart: Mart,
+    engine: MutationEngine,
+    state: EngineState,
+    as_of: FixedAsOf,
+    *,
+    among: Collection[Mutant] | None = None,
+    watch: Watch = lambda *_: None,
+) -> MutationRun:
+    """Do the same on an engine in a known state.
+
+    `among` has the mutants, perhaps of another date, that are run; by default, all are.
+    """
     start = time.perf_counter()
-    runner = _Runner(graph, mart, backend, as_of)
+    plan = plan_run(graph, _originals(graph, mart), state, as_of)
+    runner = _Runner(graph, mart, engine, plan, as_of)
     guarantees = guarantees_of(graph.project)
-    mutants = mutants_of(mart, runner.plan.tables, as_of, guarantees=guarantees)
+    mutants = mutants_of(mart, plan.tables, as_of, guarantees=guarantees)
+    if among is not None:
+        wanted = {identity(mutant) for mutant in among}
+        mutants = tuple(mutant for mutant in mutants if identity(mutant) in wanted)
     results = []
     try:
         runner.begin()
@@ -90,8 +142,13 @@ def run_mutants(
             watch(mutant, number, len(mutants))
             results.append(runner.run(mutant))
     finally:
-        backend.discard()
+        engine.discard()
     return MutationRun(mart, tuple(results), time.perf_counter() - start)
+
+
+def identity(mutant: Mutant) -> tuple[str, str, str, str]:
+    """Return what identifies a mutant, whatever the date: its mart, operator and texts."""
+    return (mutant.mart.name, mutant.operator, mutant.before, mutant.after)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -125,12 +182,14 @@ class _Comparisons:
 class _Runner:
     """Runs the mutants of one mart: builds each as a candidate beside the originals."""
 
-    def __init__(self, graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> None:
+    def __init__(
+        self, graph: Graph, mart: Mart, engine: MutationEngine, plan: Plan, as_of: FixedAsOf
+    ) -> None:
         self.mart = mart
-        self.backend = backend
-        rebuilt, observed = rebuilt_and_observed(graph, mart)
+        self.backend = engine
+        _, observed = rebuilt_and_observed(graph, mart)
         self.is_observed = mart.name in observed
-        self.plan = _plan_of_originals(graph, (mart.name, *rebuilt, *observed), backend, as_of)
+        self.plan = plan
         self.original = self.plan.tables[mart.name]
         self.comparisons = _comparisons(graph, mart, self.plan.tables, as_of)
         self.counted = _differing_counts(self.original, _mutant_of(mart.name))
@@ -222,13 +281,12 @@ class _Runner:
         return self.compiled[op]
 
 
-def _plan_of_originals(
-    graph: Graph, names: tuple[str, ...], backend: Backend, as_of: FixedAsOf
-) -> Plan:
-    """Return the plan that builds these marts and all marts that they read."""
+def _originals(graph: Graph, mart: Mart) -> tuple[str, ...]:
+    """Return what mutants of a mart are built beside: it, what it reads, and who is compared."""
+    rebuilt, observed = rebuilt_and_observed(graph, mart)
+    names = (mart.name, *rebuilt, *observed)
     wanted = set(names).union(*map(graph.upstream, names))
-    selected = tuple(name for name in graph.order if name in wanted)
-    return plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
+    return tuple(name for name in graph.order if name in wanted)
 
 
 def _comparisons(

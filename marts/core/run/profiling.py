@@ -40,7 +40,7 @@ class ColumnFigures:
 
     `distinct` is approximate. `least` and `greatest` are numbers, or dates and times as text; they
     are None for other types, and without values. `unfit` counts values that no contract takes: NaN,
-    infinity, and times finer than a microsecond.
+    infinity, infinite dates, and times finer than a microsecond.
     """
 
     nulls: int

@@ -168,12 +168,18 @@ def _is_too_wide(column: FoundColumn, of: ColumnFigures) -> bool:
     )
 
 
+UNFIT: Mapping[str, str] = {
+    "float64": "NaN or infinite",
+    "date": "infinite, or of a year outside 1 to 9999",
+    "timestamp": "infinite, of a year outside 1 to 9999, or finer than a microsecond",
+}
+"""By type of a contract: which values of a column no contract takes."""
+
+
 def _refused(column: FoundColumn, of: ColumnFigures) -> str | None:
     """Return why a contract cannot hold the values of a column, None if it can."""
-    if of.unfit and column.type == "float64":
-        return f"{_values(of.unfit)} NaN or infinite"
     if of.unfit:
-        return f"{_values(of.unfit)} finer than a microsecond"
+        return f"{_values(of.unfit)} {UNFIT[column.type]}"
     ends = (of.least, of.greatest)
     if column.type == "int64" and any(
         isinstance(end, int | Decimal) and abs(int(end)) >= LONGEST for end in ends

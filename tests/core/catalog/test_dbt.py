@@ -90,7 +90,7 @@ def test_checks_that_dbt_does_not_know_are_named() -> None:
     text = dbt_sources([things], package="shop", engine="duckdb", database=None, schema="gold")
     (line,) = (line for line in text.splitlines() if "checked by marts alone" in line)
     assert line.split(": ")[1].split(", ") == [
-        *("n_at_least_0", "not_empty", "kind_in_other", "n_in_a_source"),
+        *("n_at_least_0", "at_finite", "not_empty", "kind_in_other", "n_in_a_source"),
         *("spend_unique", "a_and_n_unique", "odd"),
     ]
 

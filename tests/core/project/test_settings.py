@@ -33,6 +33,8 @@ memory_limit = "4GB"
 lock_timeout = 60
 reshape = ["totals"]
 target = "/var/target"
+proof = ["tests/proof", "checks/revenue.py"]
+examples = "examples"
 strict = true
 
 [sources]
@@ -59,6 +61,7 @@ def test_every_key_sets_the_field_of_its_name() -> None:
     assert all(getattr(read, key) != getattr(Settings(), key) for key in KEYS)
     assert (read.exclude, read.threads, read.strict) == (("old_*", "tag:trial"), 4, True)
     assert (read.data, read.target) == (Path("shop/data"), Path("/var/target"))
+    assert read.proof == (Path("shop/tests/proof"), Path("shop/checks/revenue.py"))
     ((table, known),) = read.acknowledge
     assert (table, known.check, known.until) == ("orders", "few", datetime.date(2027, 6, 30))
     assert (read.folder, read.file) == (Path("shop"), FILE)

@@ -22,6 +22,7 @@ from marts import (
     source,
     string,
     table_check,
+    timestamp,
     unique,
 )
 from marts.core.authoring.checks import Check, is_fused
@@ -75,6 +76,12 @@ def violations(checks: dict[str, CheckReport]) -> dict[str, int]:
 # What each kind counts
 
 NAN, INFINITY = math.nan, math.inf
+ENDS = {kind: (kind.min, kind.max) for kind in (datetime.date, datetime.datetime)}
+"""The least and the greatest values that Python has."""
+DATES = [2**31 - 1, 1 - 2**31, 2_932_897]
+"""As days since 1970: both infinities of DuckDB, and the first day of the year 10000."""
+TIMES = [2**63 - 1, 1 - 2**63]
+"""Both infinities, as microseconds since 1970."""
 
 
 @pytest.mark.parametrize(
@@ -105,6 +112,8 @@ NAN, INFINITY = math.nan, math.inf
             [1.0, NAN, INFINITY, -INFINITY, None],
             3,
         ),
+        (date("v", null=True), "v_finite", [*ENDS[datetime.date], None], [*DATES, None], 3),
+        (timestamp("v", null=True), "v_finite", [*ENDS[datetime.datetime], None], [*TIMES], 2),
         (
             string("v", null=True, unique=True),
             "v_unique",
@@ -121,6 +130,8 @@ NAN, INFINITY = math.nan, math.inf
         "at least, money",
         "at most, NaN",
         "finite",
+        "finite, date",
+        "finite, timestamp",
         "unique",
     ],
 )

@@ -11,8 +11,21 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "test", "ls", "compile", "show", "mutate", "load", "generate", "doctor"),
-    *("emulator", "help"),
+    *(
+        "init",
+        "run",
+        "test",
+        "ls",
+        "compile",
+        "show",
+        "prove",
+        "mutate",
+        "load",
+        "generate",
+        "doctor",
+        "emulator",
+    ),
+    "help",
 )
 
 

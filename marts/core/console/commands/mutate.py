@@ -83,25 +83,24 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
 
 @contextmanager
 def corpus(graph: Graph, settings: Settings) -> Iterator[Path | None]:
-    """Yield the data to run mutants on; for the bundled marts, generate them.
+    """Yield the data to run mutants on; generate them unless the settings name some.
 
     It is None if all sources are elsewhere, as the settings say.
     """
-    from marts.core.errors import UsageError
-
     if settings.data or settings.sources:
         yield settings.data
         return
-    if graph.project.package != wiring.BUNDLED_PACKAGE:
-        raise UsageError(
-            f"there is no data for the mutants of {graph.project.package}",
-            hint="pass --data DIR, a small data set with rows at the thresholds of its marts",
-        )
-    from fixtures.corpus import AS_OF, write_corpus
-    from marts.core.analysis.thresholds import thresholds_of
-
     with TemporaryDirectory() as folder:
-        write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
+        if graph.project.package == wiring.BUNDLED_PACKAGE:
+            from fixtures.corpus import AS_OF, write_corpus
+            from marts.core.analysis.thresholds import thresholds_of
+
+            write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
+        else:
+            from marts.core.operations.worlds import worlds_of, write_world
+
+            world, *_ = worlds_of(graph)
+            write_world(world, Path(folder))
         yield Path(folder)
 
 

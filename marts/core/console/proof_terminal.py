@@ -1,0 +1,54 @@
+"""Print the results of `marts prove`."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.console import Console
+
+from marts.core.console.mutation_terminal import print_mutant
+from marts.core.console.proof_messages import (
+    NUMBERS,
+    answers_table,
+    end_lines,
+    failure_line,
+    honesty_lines,
+    proof_table,
+    world_tables,
+)
+from marts.core.console.terminal import say, table_text
+from marts.core.operations.prove import Tried
+from marts.core.proof.results import Failure
+
+
+def print_tried(where: Console, tried: Tried) -> None:
+    """Print what failed and what survives, the table, how it ended, and what that says."""
+    for result in tried.results:
+        for failure in result.failures:
+            _print_failure(where, failure)
+        for mutant in result.mutants.surviving if result.mutants else ():
+            print_mutant(where, mutant)
+    names, rows = proof_table(tried)
+    where.print(table_text(names, rows, numbers=NUMBERS))
+    for line in end_lines(tried):
+        say(where, line)
+    for text in honesty_lines(tried):
+        where.print(text)
+
+
+def _print_failure(where: Console, failure: Failure) -> None:
+    say(where, failure_line(failure))
+    where.print(f"      as of {failure.world.as_of}")
+    for title, names, rows in world_tables(failure.world):
+        where.print(f"      {title}")
+        if rows:
+            _print_indented(where, table_text(names, rows))
+    if failure.differences is not None:
+        where.print(f"      {failure.mart}:")
+        _print_indented(where, table_text(*answers_table(failure.differences, failure.sides)))
+    elif failure.error is not None:
+        _print_indented(where, failure.error)
+
+
+def _print_indented(where: Console, text: str) -> None:
+    where.print(textwrap.indent(text, " " * 8))
