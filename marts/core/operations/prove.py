@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,6 @@ from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
-from marts.core.proof.conformity import conforming
 from marts.core.proof.corpus import generic_worlds
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.mutants import Mutant
@@ -25,13 +24,13 @@ from marts.core.proof.on_world import mutants_on_world, together
 from marts.core.proof.proving import Prover, Smallest
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import MartResult
-from marts.core.proof.shrinking import links_between, smallest
+from marts.core.proof.shrinking import Shrinker
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
 EMULATOR = "emulator"
 """The name of the local stand-in for Snowflake, as an engine."""
-SECONDS_TO_REDUCE = 20
+SECONDS_TO_SHRINK = 20
 """How long a world with a failure is made smaller."""
 
 
@@ -83,7 +82,7 @@ def prove(
     graph, selected, _ = wiring.selected(settings, project)
     declared = for_proof(graph.project, settings)
     references = references_of(graph, declared)
-    with _engines(settings, options, watch) as (duckdb, others), _reduction(graph) as smallest:
+    with _engines(settings, options, watch) as (duckdb, others), _shrinker(graph) as smallest:
         prover = Prover(
             graph,
             selected,
@@ -119,42 +118,22 @@ def _engines(
     """Open DuckDB, and what executes Snowflake's SQL: an account if one is named."""
     from backends.factory import worlds_on_duckdb
 
-    duckdb = worlds_on_duckdb()
-    try:
+    with closing(worlds_on_duckdb()) as duckdb:
         if options.quick:
             yield duckdb, ()
             return
         watch("opening Snowflake" if options.connection else "starting the emulator")
         with _snowflake(settings, options) as snowflake:
             yield duckdb, (snowflake,)
-    finally:
-        duckdb.close()
 
 
 @contextmanager
-def _reduction(graph: Graph) -> Iterator[Smallest]:
+def _shrinker(graph: Graph) -> Iterator[Smallest]:
     """Give what makes a world smaller, with a DuckDB of its own for the checks of sources."""
     from backends.factory import worlds_on_duckdb
 
-    engine = worlds_on_duckdb()
-    builder, links = WorldBuilder(graph, engine), links_between(graph)
-
-    def reduced(world: World, differs: Callable[[World], bool], mart: str) -> World:
-        holds = conforming(builder, world)
-        return smallest(
-            world,
-            differs,
-            graph,
-            seconds=SECONDS_TO_REDUCE,
-            marts=[mart],
-            holds=holds,
-            links=links,
-        )
-
-    try:
-        yield reduced
-    finally:
-        engine.close()
+    with closing(worlds_on_duckdb()) as engine:
+        yield Shrinker(WorldBuilder(graph, engine), seconds=SECONDS_TO_SHRINK)
 
 
 @contextmanager
@@ -171,8 +150,8 @@ def _snowflake(settings: Settings, options: ProveOptions) -> Iterator[WorldEngin
             # The settings' own database is in an account, not in the emulator.
             place = with_given(settings, database=None)
             engine = open_(place, name=EMULATOR, parameters=parameters)
-        stack.callback(engine.close)
-        yield engine
+        with closing(engine):
+            yield engine
 
 
 def _twins(
