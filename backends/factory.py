@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+import tempfile
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -247,6 +250,22 @@ def worlds_on_snowflake(
 
     options = replace(_account(settings, version), parameters=parameters)
     return SnowflakeWorlds(options, name=name, run_id=run_id)
+
+
+@contextmanager
+def emulated_connection() -> Iterator[Mapping[str, Any]]:
+    """Run the local stand-in for Snowflake, and give the parameters of a connection to it.
+
+    Raises UsageError if what it needs is not installed.
+    """
+    from backends.emulator.process import CONNECTION, CONNECTIONS, emulator
+
+    with (
+        tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
+        emulator(Path(folder), "MARTS") as running,
+    ):
+        text = (running.folder / CONNECTIONS).read_text("utf-8")
+        yield tomllib.loads(text)[CONNECTION]
 
 
 def offline_compiler(

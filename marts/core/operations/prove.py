@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
@@ -24,14 +21,17 @@ from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
 from marts.core.proof.on_world import mutants_on_world, together
-from marts.core.proof.proving import Prover
+from marts.core.proof.proving import Prover, Smallest
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import MartResult
+from marts.core.proof.shrinking import Shrinker
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
 EMULATOR = "emulator"
 """The name of the local stand-in for Snowflake, as an engine."""
+SECONDS_TO_SHRINK = 20
+"""How long a world with a failure is made smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +82,14 @@ def prove(
     graph, selected, _ = wiring.selected(settings, project)
     declared = for_proof(graph.project, settings)
     references = references_of(graph, declared)
-    with _engines(settings, options, watch) as (duckdb, others):
+    with _engines(settings, options, watch) as (duckdb, others), _shrinker(graph) as smallest:
         prover = Prover(
             graph,
             selected,
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
+            smallest=smallest,
         )
         watch("making worlds")
         corpora = tuple(_corpora(graph, declared, duckdb))
@@ -117,49 +118,40 @@ def _engines(
     """Open DuckDB, and what executes Snowflake's SQL: an account if one is named."""
     from backends.factory import worlds_on_duckdb
 
-    duckdb = worlds_on_duckdb()
-    try:
+    with closing(worlds_on_duckdb()) as duckdb:
         if options.quick:
             yield duckdb, ()
             return
         watch("opening Snowflake" if options.connection else "starting the emulator")
         with _snowflake(settings, options) as snowflake:
             yield duckdb, (snowflake,)
-    finally:
-        duckdb.close()
+
+
+@contextmanager
+def _shrinker(graph: Graph) -> Iterator[Smallest]:
+    """Give what makes a world smaller, with a DuckDB of its own for the checks of sources."""
+    from backends.factory import worlds_on_duckdb
+
+    with closing(worlds_on_duckdb()) as engine:
+        yield Shrinker(WorldBuilder(graph, engine), seconds=SECONDS_TO_SHRINK)
 
 
 @contextmanager
 def _snowflake(settings: Settings, options: ProveOptions) -> Iterator[WorldEngine]:
-    from backends.factory import worlds_on_snowflake
+    from backends.factory import emulated_connection, worlds_on_snowflake
 
     settings = with_given(settings, backend=SNOWFLAKE, connection=options.connection or EMULATOR)
     open_ = partial(worlds_on_snowflake, version=wiring.version_of_marts(), run_id=wiring.run_id())
-    with _connection(options) as parameters:
-        name = EMULATOR if parameters else SNOWFLAKE
-        # The settings' own database is in an account, not in the emulator.
-        place = with_given(settings, database=None) if parameters else settings
-        engine = open_(place, name=name, parameters=parameters)
-        try:
+    with ExitStack() as stack:
+        if options.connection:
+            engine = open_(settings)
+        else:
+            parameters = stack.enter_context(emulated_connection())
+            # The settings' own database is in an account, not in the emulator.
+            place = with_given(settings, database=None)
+            engine = open_(place, name=EMULATOR, parameters=parameters)
+        with closing(engine):
             yield engine
-        finally:
-            engine.close()
-
-
-@contextmanager
-def _connection(options: ProveOptions) -> Iterator[Mapping[str, object] | None]:
-    """Yield how to connect to an emulator that is started for this; None for a real account."""
-    if options.connection:
-        yield None
-        return
-    from backends.emulator.process import CONNECTION, CONNECTIONS, emulator
-
-    with (
-        tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
-        emulator(Path(folder), database="MARTS") as running,
-    ):
-        text = (running.folder / CONNECTIONS).read_text("utf-8")
-        yield tomllib.loads(text)[CONNECTION]
 
 
 def _twins(

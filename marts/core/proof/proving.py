@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
@@ -24,12 +25,27 @@ from marts.core.proof.comparison import (
 )
 from marts.core.proof.results import Failure, Kind
 from marts.core.proof.worlds import World
+from marts.core.query.checks import offending_rows
 from marts.core.query.invariant_checks import invariant_checks, with_invariants
 
 Twins = Mapping[str, Callable[[World], AnyTable]]
 """What calculates a mart a second time, by the mart's name."""
-Smallest = Callable[[World, Callable[[World], bool]], World]
-"""Returns the smallest world for which a condition still holds."""
+Keys = Sequence[Sequence[object]]
+"""Values of a mart's grain."""
+
+
+class Smallest(Protocol):
+    """What makes a world smaller."""
+
+    def __call__(
+        self, world: World, differs: Callable[[World], bool], /, *, mart: str, keys: Keys
+    ) -> World:
+        """Return the smallest world on which `differs` holds, about rows of a mart, some known."""
+
+
+def as_it_is(world: World, differs: object, *, mart: str, keys: Keys) -> World:  # noqa: ARG001
+    """Return a world as it is, in a hurry."""
+    return world
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class Prover:
         duckdb: WorldBuilder,
         others: Sequence[WorldBuilder] = (),
         *,
-        smallest: Smallest = lambda world, _: world,
+        smallest: Smallest = as_it_is,
     ) -> None:
         self.graph = graph
         self.selected = tuple(selected)
@@ -111,7 +127,12 @@ class Prover:
         if not count:
             self.held[mart.name].add(check.name)
             return
-        found = self.smallest(world, lambda smaller: _holds(lambda: violations(smaller) > 0))
+        found = self.smallest(
+            world,
+            lambda smaller: _holds(lambda: violations(smaller) > 0),
+            mart=mart.name,
+            keys=self._offending(mart, check, world),
+        )
         error = f"{check.name}: {violations(found):,} violations"
         self._remember(Failure(mart.name, "invariant", (mart.name, ""), found, error=error))
         self._built(self.duckdb, world)
@@ -121,6 +142,15 @@ class Prover:
         compiled = self.duckdb.engine.compile(query)
         (count,) = self.duckdb.engine.rows(compiled).column(0).to_pylist()
         return int(count or 0)
+
+    def _offending(self, mart: Mart, check: Check, world: World) -> Keys:
+        """Return the keys of rows that violate an invariant's check, if it has rows."""
+        queries = self._with_invariants.queries(world)
+        query = offending_rows(mart, check, queries.tables, queries.as_of)
+        if not {*mart.grain} <= {*query.columns}:
+            return ()
+        compiled = self.duckdb.engine.compile(query.select(*mart.grain))
+        return [tuple(row.values()) for row in self.duckdb.engine.rows(compiled).to_pylist()]
 
     def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
         """Build the marts; remember those that the engine refuses, and leave them out."""
@@ -139,7 +169,9 @@ class Prover:
         try:
             yield builder.build(world, [name]).tables[name]
         except EngineError as error:
-            found = self.smallest(world, lambda smaller: _is_refused(builder, smaller, name))
+            found = self.smallest(
+                world, lambda smaller: _is_refused(builder, smaller, name), mart=name, keys=()
+            )
             text = str(error)
             self._remember(Failure(name, "query", (builder.engine.name, ""), found, error=text))
 
@@ -156,13 +188,19 @@ class Prover:
         if (name, kind) in self.failures:
             return False
         mart, duckdb = self.graph.project.marts[name], _answer_of(self.duckdb, name)
-        if not compared(mart, actual, expected):
+        first = compared(mart, actual, expected)
+        if not first:
             return True
 
         def differs(smaller: World) -> bool:
             return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
 
-        found = self.smallest(world, lambda smaller: _holds(lambda: differs(smaller)))
+        found = self.smallest(
+            world,
+            lambda smaller: _holds(lambda: differs(smaller)),
+            mart=name,
+            keys=first.keys if first.grain == mart.grain else (),
+        )
         shown = compared(mart, duckdb.of(found), answer.of(found))
         self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown))
         return False
