@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +70,8 @@ class Tried:
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    columns_read: Mapping[str, Mapping[str, Collection[str]]]
+    """By mart that failed, the columns of each source on which it depends."""
 
     @property
     def has_failed(self) -> bool:
@@ -114,12 +116,14 @@ def prove(
         work.go()
         folder = settings.target / CASES
         saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
+        columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
     return Tried(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
         time.perf_counter() - start,
         saved,
+        columns,
     )
 
 
