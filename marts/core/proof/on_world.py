@@ -9,8 +9,15 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.plan.state import CompiledQuery, Materialized, declared_state
 from marts.core.project.graph import Graph
+from marts.core.proof.example_scores import ExampleScores
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import MutationRun, Watch, identity, run_planned
+from marts.core.proof.mutation import (
+    MutantResult,
+    MutationRun,
+    Watch,
+    identity,
+    run_planned,
+)
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
@@ -42,6 +49,22 @@ def together(runs: Sequence[MutationRun]) -> MutationRun:
     return MutationRun(
         runs[0].mart, tuple(found.values()), sum((each.seconds for each in runs), 0.0)
     )
+
+
+def surviving(run: MutationRun) -> list[Mutant]:
+    """Return the mutants that nothing has killed."""
+    return [each.mutant for each in run.results if each.killed_by is None]
+
+
+def by_examples(scores: ExampleScores) -> MutationRun:
+    """Return the results of a mart's mutants on its examples."""
+    killed = [
+        MutantResult(mutant, "rows", f"example {name}")
+        for name, mutants in scores.killed.items()
+        for mutant in mutants
+    ]
+    alive = [MutantResult(mutant, None) for mutant in scores.surviving]
+    return MutationRun(scores.mart, (*killed, *alive), 0.0)
 
 
 class _Shown:
