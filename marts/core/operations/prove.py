@@ -17,11 +17,11 @@ from marts.core.project.settings import SNOWFLAKE, Settings, with_given
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.conformity import conforming
-from marts.core.proof.corpus import generic_worlds
+from marts.core.proof.corpora import worlds_of
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
-from marts.core.proof.on_world import mutants_on_world, together
+from marts.core.proof.on_world import mutants_on_worlds
 from marts.core.proof.proving import Prover, Smallest
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import MartResult
@@ -107,9 +107,9 @@ def prove(
     return Tried(tuple(results), counted, engines, time.perf_counter() - start)
 
 
-def _corpora(graph: Graph, _declared: Sequence[ForProof], engine: WorldEngine) -> Iterator[World]:
+def _corpora(graph: Graph, declared: Sequence[ForProof], engine: WorldEngine) -> Iterator[World]:
     """Yield the data sets that are tried in any case."""
-    yield from generic_worlds(graph, engine)
+    yield from worlds_of(graph, declared, engine)
 
 
 @contextmanager
@@ -204,15 +204,11 @@ def _mutants(
     def told(mutant: Mutant, number: int, total: int) -> None:
         watch(f"{mutant.mart.name}: mutant {number + 1} of {total}")
 
-    found = {}
-    for name in selected:
-        mart = graph.project.marts[name]
-        runs = [mutants_on_world(graph, mart, engine, corpora[0], watch=told)]
-        for world in corpora[1:]:
-            if alive := [r.mutant for r in runs[-1].results if r.killed_by is None]:
-                runs.append(mutants_on_world(graph, mart, engine, world, among=alive, watch=told))
-        found[name] = together(runs)
-    return found
+    marts = graph.project.marts
+    return {
+        name: mutants_on_worlds(graph, marts[name], engine, corpora, watch=told)
+        for name in selected
+    }
 
 
 def _result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.plan.state import CompiledQuery, Materialized, declared_state
 from marts.core.project.graph import Graph
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import MutationRun, Watch, identity, run_planned
+from marts.core.proof.mutation import MutationRun, PlannedMutants, Watch, identity
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
@@ -29,9 +30,38 @@ def mutants_on_world(
     `among` has the mutants, perhaps of another date, that are run; by default, all are. Raises
     EngineError if an original fails.
     """
+    return _planned(graph, mart, world).run(_Shown(engine, world), among=among, watch=watch)
+
+
+def _planned(graph: Graph, mart: Mart, world: World) -> PlannedMutants:
     state = declared_state(graph.project, sources=world.tables)
-    shown = _Shown(engine, world)
-    return run_planned(graph, mart, shown, state, FixedAsOf(world.as_of), among=among, watch=watch)
+    return PlannedMutants(graph, mart, state, FixedAsOf(world.as_of))
+
+
+def mutants_on_worlds(
+    graph: Graph,
+    mart: Mart,
+    engine: WorldEngine,
+    worlds: Sequence[World],
+    *,
+    watch: Watch = lambda *_: None,
+) -> MutationRun:
+    """Run the mutants of a mart on one world after another, as long as some survive.
+
+    Raises EngineError if an original fails.
+    """
+    alive: list[Mutant] | None = None
+    planned: dict[tuple[datetime.date, frozenset[str]], PlannedMutants] = {}
+    runs = []
+    for world in worlds:
+        key = world.as_of, frozenset(world.tables)
+        if key not in planned:
+            planned[key] = _planned(graph, mart, world)
+        runs.append(planned[key].run(_Shown(engine, world), among=alive, watch=watch))
+        alive = [each.mutant for each in runs[-1].results if each.killed_by is None]
+        if not alive:
+            break
+    return together(runs)
 
 
 def together(runs: Sequence[MutationRun]) -> MutationRun:
