@@ -40,6 +40,8 @@ def head_line(found: Found) -> str:
     mart, was = comparison.now.mart.name, comparison.was.name
     if comparison.witness is None:
         worlds = counted(comparison.worlds, "world")
+        if comparison.contracts:
+            return f"{mart} has other columns than {was}; all else is the same in {worlds}"
         return f"{mart}: no difference from {was} in {worlds}"
     as_of = comparison.witness.world.as_of
     return f"{mart} gives another answer than {was}, as of {as_of}, on these rows:"
@@ -47,9 +49,9 @@ def head_line(found: Found) -> str:
 
 def contract_lines(contracts: Contracts) -> Iterator[str]:
     """Yield how the columns differ, whatever the rows."""
-    for word, names in (("was", contracts.only_was), ("is", contracts.only_is)):
+    for word, names in (("gone", contracts.only_was), ("new", contracts.only_is)):
         if names:
-            yield f"columns that only {word}: {', '.join(names)}"
+            yield f"columns that are {word}: {', '.join(names)}"
     for name, was, now in contracts.retyped:
         yield f"column {name}: was {was}, is {now}"
     if contracts.grains:
