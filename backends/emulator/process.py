@@ -41,12 +41,17 @@ class Emulator:
         """The variables by which a subprocess finds `--connection emulator`."""
         return environment(self.folder)
 
+    def parameters(self, name: str = CONNECTION) -> dict[str, Any]:
+        """Return the parameters of a connection of connections.toml."""
+        text = (self.folder / CONNECTIONS).read_text("utf-8")
+        found: dict[str, Any] = tomllib.loads(text)[name]
+        return found
+
     def connect(self, name: str = CONNECTION, **options: Any) -> SnowflakeConnection:
         """Log in by the official connector, to look inside."""
         from snowflake import connector
 
-        connections = tomllib.loads((self.folder / CONNECTIONS).read_text("utf-8"))
-        return connector.connect(**connections[name] | options)
+        return connector.connect(**self.parameters(name) | options)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return what arrived, in order, of a kind: login, statement, retry or abort.
