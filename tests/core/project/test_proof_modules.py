@@ -136,6 +136,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
     [
         ("x = 1\nraise ValueError('no')", 2, "ValueError: no"),
         ("x = 1\nimport no_such_library", 2, "No module named 'no_such_library'"),
+        ("x = 1\nfrom .helper import x", 2, "did you mean helpers?"),
         ("import pandas\nbool(pandas.NA)", 2, "boolean value of NA is ambiguous"),
         ("def (", 1, "SyntaxError: "),
         ("from marts import twin\n\n@twin\ndef sales(orders): ...", 3, "a twin names no mart"),
@@ -145,6 +146,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 def test_what_cannot_be_imported_is_an_error_with_its_line(
     text: str, line: int, words: str, write: Write, tmp_path: Path
 ) -> None:
+    write("tests/proof/helpers.py", "")
     write("tests/proof/sales.py", text)
     with pytest.raises(DefinitionError) as caught:
         twins(tmp_path)
