@@ -67,6 +67,8 @@ class Tried:
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
+    is_quick: bool
+    allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
@@ -121,6 +123,8 @@ def prove(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
+        options.quick,
+        options.allowed,
         time.perf_counter() - start,
         saved,
         columns,
@@ -185,7 +189,7 @@ class _Work:
             self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
         self.watch("making worlds")
-        corpora = tuple(self._corpora())
+        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
         self._try_worlds(corpora)
         self._try_examples()
         for world in corpora:
@@ -254,7 +258,7 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        yield from runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
         """Return the marts with twins that show whether this one is right; none if any has none."""
