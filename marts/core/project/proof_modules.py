@@ -54,7 +54,7 @@ def for_proof(project: Declarations, settings: Settings) -> tuple[ForProof, ...]
     modules = import_files(files, above=settings.folder, package=project.package)
     found = (*project.for_proof, *declared_for_proof(modules))
     # A folder of the package may be named as one of proof modules.
-    return tuple({each.location: each for each in reversed(found)}.values())[::-1]
+    return tuple({repr(each): each for each in reversed(found)}.values())[::-1]
 
 
 def _places(settings: Settings) -> Iterator[Path]:

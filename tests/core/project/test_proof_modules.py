@@ -125,6 +125,18 @@ def test_a_twin_beside_its_mart_is_found_once(write: Write, tmp_path: Path) -> N
     assert twins(tmp_path, "shop_of_proofs", "more", project=project) == {"sales": 1}
 
 
+def test_twins_that_are_declared_in_a_loop_are_several(write: Write, tmp_path: Path) -> None:
+    write(
+        "tests/proof/all.py",
+        """
+        from marts import twin
+
+        a, b = (twin(mart)(lambda as_of, mart=mart: mart) for mart in ("a", "b"))
+        """,
+    )
+    assert twins(tmp_path) == {"a": "a", "b": "b"}
+
+
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert twins(tmp_path) == {}
     of_another = replace(Settings(folder=tmp_path), proof=())
