@@ -33,6 +33,8 @@ FILES = (
     "end_to_end/test_snowflake_proofs.py",
     "end_to_end/test_required_proofs.py",
     "core/proof/test_canonical.py",
+    "test_examples.py",
+    "core/proof/test_examples.py",
     "end_to_end/test_snowflake.py",
     "test_readme.py",
     "end_to_end/test_mutate.py",
