@@ -13,7 +13,7 @@ import click
 
 from marts.core import DISTRIBUTION
 from marts.core.console import exit_codes, extras
-from marts.core.console.commands import Commands, current_name, wants_json
+from marts.core.console.commands import Commands, current_name, wants_json, with_nearest
 from marts.core.console.exit_codes import DONE, INTERRUPTED
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.streams import (
@@ -64,7 +64,8 @@ def main() -> NoReturn:
     open_streams()
     try:
         code = marts.main(standalone_mode=False, obj=interrupts)
-    except click.ClickException as error:
+    except click.ClickException as raised:
+        error = with_nearest(raised)
         print_usage(error)
         code = error.exit_code
         if wants_json(sys.argv[1:]):

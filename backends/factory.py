@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -258,14 +257,13 @@ def emulated_connection() -> Iterator[Mapping[str, Any]]:
 
     Raises UsageError if what it needs is not installed.
     """
-    from backends.emulator.process import CONNECTION, CONNECTIONS, emulator
+    from backends.emulator.process import emulator
 
     with (
         tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
-        emulator(Path(folder), database="MARTS") as running,
+        emulator(Path(folder), "MARTS") as running,
     ):
-        text = (running.folder / CONNECTIONS).read_text("utf-8")
-        yield tomllib.loads(text)[CONNECTION]
+        yield running.parameters()
 
 
 def offline_compiler(

@@ -7,6 +7,7 @@ never written for the emulator's sake.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -356,9 +357,10 @@ ADAPTATIONS = (
 )
 
 
-def adapt(database: str) -> None:
-    """Make fakesnow, in this process, answer as Snowflake does, and create one database."""
+def adapt(databases: Iterable[str]) -> None:
+    """Make fakesnow, in this process, answer as Snowflake does, and create databases."""
     install_rules()
     for adaptation in ADAPTATIONS:
         adaptation()
-    server.shared_fs.connect().cursor().execute(f"CREATE DATABASE {database}")
+    for database in databases:
+        server.shared_fs.connect().cursor().execute(f"CREATE DATABASE {database}")

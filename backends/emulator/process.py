@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Unpack
-
-from snowflake import connector
+from typing import TYPE_CHECKING, Any, Unpack
 
 from backends.emulator.faults import Told, checked
-from marts.core.errors import EngineError
+from marts.core.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 CONNECTION = "emulator"
 """The connection's name in connections.toml."""
-CONNECTIONS, RECORD, CONTROL, LOG = (
-    "connections.toml",
-    "record.jsonl",
-    "control.json",
-    "emulator.log",
-)
+CONNECTIONS, CONTROL = "connections.toml", "control.json"
+RECORD, LOG = "record.jsonl", "emulator.log"
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,24 @@ class Emulator:
 
     folder: Path
     port: int
+    process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which a subprocess finds `--connection emulator`."""
         return environment(self.folder)
 
-    def connect(self, name: str = CONNECTION, **options: Any) -> connector.SnowflakeConnection:
+    def parameters(self, name: str = CONNECTION) -> dict[str, Any]:
+        """Return the parameters of a connection of connections.toml."""
+        text = (self.folder / CONNECTIONS).read_text("utf-8")
+        found: dict[str, Any] = tomllib.loads(text)[name]
+        return found
+
+    def connect(self, name: str = CONNECTION, **options: Any) -> SnowflakeConnection:
         """Log in by the official connector, to look inside."""
-        connections = tomllib.loads((self.folder / CONNECTIONS).read_text("utf-8"))
-        return connector.connect(**connections[name] | options)
+        from snowflake import connector
+
+        return connector.connect(**self.parameters(name) | options)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return what arrived, in order, of a kind: login, statement, retry or abort.
@@ -70,43 +79,80 @@ class Emulator:
         new.write_text(json.dumps(checked(told)), "utf-8")
         new.replace(self.folder / CONTROL)
 
+    def wait(self) -> None:
+        """Return when the emulator has ended by itself."""
+        if self.process:
+            self.process.wait()
+
     def log(self) -> str:
         """Return fakesnow's log, for a failing test."""
         return (self.folder / LOG).read_text("utf-8")
 
 
 @contextmanager
-def emulator(
-    folder: Path, *, database: str, port: int = 0, raw: bool = False
-) -> Iterator[Emulator]:
-    """Run an emulator with one database in a process of its own, its files in a folder.
+def emulator(folder: Path, *databases: str, port: int = 0, raw: bool = False) -> Iterator[Emulator]:
+    """Run an emulator with empty databases in a process of its own, its files in a folder.
 
-    Port 0 is any free one; a raw emulator is fakesnow as it is. Raises EngineError if the process
-    does not start.
+    The first database is that of its connection. Port 0 is any free one; a raw emulator is fakesnow
+    as it is. Raises ModuleNotFoundError if fakesnow is not installed, UsageError for a name that is
+    not an identifier, EngineError if the process does not start.
     """
+    _refuse_missing()
+    names = _names(databases)
     # By its name, which is another one in an installed wheel; -P, because `python -m` would
     # import from the current folder first.
     server = f"{__name__.rpartition('.')[0]}.server"
-    command = [sys.executable, "-P", "-m", server, str(folder)]
-    command += ["--database", database, "--port", str(port), *(["--raw"] if raw else [])]
+    command = [sys.executable, "-P", "-m", server, str(folder), *names, "--port", str(port)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603
+    with (
+        (folder / LOG).open("a") as log,
+        subprocess.Popen(  # noqa: S603  (our own module)
+            [*command, *(["--raw"] if raw else [])],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=log,
+            text=True,
+            # Ctrl-C in a terminal is for who started it.
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             opened = _port(process, folder, port)
-            write_connections(folder, opened, database=database)
-            yield Emulator(folder, opened)
+            write_connections(folder, opened, database=names[0])
+            yield Emulator(folder, opened, process)
         finally:
-            # Its end is the emulator's, too.
+            # The end of its standard input is its own end.
             process.communicate()
+
+
+def _refuse_missing() -> None:
+    for name in ("fakesnow", "uvicorn"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def _names(databases: Sequence[str]) -> list[str]:
+    """Return the names of databases, each once, as Snowflake has them."""
+    for name in databases:
+        if not IDENTIFIER.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot be the name of the emulator's database",
+                hint="name it with letters, digits and underscores: --database MARTS",
+            )
+    return list(dict.fromkeys(name.upper() for name in databases))
 
 
 def _port(process: subprocess.Popen[str], folder: Path, asked: int) -> int:
     """Return the port that an emulator says it listens on."""
-    said = process.stdout.readline() if process.stdout else ""
-    if not said:
-        where = f"on port {asked}" if asked else "on any port"
-        raise EngineError(f"the emulator did not start {where}", f"its log is {folder / LOG}")
-    return int(said)
+    if said := process.stdout and process.stdout.readline():
+        return int(said)
+    process.wait()
+    words = (folder / LOG).read_text("utf-8").splitlines()[-1:]
+    raise EngineError(
+        "the emulator did not start",
+        *words,
+        hint=f"is port {asked} taken? leave out --port for one that is free" if asked else None,
+    )
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -42,9 +42,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="for its log, and record of all that arrives")
+    parser.add_argument("databases", nargs="+", help="databases that exist")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--raw", action="store_true", help="fakesnow as it is")
-    parser.add_argument("--database", required=True, help="a database that exists")
     return parser.parse_args()
 
 
@@ -55,7 +55,7 @@ def _application(options: argparse.Namespace) -> Any:
 
     if options.raw:
         return server.app
-    adapt(options.database)
+    adapt(options.databases)
     return Front(options.folder / RECORD, options.folder / CONTROL).application()
 
 

@@ -96,11 +96,13 @@ def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
     """
     if "Name collisions" in str(error):
         return 'name the columns of the right side apart: join(…, rname="{name}_of_it")'
-    found = re.search(r"has no attribute '(\w+)'", str(error))
+    found = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
     if found is None or not isinstance(error, AttributeError):
         return None
+    if found[1].endswith(("Column", "Scalar")):
+        return did_you_mean(found[2], (name for name in dir(error.obj) if name[0] != "_"))
     known = list(dict.fromkeys(columns))
-    return did_you_mean(found[1], known) or f"the columns are: {', '.join(known)}"
+    return did_you_mean(found[2], known) or f"the columns are: {', '.join(known)}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -42,7 +42,7 @@ def answer(session: connector.SnowflakeConnection, statements: Sequence[str]) ->
 @contextmanager
 def emulator(folder: Path, *, raw: bool = False) -> Iterator[Emulator]:
     """Run an emulator with the tests' database, and connections to it of several kinds."""
-    with process.emulator(folder, database=DATABASE, raw=raw) as running:
+    with process.emulator(folder, DATABASE, raw=raw) as running:
         write_connections(folder, running.port)
         yield running
 

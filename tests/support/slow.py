@@ -38,6 +38,7 @@ FILES = (
     "end_to_end/test_marts.py",
     "end_to_end/test_snowflake_load.py",
     "end_to_end/test_init_snowflake.py",
+    "end_to_end/test_emulator.py",
     "end_to_end/test_snowflake_sources.py",
     "end_to_end/test_snowflake_economy.py",
     "end_to_end/test_bad_input.py",

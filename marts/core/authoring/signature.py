@@ -14,9 +14,11 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import ibis.expr.types as ir
+from ibis.common.exceptions import TranslationError
 
 from marts.core.authoring.memtables import written_out
-from marts.core.errors import DefinitionError, attribute_hint
+from marts.core.authoring.slips import TOO_DEEP, hint_of, in_words, refuse_impossible
+from marts.core.errors import DefinitionError
 
 
 def location_of(file: str, line: int) -> str:
@@ -106,15 +108,11 @@ def call(
     except (DefinitionError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever the author's code raises, with the cause chained
-        columns = (name for each in given if isinstance(each, ir.Table) for name in each.columns)
-        hint = attribute_hint(error, columns)
-        if isinstance(error, RecursionError):
-            hint = TOO_DEEP
         raise DefinitionError(
             f"{what} failed to build its expression",
-            f"{type(error).__name__}: {error}",
+            in_words(error),
             line_within(function, error) or location,
-            hint=hint,
+            hint=hint_of(error, given),
         ) from error
     if not isinstance(found, expected.types):
         kind = found.type() if isinstance(found, ir.Value) else type(found).__name__
@@ -123,10 +121,8 @@ def call(
             f"expected {expected.words}, got {kind}",
             location_of_function(function) or location,
         )
+    refuse_impossible(found, what=what, location=location_of_function(function) or location)
     return found
-
-
-TOO_DEEP = "nest less: go step by step with mutate(…), or use isin(…), cases(…) or a join"
 
 
 def line_within(function: object, error: BaseException) -> str | None:
@@ -142,10 +138,14 @@ def line_within(function: object, error: BaseException) -> str | None:
 
 @contextmanager
 def naming(what: str, location: str) -> Iterator[None]:
-    """Turn the recursion error of a deeply nested expression into one that names its owner."""
+    """Turn what Ibis cannot compile into an error that names the expression's owner."""
     try:
         yield
     except RecursionError as error:
         raise DefinitionError(
             f"{what} is an expression nested too deeply to compile", location, hint=TOO_DEEP
+        ) from error
+    except TranslationError as error:
+        raise DefinitionError(
+            f"{what} has an expression that cannot be compiled", in_words(error), location
         ) from error

@@ -26,6 +26,8 @@ def print_tried(where: Console, tried: Tried) -> None:
     for result in tried.results:
         for failure in result.failures:
             _print_failure(where, failure)
+            if case := tried.cases.get((failure.mart, failure.kind)):
+                where.print(f"      saved; to try it again: marts prove --case {case}")
         for mutant in result.mutants.surviving if result.mutants else ():
             print_mutant(where, mutant)
     names, rows = proof_table(tried)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from marts.core.operations import wiring
 from marts.core.operations.worlds import worlds_on_duckdb
 from marts.core.proof.mutation import run_mutants
-from marts.core.proof.on_world import mutants_on_worlds
+from marts.core.proof.on_world import runs_on_worlds, together
 
 if TYPE_CHECKING:
     from marts.core.authoring.tables import Mart
@@ -56,6 +56,6 @@ def mutations(graph: Graph, settings: Settings) -> Iterator[Mutations]:
         names = ", ".join(f"{world.origin} ({world.rows:,} rows)" for world in worlds)
 
         def on_worlds(mart: Mart, *, watch: Watch) -> MutationRun:
-            return mutants_on_worlds(graph, mart, engine, worlds, watch=watch)
+            return together([*runs_on_worlds(graph, mart, engine, worlds, watch=watch)])
 
         yield Mutations(f"on {names}", on_worlds)

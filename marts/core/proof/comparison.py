@@ -66,6 +66,15 @@ class Differences:
         """The keys of rows that are missing on this side."""
         return tuple(key for key in self.expected if key not in self.actual)
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of all rows that differ, each once."""
+        return tuple(
+            dict.fromkeys(
+                [each.key for each in self.cells] + [*self.only_actual, *self.only_expected]
+            )
+        )
+
     def __bool__(self) -> bool:
         return bool(self.cells or self.only_actual or self.only_expected)
 

@@ -1,9 +1,9 @@
 """Complete the tables of an example: rows and columns that are not given come from the contracts.
 
 What is given stays. A column that is not given is null if it may be; else it refers to the first
-row of the table that its relationship names, has the first of its values, a number of its own where
-it is a key, or else 0, true, its own name, or the example's date. A source that is not given has
-the rows that others refer to, and is empty otherwise.
+row of the table that its relationship names, has the first of its values, or else 0, true, the
+example's date, or its own name with the number of the row; of a key, each row has another value.
+A source that is not given has the rows that others refer to, and is empty otherwise.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Completed:
-    """The tables of all sources, and a line for each column and source that was completed."""
+    """The tables of all sources, and a line for each source of which something was completed."""
 
     tables: Mapping[str, pa.Table]
     notes: tuple[str, ...]
@@ -110,7 +110,12 @@ class _Completion:
                 )
 
     def _has(self, name: str, column: str, value: object) -> bool:
-        return any(row[column] == value for row in self.rows.get(name, ()))
+        """Tell whether a given source has a row; one that refers back is not complete yet."""
+        given = self.given[name]
+        if column in given.columns:
+            return any(row[column] == value for row in given.rows)
+        rows = self.rows.get(name, [])
+        return len(rows) < len(given.rows) or any(row[column] == value for row in rows)
 
     def _parent(self, check: RelationshipCheck, child: str, value: object) -> Row:
         """Return the row that a value refers to in a source that is not given; make it if new."""
@@ -135,13 +140,14 @@ class _Completion:
         return {column.name: row[column.name] for column in source.columns}
 
     def _value(self, source: Source, column: Column, *, numbered: bool) -> Any:
-        if column.null and not numbered:
+        if column.null:
             return None
         for check in _relationships(source, self.sources):
             if check.column == column.name and check.to_table != source.name:
                 return self._reference(source, check, distinct=numbered)
         if not numbered:
-            return _plain_value(column, self.as_of)
+            number = len(self.rows.get(source.name, ())) + 1
+            return _plain_value(column, number, self.as_of)
         taken = {row[column.name] for row in self.rows.get(source.name, ())}
         given = self.given.get(source.name)
         taken |= {row[column.name] for row in given.rows if column.name in row} if given else set()
@@ -176,20 +182,27 @@ class _Completion:
         return made[key]
 
     def notes(self) -> Iterator[str]:
-        """Yield a line for each source and column that was completed."""
+        """Yield a line for each source of which rows or columns were completed."""
         for name, source in self.sources.items():
-            rows = self.rows.get(name, [])
-            given = self.given.get(name)
+            rows, given = self.rows.get(name, []), self.given.get(name)
+            why = ""
             if rows and given is None:
                 count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-                yield f"{name}: {count}, for {', '.join(sorted(self.reasons[name]))}"
-            for column in source.columns if rows else ():
-                if given is None or column.name not in given.columns:
-                    texts = list(
-                        dict.fromkeys(written(row[column.name], arrow_type(column)) for row in rows)
-                    )
-                    shown = texts[0] if len(texts) == 1 else f"{texts[0]} … {texts[-1]}"
-                    yield f"{name}.{column.name}: {shown}"
+                why = f"{count} for {' and '.join(sorted(self.reasons[name]))}: "
+            made = [
+                f"{column.name} {_shown(column, rows)}"
+                for column in source.columns
+                if rows and (given is None or column.name not in given.columns)
+            ]
+            if made:
+                yield f"{name}: {why}{', '.join(made)}"
+
+
+def _shown(column: Column, rows: Sequence[Row]) -> str:
+    """Return the values of a column: the one, or the first and the last."""
+    kind = arrow_type(column)
+    texts = list(dict.fromkeys(written(row[column.name], kind) for row in rows))
+    return texts[0] if len(texts) == 1 else f"{texts[0]} … {texts[-1]}"
 
 
 def _relationships(source: Source, sources: Mapping[str, Source]) -> list[RelationshipCheck]:
@@ -235,11 +248,11 @@ def _keys(source: Source) -> Iterator[Sequence[str]]:
             yield check.columns
 
 
-def _plain_value(column: Column, as_of: datetime.date) -> Any:
-    """Return the value of a column about which nothing is said."""
+def _plain_value(column: Column, number: int, as_of: datetime.date) -> Any:
+    """Return the value of a column about which nothing is said, in the row of a number."""
     kind = column.type.partition("(")[0]
     if kind == "string":
-        return column.values[0] if column.values else column.name
+        return column.values[0] if column.values else f"{column.name}_{number}"
     if kind in ("int64", "float64", "decimal"):
         return _number(column, _within(column, 0))
     return {
@@ -282,5 +295,5 @@ def _within(column: Column, number: int) -> int:
 def _number(column: Column, number: int) -> Any:
     kind = arrow_type(column)
     if pa.types.is_decimal(kind):
-        return Decimal(number).scaleb(0).quantize(Decimal(1).scaleb(-kind.scale))
+        return Decimal(number).quantize(Decimal(1).scaleb(-kind.scale))
     return float(number) if pa.types.is_floating(kind) else number

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
-from marts.core.analysis.lineage import Name
+import ibis.expr.operations as ops
+
+from marts.core.analysis.lineage import Name, columns_read, copies_of
 from marts.core.analysis.links import Link, links_of
 from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.project.graph import Graph
+from marts.core.proof.building import WorldBuilder
+from marts.core.proof.conformity import conforming
 from marts.core.proof.search import Kept, OutOfTimeError, RowSearch, Search
 from marts.core.proof.simplifying import class_of, merge, simplify
 from marts.core.proof.worlds import World
 
 ANY_DAY = datetime.date(2000, 1, 1)
 """Links do not depend on the date."""
+MOST_KEYS = 5
+"""Around so many rows that differ, a smaller world is looked for."""
+SECONDS = 10
 MOST_ROWS = 100
 """The values of more rows are left as they are: nobody reads them."""
 
@@ -50,7 +58,8 @@ def smallest(
     ends the search.
     """
     search = Search(world, differs, holds, seconds)
-    links = links_between(graph) if links is None else links
+    if links is None:
+        links = links_of(graph.project, queries_over_sources(graph, ANY_DAY).values())
     wanted = graph.order if marts is None else marts
     built = set(wanted).union(*map(graph.upstream, wanted))
     read = {name for each in built for name in graph.project.marts[each].inputs}
@@ -66,9 +75,62 @@ def smallest(
     return search.best
 
 
-def links_between(graph: Graph) -> tuple[Link, ...]:
-    """Return the links between a project's sources, along which rows belong together."""
-    return links_of(graph.project, queries_over_sources(graph, ANY_DAY).values())
+class Shrinker:
+    """Finds the smallest worlds of a project; what it must know of the project, it reads once."""
+
+    def __init__(self, builder: WorldBuilder, *, seconds: float = SECONDS) -> None:
+        """Take what evaluates the sources' checks, and how long each search may take."""
+        self.builder = builder
+        self.seconds = seconds
+
+    def __call__(
+        self,
+        world: World,
+        differs: Callable[[World], bool],
+        *,
+        mart: str | None = None,
+        keys: Sequence[Sequence[object]] = (),
+    ) -> World:
+        """Return the smallest world on which `differs` holds, as `smallest` does.
+
+        `mart` is what differs, by default any. `keys` are values of its grain in rows that differ:
+        the rows of sources that have them are tried first.
+        """
+        return smallest(
+            world,
+            differs,
+            self.builder.graph,
+            seconds=self.seconds,
+            marts=None if mart is None else [mart],
+            near=self._near(mart, keys) if mart else (),
+            holds=conforming(self.builder, world, self.links),
+            links=self.links,
+        )
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The links between the sources."""
+        return links_of(self.builder.graph.project, self._queries.values())
+
+    def columns_read(self, mart: str) -> Mapping[str, frozenset[str]]:
+        """Return the columns of each source on which a mart depends."""
+        return columns_read(self._queries[mart])
+
+    @cached_property
+    def _queries(self) -> Mapping[str, ops.Relation]:
+        return queries_over_sources(self.builder.graph, ANY_DAY)
+
+    def _near(self, mart: str, keys: Sequence[Sequence[object]]) -> Sequence[Near]:
+        grain = self.builder.graph.project.marts[mart].grain
+        copies = copies_of(self._queries[mart])
+        known = [
+            (n, origin)
+            for n, name in enumerate(grain)
+            if len(copies[name]) == 1
+            for origin in copies[name]
+        ]
+        found = [{name: key[n] for n, name in known} for key in keys[:MOST_KEYS]]
+        return [each for each in found if each]
 
 
 class _Columns:

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 
 from marts.core.authoring.expressions import AS_OF, AsOf
 from marts.core.authoring.signature import TABLE, call, naming
+from marts.core.authoring.slips import refuse_other_tables
 from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
@@ -50,9 +51,9 @@ def defining_query(
 def defined_table(mart: Mart, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:
     """Call a mart's function with its inputs; return its result unchanged."""
     given = [as_of if name == AS_OF else tables[name] for name in mart.parameters]
-    found: ir.Table = call(
-        mart.define, *given, what=f"mart {mart.name}", location=mart.location, expected=TABLE
-    )
+    what = f"mart {mart.name}"
+    found: ir.Table = call(mart.define, *given, what=what, location=mart.location, expected=TABLE)
+    refuse_other_tables(found, given, what=what, location=mart.location)
     return found
 
 

@@ -15,7 +15,7 @@ from marts.core.errors import EngineError
 from marts.core.plan.state import CompiledQuery, Materialized
 from marts.core.project.graph import Graph, link
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.proving import Prover, Smallest
+from marts.core.proof.proving import Keys, Prover, Smallest, as_it_is
 from marts.core.proof.worlds import World
 from marts.core.query.contract import schema_of
 from support.workshop import AS_OF, CUSTOMERS, ORDERS, SHOP, Row
@@ -64,7 +64,7 @@ def prover(
     *,
     twin: bool = False,
     other: Other | None = None,
-    smallest: Smallest = lambda world, *_: world,
+    smallest: Smallest = as_it_is,
 ) -> Prover:
     """Return a prover whose twin of the customers' totals is a cent off."""
     own = WorldBuilder(graph, DuckDBWorlds())
@@ -93,8 +93,8 @@ def test_what_holds_is_counted() -> None:
 def test_a_difference_is_shown_on_the_smallest_world(kind: str) -> None:
     seen: list[World] = []
 
-    def smallest(found: World, differs: object, mart: str) -> World:
-        assert mart == TOTALS
+    def smallest(found: World, differs: object, *, mart: str, keys: Keys) -> World:
+        assert (mart, [*keys]) == (TOTALS, [("c1",)])
         smaller = replace(found, tables={**found.tables, "orders": found.tables["orders"][:1]})
         assert callable(differs)
         assert differs(smaller)

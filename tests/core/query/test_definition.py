@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ibis
 import ibis.expr.operations as ops
 import pytest
 
@@ -10,6 +11,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state
+from marts.core.plan.steps import compiled
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 from marts.core.query.definition import inlined, logical_tables
@@ -55,6 +57,16 @@ def of_a_mart(write_package: Write, body: str) -> Graph:
             "IntegrityError: Name collisions",
             6,
         ),
+        (
+            "other = bikes.filter(bikes.bike > 'a')\nreturn bikes.filter(other.bike > 'b')",
+            "IntegrityError: Cannot add Greater to filter, they belong to another relation",
+            10,
+        ),
+        (
+            "return bikes.limit(bikes.bike)",
+            "SignatureValidationError: Limit: n is string, not either None or an int",
+            9,
+        ),
     ],
     ids=[
         "unknown column",
@@ -63,6 +75,8 @@ def of_a_mart(write_package: Write, body: str) -> Graph:
         "inside a lambda",
         "inside a call",
         "a join with two columns of a name",
+        "a column of another table",
+        "an argument of another type",
     ],
 )
 def test_an_exception_of_a_mart_is_reported_with_its_line(
@@ -79,6 +93,58 @@ def test_an_exception_of_a_mart_is_reported_with_its_line(
     if "attribute" in error:
         assert message[3] == "hint: the columns are: bike"
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "hint"),
+    [
+        (
+            (
+                "import ibis\n"
+                "@ibis.udf.scalar.python\n"
+                "def length(text: str) -> int:\n"
+                "    return len(text)\n"
+                "return bikes.mutate(wheels=length(bikes.bike))"
+            ),
+            "calls length, a function in Python, which no SQL contains",
+            "write it as an expression of Ibis, such as upper(), cases(…) or a join",
+        ),
+        (
+            "import ibis\nreturn bikes.mutate(wheels=ibis.param('int64'))",
+            "has an ibis.param, to which nothing gives a value",
+            "write the value itself; the date of the run is the parameter as_of",
+        ),
+        (
+            (
+                "import ibis\n"
+                "shops = ibis.table({'wheels': 'int64'}, name='shops')\n"
+                "return bikes.cross_join(shops)"
+            ),
+            "reads shops, which is not among its parameters",
+            "declare it as a source or a mart, and name it among the parameters",
+        ),
+    ],
+    ids=["a function in Python", "a parameter of Ibis", "another table"],
+)
+def test_what_no_engine_could_carry_out_is_refused(
+    body: str, what: str, hint: str, write_package: Write
+) -> None:
+    graph = of_a_mart(write_package, body)
+    given = declared_state(graph.project, sources=["bikes"])
+    with pytest.raises(DefinitionError) as caught:
+        plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
+    assert caught.value.summary == f"mart wheels {what}"
+    assert caught.value.facts[0].endswith(f"{graph.project.package}/wheels.py:6")
+    assert caught.value.hint == hint
+
+
+def test_an_operation_that_an_engine_lacks_names_its_mart(write_package: Write) -> None:
+    graph = of_a_mart(write_package, "return bikes.mutate(wheels=bikes.rowid())")
+    given = declared_state(graph.project, sources=["bikes"])
+    plan = plan_run(graph, graph.order, given, FixedAsOf(AS_OF))
+    with pytest.raises(DefinitionError, match="Compilation rule for 'RowID'") as caught:
+        compiled(plan, lambda query: ibis.to_sql(query, dialect="snowflake"))
+    assert caught.value.summary == "mart wheels has an expression that cannot be compiled"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -11,20 +12,8 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *(
-        "init",
-        "run",
-        "test",
-        "ls",
-        "compile",
-        "show",
-        "prove",
-        "mutate",
-        "load",
-        "generate",
-        "doctor",
-    ),
-    "help",
+    *("init", "run", "test", "ls", "compile", "show", "prove", "mutate"),
+    *("load", "generate", "doctor", "emulator", "help"),
 )
 
 
@@ -41,6 +30,39 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a call; the error for an unknown one names the nearest."""
+        word = args[0]
+        if word not in NAMES and word[:1] != "-" and not ctx.resilient_parsing:
+            near = get_close_matches(word, NAMES, n=1)
+            ctx.fail(f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+
+def with_nearest(error: click.ClickException) -> click.ClickException:
+    """Return the error for an unknown option with the nearest option, or none; others as they are.
+
+    It may be the value of an option: --json of a command that has --format json. Click compares
+    with the dashes, and takes --as-of for near to --json.
+    """
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        word, declared = error.option_name.lstrip("-"), error.ctx.command.get_params(error.ctx)
+        options = [each for each in declared if isinstance(each, click.Option)]
+        values = {
+            value: f"{each.opts[0]} {value}"
+            for each in options
+            if isinstance(each.type, click.Choice)
+            for value in each.type.choices
+        }
+        names = {name.lstrip("-"): name for each in options for name in each.opts}
+        near = get_close_matches(word, names, n=1, cutoff=0.7)
+        found = values.get(word) or next((names[each] for each in near), None)
+        message = error.message + (f" Did you mean {found!r}?" if found else "")
+        return click.UsageError(message, error.ctx)
+    return error
 
 
 def wants_json(words: Sequence[str]) -> bool:
