@@ -107,6 +107,15 @@ class Generator:
             if (each := tables.get(name, given.get(name))) is not None
         }
 
+    def repaired(
+        self, rows: Mapping[str, Sequence[Row]], as_of: datetime.date
+    ) -> dict[str, list[Row]]:
+        """Return the rows that are left if the error-level checks of the sources are to hold.
+
+        Raises MartsError for a check that they break whichever are dropped.
+        """
+        return self._repair(as_of)(rows, may_be_empty=True)
+
     def _made_repair(self, as_of: datetime.date) -> Repair:
         links = self.blueprint(as_of).links
         return Repair(self.graph, links, self.engine, FixedAsOf(as_of))

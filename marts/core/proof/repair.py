@@ -16,6 +16,7 @@ from marts.core.analysis.links import Link
 from marts.core.authoring.checks import (
     Check,
     FreshCheck,
+    RelationshipCheck,
     RowCheck,
     UniqueCheck,
     WholeCheck,
@@ -54,19 +55,20 @@ class Repair:
         *,
         about: Collection[str] | None = None,
         given: Collection[str] = (),
+        may_be_empty: bool = False,
     ) -> dict[str, list[Row]]:
         """Return the rows that are left of the sources' rows.
 
         Only checks are made of which all sources have rows here, and that read those it is `about`.
-        Raises MartsError for a check that holds for none of the rows, or that would drop rows of
-        the sources that are `given`.
+        Raises MartsError for a check that holds for none of the rows, unless a source may be empty,
+        or that would drop rows of the sources that are `given`.
         """
         left = {name: list(its) for name, its in rows.items()}
         due = list(self._due(left, about, given))
         for _ in range(MOST_ROUNDS):
             broken = [each for each in due if self._drop(left, *each, given)]
             for source, check in broken:
-                if not left[source.name]:
+                if not (may_be_empty or left[source.name]):
                     raise _nothing_left(source, check)
             if not broken:
                 return left
@@ -104,6 +106,12 @@ class Repair:
         name, kept = source.name, left[source.name]
         if isinstance(check, UniqueCheck) and check.where is None:
             kept = _first_of_each(kept, check.columns)
+        elif isinstance(check, RelationshipCheck) and check.where is check.to_where is None:
+            known_values = {row[check.to_column] for row in left[check.to_table]} | {None}
+            orphans = {
+                (row[check.column],) for row in kept if row[check.column] not in known_values
+            }
+            kept = _without(kept, (check.column,), orphans, _tolerated(check, len(kept)))
         elif bad := self._offending(left, source, check):
             # A check may return rows of another source that it reads.
             for name in (source.name, *sorted(tables_read(check))):
