@@ -18,7 +18,7 @@ from support.installed import Installed
 from support.paths import SAVED_WORLDS, TESTS
 from support.processes import Marts, Result, call_marts, marts_process
 
-EMULATORS = {"account", "raw", "adapted"}
+EMULATORS = {"account", "raw", "adapted", "snowflake_emulator"}
 """The fixtures that start one; --backend makes the first a real account."""
 
 # A slow machine is not a fault of an example.

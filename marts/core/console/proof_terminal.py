@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 
 from rich.console import Console
@@ -16,9 +17,16 @@ from marts.core.console.proof_messages import (
     proof_table,
     world_tables,
 )
-from marts.core.console.terminal import say, table_text
+from marts.core.console.terminal import LONGEST_LINE, say, table_text
 from marts.core.operations.prove import Tried
 from marts.core.proof.results import Failure
+
+
+def tried_text(tried: Tried) -> str:
+    """Return as text what `print_tried` prints."""
+    text = io.StringIO()
+    print_tried(Console(file=text, width=LONGEST_LINE, highlight=False), tried)
+    return text.getvalue()
 
 
 def print_tried(where: Console, tried: Tried) -> None:
