@@ -25,7 +25,8 @@ ENTRY, ENTRY_MODULE = "marts/core/console/entry.py", "_marts_entry.py"
 NOT_MODULES = {
     ("marts/core/console/options.py", "fixtures"): "the old name of --data",
     **{
-        ("marts/core/project/proof_modules.py", name): "a name that an author's module may have"
+        (f"marts/core/project/{file}.py", name): "a name that an author's module may have, too"
+        for file in ("proof_modules", "versions")
         for name in MOVED
     },
 }

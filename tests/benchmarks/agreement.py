@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from marts.core.proof.comparison import assert_same_table
-from reference.all_marts import GRAINS
+from support.twins import GRAINS
 
 PARTS = 20
 """A part of the customers at a time: the comparer holds all its rows in Python."""

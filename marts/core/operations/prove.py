@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
+from marts.core.operations.proof_engines import on_duckdb, on_snowflake, shrinking
 from marts.core.operations.wiring import Linked
 from marts.core.project.graph import Graph
 from marts.core.project.proof_modules import for_proof
-from marts.core.project.settings import SNOWFLAKE, Settings, with_given
+from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
-from marts.core.proof.corpus import generic_worlds
+from marts.core.proof.corpora import worlds_of
 from marts.core.proof.equivalent_mutants import Equivalent, score
+from marts.core.proof.example_files import write_example
+from marts.core.proof.example_scores import ExampleScores, score_examples
+from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
-from marts.core.proof.on_world import mutants_on_world, together
-from marts.core.proof.proving import Prover, Smallest
+from marts.core.proof.on_world import by_examples, runs_on_worlds, surviving, together
+from marts.core.proof.proving import Prover
 from marts.core.proof.references import Frames, Reference, calculate, references_of
-from marts.core.proof.results import MartResult
+from marts.core.proof.results import Failure, Kind, MartResult
 from marts.core.proof.shrinking import Shrinker
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
-EMULATOR = "emulator"
-"""The name of the local stand-in for Snowflake, as an engine."""
-SECONDS_TO_SHRINK = 20
-"""How long a world with a failure is made smaller."""
+CASES = Path("proof/cases")
+"""Below the target, where failures are saved."""
+QUICK_SECONDS = 8
+"""As long as a quick try goes on with what it need not try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +47,14 @@ class ProveOptions:
 
     `quick` leaves out Snowflake's SQL and planted defects, so it proves nothing. `connection` names
     a real account to try the worlds on, instead of the emulator. `allowed` are the mutants that no
-    data can tell from the original. Worlds are drawn at random for `seconds`.
+    data can tell from the original. `case` is a saved failure, which is tried again, and nothing
+    else.
     """
 
     quick: bool = False
     connection: str | None = None
     allowed: tuple[Equivalent, ...] = ()
-    seconds: float = 15
+    case: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,10 @@ class Tried:
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
     seconds: float
+    cases: Mapping[tuple[str, Kind], Path]
+    """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    columns_read: Mapping[str, Mapping[str, Collection[str]]]
+    """By mart that failed, the columns of each source on which it depends."""
 
     @property
     def has_failed(self) -> bool:
@@ -81,77 +93,175 @@ def prove(
     start = time.perf_counter()
     graph, selected, _ = wiring.selected(settings, project)
     declared = for_proof(graph.project, settings)
-    references = references_of(graph, declared)
-    with _engines(settings, options, watch) as (duckdb, others), _shrinker(graph) as smallest:
+    examples = examples_of(graph, settings)
+    if options.case:
+        case = read_example(options.case, graph.project)
+        selected, examples = (case.mart.name,), {case.mart.name: (case,)}
+    with ExitStack() as stack:
+        duckdb = stack.enter_context(on_duckdb())
+        others: list[WorldEngine] = []
+        if not options.quick:
+            watch("opening Snowflake" if options.connection else "starting the emulator")
+            others = [stack.enter_context(on_snowflake(settings, options.connection))]
+        references = references_of(graph, declared)
         prover = Prover(
             graph,
             selected,
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
-            smallest=smallest,
+            smallest=(shrinker := stack.enter_context(shrinking(graph))),
         )
-        watch("making worlds")
-        corpora = tuple(_corpora(graph, declared, duckdb))
-        for world in corpora:
-            watch(f"{world.origin}: {world.rows:,} rows")
-            prover.try_world(world, on_others=True)
-            prover.try_invariants(world)
-        mutants = {} if options.quick else _mutants(graph, selected, duckdb, corpora, watch)
-        engines = tuple(each.name for each in (duckdb, *others))
-    results = [
-        _result(prover, name, references, mutants.get(name), options.allowed) for name in selected
-    ]
-    counted = {world.origin: 1 for world in corpora}
-    return Tried(tuple(results), counted, engines, time.perf_counter() - start)
+        work = _Work(prover, references, examples, declared, options, watch, start)
+        work.go()
+        folder = settings.target / CASES
+        saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
+        columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
+    return Tried(
+        tuple(map(work.result, selected)),
+        work.worlds,
+        tuple(each.name for each in (duckdb, *others)),
+        time.perf_counter() - start,
+        saved,
+        columns,
+    )
 
 
-def _corpora(graph: Graph, _declared: Sequence[ForProof], engine: WorldEngine) -> Iterator[World]:
-    """Yield the data sets that are tried in any case."""
-    yield from generic_worlds(graph, engine)
+def saved_cases(
+    failures: Mapping[tuple[str, Kind], Failure], folder: Path, shrinker: Shrinker
+) -> dict[tuple[str, Kind], Path]:
+    """Write each failure with an answer as an example, in place of those of an earlier proof."""
+    graph, found = shrinker.builder.graph, dict[tuple[str, Kind], Path]()
+    shutil.rmtree(folder, ignore_errors=True)
+    for (name, kind), failure in failures.items():
+        expected, differences = failure.expected, failure.differences
+        if kind == "example" or expected is None or not differences:
+            continue
+        mart = graph.project.marts[name]
+        differing = {each.column for each in differences.cells}
+        shown = [c for c in expected.column_names if c in differing or c in mart.grain]
+        found[name, kind] = folder / f"{name}-{kind}.md"
+        write_example(
+            found[name, kind],
+            failure.world,
+            mart,
+            expected.select(shown) if differing else expected,
+            f"{failure.sides[1]} differs from {failure.sides[0]}",
+            project=graph.project,
+            columns=shrinker.columns_read(name),
+        )
+    return found
 
 
-@contextmanager
-def _engines(
-    settings: Settings, options: ProveOptions, watch: Watch
-) -> Iterator[tuple[WorldEngine, tuple[WorldEngine, ...]]]:
-    """Open DuckDB, and what executes Snowflake's SQL: an account if one is named."""
-    from backends.factory import worlds_on_duckdb
+class _Work:
+    """The order in which things are tried, and what comes of it."""
 
-    with closing(worlds_on_duckdb()) as duckdb:
-        if options.quick:
-            yield duckdb, ()
+    def __init__(
+        self,
+        prover: Prover,
+        references: Mapping[str, Reference],
+        examples: Mapping[str, Sequence[Example]],
+        declared: Sequence[ForProof],
+        options: ProveOptions,
+        watch: Watch,
+        start: float,
+    ) -> None:
+        self.prover = prover
+        self.references = references
+        self.examples = examples
+        self.declared = declared
+        self.options = options
+        self.watch = watch
+        self.start = start
+        self.worlds: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+        self.scores: dict[str, ExampleScores] = {}
+        self.mutants: dict[str, MutationRun] = {}
+
+    def go(self) -> None:
+        """Try everything."""
+        if self.options.case:
+            self._try_examples()
+            self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
-        watch("opening Snowflake" if options.connection else "starting the emulator")
-        with _snowflake(settings, options) as snowflake:
-            yield duckdb, (snowflake,)
+        self.watch("making worlds")
+        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
+        self._try_worlds(corpora)
+        self._try_examples()
+        for world in corpora:
+            self.watch(f"invariants on {world.origin}")
+            self.prover.try_invariants(world, is_over=self._is_over)
+        if not self.options.quick:
+            self._plant(corpora)
 
+    def result(self, name: str) -> MartResult:
+        """Return what was tried on a mart."""
+        prover, run = self.prover, self.mutants.get(name)
+        mart = prover.graph.project.marts[name]
+        return MartResult(
+            mart=name,
+            worlds=prover.worlds[name],
+            engines=prover.agreed[name],
+            has_twin=name in self.references,
+            examples=self.held[name],
+            scores=self.scores.get(name),
+            invariants=len(prover.held[name]),
+            exempt=len(mart.exempt),
+            readers=self._readers(name),
+            mutants=score(run, self.options.allowed) if run else None,
+            failures=tuple(each for (its, _), each in prover.failures.items() if its == name),
+            seconds=prover.seconds[name] + (run.seconds if run else 0),
+        )
 
-@contextmanager
-def _shrinker(graph: Graph) -> Iterator[Smallest]:
-    """Give what makes a world smaller, with a DuckDB of its own for the checks of sources."""
-    from backends.factory import worlds_on_duckdb
+    def _is_over(self) -> bool:
+        return self.options.quick and time.perf_counter() - self.start > QUICK_SECONDS
 
-    with closing(worlds_on_duckdb()) as engine:
-        yield Shrinker(WorldBuilder(graph, engine), seconds=SECONDS_TO_SHRINK)
+    def _corpora(self) -> Iterator[World]:
+        """Yield the data sets that are tried in any case."""
+        yield from worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
 
+    def _try_worlds(self, worlds: Sequence[World]) -> None:
+        for world in worlds:
+            self.watch(f"{world.origin}: {world.rows:,} rows")
+            self.prover.try_world(world, on_others=True)
+            self.worlds[world.origin] += 1
 
-@contextmanager
-def _snowflake(settings: Settings, options: ProveOptions) -> Iterator[WorldEngine]:
-    from backends.factory import emulated_connection, worlds_on_snowflake
+    def _try_examples(self) -> None:
+        for name in self.prover.selected:
+            if examples := self.examples.get(name, ()):
+                self.watch(f"{name}: examples")
+                results = self.prover.try_examples(examples)
+                self.held[name] += sum(each.holds for each in results)
+                if not (self.options.quick or self.options.case):
+                    mart = self.prover.graph.project.marts[name]
+                    self.scores[name] = score_examples(self.prover.duckdb, mart, results)
 
-    settings = with_given(settings, backend=SNOWFLAKE, connection=options.connection or EMULATOR)
-    open_ = partial(worlds_on_snowflake, version=wiring.version_of_marts(), run_id=wiring.run_id())
-    with ExitStack() as stack:
-        if options.connection:
-            engine = open_(settings)
-        else:
-            parameters = stack.enter_context(emulated_connection())
-            # The settings' own database is in an account, not in the emulator.
-            place = with_given(settings, database=None)
-            engine = open_(place, name=EMULATOR, parameters=parameters)
-        with closing(engine):
-            yield engine
+    def _plant(self, corpora: Sequence[World]) -> None:
+        """Run the mutants of each mart on what its reference is compared on."""
+        for name in self.prover.selected:
+            runs = [by_examples(self.scores[name])] if name in self.scores else []
+            if not runs or name in self.references:
+                runs += self._on_worlds(name, corpora, surviving(runs[-1]) if runs else None)
+            self.mutants[name] = together(runs)
+
+    def _on_worlds(
+        self, name: str, corpora: Sequence[World], among: Sequence[Mutant] | None
+    ) -> Iterator[MutationRun]:
+        """Yield the results of mutants on one world after another, as long as some survive."""
+
+        def told(mutant: Mutant, number: int, total: int) -> None:
+            self.watch(f"{mutant.mart.name}: mutant {number + 1} of {total}")
+
+        graph, engine = self.prover.graph, self.prover.duckdb.engine
+        mart = graph.project.marts[name]
+        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+
+    def _readers(self, name: str) -> tuple[str, ...]:
+        """Return the marts with twins that show whether this one is right; none if any has none."""
+        graph = self.prover.graph
+        _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
+        readers = [each for each in observed if each != name]
+        return tuple(readers) if all(each in self.references for each in readers) else ()
 
 
 def _twins(
@@ -169,50 +279,3 @@ def _twins(
         return calculate(reference, frames(world))
 
     return {name: partial(calculated, each) for name, each in references.items()}
-
-
-def _mutants(
-    graph: Graph,
-    selected: Collection[str],
-    engine: WorldEngine,
-    corpora: Sequence[World],
-    watch: Watch,
-) -> Mapping[str, MutationRun]:
-    """Run the mutants of each mart on one world after another, as long as some survive."""
-
-    def told(mutant: Mutant, number: int, total: int) -> None:
-        watch(f"{mutant.mart.name}: mutant {number + 1} of {total}")
-
-    found = {}
-    for name in selected:
-        mart = graph.project.marts[name]
-        runs = [mutants_on_world(graph, mart, engine, corpora[0], watch=told)]
-        for world in corpora[1:]:
-            if alive := [r.mutant for r in runs[-1].results if r.killed_by is None]:
-                runs.append(mutants_on_world(graph, mart, engine, world, among=alive, watch=told))
-        found[name] = together(runs)
-    return found
-
-
-def _result(
-    prover: Prover,
-    name: str,
-    references: Mapping[str, Reference],
-    mutants: MutationRun | None,
-    allowed: Sequence[Equivalent],
-) -> MartResult:
-    mart = prover.graph.project.marts[name]
-    _, observed = rebuilt_and_observed(prover.graph, mart)
-    readers = tuple(each for each in observed if each != name and each in references)
-    return MartResult(
-        mart=name,
-        worlds=prover.worlds[name],
-        engines=prover.agreed[name],
-        has_twin=name in references,
-        invariants=len(prover.held[name]),
-        exempt=len(mart.exempt),
-        readers=readers if len(readers) == len(observed) else (),
-        mutants=score(mutants, allowed) if mutants else None,
-        failures=tuple(each for (its, _), each in prover.failures.items() if its == name),
-        seconds=prover.seconds[name] + (mutants.seconds if mutants else 0),
-    )

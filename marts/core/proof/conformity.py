@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from marts.core.analysis.links import Link
 from marts.core.authoring.checks import (
     Check,
     FreshCheck,
     RelationshipCheck,
     UniqueCheck,
+    tables_read,
 )
 from marts.core.authoring.tolerance import Rate
 from marts.core.plan.state import CompiledQuery
@@ -16,14 +18,17 @@ from marts.core.proof.building import WorldBuilder
 from marts.core.proof.worlds import World
 
 
-def conforming(builder: WorldBuilder, world: World) -> Callable[[World], bool]:
+def conforming(
+    builder: WorldBuilder, world: World, links: Collection[Link] = ()
+) -> Callable[[World], bool]:
     """Return a function that tells whether a world meets the checks that `world` meets.
 
-    These are the checks of sources that stop a run and that an author wrote as conditions: those
-    of keys, relationships and columns are left to the caller, and how old rows are depends on the
-    moment of a run. The worlds have the same date and sources.
+    These are the checks of sources that stop a run. Those of keys, columns and strict `links` are
+    left to the caller, and how old rows are depends on the moment of a run. The worlds have the
+    same date and sources.
     """
-    made = [each for each in _written(world, builder) if each.holds(world)]
+    strict = {(each.child, each.columns, each.parent) for each in links if each.is_strict}
+    made = [each for each in _written(world, builder, strict) if each.holds(world)]
 
     def meets(other: World) -> bool:
         if not made:
@@ -56,25 +61,24 @@ class _Made:
         return (counts["c0"] or 0) <= tolerated
 
 
-def _written(world: World, builder: WorldBuilder) -> Iterator[_Made]:
-    project, queries = builder.graph.project, builder.queries(world)
+def _written(
+    world: World, builder: WorldBuilder, strict: Collection[tuple[str, tuple[str, ...], str]]
+) -> Iterator[_Made]:
+    sources, queries = builder.graph.project.sources, builder.queries(world)
     for name in world.tables:
-        source = project.sources[name]
-        for check in source.checks:
-            if _needs_engine(check):
-                query = builder.engine.compile(queries.of_check(source, check))
+        for check in sources[name].checks:
+            is_known = (
+                isinstance(check, RelationshipCheck)
+                and (name, (check.column,), check.to_table) in strict
+                and check.to_where is None
+            )
+            if _needs_engine(check) and tables_read(check) <= sources.keys() and not is_known:
+                query = builder.engine.compile(queries.of_check(sources[name], check))
                 yield _Made(builder, query, check)
 
 
 def _needs_engine(check: Check) -> bool:
-    if check.severity != "error":
+    if check.severity != "error" or isinstance(check, FreshCheck):
         return False
-    match check:
-        case FreshCheck():
-            return False
-        case RelationshipCheck():
-            return bool(check.threshold) or (check.where, check.to_where) != (None, None)
-        case UniqueCheck():
-            return bool(check.threshold) or check.where is not None
-        case _:
-            return True
+    is_key = isinstance(check, UniqueCheck) and not check.threshold and check.where is None
+    return not is_key

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Mart
 from marts.core.errors import EngineError, MartsError
+from marts.core.plan.state import CompiledQuery
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import (
@@ -23,6 +24,7 @@ from marts.core.proof.comparison import (
     NotComparableError,
     differences,
 )
+from marts.core.proof.examples import Example, ExampleResult, run_examples
 from marts.core.proof.results import Failure, Kind
 from marts.core.proof.worlds import World
 from marts.core.query.checks import offending_rows
@@ -84,6 +86,7 @@ class Prover:
         self.failures: dict[tuple[str, Kind], Failure] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._with_invariants = WorldBuilder(with_invariants(graph), duckdb.engine)
+        self._compiled: dict[object, CompiledQuery] = {}
 
     def try_world(self, world: World, *, on_others: bool) -> None:
         """Compare the marts of a world with their twins, and with the other engines' if wanted."""
@@ -102,8 +105,8 @@ class Prover:
                 if self._compare(name, "engines", world, here[name], there[name], answer):
                     self.agreed[name][answer.name] += 1
 
-    def try_invariants(self, world: World) -> None:
-        """Check how the marts of a world respond to changes of its sources.
+    def try_invariants(self, world: World, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Check how the marts of a world respond to changes of its sources, until time is over.
 
         An invariant that multiplies the greatest amounts of a world may not fit into their type: it
         is left to other worlds.
@@ -112,6 +115,8 @@ class Prover:
         for name in built:
             mart = self.graph.project.marts[name]
             for check in invariant_checks(self.graph, mart):
+                if is_over():
+                    return
                 with self._timed(name):
                     self._try_invariant(mart, check, world)
 
@@ -138,10 +143,21 @@ class Prover:
         self._built(self.duckdb, world)
 
     def _violations(self, mart: Mart, check: Check, world: World) -> int:
-        query = self._with_invariants.queries(world).of_check(mart, check)
-        compiled = self.duckdb.engine.compile(query)
-        (count,) = self.duckdb.engine.rows(compiled).column(0).to_pylist()
+        key = mart.name, check.name, world.as_of, frozenset(world.tables)
+        if key not in self._compiled:
+            query = self._with_invariants.queries(world).of_check(mart, check)
+            self._compiled[key] = self.duckdb.engine.compile(query)
+        (count,) = self.duckdb.engine.rows(self._compiled[key]).column(0).to_pylist()
         return int(count or 0)
+
+    def try_examples(self, examples: Iterable[Example]) -> list[ExampleResult]:
+        """Compare marts with what examples expect of them, and return the results."""
+        results = []
+        for result in run_examples(self.duckdb, examples):
+            results.append(result)
+            if not result.holds:
+                self._remember(_failure_of(result, self.duckdb.engine.name))
+        return results
 
     def _offending(self, mart: Mart, check: Check, world: World) -> Keys:
         """Return the keys of rows that violate an invariant's check, if it has rows."""
@@ -201,8 +217,9 @@ class Prover:
             mart=name,
             keys=first.keys if first.grain == mart.grain else (),
         )
-        shown = compared(mart, duckdb.of(found), answer.of(found))
-        self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown))
+        expected = answer.of(found)
+        shown = compared(mart, duckdb.of(found), expected)
+        self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown, expected))
         return False
 
     def _remember(self, failure: Failure) -> None:
@@ -229,6 +246,19 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return condition()
     except MartsError:
         return False
+
+
+def _failure_of(result: ExampleResult, engine: str) -> Failure:
+    example = result.example
+    return Failure(
+        example.mart.name,
+        "example",
+        (engine, f"example {example.name}"),
+        example.world,
+        result.differences,
+        example.expected,
+        error=None if result.error is None else str(result.error),
+    )
 
 
 def _answer_of(builder: WorldBuilder, name: str) -> Answer:

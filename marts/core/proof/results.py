@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 from marts.core.analysis.rules import Finding
 from marts.core.proof.comparison import Differences
 from marts.core.proof.equivalent_mutants import MutationReport
+from marts.core.proof.example_scores import ExampleScores
 from marts.core.proof.worlds import World
 
 Kind = Literal["query", "twin", "engines", "example", "invariant"]
@@ -20,9 +23,8 @@ an example or an invariant does not hold."""
 class Failure:
     """Something that did not hold on a world.
 
-    `sides` names the two answers of which `differences` has the rows, the first as `actual`.
-    `error` is what an engine said if there is no answer. `is_smallest` says whether the world was
-    reduced until nothing could be left out.
+    `sides` names the two answers of which `differences` has the rows, the first as `actual`;
+    `expected` is the other one. `error` is what was said if there is no answer.
     """
 
     mart: str
@@ -30,8 +32,8 @@ class Failure:
     sides: tuple[str, str]
     world: World
     differences: Differences | None = None
+    expected: pa.Table | None = None
     error: str | None = None
-    is_smallest: bool = False
 
     @property
     def summary(self) -> str:
@@ -47,9 +49,9 @@ class MartResult:
     """What was tried on one mart.
 
     `worlds` counts the data sets that were built; `engines` has, by its name, on how many of them
-    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held. `readers`
-    are the marts with a reference whose worlds ran through this one. `mutants` is None if none were
-    planted.
+    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held, and
+    `scores` says which mutants each example kills. `readers` are the marts with a twin whose worlds
+    ran through this one. `mutants` is None if none were planted.
     """
 
     mart: str
@@ -57,6 +59,7 @@ class MartResult:
     engines: Mapping[str, int]
     has_twin: bool = False
     examples: int = 0
+    scores: ExampleScores | None = None
     invariants: int = 0
     exempt: int = 0
     readers: tuple[str, ...] = ()

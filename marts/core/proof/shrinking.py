@@ -103,7 +103,7 @@ class Shrinker:
             seconds=self.seconds,
             marts=None if mart is None else [mart],
             near=self._near(mart, keys) if mart else (),
-            holds=conforming(self.builder, world),
+            holds=conforming(self.builder, world, self.links),
             links=self.links,
         )
 

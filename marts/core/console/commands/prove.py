@@ -28,6 +28,12 @@ from marts.core.project.settings import Settings
     metavar="NAME",
     help="Try the worlds on an account, in a schema that is dropped, not on the emulator.",
 )
+@click.option(
+    "--case",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Try a saved failure again, and nothing else.",
+)
 @option(
     "--allow",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -44,6 +50,7 @@ def command(
     stop: Event,
     quick: bool,
     account: str | None,
+    case: Path | None,
     allow: Path | None,
     as_json: bool,
 ) -> int:
@@ -64,6 +71,7 @@ def command(
         quick=quick,
         connection=account,
         allowed=equivalents(allow, default=settings.folder / ALLOWED),
+        case=case,
     )
     with terminal.showing(console) as show:
 
