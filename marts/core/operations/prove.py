@@ -67,6 +67,8 @@ class Tried:
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
+    is_quick: bool
+    allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
@@ -121,6 +123,8 @@ def prove(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
+        options.quick,
+        options.allowed,
         time.perf_counter() - start,
         saved,
         columns,

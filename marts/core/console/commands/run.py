@@ -57,7 +57,7 @@ publishing_options = options(
         metavar="MART",
         help="Publish it without a proof, this time; needs --reason.",
     ),
-    click.option("--reason", metavar="TEXT", help="Why it may be published without; recorded."),
+    option("--reason", metavar="TEXT", help="Why it may be published without; recorded."),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
     option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),
 )
