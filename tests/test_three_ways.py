@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 
 from marts.core.proof.comparison import assert_same_table
 from support.account import Account
-from support.account import account as open_account
 from support.data_sets import DATA_SETS
 from support.engines import GRAPH, DuckDBEngine
 from support.twins import GRAINS, TWINS
@@ -31,14 +30,6 @@ class Built:
     twins: Mapping[str, pa.Table]
     sql: Mapping[str, str]
     is_scored: bool
-
-
-@pytest.fixture(scope="module")
-def account(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Account]:
-    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module", params=DATA_SETS)
