@@ -13,7 +13,7 @@ import pytest
 from marts.core.proof.comparison import assert_same_table
 from support.account import Account
 from support.data_sets import DATA_SETS
-from support.engines import GRAPH, DuckDBEngine
+from support.engines import GRAPH, our_marts
 from support.twins import GRAINS, TWINS
 from support.worlds import World
 
@@ -38,12 +38,12 @@ def built(
 ) -> Built:
     data = DATA_SETS[request.param]()
     schema = f"THREE_WAYS_{list(DATA_SETS).index(request.param)}"
-    on_duckdb, sql = DuckDBEngine().build(data.tables, data.as_of)
+    on_duckdb = our_marts().build(data.tables, data.as_of)
     return Built(
         on_snowflake=build_on_snowflake(account, schema, tmp_path_factory.mktemp("data"), data),
         on_duckdb=on_duckdb,
         twins={name: twin(data.tables, data.as_of) for name, twin in TWINS.items()},
-        sql=sql,
+        sql=on_duckdb.sql,
         is_scored="churn_predictions" in data.tables,
     )
 

@@ -8,10 +8,11 @@ from contextlib import closing
 import pyarrow as pa
 
 from marts.core.api.project import Project
-from marts.core.errors import UsageError, did_you_mean
+from marts.core.errors import SourceError, UsageError, did_you_mean
 from marts.core.kit.tables import Day, Rows, world_of
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
+from marts.core.proof.source_checks import SourceChecker
 from marts.core.run.world_engine import WorldEngine
 
 
@@ -30,6 +31,7 @@ class MartsBuilder:
         self.graph = graph
         self._engine = engine
         self._builder = WorldBuilder(graph, engine)
+        self._checker = SourceChecker(self._builder)
 
     def build(
         self,
@@ -37,19 +39,28 @@ class MartsBuilder:
         as_of: Day,
         *,
         marts: Iterable[str] | str | None = None,
+        source_checks: bool = True,
     ) -> Built:
         """Build marts, by default all, and what they read, for a date; return their rows by name.
 
         `tables` has the rows of sources: an Arrow table, a DataFrame, or a list of dictionaries.
-        Columns and required sources that are not given are made up, as those of an example are. No
-        checks of sources or marts are made. The rows are in the engine's types. Raises UsageError
-        for an unknown name and for rows that do not fit their contract, and other MartsErrors for
-        what cannot be made up, and for what the engine refuses.
+        Columns and required sources that are not given are made up, as those of an example are. The
+        rows that are returned have the engine's types, and no checks of marts are made.
+
+        Raises UsageError for an unknown name, and for rows that do not fit their contract;
+        SourceError for rows that break a check of severity error, of which no run would publish
+        anything, unless `source_checks` is false; DefinitionError for what cannot be made up;
+        EngineError for what the engine refuses.
         """
-        wanted = (
-            None if marts is None else self._known([marts] if isinstance(marts, str) else marts)
-        )
+        names = [marts] if isinstance(marts, str) else marts
+        wanted = None if names is None else self._known(names)
         world = world_of(self.graph.project.sources, tables, as_of)
+        if source_checks and (broken := self._checker.broken_by(world)):
+            raise SourceError(
+                "the rows of this test break checks of the sources; no run would publish marts",
+                *(f"{source.name}: {check.name}" for source, check in broken),
+                hint="give rows that pass them, or pass source_checks=False",
+            )
         built = self._builder.build(world, wanted)
         return Built(built.tables, built.sql)
 
@@ -69,11 +80,11 @@ class MartsBuilder:
         self._engine.close()
 
 
-def on_duckdb(graph: Graph) -> MartsBuilder:
+def on_duckdb(graph: Graph, *, threads: int = 1) -> MartsBuilder:
     """Return what builds marts on DuckDB, in memory."""
     from backends.factory import worlds_on_duckdb
 
-    return MartsBuilder(graph, worlds_on_duckdb())
+    return MartsBuilder(graph, worlds_on_duckdb(threads=threads))
 
 
 def build(
@@ -82,7 +93,8 @@ def build(
     as_of: Day,
     *,
     marts: Iterable[str] | str | None = None,
+    source_checks: bool = True,
 ) -> Built:
     """Build marts of a project on DuckDB, in memory: see `MartsBuilder.build`."""
     with closing(on_duckdb(project.linked.graph)) as builder:
-        return builder.build(tables, as_of, marts=marts)
+        return builder.build(tables, as_of, marts=marts, source_checks=source_checks)

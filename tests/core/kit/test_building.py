@@ -15,7 +15,7 @@ from marts.core.errors import SourceError, UsageError
 from marts.core.kit.building import MartsBuilder
 from marts.core.query.contract import schema_of
 from support.paths import TESTS
-from support.workshop import AS_OF, CUSTOMERS, ORDERS, customer, order
+from support.workshop import AS_OF, CUSTOMERS, ORDERS, SHOP, customer, order
 
 TOTALS = "customer_totals"
 REVIEWS = ({"customer_id": "c1", "stars": 4.5}, {"customer_id": "c2", "stars": 2.0})
@@ -109,6 +109,13 @@ def test_what_does_not_fit_its_contract_is_refused(
         build(marts_project, given, AS_OF)
     for word in words:
         assert word in str(refused.value)
+
+
+def test_rows_that_no_run_would_publish_are_refused(marts_project: Project) -> None:
+    twice = {"orders": (*ORDERS, ORDERS[0])}
+    with pytest.raises(SourceError, match=r"orders: order_id_unique"):
+        build(marts_project, ROWS | twice, AS_OF)
+    assert build(marts_project, ROWS | twice, AS_OF, source_checks=False).keys() == {*SHOP.order}
 
 
 def test_other_slips_are_refused(marts_project: Project) -> None:
