@@ -87,7 +87,7 @@ Else a worker would do the last of them while the others have nothing left to do
 """
 FAST = {"core/analysis/test_lint.py", "core/plan/test_findings.py", "test_architecture.py"}
 """Of these, only tests that are marked themselves are slow."""
-FIXTURES = {"marts", "finished_run", "account", "raw", "adapted"}
+FIXTURES = {"marts", "finished_run", "account", "raw", "adapted", "snowflake_emulator"}
 """They start processes of `marts`, or an emulator."""
 
 SLOW = {TESTS / name for name in (*FILES, "end_to_end", "nightly") if name not in FAST}

@@ -88,6 +88,11 @@ class Project:
         return self._linked.graph.project.package
 
     @property
+    def linked(self) -> Linked:
+        """The declarations as the framework has them, which may change from version to version."""
+        return self._linked
+
+    @property
     def marts(self) -> Marts:
         """The marts by name; it prints as a table."""
         graph, selected, _ = wiring.selected(self.settings, self._linked)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from marts.core.console.messages import Line, counted
-from marts.core.operations.proof_of import Records
 from marts.core.operations.prove import Tried
-from marts.core.plan.proofs import Level, Proof
+from marts.core.operations.proving import Proven
+from marts.core.plan.proofs import Proof
 from marts.core.proof.comparison import Differences
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
@@ -21,15 +20,16 @@ NUMBERS = (1, 2, 4, 5, 6, 7, 8)
 """The positions of the table's columns that are aligned to the right."""
 
 
-def proof_table(tried: Tried, records: Records) -> tuple[list[str], list[list[str]]]:
+def proof_table(proven: Proven) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns and a row for each mart."""
-    others = tried.engines[1:]
+    others = proven.tried.engines[1:]
     names = ["mart", "worlds", *others, "reference", "examples", "invariants"]
     names += ["killed", "let live", "surviving", "proven"]
-    return names, [_row(each, others, records) for each in tried.results]
+    rows = [_row(each, others, proven.proofs) for each in proven.tried.results]
+    return names, rows
 
 
-def _row(result: MartResult, others: Sequence[str], records: Records) -> list[str]:
+def _row(result: MartResult, others: Sequence[str], proofs: Mapping[str, Proof]) -> list[str]:
     mutants = result.mutants
     counts = (
         [mutants.killed, len(mutants.allowed), len(mutants.surviving)] if mutants else [NONE] * 3
@@ -42,7 +42,7 @@ def _row(result: MartResult, others: Sequence[str], records: Records) -> list[st
         str(result.examples or NONE),
         str(result.invariants or NONE),
         *map(str, counts),
-        _verdict(result, records.proofs.get(result.mart)),
+        _verdict(result, proofs.get(result.mart)),
     ]
 
 
@@ -94,32 +94,24 @@ def answers_table(found: Differences, sides: tuple[str, str]) -> tuple[list[str]
     return [*found.grain, "column", *sides], rows[:MOST_ROWS]
 
 
-def end_lines(tried: Tried, records: Records, wanted: Level, file: Path) -> Iterator[Line]:
+def end_lines(proven: Proven) -> Iterator[Line]:
     """Yield how it ended, and what is left to do for the level that the project asks for."""
+    tried, count = proven.tried, counted(len(proven.tried.results), "mart")
     took = f"in {tried.seconds:.0f} s"
-    if tried.is_quick:
+    if tried.is_partial:
         failed = [each.mart for each in tried.results if each.has_failed]
-        if failed:
-            yield "stop", f"{counted(len(failed), 'mart')} failed: {', '.join(failed)}; {took}"
-        else:
-            yield "done", f"nothing failed, {took}; a quick try proves nothing"
+        yield (
+            ("stop", f"{counted(len(failed), 'mart')} failed: {', '.join(failed)}; {took}")
+            if failed
+            else ("done", f"nothing failed of {count}, {took}; so short a try proves nothing")
+        )
         return
-    short = unproven(tried, records, wanted)
-    for name in short:
+    for name in proven.unproven:
         if remedy := _remedy(tried, name):
             yield "warn", f"{name}: {remedy}"
-    proven = len(tried.results) - len(short)
-    text = f"{proven} of {counted(len(tried.results), 'mart')} proven by {wanted}, {took}"
-    yield ("stop" if short else "done"), f"{text}; recorded in {file}"
-
-
-def unproven(tried: Tried, records: Records, wanted: Level) -> list[str]:
-    """Return the marts whose proof is less than what the project asks for."""
-    return [
-        each.mart
-        for each in tried.results
-        if each.mart not in records.proofs or not records.proofs[each.mart].proves(wanted)
-    ]
+    number = len(tried.results) - len(proven.unproven)
+    text = f"{number} of {count} proven by {proven.wanted}, {took}; recorded in {proven.file}"
+    yield ("stop" if proven.has_failed else "done"), text
 
 
 def _remedy(tried: Tried, name: str) -> str | None:
@@ -141,19 +133,20 @@ def honesty_lines(tried: Tried) -> Iterator[str]:
     yield "What a proof says and does not say: marts help proof"
 
 
-def proof_document(tried: Tried, records: Records) -> dict[str, object]:
+def proof_document(proven: Proven) -> dict[str, object]:
     """Return the JSON document of the results."""
+    tried = proven.tried
     return {
         "schema_version": 1,
         "engines": list(tried.engines),
         "worlds": dict(tried.worlds),
         "seconds": round(tried.seconds, 3),
-        "marts": [_document(each, records) for each in tried.results],
+        "marts": [_document(each, proven.proofs) for each in tried.results],
     }
 
 
-def _document(result: MartResult, records: Records) -> Mapping[str, object]:
-    mutants, record = result.mutants, records.proofs.get(result.mart)
+def _document(result: MartResult, proofs: Mapping[str, Proof]) -> Mapping[str, object]:
+    mutants, record = result.mutants, proofs.get(result.mart)
     return {
         "mart": result.mart,
         "worlds": result.worlds,

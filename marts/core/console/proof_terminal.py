@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,20 +18,21 @@ from marts.core.console.proof_messages import (
     proof_table,
     world_tables,
 )
-from marts.core.console.terminal import say, table_text
-from marts.core.operations.proof_of import Records
-from marts.core.operations.prove import Tried
-from marts.core.plan.proofs import Level
+from marts.core.console.terminal import LONGEST_LINE, say, table_text
+from marts.core.operations.proving import Proven
 from marts.core.proof.results import Failure
 
 
-def print_tried(
-    where: Console, tried: Tried, records: Records, *, wanted: Level, file: Path
-) -> None:
-    """Print what failed and what survives, the table, how it ended, and what that says.
+def proven_text(proven: Proven) -> str:
+    """Return as text what `print_proven` prints."""
+    text = io.StringIO()
+    print_proven(Console(file=text, width=LONGEST_LINE, highlight=False), proven)
+    return text.getvalue()
 
-    `wanted` is the level that the project asks for, and `file` has the records.
-    """
+
+def print_proven(where: Console, proven: Proven) -> None:
+    """Print what failed and what survives, the table, how it ended, and what that says."""
+    tried = proven.tried
     for result in tried.results:
         for failure in result.failures:
             _print_failure(where, failure, tried.columns_read[failure.mart])
@@ -39,11 +40,11 @@ def print_tried(
                 where.print(f"      saved; to try it again: marts prove --case {case}")
         for mutant in result.mutants.surviving if result.mutants else ():
             print_mutant(where, mutant)
-    for refused in records.refused:
+    for refused in proven.refused:
         say(where, ("warn", str(refused)))
-    names, rows = proof_table(tried, records)
+    names, rows = proof_table(proven)
     where.print(table_text(names, rows, numbers=NUMBERS))
-    for line in end_lines(tried, records, wanted, file):
+    for line in end_lines(proven):
         say(where, line)
     for text in honesty_lines(tried):
         where.print(text)

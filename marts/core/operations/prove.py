@@ -68,7 +68,8 @@ class Tried:
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
-    is_quick: bool
+    is_partial: bool
+    """Whether less was tried than a proof takes: in a quick try, or that of a case."""
     allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
@@ -125,7 +126,7 @@ def prove(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
-        options.quick,
+        options.quick or options.case is not None,
         options.allowed,
         time.perf_counter() - start,
         saved,
