@@ -101,7 +101,7 @@ def _part_lines(plan: Plan) -> list[str]:
     if plan.refused:
         return [
             f"group {plan.group} is left as it is:",
-            *(f"  {x}" for x in plan.refused.split("\n")),
+            *(f"  {x}" for x in str(plan.refused).split("\n")),
         ]
     own = plan_lines(plan)[1:]
     return [f"group {plan.group}:", *(own or ["  keep     nothing to do"])]
@@ -175,7 +175,10 @@ def plan_document(
     steps = [step for part in plan.parts or (plan,) for step in _step_documents(part)]
     return {
         "as_of": str(plan.as_of.day),
-        "groups": [{"name": each.group, "refused": each.refused or None} for each in plan.parts],
+        "groups": [
+            {"name": each.group, "refused": str(each.refused) if each.refused else None}
+            for each in plan.parts
+        ],
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
@@ -259,13 +262,24 @@ def _why_skipped(skipped: SkippedCheck) -> str:
 
 
 def errors_of(report: Report) -> Iterator[MartsError]:
-    """Yield the error that ended a run, or that of each of its groups."""
+    """Yield the error that ended a run, or those of its groups; one of several groups once."""
     if report.error and not report.groups:
         yield report.error
+    by_text: dict[str, list[GroupReport]] = {}
     for group in report.groups:
         if group.error:
-            words = f"group {group.name}: {group.error.summary}"
-            yield MartsError(words, *group.error.facts, hint=group.error.hint)
+            by_text.setdefault(str(group.error), []).append(group)
+    for groups in by_text.values():
+        error = groups[0].error
+        if error:
+            yield of_groups([group.name for group in groups], error)
+
+
+def of_groups(groups: Sequence[str | None], error: MartsError) -> MartsError:
+    """Return an error with the names of the groups that it ended."""
+    word = "group" if len(groups) == 1 else "groups"
+    words = f"{word} {', '.join(map(str, groups))}: {error.summary}"
+    return MartsError(words, *error.facts, hint=error.hint)
 
 
 def _groups_lines(report: Report) -> Iterator[Line]:

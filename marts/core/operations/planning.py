@@ -167,12 +167,12 @@ class RunPlanner:
             self._anew, is_last = None, group is self.groups[-1]
             missing = [part.group or "" for part in parts if part.refused]
             if behind := [name for name in missing if name in group.reads]:
-                parts.append(self._refused(group, f"reads {', '.join(behind)}"))
+                parts.append(self._refused(group, MartsError(f"reads {', '.join(behind)}")))
                 continue
             try:
                 plan = self.plan(group, is_last=is_last and not missing, earlier=earlier)
             except MartsError as error:
-                parts.append(self._refused(group, str(error)))
+                parts.append(self._refused(group, error))
                 continue
             parts.append(plan)
             earlier = _supposing_checks(plan, earlier)
@@ -181,7 +181,7 @@ class RunPlanner:
                 self._current = self._current.within(self._current.graph, state)
         return combined(parts)
 
-    def _refused(self, group: Group, why: str) -> Plan:
+    def _refused(self, group: Group, why: MartsError) -> Plan:
         empty = Plan(self.graph.project.package, self.as_of, (), {}, ())
         return replace(empty, group=group.name, refused=why)
 

@@ -12,6 +12,7 @@ from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
+from marts.core.errors import MartsError
 from marts.core.plan.fingerprint import Fingerprint
 from marts.core.plan.proofs import Stamp
 from marts.core.plan.source_checks import SourceChecks
@@ -107,7 +108,7 @@ class Plan:
     """The plans of the groups if this is that of several, which are published one by one."""
     proofs: Mapping[str, Stamp] = field(default_factory=dict)
     """The proofs of what is selected or built, if they were asked for."""
-    refused: str = ""
+    refused: MartsError | None = None
     """Why the group cannot be planned; then there are no steps."""
 
     @property
