@@ -64,9 +64,12 @@ class Tried:
     `worlds` has the number of worlds by where they come from, `engines` the names of the engines.
     """
 
+    graph: Graph
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
+    is_quick: bool
+    allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
@@ -106,21 +109,24 @@ def prove(
         references = references_of(graph, declared)
         prover = Prover(
             graph,
-            selected,
+            with_readers(graph, selected),
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
             smallest=(shrinker := stack.enter_context(shrinking(graph))),
         )
-        work = _Work(prover, references, examples, declared, options, watch, start)
+        work = _Work(prover, selected, references, examples, declared, options, watch, start)
         work.go()
         folder = settings.target / CASES
         saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
         columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
     return Tried(
+        graph,
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
+        options.quick,
+        options.allowed,
         time.perf_counter() - start,
         saved,
         columns,
@@ -159,6 +165,7 @@ class _Work:
     def __init__(
         self,
         prover: Prover,
+        selected: Sequence[str],
         references: Mapping[str, Reference],
         examples: Mapping[str, Sequence[Example]],
         declared: Sequence[ForProof],
@@ -167,6 +174,7 @@ class _Work:
         start: float,
     ) -> None:
         self.prover = prover
+        self.selected = selected
         self.references = references
         self.examples = examples
         self.declared = declared
@@ -185,7 +193,7 @@ class _Work:
             self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
         self.watch("making worlds")
-        corpora = tuple(self._corpora())
+        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
         self._try_worlds(corpora)
         self._try_examples()
         for world in corpora:
@@ -238,7 +246,7 @@ class _Work:
 
     def _plant(self, corpora: Sequence[World]) -> None:
         """Run the mutants of each mart on what its reference is compared on."""
-        for name in self.prover.selected:
+        for name in self.selected:
             runs = [by_examples(self.scores[name])] if name in self.scores else []
             if not runs or name in self.references:
                 runs += self._on_worlds(name, corpora, surviving(runs[-1]) if runs else None)
@@ -254,14 +262,26 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        yield from runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
-        """Return the marts with twins that show whether this one is right; none if any has none."""
-        graph = self.prover.graph
-        _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
-        readers = [each for each in observed if each != name]
-        return tuple(readers) if all(each in self.references for each in readers) else ()
+        """Return the marts with twins that show that this one is right; none if any does not."""
+        readers = readers_of(self.prover.graph, name)
+        failed = {mart for mart, _ in self.prover.failures}
+        right = [each in self.references and each not in failed for each in readers]
+        return readers if all(right) else ()
+
+
+def readers_of(graph: Graph, name: str) -> tuple[str, ...]:
+    """Return the public marts that an intermediate one is seen in; none for a public one."""
+    _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
+    return tuple(each for each in observed if each != name)
+
+
+def with_readers(graph: Graph, selected: Collection[str]) -> tuple[str, ...]:
+    """Return the marts to try: the selected ones, and those that show whether they are right."""
+    wanted = {*selected}.union(*(readers_of(graph, name) for name in selected))
+    return tuple(name for name in graph.order if name in wanted)
 
 
 def _twins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -35,6 +36,8 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
+DAYS = (AS_OF, datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
+"""The as-of dates of made-up worlds: the ends of months and years are where dates go wrong."""
 Watch = Callable[[str], None]
 
 
@@ -86,7 +89,17 @@ def find_witness(
         was = opened.enter_context(_former(settings, options.against, mart, graph, there))
         worlds = _worlds(settings, mart, builder, watch)
         shrinker = Shrinker(builder, seconds=options.seconds)
-        return Found(graph, compare_versions(was, side_of(NOW, mart, builder), worlds, shrinker))
+        now = side_of(NOW, mart, builder)
+        return Found(
+            graph,
+            compare_versions(
+                was,
+                now,
+                worlds,
+                shrinker,
+                watch=lambda world: watch(f"looking for fewer rows: {world.rows:,}"),
+            ),
+        )
 
 
 # The other version
@@ -175,9 +188,10 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     watch("making worlds")
-    for world in generic_worlds(graph, builder.engine, as_of=settings.as_of or AS_OF):
-        watch(f"{world.origin}: {world.rows:,} rows")
-        yield world
+    for day in (settings.as_of,) if settings.as_of else DAYS:
+        for world in generic_worlds(graph, builder.engine, as_of=day):
+            watch(f"{world.origin} as of {day}: {world.rows:,} rows")
+            yield world
 
 
 def _data_world(settings: Settings, graph: Graph, mart: str) -> World:

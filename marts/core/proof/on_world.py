@@ -15,6 +15,7 @@ from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import (
     MutantResult,
     MutationRun,
+    PlannedMutants,
     Watch,
     identity,
 )

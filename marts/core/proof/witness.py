@@ -92,9 +92,17 @@ class Comparison:
 
 
 def compare_versions(
-    was: Side, now: Side, worlds: Iterable[World], shrinker: Shrinker
+    was: Side,
+    now: Side,
+    worlds: Iterable[World],
+    shrinker: Shrinker,
+    *,
+    watch: Callable[[World], None] = lambda _: None,
 ) -> Comparison:
-    """Compare two versions on one world after another; make the first that differs small."""
+    """Compare two versions on one world after another; make the first that differs small.
+
+    `watch` is told each smaller world before it is tried.
+    """
     tried = incomparable = 0
     found = None
     for world in worlds:
@@ -103,13 +111,20 @@ def compare_versions(
         if witness is None:
             incomparable += 1
         elif _is_one(witness):
-            found = _smallest(was, now, witness, shrinker)
+            found = _smallest(was, now, witness, shrinker, watch)
             break
     return Comparison(was, now, contracts_of(was.mart, now.mart), found, tried, incomparable)
 
 
-def _smallest(was: Side, now: Side, witness: Witness, shrinker: Shrinker) -> Witness:
+def _smallest(
+    was: Side,
+    now: Side,
+    witness: Witness,
+    shrinker: Shrinker,
+    watch: Callable[[World], None],
+) -> Witness:
     def differs(world: World) -> bool:
+        watch(world)
         found = _witness(was, now, world)
         return found is not None and _is_one(found)
 
