@@ -221,7 +221,7 @@ def test_a_view_of_what_is_selected_must_be_proven_too(shop: Path) -> None:
     [
         ({"quick": True}, ["totals: only a quick proof is recorded, of 2026-01-02"]),
         ({"mutants": None}, [f"{REACHED} reference"]),
-        ({"twin": False}, [f"{REACHED} engines"]),
+        ({"twin": False}, [f"{REACHED} engines: it has neither a twin nor examples"]),
         (
             {"mutants": Mutants(3, {}, ("a", "b", "c", "d"))},
             [

@@ -102,7 +102,8 @@ class Requirement:
     ) -> Iterator[str]:
         """Yield why a mart is not proven, in lines."""
         if error:
-            yield f"{name}: {error.summary}"
+            what = "" if error.summary.startswith(f"mart {name} ") else f"{name}: "
+            yield f"{what}{error.summary}"
             yield from (f"  {fact}" for fact in error.facts)
         elif proof:
             yield f"{name}: {_what_is_missing(proof)}"
@@ -157,4 +158,6 @@ def _what_is_missing(proof: Proof) -> str:
         return f"its proof of {day} compared no two engines"
     survivors = len(proof.mutants.surviving) if proof.mutants else 0
     more = f", and {survivors} of its mutants survive" if survivors else ""
+    if proof.level == "engines":
+        more = ": it has neither a twin nor examples"
     return f"its proof of {day} reached the level {proof.level}{more}"

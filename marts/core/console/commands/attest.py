@@ -40,5 +40,9 @@ def command(settings: Settings, file: Path | None) -> None:
 
     records = read_records(file or proof_file(settings))
     added = append_records(settings, records)
-    there = len(records) - added
-    click.echo(f"recorded {counted(added, 'proof')}; {there} not of this package, or there already")
+    others = (
+        f"; {there} were there, or are of another package"
+        if (there := len(records) - added)
+        else ""
+    )
+    click.echo(f"recorded {counted(added, 'proof')}{others}")
