@@ -27,6 +27,7 @@ class DuckDBWorlds:
         )
         self._connection = connect(options, read_only=False)
         self._shown: set[str] = set()
+        self._built: dict[str, str] = {}
 
     def show(self, tables: Mapping[str, pa.Table]) -> None:
         """Let queries read these tables as the sources, and none of the earlier ones."""
@@ -43,10 +44,14 @@ class DuckDBWorlds:
     def build(self, name: str, query: CompiledQuery, *, kind: Materialized) -> None:
         """Create a table or view, or replace it."""
         relation = ddl.qualified(SCHEMA, name).sql(ddl.DIALECT)
-        word = "OR REPLACE VIEW" if kind == "view" else "OR REPLACE TABLE"
-        sql = ddl.create(word, relation, self._sql(query))
+        word = "VIEW" if kind == "view" else "TABLE"
+        sql = ddl.create(f"OR REPLACE {word}", relation, self._sql(query))
         with translated(f"build {name}", sql):
+            # A table replaces no view, nor a view a table.
+            if (former := self._built.get(name, word)) != word:
+                self._connection.execute(f"DROP {former} {relation}")
             self._connection.execute(sql)
+        self._built[name] = word
 
     def rows(self, query: CompiledQuery | str) -> pa.Table:
         """Return the rows of a query, or of a table by its name."""

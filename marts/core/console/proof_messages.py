@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from marts.core.console.messages import Line, counted
 from marts.core.operations.prove import Tried
@@ -53,15 +53,21 @@ def failure_line(failure: Failure) -> Line:
     return "FAIL", f"{failure.mart}: {failure.summary}"
 
 
-def world_tables(world: World) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield the rows of each source: a title, the names of the columns, and the cells."""
+def world_tables(
+    world: World, columns: Mapping[str, Collection[str]]
+) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield the rows of each source: a title, the names of the columns, and the cells.
+
+    `columns` are those that matter, by source.
+    """
     for name, table in world.tables.items():
         count = table.num_rows
         more = f", the first {MOST_ROWS} of them" if count > MOST_ROWS else ""
-        rows = table.slice(0, MOST_ROWS).to_pylist()
-        if rows:
+        shown = [each for each in table.column_names if each in columns.get(name, ())]
+        rows = table.select(shown).slice(0, MOST_ROWS).to_pylist()
+        if rows and shown:
             title = f"{name}: {counted(count, 'row')}{more}"
-            yield title, table.column_names, [[cell(each) for each in r.values()] for r in rows]
+            yield title, shown, [[cell(each) for each in r.values()] for r in rows]
     empty = [name for name, table in world.tables.items() if not table.num_rows]
     if empty:
         yield f"no rows: {', '.join(empty)}", [], []

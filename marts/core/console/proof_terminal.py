@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection, Mapping
 
 from rich.console import Console
 
@@ -25,7 +26,7 @@ def print_tried(where: Console, tried: Tried) -> None:
     """Print what failed and what survives, the table, how it ended, and what that says."""
     for result in tried.results:
         for failure in result.failures:
-            _print_failure(where, failure)
+            _print_failure(where, failure, tried.columns_read[failure.mart])
             if case := tried.cases.get((failure.mart, failure.kind)):
                 where.print(f"      saved; to try it again: marts prove --case {case}")
         for mutant in result.mutants.surviving if result.mutants else ():
@@ -38,10 +39,12 @@ def print_tried(where: Console, tried: Tried) -> None:
         where.print(text)
 
 
-def _print_failure(where: Console, failure: Failure) -> None:
+def _print_failure(
+    where: Console, failure: Failure, columns: Mapping[str, Collection[str]]
+) -> None:
     say(where, failure_line(failure))
     where.print(f"      as of {failure.world.as_of}")
-    for title, names, rows in world_tables(failure.world):
+    for title, names, rows in world_tables(failure.world, columns):
         where.print(f"      {title}")
         if rows:
             _print_indented(where, table_text(names, rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +20,14 @@ from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
-from marts.core.proof.corpus import generic_worlds
+from marts.core.proof.corpora import worlds_of
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.example_files import write_example
 from marts.core.proof.example_scores import ExampleScores, score_examples
 from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
-from marts.core.proof.on_world import by_examples, mutants_on_world, surviving, together
+from marts.core.proof.on_world import by_examples, runs_on_worlds, surviving, together
 from marts.core.proof.proving import Prover
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import Failure, Kind, MartResult
@@ -67,9 +67,13 @@ class Tried:
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
+    is_quick: bool
+    allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    columns_read: Mapping[str, Mapping[str, Collection[str]]]
+    """By mart that failed, the columns of each source on which it depends."""
 
     @property
     def has_failed(self) -> bool:
@@ -114,12 +118,16 @@ def prove(
         work.go()
         folder = settings.target / CASES
         saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
+        columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
     return Tried(
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
+        options.quick,
+        options.allowed,
         time.perf_counter() - start,
         saved,
+        columns,
     )
 
 
@@ -181,7 +189,7 @@ class _Work:
             self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
         self.watch("making worlds")
-        corpora = tuple(self._corpora())
+        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
         self._try_worlds(corpora)
         self._try_examples()
         for world in corpora:
@@ -214,7 +222,7 @@ class _Work:
 
     def _corpora(self) -> Iterator[World]:
         """Yield the data sets that are tried in any case."""
-        yield from generic_worlds(self.prover.graph, self.prover.duckdb.engine)
+        yield from worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
 
     def _try_worlds(self, worlds: Sequence[World]) -> None:
         for world in worlds:
@@ -250,12 +258,7 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        for world in corpora:
-            if among == []:
-                return
-            run = mutants_on_world(graph, mart, engine, world, among=among, watch=told)
-            among = surviving(run)
-            yield run
+        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
         """Return the marts with twins that show whether this one is right; none if any has none."""

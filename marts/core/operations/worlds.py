@@ -1,37 +1,34 @@
-"""The worlds of a project: made on DuckDB, and written as data that commands read."""
+"""The worlds of a project, made on DuckDB."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marts.core.project.graph import Graph
+    from marts.core.project.settings import Settings
     from marts.core.proof.worlds import World
+    from marts.core.run.world_engine import WorldEngine
 
 
-def worlds_of(graph: Graph) -> Sequence[World]:
-    """Return the generic worlds of a project.
+@contextmanager
+def worlds_on_duckdb(
+    graph: Graph, settings: Settings
+) -> Iterator[tuple[WorldEngine, tuple[World, ...]]]:
+    """Open DuckDB in memory, and yield it with the worlds on which a project is tried in any case.
 
-    Raises MartsError for a check of a source that none of the generic rows fulfil.
+    Raises what `for_proof` and `worlds_of` raise.
     """
-    from backends.factory import worlds_on_duckdb
-    from marts.core.proof.corpus import generic_worlds
+    from backends import factory
+    from marts.core.project.proof_modules import for_proof
+    from marts.core.proof.corpora import worlds_of
+    from marts.core.proof.corpus import AS_OF
 
-    engine = worlds_on_duckdb()
+    engine = factory.worlds_on_duckdb()
     try:
-        return generic_worlds(graph, engine)
+        declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
+        yield engine, worlds_of(graph, declared, engine, as_of=day)
     finally:
         engine.close()
-
-
-def write_world(world: World, folder: Path) -> None:
-    """Write a world as Parquet files and a dataset.json, which `--data` reads."""
-    import pyarrow.parquet as pq
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in world.tables.items():
-        pq.write_table(table, folder / f"{name}.parquet")
-    (folder / "dataset.json").write_text(json.dumps({"as_of": str(world.as_of)}) + "\n", "utf-8")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, partial
+from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,9 +20,11 @@ from marts.core.analysis.links import keys_of as keys_of_source
 from marts.core.analysis.thresholds import measured_thresholds, queries_over_sources
 from marts.core.authoring.checks import TableCheck, UniqueCheck
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.errors import MartsError
 from marts.core.project.graph import Graph
-from marts.core.proof.domains import domains_of
-from marts.core.proof.generated import Blueprint, Row, Rows, mixed, table_of
+from marts.core.proof.building import WorldBuilder
+from marts.core.proof.domains import domains_of, with_greatest
+from marts.core.proof.generated import FEW, Blueprint, Row, Rows, mixed, table_of
 from marts.core.proof.repair import Repair
 from marts.core.proof.worlds import World
 from marts.core.query.checks import offending_rows
@@ -26,6 +33,7 @@ from marts.core.run.world_engine import WorldEngine
 
 AS_OF = datetime.date(2024, 5, 31)
 """The last day of a month, three months after a leap day."""
+NOTHING: Mapping[str, pa.Table | None] = MappingProxyType({})
 
 
 def generic_worlds(
@@ -33,34 +41,90 @@ def generic_worlds(
 ) -> tuple[World, ...]:
     """Return the generic worlds of a project, always the same ones.
 
-    The error-level checks of its sources hold in them. Raises MartsError for a check that none of
-    the rows fulfil.
+    These are one of many groups of rows at thresholds, one of a few rows with the greatest numbers
+    that fit the types, unless a mart's query fails on them, and one without rows. The error-level
+    checks of the sources hold in them. Raises MartsError for a check that none of the rows fulfil.
     """
-    blueprint = blueprint_of(graph, as_of)
-    tables = generated(graph, blueprint, engine, FixedAsOf(as_of))
-    return (World(tables, as_of, "generic corpus"),)
+    return Generator(graph, engine).worlds(as_of)
 
 
-def generated(
-    graph: Graph,
-    blueprint: Blueprint,
-    engine: WorldEngine,
-    as_of: FixedAsOf,
-    *,
-    given: Mapping[str, pa.Table] | None = None,
-) -> dict[str, pa.Table]:
-    """Return tables of all sources: those given, and rows of the others that fit them."""
-    known = {name: table.to_pylist() for name, table in (given or {}).items()}
-    repair = Repair(graph, blueprint.links, engine, as_of)
-    rows: dict[str, list[Row]] = dict(known)
-    for name in blueprint.order():
-        if name not in known:
-            rows[name] = Rows(blueprint, blueprint.sources[name], rows).make()
-            # Now, so that its children refer to rows that stay.
-            rows = repair(rows, about=(name,), given=known)
-    rows = repair(rows, given=known)
-    sources = blueprint.sources
-    return {name: table_of(sources[name], mixed(sources[name], rows[name])) for name in sources}
+class Generator:
+    """Makes rows of a project's sources, on an engine that makes their checks."""
+
+    def __init__(self, graph: Graph, engine: WorldEngine) -> None:
+        self.graph = graph
+        self.engine = engine
+        self.builder = WorldBuilder(graph, engine)
+        self.blueprint = cache(partial(blueprint_of, graph))
+        self._repair = cache(self._made_repair)
+
+    def worlds(self, as_of: datetime.date) -> tuple[World, ...]:
+        """Return the generic worlds as of a date."""
+        worlds = [World(self.tables(self.blueprint(as_of), as_of), as_of, "generic corpus")]
+        for make in (self._with_greatest_numbers, self._without_rows):
+            with suppress(MartsError):
+                self.builder.build(world := make(as_of))
+                worlds.append(world)
+        return tuple(worlds)
+
+    def _with_greatest_numbers(self, as_of: datetime.date) -> World:
+        blueprint = self.blueprint(as_of)
+        domains = {name: with_greatest(each) for name, each in blueprint.domains.items()}
+        few = replace(blueprint, domains=domains, most=FEW, seed="greatest ")
+        return World(self.tables(few, as_of), as_of, "generic corpus of the greatest numbers")
+
+    def _without_rows(self, as_of: datetime.date) -> World:
+        sources = self.graph.project.sources.values()
+        tables = {each.name: table_of(each, ()) for each in sources if not each.optional}
+        return World(tables, as_of, "sources without rows")
+
+    def tables(
+        self,
+        blueprint: Blueprint,
+        as_of: datetime.date,
+        *,
+        given: Mapping[str, pa.Table | None] = NOTHING,
+    ) -> dict[str, pa.Table]:
+        """Return tables of the sources: those given, and rows of the others that fit them.
+
+        A source that is given as None is absent. Raises MartsError for an error-level check of a
+        source that no rows fulfil, or that given rows break.
+        """
+        sources, repair = blueprint.sources, self._repair(as_of)
+        rows = {name: [] if table is None else table.to_pylist() for name, table in given.items()}
+        blueprint = replace(blueprint, required=_required(blueprint, rows))
+        for name in blueprint.order():
+            if name not in given:
+                rows[name] = Rows(blueprint, sources[name], rows).make()
+                # Now, so that its children refer to rows that stay.
+                rows = repair(rows, about=(name,), given=given)
+        rows = repair(rows, given=given)
+        made = {name: mixed(sources[name], rows[name]) for name in sources if name not in given}
+        tables = {name: table_of(sources[name], its) for name, its in made.items()}
+        return {
+            name: each
+            for name in sources
+            if (each := tables.get(name, given.get(name))) is not None
+        }
+
+    def _made_repair(self, as_of: datetime.date) -> Repair:
+        links = self.blueprint(as_of).links
+        return Repair(self.graph, links, self.engine, FixedAsOf(as_of))
+
+
+def _required(
+    blueprint: Blueprint, given: Mapping[str, Sequence[Row]]
+) -> dict[Name, tuple[Any, ...]]:
+    """Return the values to which given rows refer in single columns of sources that are not."""
+    found: dict[Name, dict[Any, None]] = {}
+    for link in blueprint.links:
+        if link.child in given and link.parent not in given and len(link.columns) == 1:
+            values = found.setdefault((link.parent, link.parent_columns[0]), {})
+            values |= dict.fromkeys(row[link.columns[0]] for row in given[link.child])
+    return {
+        name: tuple(value for value in values if value is not None)
+        for name, values in found.items()
+    }
 
 
 def blueprint_of(graph: Graph, as_of: datetime.date) -> Blueprint:

@@ -26,7 +26,7 @@ class Domain:
     """The values of a column, the plainest one first; what is met more often occurs more often.
 
     `groups` are values of rows that marts sum up together, and that meet a threshold together.
-    `new` returns the n-th of the values that are all different.
+    `new` returns the n-th of the values that are all different, None after the last one.
     """
 
     column: Column
@@ -181,7 +181,7 @@ def _numbers(column: Column, thresholds: list[Threshold], _: datetime.date) -> D
     return Domain(
         column,
         tuple(map(shown, values or (first,))),
-        new=lambda n: shown(specials[n] if n < len(specials) else first + n),
+        new=lambda n: _fitted(specials[n] if n < len(specials) else first + n, fits, shown),
         groups=tuple(tuple(map(shown, group)) for group in kept),
     )
 
@@ -210,11 +210,26 @@ def _fitting(low: Fraction | None, high: Fraction | None) -> Callable[[Fraction]
     return lambda each: (low is None or low <= each) and (high is None or each <= high)
 
 
+def _fitted(
+    number: Fraction, fits: Callable[[Fraction], bool], shown: Callable[[Fraction], Any]
+) -> Any:
+    return shown(number) if fits(number) else None
+
+
 def _shown(kind: dt.DataType) -> Callable[[Fraction], Any]:
     if isinstance(kind, dt.Decimal):
         scale = kind.scale or 0
         return lambda each: Decimal(int(each * 10**scale)).scaleb(-scale)
     return int if kind.is_integer() else float
+
+
+def with_greatest(domain: Domain) -> Domain:
+    """Return a domain with the greatest number that fits its type, if its contract allows it."""
+    kind = type_of(domain.column.type)
+    if not isinstance(kind, dt.Decimal) or domain.column.at_most is not None:
+        return replace(domain, groups=())
+    greatest = Decimal(10 ** (kind.precision or 0) - 1).scaleb(-(kind.scale or 0))
+    return replace(domain, groups=(), values=(greatest, *domain.values))
 
 
 # Days

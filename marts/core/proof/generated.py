@@ -7,11 +7,13 @@ but a seed decides, so equal contracts and marts give equal rows.
 
 from __future__ import annotations
 
+import datetime
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from graphlib import TopologicalSorter
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -53,6 +55,11 @@ class Blueprint:
     grouping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     distinct: frozenset[Name] = frozenset()
     """The columns whose values are all different, though no contract says so."""
+    required: Mapping[Name, tuple[Any, ...]] = field(default_factory=dict)
+    """Values that must occur, because rows that are given refer to them."""
+    most: int = MOST
+    """The greatest number of groups."""
+    seed: str = ""
 
     def order(self) -> tuple[str, ...]:
         """Return the sources, each after its parents."""
@@ -71,7 +78,8 @@ class Rows:
         self.source = source
         self.main = blueprint.main.get(source.name)
         self.columns = {c.name: blueprint.domains[source.name, c.name] for c in source.columns}
-        self.rng = random.Random(source.name)  # noqa: S311  (rows, not secrets)
+        seed = blueprint.seed + source.name
+        self.rng = random.Random(seed)  # noqa: S311  (rows, not secrets)
         self.keys = keys_of(source)
         grouping = blueprint.grouping.get(source.name, ())
         self.unique = {key[0] for key in self.keys if len(key) == 1} | {
@@ -86,12 +94,14 @@ class Rows:
         self.parents = {
             link: _Parents(link, made.get(link.parent, []), self.rng) for link in self.links
         }
-        self.numbered = dict.fromkeys(self.columns, 0)
+        self.new = {name: self._new_values(name) for name in self.columns}
         self.patterned = [name for name, domain in self.columns.items() if domain.groups]
 
     def make(self) -> list[Row]:
         """Return the rows; those at thresholds of their own columns come first."""
-        return [row for group in self._groups() for row in group]
+        filled = [name for name, domain in self.columns.items() if not domain.null]
+        rows = (row for group in self._groups() for row in group)
+        return [row for row in rows if all(row[name] is not None for name in filled)]
 
     def _groups(self) -> Iterator[list[Row]]:
         sizes = self._sizes()
@@ -108,8 +118,8 @@ class Rows:
                 if not self.main.is_strict and n % 40 == 0:
                     yield {name: self._unknown(name, n) for name in columns}
         else:
-            for n in range(self._count()):
-                yield {name: self.columns[name].new(n) for name in grouping}
+            for _ in range(self._count()):
+                yield {name: self._next(name) for name in grouping}
 
     def _count(self) -> int:
         """Return the number of groups of a source without a main parent."""
@@ -121,9 +131,13 @@ class Rows:
             below |= more
         for (table, _), domain in self.blueprint.domains.items():
             found = max(found, len(domain.groups) if table in below else 0)
-        if len(below) == 1 and not found:
-            return FEW
-        return min(max(found * REPEATS, LEAST), MOST)
+        required = [
+            len(values)
+            for (table, _), values in self.blueprint.required.items()
+            if table == self.source.name
+        ]
+        most = FEW if len(below) == 1 and not found else max(found * REPEATS, LEAST)
+        return max(min(most, self.blueprint.most), *required, 0)
 
     def _sizes(self) -> Callable[[int], int]:
         linked = set(self.main.columns if self.main else ())
@@ -182,9 +196,13 @@ class Rows:
             row.update(zip(link.columns, key, strict=True))
 
     def _unknown(self, name: str, n: int) -> Any:
-        domain = self.columns[name]
-        found = domain.new(900_000 + n)
-        return f"unknown{n}" if isinstance(found, str) else found
+        match self.columns[name].new(0):
+            case str():
+                return f"unknown{n}"
+            case datetime.date():
+                return self.columns[name].new(-5_000 - n)
+            case _:
+                return self.columns[name].new(900_000 + n)
 
     def _maker(self, name: str, *, is_calm: bool) -> Callable[[int], Any]:
         """Return what makes the values of a column in one group, by the position of the row."""
@@ -192,6 +210,7 @@ class Rows:
         if name in self.unique:
             return lambda _: self._next(name)
         if any(name in key for key in self.keys):
+            # Part of a key: the row's position in its group.
             return domain.new
         draw: Callable[[], Any] = lambda: self.rng.choice(domain.values)  # noqa: E731
         if domain.spots and self.rng.random() < 0.35:
@@ -217,8 +236,16 @@ class Rows:
         return lambda _: draw()
 
     def _next(self, name: str) -> Any:
-        self.numbered[name] += 1
-        return self.columns[name].new(self.numbered[name] - 1)
+        return next(self.new[name])
+
+    def _new_values(self, name: str) -> Iterator[Any]:
+        required = self.blueprint.required.get((self.source.name, name), ())
+        met = set[Any]()
+        for each in chain(required, map(self.columns[name].new, count())):
+            # After the last value, there is only null.
+            if each is None or each not in met:
+                met.add(each)
+                yield each
 
 
 class _Parents:

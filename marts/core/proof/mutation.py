@@ -20,7 +20,7 @@ from ibis.common.exceptions import IbisError
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lint import lint
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import Mart, checked_key
 from marts.core.errors import MartsError
 from marts.core.plan.planner import plan_run
 from marts.core.plan.steps import Build, Plan
@@ -34,6 +34,7 @@ from marts.core.proof.partial_compilation import (
     query_around,
     surroundings_of,
 )
+from marts.core.query.checks import free_name
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
@@ -110,40 +111,45 @@ def run_mutants(
     Raises SourceError if a source does not fit its contract, EngineError if an original fails.
     """
     state = inspect_engine(graph, _originals(graph, mart), backend)
-    return run_planned(graph, mart, backend, state, as_of, watch=watch)
+    return PlannedMutants(graph, mart, state, as_of).run(backend, watch=watch)
 
 
-def run_planned(
-    graph: Graph,
-    mart: Mart,
-    engine: MutationEngine,
-    state: EngineState,
-    as_of: FixedAsOf,
-    *,
-    among: Collection[Mutant] | None = None,
-    watch: Watch = lambda *_: None,
-) -> MutationRun:
-    """Do the same on an engine in a known state.
+class PlannedMutants:
+    """The mutants of a mart in a known state of engines, to be run on data that are in this state.
 
-    `among` has the mutants, perhaps of another date, that are run; by default, all are.
+    What they have in common is compiled once, however often they run.
     """
-    start = time.perf_counter()
-    plan = plan_run(graph, _originals(graph, mart), state, as_of)
-    runner = _Runner(graph, mart, engine, plan, as_of)
-    guarantees = guarantees_of(graph.project)
-    mutants = mutants_of(mart, plan.tables, as_of, guarantees=guarantees)
-    if among is not None:
-        wanted = {identity(mutant) for mutant in among}
-        mutants = tuple(mutant for mutant in mutants if identity(mutant) in wanted)
-    results = []
-    try:
-        runner.begin()
-        for number, mutant in enumerate(mutants):
-            watch(mutant, number, len(mutants))
-            results.append(runner.run(mutant))
-    finally:
-        engine.discard()
-    return MutationRun(mart, tuple(results), time.perf_counter() - start)
+
+    def __init__(self, graph: Graph, mart: Mart, state: EngineState, as_of: FixedAsOf) -> None:
+        start = time.perf_counter()
+        plan = plan_run(graph, _originals(graph, mart), state, as_of)
+        self._runner = _Runner(graph, mart, plan, as_of)
+        guarantees = guarantees_of(graph.project)
+        self._mutants = mutants_of(mart, plan.tables, as_of, guarantees=guarantees)
+        self._seconds = time.perf_counter() - start
+
+    def run(
+        self,
+        engine: MutationEngine,
+        *,
+        among: Collection[Mutant] | None = None,
+        watch: Watch = lambda *_: None,
+    ) -> MutationRun:
+        """Build the mutants on an engine; those of `among`, perhaps of another date, if given."""
+        start, mutants = time.perf_counter() - self._seconds, self._mutants
+        self._seconds = 0.0
+        if among is not None:
+            wanted = {identity(mutant) for mutant in among}
+            mutants = tuple(mutant for mutant in mutants if identity(mutant) in wanted)
+        results = []
+        try:
+            self._runner.begin(engine)
+            for number, mutant in enumerate(mutants):
+                watch(mutant, number, len(mutants))
+                results.append(self._runner.run(mutant))
+        finally:
+            engine.discard()
+        return MutationRun(self._runner.mart, tuple(results), time.perf_counter() - start)
 
 
 def identity(mutant: Mutant) -> tuple[str, str, str, str]:
@@ -182,18 +188,17 @@ class _Comparisons:
 class _Runner:
     """Runs the mutants of one mart: builds each as a candidate beside the originals."""
 
-    def __init__(
-        self, graph: Graph, mart: Mart, engine: MutationEngine, plan: Plan, as_of: FixedAsOf
-    ) -> None:
+    backend: MutationEngine
+
+    def __init__(self, graph: Graph, mart: Mart, plan: Plan, as_of: FixedAsOf) -> None:
         self.mart = mart
-        self.backend = engine
         _, observed = rebuilt_and_observed(graph, mart)
+        self.observed = tuple(graph.project.marts[name] for name in observed)
         self.is_observed = mart.name in observed
         self.plan = plan
         self.original = self.plan.tables[mart.name]
         self.comparisons = _comparisons(graph, mart, self.plan.tables, as_of)
         self.counted = _differing_counts(self.original, _mutant_of(mart.name))
-        self.shared = SharedTables(f"{mart.name}__unchanged_", self._build)
         self.changed = f"{mart.name}__changed"
         self.compiled: dict[ops.Node, CompiledQuery] = {}
         # Mutants that change the same relation share a query, which is compiled once.
@@ -202,12 +207,36 @@ class _Runner:
         self.keys = declared_keys(graph.project)
         self.not_null = declared_not_null(graph.project)
 
-    def begin(self) -> None:
+    def begin(self, engine: MutationEngine) -> None:
         """Build the originals as candidates."""
+        self.backend = engine
+        self.shared = SharedTables(f"{self.mart.name}__unchanged_", self._build)
         self.backend.begin("mutation")
         for step in self.plan.steps:
             if isinstance(step, Build):
                 self._build(step.mart.name, step.query)
+        for mart in self.observed:
+            self._refuse_repeated_keys(mart)
+
+    def _refuse_repeated_keys(self, mart: Mart) -> None:
+        """Raise MartsError for a key with several rows, which would differ from any mutant's."""
+        if not checked_key(mart):
+            return
+        table = self.plan.tables[mart.name]
+        count = free_name("rows", table.columns)
+        counts = table.group_by(mart.grain).aggregate(**{count: table.count()})
+        repeated = counts.filter(counts[count] > 1).limit(1)
+        for row in self.backend.fetch(self._compiled(repeated), about=mart.name):
+            *key, rows = row.values()
+            shown = ", ".join(f"{k} = {v}" for k, v in zip(mart.grain, key, strict=True))
+            raise MartsError(
+                f"mart {mart.name} has several rows of one key on this data, so it cannot be"
+                " compared",
+                f"{shown}: {rows} rows",
+                mart.location,
+                hint="declare in the contracts of its sources what makes the key unique, such as"
+                " unique=True for a column; or pass data that `marts run` would publish",
+            )
 
     def run(self, mutant: Mutant) -> MutantResult:
         """Return what kills a mutant: different rows, the engine, or the linter, if anything."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from marts.core.authoring.expressions import FixedAsOf
@@ -14,9 +15,9 @@ from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import (
     MutantResult,
     MutationRun,
+    PlannedMutants,
     Watch,
     identity,
-    run_planned,
 )
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
@@ -34,11 +35,40 @@ def mutants_on_world(
     """Build the mutants of a mart beside the original, and compare what readers would see.
 
     `among` has the mutants, perhaps of another date, that are run; by default, all are. Raises
-    EngineError if an original fails.
+    EngineError if an original fails, MartsError for a key with several rows.
     """
+    return _planned(graph, mart, world).run(_Shown(engine, world), among=among, watch=watch)
+
+
+def runs_on_worlds(
+    graph: Graph,
+    mart: Mart,
+    engine: WorldEngine,
+    worlds: Iterable[World],
+    *,
+    among: Collection[Mutant] | None = None,
+    watch: Watch = lambda *_: None,
+) -> Iterator[MutationRun]:
+    """Yield the results of a mart's mutants on one world after another, as long as some survive.
+
+    The arguments and errors are those of `mutants_on_world`.
+    """
+    # Worlds of a date, with the same sources, have their queries in common.
+    planned: dict[tuple[datetime.date, frozenset[str]], PlannedMutants] = {}
+    for world in worlds:
+        if among is not None and not among:
+            return
+        key = world.as_of, frozenset(world.tables)
+        if key not in planned:
+            planned[key] = _planned(graph, mart, world)
+        run = planned[key].run(_Shown(engine, world), among=among, watch=watch)
+        among = surviving(run)
+        yield run
+
+
+def _planned(graph: Graph, mart: Mart, world: World) -> PlannedMutants:
     state = declared_state(graph.project, sources=world.tables)
-    shown = _Shown(engine, world)
-    return run_planned(graph, mart, shown, state, FixedAsOf(world.as_of), among=among, watch=watch)
+    return PlannedMutants(graph, mart, state, FixedAsOf(world.as_of))
 
 
 def together(runs: Sequence[MutationRun]) -> MutationRun:

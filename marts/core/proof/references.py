@@ -17,7 +17,7 @@ import pyarrow as pa
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.proofs import ForProof, Twin
 from marts.core.authoring.signature import line_within
-from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tables import Mart, Source, checked_key
 from marts.core.errors import DefinitionError, MartsError, attribute_hint, did_you_mean
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
@@ -249,7 +249,7 @@ def _plain(cell: Any) -> Any:
 
 
 def _refuse_repeated(reference: Reference, table: pa.Table) -> None:
-    grain = reference.mart.grain
+    grain = checked_key(reference.mart)
     counts = Counter(tuple(row.values()) for row in table.select(grain).to_pylist())
     for key, count in counts.items() if grain else ():
         if count > 1:

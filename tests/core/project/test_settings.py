@@ -35,6 +35,9 @@ reshape = ["totals"]
 target = "/var/target"
 proof = ["tests/proof", "checks/revenue.py"]
 examples = "examples"
+proof_level = "reference"
+require_proof = true
+proof_file = "proof.json"
 strict = true
 
 [sources]
@@ -88,6 +91,9 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ("threads = 2027-06-30", 'threads in {} is "2027-06-30"\n'),
         ('exclude = "a"', 'exclude in {} is "a"\n  expected an array of non-empty strings'),
         ('exclude = ["a", 1]', "exclude in {} is an array\n"),
+        ('require_proof = "proof.json"', "expected true or false"),
+        ('proof_level = "full"',
+         'expected "engines" or "reference" or "reference + mutants"'),
         ('strict = "yes"', 'strict in {} is "yes"\n  expected true or false'),
         ("sources = 1", "sources in {} is 1\n  expected a table of non-empty strings, one for"),
         ('sources = {orders = ""}', "sources in {} is a table\n  expected a table of non-empty"),

@@ -233,7 +233,7 @@ def test_a_dry_run_says_which_groups_cannot_be_planned(tmp_path: Path) -> None:
     (run.shop.data / "s1.parquet").unlink()
     with run.shop.backend() as backend:
         parts = run.planner(backend).supposed().parts
-    refused = {part.group: part.refused.partition("\n")[0] for part in parts if part.refused}
+    refused = {part.group: part.refused.summary for part in parts if part.refused}
     assert refused == {
         "g1": "the sources do not fit their contracts; nothing was built",
         "g3": "reads g1",
