@@ -20,10 +20,12 @@ from marts.core.operations.wiring import Linked
 from marts.core.plan.planner import plan_run
 from marts.core.project.graph import Graph
 from marts.core.project.packages import BUNDLED, home_of
+from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.project.versions import Version
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.corpus import AS_OF, generic_worlds
+from marts.core.proof.corpora import worlds_of
+from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.mutant_versions import mutant_side
 from marts.core.proof.shrinking import SECONDS, Shrinker
 from marts.core.proof.versions import former_side, side_of
@@ -36,8 +38,8 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
-DAYS = (AS_OF, datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
-"""The as-of dates of made-up worlds: the ends of months and years are where dates go wrong."""
+MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
+"""More as-of dates of made-up worlds: dates go wrong where months and years end."""
 Watch = Callable[[str], None]
 
 
@@ -180,7 +182,7 @@ class _Former:
 
 
 def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) -> Iterator[World]:
-    """Yield the data that were given, if any, then what contracts and thresholds give."""
+    """Yield the data that were given, if any, then the worlds of the project."""
     graph = builder.graph
     if "data" in settings.given and settings.data is not None:
         watch(f"reading {settings.data}")
@@ -188,10 +190,15 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     watch("making worlds")
-    for day in (settings.as_of,) if settings.as_of else DAYS:
-        for world in generic_worlds(graph, builder.engine, as_of=day):
-            watch(f"{world.origin} as of {day}: {world.rows:,} rows")
-            yield world
+    declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
+    for world in worlds_of(graph, declared, builder.engine, as_of=day):
+        watch(f"{world.origin}: {world.rows:,} rows")
+        yield world
+    generator = Generator(graph, builder.engine)
+    for other in MORE_DAYS if settings.as_of is None else ():
+        watch(f"making a world as of {other}")
+        tables = generator.tables(generator.blueprint(other), other)
+        yield World(tables, other, "generic corpus")
 
 
 def _data_world(settings: Settings, graph: Graph, mart: str) -> World:
