@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from rich.console import Console
 
@@ -18,12 +19,19 @@ from marts.core.console.proof_messages import (
     world_tables,
 )
 from marts.core.console.terminal import say, table_text
+from marts.core.operations.proof_of import Records
 from marts.core.operations.prove import Tried
+from marts.core.plan.proofs import Level
 from marts.core.proof.results import Failure
 
 
-def print_tried(where: Console, tried: Tried) -> None:
-    """Print what failed and what survives, the table, how it ended, and what that says."""
+def print_tried(
+    where: Console, tried: Tried, records: Records, *, wanted: Level, file: Path
+) -> None:
+    """Print what failed and what survives, the table, how it ended, and what that says.
+
+    `wanted` is the level that the project asks for, and `file` has the records.
+    """
     for result in tried.results:
         for failure in result.failures:
             _print_failure(where, failure, tried.columns_read[failure.mart])
@@ -31,9 +39,11 @@ def print_tried(where: Console, tried: Tried) -> None:
                 where.print(f"      saved; to try it again: marts prove --case {case}")
         for mutant in result.mutants.surviving if result.mutants else ():
             print_mutant(where, mutant)
-    names, rows = proof_table(tried)
+    for refused in records.refused:
+        say(where, ("warn", str(refused)))
+    names, rows = proof_table(tried, records)
     where.print(table_text(names, rows, numbers=NUMBERS))
-    for line in end_lines(tried):
+    for line in end_lines(tried, records, wanted, file):
         say(where, line)
     for text in honesty_lines(tried):
         where.print(text)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from marts.core.errors import DefinitionError
 from marts.core.operations.proofs import canon_of, compiler_versions
 from marts.core.operations.prove import Tried
 from marts.core.plan.proofs import Mutants, Proof
-from marts.core.project.graph import Graph
 from marts.core.proof.canonical import Canon
 from marts.core.proof.equivalent_mutants import Equivalent, MutationReport
 from marts.core.proof.mutants import Mutant
@@ -21,15 +21,27 @@ ENGINES = ("duckdb", "fakesnow", "snowflake-connector-python")
 """What executes SQL, as packages."""
 
 
-def records_of(tried: Tried, graph: Graph) -> Iterator[Proof | DefinitionError]:
-    """Yield the record of each mart, or why its proof would say nothing about other dates."""
-    canon, now = canon_of(graph), datetime.datetime.now(datetime.UTC)
+@dataclass(frozen=True)
+class Records:
+    """The records of marts, and what is wrong with the marts that have none."""
+
+    proofs: Mapping[str, Proof]
+    refused: tuple[DefinitionError, ...]
+
+
+def records_of(tried: Tried) -> Records:
+    """Return what was tried as records; none of a mart whose proof would be about one date only."""
+    canon, now = canon_of(tried.graph), datetime.datetime.now(datetime.UTC)
     versions = {**compiler_versions(), **dict(_versions())}
+    proofs, refused = {}, []
     for result in tried.results:
         try:
-            yield _record(canon, tried, result, now.replace(tzinfo=None, microsecond=0), versions)
+            proofs[result.mart] = _record(
+                canon, tried, result, now.replace(tzinfo=None, microsecond=0), versions
+            )
         except DefinitionError as error:
-            yield error
+            refused.append(error)
+    return Records(proofs, tuple(refused))
 
 
 def _record(

@@ -64,6 +64,7 @@ class Tried:
     `worlds` has the number of worlds by where they come from, `engines` the names of the engines.
     """
 
+    graph: Graph
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
@@ -108,18 +109,19 @@ def prove(
         references = references_of(graph, declared)
         prover = Prover(
             graph,
-            selected,
+            with_readers(graph, selected),
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
             smallest=(shrinker := stack.enter_context(shrinking(graph))),
         )
-        work = _Work(prover, references, examples, declared, options, watch, start)
+        work = _Work(prover, selected, references, examples, declared, options, watch, start)
         work.go()
         folder = settings.target / CASES
         saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
         columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
     return Tried(
+        graph,
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
@@ -163,6 +165,7 @@ class _Work:
     def __init__(
         self,
         prover: Prover,
+        selected: Sequence[str],
         references: Mapping[str, Reference],
         examples: Mapping[str, Sequence[Example]],
         declared: Sequence[ForProof],
@@ -171,6 +174,7 @@ class _Work:
         start: float,
     ) -> None:
         self.prover = prover
+        self.selected = selected
         self.references = references
         self.examples = examples
         self.declared = declared
@@ -242,7 +246,7 @@ class _Work:
 
     def _plant(self, corpora: Sequence[World]) -> None:
         """Run the mutants of each mart on what its reference is compared on."""
-        for name in self.prover.selected:
+        for name in self.selected:
             runs = [by_examples(self.scores[name])] if name in self.scores else []
             if not runs or name in self.references:
                 runs += self._on_worlds(name, corpora, surviving(runs[-1]) if runs else None)
@@ -261,11 +265,23 @@ class _Work:
         return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
-        """Return the marts with twins that show whether this one is right; none if any has none."""
-        graph = self.prover.graph
-        _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
-        readers = [each for each in observed if each != name]
-        return tuple(readers) if all(each in self.references for each in readers) else ()
+        """Return the marts with twins that show that this one is right; none if any does not."""
+        readers = readers_of(self.prover.graph, name)
+        failed = {mart for mart, _ in self.prover.failures}
+        right = [each in self.references and each not in failed for each in readers]
+        return readers if all(right) else ()
+
+
+def readers_of(graph: Graph, name: str) -> tuple[str, ...]:
+    """Return the public marts that an intermediate one is seen in; none for a public one."""
+    _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
+    return tuple(each for each in observed if each != name)
+
+
+def with_readers(graph: Graph, selected: Collection[str]) -> tuple[str, ...]:
+    """Return the marts to try: the selected ones, and those that show whether they are right."""
+    wanted = {*selected}.union(*(readers_of(graph, name) for name in selected))
+    return tuple(name for name in graph.order if name in wanted)
 
 
 def _twins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -17,6 +18,9 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.project.settings import Settings
+
+if TYPE_CHECKING:
+    from marts.core.plan.proofs import Level
 
 
 @click.command("prove")
@@ -63,8 +67,11 @@ def command(
     are proven.
     """
     from marts.core.console import proof_terminal, terminal
-    from marts.core.console.proof_messages import proof_document
+    from marts.core.console.proof_messages import proof_document, unproven
+    from marts.core.operations.proof_of import records_of
+    from marts.core.operations.proofs import proof_file
     from marts.core.operations.prove import ProveOptions, prove
+    from marts.core.run.proof_records import write_records
 
     console = terminal.console(to_stderr=as_json)
     options = ProveOptions(
@@ -81,7 +88,14 @@ def command(
             show(what)
 
         tried = prove(settings, options, watch=watch)
-    proof_terminal.print_tried(console, tried)
+        show("recording")
+        records, file = records_of(tried), proof_file(settings)
+        if case is None:
+            write_records(file, records.proofs.values())
+    wanted = cast("Level", settings.proof_level)
+    proof_terminal.print_tried(console, tried, records, wanted=wanted, file=file)
     if as_json:
-        terminal.print_json(proof_document(tried))
-    return FAILED if tried.has_failed else DONE
+        terminal.print_json(proof_document(tried, records))
+    proves_nothing = quick or case is not None
+    is_short = not proves_nothing and bool(unproven(tried, records, wanted))
+    return FAILED if tried.has_failed or is_short else DONE
