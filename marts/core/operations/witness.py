@@ -38,6 +38,8 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
+MOST_ROWS = 1_000_000
+"""As many rows of data are read: they are in memory, as Python's values, too."""
 MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
 """More as-of dates of made-up worlds: dates go wrong where months and years end."""
 Watch = Callable[[str], None]
@@ -91,17 +93,20 @@ def find_witness(
         was = opened.enter_context(_former(settings, options.against, mart, graph, there))
         worlds = _worlds(settings, mart, builder, watch)
         shrinker = Shrinker(builder, seconds=options.seconds)
-        now = side_of(NOW, mart, builder)
-        return Found(
-            graph,
-            compare_versions(
-                was,
-                now,
-                worlds,
-                shrinker,
-                watch=lambda world: watch(f"looking for fewer rows: {world.rows:,}"),
-            ),
+        found = compare_versions(
+            was,
+            side_of(NOW, mart, builder),
+            worlds,
+            shrinker,
+            watch=lambda world: watch(f"looking for fewer rows and simpler values: {world.rows:,}"),
         )
+    if not found.worlds:
+        raise UsageError(
+            f"{mart} and {was.name} cannot be compared on any of {found.incomparable} worlds",
+            "both fail, or the former contracts of the sources refuse the values",
+            hint="pass data on which both can be built: --data DIR",
+        )
+    return Found(graph, found)
 
 
 # The other version
@@ -212,11 +217,21 @@ def _data_world(settings: Settings, graph: Graph, mart: str) -> World:
         as_of = wiring.as_of(settings, backend.data_as_of)
         # Planning refuses sources that do not fit.
         plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
-        tables = {}
-        for name, state in backend.describe_sources([*graph.project.sources]).items():
+        tables, known = {}, backend.describe_sources([*graph.project.sources])
+        _refuse_many(sum(state.rows or 0 for state in known.values()), settings)
+        for name, state in known.items():
             columns = graph.project.sources[name].columns
             if not (state.misfits or mismatches(columns, state.types)):
                 schema = schema_of(columns)
                 rows = backend.fetch(ibis.table(schema, name=name), about=name)
                 tables[name] = pa.Table.from_pylist(rows, schema.to_pyarrow())
     return World(tables, as_of.day, str(settings.data))
+
+
+def _refuse_many(rows: int, settings: Settings) -> None:
+    """Raise UsageError for more rows than this process should hold."""
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{settings.data} has {rows:,} rows; a witness is looked for in at most {MOST_ROWS:,}",
+            hint="pass an extract, or leave out --data: made-up worlds meet all thresholds",
+        )
