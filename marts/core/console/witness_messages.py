@@ -126,7 +126,7 @@ def note_lines(comparison: Comparison) -> Iterator[str]:
         yield f"found on: {witness.world.origin}"
     if comparison.incomparable:
         worlds = counted(comparison.incomparable, "world")
-        yield f"not compared: {worlds}, on which both fail, or whose values one cannot read"
+        yield f"not compared: {worlds}, on which both fail, or which the former contracts refuse"
 
 
 def accept_lines(comparison: Comparison, against: str) -> Iterator[str]:

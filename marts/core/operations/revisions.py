@@ -31,23 +31,23 @@ def revision(folder: Path, given: str) -> Revision:
     Raises UsageError if there is no repository, or no such commit.
     """
     found = _git(folder, "rev-parse", "--show-toplevel")
-    if found.returncode:
+    if found.has_failed:
         raise UsageError(
             f"{folder.resolve()} is not in a git repository",
-            *_said(found),
+            *found.complaints,
             hint="name the other version of the mart's file: --against FILE",
         )
     words = ("rev-parse", "--verify", "--quiet", "--short", "--end-of-options")
     found = _git(folder, *words, f"{given}^{{commit}}")
-    if found.returncode:
+    if found.has_failed:
         raise UsageError(
             f"there is no revision {given}, and no file of this name",
-            *_said(found),
+            *found.complaints,
             hint="name a commit, branch or tag that `git log` knows"
-            if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
+            if not _git(folder, "rev-parse", "--verify", "--quiet", "HEAD").has_failed
             else "commit first: the repository has no commit yet",
         )
-    return Revision(given, found.stdout.decode().strip())
+    return Revision(given, found.written.decode().strip())
 
 
 def extract(folder: Path, of: Revision, to: Path) -> int:
@@ -56,9 +56,9 @@ def extract(folder: Path, of: Revision, to: Path) -> int:
     Submodules, symbolic links and large files are left out.
     """
     listed = _git(folder, "ls-tree", "-r", "-z", "--long", of.commit)
-    entries = list(_files(_done(listed, folder).stdout))
+    entries = list(_files(_written(listed, folder)))
     blobs = "".join(f"{blob}\n" for blob, _ in entries).encode()
-    content = _done(_git(folder, "cat-file", "--batch", given=blobs), folder).stdout
+    content = _written(_git(folder, "cat-file", "--batch", given=blobs), folder)
     position = 0
     for _, name in entries:
         end = content.index(b"\n", position)
@@ -79,31 +79,36 @@ def _files(listed: bytes) -> Iterator[tuple[str, str]]:
             yield blob, path
 
 
-def _git(
-    folder: Path, *words: str, given: bytes | None = None
-) -> subprocess.CompletedProcess[bytes]:
+@dataclass(frozen=True)
+class _Done:
+    """How a call of git ended: what it wrote, and what it complained of."""
+
+    has_failed: bool
+    written: bytes
+    complaints: tuple[str, ...]
+
+
+def _git(folder: Path, *words: str, given: bytes | None = None) -> _Done:
     try:
-        return subprocess.run(  # noqa: S603  (words of our own, and a revision)
+        process = subprocess.Popen(  # noqa: S603  (words of our own, and a revision)
             ["git", *words],  # noqa: S607  (the user's git)
             cwd=folder,
-            input=given,
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except FileNotFoundError as error:
         raise UsageError(
             "git is not installed, so no revision can be read",
             hint="name the other version of the mart's file: --against FILE",
         ) from error
+    with process:
+        written, complaints = process.communicate(given)
+    lines = complaints.decode("utf-8", "replace").strip().splitlines()
+    return _Done(process.returncode != 0, written, tuple(lines[:3]))
 
 
-def _done(
-    process: subprocess.CompletedProcess[bytes], folder: Path
-) -> subprocess.CompletedProcess[bytes]:
-    if process.returncode:
-        raise EngineError(f"git failed in {folder.resolve()}", *_said(process))
-    return process
-
-
-def _said(process: subprocess.CompletedProcess[bytes]) -> list[str]:
-    return process.stderr.decode("utf-8", "replace").strip().splitlines()[:3]
+def _written(done: _Done, folder: Path) -> bytes:
+    if done.has_failed:
+        raise EngineError(f"git failed in {folder.resolve()}", *done.complaints)
+    return done.written

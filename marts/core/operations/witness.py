@@ -20,10 +20,12 @@ from marts.core.operations.wiring import Linked
 from marts.core.plan.planner import plan_run
 from marts.core.project.graph import Graph
 from marts.core.project.packages import BUNDLED, home_of
+from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.project.versions import Version
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.corpus import AS_OF, generic_worlds
+from marts.core.proof.corpora import worlds_of
+from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.mutant_versions import mutant_side
 from marts.core.proof.shrinking import SECONDS, Shrinker
 from marts.core.proof.versions import former_side, side_of
@@ -36,8 +38,10 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
-DAYS = (AS_OF, datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
-"""The as-of dates of made-up worlds: the ends of months and years are where dates go wrong."""
+MOST_ROWS = 1_000_000
+"""As many rows of data are read: they are in memory, as Python's values, too."""
+MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
+"""More as-of dates of made-up worlds: dates go wrong where months and years end."""
 Watch = Callable[[str], None]
 
 
@@ -89,17 +93,20 @@ def find_witness(
         was = opened.enter_context(_former(settings, options.against, mart, graph, there))
         worlds = _worlds(settings, mart, builder, watch)
         shrinker = Shrinker(builder, seconds=options.seconds)
-        now = side_of(NOW, mart, builder)
-        return Found(
-            graph,
-            compare_versions(
-                was,
-                now,
-                worlds,
-                shrinker,
-                watch=lambda world: watch(f"looking for fewer rows: {world.rows:,}"),
-            ),
+        found = compare_versions(
+            was,
+            side_of(NOW, mart, builder),
+            worlds,
+            shrinker,
+            watch=lambda world: watch(f"looking for fewer rows and simpler values: {world.rows:,}"),
         )
+    if not found.worlds:
+        raise UsageError(
+            f"{mart} and {was.name} cannot be compared on any of {found.incomparable} worlds",
+            "both fail, or the former contracts of the sources refuse the values",
+            hint="pass data on which both can be built: --data DIR",
+        )
+    return Found(graph, found)
 
 
 # The other version
@@ -180,7 +187,7 @@ class _Former:
 
 
 def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) -> Iterator[World]:
-    """Yield the data that were given, if any, then what contracts and thresholds give."""
+    """Yield the data that were given, if any, then the worlds of the project."""
     graph = builder.graph
     if "data" in settings.given and settings.data is not None:
         watch(f"reading {settings.data}")
@@ -188,10 +195,15 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     watch("making worlds")
-    for day in (settings.as_of,) if settings.as_of else DAYS:
-        for world in generic_worlds(graph, builder.engine, as_of=day):
-            watch(f"{world.origin} as of {day}: {world.rows:,} rows")
-            yield world
+    declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
+    for world in worlds_of(graph, declared, builder.engine, as_of=day):
+        watch(f"{world.origin}: {world.rows:,} rows")
+        yield world
+    generator = Generator(graph, builder.engine)
+    for other in MORE_DAYS if settings.as_of is None else ():
+        watch(f"making a world as of {other}")
+        tables = generator.tables(generator.blueprint(other), other)
+        yield World(tables, other, "generic corpus")
 
 
 def _data_world(settings: Settings, graph: Graph, mart: str) -> World:
@@ -205,11 +217,21 @@ def _data_world(settings: Settings, graph: Graph, mart: str) -> World:
         as_of = wiring.as_of(settings, backend.data_as_of)
         # Planning refuses sources that do not fit.
         plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
-        tables = {}
-        for name, state in backend.describe_sources([*graph.project.sources]).items():
+        tables, known = {}, backend.describe_sources([*graph.project.sources])
+        _refuse_many(sum(state.rows or 0 for state in known.values()), settings)
+        for name, state in known.items():
             columns = graph.project.sources[name].columns
             if not (state.misfits or mismatches(columns, state.types)):
                 schema = schema_of(columns)
                 rows = backend.fetch(ibis.table(schema, name=name), about=name)
                 tables[name] = pa.Table.from_pylist(rows, schema.to_pyarrow())
     return World(tables, as_of.day, str(settings.data))
+
+
+def _refuse_many(rows: int, settings: Settings) -> None:
+    """Raise UsageError for more rows than this process should hold."""
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{settings.data} has {rows:,} rows; a witness is looked for in at most {MOST_ROWS:,}",
+            hint="pass an extract, or leave out --data: made-up worlds meet all thresholds",
+        )

@@ -73,9 +73,10 @@ class Witness:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found: the smallest witness if there is any, and how many worlds were tried.
+    """What was found: the smallest witness if there is any, and how many worlds were compared.
 
-    `incomparable` counts the worlds on which neither version has rows, or only one could have.
+    `incomparable` counts other worlds: both versions fail on them, or the former contracts do not
+    allow their values.
     """
 
     was: Side
@@ -106,11 +107,12 @@ def compare_versions(
     tried = incomparable = 0
     found = None
     for world in worlds:
-        tried += 1
         witness = _witness(was, now, world)
         if witness is None:
             incomparable += 1
-        elif _is_one(witness):
+            continue
+        tried += 1
+        if _is_one(witness):
             found = _smallest(was, now, witness, shrinker, watch)
             break
     return Comparison(was, now, contracts_of(was.mart, now.mart), found, tried, incomparable)

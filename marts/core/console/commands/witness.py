@@ -13,6 +13,7 @@ from marts.core.console.options import (
     as_of_option,
     data_option,
     json_option,
+    option,
     package_option,
     with_settings,
 )
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("witness")
 @click.argument("mart", shell_complete=complete_marts)
 @package_option
-@click.option(
+@option(
     "--against",
     metavar="REV|FILE|mutant:N",
     default="HEAD",
@@ -35,19 +36,19 @@ if TYPE_CHECKING:
 )
 @data_option
 @as_of_option
-@click.option(
+@option(
     "--seconds",
     type=click.FloatRange(min=0),
     default=10,
     show_default=True,
     help="How long to look for fewer and simpler rows, once some are found.",
 )
-@click.option(
+@option(
     "--accept",
     type=click.Choice(["was", "is"]),
     help="Store this answer as an example, which `marts prove` tries from then on.",
 )
-@click.option("--name", metavar="NAME", help="The name of the example.  [default: made up]")
+@option("--name", metavar="NAME", help="The name of the example.  [default: made up]")
 @json_option
 @click.pass_obj
 @with_settings
