@@ -194,8 +194,9 @@ data_option = option(
 corpus_option = option(
     "--data",
     type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The data to run mutants on: any directory of <table>.parquet, the smaller the faster."
+    metavar="PATH",
+    help="The data to run mutants on, in any form that `marts run --data` takes, the smaller the"
+    " faster."
     "  [default: generated for the bundled marts]",
 )
 as_of_option = option(
