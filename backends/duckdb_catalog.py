@@ -12,6 +12,7 @@ import sqlglot.expressions as sge
 from backends import duckdb_ddl as ddl
 from backends.duckdb_connection import translated
 from backends.duckdb_types import type_of
+from backends.duckdb_views import words_of
 from marts.core.plan.state import TableState
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -80,7 +81,7 @@ class Catalog:
         for name, table in qualified.items():
             with translated(f"read {name}"):
                 view = self.rows(ddl.definition_of_view(self.schema, name, self.database))
-                rows = ddl.tokens(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
+                rows = words_of(*view[0]) if view else self.rows(ddl.digest_of_rows(table))
             found[name] = hashlib.sha256(f"{columns[name]} {rows}".encode()).hexdigest()
         return found
 

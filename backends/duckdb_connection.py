@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from backends import duckdb_ddl as ddl
+from backends.duckdb_settings import settings_for
 from marts.core.errors import EngineError, UsageError
 
 TEXT_LITERAL = "'(?:[^']|'')*'"
@@ -82,14 +83,8 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     except (duckdb.Error, OSError) as error:
         raise _unreachable(options.database, error) from error
     connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
-    # Columns outside a contract are never read, except for these two types when a file is opened.
-    connection.execute("SET enable_geoparquet_conversion = false")
-    connection.execute("SET ignore_unknown_crs = true")
-    if not duckdb.__version__.startswith("1."):
-        # Otherwise DuckDB 2 makes NaN of the root of a negative number, which is an error on
-        # Snowflake and in DuckDB 1. There this setting would make null of x / 0.
-        connection.execute("SET ieee_floating_point_ops = false")
+    for name, value in settings_for(duckdb.__version__).items():
+        connection.execute(f"SET {name} = {value}")
     # No checkpoint at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
@@ -139,6 +134,20 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
         if isinstance(error.__cause__, KeyboardInterrupt) or str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise
+
+
+def may_be_caused_by_data(error: BaseException | None) -> bool:
+    """Tell whether the contents of a file may be why a statement failed."""
+    others = (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.InterruptException,
+        duckdb.OutOfMemoryException,
+        duckdb.ParserException,
+    )
+    return isinstance(error, duckdb.Error) and not isinstance(error, others)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -14,10 +16,12 @@ import sqlglot.expressions as sge
 from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
+from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
+from marts.core.run.world_engine import WorldEngine
 
 if TYPE_CHECKING:
     from backends.duckdb_connection import DuckDBOptions, ElsewhereOptions
@@ -36,6 +40,30 @@ class OfflineCompiler:
     compile: Callable[[ir.Table], str]
     sources: Collection[str]
     data_as_of: datetime.date | None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine's SQL is made and what its sessions set, known without a connection.
+
+    `compile` returns a query over bare names; `parameters` are those that change results.
+    """
+
+    name: str
+    compile: Callable[[ir.Table], CompiledQuery]
+    parameters: Mapping[str, str]
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """Return the dialects of both engines; this loads their compilers, but no driver."""
+    from backends import duckdb_settings, duckdb_sql, snowflake_parameters, snowflake_sql
+
+    of_duckdb = {**duckdb_settings.RESULTS, **duckdb_settings.FROM_VERSION_2}
+    of_snowflake = {name: str(value) for name, value in snowflake_parameters.RESULTS.items()}
+    return (
+        Dialect(DUCKDB, duckdb_sql.compiled, of_duckdb),
+        Dialect(SNOWFLAKE, snowflake_sql.compiled, of_snowflake),
+    )
 
 
 def connect(
@@ -196,6 +224,46 @@ def profiler(settings: Settings, *, data: Path | None, version: str) -> Profiler
         database=settings.source_database or "",
         schema=settings.source_schema or "",
     )
+
+
+def worlds_on_duckdb(*, threads: int = 1) -> WorldEngine:
+    """Open DuckDB in memory, for small data sets that it is handed."""
+    from backends.duckdb_worlds import DuckDBWorlds
+
+    return DuckDBWorlds(threads=threads)
+
+
+def worlds_on_snowflake(
+    settings: Settings,
+    *,
+    version: str,
+    run_id: str,
+    name: str = SNOWFLAKE,
+    parameters: Mapping[str, Any] | None = None,
+) -> WorldEngine:
+    """Open a scratch schema on Snowflake, for small data sets that it is handed.
+
+    `parameters` are those of a connection that is not in the connector's configuration.
+    """
+    from backends.snowflake_worlds import SnowflakeWorlds
+
+    options = replace(_account(settings, version), parameters=parameters)
+    return SnowflakeWorlds(options, name=name, run_id=run_id)
+
+
+@contextmanager
+def emulated_connection() -> Iterator[Mapping[str, Any]]:
+    """Run the local stand-in for Snowflake, and give the parameters of a connection to it.
+
+    Raises UsageError if what it needs is not installed.
+    """
+    from backends.emulator.process import emulator
+
+    with (
+        tempfile.TemporaryDirectory(prefix="marts_emulator_") as folder,
+        emulator(Path(folder), "MARTS") as running,
+    ):
+        yield running.parameters()
 
 
 def offline_compiler(

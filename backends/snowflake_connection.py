@@ -52,6 +52,8 @@ class SnowflakeOptions:
 
     schema: str
     connection: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    """The connection's own settings, if it is not in the connector's configuration."""
     database: str | None = None
     source_database: str | None = None
     source_schema: str | None = None
@@ -82,7 +84,12 @@ def connect(options: SnowflakeOptions) -> Connection:
         "warehouse": options.warehouse,
         "role": options.role,
     }
-    name, settings = _connection(options.connection)
+    if options.parameters is None:
+        name, settings = _connection(options.connection)
+        given["connection_name"] = name
+    else:
+        name, settings = str(options.connection), options.parameters
+        given = {**settings, **{word: value for word, value in given.items() if value is not None}}
     parameters = session_parameters(
         settings.get("session_parameters", {}), lock_timeout=options.lock_timeout
     )
@@ -93,7 +100,6 @@ def connect(options: SnowflakeOptions) -> Connection:
         given[word] = settings.get(word, seconds)
     open_ = partial(
         Connection,
-        connection_name=name,
         **{word: value for word, value in given.items() if value is not None},
         session_parameters=parameters,
         # The connection's own would win over the session's parameters.

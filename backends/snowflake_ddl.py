@@ -6,6 +6,7 @@ import datetime
 import glob
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import ibis
@@ -218,6 +219,12 @@ def create_own(relation: str, columns: Mapping[str, str]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{_columns(types)}\n)"
 
 
+def add_own_column(relation: str, name: str, kind: str) -> str:
+    """Add a column that an earlier version's table of marts' own lacks."""
+    column = f"{identifier(name)} {column_type(ibis.dtype(kind))}"
+    return f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {column}"
+
+
 def _columns(types: Mapping[str, dt.DataType]) -> str:
     return ",\n".join(f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items())
 
@@ -335,6 +342,32 @@ def create_temporary_stage(stage: str) -> str:
 def create_temporary_table(relation: str, types: Mapping[str, dt.DataType]) -> str:
     """Create an empty table that ends with the session."""
     return f"CREATE TEMPORARY TABLE {relation} (\n{_columns(types)}\n)"
+
+
+def create_empty(relation: str, types: Mapping[str, dt.DataType]) -> str:
+    """Create an empty table of which no history is kept, or replace it."""
+    return (
+        f"CREATE OR REPLACE TRANSIENT TABLE {relation} (\n{_columns(types)}\n)\n"
+        "DATA_RETENTION_TIME_IN_DAYS = 0"
+    )
+
+
+def insert(relation: str, rows: Iterable[Iterable[object]]) -> str:
+    """Insert a few rows; dates and timestamps are written as text, which Snowflake converts."""
+    values = ",\n".join(f"({', '.join(map(_value, row))})" for row in rows)
+    return f"INSERT INTO {relation} VALUES\n{values}"
+
+
+def _value(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).upper()
+        case int() | float() | Decimal():
+            return f"{value!r}" if isinstance(value, float) else f"{value}"
+        case _:
+            return literal(str(value))
 
 
 def copy_into(relation: str, stage_path: str) -> str:

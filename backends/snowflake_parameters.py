@@ -14,19 +14,11 @@ from marts.core.errors import EngineError
 LOCK_TIMEOUT = 600
 """Seconds that a statement waits for another transaction, if nobody says otherwise."""
 
-FIXED: Mapping[str, object] = {
-    # A statement outside of a transaction is committed; one that fails within ends all of it.
-    "AUTOCOMMIT": True,
-    "TRANSACTION_ABORT_ON_ERROR": True,
-    "ERROR_ON_NONDETERMINISTIC_MERGE": True,
-    # One request is one statement.
-    "MULTI_STATEMENT_COUNT": 1,
+RESULTS: Mapping[str, object] = {
     # Otherwise a source's "id" would be read as ID.
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
-    "CLIENT_RESULT_COLUMN_CASE_INSENSITIVE": False,
     # Otherwise a result may be cut short, without an error.
     "ROWS_PER_RESULTSET": 0,
-    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "ARROW",
     # What an expression means.
     "DEFAULT_NULL_ORDERING": "LAST",
     "TIMEZONE": "UTC",
@@ -42,6 +34,19 @@ FIXED: Mapping[str, object] = {
     "TIME_OUTPUT_FORMAT": "HH24:MI:SS",
     "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3",
     "BINARY_OUTPUT_FORMAT": "HEX",
+}
+"""The parameters on which the rows of a query depend: what is proven of them holds with these."""
+
+FIXED: Mapping[str, object] = {
+    # A statement outside of a transaction is committed; one that fails within ends all of it.
+    "AUTOCOMMIT": True,
+    "TRANSACTION_ABORT_ON_ERROR": True,
+    "ERROR_ON_NONDETERMINISTIC_MERGE": True,
+    # One request is one statement.
+    "MULTI_STATEMENT_COUNT": 1,
+    "CLIENT_RESULT_COLUMN_CASE_INSENSITIVE": False,
+    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "ARROW",
+    **RESULTS,
 }
 """What marts sets in every session, whatever the connection's own parameters are."""
 

@@ -6,6 +6,8 @@
 - `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows,
   `fresh` how old they may be, and `acknowledge` a warning that is known.
 - `invariant` declares how marts must respond to a change of a source.
+- `twin` declares how a mart is calculated in pandas, `corpus` and `strategy` data to try marts on,
+  for proofs.
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
 - `Project.load` loads a project, to run, test, compile and show its marts from Python.
@@ -72,6 +74,15 @@ if TYPE_CHECKING:
     )
     from marts.core.authoring.invariants import invariant as invariant
     from marts.core.authoring.labels import labels as labels
+    from marts.core.authoring.proofs import (
+        corpus as corpus,
+    )
+    from marts.core.authoring.proofs import (
+        strategy as strategy,
+    )
+    from marts.core.authoring.proofs import (
+        twin as twin,
+    )
     from marts.core.authoring.tables import (
         mart as mart,
     )
@@ -86,6 +97,7 @@ _HOMES = {
     "Table": "ibis.expr.types",
     "acknowledge": "marts.core.authoring.tolerance",
     "boolean": "marts.core.authoring.columns",
+    "corpus": "marts.core.authoring.proofs",
     "date": "marts.core.authoring.columns",
     "decimal": "marts.core.authoring.columns",
     "float64": "marts.core.authoring.columns",
@@ -101,9 +113,11 @@ _HOMES = {
     "row_check": "marts.core.authoring.checks",
     "sample_stddev": "marts.core.authoring.expressions",
     "source": "marts.core.authoring.tables",
+    "strategy": "marts.core.authoring.proofs",
     "string": "marts.core.authoring.columns",
     "table_check": "marts.core.authoring.checks",
     "timestamp": "marts.core.authoring.columns",
+    "twin": "marts.core.authoring.proofs",
     "unique": "marts.core.authoring.checks",
 }
 

@@ -20,6 +20,8 @@ from marts.shared import (
 LATER = "-later"
 AGAIN = "-again"
 NEW = "-new"
+CENTURY = 36_525
+"""In days."""
 
 
 def _renamed(transactions: Table, suffix: str) -> Table:
@@ -86,13 +88,13 @@ def each_transaction_twice(fct_transactions: Table) -> Table:
     adds={("customer_id", "month"): None},
 )
 def old_transactions_change_only_history(fct_transactions: Table, as_of: AsOf) -> Table:
-    """Every counted transaction has a copy 2,000 days before as_of, outside every window."""
+    """Every counted transaction has a copy a century before as_of, when nobody had a card."""
     counted = fct_transactions.filter(
         fct_transactions.status == "approved",
         fct_transactions.transaction_date < as_of.plus(days=1),
-        fct_transactions.transaction_date >= as_of.minus(days=2_000),
+        fct_transactions.transaction_date >= as_of.minus(days=CENTURY),
     )
-    old = as_of.minus(days=2_000).cast("timestamp")
+    old = as_of.minus(days=CENTURY).cast("timestamp")
     return fct_transactions.union(_renamed(counted, AGAIN).mutate(transaction_date=old))
 
 

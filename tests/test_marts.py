@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 
 from fixtures.corpus import AS_OF, write_corpus
+from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
-from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
 from support.data_sets import bundled
 from support.engines import GRAPH, DuckDBEngine, Layout
 from support.saved_worlds import kept_if_failing, saved_worlds
+from support.twins import GRAINS, TWINS
 from support.workshop import Workshop
 from support.worlds import THRESHOLDS, World, corpus_world, worlds
 
@@ -91,4 +91,3 @@ def test_marts_have_the_types_of_their_contracts(engine: DuckDBEngine) -> None:
 def test_every_public_mart_has_a_twin() -> None:
     public = {name for name, mart in GRAPH.project.marts.items() if not mart.is_intermediate}
     assert public == set(TWINS)
-    assert all(GRAPH.project.marts[name].grain == grain for name, grain in GRAINS.items())

@@ -342,22 +342,33 @@ def test_a_version_changes_with_whatever_is_done_by_hand(edit: str, backend: Duc
     assert {name for name in recorded if found()[name] != recorded[name]} == {changed}
 
 
+TYPES = (
+    "DECIMAL(18, 2)",
+    "DOUBLE",
+    "BIGINT",
+    "TEXT",
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "BOOLEAN",
+    "HUGEINT",
+)
+QUERIES = {
+    "types": "SELECT "
+    + ", ".join(f'CAST(NULL AS {kind}) AS "{kind}"' for kind in TYPES)
+    + ", 'a  b' AS t, bike IS DISTINCT FROM ('CROSS' || bike) AS d FROM bikes",
+    "joins": "SELECT a.bike FROM (SELECT bike FROM bikes UNION SELECT 'b') AS a"
+    " JOIN bikes AS b ON a.bike = b.bike CROSS JOIN (SELECT 1 AS n) AS c"
+    " LEFT JOIN bikes AS d ON d.bike = b.bike",
+}
+
+
 def test_a_version_stays_when_the_database_is_opened_again(tmp_path: Path, folder: Path) -> None:
-    types = (
-        "DECIMAL(18, 2)",
-        "DOUBLE",
-        "BIGINT",
-        "TEXT",
-        "DATE",
-        "TIMESTAMP",
-        "BOOLEAN",
-        "HUGEINT",
-    )
-    columns = ", ".join(f'CAST(NULL AS {kind}) AS "{kind[:4]}"' for kind in types)
     with closing(opened(tmp_path / "x.duckdb", folder)) as backend:
         backend.begin("run")
-        for kind in ("table", "view"):
-            build(backend, kind, f"SELECT {columns}, 'a  b' AS t FROM bikes", kind=kind)
+        for name, query in QUERIES.items():
+            build(backend, name, query, kind="view")
+        build(backend, "table", QUERIES["types"])
         publish_all(backend)
         recorded = {row.name: row.version for row in backend.state()}
     with closing(opened(tmp_path / "x.duckdb", folder, read_only=True)) as backend:

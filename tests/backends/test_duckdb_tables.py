@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from marts.core.errors import EngineError, SourceError, UsageError
@@ -235,6 +238,14 @@ def test_rows_of_a_view_may_come_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").unlink()
     with pytest.raises(SourceError, match="source s: cannot read s of"):
         Source(tmp_path, {"n": "int64"}, data="crm.duckdb").describe()
+
+
+def test_nan_is_found_in_the_file_behind_a_view(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": [1.0, math.nan]}), tmp_path / "rows.parquet")
+    make(tmp_path, f"CREATE VIEW s AS FROM '{tmp_path}/rows.parquet'")
+    source = Source(tmp_path, {"n": "float64"}, data="crm.duckdb")
+    found = source.table.filter(source.table.n.isnan())
+    assert len(source.backend.fetch(found, about="s")) == 1
 
 
 def test_a_version_is_the_same_from_any_folder(

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from reference.all_marts import GRAINS
-from support.compare import assert_same_table
+from marts.core.proof.comparison import assert_same_table
+from support.twins import GRAINS
 
 PARTS = 20
 """A part of the customers at a time: the comparer holds all its rows in Python."""

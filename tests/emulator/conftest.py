@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from emulator.fixtures import Emulator, T, emulator
+from backends.emulator.process import Emulator
+from emulator.fixtures import T, emulator
 
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("raw"), "--raw") as running:
+    with emulator(tmp_path_factory.mktemp("raw"), raw=True) as running:
         yield running
 
 

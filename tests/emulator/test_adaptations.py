@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from emulator import adaptations
-from emulator.definitions import type_changes
-from emulator.errors import errors
-from emulator.fixtures import Emulator, T, answer
-from emulator.time_travel import time_travel
-from emulator.transactions import overwriting, transactions
+from backends.emulator import adaptations
+from backends.emulator.definitions import type_changes
+from backends.emulator.errors import errors
+from backends.emulator.process import Emulator
+from backends.emulator.time_travel import time_travel
+from backends.emulator.transactions import overwriting, transactions
+from emulator.fixtures import T, answer
 
 
 @dataclass(frozen=True)

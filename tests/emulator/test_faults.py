@@ -19,7 +19,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
-from emulator.fixtures import LONG, Emulator, T, answer
+from backends.emulator.process import Emulator
+from emulator.fixtures import LONG, T, answer
 from support.processes import GUARD
 
 TABLE = f'{T}."FAULTS"'

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from snowflake.connector.errors import DatabaseError, OperationalError, ProgrammingError
 
-from emulator.fixtures import LONG, Emulator, environment, write_connections
+from backends.emulator.process import Emulator, environment
+from emulator.fixtures import LONG, write_connections
 from emulator.stand_in import SCENARIOS, stand_in
 from support.processes import GUARD
 

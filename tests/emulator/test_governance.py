@@ -10,10 +10,10 @@ import pytest
 from snowflake.connector import DictCursor, SnowflakeConnection
 from snowflake.connector.errors import IntegrityError, ProgrammingError
 
+from backends.emulator.process import Emulator
 from backends.snowflake_governance import Governance, Grant, Policy, Tag, governance
 from backends.snowflake_keys import Key, declare_key, drop_key, keys
 from backends.snowflake_sql import Namespace
-from emulator.fixtures import Emulator
 
 S = '"DB1"."GOVERNED"'
 GOVERNED = Namespace("GOVERNED", "DB1")

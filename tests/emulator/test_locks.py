@@ -11,7 +11,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from emulator.fixtures import Emulator, T, answer
+from backends.emulator.process import Emulator
+from emulator.fixtures import T, answer
 from support.processes import GUARD
 
 A, B = f'{T}."LOCKED"', f'{T}."FREE"'

@@ -10,7 +10,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from emulator.fixtures import Emulator, T, answer
+from backends.emulator.process import Emulator
+from emulator.fixtures import T, answer
 
 A, V = f'{T}."PAST"', f'{T}."PAST_VIEW"'
 UNAVAILABLE = "000707 02000"

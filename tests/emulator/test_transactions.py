@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from emulator.fixtures import Emulator, T, answer
+from backends.emulator.process import Emulator
+from emulator.fixtures import T, answer
 
 A, B = f'{T}."TX_A"', f'{T}."TX_B"'
 ROWS = f"SELECT (SELECT SUM(X) FROM {A}), (SELECT SUM(X) FROM {B})"

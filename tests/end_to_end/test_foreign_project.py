@@ -19,8 +19,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from marts.core.proof.comparison import assert_same_table
 from support.account import Account
-from support.compare import assert_same_table
 from support.installed import Installed
 from support.paths import TESTS
 from support.processes import Result

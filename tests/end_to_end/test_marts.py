@@ -16,12 +16,12 @@ import duckdb
 import pandas as pd
 import pytest
 
-from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
+from marts.core.proof.comparison import assert_same_table
 from support.data_sets import bundled
 from support.engines import GRAPH
 from support.paths import BUNDLED
 from support.processes import call_marts
+from support.twins import GRAINS, TWINS, as_returned
 
 TYPES = {
     str: "VARCHAR",
@@ -46,7 +46,7 @@ LIST = ["customer_id", "full_name", "email", "lifetime_value", "spend_change_pct
 def twins() -> Mapping[str, pd.DataFrame]:
     """Return what spec.md says of the bundled data."""
     world = bundled()
-    return {name: twin(world.tables, world.as_of) for name, twin in TWINS.items()}
+    return {name: as_returned(name, world.tables, world.as_of) for name in TWINS}
 
 
 def assert_same_marts(one: Path, other: Path) -> None:

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 import sqlglot.expressions as sge
 
+from backends.emulator.statements import parse
 from backends.snowflake_parameters import FIXED
-from emulator.statements import parse
 from marts.core.authoring.tables import Mart, column_comments
+from marts.core.proof.comparison import assert_same_table
 from support.account import Account
-from support.compare import assert_same_table
 from support.engines import GRAPH, documented_graph
 from support.processes import Marts, Result, call_marts
 

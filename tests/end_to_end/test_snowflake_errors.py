@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
+from backends.emulator.process import environment
 from backends.snowflake_connection import _without_values
-from emulator.fixtures import CLOSED_PORT, environment, write_key
+from emulator.fixtures import CLOSED_PORT, write_key
 from emulator.stand_in import stand_in
 from marts.core.errors import EngineError
 from support.account import Account

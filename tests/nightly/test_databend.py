@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pytest
 
+from marts.core.proof.comparison import assert_same_table
 from nightly.databend_engine import (
     ADAPTATIONS,
     Adaptation,
@@ -23,10 +23,9 @@ from nightly.databend_engine import (
     number_within,
     timestamp_without_zone,
 )
-from reference.all_marts import GRAINS, TWINS
-from support.compare import assert_same_table
 from support.data_sets import DATA_SETS, worlds_of
 from support.engines import GRAPH, DuckDBEngine
+from support.twins import GRAINS, TWINS
 from support.worlds import AS_OF_DATES
 
 pytestmark = pytest.mark.nightly
@@ -44,7 +43,7 @@ class Built:
 
     on_databend: Mapping[str, pa.Table]
     on_duckdb: Mapping[str, pa.Table]
-    twins: Mapping[str, pd.DataFrame]
+    twins: Mapping[str, pa.Table]
     sql: Mapping[str, str]
 
 

@@ -1,9 +1,9 @@
 """Reference calculation of customer_360_profile, with cases worked out on paper.
 
->>> from reference.example import show, star
+>>> from reference.example import answer, show, star
 >>> def profile(columns, *history, as_of=date(2025, 6, 30), churn=None, **attributes):
 ...     sources = star({"c1": history}, versions={"c1": [attributes]}, churn=churn)
-...     show(customer_360_profile(sources, as_of), columns)
+...     show(answer(customer_360_profile, sources, as_of), columns)
 
 Without a transaction: zeros, nulls, the labels of nothing, and no campaign.
 
@@ -36,7 +36,7 @@ history is that of both: 10 + 30 over 10 days = 4 a day.
 
 >>> upgraded = star({"c1": [("2025-05-01", "10", "v1"), ("2025-05-11", "30", "v2")]},
 ...                 versions={"c1": [{"city": "Lodi"}, {"card_type": "Premium"}]})
->>> show(customer_360_profile(upgraded, date(2025, 6, 30)),
+>>> show(answer(customer_360_profile, upgraded, date(2025, 6, 30)),
 ...      "customer_key city card_type lifetime_value customer_age_days "
 ...      "avg_spend_per_day")
 k1 | Fresno | Premium | 40.00 | 10 | 4.0
@@ -147,13 +147,13 @@ from decimal import Decimal
 
 import pandas as pd
 
+from marts import twin
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, Sources, customers, frame
+from reference.history import Customer, Row, customers, frame
 from reference.metric_avg_transaction_value import atv_row
 from reference.metric_customer_ltv import ltv_row
 from reference.metric_mom_spend_change import month_rows
 
-GRAIN = ("customer_id",)
 COLUMNS = (
     # identifiers
     "customer_id",
@@ -234,10 +234,19 @@ FROM_DIMENSION = (
 )
 
 
-def customer_360_profile(sources: Sources, as_of: date) -> pd.DataFrame:
+@twin("customer_360_profile")
+def customer_360_profile(
+    dim_customer: pd.DataFrame,
+    fct_transactions: pd.DataFrame,
+    dim_merchant_category: pd.DataFrame,
+    churn_predictions: pd.DataFrame,
+    as_of: date,
+) -> pd.DataFrame:
     """Give one row per customer, ordered by customer_id."""
-    rows = [profile_row(customer, as_of) for customer in customers(sources, as_of)]
-    return frame(rows, COLUMNS)
+    known = customers(
+        dim_customer, fct_transactions, dim_merchant_category, as_of, churn_predictions
+    )
+    return frame([profile_row(customer, as_of) for customer in known], COLUMNS)
 
 
 def profile_row(customer: Customer, as_of: date) -> Row:

@@ -3,14 +3,14 @@
 For as_of 30 June 2025 the last 90 days begin on 1 April (90 days earlier: 29 in June,
 31 in May, 30 in April) and the prior 90 days on 1 January (31 + 28 + 31 = 90 more).
 
->>> from reference.example import show, star
+>>> from reference.example import answer, show, star
 >>> def windows(*history, as_of=date(2025, 6, 30)):
-...     table = customer_segments(star({"c1": history}), as_of)
+...     table = answer(customer_segments, star({"c1": history}), as_of)
 ...     show(table, "spend_last_90_days spend_prior_90_days spend_change_pct")
 >>> def segment(*history, as_of=date(2025, 6, 30)):
-...     show(customer_segments(star({"c1": history}), as_of), "customer_segment")
+...     show(answer(customer_segments, star({"c1": history}), as_of), "customer_segment")
 >>> def value(columns, *history, as_of=date(2025, 6, 30), **more):
-...     show(customer_segments(star({"c1": history}, **more), as_of), columns)
+...     show(answer(customer_segments, star({"c1": history}, **more), as_of), columns)
 
 as_of - 90 days belongs to the last window, as_of - 91 to the prior one; without a prior
 spend, or with a prior spend of 0, the change is 0. (100 - 0) / 0 is not computed.
@@ -140,10 +140,10 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from marts import twin
 from reference.arithmetic import months_between, percentage, quotient, total
-from reference.history import Customer, Row, Sources, customers, frame
+from reference.history import Customer, Row, customers, frame
 
-GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",
@@ -166,10 +166,16 @@ TRAVEL = {"Travel", "Airlines", "Hotels"}
 NECESSITIES = {"Grocery", "Gas", "Utilities"}
 
 
-def customer_segments(sources: Sources, as_of: date) -> pd.DataFrame:
+@twin("customer_segments")
+def customer_segments(
+    dim_customer: pd.DataFrame,
+    fct_transactions: pd.DataFrame,
+    dim_merchant_category: pd.DataFrame,
+    as_of: date,
+) -> pd.DataFrame:
     """Give one row per customer, ordered by customer_id."""
-    rows = [segment_row(customer, as_of) for customer in customers(sources, as_of)]
-    return frame(rows, COLUMNS)
+    known = customers(dim_customer, fct_transactions, dim_merchant_category, as_of)
+    return frame([segment_row(customer, as_of) for customer in known], COLUMNS)
 
 
 def segment_row(customer: Customer, as_of: date) -> Row:

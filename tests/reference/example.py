@@ -160,6 +160,20 @@ def tables(
     return sources
 
 
+def answer(twin: Any, sources: Mapping[str, pa.Table], as_of: date) -> pd.DataFrame:
+    """Call a twin with the sources that it names, as DataFrames of plain Python values."""
+    given = {
+        name: as_of if name == "as_of" else _frame(sources.get(name, SCHEMAS[name].empty_table()))
+        for name in twin.parameters
+    }
+    return twin(**given)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    return pd.DataFrame(columns, dtype=object)
+
+
 def show(table: pd.DataFrame, columns: str) -> None:
     """Print the named columns, a line for each row, for a doctest to compare."""
     for cells in table[columns.split()].itertuples(index=False):

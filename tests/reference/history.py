@@ -1,19 +1,17 @@
 """The customers that exist at as_of, each with the transactions that count.
 
-The way in and the way out of every twin: Arrow tables become plain Python rows, rows
-become a DataFrame.
+The way in and the way out of every twin: DataFrames become plain Python rows, rows become a
+DataFrame.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-Sources = Mapping[str, pa.Table]
 Row = dict[str, Any]
 
 
@@ -56,14 +54,20 @@ class Customer:
         return max((transaction.day for transaction in self.transactions), default=None)
 
 
-def customers(sources: Sources, as_of: date) -> list[Customer]:
+def customers(
+    dimension: pd.DataFrame,
+    facts: pd.DataFrame,
+    categories: pd.DataFrame,
+    as_of: date,
+    predictions: pd.DataFrame | None = None,
+) -> list[Customer]:
     """List the customers that exist at as_of, ordered by customer_id.
 
     A transaction counts if it is approved and dated on or before as_of, the whole last
     day included; it belongs to the customer_id of whichever version it names.
     """
-    versions = sources["dim_customer"].to_pylist()
-    scores = _churn_scores(sources)
+    versions = dimension.to_dict("records")
+    scores = {} if predictions is None else _churn_scores(predictions)
     by_id = {
         version["customer_id"]: Customer(
             customer_id=version["customer_id"],
@@ -74,7 +78,7 @@ def customers(sources: Sources, as_of: date) -> list[Customer]:
         if version["is_current"] and version["account_open_date"] <= as_of
     }
     id_of_key = {version["customer_key"]: version["customer_id"] for version in versions}
-    for customer_key, transaction in _countable_transactions(sources, as_of):
+    for customer_key, transaction in _countable_transactions(facts, categories, as_of):
         customer = by_id.get(id_of_key.get(customer_key))
         if customer is not None:
             customer.transactions.append(transaction)
@@ -91,16 +95,16 @@ def frame(rows: Sequence[Row], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=list(columns), dtype=object)
 
 
-def _countable_transactions(sources: Sources, as_of: date) -> list[tuple[str, Transaction]]:
-    categories = sources["dim_merchant_category"].to_pylist()
-    name_of_key = {row["category_key"]: row["category_name"] for row in categories}
-    facts = sources["fct_transactions"]
+def _countable_transactions(
+    facts: pd.DataFrame, categories: pd.DataFrame, as_of: date
+) -> list[tuple[str, Transaction]]:
+    name_of_key = dict(zip(categories["category_key"], categories["category_name"], strict=True))
     columns = (
-        facts.column("customer_key").to_pylist(),
-        facts.column("transaction_date").to_pylist(),
-        facts.column("transaction_amount").to_pylist(),
-        facts.column("merchant_category_key").to_pylist(),
-        facts.column("status").to_pylist(),
+        facts["customer_key"],
+        facts["transaction_date"],
+        facts["transaction_amount"],
+        facts["merchant_category_key"],
+        facts["status"],
     )
     return [
         (customer_key, Transaction(when.date(), amount, name_of_key.get(category_key)))
@@ -109,8 +113,5 @@ def _countable_transactions(sources: Sources, as_of: date) -> list[tuple[str, Tr
     ]
 
 
-def _churn_scores(sources: Sources) -> dict[str, float]:
-    if "churn_predictions" not in sources:
-        return {}
-    rows = sources["churn_predictions"].to_pylist()
-    return {row["customer_id"]: row["churn_risk_score"] for row in rows}
+def _churn_scores(predictions: pd.DataFrame) -> dict[str, float]:
+    return dict(zip(predictions["customer_id"], predictions["churn_risk_score"], strict=True))

@@ -1,14 +1,14 @@
 """Reference calculation of metric_avg_transaction_value, with cases from paper.
 
->>> from reference.example import show, star
+>>> from reference.example import answer, show, star
 >>> def atv(*history, as_of=date(2025, 6, 30), **more):
-...     show(metric_avg_transaction_value(star({"c1": history}, **more), as_of),
+...     show(answer(metric_avg_transaction_value, star({"c1": history}, **more), as_of),
 ...          "avg_transaction_value transaction_value_stddev min_transaction_value "
 ...          "max_transaction_value transaction_count median_transaction_value "
 ...          "spending_consistency")
 >>> def spread(*amounts):
 ...     history = [("2025-06-01", amount) for amount in amounts]
-...     show(metric_avg_transaction_value(star({"c1": history}), date(2025, 6, 30)),
+...     show(answer(metric_avg_transaction_value, star({"c1": history}), date(2025, 6, 30)),
 ...          "transaction_value_stddev spending_consistency")
 
 None: zeros, and a label of its own. One: no deviation. Two: mean (2 + 8) / 2 = 5,
@@ -70,7 +70,7 @@ segment, key and date are those of the customer and the run.
 
 >>> on_two_keys = [("2025-05-01", "10", "v1", "Gas"), ("2025-05-02", "30", "v2")]
 >>> upgraded = star({"c1": on_two_keys}, versions={"c1": [{}, {}]})
->>> show(metric_avg_transaction_value(upgraded, date(2025, 6, 30)),
+>>> show(answer(metric_avg_transaction_value, upgraded, date(2025, 6, 30)),
 ...      "customer_key customer_segment avg_transaction_value transaction_value_stddev "
 ...      "metric_calculated_date")
 k1 | Stable Mid-Spenders | 20.0 | 14.142135623730951 | 2025-06-30
@@ -81,11 +81,11 @@ from datetime import date
 
 import pandas as pd
 
+from marts import twin
 from reference.arithmetic import ZERO, median, quotient, sample_deviation, total
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, Sources, customers, frame
+from reference.history import Customer, Row, customers, frame
 
-GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",
@@ -101,10 +101,16 @@ COLUMNS = (
 )
 
 
-def metric_avg_transaction_value(sources: Sources, as_of: date) -> pd.DataFrame:
+@twin("metric_avg_transaction_value")
+def metric_avg_transaction_value(
+    dim_customer: pd.DataFrame,
+    fct_transactions: pd.DataFrame,
+    dim_merchant_category: pd.DataFrame,
+    as_of: date,
+) -> pd.DataFrame:
     """Give one row per customer, ordered by customer_id."""
-    rows = [atv_row(customer, as_of) for customer in customers(sources, as_of)]
-    return frame(rows, COLUMNS)
+    known = customers(dim_customer, fct_transactions, dim_merchant_category, as_of)
+    return frame([atv_row(customer, as_of) for customer in known], COLUMNS)
 
 
 def atv_row(customer: Customer, as_of: date) -> Row:

@@ -1,8 +1,8 @@
 """Reference calculation of metric_customer_ltv, with cases worked out on paper.
 
->>> from reference.example import show, star
+>>> from reference.example import answer, show, star
 >>> def ltv(*history, as_of=date(2025, 6, 30), **more):
-...     show(metric_customer_ltv(star({"c1": history}, **more), as_of),
+...     show(answer(metric_customer_ltv, star({"c1": history}, **more), as_of),
 ...          "lifetime_value total_transactions first_transaction_date "
 ...          "last_transaction_date customer_age_days avg_spend_per_day")
 
@@ -53,7 +53,7 @@ a transaction of a key outside the dimension belongs to nobody.
 30.00 | 2 | 2025-05-01 | 2025-05-02 | 1 | 30.0
 >>> later = [("2025-05-01", "10", "v1"), ("2025-05-02", "20", "nobody")]
 >>> two_versions = star({"c1": later}, versions={"c1": [{}, {}]})
->>> show(metric_customer_ltv(two_versions, date(2025, 6, 30)),
+>>> show(answer(metric_customer_ltv, two_versions, date(2025, 6, 30)),
 ...      "customer_id customer_key customer_segment lifetime_value "
 ...      "metric_calculated_date")
 c1 | k1 | Stable Mid-Spenders | 10.00 | 2025-06-30
@@ -74,11 +74,11 @@ from datetime import date
 
 import pandas as pd
 
+from marts import twin
 from reference.arithmetic import quotient, total
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, Sources, customers, frame
+from reference.history import Customer, Row, customers, frame
 
-GRAIN = ("customer_id",)
 COLUMNS = (
     "customer_id",
     "customer_key",
@@ -93,10 +93,16 @@ COLUMNS = (
 )
 
 
-def metric_customer_ltv(sources: Sources, as_of: date) -> pd.DataFrame:
+@twin("metric_customer_ltv")
+def metric_customer_ltv(
+    dim_customer: pd.DataFrame,
+    fct_transactions: pd.DataFrame,
+    dim_merchant_category: pd.DataFrame,
+    as_of: date,
+) -> pd.DataFrame:
     """Give one row per customer, ordered by customer_id."""
-    rows = [ltv_row(customer, as_of) for customer in customers(sources, as_of)]
-    return frame(rows, COLUMNS)
+    known = customers(dim_customer, fct_transactions, dim_merchant_category, as_of)
+    return frame([ltv_row(customer, as_of) for customer in known], COLUMNS)
 
 
 def ltv_row(customer: Customer, as_of: date) -> Row:

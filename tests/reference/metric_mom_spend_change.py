@@ -1,8 +1,8 @@
 """Reference calculation of metric_mom_spend_change, with cases worked out on paper.
 
->>> from reference.example import show, star
+>>> from reference.example import answer, show, star
 >>> def months(*history, as_of=date(2025, 6, 30), **more):
-...     show(metric_mom_spend_change(star({"c1": history}, **more), as_of),
+...     show(answer(metric_mom_spend_change, star({"c1": history}, **more), as_of),
 ...          "month monthly_spend prior_month_spend mom_change_pct "
 ...          "month_number months_since_prior mom_trend_category")
 
@@ -81,7 +81,7 @@ categories count. Not yet opened, not there.
 Customers do not see each other's months.
 
 >>> both = star({"c2": [("2025-05-01", "1")], "c1": [("2025-04-01", "2")]})
->>> show(metric_mom_spend_change(both, date(2025, 6, 30)),
+>>> show(answer(metric_mom_spend_change, both, date(2025, 6, 30)),
 ...      "customer_id month mom_trend_category metric_calculated_date")
 c1 | 2025-04-01 | First Month | 2025-06-30
 c2 | 2025-05-01 | First Month | 2025-06-30
@@ -92,10 +92,10 @@ from decimal import Decimal
 
 import pandas as pd
 
+from marts import twin
 from reference.arithmetic import ZERO, months_between, percentage
-from reference.history import Customer, Row, Sources, customers, frame
+from reference.history import Customer, Row, customers, frame
 
-GRAIN = ("customer_id", "month")
 COLUMNS = (
     "customer_id",
     "month",
@@ -109,10 +109,16 @@ COLUMNS = (
 )
 
 
-def metric_mom_spend_change(sources: Sources, as_of: date) -> pd.DataFrame:
+@twin("metric_mom_spend_change")
+def metric_mom_spend_change(
+    dim_customer: pd.DataFrame,
+    fct_transactions: pd.DataFrame,
+    dim_merchant_category: pd.DataFrame,
+    as_of: date,
+) -> pd.DataFrame:
     """Give one row per customer and active month, ordered by both."""
     rows: list[Row] = []
-    for customer in customers(sources, as_of):
+    for customer in customers(dim_customer, fct_transactions, dim_merchant_category, as_of):
         rows.extend(month_rows(customer, as_of))
     return frame(rows, COLUMNS)
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pytest
 from snowflake import connector
 
-from emulator.faults import Told
-from emulator.fixtures import DATABASE, Emulator, emulator
+from backends.emulator.faults import Told
+from backends.emulator.process import Emulator
+from emulator.fixtures import DATABASE, emulator
 from marts.core.plan.state import RUNS_TABLE
 from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started

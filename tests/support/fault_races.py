@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emulator.faults import Told
+from backends.emulator.faults import Told
 from support.fault_cases import BUILDS, DONE, DROPS, FAILED, REFUSED, SCHEMA, Sweep
 from support.fault_shop import DETACHED, NEW, OLD, OTHER, TOOL, Seen, Sent
 from support.forked import Ended, Fork

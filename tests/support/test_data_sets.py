@@ -6,8 +6,8 @@ import datetime
 
 import pytest
 
-from reference.all_marts import TWINS
 from support.data_sets import LARGER, drawn, larger, packed
+from support.twins import TWINS
 
 AS_OF = datetime.date(2024, 2, 29)
 

@@ -102,6 +102,14 @@ def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]
 
 def signature(query: ops.Node) -> str:
     """Return a digest of an expression that is the same in every process."""
+    digest = hashlib.sha256()
+    for line in signature_lines(query):
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
+
+
+def signature_lines(query: ops.Node) -> list[str]:
+    """Return a line for each operation of an expression, the same in every process."""
     nodes, _ = Nodes.from_bfs(query).toposort()
     numbers = {op: n for n, op in enumerate(nodes)}
 
@@ -117,17 +125,78 @@ def signature(query: ops.Node) -> str:
             case _:
                 return repr(value)
 
-    digest = hashlib.sha256()
+    lines = []
     for op in nodes:
         named = zip(op.__argnames__, op.__args__, strict=True)
         # An identifier depends on the order in which a process creates references.
         words = [text(value) for name, value in named if name != "identifier"]
-        digest.update(f"{type(op).__name__} {' '.join(words)}\n".encode())
-    return digest.hexdigest()
+        lines.append(f"{type(op).__name__} {' '.join(words)}")
+    return lines
 
 
 Name = tuple[str, str]
 """A table and one of its columns."""
+
+
+class SourcesOf:
+    """Tells which columns of tables a value is computed from, conditions on rows left aside."""
+
+    def __init__(self) -> None:
+        self._known: dict[ops.Value, frozenset[Name]] = {}
+
+    def __call__(self, value: ops.Value) -> frozenset[Name]:
+        """Return the columns of tables that a value is computed from, directly or indirectly."""
+        if value not in self._known:
+            self._known[value] = frozenset()
+            fields = value.find(ops.Field, filter=ops.Value)
+            self._known[value] = frozenset().union(*map(self._of_field, fields))
+        return self._known[value]
+
+    def _of_field(self, field: ops.Field) -> frozenset[Name]:
+        if _is_a_table(field.rel):
+            return frozenset({(str(field.rel.name), field.name)})
+        match field.rel:
+            case ops.Reference() | ops.AliasedRelation() as rel:
+                return self(ops.Field(rel.parent, field.name))
+            case ops.Set() as rel:
+                return self(ops.Field(rel.left, field.name)) | self(
+                    ops.Field(rel.right, field.name)
+                )
+            case rel if field.name in rel.values:
+                return self(rel.values[field.name])
+            case ops.FillNull() | ops.DropNull() as rel:
+                return self(ops.Field(rel.parent, field.name))
+        return frozenset()
+
+
+def group_keys(value: ops.Value, sources_of: SourcesOf) -> frozenset[Name]:
+    """Return the columns of sources by which the rows are grouped that a value sums up."""
+    found, met, waiting = set[Name](), set[ops.Node](), [value]
+    while waiting:
+        op = waiting.pop()
+        if op in met:
+            continue
+        met.add(op)
+        for window in op.find(ops.WindowFunction, filter=ops.Value):
+            found.update(*map(sources_of, window.group_by))
+        for field in op.find(ops.Field, filter=ops.Value):
+            rel = field.rel
+            if isinstance(rel, ops.Aggregate) and field.name not in rel.groups:
+                found.update(*map(sources_of, rel.groups.values()))
+            waiting += _below(field)
+    return frozenset(found)
+
+
+def _below(field: ops.Field) -> list[ops.Value]:
+    rel = field.rel
+    if isinstance(rel, ops.Reference | ops.AliasedRelation):
+        return [ops.Field(rel.parent, field.name)]
+    if isinstance(rel, ops.PhysicalTable):
+        return []
+    if isinstance(rel, ops.Set):
+        return [ops.Field(rel.left, field.name), ops.Field(rel.right, field.name)]
+    return [rel.values[field.name]] if field.name in rel.values else []
+
 
 Copies = Mapping[str, frozenset[Name]]
 """For each column of a query, the columns of its tables whose values it copies.

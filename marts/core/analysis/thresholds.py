@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import resolved_operation
+from marts.core.analysis.lineage import Name, SourcesOf, group_keys, resolved_operation
 from marts.core.analysis.nodes import alternatives
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
@@ -43,6 +43,22 @@ class Thresholds:
     values: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """A constant that a value is compared with, by its kind, and what the value is computed from.
+
+    `kind` is the name of a field of `Thresholds`. `column` is that of a source if its values are
+    compared as they are. `sources` are all columns of sources that the value depends on, `keys`
+    those by which the rows are grouped that it sums up.
+    """
+
+    kind: str
+    column: str
+    at: Any
+    sources: frozenset[Name] = frozenset()
+    keys: frozenset[Name] = frozenset()
+
+
 def around(thresholds: Iterable[int]) -> tuple[int, ...]:
     """Return whole numbers and their neighbours, sorted and without duplicates."""
     return tuple(sorted({each + step for each in thresholds for step in (-1, 0, 1)}))
@@ -62,18 +78,32 @@ def thresholds_of(graph: Graph, as_of: datetime.date) -> Thresholds:
     Comparisons of two columns, of a flag, of computed text, with a label that a mart makes itself,
     and of differences in units other than days and months have no threshold.
     """
-    project = graph.project
-    declared = logical_tables(project)
-    sources = {name: declared[name] for name in project.sources}
-    queries = inlined(graph, sources, FixedAsOf(as_of))
-    operations = {op for name in graph.order for op in queries[name].op().find(ops.Value)}
     found: dict[tuple[str, str], set[Any]] = defaultdict(set)
-    for op in operations:
-        for value, constant in comparisons(op):
-            for measure, threshold in _measures(value, constant):
-                for kind, column, at in _thresholds_at(measure, threshold, as_of):
-                    found[kind, column].add(at)
+    for each in measured_thresholds(queries_over_sources(graph, as_of).values(), as_of):
+        found[each.kind, each.column].add(each.at)
     return _thresholds(found)
+
+
+def queries_over_sources(graph: Graph, as_of: datetime.date) -> dict[str, ops.Relation]:
+    """Return the query of each mart over the sources alone, in the order of the marts."""
+    declared = logical_tables(graph.project)
+    sources = {name: declared[name] for name in graph.project.sources}
+    queries = inlined(graph, sources, FixedAsOf(as_of))
+    return {name: queries[name].op() for name in graph.order}
+
+
+def measured_thresholds(
+    queries: Iterable[ops.Relation], as_of: datetime.date
+) -> frozenset[Threshold]:
+    """Collect the constants that queries over sources compare values with, as of a day."""
+    sources_of = SourcesOf()
+    return frozenset(
+        Threshold(kind, column, at, sources_of(measure), group_keys(value, sources_of))
+        for op in {op for query in queries for op in query.find(ops.Value)}
+        for value, constant in comparisons(op)
+        for measure, threshold in _measures(value, constant)
+        for kind, column, at in _thresholds_at(measure, threshold, as_of)
+    )
 
 
 def _thresholds(found: Mapping[tuple[str, str], set[Any]]) -> Thresholds:

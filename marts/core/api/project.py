@@ -110,6 +110,8 @@ class Project:
             accept_shrink=own["accept_shrink"],
             force=own["force"],
             adopt=own["adopt"],
+            accept_unproven=own["accept_unproven"],
+            reason=own["reason"],
             drop_orphans=own["drop_orphans"],
         )
         with prepared_run(

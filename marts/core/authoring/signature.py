@@ -111,7 +111,7 @@ def call(
         raise DefinitionError(
             f"{what} failed to build its expression",
             in_words(error),
-            _line_within(function, error) or location,
+            line_within(function, error) or location,
             hint=hint_of(error, given),
         ) from error
     if not isinstance(found, expected.types):
@@ -125,7 +125,7 @@ def call(
     return found
 
 
-def _line_within(function: object, error: BaseException) -> str | None:
+def line_within(function: object, error: BaseException) -> str | None:
     """Return the innermost line of the author's file in a traceback, None if there is none."""
     written = function_of(function)
     if written is None:

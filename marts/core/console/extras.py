@@ -9,6 +9,10 @@ from marts.core import DISTRIBUTION
 EXTRAS = {
     "snowflake": ("snowflake", "snowflake-connector-python"),
     "numpy": ("generate", "numpy"),
+    "fakesnow": ("proof", "fakesnow"),
+    "uvicorn": ("proof", "uvicorn"),
+    "hypothesis": ("proof", "hypothesis"),
+    "pandas": ("proof", "pandas"),
 }
 """By missing module: the extra, and the distribution that it installs, as in pyproject.toml."""
 

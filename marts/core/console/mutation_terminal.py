@@ -41,7 +41,7 @@ def print_reports(
     """Print each mutant that survives, each stale entry, and what to do."""
     surviving = [mutant for each in reports for mutant in each.surviving]
     for mutant in surviving:
-        _print_mutant(where, mutant)
+        print_mutant(where, mutant)
     stale = [*unknown, *(each for report in reports for each in report.stale)]
     if surviving or stale:
         where.print()
@@ -53,7 +53,7 @@ def print_reports(
     say(where, summary_line(reports, unknown))
 
 
-def _print_mutant(where: Console, mutant: Mutant) -> None:
+def print_mutant(where: Console, mutant: Mutant) -> None:
     """Print a mutant as a diff, with the author's line."""
     file, _, line = mutant.location.rpartition(":")
     where.print()

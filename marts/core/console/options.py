@@ -196,8 +196,7 @@ corpus_option = option(
     type=click.Path(path_type=Path),
     metavar="PATH",
     help="The data to run mutants on, in any form that `marts run --data` takes, the smaller the"
-    " faster."
-    "  [default: generated for the bundled marts]",
+    " faster.  [default: generated from contracts and thresholds]",
 )
 as_of_option = option(
     "--as-of",

@@ -78,7 +78,9 @@ def _cause(error: BaseException) -> tuple[str, str]:
         return f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _is_ours(frame.filename)]
-    written = [frame for frame in own if not is_installed(frame.filename)]
+    # Frames of compiled modules name files that are not there.
+    there = [frame for frame in own if Path(frame.filename).is_file()]
+    written = [frame for frame in there if not is_installed(frame.filename)]
     frame = (written or own or frames)[-1]
     what = f"{type(error).__name__}: {error}".removesuffix(": ")
     return what, f"{frame.filename}:{frame.lineno}"

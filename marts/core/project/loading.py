@@ -17,6 +17,7 @@ from marts.core import PACKAGE
 from marts.core.authoring.checks import THIS
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.invariants import Invariant
+from marts.core.authoring.proofs import ForProof
 from marts.core.authoring.signature import location_of
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import DefinitionError, UsageError
@@ -38,6 +39,8 @@ class Declarations:
     sources: dict[str, Source]
     marts: dict[str, Mart]
     invariants: dict[str, Invariant] = field(default_factory=dict)
+    for_proof: tuple[ForProof, ...] = ()
+    """What its modules declare for proofs, which have no names of their own."""
 
 
 def load(package: str) -> Declarations:
@@ -52,7 +55,9 @@ def load(package: str) -> Declarations:
     _refuse_names(sources, marts)
     for mart in marts.values():
         _refuse_location(mart, modules)
-    return Declarations(package, sources, marts, _gather(modules, Invariant))
+    return Declarations(
+        package, sources, marts, _gather(modules, Invariant), declared_for_proof(modules)
+    )
 
 
 def _refuse_names(sources: Mapping[str, Source], marts: Mapping[str, Mart]) -> None:
@@ -169,6 +174,17 @@ def _refuse_defined_twice(file: Path) -> None:
 
 def _first_line(function: ast.FunctionDef) -> int:
     return min([function.lineno, *(each.lineno for each in function.decorator_list)])
+
+
+def declared_for_proof(modules: Iterable[ModuleType]) -> tuple[ForProof, ...]:
+    """Return what modules declare for proofs, each once, however many of them have it."""
+    found: dict[str, ForProof] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, ForProof):
+                # A module that was imported under two names has it twice.
+                found.setdefault(value.location, value)
+    return tuple(found.values())
 
 
 def _gather(modules: list[ModuleType], kind: type[Declaration]) -> dict[str, Declaration]:

@@ -51,7 +51,7 @@ def _forget() -> None:
     """Take back what loading another package has changed."""
     for name, module in _beside.items():
         if sys.modules.get(name) is module:
-            _drop(name)
+            drop(name)
     sys.path[:] = [each for each in sys.path if each not in _path]
     sys.meta_path[:] = [each for each in sys.meta_path if each not in _finders]
     _beside.clear()
@@ -63,10 +63,11 @@ def _drop_all(package: str) -> None:
     """Drop a package's modules; of our own package, all but the framework."""
     for name in [name for name in sys.modules if _is_below(name, package)]:
         if not _is_below(name, PACKAGE) and not _is_below(PACKAGE, name):
-            _drop(name)
+            drop(name)
 
 
-def _drop(name: str) -> None:
+def drop(name: str) -> None:
+    """Let a module be imported anew by the next who imports it."""
     module = sys.modules.pop(name)
     holder, _, child = name.rpartition(".")
     # `from package import module` would find it there.

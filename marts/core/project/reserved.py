@@ -5,8 +5,11 @@ from __future__ import annotations
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import DefinitionError
 
-RESERVED = ("marts_state", "int_published_marts", "marts_runs")
-"""The tables beside the marts: the state table, that of an earlier version, and that of runs."""
+RESERVED = ("marts_state", "int_published_marts", "marts_runs", "marts_proofs")
+"""The tables beside the marts: the state table, that of an earlier version, and those of runs and
+of proofs."""
+PROOFS = RESERVED[-1]
+RECORDS = {RESERVED[2]: "each run", PROOFS: "what is proven"}
 STATE_PREFIX = f"{RESERVED[0]}__"
 """How the names of the state tables of further groups begin."""
 
@@ -19,7 +22,7 @@ def is_reserved(name: str) -> bool:
 def refuse_reserved(table: Source | Mart) -> None:
     """Raise DefinitionError for a source or mart that has such a name."""
     if is_reserved(table.name):
-        records = "each run" if table.name == RESERVED[-1] else "what is published"
+        records = RECORDS.get(table.name, "what is published")
         kind = "mart" if isinstance(table, Mart) else "source"
         raise DefinitionError(
             f"{table.name} is the table that records {records}",

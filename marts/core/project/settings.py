@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,12 @@ from marts.core.errors import UsageError, did_you_mean
 
 FILE = "pyproject.toml"
 BACKENDS = DUCKDB, SNOWFLAKE = "duckdb", "snowflake"
+PROOF_LEVELS = ("engines", "reference", "reference + mutants")
+"""How much a proof may say, the least first."""
 OF_ONE_ENGINE = ("database", "sources")
 """The settings that mean nothing to another engine than the one they were written for."""
+NOWHERE = Path(os.devnull)
+"""In place of a folder: there is none, whatever the default."""
 ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
 """The keys of each `[[tool.marts.acknowledge]]`."""
 
@@ -62,6 +67,16 @@ class Settings:
     strict: bool = False
     acknowledge: tuple[tuple[str, Acknowledgement], ...] = ()
     """Acknowledgements of warnings, each with its table."""
+    proof: tuple[Path, ...] | None = None
+    """Files and folders of Python modules that declare what proofs need, besides the package."""
+    examples: Path | None = None
+    """The folder of the marts' examples."""
+    proof_level: str = PROOF_LEVELS[-1]
+    """How much the project asks of a proof."""
+    require_proof: bool = False
+    """Whether a run refuses marts that are not proven."""
+    proof_file: Path | None = None
+    """The file with the proofs that count, in place of those recorded beside the marts."""
     folder: Path = Path()
     """The folder of the project's file, relative to the current one, which is the default."""
     given: frozenset[str] = field(default=frozenset())
@@ -83,12 +98,17 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements, reshapes and sources of a project's file are only for its own package, its
-    database and sources are only for its own engine, and its sources only for its own data: they
-    are dropped for another package, engine or data.
+    The acknowledgements, reshapes, sources, proof modules and examples of a project's file are only
+    for its own package, its database and sources are only for its own engine, and its sources only
+    for its own data: they are dropped for another package, engine or data. What the file requires
+    to be proven, neither a variable nor an option takes back.
     """
+    if settings.require_proof:
+        values.pop("require_proof", None)
     if settings.package not in (None, values.get("package", settings.package)):
-        settings = replace(settings, acknowledge=(), reshape=(), sources={})
+        settings = replace(
+            settings, acknowledge=(), reshape=(), sources={}, proof=(), examples=NOWHERE
+        )
     backend = values.get("backend", settings.backend)
     if settings.backend != backend:
         database = settings.database if "database" in settings.given else None
@@ -151,7 +171,13 @@ def _is_number(value: object) -> bool:
 
 
 _TEXT = _Kind("a non-empty string", _is_text)
+_FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _NUMBER = _Kind("a whole number from 1", _is_number)
+_PATHS = _Kind(
+    "an array of non-empty strings, paths relative to the file",
+    lambda value: _is_list(value, _is_text),
+    lambda value, file: tuple(file.parent / each for each in value),
+)
 _PATH = replace(_TEXT, read=lambda value, file: file.parent / value)
 _NAMED_TEXTS = _Kind(
     "a table of non-empty strings, one for each source",
@@ -188,7 +214,14 @@ KEYS = {
     "lock_timeout": _NUMBER,
     "reshape": _TEXTS,
     "target": _PATH,
-    "strict": _Kind("true or false", lambda value: isinstance(value, bool)),
+    "proof": _PATHS,
+    "examples": _PATH,
+    "proof_level": _Kind(
+        " or ".join(map(json.dumps, PROOF_LEVELS)), lambda value: value in PROOF_LEVELS
+    ),
+    "require_proof": _FLAG,
+    "proof_file": _PATH,
+    "strict": _FLAG,
     "acknowledge": _Kind(
         "an array of tables, each written as [[tool.marts.acknowledge]]",
         lambda value: _is_list(value, lambda each: isinstance(each, dict)),

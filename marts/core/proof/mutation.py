@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import ibis
 import ibis.expr.operations as ops
@@ -20,7 +20,7 @@ from ibis.common.exceptions import IbisError
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lint import lint
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart
+from marts.core.authoring.tables import Mart, checked_key
 from marts.core.errors import MartsError
 from marts.core.plan.planner import plan_run
 from marts.core.plan.steps import Build, Plan
@@ -34,6 +34,7 @@ from marts.core.proof.partial_compilation import (
     query_around,
     surroundings_of,
 )
+from marts.core.query.checks import free_name
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
 from marts.core.query.difference import difference
@@ -41,7 +42,7 @@ from marts.core.query.nulls import declared_not_null
 from marts.core.run.inspection import inspect_engine
 
 if TYPE_CHECKING:
-    from marts.core.plan.state import CompiledQuery, Materialized
+    from marts.core.plan.state import CompiledQuery, EngineState, Materialized
     from marts.core.run.backend import Backend
 
 KilledBy = Literal["rows", "engine", "compile"]
@@ -66,32 +67,94 @@ class MutationRun:
     seconds: float
 
 
+Watch = Callable[[Mutant, int, int], None]
+"""Told of each mutant before it runs: the mutant, how many were run, and how many there are."""
+
+
+class MutationEngine(Protocol):
+    """What builds mutants beside the originals: a backend, or an engine with a world."""
+
+    def begin(self, run_id: str) -> None:
+        """Prepare to build."""
+
+    def compile(self, query: ir.Table) -> CompiledQuery:
+        """Return a query in the engine's SQL."""
+
+    def build(
+        self,
+        name: str,
+        query: CompiledQuery,
+        *,
+        kind: Materialized,
+        comment: str,
+        column_comments: Mapping[str, str],
+    ) -> None:
+        """Create a table or view, or replace it."""
+
+    def fetch(self, query: CompiledQuery, *, about: str) -> list[dict[str, Any]]:
+        """Run a query and return its rows."""
+
+    def discard(self) -> None:
+        """Drop what was built."""
+
+
 def run_mutants(
     graph: Graph,
     mart: Mart,
     backend: Backend,
     as_of: FixedAsOf,
     *,
-    watch: Callable[[Mutant, int, int], None] = lambda *_: None,
+    watch: Watch = lambda *_: None,
 ) -> MutationRun:
     """Build each mutant of a mart beside the original, and compare what readers would see.
 
-    `watch` is called before each mutant with the mutant, how many were run, and how many there are.
     Raises SourceError if a source does not fit its contract, EngineError if an original fails.
     """
-    start = time.perf_counter()
-    runner = _Runner(graph, mart, backend, as_of)
-    guarantees = guarantees_of(graph.project)
-    mutants = mutants_of(mart, runner.plan.tables, as_of, guarantees=guarantees)
-    results = []
-    try:
-        runner.begin()
-        for number, mutant in enumerate(mutants):
-            watch(mutant, number, len(mutants))
-            results.append(runner.run(mutant))
-    finally:
-        backend.discard()
-    return MutationRun(mart, tuple(results), time.perf_counter() - start)
+    state = inspect_engine(graph, _originals(graph, mart), backend)
+    return PlannedMutants(graph, mart, state, as_of).run(backend, watch=watch)
+
+
+class PlannedMutants:
+    """The mutants of a mart in a known state of engines, to be run on data that are in this state.
+
+    What they have in common is compiled once, however often they run.
+    """
+
+    def __init__(self, graph: Graph, mart: Mart, state: EngineState, as_of: FixedAsOf) -> None:
+        start = time.perf_counter()
+        plan = plan_run(graph, _originals(graph, mart), state, as_of)
+        self._runner = _Runner(graph, mart, plan, as_of)
+        guarantees = guarantees_of(graph.project)
+        self._mutants = mutants_of(mart, plan.tables, as_of, guarantees=guarantees)
+        self._seconds = time.perf_counter() - start
+
+    def run(
+        self,
+        engine: MutationEngine,
+        *,
+        among: Collection[Mutant] | None = None,
+        watch: Watch = lambda *_: None,
+    ) -> MutationRun:
+        """Build the mutants on an engine; those of `among`, perhaps of another date, if given."""
+        start, mutants = time.perf_counter() - self._seconds, self._mutants
+        self._seconds = 0.0
+        if among is not None:
+            wanted = {identity(mutant) for mutant in among}
+            mutants = tuple(mutant for mutant in mutants if identity(mutant) in wanted)
+        results = []
+        try:
+            self._runner.begin(engine)
+            for number, mutant in enumerate(mutants):
+                watch(mutant, number, len(mutants))
+                results.append(self._runner.run(mutant))
+        finally:
+            engine.discard()
+        return MutationRun(self._runner.mart, tuple(results), time.perf_counter() - start)
+
+
+def identity(mutant: Mutant) -> tuple[str, str, str, str]:
+    """Return what identifies a mutant, whatever the date: its mart, operator and texts."""
+    return (mutant.mart.name, mutant.operator, mutant.before, mutant.after)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -125,16 +188,17 @@ class _Comparisons:
 class _Runner:
     """Runs the mutants of one mart: builds each as a candidate beside the originals."""
 
-    def __init__(self, graph: Graph, mart: Mart, backend: Backend, as_of: FixedAsOf) -> None:
+    backend: MutationEngine
+
+    def __init__(self, graph: Graph, mart: Mart, plan: Plan, as_of: FixedAsOf) -> None:
         self.mart = mart
-        self.backend = backend
-        rebuilt, observed = rebuilt_and_observed(graph, mart)
+        _, observed = rebuilt_and_observed(graph, mart)
+        self.observed = tuple(graph.project.marts[name] for name in observed)
         self.is_observed = mart.name in observed
-        self.plan = _plan_of_originals(graph, (mart.name, *rebuilt, *observed), backend, as_of)
+        self.plan = plan
         self.original = self.plan.tables[mart.name]
         self.comparisons = _comparisons(graph, mart, self.plan.tables, as_of)
         self.counted = _differing_counts(self.original, _mutant_of(mart.name))
-        self.shared = SharedTables(f"{mart.name}__unchanged_", self._build)
         self.changed = f"{mart.name}__changed"
         self.compiled: dict[ops.Node, CompiledQuery] = {}
         # Mutants that change the same relation share a query, which is compiled once.
@@ -143,12 +207,36 @@ class _Runner:
         self.keys = declared_keys(graph.project)
         self.not_null = declared_not_null(graph.project)
 
-    def begin(self) -> None:
+    def begin(self, engine: MutationEngine) -> None:
         """Build the originals as candidates."""
+        self.backend = engine
+        self.shared = SharedTables(f"{self.mart.name}__unchanged_", self._build)
         self.backend.begin("mutation")
         for step in self.plan.steps:
             if isinstance(step, Build):
                 self._build(step.mart.name, step.query)
+        for mart in self.observed:
+            self._refuse_repeated_keys(mart)
+
+    def _refuse_repeated_keys(self, mart: Mart) -> None:
+        """Raise MartsError for a key with several rows, which would differ from any mutant's."""
+        if not checked_key(mart):
+            return
+        table = self.plan.tables[mart.name]
+        count = free_name("rows", table.columns)
+        counts = table.group_by(mart.grain).aggregate(**{count: table.count()})
+        repeated = counts.filter(counts[count] > 1).limit(1)
+        for row in self.backend.fetch(self._compiled(repeated), about=mart.name):
+            *key, rows = row.values()
+            shown = ", ".join(f"{k} = {v}" for k, v in zip(mart.grain, key, strict=True))
+            raise MartsError(
+                f"mart {mart.name} has several rows of one key on this data, so it cannot be"
+                " compared",
+                f"{shown}: {rows} rows",
+                mart.location,
+                hint="declare in the contracts of its sources what makes the key unique, such as"
+                " unique=True for a column; or pass data that `marts run` would publish",
+            )
 
     def run(self, mutant: Mutant) -> MutantResult:
         """Return what kills a mutant: different rows, the engine, or the linter, if anything."""
@@ -222,13 +310,12 @@ class _Runner:
         return self.compiled[op]
 
 
-def _plan_of_originals(
-    graph: Graph, names: tuple[str, ...], backend: Backend, as_of: FixedAsOf
-) -> Plan:
-    """Return the plan that builds these marts and all marts that they read."""
+def _originals(graph: Graph, mart: Mart) -> tuple[str, ...]:
+    """Return what mutants of a mart are built beside: it, what it reads, and who is compared."""
+    rebuilt, observed = rebuilt_and_observed(graph, mart)
+    names = (mart.name, *rebuilt, *observed)
     wanted = set(names).union(*map(graph.upstream, names))
-    selected = tuple(name for name in graph.order if name in wanted)
-    return plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
+    return tuple(name for name in graph.order if name in wanted)
 
 
 def _comparisons(

@@ -192,6 +192,7 @@ class GroupedRun:
             changes=tuple(dict.fromkeys(each for report in reports for each in report.changes)),
             unfinished=tuple(dict.fromkeys(e for report in reports for e in report.unfinished)),
             groups=tuple(self.done),
+            proofs={n: stamp for report in reports for n, stamp in report.proofs.items()},
         )
 
 

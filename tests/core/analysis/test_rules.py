@@ -55,7 +55,14 @@ def rules_broken(query: Table) -> set[str]:
 
 
 # Each: the expression, DuckDB's answer, the SQL for Snowflake, and what its manual says of that.
-DIFFERING: dict[str, list[tuple[Callable[[Table], Scalar], object, str, object]]] = {
+Case = tuple[Callable[[Table], Scalar], object, str, object]
+LONG_SUM: Case = (
+    lambda t: t.amount + 0.1234567890123456,
+    "Conversion",
+    '"t0"."amount" + 0.1234567890123456',
+    Decimal("12345679.0234567890123456"),
+)
+DIFFERING: dict[str, list[Case]] = {
     # "If any of the argument values is NULL, the result is NULL" (GREATEST).
     "skipped_null": [
         (lambda t: ibis.greatest(t.n, t.nothing), 3, 'GREATEST("t0"."n", "t0"."nothing")', None),
@@ -106,12 +113,8 @@ DIFFERING: dict[str, list[tuple[Callable[[Table], Scalar], object, str, object]]
     ],
     # A constant without exponent is a fixed-point number, of up to 38 digits in any arithmetic.
     "long_literal": [
-        (
-            lambda t: t.amount + 0.1234567890123456,
-            "Conversion",
-            '"t0"."amount" + 0.1234567890123456',
-            Decimal("12345679.0234567890123456"),
-        ),
+        # DuckDB 2 gives sums as many digits as they need, but not products.
+        *([LONG_SUM] if duckdb.__version__.startswith("1.") else []),
         (
             lambda t: t.amount * 1000000000.5,
             "Out of Range",

@@ -33,6 +33,11 @@ memory_limit = "4GB"
 lock_timeout = 60
 reshape = ["totals"]
 target = "/var/target"
+proof = ["tests/proof", "checks/revenue.py"]
+examples = "examples"
+proof_level = "reference"
+require_proof = true
+proof_file = "proof.json"
 strict = true
 
 [sources]
@@ -59,6 +64,7 @@ def test_every_key_sets_the_field_of_its_name() -> None:
     assert all(getattr(read, key) != getattr(Settings(), key) for key in KEYS)
     assert (read.exclude, read.threads, read.strict) == (("old_*", "tag:trial"), 4, True)
     assert (read.data, read.target) == (Path("shop/data"), Path("/var/target"))
+    assert read.proof == (Path("shop/tests/proof"), Path("shop/checks/revenue.py"))
     ((table, known),) = read.acknowledge
     assert (table, known.check, known.until) == ("orders", "few", datetime.date(2027, 6, 30))
     assert (read.folder, read.file) == (Path("shop"), FILE)
@@ -85,6 +91,9 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ("threads = 2027-06-30", 'threads in {} is "2027-06-30"\n'),
         ('exclude = "a"', 'exclude in {} is "a"\n  expected an array of non-empty strings'),
         ('exclude = ["a", 1]', "exclude in {} is an array\n"),
+        ('require_proof = "proof.json"', "expected true or false"),
+        ('proof_level = "full"',
+         'expected "engines" or "reference" or "reference + mutants"'),
         ('strict = "yes"', 'strict in {} is "yes"\n  expected true or false'),
         ("sources = 1", "sources in {} is 1\n  expected a table of non-empty strings, one for"),
         ('sources = {orders = ""}', "sources in {} is a table\n  expected a table of non-empty"),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -24,7 +21,6 @@ from marts.core.operations import wiring
 from marts.core.project.settings import Settings
 
 if TYPE_CHECKING:
-    from marts.core.project.graph import Graph
     from marts.core.proof.equivalent_mutants import Equivalent
 
 ALLOWED = Path("tests/equivalent_mutants.toml")
@@ -55,8 +51,8 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     from marts.core.console import mutation_terminal as mutants
     from marts.core.console import terminal
     from marts.core.console.mutation_messages import mutation_document, report_line
+    from marts.core.operations.mutate import mutations
     from marts.core.proof.equivalent_mutants import score, unknown_entries
-    from marts.core.proof.mutation import run_mutants
 
     graph, selected, _ = wiring.selected(settings)
     default = settings.folder / ALLOWED
@@ -64,45 +60,17 @@ def command(settings: Settings, stop: Event, allow: Path | None, as_json: bool) 
     unknown = () if settings.select else unknown_entries(entries, graph.project.marts)
     reports = []
     console = terminal.console(to_stderr=as_json)
-    with (
-        corpus(graph, settings) as data,
-        wiring.in_memory(graph, settings, data) as backend,
-    ):
-        as_of = wiring.as_of(settings, backend.data_as_of)
-        console.print(f"as of {as_of.day} · {data or settings.file}")
+    with mutations(graph, settings) as found:
+        console.print(found.about)
         with mutants.progress(console, stop=stop) as watch:
             for name in selected:
-                run = run_mutants(graph, graph.project.marts[name], backend, as_of, watch=watch)
+                run = found.run(graph.project.marts[name], watch=watch)
                 reports.append(score(run, entries))
                 terminal.say(console, report_line(reports[-1]))
     mutants.print_reports(console, reports, unknown, allowed_in=str(allow or default))
     if as_json:
         terminal.print_json(mutation_document(reports, unknown))
     return FAILED if unknown or any(each.has_failed for each in reports) else DONE
-
-
-@contextmanager
-def corpus(graph: Graph, settings: Settings) -> Iterator[Path | None]:
-    """Yield the data to run mutants on; for the bundled marts, generate them.
-
-    It is None if all sources are elsewhere, as the settings say.
-    """
-    from marts.core.errors import UsageError
-
-    if settings.data or settings.sources:
-        yield settings.data
-        return
-    if graph.project.package != wiring.BUNDLED_PACKAGE:
-        raise UsageError(
-            f"there is no data for the mutants of {graph.project.package}",
-            hint="pass --data DIR, a small data set with rows at the thresholds of its marts",
-        )
-    from fixtures.corpus import AS_OF, write_corpus
-    from marts.core.analysis.thresholds import thresholds_of
-
-    with TemporaryDirectory() as folder:
-        write_corpus(Path(folder), thresholds_of(graph, AS_OF), AS_OF)
-        yield Path(folder)
 
 
 def equivalents(given: Path | None, *, default: Path) -> tuple[Equivalent, ...]:

@@ -1,0 +1,1 @@
+"""A Snowflake emulator: fakesnow, adapted to answer as Snowflake does, in a process of its own."""

@@ -1,0 +1,101 @@
+"""`marts prove`: show that marts compute the right numbers, on both engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from marts.core.console.commands.mutate import ALLOWED, equivalents
+from marts.core.console.exit_codes import DONE, FAILED
+from marts.core.console.options import (
+    json_option,
+    option,
+    selection_options,
+    target_option,
+    with_settings,
+)
+from marts.core.project.settings import Settings
+
+if TYPE_CHECKING:
+    from marts.core.plan.proofs import Level
+
+
+@click.command("prove")
+@selection_options
+@click.option("--quick", is_flag=True, help="Try for ten seconds; this proves nothing.")
+@click.option(
+    "--connection",
+    "account",
+    metavar="NAME",
+    help="Try the worlds on an account, in a schema that is dropped, not on the emulator.",
+)
+@click.option(
+    "--case",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Try a saved failure again, and nothing else.",
+)
+@option(
+    "--allow",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A list of mutants that no data can tell from the original."
+    f"  [default: {ALLOWED}, if it exists]",
+)
+@target_option
+@json_option
+@click.pass_obj
+@with_settings
+def command(
+    settings: Settings,
+    stop: Event,
+    quick: bool,
+    account: str | None,
+    case: Path | None,
+    allow: Path | None,
+    as_json: bool,
+) -> int:
+    """Prove that marts compute the right numbers, before anything is pushed.
+
+    Each mart is built on small data sets that meet every threshold of its expressions: by DuckDB,
+    and by Snowflake's SQL on a local emulator. Its rows are compared with its twin in pandas, with
+    examples and with invariants; then defects are planted in it, and each must be noticed. Of what
+    fails, the smallest input is shown. Each SELECTOR names marts as --select does; without one, all
+    are proven.
+    """
+    from marts.core.console import proof_terminal, terminal
+    from marts.core.console.proof_messages import proof_document, unproven
+    from marts.core.operations.proof_of import records_of
+    from marts.core.operations.proofs import proof_file
+    from marts.core.operations.prove import ProveOptions, prove
+    from marts.core.run.proof_records import write_records
+
+    console = terminal.console(to_stderr=as_json)
+    options = ProveOptions(
+        quick=quick,
+        connection=account,
+        allowed=equivalents(allow, default=settings.folder / ALLOWED),
+        case=case,
+    )
+    with terminal.showing(console) as show:
+
+        def watch(what: str) -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+            show(what)
+
+        tried = prove(settings, options, watch=watch)
+        show("recording")
+        records, file = records_of(tried), proof_file(settings)
+        if case is None:
+            write_records(file, records.proofs.values())
+    wanted = cast("Level", settings.proof_level)
+    proof_terminal.print_tried(console, tried, records, wanted=wanted, file=file)
+    if as_json:
+        terminal.print_json(proof_document(tried, records))
+    proves_nothing = quick or case is not None
+    is_short = not proves_nothing and bool(unproven(tried, records, wanted))
+    return FAILED if tried.has_failed or is_short else DONE

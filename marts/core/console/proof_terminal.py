@@ -1,0 +1,69 @@
+"""Print the results of `marts prove`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from marts.core.console.mutation_terminal import print_mutant
+from marts.core.console.proof_messages import (
+    NUMBERS,
+    answers_table,
+    end_lines,
+    failure_line,
+    honesty_lines,
+    proof_table,
+    world_tables,
+)
+from marts.core.console.terminal import say, table_text
+from marts.core.operations.proof_of import Records
+from marts.core.operations.prove import Tried
+from marts.core.plan.proofs import Level
+from marts.core.proof.results import Failure
+
+
+def print_tried(
+    where: Console, tried: Tried, records: Records, *, wanted: Level, file: Path
+) -> None:
+    """Print what failed and what survives, the table, how it ended, and what that says.
+
+    `wanted` is the level that the project asks for, and `file` has the records.
+    """
+    for result in tried.results:
+        for failure in result.failures:
+            _print_failure(where, failure, tried.columns_read[failure.mart])
+            if case := tried.cases.get((failure.mart, failure.kind)):
+                where.print(f"      saved; to try it again: marts prove --case {case}")
+        for mutant in result.mutants.surviving if result.mutants else ():
+            print_mutant(where, mutant)
+    for refused in records.refused:
+        say(where, ("warn", str(refused)))
+    names, rows = proof_table(tried, records)
+    where.print(table_text(names, rows, numbers=NUMBERS))
+    for line in end_lines(tried, records, wanted, file):
+        say(where, line)
+    for text in honesty_lines(tried):
+        where.print(text)
+
+
+def _print_failure(
+    where: Console, failure: Failure, columns: Mapping[str, Collection[str]]
+) -> None:
+    say(where, failure_line(failure))
+    where.print(f"      as of {failure.world.as_of}")
+    for title, names, rows in world_tables(failure.world, columns):
+        where.print(f"      {title}")
+        if rows:
+            _print_indented(where, table_text(names, rows))
+    if failure.differences is not None:
+        where.print(f"      {failure.mart}:")
+        _print_indented(where, table_text(*answers_table(failure.differences, failure.sides)))
+    elif failure.error is not None:
+        _print_indented(where, failure.error)
+
+
+def _print_indented(where: Console, text: str) -> None:
+    where.print(textwrap.indent(text, " " * 8))

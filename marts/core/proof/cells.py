@@ -1,0 +1,115 @@
+"""Values of the contract's types, made from what Python has calculated, without any rounding."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+EXACT_FLOATS = 2**53
+"""Below this size, every whole number is a float."""
+
+Convert = Callable[[Any], Any]
+
+
+class UnfitError(ValueError):
+    """A value is not one of a column's type; the hint says what is."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(hint)
+        self.hint = hint
+
+
+def converter_of(kind: pa.DataType) -> Convert:
+    """Return what makes values of a type of the same values of other types.
+
+    It raises UnfitError for a value that is not one of the type's. Nulls are not for it.
+    """
+    if pa.types.is_decimal(kind):
+        return lambda value: _decimal(value, kind.precision, kind.scale)
+    for fits, convert in CONVERTERS:
+        if fits(kind):
+            return convert
+    return lambda value: value
+
+
+def _decimal(value: Any, precision: int, scale: int) -> Decimal:
+    number = _number(value)
+    if isinstance(number, float):
+        raise UnfitError("a float is not exact: calculate with Decimal from the source's cells")
+    exact = Decimal(number)
+    if not exact.is_finite():
+        raise UnfitError("return None for null")
+    unit = Decimal(1).scaleb(-scale)
+    fitted = exact.quantize(unit) if abs(exact) < Decimal(10) ** (precision - scale) else None
+    if fitted is None:
+        raise UnfitError(f"it has more than {precision - scale} digits before the point")
+    if fitted != exact:
+        raise UnfitError(
+            f"round it as the mart does, for example with .quantize(Decimal('{unit}'))"
+        )
+    return fitted
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if number != number // 1 or (isinstance(number, float) and abs(number) >= EXACT_FLOATS):
+        raise UnfitError("return a whole number")
+    whole = int(number)
+    if not -(2**63) <= whole < 2**63:
+        raise UnfitError("it has more than 64 bits")
+    return whole
+
+
+def _float(value: Any) -> float:
+    return float(_number(value))
+
+
+def _number(value: Any) -> int | float | Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise UnfitError("return a number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnfitError("return a text, a Python str")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UnfitError("return True or False")
+    return value
+
+
+def _date(value: Any) -> datetime.date:
+    if isinstance(value, datetime.datetime):
+        moment = _moment(value)
+        if moment.time() != datetime.time():
+            raise UnfitError("return a datetime.date: use .date(), or .dt.date")
+        return moment.date()
+    if not isinstance(value, datetime.date):
+        raise UnfitError("return a datetime.date")
+    return value
+
+
+def _moment(value: Any) -> datetime.datetime:
+    nanoseconds = getattr(value, "nanosecond", 0)
+    if not isinstance(value, datetime.datetime) or value.tzinfo is not None or nanoseconds:
+        raise UnfitError("return a timestamp without a zone, to the microsecond")
+    # A Timestamp of pandas is a datetime, too.
+    return datetime.datetime.fromisoformat(value.isoformat())
+
+
+CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Convert], ...] = (
+    (pa.types.is_integer, _whole),
+    (pa.types.is_floating, _float),
+    (pa.types.is_string, _text),
+    (pa.types.is_boolean, _flag),
+    (pa.types.is_date, _date),
+    (pa.types.is_timestamp, _moment),
+)

@@ -1,0 +1,273 @@
+"""Try marts on worlds: what their SQL computes, on two engines, against references.
+
+Of each mart and kind of failure, the first one is kept, on the smallest world that shows it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from marts.core.authoring.checks import Check
+from marts.core.authoring.tables import Mart
+from marts.core.errors import EngineError, MartsError
+from marts.core.plan.state import CompiledQuery
+from marts.core.project.graph import Graph
+from marts.core.proof.building import WorldBuilder
+from marts.core.proof.comparison import (
+    AnyTable,
+    Differences,
+    NotComparableError,
+    differences,
+)
+from marts.core.proof.examples import Example, ExampleResult, run_examples
+from marts.core.proof.results import Failure, Kind
+from marts.core.proof.worlds import World
+from marts.core.query.checks import offending_rows
+from marts.core.query.invariant_checks import invariant_checks, with_invariants
+
+Twins = Mapping[str, Callable[[World], AnyTable]]
+"""What calculates a mart a second time, by the mart's name."""
+Keys = Sequence[Sequence[object]]
+"""Values of a mart's grain."""
+
+
+class Smallest(Protocol):
+    """What makes a world smaller."""
+
+    def __call__(
+        self, world: World, differs: Callable[[World], bool], /, *, mart: str, keys: Keys
+    ) -> World:
+        """Return the smallest world on which `differs` holds, about rows of a mart, some known."""
+
+
+def as_it_is(world: World, differs: object, *, mart: str, keys: Keys) -> World:  # noqa: ARG001
+    """Return a world as it is, in a hurry."""
+    return world
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Somebody's rows of a mart, for any world."""
+
+    name: str
+    of: Callable[[World], AnyTable]
+
+
+class Prover:
+    """Tries marts on one world after another; DuckDB comes first, `others` are compared with it."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        selected: Collection[str],
+        twins: Twins,
+        duckdb: WorldBuilder,
+        others: Sequence[WorldBuilder] = (),
+        *,
+        smallest: Smallest = as_it_is,
+    ) -> None:
+        self.graph = graph
+        self.selected = tuple(selected)
+        self.twins = {name: twin for name, twin in twins.items() if name in self.selected}
+        self.duckdb = duckdb
+        self.others = tuple(others)
+        self.smallest = smallest
+        self.worlds: Counter[str] = Counter()
+        """The number of worlds on which each mart was built."""
+        self.agreed: dict[str, Counter[str]] = defaultdict(Counter)
+        """By mart, the number of worlds on which each engine gave DuckDB's rows."""
+        self.held: dict[str, set[str]] = defaultdict(set)
+        """By mart, the invariants that held on some world."""
+        self.failures: dict[tuple[str, Kind], Failure] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._with_invariants = WorldBuilder(with_invariants(graph), duckdb.engine)
+        self._compiled: dict[object, CompiledQuery] = {}
+
+    def try_world(self, world: World, *, on_others: bool) -> None:
+        """Compare the marts of a world with their twins, and with the other engines' if wanted."""
+        here = self._built(self.duckdb, world)
+        for name, table in here.items():
+            self.worlds[name] += 1
+            self.agreed[name][self.duckdb.engine.name] += 1
+            if name in self.twins:
+                twin = self.twins[name]
+                with self._timed(name):
+                    self._compare(name, "twin", world, table, twin(world), Answer("twin", twin))
+        for other in self.others if on_others else ():
+            there = self._built(other, world)
+            for name in here.keys() & there.keys():
+                answer = _answer_of(other, name)
+                if self._compare(name, "engines", world, here[name], there[name], answer):
+                    self.agreed[name][answer.name] += 1
+
+    def try_invariants(self, world: World, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Check how the marts of a world respond to changes of its sources, until time is over.
+
+        An invariant that multiplies the greatest amounts of a world may not fit into their type: it
+        is left to other worlds.
+        """
+        built = self._built(self.duckdb, world)
+        for name in built:
+            mart = self.graph.project.marts[name]
+            for check in invariant_checks(self.graph, mart):
+                if is_over():
+                    return
+                with self._timed(name):
+                    self._try_invariant(mart, check, world)
+
+    def _try_invariant(self, mart: Mart, check: Check, world: World) -> None:
+        def violations(smaller: World) -> int:
+            self.duckdb.build(smaller, [mart.name])
+            return self._violations(mart, check, smaller)
+
+        try:
+            count = self._violations(mart, check, world)
+        except EngineError:
+            return
+        if not count:
+            self.held[mart.name].add(check.name)
+            return
+        found = self.smallest(
+            world,
+            lambda smaller: _holds(lambda: violations(smaller) > 0),
+            mart=mart.name,
+            keys=self._offending(mart, check, world),
+        )
+        error = f"{check.name}: {violations(found):,} violations"
+        self._remember(Failure(mart.name, "invariant", (mart.name, ""), found, error=error))
+        self._built(self.duckdb, world)
+
+    def _violations(self, mart: Mart, check: Check, world: World) -> int:
+        key = mart.name, check.name, world.as_of, frozenset(world.tables)
+        if key not in self._compiled:
+            query = self._with_invariants.queries(world).of_check(mart, check)
+            self._compiled[key] = self.duckdb.engine.compile(query)
+        (count,) = self.duckdb.engine.rows(self._compiled[key]).column(0).to_pylist()
+        return int(count or 0)
+
+    def try_examples(self, examples: Iterable[Example]) -> list[ExampleResult]:
+        """Compare marts with what examples expect of them, and return the results."""
+        results = []
+        for result in run_examples(self.duckdb, examples):
+            results.append(result)
+            if not result.holds:
+                self._remember(_failure_of(result, self.duckdb.engine.name))
+        return results
+
+    def _offending(self, mart: Mart, check: Check, world: World) -> Keys:
+        """Return the keys of rows that violate an invariant's check, if it has rows."""
+        queries = self._with_invariants.queries(world)
+        query = offending_rows(mart, check, queries.tables, queries.as_of)
+        if not {*mart.grain} <= {*query.columns}:
+            return ()
+        compiled = self.duckdb.engine.compile(query.select(*mart.grain))
+        return [tuple(row.values()) for row in self.duckdb.engine.rows(compiled).to_pylist()]
+
+    def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
+        """Build the marts; remember those that the engine refuses, and leave them out."""
+        wanted = [name for name in self.selected if (name, "query") not in self.failures]
+        try:
+            return builder.build(world, wanted).tables
+        except EngineError:
+            built = {name: table for name in wanted for table in self._alone(builder, world, name)}
+            builder.engine.show(world.tables)
+            return built
+
+    def _alone(self, builder: WorldBuilder, world: World, name: str) -> Iterator[AnyTable]:
+        """Yield a mart, or remember why the engine refuses it; not if it refuses what it reads."""
+        if any((each, "query") in self.failures for each in self.graph.upstream(name)):
+            return
+        try:
+            yield builder.build(world, [name]).tables[name]
+        except EngineError as error:
+            found = self.smallest(
+                world, lambda smaller: _is_refused(builder, smaller, name), mart=name, keys=()
+            )
+            text = str(error)
+            self._remember(Failure(name, "query", (builder.engine.name, ""), found, error=text))
+
+    def _compare(
+        self,
+        name: str,
+        kind: Kind,
+        world: World,
+        actual: AnyTable,
+        expected: AnyTable,
+        answer: Answer,
+    ) -> bool:
+        """Tell whether a mart equals another answer; remember the smallest world that differs."""
+        if (name, kind) in self.failures:
+            return False
+        mart, duckdb = self.graph.project.marts[name], _answer_of(self.duckdb, name)
+        first = compared(mart, actual, expected)
+        if not first:
+            return True
+
+        def differs(smaller: World) -> bool:
+            return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
+
+        found = self.smallest(
+            world,
+            lambda smaller: _holds(lambda: differs(smaller)),
+            mart=name,
+            keys=first.keys if first.grain == mart.grain else (),
+        )
+        expected = answer.of(found)
+        shown = compared(mart, duckdb.of(found), expected)
+        self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown, expected))
+        return False
+
+    def _remember(self, failure: Failure) -> None:
+        self.failures.setdefault((failure.mart, failure.kind), failure)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - start
+
+
+def compared(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:
+    """Compare a mart's rows by its grain, or sorted if this does not tell rows apart."""
+    try:
+        return differences(actual, expected, grain=mart.grain)
+    except NotComparableError:
+        return differences(actual, expected, grain=())
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    """Tell whether a condition holds; not where something fails in another way."""
+    try:
+        return condition()
+    except MartsError:
+        return False
+
+
+def _failure_of(result: ExampleResult, engine: str) -> Failure:
+    example = result.example
+    return Failure(
+        example.mart.name,
+        "example",
+        (engine, f"example {example.name}"),
+        example.world,
+        result.differences,
+        example.expected,
+        error=None if result.error is None else str(result.error),
+    )
+
+
+def _answer_of(builder: WorldBuilder, name: str) -> Answer:
+    return Answer(builder.engine.name, lambda world: builder.build(world, [name]).tables[name])
+
+
+def _is_refused(builder: WorldBuilder, world: World, name: str) -> bool:
+    try:
+        builder.build(world, [name])
+    except EngineError:
+        return True
+    return False

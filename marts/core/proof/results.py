@@ -1,0 +1,74 @@
+"""What a proof has tried on each mart, and what did not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from marts.core.analysis.rules import Finding
+from marts.core.proof.comparison import Differences
+from marts.core.proof.equivalent_mutants import MutationReport
+from marts.core.proof.example_scores import ExampleScores
+from marts.core.proof.worlds import World
+
+Kind = Literal["query", "twin", "engines", "example", "invariant"]
+"""An engine refuses the mart's query; a mart differs from its twin; engines differ from each other;
+an example or an invariant does not hold."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that did not hold on a world.
+
+    `sides` names the two answers of which `differences` has the rows, the first as `actual`;
+    `expected` is the other one. `error` is what was said if there is no answer.
+    """
+
+    mart: str
+    kind: Kind
+    sides: tuple[str, str]
+    world: World
+    differences: Differences | None = None
+    expected: pa.Table | None = None
+    error: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """What failed, in a line without values."""
+        one, other = self.sides
+        if self.error is not None:
+            return f"{one} fails on {self.world.origin}: {self.error.partition(chr(10))[0]}"
+        return f"{one} differs from {other} on {self.world.origin}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MartResult:
+    """What was tried on one mart.
+
+    `worlds` counts the data sets that were built; `engines` has, by its name, on how many of them
+    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held, and
+    `scores` says which mutants each example kills. `readers` are the marts with a twin whose worlds
+    ran through this one. `mutants` is None if none were planted.
+    """
+
+    mart: str
+    worlds: int
+    engines: Mapping[str, int]
+    has_twin: bool = False
+    examples: int = 0
+    scores: ExampleScores | None = None
+    invariants: int = 0
+    exempt: int = 0
+    readers: tuple[str, ...] = ()
+    mutants: MutationReport | None = None
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    seconds: float = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything did not hold, or a mutant survives."""
+        return bool(self.failures or (self.mutants and self.mutants.has_failed))

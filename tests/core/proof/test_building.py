@@ -1,0 +1,59 @@
+"""Marts of a world in memory are those that a run publishes, from one world after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from backends.duckdb_worlds import DuckDBWorlds
+from marts.core.authoring.tables import checked_key
+from marts.core.errors import EngineError
+from marts.core.proof.building import WorldBuilder
+from marts.core.proof.comparison import assert_same_table
+from marts.core.proof.worlds import World
+from marts.core.query.contract import schema_of
+from support.workshop import AS_OF, CUSTOMERS, ORDERS, SHOP, shop_in
+
+SOURCES = SHOP.project.sources
+
+
+def world(**rows: object) -> World:
+    tables = {"customers": CUSTOMERS, "orders": ORDERS} | rows
+    return World(
+        {
+            name: pa.Table.from_pylist(list(rows), schema_of(SOURCES[name].columns).to_pyarrow())  # type: ignore[call-overload]
+            for name, rows in tables.items()
+        },
+        AS_OF,
+    )
+
+
+def test_the_marts_are_those_that_a_run_publishes(tmp_path: Path) -> None:
+    shop = shop_in(tmp_path)
+    assert shop.run().status == "published"
+    builder = WorldBuilder(SHOP, DuckDBWorlds())
+    builder.build(world(orders=ORDERS[:1]))
+    built = builder.build(world())
+    assert shop.published().keys() <= built.tables.keys() == {*SHOP.order}
+    with duckdb.connect(str(shop.database), read_only=True) as reader:
+        for name in shop.published():
+            assert_same_table(
+                built.tables[name],
+                reader.execute(f"FROM gold.{name}").to_arrow_table(),
+                grain=checked_key(SHOP.project.marts[name]),
+                sql=built.sql[name],
+            )
+
+
+def test_a_source_of_an_earlier_world_is_not_read() -> None:
+    engine = DuckDBWorlds()
+    builder = WorldBuilder(SHOP, engine)
+    builder.build(world())
+    without = replace(world(), tables={"orders": world().tables["orders"]})
+    engine.show(without.tables)
+    with pytest.raises(EngineError, match="customers"):
+        engine.rows("customers")
