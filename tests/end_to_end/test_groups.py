@@ -9,7 +9,7 @@ import pytest
 
 from support.processes import Marts
 
-FAILED, ASKED_WRONGLY = 1, 2
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 SOURCES = """
 from marts import int64, source, string
 
@@ -70,3 +70,36 @@ def test_what_stops_one_group_is_a_failure_if_another_is_published(
     assert "error: groups a, b: the sources do not fit their contracts" in done.stderr
     assert "done  c  published 1 mart" in done.stdout
     assert marts("run").returncode == ASKED_WRONGLY
+
+
+READER = MART.format(group="b", name="adults", source="one")
+ENVIRONMENTS = """
+[tool.marts.environments.prod]
+database = "prod.duckdb"
+
+[tool.marts.environments.dev]
+database = "dev.duckdb"
+"""
+
+
+def test_a_group_reads_a_mart_of_another_group_in_another_environment(
+    zoo: Path, called: Marts
+) -> None:
+    marts = partial(called, cwd=zoo, MARTS_PACKAGE="zoo")
+    (zoo / "zoo/adults.py").write_text(READER, "utf-8")
+    (zoo / "pyproject.toml").write_text(SETTINGS + ENVIRONMENTS, "utf-8")
+    assert marts("run", "--env", "prod").returncode == DONE
+    words = ("run", "-s", "adults,x", "--env", "dev", "--defer", "prod")
+    done = marts(*words)
+    assert done.returncode == DONE, done.stderr
+    assert "one: from prod, prod.duckdb, schema gold" in done.stdout
+    shown = marts("show", "adults", "--env", "dev", "--format", "csv")
+    assert shown.stdout == "name,age\nann,3\n"
+    # What production has is no longer up to date: the group that reads it is left as it was.
+    for name in ("people", "pets"):
+        (zoo / f"data/{name}.csv").write_text("name,age\nann,4\n", "utf-8")
+    done = marts(*words)
+    assert done.returncode == FAILED
+    assert "group b: the selection reads marts that are up to date neither here" in done.stderr
+    assert "done  c  published 1 mart" in done.stdout
+    assert marts("show", "adults", "--env", "dev", "--format", "csv").stdout == shown.stdout

@@ -232,6 +232,8 @@ def _refuse_outdated(
             hint=f"build them together: {command}",
         )
     env = state.elsewhere.environment
+    has_other_sources = any("source " in outdated_there.get(name, "") for name in outdated)
+    provided = f", if {env} reads the same data" if has_other_sources else ""
     raise UsageError(
         f"the selection reads marts that are up to date neither here nor in {env}",
         *(
@@ -240,7 +242,7 @@ def _refuse_outdated(
         ),
         f"{env} is {state.elsewhere.where}",
         hint=f"build them together: {command}\n"
-        f"  or publish them there first: marts run --env {env}",
+        f"  or publish them there first{provided}: marts run --env {env}",
     )
 
 

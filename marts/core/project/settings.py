@@ -263,11 +263,15 @@ def settings_of_file(
 def _layered(table: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of `[tool.marts]`, overridden by those of an environment.
 
-    Where sources are is overridden for each source.
+    Where sources are is overridden for each source. What the table says of it beside its `data` is
+    not for an environment with other data, as it is not for `--data`.
     """
+    given = [each for each in (table, environment) if "data" in each]
     engines = [each.get("backend", Settings.backend) for each in (table, {**table, **environment})]
     if engines[0] != engines[1]:
         table = {key: value for key, value in table.items() if key not in OF_ONE_ENGINE}
+    elif engines[0] == DUCKDB and len({each["data"] for each in given}) > 1:
+        table = {key: value for key, value in table.items() if key != "sources"}
     sources = {**table.get("sources", {}), **environment.get("sources", {})}
     return {**table, **environment, "sources": sources}
 
