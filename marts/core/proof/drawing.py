@@ -7,12 +7,12 @@ that a failing world shrinks to a few readable rows. This module alone needs hyp
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hypothesis import reject
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from marts.core.analysis.links import Link
@@ -107,6 +107,25 @@ def _worlds(
         return World(tables, as_of, "drawn")
 
     return st.fixed_dictionaries(groups).map(world)
+
+
+def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
+    """Call a function on worlds, the same ones in every process, until it returns false."""
+    goes_on = [True]
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(world=worlds)
+    def drawn(world: World) -> None:
+        goes_on[0] = goes_on[0] and each(world)
+
+    drawn()
 
 
 @dataclass(frozen=True)
