@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
+MOST_SHOWN = 20
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class World:
     """The tables of the sources, and the date to calculate for.
 
@@ -20,6 +23,22 @@ class World:
     tables: Mapping[str, pa.Table]
     as_of: datetime.date
     origin: str = ""
+
+    def __repr__(self) -> str:
+        """Show the rows, a line each, unless there are many."""
+        lines = [f"World(as_of={self.as_of}, {self.origin or 'no origin'}"]
+        for name, table in self.tables.items():
+            lines += [
+                f"{name} " + ", ".join(f"{key}={value}" for key, value in row.items())
+                for row in table.slice(0, MOST_SHOWN).to_pylist()
+            ]
+            if table.num_rows > MOST_SHOWN:
+                lines.append(f"{name} … {table.num_rows:,} rows")
+        return "\n    ".join(lines) + ")"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the same in hypothesis's reports, which know dataclasses otherwise."""
+        printer.text("World(...)" if cycle else repr(self))
 
     @property
     def rows(self) -> int:
