@@ -22,7 +22,14 @@ WORDS = "|".join(MOVED)
 STATEMENT = re.compile(rf"from ({WORDS})(?=[. ])")
 MODULE_OR_FILE = re.compile(rf"({WORDS})([./][\w./]*)?")
 ENTRY, ENTRY_MODULE = "marts/core/console/entry.py", "_marts_entry.py"
-NOT_MODULES = {("marts/core/console/options.py", "fixtures"): "the old name of --data"}
+NOT_MODULES = {
+    ("marts/core/console/options.py", "fixtures"): "the old name of --data",
+    **{
+        (f"marts/core/project/{file}.py", name): "a name that an author's module may have, too"
+        for file in ("proof_modules", "versions")
+        for name in MOVED
+    },
+}
 
 
 class PrivateNames(BuildHookInterface[Any]):

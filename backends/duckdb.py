@@ -25,9 +25,15 @@ from backends import duckdb_ddl as ddl
 from backends.data_files import data_as_of
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog, spelled
-from backends.duckdb_connection import DuckDBOptions, connect, translated
+from backends.duckdb_connection import (
+    DuckDBOptions,
+    connect,
+    may_be_caused_by_data,
+    translated,
+)
 from backends.duckdb_elsewhere import elsewhere, names_there
 from backends.duckdb_locations import Locations
+from backends.duckdb_proofs import ProofsTable
 from backends.duckdb_publication import publish
 from backends.duckdb_runs import RunsTable
 from backends.duckdb_sources import DuckDBSources
@@ -52,20 +58,6 @@ from marts.core.run.backend import Contract, Statement
 Result = TypeVar("Result")
 
 
-def _may_be_caused_by_data(error: BaseException | None) -> bool:
-    """Tell whether the contents of a file may be why a statement failed."""
-    others = (
-        duckdb.BinderException,
-        duckdb.CatalogException,
-        duckdb.FatalException,
-        duckdb.InternalException,
-        duckdb.InterruptException,
-        duckdb.OutOfMemoryException,
-        duckdb.ParserException,
-    )
-    return isinstance(error, duckdb.Error) and not isinstance(error, others)
-
-
 class DuckDBBackend:
     """One connection to one database file."""
 
@@ -86,6 +78,7 @@ class DuckDBBackend:
         self.sources = DuckDBSources(locations, sources, self._rows, schema=options.schema)
         self._catalog = Catalog(options.schema, self._rows)
         self._runs = RunsTable(self._catalog, self.execute)
+        self.proofs = ProofsTable(self._catalog, self.execute, self._transaction)
         self._candidates: dict[str, Candidate] = {}
         in_file = not read_only and str(options.database) != ":memory:"
         self._candidate_database = CandidateDatabase(
@@ -381,7 +374,7 @@ class DuckDBBackend:
         except EngineError as error:
             if changed := self.changed_sources():
                 raise ChangedSourcesError(changed) from error
-            if _may_be_caused_by_data(error.__cause__) and (fault := self.sources.fault()):
+            if may_be_caused_by_data(error.__cause__) and (fault := self.sources.fault()):
                 raise EngineError(fault.summary, *fault.facts) from error
             raise
 

@@ -136,6 +136,20 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
         raise
 
 
+def may_be_caused_by_data(error: BaseException | None) -> bool:
+    """Tell whether the contents of a file may be why a statement failed."""
+    others = (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.InterruptException,
+        duckdb.OutOfMemoryException,
+        duckdb.ParserException,
+    )
+    return isinstance(error, duckdb.Error) and not isinstance(error, others)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 

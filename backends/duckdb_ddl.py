@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlglot.expressions as sge
 
 from backends.sql import comment_statements
-from marts.core.plan.state import RUNS_COLUMNS, STATE_COLUMNS, STATE_KEY, Materialized
+from marts.core.plan.state import STATE_COLUMNS, STATE_KEY, Materialized
 
 DIALECT = "duckdb"
 
@@ -155,20 +155,20 @@ def forget_earlier(relation: str, names: Collection[str]) -> str:
 
 
 def record(relation: str, rows: Iterable[Sequence[object]]) -> str:
-    """Record rows; they replace rows of the same package and name."""
+    """Record rows of all columns; they replace rows of the same package and name."""
     values = sge.values([tuple(sge.convert(value) for value in row) for row in rows])
-    return f"INSERT OR REPLACE INTO {relation} {values.sql(DIALECT)}"
+    return f"INSERT OR REPLACE INTO {relation} ({', '.join(STATE_COLUMNS)}) {values.sql(DIALECT)}"
 
 
-def create_runs(relation: str) -> str:
-    """Create the table of runs."""
-    columns = ", ".join(f"{name} {TYPES[kind]}" for name, kind in RUNS_COLUMNS.items())
-    return f"CREATE TABLE {relation} ({columns})"
+def create_own(relation: str, columns: Mapping[str, str]) -> str:
+    """Create a table of marts' own; `columns` are names and Ibis's types."""
+    listed = ", ".join(f"{name} {TYPES[kind]}" for name, kind in columns.items())
+    return f"CREATE TABLE {relation} ({listed})"
 
 
-def add_run_column(relation: str, name: str) -> str:
-    """Add a column that an earlier version's table of runs lacks."""
-    return f"ALTER TABLE {relation} ADD COLUMN {name} {TYPES[RUNS_COLUMNS[name]]}"
+def add_own_column(relation: str, name: str, kind: str) -> str:
+    """Add a column that an earlier version's table of marts' own lacks."""
+    return f"ALTER TABLE {relation} ADD COLUMN {name} {TYPES[kind]}"
 
 
 def forget_run(relation: str, run_id: str) -> str:
@@ -176,8 +176,8 @@ def forget_run(relation: str, run_id: str) -> str:
     return f"DELETE FROM {relation} WHERE run_id = {literal(run_id)}"
 
 
-def insert_run(relation: str, row: Mapping[str, object]) -> str:
-    """Insert the row of a run, by the names of its columns."""
+def insert_record(relation: str, row: Mapping[str, object]) -> str:
+    """Insert a row, by the names of its columns."""
     values = sge.values([tuple(sge.convert(value) for value in row.values())])
     return f"INSERT INTO {relation} ({', '.join(row)}) {values.sql(DIALECT)}"
 

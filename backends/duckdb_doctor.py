@@ -204,7 +204,11 @@ def others(desk: Desk) -> Finding:
     strangers = [name for name in there if name not in known]
     near = {name: hint for name in strangers if (hint := did_you_mean(name, absent))}
     problems = [f"{name} is the name of no source; {hint}" for name, hint in near.items()]
-    evidence = f"not read: {', '.join(strangers) or 'nothing'}"
+    evidence = (
+        f"these are not sources: {', '.join(strangers)}"
+        if strangers
+        else f"all {len(there)} tables are sources"
+    )
     return verdict_of(problems, evidence, bad="warn", remedy="rename the file or folder")
 
 
@@ -312,7 +316,9 @@ EXPERIMENTS: tuple[Experiment[Desk], ...] = (
     Experiment("resources", "DuckDB accepts the options", resources),
     Experiment("data", "the data's directory can be read", data),
     Experiment("sources", "a run can read each source", sources),
-    Experiment("other_files", "no file's name is a slip", others, refused="skip"),
+    Experiment(
+        "other_files", "no file has almost the name of an absent source", others, refused="skip"
+    ),
     Experiment("database", "a run can write the database", database),
     Experiment("left_over", "no killed run left candidates", left_over),
     Experiment("disk", "there is room for a run", disk),

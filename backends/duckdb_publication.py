@@ -10,6 +10,7 @@ from backends.duckdb_candidates import Candidate
 from backends.duckdb_catalog import Catalog
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
+    STATE_COLUMNS,
     Publication,
     group_of_state,
     state_table,
@@ -52,6 +53,9 @@ def _record(
 ) -> None:
     state = catalog.name_of(state_table(publication.group))
     execute(ddl.create_state(state))
+    columns = catalog.columns()
+    if "proof" not in columns[state_table(publication.group)]:
+        execute(ddl.add_own_column(state, "proof", STATE_COLUMNS["proof"]))
     if names := [*published, *publication.drops]:
         # Another package's rows, too: a package that adopts a table adopts its record. So does a
         # group.
@@ -61,14 +65,14 @@ def _record(
     made_by = (publication.run_id, publication.as_of, now)
     # A candidate has the same rows, but committed, so that DuckDB reads them with all threads.
     qualified = {name: each.name for name, each in published.items()}
-    versions = catalog.versions(qualified, catalog.columns())
-    package, fingerprints = publication.package, publication.fingerprints
+    versions = catalog.versions(qualified, columns)
+    package, made, proofs = publication.package, publication.fingerprints, publication.proofs
     rows: list[tuple[object, ...]] = [
-        (package, name, each.kind, *made_by, versions[name], fingerprints.get(name))
+        (package, name, each.kind, *made_by, versions[name], made.get(name), proofs.get(name))
         for name, each in published.items()
     ]
     rows += [
-        (package, name, "source", *made_by, None, text)
+        (package, name, "source", *made_by, None, text, None)
         for name, text in publication.checked.items()
     ]
     if rows:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_publication import Execute
-from backends.sql import columns_to_add
+from backends.sql import RUNS, OwnTable, columns_to_add
 from marts.core.plan.state import RUNS_TABLE, RecordedRun
 
 
@@ -30,24 +30,32 @@ class RunsTable:
         if run.run_id in self._begun:
             self._execute(ddl.forget_run(table, run.run_id))
         self._begun.add(run.run_id)
-        self._execute(ddl.insert_run(table, asdict(replace(run, user_name=_user()))))
+        self._execute(ddl.insert_record(table, asdict(replace(run, user_name=user_of_process()))))
 
     def prepare(self) -> None:
         """Create the table if it does not exist; add columns that an earlier version's lacks.
 
         Raises UsageError if marts did not make it.
         """
-        table = self._catalog.name_of(RUNS_TABLE)
-        found = self._catalog.columns().get(RUNS_TABLE)
-        if found is None:
-            self._execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(self._catalog.schema)}")
-            self._execute(ddl.create_runs(table))
-            return
-        for column in columns_to_add(found):
-            self._execute(ddl.add_run_column(table, column))
+        prepare(RUNS, self._catalog, self._execute)
 
 
-def _user() -> str:
+def prepare(own: OwnTable, catalog: Catalog, execute: Execute) -> None:
+    """Create a table of marts' own if it does not exist; add columns that it lacks.
+
+    Raises UsageError if marts did not make it.
+    """
+    table, found = catalog.name_of(own.name), catalog.columns().get(own.name)
+    if found is None:
+        execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.quoted(catalog.schema)}")
+        execute(ddl.create_own(table, own.columns))
+        return
+    for column, kind in columns_to_add(own, found).items():
+        execute(ddl.add_own_column(table, column, kind))
+
+
+def user_of_process() -> str:
+    """Return the name of the user of this process, or its number."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

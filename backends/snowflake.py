@@ -25,6 +25,7 @@ from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_elsewhere import elsewhere
 from backends.snowflake_locations import Places, in_words
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
+from backends.snowflake_proofs import ProofsTable
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
 from backends.snowflake_runs import RunsTable, described
@@ -86,6 +87,7 @@ class SnowflakeBackend:
         self.candidates = CandidateSchema(self.schema, self.catalog, self._statements)
         self._digests: Mapping[str, str] = {}
         self._runs = RunsTable(self.namespace, self.catalog, self._rows_of_record)
+        self.proofs = ProofsTable(self.namespace, self.catalog, self._statements.rows)
         self._recorded: Sequence[RecordedTable] | None = None
         place = self.catalog.namespace
         places = Places(lambda: self.source_namespace, options.sources, place, others)

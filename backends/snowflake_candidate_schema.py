@@ -87,8 +87,8 @@ class CandidateSchema:
         groups = groups_in(self.catalog.kinds(self.schema.namespace))
         if groups:
             self.sweep(recorded(), group)
-        if builds and group not in groups:
-            self.schema.of(group).create_state()
+        if builds:
+            self.schema.of(group).prepare_state(self.catalog)
 
     def create(self) -> None:
         """Create the schema if it does not exist, and see to it that nobody else may use it."""

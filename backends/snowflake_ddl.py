@@ -219,6 +219,12 @@ def create_own(relation: str, columns: Mapping[str, str]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {relation} (\n{_columns(types)}\n)"
 
 
+def add_own_column(relation: str, name: str, kind: str) -> str:
+    """Add a column that an earlier version's table of marts' own lacks."""
+    column = f"{identifier(name)} {column_type(ibis.dtype(kind))}"
+    return f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {column}"
+
+
 def _columns(types: Mapping[str, dt.DataType]) -> str:
     return ",\n".join(f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items())
 

@@ -153,11 +153,11 @@ class Publisher:
     def _prepare(self, found: Mapping[str, Changes], built: Mapping[str, Shape]) -> None:
         """Record whose the new tables are, create them empty, and make additive changes."""
         package, run_id = self.publication.package, self.publication.run_id
-        if self.schema.group not in self._groups():
-            self.schema.create_state()
         lock = RecordedTable(NOBODY, LOCK, LOCK, run_id)
-        for group in self._others():
-            self.schema.of(group).claim([lock], step="claim")
+        self.schema.prepare_state(self.catalog)
+        for other in map(self.schema.of, self._others()):
+            other.prepare_state(self.catalog)
+            other.claim([lock], step="claim")
         new = [
             RecordedTable(package, name, self.candidates[name].kind, run_id)
             for name, each in found.items()
@@ -298,6 +298,7 @@ class Publisher:
             own.as_of,
             with_digest(f"{version} {rows}", digest),
             own.fingerprints.get(name),
+            own.proofs.get(name),
         )
 
     def _commit(self) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from backends import snowflake_runs_ddl as ddl
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_ddl import DIALECT, create_own, create_schema
+from backends.snowflake_ddl import DIALECT, add_own_column, create_own, create_schema
 from backends.snowflake_sql import Namespace
-from backends.sql import columns_to_add
+from backends.sql import RUNS, columns_to_add
 from marts.core.plan.state import RUNS_COLUMNS, RUNS_TABLE, RecordedRun
 
 
@@ -49,7 +49,7 @@ class RunsTable:
             if updated:
                 return
         self._begun.add(run.run_id)
-        self._rows(ddl.insert_run(self.qualified, asdict(run)))
+        self._rows(ddl.insert_record(self.qualified, asdict(run)))
 
     def _prepare(self) -> None:
         if not self.exists():
@@ -59,8 +59,8 @@ class RunsTable:
             return
         columns = self._catalog.columns(self._namespace)
         found = [row["COLUMN_NAME"] for row in columns if row["TABLE_NAME"] == RUNS_TABLE.upper()]
-        for column in columns_to_add([name.lower() for name in found]):
-            self._rows(ddl.add_run_column(self.qualified, column))
+        for column, kind in columns_to_add(RUNS, [name.lower() for name in found]).items():
+            self._rows(add_own_column(self.qualified, column, kind))
 
 
 def described(run: RecordedRun) -> str:

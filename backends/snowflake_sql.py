@@ -73,13 +73,14 @@ def qualified_sql(
         if kind.this == sge.DataType.Type.TIMESTAMP:
             kind.set("this", sge.DataType.Type.TIMESTAMPNTZ)
     names = {name.upper(): known.get(name) or namespace.qualified(name) for name in query.names}
-    return relocate(_upper(tree), names).sql(DIALECT, pretty=True)
+    return relocate(upper(tree), names).sql(DIALECT, pretty=True)
 
 
 Node = TypeVar("Node", bound=sge.Expr)
 
 
-def _upper(tree: Node) -> Node:
+def upper(tree: Node) -> Node:
+    """Return a tree after making all of its identifiers upper-case."""
     for each in tree.find_all(sge.Identifier):
         each.set("this", each.name.upper())
     return tree

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from backends import snowflake_ddl as ddl
+from backends.snowflake_catalog import Catalog
 from backends.snowflake_session import Result
 from backends.snowflake_sql import Namespace
 from marts.core.errors import EngineError
@@ -96,6 +97,21 @@ class Schema:
     def create_state(self) -> None:
         """Create the state table if it does not exist."""
         self.execute(ddl.create_own(self.state, STATE_COLUMNS), "", "begin")
+
+    def prepare_state(self, catalog: Catalog) -> None:
+        """Create the state table, or add the column that an earlier version's lacks.
+
+        It must not be called within a transaction, which this would commit.
+        """
+        table = state_table(self.group).upper()
+        if table not in catalog.kinds(self.namespace):
+            self.create_state()
+            return
+        columns = catalog.columns(self.namespace)
+        if "PROOF" not in {row["COLUMN_NAME"] for row in columns if row["TABLE_NAME"] == table}:
+            sql = ddl.add_own_column(self.state, "proof", STATE_COLUMNS["proof"])
+            self.execute(sql, "", "begin")
+            catalog.forget()
 
     def claim(self, rows: Iterable[RecordedTable], *, step: str) -> None:
         """Record rows of which there is none yet; this waits for no other run."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
+from marts.core.plan.proofs import PROOFS_COLUMNS, PROOFS_TABLE, Proof
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
     RUNS_COLUMNS,
@@ -60,6 +61,8 @@ def recorded(backend: Fetching, tables: Collection[str]) -> list[RecordedTable]:
 
 def _recorded(row: Mapping[str, Any], table: str, group: str) -> RecordedTable:
     columns = [each.name for each in fields(RecordedTable) if each.name in STATE_COLUMNS]
+    # An earlier version recorded no proof.
+    columns = [name for name in columns if name in row or name != "proof"]
     try:
         return RecordedTable(**{name: row[name] for name in columns}, group=group)
     except KeyError as error:
@@ -77,17 +80,65 @@ def own_place(environment: str, where: str) -> UsageError:
     )
 
 
-def columns_to_add(found: Collection[str]) -> list[str]:
-    """Return the columns that an existing table of runs lacks, given its own in lower case.
+@dataclass(frozen=True)
+class OwnTable:
+    """A table of marts' own: its columns, and those among them that every version's table has."""
 
-    Raises UsageError if marts did not make it.
+    name: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+
+
+RUNS = OwnTable(RUNS_TABLE, RUNS_COLUMNS, RUNS_KEY)
+PROOFS = OwnTable(PROOFS_TABLE, PROOFS_COLUMNS, tuple(PROOFS_COLUMNS))
+
+
+def columns_to_add(table: OwnTable, found: Collection[str]) -> dict[str, str]:
+    """Return the columns that an existing table lacks, with their types.
+
+    `found` are its own in lower case. Raises UsageError if marts did not make it.
     """
-    if missing := [name for name in RUNS_KEY if name not in found]:
+    if missing := [name for name in table.key if name not in found]:
         raise UsageError(
-            f"the table {RUNS_TABLE} was not made by marts: it has no column {missing[0]}",
+            f"the table {table.name} was not made by marts: it has no column {missing[0]}",
             hint="rename that table, or use another --schema",
         )
-    return [name for name in RUNS_COLUMNS if name not in found]
+    return {name: kind for name, kind in table.columns.items() if name not in found}
+
+
+def proofs_query(package: str, digests: Collection[str], mart: str | None) -> sge.Select:
+    """Return a query, still without its table, of the records with some digests, or of a mart.
+
+    Those of a mart are the last ones, at most 20.
+    """
+    query = sge.select(_column("record")).where(_column("package").eq(package))
+    if mart is None:
+        return query.where(_column("digest").isin(*sorted(digests)))
+    newest_first = sge.Ordered(this=_column("proved_at"), desc=True)
+    return query.where(_column("mart").eq(mart)).order_by(newest_first).limit(20)
+
+
+def _column(name: str) -> sge.Column:
+    return sge.column(name, quoted=True)
+
+
+def proofs_in(rows: Iterable[tuple[Any, ...]]) -> list[Proof]:
+    """Return the proofs in rows of one text, except those of another version of marts."""
+    return [proof for (text,) in rows if (proof := Proof.from_text(text))]
+
+
+def proof_rows(proofs: Iterable[Proof]) -> Iterator[dict[str, object]]:
+    """Yield the row of each proof, without the user and the role."""
+    for proof in proofs:
+        row: dict[str, object] = {
+            "package": proof.package,
+            "mart": proof.mart,
+            "digest": proof.digest,
+            "level": proof.level,
+            "proved_at": proof.proved_at,
+            "record": proof.to_text(),
+        }
+        yield {name: row.get(name) for name in PROOFS_COLUMNS}
 
 
 def publishing_runs(backend: Backend, *, but: str, since: datetime.datetime) -> list[RecordedRun]:

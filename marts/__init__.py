@@ -10,6 +10,8 @@
   for proofs.
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
+- `build` builds marts from the tables of a test, `assert_same_table` compares tables, and
+  `assert_proven` proves marts.
 - `Project.load` loads a project, to run, test, compile and show its marts from Python.
 """
 
@@ -90,13 +92,21 @@ if TYPE_CHECKING:
         source as source,
     )
     from marts.core.authoring.tolerance import acknowledge as acknowledge
+    from marts.core.kit.building import MartsBuilder as MartsBuilder
+    from marts.core.kit.building import build as build
+    from marts.core.kit.proving import assert_proven as assert_proven
+    from marts.core.proof.comparison import assert_same_table as assert_same_table
 
 _HOMES = {
     "Project": "marts.core.api.project",
+    "MartsBuilder": "marts.core.kit.building",
     "AsOf": "marts.core.authoring.expressions",
     "Table": "ibis.expr.types",
     "acknowledge": "marts.core.authoring.tolerance",
+    "assert_proven": "marts.core.kit.proving",
+    "assert_same_table": "marts.core.proof.comparison",
     "boolean": "marts.core.authoring.columns",
+    "build": "marts.core.kit.building",
     "corpus": "marts.core.authoring.proofs",
     "date": "marts.core.authoring.columns",
     "decimal": "marts.core.authoring.columns",

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -18,7 +19,10 @@ from support.installed import Installed
 from support.paths import SAVED_WORLDS, TESTS
 from support.processes import Marts, Result, call_marts, marts_process
 
-EMULATORS = {"account", "raw", "adapted"}
+if TYPE_CHECKING:
+    from support.account import Account
+
+EMULATORS = {"account", "raw", "adapted", "snowflake_emulator"}
 """The fixtures that start one; --backend makes the first a real account."""
 
 # A slow machine is not a fault of an example.
@@ -145,6 +149,15 @@ def installed_with_all(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Return an environment with the wheel, all its extras and pytest, and no checkout."""
     folder = shared(tmp_path_factory) / "installed_with_all"
     return environments.once(folder, extras=("snowflake", "generate", "proof"), also=("pytest",))
+
+
+@pytest.fixture(scope="session")
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    """Return the emulator, or the account that pytest's options name."""
+    from support.account import account as open_account
+
+    with open_account(request) as opened:
+        yield opened
 
 
 @pytest.fixture

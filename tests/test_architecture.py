@@ -373,6 +373,15 @@ def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     assert not loaded_by(*words, cwd=tmp_path) & HEAVY
 
 
+def test_pytest_loads_a_plugin_that_costs_nothing() -> None:
+    code = "import sys, pytest; known = {*sys.modules}; import marts.core.kit.plugin;"
+    code += "print(*sys.modules.keys() - known)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=marts_environment(), capture_output=True, check=True
+    )
+    assert {top(name) for name in done.stdout.decode().split()} == {"marts"}
+
+
 @pytest.mark.slow
 def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: Path) -> None:
     database, target = tmp_path / "marts.duckdb", tmp_path / "target"

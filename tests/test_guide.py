@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,6 @@ import tomlkit
 
 from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
-from support.account import account as open_account
 from support.pages import File, Reader, is_shown, steps
 from support.paths import REPOSITORY
 from support.processes import Marts, call_marts
@@ -69,14 +67,6 @@ def shop(started: Path, tmp_path: Path) -> Path:
     done = call_marts("run", cwd=folder, MARTS_PACKAGE="")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def account(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Account]:
-    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic not in FIRST | ON_SNOWFLAKE])

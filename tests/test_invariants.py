@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pytest
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from backends.duckdb_sql import compile_query
 from marts import Table
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.kit.building import on_duckdb
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import logical_tables
 from marts.core.query.invariant_checks import changed_sources, concerns, unexpected
-from support.engines import GRAPH, DuckDBEngine
+from support.engines import GRAPH
 from support.worlds import World, corpus_world, worlds
 
 RELATIONS = sorted(GRAPH.project.invariants)
@@ -36,8 +38,8 @@ class Invariants:
 
     def __init__(self, graph: Graph = GRAPH) -> None:
         self.graph = graph
-        # What it builds from one world and then from another is handed out in tables of their own.
-        self.engine = DuckDBEngine(graph)
+        self.marts = on_duckdb(graph)
+        self.connection = duckdb.connect()
 
     def comparison(self, mart: str, invariant: str) -> str:
         """Return the SQL that finds a mart's unexpected rows: that of its columns."""
@@ -59,22 +61,24 @@ class Invariants:
         tables = logical_tables(self.graph.project, present=facts.sources)
         changed = changed_sources(declared, self.graph, tables, FixedAsOf(world.as_of))
         sql = compile_query(changed[declared.source], sources={}, schema="main")
-        rows = self.engine.connection.sql(sql).to_arrow_table()
+        for name, table in world.tables.items():
+            self.connection.register(name, table)
+        rows = self.connection.sql(sql).to_arrow_table()
         return {**world.tables, declared.source: rows}
 
     def violations(self, world: World, invariant: str) -> dict[str, list[dict[str, Any]]]:
         """Return by mart the rows that do not answer an invariant's change as they must."""
-        before, _ = self.engine.build(world.tables, world.as_of)
-        after, _ = self.engine.build(self.changed(world, invariant), world.as_of)
+        before = self.marts.build(world.tables, world.as_of)
+        after = self.marts.build(self.changed(world, invariant), world.as_of)
         found = {}
         for name, mart in self.graph.project.marts.items():
             declared = self.graph.project.invariants[invariant]
             if not concerns(declared, mart, self.graph):
                 continue
-            self.engine.connection.register("before", before[name])
-            self.engine.connection.register("after", after[name])
+            self.connection.register("before", before[name])
+            self.connection.register("after", after[name])
             sql = self.comparison(name, invariant)
-            found[name] = self.engine.connection.sql(sql).to_arrow_table().to_pylist()
+            found[name] = self.connection.sql(sql).to_arrow_table().to_pylist()
             added = declared.adds.get(mart.grain)
             if added and len(after[name]) != len(before[name]) * (1 + added):
                 found[name].append({"rows": len(after[name])})
@@ -118,8 +122,8 @@ def test_marts_obey_each_invariant_at_every_edge(invariants: Invariants, invaria
 
 def test_a_rerun_is_identical(invariants: Invariants) -> None:
     world = small(corpus_world())
-    first, _ = invariants.engine.build(world.tables, world.as_of)
-    second, _ = invariants.engine.build(world.tables, world.as_of)
+    first = invariants.marts.build(world.tables, world.as_of)
+    second = invariants.marts.build(world.tables, world.as_of)
     for name in first:
         grain = GRAPH.project.marts[name].grain
         assert_same_table(first[name], second[name], grain=grain, tolerance=0)

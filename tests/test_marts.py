@@ -14,45 +14,39 @@ from fixtures.corpus import AS_OF, write_corpus
 from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from support.data_sets import bundled
-from support.engines import GRAPH, DuckDBEngine, Layout
+from support.engines import GRAPH, Layout, our_marts
 from support.saved_worlds import kept_if_failing, saved_worlds
 from support.twins import GRAINS, TWINS
 from support.workshop import Workshop
 from support.worlds import THRESHOLDS, World, corpus_world, worlds
 
 
-@pytest.fixture(scope="module")
-def engine() -> DuckDBEngine:
-    return DuckDBEngine()
-
-
-def assert_marts_equal_twins(engine: DuckDBEngine, world: World) -> None:
-    built, statements = engine.build(world.tables, world.as_of, world.layout)
+def assert_marts_equal_twins(world: World) -> None:
+    tables = world.layout.of(world.tables)
+    built = our_marts(world.layout.threads).build(tables, world.as_of)
     for name, twin in TWINS.items():
         assert_same_table(
             built[name],
             twin(world.tables, world.as_of),
             grain=GRAINS[name],
-            sql=statements[name],
+            sql=built.sql[name],
         )
 
 
 @given(world=worlds())
-def test_marts_equal_their_twins(
-    engine: DuckDBEngine, world_folder: Path | None, world: World
-) -> None:
+def test_marts_equal_their_twins(world_folder: Path | None, world: World) -> None:
     with kept_if_failing(world, world_folder):
-        assert_marts_equal_twins(engine, world)
+        assert_marts_equal_twins(world)
 
 
 @pytest.mark.parametrize("name", saved_worlds())
-def test_marts_equal_their_twins_on_saved_worlds(engine: DuckDBEngine, name: str) -> None:
-    assert_marts_equal_twins(engine, saved_worlds()[name])
+def test_marts_equal_their_twins_on_saved_worlds(name: str) -> None:
+    assert_marts_equal_twins(saved_worlds()[name])
 
 
 @pytest.mark.parametrize("as_of", ["2024-06-15", "2024-02-29", "2025-01-01"])
-def test_marts_equal_their_twins_on_the_corpus(engine: DuckDBEngine, as_of: str) -> None:
-    assert_marts_equal_twins(engine, corpus_world(datetime.date.fromisoformat(as_of)))
+def test_marts_equal_their_twins_on_the_corpus(as_of: str) -> None:
+    assert_marts_equal_twins(corpus_world(datetime.date.fromisoformat(as_of)))
 
 
 def test_marts_equal_their_twins_on_the_corpus_in_many_files(tmp_path: Path) -> None:
@@ -76,14 +70,12 @@ def test_marts_equal_their_twins_on_the_corpus_in_many_files(tmp_path: Path) -> 
             )
 
 
-def test_marts_equal_their_twins_on_the_bundled_data_of_an_earlier_day(
-    engine: DuckDBEngine,
-) -> None:
-    assert_marts_equal_twins(engine, World(bundled().tables, datetime.date(2024, 12, 31)))
+def test_marts_equal_their_twins_on_the_bundled_data_of_an_earlier_day() -> None:
+    assert_marts_equal_twins(World(bundled().tables, datetime.date(2024, 12, 31)))
 
 
-def test_marts_have_the_types_of_their_contracts(engine: DuckDBEngine) -> None:
-    built, _ = engine.build(corpus_world().tables, AS_OF)
+def test_marts_have_the_types_of_their_contracts() -> None:
+    built = our_marts().build(corpus_world().tables, AS_OF)
     for name, mart in GRAPH.project.marts.items():
         assert built[name].schema == schema_of(mart.columns).to_pyarrow(), name
 

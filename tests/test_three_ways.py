@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,8 @@ import pytest
 
 from marts.core.proof.comparison import assert_same_table
 from support.account import Account
-from support.account import account as open_account
 from support.data_sets import DATA_SETS
-from support.engines import GRAPH, DuckDBEngine
+from support.engines import GRAPH, our_marts
 from support.twins import GRAINS, TWINS
 from support.worlds import World
 
@@ -33,26 +32,18 @@ class Built:
     is_scored: bool
 
 
-@pytest.fixture(scope="module")
-def account(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Account]:
-    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module", params=DATA_SETS)
 def built(
     request: pytest.FixtureRequest, account: Account, tmp_path_factory: pytest.TempPathFactory
 ) -> Built:
     data = DATA_SETS[request.param]()
     schema = f"THREE_WAYS_{list(DATA_SETS).index(request.param)}"
-    on_duckdb, sql = DuckDBEngine().build(data.tables, data.as_of)
+    on_duckdb = our_marts().build(data.tables, data.as_of)
     return Built(
         on_snowflake=build_on_snowflake(account, schema, tmp_path_factory.mktemp("data"), data),
         on_duckdb=on_duckdb,
         twins={name: twin(data.tables, data.as_of) for name, twin in TWINS.items()},
-        sql=sql,
+        sql=on_duckdb.sql,
         is_scored="churn_predictions" in data.tables,
     )
 

@@ -38,8 +38,15 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which a subprocess finds `--connection emulator`."""
-        return environment(self.folder)
+        """The variables by which this process, or another one, finds the connection."""
+        # The connector reads which folder is its own when it is imported: once.
+        text = (self.folder / CONNECTIONS).read_text("utf-8")
+        return environment(self.folder) | {"SNOWFLAKE_CONNECTIONS": text}
+
+    @property
+    def connection(self) -> str:
+        """The connection's name."""
+        return CONNECTION
 
     def parameters(self, name: str = CONNECTION) -> dict[str, Any]:
         """Return the parameters of a connection of connections.toml."""

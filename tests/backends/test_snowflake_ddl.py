@@ -86,6 +86,26 @@ STATEMENTS = {
         ddl.add_column(T, "a", "NUMBER(38, 0)"),
         f'ALTER TABLE {T} ADD COLUMN "A" NUMBER(38, 0)',
     ),
+    "add_own_column": (
+        ddl.add_own_column(T, "a", "timestamp"),
+        f'ALTER TABLE {T} ADD COLUMN IF NOT EXISTS "A" TIMESTAMP_NTZ',
+    ),
+    "create_empty": (
+        ddl.create_empty(T, {"a": ibis.dtype("int64"), "b": ibis.dtype("string")}),
+        f"""\
+        CREATE OR REPLACE TRANSIENT TABLE {T} (
+          "A" BIGINT,
+          "B" VARCHAR
+        )
+        DATA_RETENTION_TIME_IN_DAYS = 0""",
+    ),
+    "insert": (
+        ddl.insert(T, [(1, "it's", None, True), (0.5, datetime.date(2025, 6, 30), "", False)]),
+        f"""\
+        INSERT INTO {T} VALUES
+        (1, 'it\\'s', NULL, TRUE),
+        (0.5, '2025-06-30', '', FALSE)""",
+    ),
     "widen_column": (
         ddl.widen_column(T, "a", "NUMBER(18, 2)"),
         f'ALTER TABLE {T} ALTER COLUMN "A" SET DATA TYPE NUMBER(18, 2)',

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from backends import snowflake_runs_ddl as ddl
-from backends.snowflake_ddl import create_own
+from backends.snowflake_ddl import add_own_column, create_own
 from marts.core.plan.state import RUNS_COLUMNS
 from support.grammar import check
 
@@ -26,7 +26,7 @@ ROW = {
 
 # No date is text: what text means depends on the session's parameters.
 STATEMENTS = {
-    ddl.insert_run(T, ROW): (
+    ddl.insert_record(T, ROW): (
         f'INSERT INTO {T} ("RUN_ID", "STATUS", "PUBLISHING_SINCE", "AS_OF", "SECONDS",'
         ' "MARTS_BUILT", "USER_NAME", "ROLE_NAME", "ERROR")\n'
         "SELECT 'R1', 'publishing', TIMESTAMP_NTZ_FROM_PARTS(2025, 7, 1, 4, 5, 6, 789000),"
@@ -38,7 +38,7 @@ STATEMENTS = {
         ' "AS_OF" = DATE_FROM_PARTS(2025, 6, 30), "SECONDS" = 1.25, "MARTS_BUILT" = 4,'
         ' "ERROR" = NULL\nWHERE "RUN_ID" = \'R1\''
     ),
-    ddl.add_run_column(T, "sources_at"): (
+    add_own_column(T, "sources_at", "timestamp"): (
         f'ALTER TABLE {T} ADD COLUMN IF NOT EXISTS "SOURCES_AT" TIMESTAMP_NTZ'
     ),
 }

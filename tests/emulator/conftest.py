@@ -7,19 +7,22 @@ from collections.abc import Iterator
 import pytest
 from snowflake.connector import SnowflakeConnection
 
+from backends.emulator import process
 from backends.emulator.process import Emulator
-from emulator.fixtures import T, emulator
+from emulator.fixtures import T, write_connections
+from marts.core.kit.emulated import DATABASE, emulator
 
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("raw"), raw=True) as running:
+    with process.emulator(tmp_path_factory.mktemp("raw"), DATABASE, raw=True) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def adapted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with emulator(tmp_path_factory.mktemp("adapted")) as running:
+        write_connections(running.folder, running.port)
         yield running
 
 

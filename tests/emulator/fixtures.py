@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from snowflake import connector
 from snowflake.connector.errors import Error
 
 from backends.emulator import process
-from backends.emulator.process import Emulator, location
+from backends.emulator.process import location
+from marts.core.kit.emulated import DATABASE
 
-DATABASE = "DB1"
-T = '"DB1"."T"'
+T = '"MARTS"."T"'
 """A schema of the emulator's own tests."""
 LONG = (
     'WITH "A" AS (SELECT SEQ4() AS "X" FROM TABLE(GENERATOR(ROWCOUNT => 1000000)))'
@@ -37,14 +36,6 @@ def answer(session: connector.SnowflakeConnection, statements: Sequence[str]) ->
         except Error as error:
             return f"{error.errno:06d} {error.sqlstate}"
         return cursor.fetchall()
-
-
-@contextmanager
-def emulator(folder: Path, *, raw: bool = False) -> Iterator[Emulator]:
-    """Run an emulator with the tests' database, and connections to it of several kinds."""
-    with process.emulator(folder, DATABASE, raw=raw) as running:
-        write_connections(folder, running.port)
-        yield running
 
 
 def write_connections(folder: Path, port: int) -> None:

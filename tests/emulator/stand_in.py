@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         statement = self.path.startswith("/queries/v1/query-request")
         if (login and self.refusal.at_login) or statement:
             return self._refused()
-        names = {"databaseName": "DB1", "schemaName": None, "roleName": "R", "warehouseName": "W"}
+        names = {"databaseName": "MARTS", "schemaName": None, "roleName": "R", "warehouseName": "W"}
         data = {"token": "t", "masterToken": "m", "sessionId": 1, "parameters": []}
         return {"data": data | {"sessionInfo": names}, "success": True, "code": None}
 

@@ -40,15 +40,15 @@ TWO_TABLES = (
     f'CREATE TABLE {T}."NEW_{{0}}" AS SELECT 2 AS "X"',
 )
 COMMENTS = (
-    'SELECT "COLUMN_NAME", "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."COLUMNS"'
+    'SELECT "COLUMN_NAME", "COMMENT" FROM "MARTS"."INFORMATION_SCHEMA"."COLUMNS"'
     ' WHERE "TABLE_SCHEMA" = \'T\' AND "TABLE_NAME" = \'{}\' ORDER BY "ORDINAL_POSITION"'
 )
 SCHEMATA = (
-    'SELECT "SCHEMA_NAME" FROM "DB1"."INFORMATION_SCHEMA"."SCHEMATA"'
+    'SELECT "SCHEMA_NAME" FROM "MARTS"."INFORMATION_SCHEMA"."SCHEMATA"'
     " WHERE \"SCHEMA_NAME\" ILIKE 'LOWER'"
 )
 TABLE = (
-    'SELECT {} FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
+    'SELECT {} FROM "MARTS"."INFORMATION_SCHEMA"."TABLES"'
     " WHERE \"TABLE_SCHEMA\" = 'T' AND \"TABLE_NAME\" = '{}'"
 )
 
@@ -133,7 +133,7 @@ CASES = {
         adaptations.information_schema,
         (
             (
-                'SELECT "SCHEMA_NAME" FROM "DB1"."INFORMATION_SCHEMA"."SCHEMATA"'
+                'SELECT "SCHEMA_NAME" FROM "MARTS"."INFORMATION_SCHEMA"."SCHEMATA"'
                 " WHERE \"SCHEMA_NAME\" = 'T'"
             ),
         ),
@@ -170,7 +170,7 @@ CASES = {
     "a lower-case schema": Case(
         adaptations.information_schema,
         (
-            'CREATE SCHEMA "DB1"."lower"',
+            'CREATE SCHEMA "MARTS"."lower"',
             f"USE SCHEMA {T}",
             SCHEMATA,
         ),
@@ -189,7 +189,7 @@ CASES = {
         (
             f'CREATE TABLE {T}."DYNAMIC" ("X" INT)',
             (
-                'INSERT INTO "DB1"."_FS_INFORMATION_SCHEMA"."_OVERRIDES"'
+                'INSERT INTO "MARTS"."_FS_INFORMATION_SCHEMA"."_OVERRIDES"'
                 " (table_schema, table_name, is_dynamic) VALUES ('T', 'DYNAMIC', 'YES')"
             ),
             TABLE.format('"TABLE_TYPE", "IS_DYNAMIC"', "DYNAMIC"),
@@ -230,7 +230,7 @@ CASES = {
                 " CURRENT_SCHEMA()"
             ),
         ),
-        [("MARTS", "MARTS_ROLE", "MARTS_WH", "DB1", "T")],
+        [("MARTS", "MARTS_ROLE", "MARTS_WH", "MARTS", "T")],
     ),
     "a role of the session": Case(
         adaptations.roles_in_session,
@@ -322,11 +322,11 @@ def test_a_stage_has_folders(
 
 
 def test_a_temporary_table_ends_with_its_session(raw: Emulator, adapted: Emulator) -> None:
-    create = 'CREATE TEMPORARY TABLE "DB1"."PUBLIC"."OWN" ("X" INT)'
-    read = 'SELECT COUNT(*) FROM "DB1"."PUBLIC"."OWN"'
+    create = 'CREATE TEMPORARY TABLE "MARTS"."PUBLIC"."OWN" ("X" INT)'
+    read = 'SELECT COUNT(*) FROM "MARTS"."PUBLIC"."OWN"'
     for emulator, right in ((raw, False), (adapted, True)):
         with emulator.connect(network_timeout=1) as session:
-            answer(session, ["CREATE SCHEMA IF NOT EXISTS DB1.PUBLIC"])
+            answer(session, ["CREATE SCHEMA IF NOT EXISTS MARTS.PUBLIC"])
             assert (answer(session, [create, read]) == [(0,)]) is right
     with adapted.connect() as session:
         assert answer(session, [read]) == "002003 42S02"
@@ -385,7 +385,7 @@ def test_the_catalog_has_snowflakes_types(session: SnowflakeConnection) -> None:
     columns = ", ".join(f'CAST(NULL AS {name}) AS "C{number}"' for number, name in enumerate(types))
     catalog = (
         'SELECT "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE"'
-        ' FROM "DB1"."INFORMATION_SCHEMA"."COLUMNS"'
+        ' FROM "MARTS"."INFORMATION_SCHEMA"."COLUMNS"'
         ' WHERE "TABLE_SCHEMA" = \'T\' AND "TABLE_NAME" = \'TYPED\' ORDER BY "ORDINAL_POSITION"'
     )
     statements = [f'CREATE TABLE {T}."TYPED" AS SELECT {columns}', catalog]

@@ -42,7 +42,7 @@ def test_logins_and_statements_are_recorded(running: Emulator) -> None:
         number = str(session.session_id)
     login = running.events("login")[-1]
     assert login["session_parameters"]["TIMEZONE"] == "UTC"
-    assert (login["databaseName"], login["roleName"]) == ("DB1", "MARTS_ROLE")
+    assert (login["databaseName"], login["roleName"]) == ("MARTS", "MARTS_ROLE")
     assert running.events("statement")[-1] == {
         "kind": "statement",
         "session": number,
@@ -96,7 +96,7 @@ def test_another_session_cancels(running: Emulator, sql: str) -> None:
         errors.append(caught.value.errno)
 
     with running.connect() as session, running.connect() as other:
-        session.cursor().execute('CREATE SCHEMA IF NOT EXISTS "DB1"."LONG"')
+        session.cursor().execute('CREATE SCHEMA IF NOT EXISTS "MARTS"."LONG"')
         thread = threading.Thread(target=run)
         thread.start()
         wait_for(running, sql)
@@ -110,8 +110,8 @@ def test_another_session_cancels(running: Emulator, sql: str) -> None:
 def test_temporary_stages_end_with_their_session(running: Emulator) -> None:
     for _ in range(2):
         with running.connect() as session:
-            session.cursor().execute('CREATE SCHEMA IF NOT EXISTS "DB1"."STAGES"')
-            session.cursor().execute('CREATE TEMPORARY STAGE "DB1"."STAGES"."ONCE"')
+            session.cursor().execute('CREATE SCHEMA IF NOT EXISTS "MARTS"."STAGES"')
+            session.cursor().execute('CREATE TEMPORARY STAGE "MARTS"."STAGES"."ONCE"')
 
 
 CLIENT = """

@@ -15,8 +15,8 @@ from backends.snowflake_governance import Governance, Grant, Policy, Tag, govern
 from backends.snowflake_keys import Key, declare_key, drop_key, keys
 from backends.snowflake_sql import Namespace
 
-S = '"DB1"."GOVERNED"'
-GOVERNED = Namespace("GOVERNED", "DB1")
+S = '"MARTS"."GOVERNED"'
+GOVERNED = Namespace("GOVERNED", "MARTS")
 SETTING = (
     f"CREATE SCHEMA {S}",
     f"CREATE MASKING POLICY {S}.MASK AS (V VARCHAR) RETURNS VARCHAR -> '***'",
@@ -59,7 +59,7 @@ class Database:
     def governance(self, name: str, kind: str = "table") -> Governance:
         """Return what governs a table or view, policies and grants in order."""
         (row,) = self.run(
-            'SELECT CLUSTERING_KEY FROM "DB1".INFORMATION_SCHEMA.TABLES'
+            'SELECT CLUSTERING_KEY FROM "MARTS".INFORMATION_SCHEMA.TABLES'
             f" WHERE TABLE_SCHEMA = 'GOVERNED' AND TABLE_NAME = '{name}'"
         )
         found = governance(GOVERNED, name, kind, self.records, clustering=row[0])
@@ -136,7 +136,7 @@ def test_a_dropped_table_takes_everything_along(database: Database, table: str) 
     (stream,) = [each for each in shown if each["name"] == f"{table}_STREAM"]
     assert stream == {
         "name": f"{table}_STREAM",
-        "table_name": f'"DB1"."GOVERNED"."{table}"',
+        "table_name": f'"MARTS"."GOVERNED"."{table}"',
         "stale": "true",
     }
 
@@ -155,7 +155,7 @@ def test_a_view_is_created_with_its_policies(database: Database) -> None:
     assert database.governance("V", "view") == governed
     assert database.run(f"SELECT * FROM {v}") == [("a", "b", "c")]
     (row,) = database.run(
-        "SELECT COMMENT FROM \"DB1\".INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'V'"
+        "SELECT COMMENT FROM \"MARTS\".INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'V'"
         " AND COLUMN_NAME = 'A'"
     )
     assert row == ("its a",)
@@ -167,23 +167,24 @@ def test_a_view_is_created_with_its_policies(database: Database) -> None:
 
 
 def test_a_new_schema_has_the_databases_future_grants(database: Database) -> None:
-    s = '"DB1"."LATER"'
+    s = '"MARTS"."LATER"'
     database.run(
-        'GRANT USAGE, MONITOR ON FUTURE SCHEMAS IN DATABASE "DB1" TO DATABASE ROLE "DB1"."READER"',
+        'GRANT USAGE, MONITOR ON FUTURE SCHEMAS IN DATABASE "MARTS"'
+        ' TO DATABASE ROLE "MARTS"."READER"',
         f"CREATE SCHEMA {s}",
-        'REVOKE USAGE, MONITOR ON FUTURE SCHEMAS IN DATABASE "DB1"'
-        ' FROM DATABASE ROLE "DB1"."READER"',
+        'REVOKE USAGE, MONITOR ON FUTURE SCHEMAS IN DATABASE "MARTS"'
+        ' FROM DATABASE ROLE "MARTS"."READER"',
     )
     show = f"SHOW GRANTS ON SCHEMA {s}"
     found = [(row["privilege"], row["grantee_name"]) for row in database.records(show)]
     assert found == [
         ("OWNERSHIP", "MARTS_ROLE"),
-        ("MONITOR", "DB1.READER"),
-        ("USAGE", "DB1.READER"),
+        ("MONITOR", "MARTS.READER"),
+        ("USAGE", "MARTS.READER"),
     ]
-    database.run(f'REVOKE ALL PRIVILEGES ON SCHEMA {s} FROM DATABASE ROLE "DB1"."READER"')
+    database.run(f'REVOKE ALL PRIVILEGES ON SCHEMA {s} FROM DATABASE ROLE "MARTS"."READER"')
     assert len(database.records(show)) == 1
-    assert database.records('SHOW FUTURE GRANTS IN DATABASE "DB1"') == []
+    assert database.records('SHOW FUTURE GRANTS IN DATABASE "MARTS"') == []
     assert len(database.records(f"SHOW FUTURE GRANTS IN SCHEMA {S}")) == 2
 
 

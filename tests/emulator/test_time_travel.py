@@ -107,7 +107,7 @@ def test_there_is_no_past_before_a_table_was_created(session: SnowflakeConnectio
 
 
 def test_there_is_no_past_without_retention(adapted: Emulator) -> None:
-    schema = '"DB1"."WITHOUT_PAST"'
+    schema = '"MARTS"."WITHOUT_PAST"'
     table, kept = f'{schema}."T"', f'{schema}."KEPT"'
     # A new schema becomes the session's.
     with adapted.connect() as session:
@@ -132,7 +132,7 @@ def test_the_catalog_says_when_a_table_was_changed(
 ) -> None:
     catalog = (
         'SELECT "CREATED", "LAST_DDL", "LAST_ALTERED", "RETENTION_TIME"'
-        ' FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
+        ' FROM "MARTS"."INFORMATION_SCHEMA"."TABLES"'
         " WHERE \"TABLE_SCHEMA\" = 'T' AND \"TABLE_NAME\" = 'PAST'"
     )
     ((created, defined, altered, retention),) = answer(session, [catalog])
@@ -152,7 +152,7 @@ def test_some_kinds_have_no_past(session: SnowflakeConnection) -> None:
     secure = f'CREATE OR REPLACE SECURE VIEW {T}."SECURE" AS SELECT X FROM {A}'
     answer(session, [secure])
     assert at(session, now(session), f'{T}."SECURE"') == "000002 0A000"
-    store = '"DB1"._fs_information_schema._overrides'
+    store = '"MARTS"._fs_information_schema._overrides'
     columns = "(table_schema, table_name, table_type)"
     answer(session, [f"INSERT INTO {store} {columns} VALUES ('T', 'PAST', 'EXTERNAL TABLE')"])
     assert at(session, now(session)) == "000002 0A000"

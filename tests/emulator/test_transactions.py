@@ -173,7 +173,7 @@ def test_parameters_of_a_session(
 
 
 def test_definitions_that_publishing_sends(adapted: Emulator) -> None:
-    schema, table = '"DB1"."TX_CANDIDATES"', '"DB1"."TX_CANDIDATES"."T"'
+    schema, table = '"MARTS"."TX_CANDIDATES"', '"MARTS"."TX_CANDIDATES"."T"'
     create = f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {schema} DATA_RETENTION_TIME_IN_DAYS = 0"
     statements = [
         *(create, create),
@@ -191,7 +191,7 @@ def test_definitions_that_publishing_sends(adapted: Emulator) -> None:
     ]
     columns = (
         'SELECT "COLUMN_NAME", "DATA_TYPE", "NUMERIC_PRECISION", "IS_NULLABLE", "COMMENT"'
-        ' FROM "DB1"."INFORMATION_SCHEMA"."COLUMNS"'
+        ' FROM "MARTS"."INFORMATION_SCHEMA"."COLUMNS"'
         ' WHERE "TABLE_SCHEMA" = \'TX_CANDIDATES\' ORDER BY "ORDINAL_POSITION"'
     )
     right = [("A", "NUMBER", 18, "YES", "new"), ("B", "TEXT", None, "YES", "b")]
@@ -199,7 +199,7 @@ def test_definitions_that_publishing_sends(adapted: Emulator) -> None:
     with adapted.connect() as session:
         assert answer(session, [*statements, columns]) == right
         comment = (
-            'SELECT "COMMENT" FROM "DB1"."INFORMATION_SCHEMA"."TABLES"'
+            'SELECT "COMMENT" FROM "MARTS"."INFORMATION_SCHEMA"."TABLES"'
             " WHERE \"TABLE_SCHEMA\" = 'TX_CANDIDATES'"
         )
         assert answer(session, [comment]) == [("it's",)]

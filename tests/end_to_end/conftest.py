@@ -11,19 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.account import Account
-from support.account import account as open_account
 from support.databases import contents
 from support.refusals import Refused
 from support.refusals import refused as refuse
-
-
-@pytest.fixture(scope="session")
-def account(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Account]:
-    """Return the emulator, or the account that pytest's options name."""
-    with open_account(pytestconfig, tmp_path_factory.mktemp("account")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

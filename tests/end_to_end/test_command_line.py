@@ -270,7 +270,7 @@ def shop(tmp_path: Path) -> Path:
     ("words", "error", "hint"),
     [
         ("run segmens", "no mart matches segmens", "did you mean"),
-        ("run --nothing", "No such option '--nothing'.", None),
+        ("run --nothing", "No such option", None),
         ("test --backend oracle", "Invalid value for '--backend'", None),
         ("ls --package nowhere", "there is no package nowhere", "name a folder"),
         ("mutate --data nowhere", "there is no directory nowhere", "pass --data"),

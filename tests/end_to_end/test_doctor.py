@@ -107,9 +107,9 @@ CLONED = (
 )
 NOT_OURS = (r"IS_ROLE_IN_SESSION\('\w+'\)", "FALSE")
 NOW = (r" AT \(TIMESTAMP => .*\)", "")
-STATE = f'"DB1"."{MARTS}"."MARTS_STATE"'
-POLICY = f'"DB1"."{SOURCES}"."HIDE"'
-CUSTOMER = f'"DB1"."{SOURCES}"."DIM_CUSTOMER"'
+STATE = f'"MARTS"."{MARTS}"."MARTS_STATE"'
+POLICY = f'"MARTS"."{SOURCES}"."HIDE"'
+CUSTOMER = f'"MARTS"."{SOURCES}"."DIM_CUSTOMER"'
 
 WORLDS: Mapping[str, World] = {
     "identity": World(r"CURRENT_ROLE\(\)", "NULL", says="--role"),
@@ -123,58 +123,58 @@ WORLDS: Mapping[str, World] = {
         r"^CREATE SCHEMA.*",
         'CREATE SCHEMA "NOWHERE"."X"',
         anew=True,
-        says='GRANT CREATE SCHEMA ON DATABASE "DB1" TO ROLE "MARTS_ROLE"',
+        says='GRANT CREATE SCHEMA ON DATABASE "MARTS" TO ROLE "MARTS_ROLE"',
     ),
     "marts_schema": World(
         *NOT_OURS,
-        before=(f"CREATE SCHEMA DB1.{MARTS}",),
-        after=(f"DROP SCHEMA DB1.{MARTS}",),
+        before=(f"CREATE SCHEMA MARTS.{MARTS}",),
+        after=(f"DROP SCHEMA MARTS.{MARTS}",),
         anew=True,
-        says=f'GRANT USAGE, CREATE TABLE, CREATE VIEW ON SCHEMA "DB1"."{MARTS}"',
+        says=f'GRANT USAGE, CREATE TABLE, CREATE VIEW ON SCHEMA "MARTS"."{MARTS}"',
     ),
     "ownership": World(
         *NOT_OURS,
         before=(
-            f"CREATE SCHEMA DB1.{MARTS}",
+            f"CREATE SCHEMA MARTS.{MARTS}",
             f"CREATE TABLE {STATE} AS SELECT 'm' AS \"NAME\", 'table' AS \"KIND\"",
-            f'CREATE TABLE "DB1"."{MARTS}"."M" AS SELECT 1 AS "X"',
+            f'CREATE TABLE "MARTS"."{MARTS}"."M" AS SELECT 1 AS "X"',
         ),
-        after=(f"DROP SCHEMA DB1.{MARTS}",),
+        after=(f"DROP SCHEMA MARTS.{MARTS}",),
         anew=True,
-        says=f'GRANT OWNERSHIP ON TABLE "DB1"."{MARTS}"."M"',
+        says=f'GRANT OWNERSHIP ON TABLE "MARTS"."{MARTS}"."M"',
     ),
     "readers": World(
         before=(
-            f"CREATE SCHEMA DB1.{MARTS}",
-            f"GRANT SELECT ON FUTURE TABLES IN SCHEMA DB1.{MARTS} TO ROLE ANALYST",
+            f"CREATE SCHEMA MARTS.{MARTS}",
+            f"GRANT SELECT ON FUTURE TABLES IN SCHEMA MARTS.{MARTS} TO ROLE ANALYST",
         ),
         after=(
-            f"REVOKE SELECT ON FUTURE TABLES IN SCHEMA DB1.{MARTS} FROM ROLE ANALYST",
-            f"DROP SCHEMA DB1.{MARTS}",
+            f"REVOKE SELECT ON FUTURE TABLES IN SCHEMA MARTS.{MARTS} FROM ROLE ANALYST",
+            f"DROP SCHEMA MARTS.{MARTS}",
         ),
         anew=True,
         verdict="warn",
-        says=f'GRANT SELECT ON FUTURE VIEWS IN SCHEMA "DB1"."{MARTS}" TO ROLE "ANALYST"',
+        says=f'GRANT SELECT ON FUTURE VIEWS IN SCHEMA "MARTS"."{MARTS}" TO ROLE "ANALYST"',
     ),
     "readers: of none": World(
-        before=(f"CREATE SCHEMA DB1.{MARTS}",),
-        after=(f"DROP SCHEMA DB1.{MARTS}",),
+        before=(f"CREATE SCHEMA MARTS.{MARTS}",),
+        after=(f"DROP SCHEMA MARTS.{MARTS}",),
         anew=True,
         verdict="skip",
         says="nobody has future grants",
     ),
     "source_schema": World(
-        source_schema="ELSEWHERE", anew=True, says='GRANT USAGE ON SCHEMA "DB1"."ELSEWHERE"'
+        source_schema="ELSEWHERE", anew=True, says='GRANT USAGE ON SCHEMA "MARTS"."ELSEWHERE"'
     ),
     "left_over": World(
-        before=(f"CREATE SCHEMA DB1.{PREFIX}OLD",),
-        after=(f"DROP SCHEMA DB1.{PREFIX}OLD",),
+        before=(f"CREATE SCHEMA MARTS.{PREFIX}OLD",),
+        after=(f"DROP SCHEMA MARTS.{PREFIX}OLD",),
         verdict="warn",
-        says=f'DROP SCHEMA "DB1"."{PREFIX}OLD"',
+        says=f'DROP SCHEMA "MARTS"."{PREFIX}OLD"',
     ),
     "sources": World(
         r"^SELECT 1 FROM \S+DIM_CUSTOMER\S+ WHERE FALSE$",
-        "SELECT 1 FROM DB1.PUBLIC.NOT_THERE",
+        "SELECT 1 FROM MARTS.PUBLIC.NOT_THERE",
         says=f'GRANT SELECT ON TABLE {CUSTOMER} TO ROLE "MARTS_ROLE"',
     ),
     "unmasked_sources": World(
@@ -246,18 +246,18 @@ WORLDS: Mapping[str, World] = {
     "candidates_closed": World(
         r"^REVOKE .*",
         "SELECT 1",
-        before=("GRANT USAGE ON FUTURE SCHEMAS IN DATABASE DB1 TO ROLE PUBLIC",),
-        after=("REVOKE USAGE ON FUTURE SCHEMAS IN DATABASE DB1 FROM ROLE PUBLIC",),
+        before=("GRANT USAGE ON FUTURE SCHEMAS IN DATABASE MARTS TO ROLE PUBLIC",),
+        after=("REVOKE USAGE ON FUTURE SCHEMAS IN DATABASE MARTS FROM ROLE PUBLIC",),
         says="REVOKE ALL PRIVILEGES ON SCHEMA",
     ),
     "candidates_closed: those of runs": World(
         before=(
-            f"CREATE SCHEMA DB1.{MARTS}_CANDIDATES",
-            f"GRANT USAGE ON SCHEMA DB1.{MARTS}_CANDIDATES TO ROLE ANALYST",
+            f"CREATE SCHEMA MARTS.{MARTS}_CANDIDATES",
+            f"GRANT USAGE ON SCHEMA MARTS.{MARTS}_CANDIDATES TO ROLE ANALYST",
         ),
-        after=(f"DROP SCHEMA DB1.{MARTS}_CANDIDATES",),
+        after=(f"DROP SCHEMA MARTS.{MARTS}_CANDIDATES",),
         anew=True,
-        says=f'ON SCHEMA "DB1"."{MARTS}_CANDIDATES" FROM ROLE "ANALYST"',
+        says=f'ON SCHEMA "MARTS"."{MARTS}_CANDIDATES" FROM ROLE "ANALYST"',
     ),
     "state_table": World(r"\nWHERE NOT EXISTS .*", "", says="was updated 2 times"),
     "catalog_sees": World(
@@ -345,7 +345,7 @@ def test_ctrl_c_drops_the_scratch_schema_or_says_how(
         out = end(process, signal.SIGINT)
     assert process.returncode == 130, out
     left = [name for name in scratch_schemas(with_sources) if name not in before]
-    drops = [f'DROP SCHEMA IF EXISTS "DB1"."{name}" CASCADE' for name in left]
+    drops = [f'DROP SCHEMA IF EXISTS "MARTS"."{name}" CASCADE' for name in left]
     assert len(left) == bool(refused)
     assert all(f"drop it: {sql}" in out for sql in drops)
     assert any(event["sql"].startswith("DROP SCHEMA") for event in events)
@@ -383,7 +383,7 @@ def test_without_a_package_it_looks_at_no_sources(emulated: Account, tmp_path: P
         done = emulated.call(*words(emulated), cwd=tmp_path, MARTS_PACKAGE="")
     assert done.returncode == 1
     assert "no package is named, so that its sources were not looked at" in done.stdout
-    assert 'remedy: GRANT CREATE SCHEMA ON DATABASE "DB1" TO ROLE "MARTS_ROLE"' in done.stdout
+    assert 'remedy: GRANT CREATE SCHEMA ON DATABASE "MARTS" TO ROLE "MARTS_ROLE"' in done.stdout
     assert "there is no scratch schema" in done.stdout
 
 

@@ -160,7 +160,8 @@ def test_what_is_built_on_another_environment_is_what_is_built_from_nothing(
     ) in said
     assert (
         "hint: build them together: marts run --defer prod -s int_paid_orders -s customer_totals"
-        " -s model_sales -s shop_overview\n  or publish them there first: marts run --env prod\n"
+        " -s model_sales -s shop_overview\n  or publish them there first, if prod reads the"
+        " same data: marts run --env prod\n"
     ) in said
     firm.done("run", "--env", "prod")
     firm.done(*words)

@@ -307,6 +307,39 @@ def test_mutate_kills_what_the_data_reveal(desk: Desk) -> None:
     assert re.search(r"^ok +order_sizes +(\d+) mutants +\1 killed", output, re.MULTILINE), output
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        pytest.param("sales/pricing_summary", "days=90", "days=91", id="a window off by a day"),
+        pytest.param(
+            "sales/open_orders", ", orders.o_orderdate <= as_of.date)", ")", id="a filter"
+        ),
+        pytest.param(
+            "sales/customer_revenue", "placed.left_join", "placed.inner_join", id="a join"
+        ),
+        pytest.param(
+            "supply/part_margins",
+            "            int_order_lines.supplier_id == partsupp.ps_suppkey,\n",
+            "",
+            id="half a join",
+        ),
+    ],
+)
+def test_a_planted_bug_shows_on_at_most_ten_rows(
+    file: str, old: str, new: str, desk: Desk, tmp_path: Path
+) -> None:
+    right = (desk.folder / f"src/order_desk/{file}.py").read_text("utf-8")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(right.replace(old, new), "utf-8")
+    assert right != wrong.read_text("utf-8")
+    words = ("--against", wrong, "--json", "--seconds", "60")
+    done = desk.marts("witness", file.rpartition("/")[2], *words)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)["witness"]
+    assert 1 <= sum(len(each["rows"]) for each in found["sources"].values()) <= 10
+    assert found["cells"] or found["only_was"] or found["only_is"]
+
+
 @pytest.fixture(scope="module")
 def on_snowflake(desk: Desk, account: Account) -> Account:
     """Return the account in which the wheel has loaded the data and built the marts."""

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -275,6 +276,7 @@ def test_a_duckdb_file_is_read_where_it_is(called: Marts, tmp_path: Path) -> Non
             "CREATE VIEW recent AS SELECT id, DATE '2025-01-01' AS day FROM people",
         ):
             connection.execute(sql)
+    assert called("init", "none", "--from", ".").stderr.count("marts init --from crm.duckdb") == 1
     initiated(called, "new", "--from", "crm.duckdb")
     settings = tomllib.loads((tmp_path / "new/pyproject.toml").read_text("utf-8"))
     assert settings["tool"]["marts"]["data"] == "../crm.duckdb"
@@ -385,6 +387,17 @@ def test_a_dbt_project_on_duckdb_is_read_where_dbt_builds_it(called: Marts, tmp_
     assert "nothing was measured" in " ".join(sources_of(tmp_path / "new").split())
     assert_it_runs(tmp_path / "new")
     assert_it_is_tidy(tmp_path / "new", types=False)
+    # Its test needs the file that has the sources, and no folder of data.
+    assert missing_for_the_test(tmp_path / "new") == []
+    (tmp_path / "crm/dev.duckdb").unlink()
+    (missing,) = missing_for_the_test(tmp_path / "new")
+    assert missing.endswith("new/../crm/dev.duckdb")
+
+
+def missing_for_the_test(folder: Path) -> list[str]:
+    """Return the data that the test of a new project has not found, so that it is skipped."""
+    found: list[str] = runpy.run_path(str(folder / f"tests/test_{folder.name}_marts.py"))["MISSING"]
+    return found
 
 
 # What is refused

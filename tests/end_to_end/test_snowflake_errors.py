@@ -79,7 +79,7 @@ def to_port(port: int, **more: object) -> dict[str, object]:
         "protocol": "http",
         "port": port,
     }
-    return location | {"password": PASSWORD, "database": "DB1"} | more
+    return location | {"password": PASSWORD, "database": "MARTS"} | more
 
 
 def by_key(port: int, key: Path, passphrase: str) -> dict[str, object]:
@@ -121,7 +121,7 @@ def test_a_database_that_the_role_does_not_see(home: Home) -> None:
     with stand_in("missing database") as port:
         home.write(c=to_port(port))
         result = home.call()
-    words = ["database DB1 does not exist, or the role may not use it", "--database"]
+    words = ["database MARTS does not exist, or the role may not use it", "--database"]
     assert_says(result, ASKED_WRONGLY, *words, folder=home.folder)
 
 

@@ -45,7 +45,7 @@ def test_the_connectors_default_connection(emulated: Account, tmp_path: Path) ->
 def test_connections_in_the_connectors_variable(emulated: Account, tmp_path: Path) -> None:
     assert emulated.emulator
     text = (emulated.emulator.folder / "connections.toml").read_text("utf-8")
-    text = text.replace("[emulator]", "[mine]").replace('"MARTS"', '"SOMEBODY"')
+    text = text.replace("[emulator]", "[mine]").replace('user = "MARTS"', 'user = "SOMEBODY"')
     words = (*DRY_RUN, "--connection", "mine", "--schema", "LOGIN")
     with emulated.recorded("login") as logins:
         done = emulated.call(*words, cwd=tmp_path, SNOWFLAKE_CONNECTIONS=text)
@@ -56,9 +56,9 @@ def test_every_option_is_a_variable_too(emulated: Account, tmp_path: Path) -> No
     settings = {
         "MARTS_BACKEND": "snowflake",
         "MARTS_CONNECTION": "emulator",
-        "MARTS_DATABASE": "db1",
+        "MARTS_DATABASE": "marts",
         "MARTS_SCHEMA": "by_variables",
-        "MARTS_SOURCE_DATABASE": "db1",
+        "MARTS_SOURCE_DATABASE": "marts",
         "MARTS_SOURCE_SCHEMA": "login",
         "MARTS_WAREHOUSE": "LARGE_WH",
         "MARTS_ROLE": "ANALYST",
@@ -69,7 +69,7 @@ def test_every_option_is_a_variable_too(emulated: Account, tmp_path: Path) -> No
     with emulated.recorded("login") as logins:
         done = emulated.call("run", cwd=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
-    assert "as of 2024-12-31 · snowflake · DB1.LOGIN → DB1.BY_VARIABLES" in done.stdout
+    assert "as of 2024-12-31 · snowflake · MARTS.LOGIN → MARTS.BY_VARIABLES" in done.stdout
     assert emulated.tables("BY_VARIABLES") == ["CUSTOMER_SEGMENTS", "MARTS_STATE"]
     assert {(each["warehouse"], each["roleName"]) for each in logins} == {("LARGE_WH", "ANALYST")}
 

@@ -24,7 +24,7 @@ from nightly.databend_engine import (
     timestamp_without_zone,
 )
 from support.data_sets import DATA_SETS, worlds_of
-from support.engines import GRAPH, DuckDBEngine
+from support.engines import GRAPH, our_marts
 from support.twins import GRAINS, TWINS
 from support.worlds import AS_OF_DATES
 
@@ -57,7 +57,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DatabendEngine:
 def built(request: pytest.FixtureRequest, engine: DatabendEngine) -> Built:
     data = NIGHTLY_SETS[request.param]()
     on_databend, sql = engine.build(data.tables, data.as_of)
-    on_duckdb, _ = DuckDBEngine().build(data.tables, data.as_of)
+    on_duckdb = our_marts().build(data.tables, data.as_of)
     twins = {name: twin(data.tables, data.as_of) for name, twin in TWINS.items()}
     return Built(on_databend, on_duckdb, twins, sql)
 

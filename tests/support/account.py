@@ -19,7 +19,8 @@ from snowflake import connector
 
 from backends.emulator.faults import Told
 from backends.emulator.process import Emulator
-from emulator.fixtures import DATABASE, emulator
+from emulator.fixtures import write_connections
+from marts.core.kit.emulated import DATABASE
 from marts.core.plan.state import RUNS_TABLE
 from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started
@@ -62,27 +63,21 @@ class Account:
 
     def process(self, *words: object, cwd: Path, **environment: str) -> Result:
         """Run `marts …` as a user would, in a process."""
-        found = self.emulator.environment if self.emulator else {}
-        return marts_process(*words, cwd=cwd, **found | environment)
+        return marts_process(*words, cwd=cwd, **self.environment() | environment)
 
     def call(self, *words: object, cwd: Path, **environment: str) -> Result:
         """Run `marts …` in this process, which has loaded already what takes seconds to load."""
         return call_marts(*words, cwd=cwd, **self.environment() | environment)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which this process finds the connection."""
-        if self.emulator is None:
-            return {}
-        # Its file's place is read from the environment when the connector is imported: once.
-        file = self.emulator.folder / "connections.toml"
-        return self.emulator.environment | {"SNOWFLAKE_CONNECTIONS": file.read_text("utf-8")}
+        """Return the variables by which this process, or another one, finds the connection."""
+        return self.emulator.environment if self.emulator else {}
 
     def started(
         self, *words: object, cwd: Path, **environment: str
     ) -> AbstractContextManager[Process]:
         """Start `marts …` as a process group of its own; kill what is left of it."""
-        found = self.emulator.environment if self.emulator else {}
-        return started(*words, cwd=cwd, **found | environment)
+        return started(*words, cwd=cwd, **self.environment() | environment)
 
     def rows(self, sql: str) -> list[Row]:
         """Return a query's rows."""
@@ -144,23 +139,26 @@ class Account:
 
 
 @contextmanager
-def account(config: pytest.Config, folder: Path) -> Iterator[Account]:
-    """Open the account of pytest's options, by default an emulator with its files in a folder."""
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    """Open the account of pytest's options, by default the emulator of the kit."""
+    config = request.config
     name, database = config.getoption("--connection"), config.getoption("--database")
     if (config.getoption("--backend") is None) != (name is None):
         raise pytest.UsageError("a real account needs both: --backend snowflake --connection NAME")
-    opened = emulated_account(folder) if name is None else real_account(name, database)
+    if name is None:
+        opened = emulated_account(request.getfixturevalue("snowflake_emulator"))
+    else:
+        opened = real_account(name, database)
     with opened as found:
         yield found
 
 
 @contextmanager
-def emulated_account(folder: Path) -> Iterator[Account]:
-    """Open an account in an emulator of its own; check the statements it was sent, at the end."""
-    with emulator(folder) as running, running.connect(**SESSION) as session:
-        # As every database of Snowflake has it.
-        session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.PUBLIC")
-        yield Account("emulator", DATABASE, session, running)
+def emulated_account(running: Emulator) -> Iterator[Account]:
+    """Open an account in an emulator; check the statements it was sent, at the end."""
+    write_connections(running.folder, running.port)
+    with running.connect(**SESSION) as session:
+        yield Account(running.connection, DATABASE, session, running)
         grammar.check(grammar.sent_by_marts(running.events("statement")))
 
 

@@ -133,6 +133,8 @@ class Grouped:
         self,
         *selected: str,
         planned: Callable[[Plan], None] = lambda _: None,
+        ending: Callable[[], None] = lambda: None,
+        going_on: Callable[[], None] = lambda: None,
         options: RunOptions | None = None,
     ) -> Report:
         """Run all groups, or those of the selected marts."""
@@ -152,8 +154,8 @@ class Grouped:
                 Observed(),
                 recorder,
                 planned=remember,
-                ending=lambda: None,
-                going_on=lambda: None,
+                ending=ending,
+                going_on=going_on,
             ).go()
 
     def planner(

@@ -29,9 +29,16 @@ FILES = (
     "core/plan/test_any_changes.py",
     "end_to_end/test_snowflake_publishing.py",
     "end_to_end/test_invariants.py",
+    "core/proof/test_shrinking.py",
     "core/proof/test_mutation.py",
+    "end_to_end/test_snowflake_proofs.py",
+    "end_to_end/test_required_proofs.py",
+    "core/proof/test_canonical.py",
+    "test_examples.py",
+    "core/proof/test_examples.py",
     "end_to_end/test_snowflake.py",
     "test_readme.py",
+    "end_to_end/test_witness.py",
     "end_to_end/test_mutate.py",
     "end_to_end/test_duckdb_doctor.py",
     "end_to_end/test_reliance.py",
@@ -82,7 +89,7 @@ Else a worker would do the last of them while the others have nothing left to do
 """
 FAST = {"core/analysis/test_lint.py", "core/plan/test_findings.py", "test_architecture.py"}
 """Of these, only tests that are marked themselves are slow."""
-FIXTURES = {"marts", "finished_run", "account", "raw", "adapted"}
+FIXTURES = {"marts", "finished_run", "account", "raw", "adapted", "snowflake_emulator"}
 """They start processes of `marts`, or an emulator."""
 
 SLOW = {TESTS / name for name in (*FILES, "end_to_end", "nightly") if name not in FAST}

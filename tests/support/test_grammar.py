@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
+from marts.core.kit.emulated import emulator
 from support import grammar
 from support.account import emulated_account
 from support.grammar import Allowed, check, fault, sent_by_marts, shape, stale
@@ -109,7 +110,8 @@ def test_an_account_is_closed_with_what_marts_sent_it(tmp_path: Path) -> None:
     right, wrong = "SELECT 1", WRONG[0]
     tag = {"QUERY_TAG": json.dumps({"tool": "marts"})}
     with ExitStack() as stack:
-        account = stack.enter_context(emulated_account(tmp_path))
+        running = stack.enter_context(emulator(tmp_path))
+        account = stack.enter_context(emulated_account(running))
         for sql in (right, wrong):
             with suppress(ProgrammingError):
                 account.session.cursor().execute(sql, _statement_params=tag)

@@ -10,9 +10,11 @@ import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
 from marts.core.analysis.dependencies import Key
+from marts.core.analysis.fan_out import repeated_sums
 from marts.core.analysis.keys import keys_of
 from marts.core.analysis.rules import (
     DROPPED_CAST,
+    FAN_OUT,
     NULLS,
     RULES,
     UNORDERED,
@@ -52,6 +54,7 @@ def lint(
             *_broken_rules(query),
             *_unordered(query, keys or DeclaredKeys()),
             *_skipping_nulls(query, not_null or {}),
+            *_repeated_sums(table, query, keys or DeclaredKeys()),
         ]
     found = [rule.finding(op, table, locations.get(op, table.location)) for op, rule in broken]
     if trace and isinstance(table, Mart):
@@ -165,6 +168,13 @@ def _lacks_total_order(window: ops.WindowFunction, keys: DeclaredKeys) -> bool:
     possible = set[Key]().union(*(keys_of(rel, keys) for rel in relations))
     names = {column.name for column in fields}
     return bool(possible) and not any(key <= names for key in possible)
+
+
+def _repeated_sums(
+    table: Source | Mart, query: ir.Table, keys: DeclaredKeys
+) -> Iterator[tuple[ops.Node, Rule]]:
+    if isinstance(table, Mart) and not table.many_to_many:
+        yield from ((total, FAN_OUT) for total in repeated_sums(query.op(), keys))
 
 
 def _skipping_nulls(query: ir.Table, not_null: NotNull) -> Iterator[tuple[ops.Node, Rule]]:

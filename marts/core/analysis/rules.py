@@ -178,6 +178,13 @@ NULLS = Rule(
     "{op} of a value that may be null: DuckDB skips nulls, Snowflake returns null",
     "fill them first: ibis.greatest(a.fill_null(0), b); or filter on notnull()",
 )
+FAN_OUT = Rule(
+    "repeated_sum",
+    (),
+    "{op} adds up rows that a join repeats: once for each row that they match",
+    "aggregate the other table to one row per key before the join; or, if that is meant,"
+    ' @mart(many_to_many="why")',
+)
 DROPPED_CAST = Rule(
     "dropped_cast",
     (),

@@ -38,6 +38,8 @@ class GivenSettings(TypedDict, total=False):
     memory_limit: str
     lock_timeout: int
     reshape: Names
+    require_proof: bool
+    proof_file: PathLike
     target: PathLike
 
 
@@ -61,6 +63,10 @@ class RunKeywords(TypedDict, total=False):
     accept_shrink: bool
     adopt: Names
     reshape: Names
+    require_proof: bool
+    proof_file: PathLike
+    accept_unproven: Names
+    reason: str
     drop_orphans: bool
     defer: str
     lock_timeout: int

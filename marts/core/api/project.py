@@ -34,6 +34,7 @@ from marts.core.operations.show import rows_of
 from marts.core.operations.test import prepared_test
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan, Step
+from marts.core.project.packages import refuse_shadowed
 from marts.core.project.reloading import anew
 from marts.core.project.settings import Settings
 from marts.core.run.report import TableReport
@@ -70,6 +71,7 @@ class Project:
 
         Raises UsageError for wrong settings, and DefinitionError for wrong declarations.
         """
+        refuse_shadowed()
         start = Path(folder or "").absolute()
         if not start.is_dir():
             raise UsageError(f"there is no folder {start}", hint="name the folder of a project")
@@ -86,6 +88,11 @@ class Project:
     def package(self) -> str:
         """The package of the marts."""
         return self._linked.graph.project.package
+
+    @property
+    def linked(self) -> Linked:
+        """The declarations as the framework has them, which may change from version to version."""
+        return self._linked
 
     @property
     def marts(self) -> Marts:
@@ -108,6 +115,8 @@ class Project:
             accept_shrink=own["accept_shrink"],
             force=own["force"],
             adopt=own["adopt"],
+            accept_unproven=own["accept_unproven"],
+            reason=own["reason"],
             drop_orphans=own["drop_orphans"],
         )
         with prepared_run(

@@ -15,6 +15,7 @@ from marts.core.console.messages import (
     errors_of,
     head_line,
     line_text,
+    of_groups,
     outcome_lines,
     plan_document,
     plan_lines,
@@ -23,7 +24,6 @@ from marts.core.console.messages import (
 )
 from marts.core.errors import FailedChecksError, MartsError
 from marts.core.operations.prepared import Ended, Prepared
-from marts.core.plan.steps import Plan
 from marts.core.run.report import CheckReport, Outcome, Status, TableReport, explained, groups_of
 
 
@@ -141,17 +141,13 @@ def planned_report(prepared: Prepared) -> RunReport:
         built=(),
         unchanged=plan.unchanged,
         differences=tuple(map(str, findings)),
-        error=next((_refusal(part) for part in plan.parts if part.refused), None),
+        error=next(
+            (of_groups([part.group], part.refused) for part in plan.parts if part.refused), None
+        ),
         groups={str(part.group): "refused" for part in plan.parts if part.refused},
         document=plan_document(plan, findings, changes, read),
         lines=(*(("warn", str(each)) for each in findings), *plan_lines(plan, changes, read)),
     )
-
-
-def _refusal(part: Plan) -> MartsError:
-    """Return why a group of several cannot be planned, as an error."""
-    summary, *facts = part.refused.split("\n")
-    return MartsError(f"group {part.group}: {summary}", *(fact.strip() for fact in facts))
 
 
 def ended_report(prepared: Prepared, ended: Ended) -> RunReport:

@@ -8,6 +8,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, TypedDict, Unpack
 
 import ibis.expr.datatypes as dt
@@ -201,8 +202,9 @@ def _column(name: str, kind: str, keywords: Mapping[str, Any], taken: type[Any])
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint for a misspelt keyword, None for one that columns of other types have."""
-    return None if word in Column.__dataclass_fields__ else did_you_mean(word, known)
+    """Return a hint for a misspelt keyword, None if it is one of columns of other types."""
+    near = get_close_matches(word, Column.__dataclass_fields__, n=1, cutoff=0.5)
+    return did_you_mean(word, known) if {*near} <= {*known} else None
 
 
 def normalized(keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
-        refuse(f"mart {define.__name__}", location, found, _hint(columns))
+        hint = _hint(columns) if keys or unchecked else NO_GRAIN
+        refuse(f"mart {define.__name__}", location, found, hint)
         return Mart(
             name=define.__name__,
             comment=comment,
@@ -242,6 +243,12 @@ def _only_of_sources(columns: Iterable[Column]) -> list[str]:
             for name in names_in_source(columns)
         ),
     ]
+
+
+NO_GRAIN = (
+    'name the columns that identify a row: grain="order_id", or grain=["order_id", "line"];'
+    " grain=() needs unchecked=True"
+)
 
 
 def _hint(columns: Iterable[Column]) -> str | None:

@@ -49,13 +49,13 @@ def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) 
             terminal.print_json(ended.results)
         except EngineError as error:
             errors.append(error)
-    return exit_codes.of_run(ended.report.status, errors)
+    return exit_codes.of_run(ended.report, errors)
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> int:
     """Print what a plan would do, and warnings of what engines would compute differently.
 
-    Return the exit code: 1 if one of several groups cannot be planned.
+    Return the exit code: that of a run if one of several groups cannot be planned.
     """
     plan, findings, changes = prepared.plan, prepared.findings, prepared.changes
     sources_read = prepared.backend.sources_read()
@@ -65,4 +65,7 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> int:
         terminal.print_json(plan_document(plan, findings, changes, sources_read))
     else:
         terminal.print_text("\n".join(plan_lines(plan, changes, sources_read)))
-    return exit_codes.FAILED if any(part.refused for part in plan.parts) else exit_codes.DONE
+    refused = [part.refused for part in plan.parts if part.refused]
+    if refused and any(part.publication for part in plan.parts):
+        return exit_codes.FAILED
+    return exit_codes.of_refusals(refused)

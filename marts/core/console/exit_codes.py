@@ -9,7 +9,7 @@ from marts.core.console.streams import warn
 from marts.core.errors import EngineError, MartsError
 
 if TYPE_CHECKING:
-    from marts.core.run.report import Status
+    from marts.core.run.report import Report
 
 DONE, FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 BY_STATUS = {
@@ -31,12 +31,21 @@ def of_error(error: Exception) -> int | None:
     return USAGE_ERROR if isinstance(error, MartsError) else None
 
 
-def of_run(status: Status, errors: Sequence[EngineError]) -> int:
+def of_run(report: Report, errors: Sequence[EngineError]) -> int:
     """Return a run's exit code, and print the errors that occurred after it.
 
     A run that has published everything is done, even if its report cannot be written.
     """
+    status = report.status
     code, is_published = BY_STATUS[status], status in ("published", "unchanged")
+    if {each.status for each in report.groups} <= {"error", "left", "unchanged"}:
+        code = of_refusals([each.error for each in report.groups if each.error]) or code
     for error in errors:
         warn(f"{'everything is published, but ' if is_published else ''}{error}")
     return FAILED if errors and code == DONE and not is_published else code
+
+
+def of_refusals(errors: Sequence[MartsError]) -> int:
+    """Return the exit code of errors that ended groups of a run before they had done anything."""
+    codes = {of_error(error) for error in errors}
+    return USAGE_ERROR if codes == {USAGE_ERROR} else FAILED if codes else DONE

@@ -17,7 +17,7 @@ EXTRAS = {
 """By missing module: the extra, and the distribution that it installs, as in pyproject.toml."""
 
 
-def explained(error: Exception) -> Exception:
+def explained(error: Exception, *, what: str = "this command") -> Exception:
     """Return a usage error with what to install if an extra is missing, else the same error."""
     missing = ((isinstance(error, ImportError) and error.name) or "").partition(".")[0]
     if missing not in EXTRAS:
@@ -33,7 +33,7 @@ def explained(error: Exception) -> Exception:
         facts.append(f"{distribution} is not installed")
     # The requirements, since marts itself may be on no index: a wheel, or a git reference.
     needed = " ".join(f"'{each}'" for each in _requirements(name))
-    return UsageError(f"this command needs marts[{name}]", *facts, hint=f"pip install {needed}")
+    return UsageError(f"{what} needs marts[{name}]", *facts, hint=f"pip install {needed}")
 
 
 def _requirements(extra: str) -> list[str]:

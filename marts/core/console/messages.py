@@ -11,9 +11,10 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
 from marts.core.errors import MartsError
 from marts.core.operations.prepared import Prepared
+from marts.core.plan.proofs import Stamp
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
-from marts.core.run.artifacts import deferred, describe_finding, sample_path
+from marts.core.run.artifacts import deferred, describe_finding, describe_proofs, sample_path
 from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
@@ -85,6 +86,7 @@ def plan_lines(
     steps = [_step_line(step, plan) for step in plan.steps]
     orphans = [f"  keep     {name}: no longer a mart" for name in plan.orphans]
     read += [f"  {label:<8} {text}" for label, text in _deferred_lines(plan)]
+    read += [f"  {label:<8} {text}" for label, text in _accepted_lines(plan.proofs)]
     published = [_publication_line(plan.publication)] if plan.publication else []
     changed = [f"  change   {each}" for each in changes]
     head = f"as of {plan.as_of.day}; nothing is done:"
@@ -99,7 +101,7 @@ def _part_lines(plan: Plan) -> list[str]:
     if plan.refused:
         return [
             f"group {plan.group} is left as it is:",
-            *(f"  {x}" for x in plan.refused.split("\n")),
+            *(f"  {x}" for x in str(plan.refused).split("\n")),
         ]
     own = plan_lines(plan)[1:]
     return [f"group {plan.group}:", *(own or ["  keep     nothing to do"])]
@@ -125,6 +127,13 @@ def _deferred_lines(plan: Plan) -> Iterator[Line]:
     """Yield which marts are read where another environment has published them."""
     if plan.deferred and (there := plan.state.elsewhere):
         yield "read", f"{', '.join(sorted(plan.deferred))}: from {there.environment}, {there.where}"
+
+
+def _accepted_lines(proofs: Mapping[str, Stamp]) -> Iterator[Line]:
+    """Yield the marts that are published without a proof, and why."""
+    for name, stamp in proofs.items():
+        if stamp.accepted:
+            yield "warn", f"{name} is not proven; accepted: {stamp.accepted}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -166,11 +175,15 @@ def plan_document(
     steps = [step for part in plan.parts or (plan,) for step in _step_documents(part)]
     return {
         "as_of": str(plan.as_of.day),
-        "groups": [{"name": each.group, "refused": each.refused or None} for each in plan.parts],
+        "groups": [
+            {"name": each.group, "refused": str(each.refused) if each.refused else None}
+            for each in plan.parts
+        ],
         "unchanged": list(plan.unchanged),
         "reasons": dict(plan.reasons),
         "sources_read": dict(sources_read),
         "deferred": deferred(plan),
+        "proofs": describe_proofs(plan.proofs),
         "steps": steps,
         "changes": [str(each) for each in changes],
         "warnings": [describe_finding(each) for each in findings],
@@ -234,6 +247,9 @@ def outcome_lines(report: Report, target: Path) -> Iterator[Line]:
     if report.tables:
         yield from sources_lines(report.sources_read)
     yield from _groups_lines(report)
+    if proven := [name for name, stamp in report.proofs.items() if not stamp.accepted]:
+        yield "ok", f"{_listed(proven)}: proven"
+    yield from _accepted_lines(report.proofs)
     behind = ", ".join(each.name for each in report.groups if not each.is_done)
     yield ("stop", f"not published: {behind}; {_took(report)}") if behind else _end(report)
 
@@ -246,13 +262,24 @@ def _why_skipped(skipped: SkippedCheck) -> str:
 
 
 def errors_of(report: Report) -> Iterator[MartsError]:
-    """Yield the error that ended a run, or that of each of its groups."""
+    """Yield the error that ended a run, or those of its groups; one of several groups once."""
     if report.error and not report.groups:
         yield report.error
+    by_text: dict[str, list[GroupReport]] = {}
     for group in report.groups:
         if group.error:
-            words = f"group {group.name}: {group.error.summary}"
-            yield MartsError(words, *group.error.facts, hint=group.error.hint)
+            by_text.setdefault(str(group.error), []).append(group)
+    for groups in by_text.values():
+        error = groups[0].error
+        if error:
+            yield of_groups([group.name for group in groups], error)
+
+
+def of_groups(groups: Sequence[str | None], error: MartsError) -> MartsError:
+    """Return an error with the names of the groups that it ended."""
+    word = "group" if len(groups) == 1 else "groups"
+    words = f"{word} {', '.join(map(str, groups))}: {error.summary}"
+    return MartsError(words, *error.facts, hint=error.hint)
 
 
 def _groups_lines(report: Report) -> Iterator[Line]:

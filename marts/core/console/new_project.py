@@ -10,13 +10,14 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+from backends.duckdb_locations import is_database
 from backends.factory import profiler
 from marts.core import DISTRIBUTION
 from marts.core.errors import UsageError
@@ -134,7 +135,9 @@ def _from_files(origin: Origin, path: Path) -> NewProject:
             hint="name a folder of Parquet or CSV files, a DuckDB file, snowflake:DB.SCHEMA, or"
             " dbt:DIR",
         )
-    sources = _measured(profiling(path), origin, where=path.resolve().name)
+    unread = _databases_in(path)
+    opened = profiling(path)
+    sources = _measured(opened, origin, where=path.resolve().name, unread=unread)
     data, is_inside = _path_from(origin.directory, path)
     sources = tuple(
         replace(each, location=each.location and f"{data}:{each.location}") for each in sources
@@ -150,6 +153,17 @@ def _from_files(origin: Origin, path: Path) -> NewProject:
         is_in_project=is_inside,
         data_note=f"The sources are in `{data}`, which `data` in `pyproject.toml` names.{absent}",
         marts_from=installed_from(),
+        told=unread,
+    )
+
+
+def _databases_in(folder: Path) -> tuple[str, ...]:
+    """Return a line on each DuckDB file in a folder, none of which is read with the folder."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return tuple(
+        f"not read: {file}, a DuckDB file; its tables are declared by marts init --from {file}"
+        for file in files
+        if is_database(file)
     )
 
 
@@ -179,6 +193,7 @@ def _measured(
     *,
     where: str,
     asked: list[str] | None = None,
+    unread: Sequence[str] = (),
 ) -> tuple[NewSource, ...]:
     """Return the declarations of what is measured; add to `asked` a line on what that took."""
     with opened as engine:
@@ -186,6 +201,7 @@ def _measured(
         if not found:
             raise UsageError(
                 f"there are no tables in {engine.where}",
+                *unread,
                 hint="name a folder of Parquet or CSV files, a DuckDB file, snowflake:DB.SCHEMA,"
                 " or dbt:DIR",
             )

@@ -194,9 +194,9 @@ data_option = option(
 corpus_option = option(
     "--data",
     type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The data to run mutants on: any directory of <table>.parquet, the smaller the faster."
-    "  [default: generated from contracts and thresholds]",
+    metavar="PATH",
+    help="The data to run mutants on, in any form that `marts run --data` takes, the smaller the"
+    " faster.  [default: generated from contracts and thresholds]",
 )
 as_of_option = option(
     "--as-of",

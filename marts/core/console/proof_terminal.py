@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
+from collections.abc import Collection, Mapping
 
 from rich.console import Console
 
@@ -16,32 +18,44 @@ from marts.core.console.proof_messages import (
     proof_table,
     world_tables,
 )
-from marts.core.console.terminal import say, table_text
-from marts.core.operations.prove import Tried
+from marts.core.console.terminal import LONGEST_LINE, say, table_text
+from marts.core.operations.proving import Proven
 from marts.core.proof.results import Failure
 
 
-def print_tried(where: Console, tried: Tried) -> None:
+def proven_text(proven: Proven) -> str:
+    """Return as text what `print_proven` prints."""
+    text = io.StringIO()
+    print_proven(Console(file=text, width=LONGEST_LINE, highlight=False), proven)
+    return text.getvalue()
+
+
+def print_proven(where: Console, proven: Proven) -> None:
     """Print what failed and what survives, the table, how it ended, and what that says."""
+    tried = proven.tried
     for result in tried.results:
         for failure in result.failures:
-            _print_failure(where, failure)
+            _print_failure(where, failure, tried.columns_read[failure.mart])
             if case := tried.cases.get((failure.mart, failure.kind)):
                 where.print(f"      saved; to try it again: marts prove --case {case}")
         for mutant in result.mutants.surviving if result.mutants else ():
             print_mutant(where, mutant)
-    names, rows = proof_table(tried)
+    for refused in proven.refused:
+        say(where, ("warn", str(refused)))
+    names, rows = proof_table(proven)
     where.print(table_text(names, rows, numbers=NUMBERS))
-    for line in end_lines(tried):
+    for line in end_lines(proven):
         say(where, line)
     for text in honesty_lines(tried):
         where.print(text)
 
 
-def _print_failure(where: Console, failure: Failure) -> None:
+def _print_failure(
+    where: Console, failure: Failure, columns: Mapping[str, Collection[str]]
+) -> None:
     say(where, failure_line(failure))
     where.print(f"      as of {failure.world.as_of}")
-    for title, names, rows in world_tables(failure.world):
+    for title, names, rows in world_tables(failure.world, columns):
         where.print(f"      {title}")
         if rows:
             _print_indented(where, table_text(names, rows))

@@ -27,6 +27,7 @@ from marts.core.plan.state import (
 from marts.core.plan.steps import Plan, PlannedPublication
 from marts.core.project.graph import Graph
 from marts.core.project.groups import Group
+from marts.core.proof.requirement import Requirement
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Backend
 from marts.core.run.building import planned_tables
@@ -48,6 +49,10 @@ class RunOptions:
     """Build marts that are up to date, too."""
     adopt: tuple[str, ...] = ()
     """The marts that may replace a table that is not recorded as made by the package."""
+    accept_unproven: tuple[str, ...] = ()
+    """The marts that may be published without a proof, if proofs are required."""
+    reason: str | None = None
+    """Why they may."""
     drop_orphans: bool = False
     """Drop published marts that no longer exist."""
 
@@ -68,6 +73,8 @@ class RunPlanner:
     run_id: str
     options: RunOptions
     reshape: Collection[str] = ()
+    requirement: Requirement | None = None
+    """What it asks of marts that it publishes; None if it asks for no proof."""
     plans: list[Plan] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     changes: list[ShapeChange] = field(default_factory=list)
@@ -84,6 +91,27 @@ class RunPlanner:
         """Raise UsageError for options that name what no group has."""
         refuse_unknown_marts("--adopt", self.options.adopt, self.graph)
         refuse_unknown_marts("--reshape", self.reshape, self.graph)
+
+    def refuse_unproven(self) -> None:
+        """Raise UsageError for marts that the run may publish, or keeps, and that are not proven.
+
+        These are the selected marts, and the published views that read them.
+        """
+        if self.requirement is None:
+            return
+        marts, current = self.graph.project.marts, self._inputs(self.graph)
+        groups, names = {group.name for group in self.groups}, {*self.selected}
+        for name in self.graph.order:
+            mart = marts[name]
+            is_shown = mart.materialized == "view" and name in current.state.published
+            if is_shown and mart.group in groups and names.intersection(mart.inputs):
+                names.add(name)
+        published = [n for n in self.graph.order if n in names and not marts[n].is_temporary]
+        self.requirement.refuse_unproven(
+            published, current.queries, self.as_of.day, current.state.sources
+        )
+        # Nothing has been published since the inspection.
+        self._anew = None
 
     def plan(
         self,
@@ -139,12 +167,12 @@ class RunPlanner:
             self._anew, is_last = None, group is self.groups[-1]
             missing = [part.group or "" for part in parts if part.refused]
             if behind := [name for name in missing if name in group.reads]:
-                parts.append(self._refused(group, f"reads {', '.join(behind)}"))
+                parts.append(self._refused(group, MartsError(f"reads {', '.join(behind)}")))
                 continue
             try:
                 plan = self.plan(group, is_last=is_last and not missing, earlier=earlier)
             except MartsError as error:
-                parts.append(self._refused(group, str(error)))
+                parts.append(self._refused(group, error))
                 continue
             parts.append(plan)
             earlier = _supposing_checks(plan, earlier)
@@ -153,7 +181,7 @@ class RunPlanner:
                 self._current = self._current.within(self._current.graph, state)
         return combined(parts)
 
-    def _refused(self, group: Group, why: str) -> Plan:
+    def _refused(self, group: Group, why: MartsError) -> Plan:
         empty = Plan(self.graph.project.package, self.as_of, (), {}, ())
         return replace(empty, group=group.name, refused=why)
 
@@ -179,6 +207,7 @@ class RunPlanner:
                 self.backend.compile,
                 checks_sources=self.options.checks_sources,
                 run_id=self.run_id,
+                stamp=self.requirement.stamp if self.requirement else None,
             )
         elif self._anew is not None:
             state = inspect_again(graph, self._current.state, self.backend, anew=self._anew)
@@ -201,6 +230,7 @@ def _supposing(plan: Plan, state: EngineState, run_id: str) -> EngineState:
             day,
             SUPPOSED,
             step.fingerprint.to_text() if step.fingerprint else None,
+            stamp.to_text() if (stamp := plan.proofs.get(step.mart.name)) else None,
             group,
         )
         for step in new
@@ -242,6 +272,7 @@ def combined(parts: Collection[Plan]) -> Plan:
         publication=published if publications else None,
         orphans=tuple(name for part in parts for name in part.orphans),
         annotations=tuple(each for part in parts for each in part.annotations),
+        proofs={name: stamp for part in parts for name, stamp in part.proofs.items()},
         group=None,
         parts=tuple(parts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +39,8 @@ CASES = Path("proof/cases")
 """Below the target, where failures are saved."""
 QUICK_SECONDS = 8
 """As long as a quick try goes on with what it need not try."""
+SECONDS_TO_DRAW, MOST_DRAWN = 15, 1_000
+"""How long small worlds are drawn, and how many at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,18 @@ class Tried:
     `worlds` has the number of worlds by where they come from, `engines` the names of the engines.
     """
 
+    graph: Graph
     results: tuple[MartResult, ...]
     worlds: Mapping[str, int]
     engines: tuple[str, ...]
+    is_partial: bool
+    """Whether less was tried than a proof takes: in a quick try, or that of a case."""
+    allowed: tuple[Equivalent, ...]
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    columns_read: Mapping[str, Mapping[str, Collection[str]]]
+    """By mart that failed, the columns of each source on which it depends."""
 
     @property
     def has_failed(self) -> bool:
@@ -104,22 +112,27 @@ def prove(
         references = references_of(graph, declared)
         prover = Prover(
             graph,
-            selected,
+            with_readers(graph, selected),
             _twins(graph, references),
             WorldBuilder(graph, duckdb),
             [WorldBuilder(graph, each) for each in others],
             smallest=(shrinker := stack.enter_context(shrinking(graph))),
         )
-        work = _Work(prover, references, examples, declared, options, watch, start)
+        work = _Work(prover, selected, references, examples, declared, options, watch, start)
         work.go()
         folder = settings.target / CASES
         saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
+        columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
     return Tried(
+        graph,
         tuple(map(work.result, selected)),
         work.worlds,
         tuple(each.name for each in (duckdb, *others)),
+        options.quick or options.case is not None,
+        options.allowed,
         time.perf_counter() - start,
         saved,
+        columns,
     )
 
 
@@ -155,6 +168,7 @@ class _Work:
     def __init__(
         self,
         prover: Prover,
+        selected: Sequence[str],
         references: Mapping[str, Reference],
         examples: Mapping[str, Sequence[Example]],
         declared: Sequence[ForProof],
@@ -163,6 +177,7 @@ class _Work:
         start: float,
     ) -> None:
         self.prover = prover
+        self.selected = selected
         self.references = references
         self.examples = examples
         self.declared = declared
@@ -181,14 +196,32 @@ class _Work:
             self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
         self.watch("making worlds")
-        corpora = tuple(self._corpora())
+        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
         self._try_worlds(corpora)
         self._try_examples()
         for world in corpora:
             self.watch(f"invariants on {world.origin}")
             self.prover.try_invariants(world, is_over=self._is_over)
         if not self.options.quick:
+            self._try_drawn()
             self._plant(corpora)
+
+    def _try_drawn(self) -> None:
+        """Compare marts with their twins on small worlds that hypothesis draws."""
+        from marts.core.proof.drawing import draw, drawn_worlds
+
+        if not self.prover.twins:
+            return
+        self.watch("drawing small worlds")
+        graph, engine = self.prover.graph, self.prover.duckdb.engine
+        end = time.perf_counter() + SECONDS_TO_DRAW
+
+        def tried(world: World) -> bool:
+            self.prover.try_world(world, on_others=False)
+            self.worlds["drawn"] += 1
+            return time.perf_counter() < end
+
+        draw(drawn_worlds(graph, engine, self.declared), MOST_DRAWN, tried)
 
     def result(self, name: str) -> MartResult:
         """Return what was tried on a mart."""
@@ -234,7 +267,7 @@ class _Work:
 
     def _plant(self, corpora: Sequence[World]) -> None:
         """Run the mutants of each mart on what its reference is compared on."""
-        for name in self.prover.selected:
+        for name in self.selected:
             runs = [by_examples(self.scores[name])] if name in self.scores else []
             if not runs or name in self.references:
                 runs += self._on_worlds(name, corpora, surviving(runs[-1]) if runs else None)
@@ -250,14 +283,26 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        yield from runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
-        """Return the marts with twins that show whether this one is right; none if any has none."""
-        graph = self.prover.graph
-        _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
-        readers = [each for each in observed if each != name]
-        return tuple(readers) if all(each in self.references for each in readers) else ()
+        """Return the marts with twins that show that this one is right; none if any does not."""
+        readers = readers_of(self.prover.graph, name)
+        failed = {mart for mart, _ in self.prover.failures}
+        right = [each in self.references and each not in failed for each in readers]
+        return readers if all(right) else ()
+
+
+def readers_of(graph: Graph, name: str) -> tuple[str, ...]:
+    """Return the public marts that an intermediate one is seen in; none for a public one."""
+    _, observed = rebuilt_and_observed(graph, graph.project.marts[name])
+    return tuple(each for each in observed if each != name)
+
+
+def with_readers(graph: Graph, selected: Collection[str]) -> tuple[str, ...]:
+    """Return the marts to try: the selected ones, and those that show whether they are right."""
+    wanted = {*selected}.union(*(readers_of(graph, name) for name in selected))
+    return tuple(name for name in graph.order if name in wanted)
 
 
 def _twins(

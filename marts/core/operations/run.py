@@ -9,6 +9,7 @@ from marts.core.operations import wiring
 from marts.core.operations.planning import RunOptions as RunOptions  # noqa: PLC0414
 from marts.core.operations.planning import RunPlanner
 from marts.core.operations.prepared import Prepared
+from marts.core.operations.proofs import requirement
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan
 from marts.core.project.settings import Settings
@@ -49,10 +50,18 @@ def prepared_run(
             recorder.run_id,
             options,
             reshape=settings.reshape,
+            requirement=requirement(
+                settings,
+                graph,
+                backend,
+                accepted=options.accept_unproven,
+                reason=options.reason,
+            ),
         )
         has_groups = len(planner.groups) > 1
         if has_groups:
             planner.refuse_unknown()
+        planner.refuse_unproven()
         yield Prepared(
             graph=graph,
             plan=_plan(planner, dry_run=dry_run),

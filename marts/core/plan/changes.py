@@ -13,7 +13,12 @@ from marts.core.plan.planner import plan_run
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
-from marts.core.plan.up_to_date import outdated_among, outdated_elsewhere, reasons_of
+from marts.core.plan.up_to_date import (
+    outdated_among,
+    outdated_elsewhere,
+    reason_of_proof,
+    reasons_of,
+)
 from marts.core.project.graph import Graph
 from marts.core.query.checks import fused_query
 
@@ -84,6 +89,7 @@ def plan_changes(  # noqa: PLR0913  (what a caller of `marts run` may want)
         sources=_sources_that_must_stay(plan, graph),
         live=_sources_of_views(plan, graph),
         annotations=_annotations(graph, {*selected, *reasons}),
+        proofs=current.proofs_of(dict.fromkeys((*selected, *reasons))),
     )
 
 
@@ -183,6 +189,7 @@ def _reasons_to_build(
         if name in selected:
             rebuilt = reasons.keys() | outdated
             reason = "forced" if force else next(reasons_of(current, name, rebuilt), None)
+            reason = reason or reason_of_proof(current, name)
         elif mart.materialized == "view" and name in state.published:
             # The rows of a view change with those of the table, so this run must check them.
             reason = next((f"{each} changed" for each in mart.inputs if each in reasons), None)
@@ -225,6 +232,8 @@ def _refuse_outdated(
             hint=f"build them together: {command}",
         )
     env = state.elsewhere.environment
+    has_other_sources = any("source " in outdated_there.get(name, "") for name in outdated)
+    provided = f", if {env} reads the same data" if has_other_sources else ""
     raise UsageError(
         f"the selection reads marts that are up to date neither here nor in {env}",
         *(
@@ -233,7 +242,7 @@ def _refuse_outdated(
         ),
         f"{env} is {state.elsewhere.where}",
         hint=f"build them together: {command}\n"
-        f"  or publish them there first: marts run --env {env}",
+        f"  or publish them there first{provided}: marts run --env {env}",
     )
 
 

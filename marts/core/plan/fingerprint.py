@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 
@@ -13,6 +13,7 @@ from marts.core.authoring.checks import is_fused
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, checks_of, column_comments
+from marts.core.plan.proofs import Stamp
 from marts.core.plan.queries import Compile, Queries, fused_checks
 from marts.core.plan.state import Elsewhere, EngineState
 from marts.core.project.graph import Graph
@@ -49,7 +50,8 @@ class CurrentInputs:
 
     `compile_` compiles a query for the engine. If `checks_sources` is true, a mart that was made
     from unchecked sources is not up to date. One that the run `run_id` has published was made from
-    the sources as they are read now, even if the engine does not know their versions.
+    the sources as they are read now, even if the engine does not know their versions. `stamp`
+    returns what is to be recorded of a mart's proof, if proofs are asked for.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class CurrentInputs:
         *,
         checks_sources: bool = True,
         run_id: str | None = None,
+        stamp: Callable[[str], Stamp] | None = None,
     ) -> None:
         self.graph = graph
         self.state = state
         self.as_of = as_of
         self.checks_sources = checks_sources
         self.run_id = run_id
+        self._stamp = stamp
         self.queries = Queries(graph.project, state, as_of, compile_)
         self._digests: dict[str, str] = {}
 
@@ -91,6 +95,12 @@ class CurrentInputs:
     def defer(self, name: str) -> None:
         """Read a mart where the other environment has published it."""
         self.state = self.state.deferring(name)
+
+    def proofs_of(self, names: Iterable[str]) -> dict[str, Stamp]:
+        """Return what is to be recorded of the proofs of published marts; nothing if not asked."""
+        marts = self.graph.project.marts
+        wanted = (name for name in names if not marts[name].is_temporary)
+        return {name: self._stamp(name) for name in wanted} if self._stamp else {}
 
     def fingerprint(self, name: str, runs: Mapping[str, str]) -> Fingerprint:
         """Return the fingerprint of a mart; `runs` has the runs that made the marts it reads."""

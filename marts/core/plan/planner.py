@@ -264,7 +264,7 @@ class _Checker:
 
 
 def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None:
-    found = []
+    found, misfits = list[str](), set[str]()
     for source in sources:
         if fault := state.faults.get(source.name):
             raise fault
@@ -273,6 +273,7 @@ def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None
             if not source.optional:
                 found.append(f"source {source.name}: found no such table")
             continue
+        misfits |= {f"source {source.name}, {line}" for line in table.misfits}
         wrong = [*mismatches(source.columns, table.types), *table.misfits]
         found += [f"source {source.name}, {line}" for line in wrong]
         if table.rows == 0 and not source.optional:
@@ -281,7 +282,8 @@ def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None
         raise SourceError(
             "the sources do not fit their contracts; nothing was built",
             *found,
-            f"looked in {state.source_location}",
+            # A value that does not fit is in the right place.
+            *([] if {*found} <= misfits else [f"looked in {state.source_location}"]),
         )
 
 

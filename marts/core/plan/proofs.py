@@ -27,8 +27,6 @@ mutants`: and that would have noticed each planted defect that can matter.
 """
 
 LEVELS: tuple[Level, ...] = get_args(Level)
-DEFAULT_LEVEL = LEVELS[-1]
-"""What a project asks for unless its settings say otherwise."""
 
 PROOFS_COLUMNS = {
     "package": "string",
@@ -187,6 +185,28 @@ class Proof:
 
 def _mutants(found: Document) -> Mutants:
     return Mutants(**found | {"surviving": tuple(found["surviving"])})
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What is recorded with a published mart of its proof: the digest, or why there is none.
+
+    `accepted` is the reason for which it was published without a proof, empty with one. `digest` is
+    empty for a mart that has no canonical form.
+    """
+
+    digest: str
+    accepted: str = ""
+
+    def to_text(self) -> str:
+        """Return the stamp as text, which the state table stores."""
+        return f"{self.digest} unproven: {self.accepted}".strip() if self.accepted else self.digest
+
+    def is_on(self, recorded: str | None) -> bool:
+        """Tell whether what is recorded of a published mart says at least as much."""
+        if not self.accepted:
+            return recorded == self.digest
+        return (recorded or "").partition(" ")[0] == (self.digest or "unproven:")
 
 
 def rank(level: Level | None) -> int:

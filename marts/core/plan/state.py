@@ -40,8 +40,10 @@ STATE_COLUMNS = {
     "published_at": "timestamp",
     "version": "string",
     "origin": "string",
+    "proof": "string",
 }
-"""The columns of the state table; the last four may be null."""
+"""The columns of the state table; the last five may be null. An earlier version's table lacks the
+last one: it is added."""
 
 STATE_KEY = ("package", "name")
 """The columns that identify a row of the state table."""
@@ -158,8 +160,9 @@ class RecordedTable:
 
     `kind` is table, view, source or candidate; `package` is None for a row of an earlier version of
     marts, which did not record it. `version` is the table's version when it was published; `origin`
-    is its fingerprint, or what was found of a source, as text. A row without a date was written by
-    a run that has not published the table. `group` is that whose state table has the row.
+    is its fingerprint, or what was found of a source, as text; `proof` says by which proof it was
+    published, or that it was accepted without, null if none was asked for. A row without a date was
+    written by a run that has not published the table. `group` is that whose state table has it.
     """
 
     package: str | None
@@ -169,6 +172,7 @@ class RecordedTable:
     as_of: datetime.date | None = None
     version: str | None = None
     origin: str | None = None
+    proof: str | None = None
     group: str = DEFAULT_GROUP
 
 
@@ -316,11 +320,12 @@ class EngineState:
 class Publication:
     """What a run publishes besides its candidates: what is recorded, and which tables are dropped.
 
-    `fingerprints` has the fingerprint of each published mart as text, `checked` what is recorded of
-    each source; `drops` are tables of this package that are no longer marts. `read` are the marts
-    that were read as published: if another run has replaced one of them, nothing is published.
-    `reshapes` are the marts whose columns, types or kind may change for readers. What is published
-    is recorded in the state table of its `group`, and in no other.
+    `fingerprints` has the fingerprint of each published mart as text, `proofs` what is recorded of
+    its proof if one was asked for, `checked` what is recorded of each source; `drops` are tables of
+    this package that are no longer marts. `read` are the marts that were read as published: if
+    another run has replaced one of them, nothing is published. `reshapes` are the marts whose
+    columns, types or kind may change for readers. What is published is recorded in the state table
+    of its `group`, and in no other.
     """
 
     package: str
@@ -328,6 +333,7 @@ class Publication:
     run_id: str
     group: str = DEFAULT_GROUP
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    proofs: Mapping[str, str] = field(default_factory=dict)
     checked: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()
     read: frozenset[str] = frozenset()

@@ -12,7 +12,9 @@ from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source
+from marts.core.errors import MartsError
 from marts.core.plan.fingerprint import Fingerprint
+from marts.core.plan.proofs import Stamp
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import Annotation, CompiledQuery, EngineState
 
@@ -104,7 +106,9 @@ class Plan:
     """The sources that published views show to the steps: as they are, at any time."""
     parts: tuple[Plan, ...] = ()
     """The plans of the groups if this is that of several, which are published one by one."""
-    refused: str = ""
+    proofs: Mapping[str, Stamp] = field(default_factory=dict)
+    """The proofs of what is selected or built, if they were asked for."""
+    refused: MartsError | None = None
     """Why the group cannot be planned; then there are no steps."""
 
     @property

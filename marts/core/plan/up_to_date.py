@@ -34,6 +34,14 @@ def reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> I
         yield "code changed"
 
 
+def reason_of_proof(current: CurrentInputs, name: str) -> str | None:
+    """Return why a mart that is up to date is built nevertheless: it does not carry its proof."""
+    for stamp in current.proofs_of([name]).values():
+        if not stamp.is_on(current.state.recorded[name].proof):
+            return "published without its proof"
+    return None
+
+
 def _changed_inputs(
     current: CurrentInputs, name: str, fingerprint: Fingerprint, rebuilt: Collection[str]
 ) -> Iterator[str]:

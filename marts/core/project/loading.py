@@ -182,8 +182,8 @@ def declared_for_proof(modules: Iterable[ModuleType]) -> tuple[ForProof, ...]:
     for module in modules:
         for value in vars(module).values():
             if isinstance(value, ForProof):
-                # A module that was imported under two names has it twice.
-                found.setdefault(value.location, value)
+                # A module that was imported under two names has it twice, with another function.
+                found.setdefault(repr(value), value)
     return tuple(found.values())
 
 

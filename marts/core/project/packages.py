@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,8 @@ from marts.core.errors import UsageError
 BUNDLED = PACKAGE.partition(".")[0]
 """Our own package, which is not looked for in a project's folder."""
 SOURCES = "src"
+BESIDE = ("backends", "fixtures")
+"""The packages that a checkout has beside this one."""
 
 
 def home_of(folder: Path, package: str) -> Path:
@@ -55,6 +58,27 @@ def import_from(folder: Path, package: str) -> None:
     for last in map(str, (home, folder.resolve())):
         if last not in sys.path:
             sys.path.append(last)
+
+
+def refuse_shadowed() -> None:
+    """Raise UsageError if Python would import a module of somebody else instead of ours.
+
+    A checkout has modules beside this package, with names that others use, too. The wheel has them
+    in this package, and the command line imports ours first.
+    """
+    if (FOLDER / "_cli.py").exists():
+        return
+    home = FOLDER.parent.parent
+    for name in BESIDE:
+        found = find_spec(name)
+        places = [*(found.submodule_search_locations or [])] if found else []
+        if found and not any(Path(each).resolve() == home.resolve() / name for each in places):
+            raise UsageError(
+                f"Python imports {name} from {next(iter(places), found.origin)},"
+                f" and not that of marts in {home}",
+                hint="install marts from its wheel, which takes no such names, not as a checkout;"
+                " or start Python in another folder, and name the project's: Project.load(FOLDER)",
+            )
 
 
 def _file_of(home: Path, name: str) -> str | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from marts.core.authoring.proofs import ForProof
-from marts.core.errors import DefinitionError, MartsError, UsageError
+from marts.core.errors import DefinitionError, MartsError, UsageError, did_you_mean
 from marts.core.project.import_errors import import_error, is_installed
 from marts.core.project.loading import Declarations, declared_for_proof
 from marts.core.project.reloading import drop
@@ -32,6 +32,8 @@ PREFIX = "marts_proof_"
 OF_PYTEST = ("test_*.py", "*_test.py", "conftest.py")
 """Files that are imported only if they declare something: pytest gives them what they need."""
 DECLARES = re.compile(r"^\s*@(\w+\.)*(twin|corpus|strategy)\b", re.MULTILINE)
+OF_PROOFS = {"pandas", "hypothesis", "pytest"}
+INSTALL = "install what proofs need: pip install 'marts[proof]'"
 NEEDED = frozenset(
     {
         *("marts", "backends", "fixtures", "cli", "ibis", "sqlglot", "click", "rich"),
@@ -52,7 +54,7 @@ def for_proof(project: Declarations, settings: Settings) -> tuple[ForProof, ...]
     modules = import_files(files, above=settings.folder, package=project.package)
     found = (*project.for_proof, *declared_for_proof(modules))
     # A folder of the package may be named as one of proof modules.
-    return tuple({each.location: each for each in reversed(found)}.values())[::-1]
+    return tuple({repr(each): each for each in reversed(found)}.values())[::-1]
 
 
 def _places(settings: Settings) -> Iterator[Path]:
@@ -209,14 +211,23 @@ def _import(home: _Home, file: Path, shown: Path) -> ModuleType:
     except (MartsError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise _error_of(error, shown) from error
+        raise _error_of(home, error, shown) from error
 
 
-def _error_of(error: BaseException, shown: Path) -> DefinitionError:
-    """Return the error for what a module raises, with where its imports were looked for."""
+def _error_of(home: _Home, error: BaseException, shown: Path) -> DefinitionError:
+    """Return the error for what a module raises, with what to do about a missing one."""
     found = import_error(str(shown), error)
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    if missing in {"pandas", "hypothesis", "pytest"}:
-        hint = "install what proofs need: pip install 'marts[proof]'"
-        return DefinitionError(found.summary, *found.facts, hint=hint)
-    return found
+    missing = (isinstance(error, ModuleNotFoundError) and error.name) or ""
+    if missing in OF_PROOFS:
+        return DefinitionError(found.summary, *found.facts, hint=INSTALL)
+    if not _is_below(missing, home.prefix):
+        return found
+    wanted = missing.removeprefix(f"{home.prefix}.")
+    folder = home.folder.joinpath(*wanted.split(".")[:-1])
+    beside = [file.stem for file in folder.glob("*.py")]
+    return DefinitionError(
+        found.summary,
+        f"there is no module {wanted.rpartition('.')[2]} in {folder}",
+        *found.facts[1:],
+        hint=did_you_mean(wanted.rpartition(".")[2], beside),
+    )

@@ -15,6 +15,8 @@ from marts.core.errors import UsageError, did_you_mean
 
 FILE = "pyproject.toml"
 BACKENDS = DUCKDB, SNOWFLAKE = "duckdb", "snowflake"
+PROOF_LEVELS = ("engines", "reference", "reference + mutants")
+"""How much a proof may say, the least first."""
 OF_ONE_ENGINE = ("database", "sources")
 """The settings that mean nothing to another engine than the one they were written for."""
 NOWHERE = Path(os.devnull)
@@ -69,6 +71,12 @@ class Settings:
     """Files and folders of Python modules that declare what proofs need, besides the package."""
     examples: Path | None = None
     """The folder of the marts' examples."""
+    proof_level: str = PROOF_LEVELS[-1]
+    """How much the project asks of a proof."""
+    require_proof: bool = False
+    """Whether a run refuses marts that are not proven."""
+    proof_file: Path | None = None
+    """The file with the proofs that count, in place of those recorded beside the marts."""
     folder: Path = Path()
     """The folder of the project's file, relative to the current one, which is the default."""
     given: frozenset[str] = field(default=frozenset())
@@ -92,8 +100,11 @@ def with_given(settings: Settings, **values: Any) -> Settings:
 
     The acknowledgements, reshapes, sources, proof modules and examples of a project's file are only
     for its own package, its database and sources are only for its own engine, and its sources only
-    for its own data: they are dropped for another package, engine or data.
+    for its own data: they are dropped for another package, engine or data. What the file requires
+    to be proven, neither a variable nor an option takes back.
     """
+    if settings.require_proof:
+        values.pop("require_proof", None)
     if settings.package not in (None, values.get("package", settings.package)):
         settings = replace(
             settings, acknowledge=(), reshape=(), sources={}, proof=(), examples=NOWHERE
@@ -160,6 +171,7 @@ def _is_number(value: object) -> bool:
 
 
 _TEXT = _Kind("a non-empty string", _is_text)
+_FLAG = _Kind("true or false", lambda value: isinstance(value, bool))
 _NUMBER = _Kind("a whole number from 1", _is_number)
 _PATHS = _Kind(
     "an array of non-empty strings, paths relative to the file",
@@ -204,7 +216,12 @@ KEYS = {
     "target": _PATH,
     "proof": _PATHS,
     "examples": _PATH,
-    "strict": _Kind("true or false", lambda value: isinstance(value, bool)),
+    "proof_level": _Kind(
+        " or ".join(map(json.dumps, PROOF_LEVELS)), lambda value: value in PROOF_LEVELS
+    ),
+    "require_proof": _FLAG,
+    "proof_file": _PATH,
+    "strict": _FLAG,
     "acknowledge": _Kind(
         "an array of tables, each written as [[tool.marts.acknowledge]]",
         lambda value: _is_list(value, lambda each: isinstance(each, dict)),
@@ -246,11 +263,15 @@ def settings_of_file(
 def _layered(table: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of `[tool.marts]`, overridden by those of an environment.
 
-    Where sources are is overridden for each source.
+    Where sources are is overridden for each source. What the table says of it beside its `data` is
+    not for an environment with other data, as it is not for `--data`.
     """
+    given = [each for each in (table, environment) if "data" in each]
     engines = [each.get("backend", Settings.backend) for each in (table, {**table, **environment})]
     if engines[0] != engines[1]:
         table = {key: value for key, value in table.items() if key not in OF_ONE_ENGINE}
+    elif engines[0] == DUCKDB and len({each["data"] for each in given}) > 1:
+        table = {key: value for key, value in table.items() if key != "sources"}
     sources = {**table.get("sources", {}), **environment.get("sources", {})}
     return {**table, **environment, "sources": sources}
 

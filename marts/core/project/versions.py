@@ -13,15 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from marts.core import PACKAGE
+from marts.core import FOLDER, PACKAGE
 from marts.core.errors import UsageError
 from marts.core.project.graph import Graph, link
 from marts.core.project.import_errors import is_installed
 from marts.core.project.loading import load
 from marts.core.project.packages import BUNDLED, home_of, import_from
 
-FRAMEWORK = (BUNDLED, "backends", "fixtures", "cli", "__main__")
-"""The top-level modules of this program; whatever the version of a package, they are the same."""
+HOME = FOLDER.parent.parent
+"""Where this program's modules are, which are the same for every version of a package."""
 
 
 class Version:
@@ -101,12 +101,13 @@ class Version:
         top = self.package.partition(".")[0]
         if top == BUNDLED:
             return name.startswith(f"{BUNDLED}.") and not f"{name}.".startswith(f"{PACKAGE}.")
-        if name.partition(".")[0] == top:
+        its = name.partition(".")[0]
+        if its == top:
             return True
-        file = getattr(module, "__file__", None) or ""
-        is_here = any(Path(file).is_relative_to(each) for each in (self.folder, self.in_use))
-        is_ours = name.partition(".")[0] in FRAMEWORK
-        return bool(file) and is_here and not is_ours and not is_installed(file)
+        file = Path(getattr(module, "__file__", None) or "")
+        is_here = any(file.is_relative_to(each) for each in (self.folder, self.in_use))
+        is_ours = file == HOME / f"{its}.py" or file.is_relative_to(HOME / its)
+        return is_here and its != "__main__" and not is_ours and not is_installed(str(file))
 
     def _refuse_mixture(self) -> None:
         """Raise UsageError for a module of the package that was found outside of this version."""

@@ -140,7 +140,7 @@ class Canon:
         key = mart.name, dialect, day, absent
         if key not in self._trees:
             query = self._queries_of(day, absent).of(mart)
-            with naming(f"mart {mart.name}", mart.location):
+            with naming(f"mart {mart.name} on {dialect}", mart.location):
                 self._trees[key] = self.dialects[dialect].compile(query)
         return self._trees[key]
 

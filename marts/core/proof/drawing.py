@@ -7,12 +7,13 @@ that a failing world shrinks to a few readable rows. This module alone needs hyp
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hypothesis import reject
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from marts.core.analysis.links import Link
@@ -138,6 +139,31 @@ def _slices(generator: Generator, as_of: datetime.date) -> st.SearchStrategy[Wor
         return World(tables, as_of, "part of the generic corpus")
 
     return st.builds(world, st.integers(0, MOST_ENDS), st.integers(0, LARGEST_PART))
+
+
+def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
+    """Call a function on worlds, the same ones in every process, until it returns false."""
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(world=worlds)
+    def drawn(world: World) -> None:
+        if not each(world):
+            raise _EnoughError
+
+    # Returning would not keep hypothesis from drawing the rest.
+    with suppress(_EnoughError):
+        drawn()
+
+
+class _EnoughError(Exception):
+    """No more worlds are wanted."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,10 @@ def read_cell(text: str, column: Column) -> Any:
     type, for null where the contract has none, and for one that its values or bounds exclude.
     """
     if not text:
-        raise UnfitError(f'write {NULL}, or "" for an empty text')
+        choices = ["a value"]
+        choices += [NULL] if column.null else []
+        choices += ['"" for an empty text'] if column.type == "string" else []
+        raise UnfitError(f"write {' or '.join(choices)}")
     if text == NULL:
         if not column.null:
             raise UnfitError(f"write a value: {column.name} is declared not null")

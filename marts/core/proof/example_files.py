@@ -29,8 +29,8 @@ def write_example(
     """Write an example, which `read_example` reads as the same rows; create its folder.
 
     `expected` has some or all columns of the mart. `columns` names, by source, those that are
-    written: by default all; the others are completed when it is read. Tables without rows are left
-    out, unless they would be completed.
+    written: by default all; the other columns, and sources, are completed when it is read. Tables
+    without rows are left out, unless they would be completed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = example_text(world, mart, expected, title, project=project, columns=columns)
@@ -50,6 +50,7 @@ def example_text(
     tables = [
         _written(name, _chosen(project.sources[name], columns), world.tables[name])
         for name in _needed(world, project.sources)
+        if columns is None or name in columns or not world.tables[name].num_rows
     ]
     named = {column.name: column for column in mart.columns}
     chosen = [named[name] for name in expected.column_names]
@@ -59,16 +60,14 @@ def example_text(
 
 def _needed(world: World, sources: Mapping[str, Source]) -> Iterator[str]:
     """Yield the sources that have rows, and those that would be completed with some."""
-    referred = {
-        check.to_table
-        for name, table in world.tables.items()
-        if table.num_rows
-        for check in sources[name].checks
-        if isinstance(check, RelationshipCheck)
-    }
-    for name in sources:
-        if name in world.tables and (world.tables[name].num_rows or name in referred):
-            yield name
+    needed, waiting = set[str](), [name for name, rows in world.tables.items() if rows.num_rows]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            checks = (each for each in sources[name].checks if isinstance(each, RelationshipCheck))
+            waiting += [check.to_table for check in checks if check.to_table in sources]
+    yield from (name for name in sources if name in needed and name in world.tables)
 
 
 def _chosen(source: Source, columns: Mapping[str, Collection[str]] | None) -> list[Column]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.proofs import ForProof, Twin
 from marts.core.authoring.signature import line_within
-from marts.core.authoring.tables import Mart, Source
+from marts.core.authoring.tables import Mart, Source, checked_key
 from marts.core.errors import DefinitionError, MartsError, attribute_hint, did_you_mean
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
@@ -146,7 +146,7 @@ def calculate(reference: Reference, frames: Frames) -> pa.Table:
     same number: a whole float for a count, an int for a decimal, a Decimal for a float; a timestamp
     at midnight for a date. Raises DefinitionError, with the author's file and line, for a twin that
     raises, or returns other columns, several rows of a key, or a value that is not one of its
-    column's type.
+    column's type. A DataFrame without rows may have no columns.
     """
     mart, twin = reference.mart, reference.twin
     given = [frames.world.as_of if name == AS_OF else frames.of(name) for name in twin.parameters]
@@ -156,6 +156,8 @@ def calculate(reference: Reference, frames: Frames) -> pa.Table:
         raise
     except Exception as error:  # whatever the author's code raises, with the cause chained
         raise _failed(reference, error, frames.world.as_of) from error
+    if _is_nothing(found):
+        return schema_of(mart.columns).to_pyarrow().empty_table()
     _refuse_other_columns(reference, found)
     table = pa.Table.from_arrays(
         [_column(reference, found, field) for field in schema_of(mart.columns).to_pyarrow()],
@@ -176,6 +178,13 @@ def _failed(reference: Reference, error: Exception, as_of: datetime.date) -> Def
         line_within(twin.function, error) or twin.location,
         hint=hint,
     )
+
+
+def _is_nothing(found: Any) -> bool:
+    """Tell whether a DataFrame was made of an empty list of rows, from which it has no columns."""
+    import pandas as pd
+
+    return isinstance(found, pd.DataFrame) and not len(found) and not len(found.columns)
 
 
 def _refuse_other_columns(reference: Reference, found: Any) -> None:
@@ -249,7 +258,7 @@ def _plain(cell: Any) -> Any:
 
 
 def _refuse_repeated(reference: Reference, table: pa.Table) -> None:
-    grain = reference.mart.grain
+    grain = checked_key(reference.mart)
     counts = Counter(tuple(row.values()) for row in table.select(grain).to_pylist())
     for key, count in counts.items() if grain else ():
         if count > 1:

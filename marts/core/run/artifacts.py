@@ -14,6 +14,7 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tables import Source
 from marts.core.errors import EngineError
+from marts.core.plan.proofs import Stamp
 from marts.core.plan.steps import Plan
 from marts.core.run.formats import csv_lines, json_text
 from marts.core.run.report import (
@@ -150,6 +151,14 @@ def describe_finding(finding: Finding) -> Document:
     }
 
 
+def describe_proofs(proofs: Mapping[str, Stamp]) -> Document:
+    """Return by which proof each mart was published, or why without one."""
+    return {
+        name: {"digest": stamp.digest or None, "accepted_unproven": stamp.accepted or None}
+        for name, stamp in proofs.items()
+    }
+
+
 def deferred(plan: Plan) -> dict[str, Document]:
     """Return which marts are read in another environment, and which run has published each."""
     recorded, there = plan.state.recorded, plan.state.elsewhere
@@ -176,6 +185,7 @@ def run_results(report: Report, *, context: Document, target: Path) -> Document:
         ],
         "groups": [_group(each) for each in groups_of(report)],
         "unchanged": list(report.unchanged),
+        "proofs": describe_proofs(report.proofs),
         "sources_read": dict(report.sources_read),
         "changes": [str(each) for each in report.changes],
         "unfinished": list(report.unfinished),

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
+from marts.core.plan.proofs import Proof
 from marts.core.plan.state import (
     DEFAULT_GROUP,
     Annotation,
@@ -53,6 +54,30 @@ class Statement:
     seconds: float
 
 
+class Proofs(Protocol):
+    """The table of proofs beside the marts; rows are only ever added to it."""
+
+    where: str
+    """Where it is, in words."""
+
+    def exists(self) -> bool:
+        """Tell whether there is such a table, that can be read."""
+
+    def read(
+        self, package: str, *, digests: Collection[str] = (), mart: str | None = None
+    ) -> Sequence[Proof]:
+        """Return the proofs of a package with some digests, or the last ones of a mart.
+
+        There are none if there is no table. What another version of marts wrote is left out.
+        """
+
+    def append(self, proofs: Sequence[Proof]) -> None:
+        """Add proofs; the table is created, with its schema, if it does not exist.
+
+        Raises UsageError if another table has its name.
+        """
+
+
 class Published(Protocol):
     """What another environment has published on the same engine, only to be read."""
 
@@ -84,6 +109,10 @@ class Backend(Protocol):
     """Where sources are searched for, in words."""
     where: str
     """What is read and where results are written, in words."""
+
+    @property
+    def proofs(self) -> Proofs:
+        """What is proven, as it is recorded beside the marts."""
 
     @property
     def elsewhere(self) -> Published | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -68,14 +67,14 @@ class GroupedRun:
 
     def go(self) -> Report:
         """Run all groups; a failure or an interrupt becomes part of the report."""
-        started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        started = datetime.datetime.now(datetime.UTC)
         try:
             for group in self.planner.groups:
                 self.done.append(self._run(group))
         finally:
             # Copies of sources were kept until now.
             self.backend.discard()
-        report = self._merged(started, time.perf_counter() - clock)
+        report = self._merged(started)
         self.recorder.ended(report)
         return report
 
@@ -170,7 +169,7 @@ class GroupedRun:
                     shares[name, made.check.name] = share_of(made)
         self.earlier = EarlierChecks(outcomes, rows, shares)
 
-    def _merged(self, started: datetime.datetime, seconds: float) -> Report:
+    def _merged(self, started: datetime.datetime) -> Report:
         reports = [each.report for each in self.done if each.report]
         statuses: set[GroupStatus] = {each.status for each in self.done}
         wanted = [each.source_checks for each in reports if each.source_checks]
@@ -178,7 +177,8 @@ class GroupedRun:
             run_id=self.recorder.run_id,
             status=next(status for status in WORST if status in statuses),
             started_at=started,
-            seconds=seconds,
+            # Without planning, as in a run of one group.
+            seconds=sum(each.seconds for each in reports),
             tables=merged_tables(each for report in reports for each in report.tables),
             skipped=(
                 *(each for report in reports for each in report.skipped),
@@ -192,6 +192,7 @@ class GroupedRun:
             changes=tuple(dict.fromkeys(each for report in reports for each in report.changes)),
             unfinished=tuple(dict.fromkeys(e for report in reports for e in report.unfinished)),
             groups=tuple(self.done),
+            proofs={n: stamp for report in reports for n, stamp in report.proofs.items()},
         )
 
 

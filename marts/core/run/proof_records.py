@@ -26,8 +26,12 @@ def read_records(path: Path) -> tuple[Proof, ...]:
         raise UsageError(
             f"there is no file {path} of proofs", hint="`marts prove` writes it"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not a file of proofs", str(error)) from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not a file of proofs", "expected JSON with a list `proofs`"
+        ) from error
     return tuple(proof for each in records if (proof := Proof.from_document(each)))
 
 

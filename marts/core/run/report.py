@@ -11,6 +11,7 @@ from marts.core.authoring.checks import Check, SpellingCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Acknowledgement, Rate
 from marts.core.errors import MartsError
+from marts.core.plan.proofs import Stamp
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import SkippedCheck
@@ -107,6 +108,8 @@ class Report:
     """What a publication that took effect has left to the next run."""
     group: str | None = None
     """The group that the run was about; None if it was about several, or about no publication."""
+    proofs: Mapping[str, Stamp] = field(default_factory=dict)
+    """The proofs of what was selected or built, if they were asked for."""
     groups: tuple[GroupReport, ...] = ()
     """How each group ended, in a run of several; `status` is then the worst of theirs."""
 

@@ -125,6 +125,7 @@ def carry_out(
         changes=tuple(backend.changes_made()) if execution.begins else (),
         unfinished=tuple(backend.unfinished()),
         group=plan.group,
+        proofs=plan.proofs,
     )
 
 
@@ -195,6 +196,11 @@ class _Execution:
                 step.mart.name: step.fingerprint.to_text()
                 for step in plan.builds
                 if step.fingerprint
+            },
+            proofs={
+                step.mart.name: plan.proofs[step.mart.name].to_text()
+                for step in plan.builds
+                if step.mart.name in plan.proofs
             },
             checked={
                 name: found.to_text() for name, found in checked_sources(plan, self.tables).items()

@@ -13,6 +13,8 @@ from marts.core.scaffold.starter import Starter, mart_file
 
 EXAMPLE = "data"
 """The folder of the example's data, and of data that are still to come."""
+DATABASE = ".duckdb:"
+"""How the file ends in the location of a table that is not in the project's own data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,13 @@ class NewProject:
     def always_has_data(self) -> bool:
         """Whether the data are wherever the project is, in CI as well."""
         return self.has_data and self.is_in_project
+
+    def place_of(self, source: NewSource) -> str:
+        """Return the file or folder of a source, without the table in it."""
+        if not source.location or source.location.startswith(f"{self.data}:"):
+            return self.data
+        file, suffix, _ = source.location.partition(DATABASE)
+        return file + suffix.rstrip(":")
 
 
 def files_of(project: NewProject) -> dict[str, str]:
@@ -116,9 +125,11 @@ def _test(project: NewProject) -> str:
     skip = (
         []
         if project.always_has_data
-        else ['@pytest.mark.skipif(not DATA.exists(), reason=f"there are no data in {DATA}")']
+        else [
+            "@pytest.mark.skipif(bool(MISSING), reason=f\"there are no {' and '.join(MISSING)}\")"
+        ]
     )
-    data = [] if project.always_has_data else [f"DATA = PROJECT / {json.dumps(project.data)}"]
+    data = [] if project.always_has_data else _data_of_test(project)
     imports = ["import subprocess", "import sys", "from pathlib import Path"]
     third = [] if project.always_has_data else ["", "import pytest"]
     lines = [
@@ -152,6 +163,17 @@ def _test(project: NewProject) -> str:
         '    marts("test", "--sources", "--database", database, "--target", tmp_path)',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _data_of_test(project: NewProject) -> list[str]:
+    """Return the lines that find out which of the data are not there: not all need be, in CI."""
+    files = dict.fromkeys(map(project.place_of, project.sources))
+    return [
+        "DATA = [",
+        *(f"    PROJECT / {json.dumps(file, ensure_ascii=False)}," for file in files),
+        "]",
+        "MISSING = [str(path) for path in DATA if not path.exists()]",
+    ]
 
 
 def _workflow(project: NewProject) -> str:

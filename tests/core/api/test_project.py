@@ -101,6 +101,17 @@ def total(project: Project, customer: str = "c1") -> Decimal:
     return value
 
 
+def test_a_checkout_is_refused_where_python_finds_another_backends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backends").mkdir()
+    (tmp_path / "backends/__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "backends")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match=f"Python imports backends from {tmp_path}/backends"):
+        Project.load(written(tmp_path / "shop"))
+
+
 def test_a_project_runs_tests_compiles_and_shows(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

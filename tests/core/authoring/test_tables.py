@@ -161,6 +161,20 @@ def test_labels_of_a_number_are_refused(write_package: Write) -> None:
     )
 
 
+def test_a_keyword_is_guessed_only_if_the_column_takes_it(write_package: Write) -> None:
+    message, _ = refused(write_package, 'NAME = string("name", at_leest=1)  # here')
+    assert message.splitlines()[-1].startswith("hint: it takes default, doc, null")
+    message, _ = refused(write_package, 'AGE = int64("age", at_leest=1)  # here')
+    assert message.splitlines()[-1] == "hint: did you mean at_least?"
+
+
+def test_a_mart_without_a_grain_is_told_what_to_write(write_package: Write) -> None:
+    text = '@mart(grain=(), columns=[KEY])  # here\ndef m(s): "M."'
+    message, _ = refused(write_package, text)
+    assert "no grain is declared" in message
+    assert message.splitlines()[-1].startswith("hint: name the columns that identify a row: grain=")
+
+
 SLIPS = {
     "a uniqueness of no column": """
         s = source("s", doc="S.", grain="key", columns=[KEY], checks=[unique()])  # here

@@ -63,6 +63,7 @@ LAYERS: list[tuple[Any, ...]] = [
      "--exclude f,g --exclude h", ("f", "g", "h")),
     ("strict", False, "true", True, "0", False, "--strict", True),
     ("strict", False, "true", True, "1", True, "--no-strict", False),
+    ("proof_file", None, '"d"', Path("d"), "e", Path("e"), "--proof-file f", Path("f")),
     ("source_schema", None, '"RAW"', "RAW", "STAR", "STAR",
      "--backend snowflake --source-schema S", "S"),
 ]  # fmt: skip
@@ -112,7 +113,7 @@ def test_what_sets_a_field_of_the_settings_is_an_option_of_its_name(name: str) -
     for parameter in command_of(name).params:
         if (field := parameter.name or "") in FIELDS:
             assert {f"--{field.replace('_', '-')}", others.get(field)} & {*parameter.opts}
-            assert getattr(parameter, "is_flag", False) is (field == "strict")
+            assert getattr(parameter, "is_flag", False) is (field in ("strict", "require_proof"))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_an_environment_is_chosen_by_option_variable_or_file(
     monkeypatch.setenv("MARTS_ENV", "b")
     assert (settings("run").env, settings("run").schema) == ("b", "b")
     for command in NAMES:
-        words = {"show": ["m"], "generate": ["d"]}.get(command, [])
+        words = {"show": ["m"], "witness": ["m"], "generate": ["d"]}.get(command, [])
         if command not in ("generate", "init", "help"):
             assert settings(command, *words, "--env", "c").schema == "c", command
     monkeypatch.setenv("MARTS_SCHEMA", "variable")

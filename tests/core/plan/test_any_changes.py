@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marts.core.errors import UsageError
-from support.engines import DuckDBEngine
+from marts.core.kit.building import MartsBuilder, on_duckdb
 from support.updates import (
     PAID_IS_A_TABLE,
     PAID_IS_TEMPORARY,
@@ -49,9 +49,9 @@ GRAPHS = (*PLAIN, *(edited(graph, TOTALS, all_gold) for graph in PLAIN))
 
 
 @cache
-def engine(number: int) -> DuckDBEngine:
+def marts_of(number: int) -> MartsBuilder:
     """Return what builds a version of the code from nothing, compiled once for each date."""
-    return DuckDBEngine(GRAPHS[number])
+    return on_duckdb(GRAPHS[number])
 
 
 @dataclass
@@ -68,10 +68,9 @@ class World:
         """Return what a build from nothing gives of all that is there now."""
         data = self.updates.shop.data
         tables = {file.stem: pq.read_table(file) for file in data.glob("*.parquet")}
-        fresh = engine(self.code)
-        names, _ = fresh.build(tables, self.as_of)
+        built = marts_of(self.code).build(tables, self.as_of)
         return {
-            name: fresh.connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in names
+            name: duckdb.from_arrow(rows).order("ALL").fetchall() for name, rows in built.items()
         }
 
     def use(self, code: int) -> None:

@@ -331,6 +331,13 @@ def test_only_the_sources_that_are_read_must_fit_their_contracts(
     }
 
 
+def test_values_that_do_not_fit_are_not_looked_for_elsewhere() -> None:
+    line = "column amount: expected decimal(10, 2), found float64 with 1 value that does not fit"
+    with pytest.raises(SourceError) as caught:
+        planned(given=state(orders=TableState(ORDERS, misfits=(line,))))
+    assert caught.value.facts == (f"source orders, {line}",)
+
+
 def test_all_that_does_not_fit_of_all_sources_is_listed() -> None:
     given = state(
         orders=without(ORDERS, "status") | {"amount": dt.float64},

@@ -125,6 +125,18 @@ def test_a_twin_beside_its_mart_is_found_once(write: Write, tmp_path: Path) -> N
     assert twins(tmp_path, "shop_of_proofs", "more", project=project) == {"sales": 1}
 
 
+def test_twins_that_are_declared_in_a_loop_are_several(write: Write, tmp_path: Path) -> None:
+    write(
+        "tests/proof/all.py",
+        """
+        from marts import twin
+
+        a, b = (twin(mart)(lambda as_of, mart=mart: mart) for mart in ("a", "b"))
+        """,
+    )
+    assert twins(tmp_path) == {"a": "a", "b": "b"}
+
+
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert twins(tmp_path) == {}
     of_another = replace(Settings(folder=tmp_path), proof=())
@@ -136,6 +148,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
     [
         ("x = 1\nraise ValueError('no')", 2, "ValueError: no"),
         ("x = 1\nimport no_such_library", 2, "No module named 'no_such_library'"),
+        ("x = 1\nfrom .helper import x", 2, "did you mean helpers?"),
         ("import pandas\nbool(pandas.NA)", 2, "boolean value of NA is ambiguous"),
         ("def (", 1, "SyntaxError: "),
         ("from marts import twin\n\n@twin\ndef sales(orders): ...", 3, "a twin names no mart"),
@@ -145,6 +158,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 def test_what_cannot_be_imported_is_an_error_with_its_line(
     text: str, line: int, words: str, write: Write, tmp_path: Path
 ) -> None:
+    write("tests/proof/helpers.py", "")
     write("tests/proof/sales.py", text)
     with pytest.raises(DefinitionError) as caught:
         twins(tmp_path)

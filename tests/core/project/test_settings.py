@@ -35,6 +35,9 @@ reshape = ["totals"]
 target = "/var/target"
 proof = ["tests/proof", "checks/revenue.py"]
 examples = "examples"
+proof_level = "reference"
+require_proof = true
+proof_file = "proof.json"
 strict = true
 
 [sources]
@@ -88,6 +91,9 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
         ("threads = 2027-06-30", 'threads in {} is "2027-06-30"\n'),
         ('exclude = "a"', 'exclude in {} is "a"\n  expected an array of non-empty strings'),
         ('exclude = ["a", 1]', "exclude in {} is an array\n"),
+        ('require_proof = "proof.json"', "expected true or false"),
+        ('proof_level = "full"',
+         'expected "engines" or "reference" or "reference + mutants"'),
         ('strict = "yes"', 'strict in {} is "yes"\n  expected true or false'),
         ("sources = 1", "sources in {} is 1\n  expected a table of non-empty strings, one for"),
         ('sources = {orders = ""}', "sources in {} is a table\n  expected a table of non-empty"),
@@ -169,6 +175,10 @@ sources = {orders = "ERP.PUBLIC.ORDERS"}
 [environments.here]
 backend = "duckdb"
 database = "y.duckdb"
+
+[environments.other]
+data = "other"
+sources = {items = "other/items.csv"}
 """
 
 
@@ -184,6 +194,8 @@ database = "y.duckdb"
                   "database": None, "sources": {"orders": "ERP.PUBLIC.ORDERS"}}),
         ("here", {"database": "y.duckdb", "sources": {"orders": "raw/orders.csv",
                                                       "items": "raw/items.csv"}}),
+        # A location beside `data` is not for other data.
+        ("other", {"data": Path("shop/other"), "sources": {"items": "other/items.csv"}}),
     ],
 )  # fmt: skip
 def test_an_environment_overrides_the_table_of_the_project(
@@ -191,9 +203,17 @@ def test_an_environment_overrides_the_table_of_the_project(
 ) -> None:
     read = settings(ENVIRONMENTS, env)
     assert {name: getattr(read, name) for name in expected} == expected
-    assert (read.environments, read.folder) == (("dev", "prod", "here"), Path("shop"))
+    assert (read.environments, read.folder) == (("dev", "prod", "here", "other"), Path("shop"))
     if env is not None:
         assert settings(f'env = "{env}"{ENVIRONMENTS}') == read
+
+
+def test_locations_without_data_beside_them_are_for_all_environments() -> None:
+    text = ENVIRONMENTS.replace('data = "data"\n', "", 1)
+    assert settings(text, "other").sources == {
+        "orders": "raw/orders.csv",
+        "items": "other/items.csv",
+    }
 
 
 def test_another_engine_than_the_environments_has_nothing_of_it_but_its_schema() -> None:
@@ -212,7 +232,7 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
         settings(ENVIRONMENTS, "prd")
     assert str(refused.value) == (
         f"--env prd: there is no such environment\n"
-        f"  the environments in {FILE} are: dev, prod, here\nhint: did you mean prod?"
+        f"  the environments in {FILE} are: dev, prod, here, other\nhint: did you mean prod?"
     )
     with pytest.raises(UsageError, match="write its settings below"):
         settings(ENVIRONMENTS, "")

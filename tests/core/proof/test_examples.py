@@ -6,6 +6,7 @@ import datetime
 import itertools
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -402,7 +403,7 @@ def test_what_is_written_is_aligned_and_leaves_out_what_is_not_asked_for(tmp_pat
         example.expected,
         "Some orders",
         project=SHOP.project,
-        columns={"orders": {"customer_id", "amount", "status"}},
+        columns={"orders": {"customer_id", "amount", "status"}, "customers": ()},
     )
     assert text == (
         "# Some orders\n"
@@ -428,18 +429,37 @@ def test_what_is_written_is_aligned_and_leaves_out_what_is_not_asked_for(tmp_pat
         "| ----------- | ----------: | ------: | ---- | ----: |\n"
         "| c1          |           1 | 1200.00 | gold |  null |\n"
     )
+    without = example_text(
+        example.world,
+        example.mart,
+        example.expected,
+        "Some orders",
+        project=SHOP.project,
+        columns={"orders": {"customer_id"}},
+    )
+    assert "## customers" not in without
     again = read(text, tmp_path)
     assert again.expected == example.expected
     assert again.world.tables["orders"] == example.world.tables["orders"]
 
 
 def test_a_table_without_rows_stays_without_rows(tmp_path: Path) -> None:
+    """Also if a table that is not written refers to it."""
     example = completed(
-        "\n## rating\n| shop_id |\n| --- |\n| 7 |\n\n## shop\n| shop_id |\n| --- |\n", tmp_path
+        "\n## rating\n| shop_id |\n| --- |\n| 7 |\n"
+        "\n## shop\n| shop_id |\n| --- |\n"
+        "\n## region\n| region_id |\n| --- |\n",
+        tmp_path,
     )
+    assert not example.world.tables["region"].num_rows
     file = tmp_path / "again.md"
-    write_example(file, example.world, sold, example.expected, "Again", project=CHAIN.project)
+    write = partial(
+        write_example, file, example.world, sold, example.expected, "Again", project=CHAIN.project
+    )
+    write()
     assert read_example(file, CHAIN.project).world.tables == example.world.tables
+    write(columns={"rating": ["shop_id"], "region": ["name"]})
+    assert not read_example(file, CHAIN.project).world.tables["region"].num_rows
 
 
 # The examples of a project

@@ -122,6 +122,12 @@ def test_a_result_is_read_with_the_contracts_types_whatever_the_order() -> None:
     assert calculated(lambda kinds: kinds, *rows).schema == schema_of(copied.columns).to_pyarrow()
 
 
+def test_without_rows_there_may_be_no_columns() -> None:
+    assert calculated(lambda kinds: pd.DataFrame([]), VALUES).num_rows == 0  # noqa: ARG005
+    with pytest.raises(DefinitionError, match="returns other columns"):
+        calculated(lambda kinds: kinds[["id"]].head(0), VALUES)
+
+
 @pytest.mark.parametrize(
     ("column", "given", "read"),
     [

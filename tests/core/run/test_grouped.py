@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import table_of
 from marts.core.operations.planning import RunOptions
 from marts.core.plan.steps import CheckTable, Plan
@@ -107,6 +108,20 @@ def test_a_group_is_all_new_or_all_as_before_and_the_next_run_repairs(
         repaired = {name: (f"marts_state__g{name[1:]}", "2025-3") for name in stays}
         assert run.recorded() == recorded | repaired
         assert again.status == ("published" if fails else "unchanged")
+
+
+def test_an_interrupt_while_a_group_is_cleaned_up_stops_the_next_one(tmp_path: Path) -> None:
+    run, stop = grouped(tmp_path, Group(), Group()), Interrupts()
+
+    def ending() -> None:
+        stop.hold()
+        stop.arrive()
+
+    report = run.run(ending=ending, going_on=stop.go_on)
+    assert statuses(report) == {"g0": "published", "g1": "interrupted"}
+    assert report.status == "interrupted"
+    assert run.seen().keys() == {"a0", "b0"}
+    assert statuses(run.run()) == {"g0": "unchanged", "g1": "published"}
 
 
 def test_a_check_of_a_source_is_made_once_and_fails_all_groups_that_rely_on_it(
@@ -233,7 +248,7 @@ def test_a_dry_run_says_which_groups_cannot_be_planned(tmp_path: Path) -> None:
     (run.shop.data / "s1.parquet").unlink()
     with run.shop.backend() as backend:
         parts = run.planner(backend).supposed().parts
-    refused = {part.group: part.refused.partition("\n")[0] for part in parts if part.refused}
+    refused = {part.group: part.refused.summary for part in parts if part.refused}
     assert refused == {
         "g1": "the sources do not fit their contracts; nothing was built",
         "g3": "reads g1",

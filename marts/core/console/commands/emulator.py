@@ -64,13 +64,13 @@ def command(settings: Settings, stop: Interrupts, port: int, words: Sequence[str
 
 def _wait(running: Emulator, settings: Settings) -> int:
     """Say how to use the emulator, until Ctrl-C, which is how it is meant to end."""
-    from backends.emulator.process import CONNECTION
+    from backends.emulator.process import environment
     from marts.core.console.emulator_messages import usage_lines
 
     for line in usage_lines(
         running.port,
-        CONNECTION,
-        running.environment,
+        running.connection,
+        environment(running.folder),
         settings,
         has_data=wiring.data_of(settings) is not None,
     ):

@@ -64,7 +64,8 @@ def command(
     """
     from marts.core.console import proof_terminal, terminal
     from marts.core.console.proof_messages import proof_document
-    from marts.core.operations.prove import ProveOptions, prove
+    from marts.core.operations.prove import ProveOptions
+    from marts.core.operations.proving import proven
 
     console = terminal.console(to_stderr=as_json)
     options = ProveOptions(
@@ -80,8 +81,8 @@ def command(
                 raise KeyboardInterrupt
             show(what)
 
-        tried = prove(settings, options, watch=watch)
-    proof_terminal.print_tried(console, tried)
+        found = proven(settings, options, watch=watch)
+    proof_terminal.print_proven(console, found)
     if as_json:
-        terminal.print_json(proof_document(tried))
-    return FAILED if tried.has_failed else DONE
+        terminal.print_json(proof_document(found))
+    return FAILED if found.has_failed else DONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from marts.core.console.interrupts import Interrupts
@@ -41,6 +43,21 @@ publishing_options = options(
         help="Snowflake: wait this long for another run that is publishing."
         "  [default: LOCK_TIMEOUT of the connection, else 600]",
     ),
+    option("--require-proof", is_flag=True, help="Refuse marts that are not proven: marts prove."),
+    option(
+        "--proof-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The proofs that count.  [default: those that are recorded beside the marts, on DuckDB"
+        " also proof.json in --target]",
+    ),
+    option(
+        "--accept-unproven",
+        multiple=True,
+        metavar="MART",
+        help="Publish it without a proof, this time; needs --reason.",
+    ),
+    option("--reason", metavar="TEXT", help="Why it may be published without; recorded."),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
     option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),
 )
@@ -60,6 +77,8 @@ def command(
     accept_shrink: bool,
     force: bool,
     adopt: tuple[str, ...],
+    accept_unproven: tuple[str, ...],
+    reason: str | None,
     drop_orphans: bool,
     dry_run: bool,
     as_json: bool,
@@ -77,6 +96,8 @@ def command(
         accept_shrink=accept_shrink,
         force=force,
         adopt=adopt,
+        accept_unproven=accept_unproven,
+        reason=reason,
         drop_orphans=drop_orphans,
     )
     with prepared_run(settings, options, dry_run=dry_run, warn=warn) as prepared:

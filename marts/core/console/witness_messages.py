@@ -1,0 +1,191 @@
+"""The messages of `marts witness`: the rows that show a difference, and both answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from marts.core.console.messages import counted
+from marts.core.operations.witness import Found
+from marts.core.proof.comparison import Differences, Rows
+from marts.core.proof.witness import Answer, Comparison, Contracts, Witness
+from marts.core.run.formats import cell
+
+MOST_ROWS = 20
+"""As many rows of a table are shown."""
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table with its title; `rows` have values, and `note` what is not shown."""
+
+    title: str
+    names: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    note: str = ""
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The values as text; null is `null`, which is not an empty text."""
+        return [["null" if v is None else cell(v) for v in row.values()] for row in self.rows]
+
+
+def head_line(found: Found) -> str:
+    """Return whether the versions differ, in one line."""
+    comparison = found.comparison
+    mart, was = comparison.now.mart.name, comparison.was.name
+    if comparison.witness is None:
+        worlds = counted(comparison.worlds, "world")
+        if comparison.contracts:
+            return f"{mart} has other columns than {was}; all else is the same in {worlds}"
+        return f"{mart}: no difference from {was} in {worlds}"
+    as_of = comparison.witness.world.as_of
+    return f"{mart} gives another answer than {was}, as of {as_of}, on these rows:"
+
+
+def contract_lines(contracts: Contracts) -> Iterator[str]:
+    """Yield how the columns differ, whatever the rows."""
+    for word, names in (("gone", contracts.only_was), ("new", contracts.only_is)):
+        if names:
+            yield f"columns that are {word}: {', '.join(names)}"
+    for name, was, now in contracts.retyped:
+        yield f"column {name}: was {was}, is {now}"
+    if contracts.grains:
+        was, now = (", ".join(each) or "none" for each in contracts.grains)
+        yield f"grain: was {was}, is {now}"
+
+
+def source_tables(comparison: Comparison, witness: Witness) -> Iterator[ShownTable]:
+    """Yield the rows of the sources that a version reads, in the columns that it reads."""
+    for name, table in witness.world.tables.items():
+        names = _read(comparison, name)
+        if names is not None and table.num_rows:
+            shown = [each for each in table.column_names if each in names] or table.column_names[:1]
+            yield _table(name, table.select(shown))
+
+
+def _read(comparison: Comparison, source: str) -> frozenset[str] | None:
+    sides = (comparison.was.reads.get(source), comparison.now.reads.get(source))
+    known = [each for each in sides if each is not None]
+    return frozenset[str]().union(*known) if known else None
+
+
+def _table(title: str, table: pa.Table) -> ShownTable:
+    rows = table.slice(0, MOST_ROWS).to_pylist()
+    note = f"{MOST_ROWS} of {counted(table.num_rows, 'row')}" if table.num_rows > MOST_ROWS else ""
+    return ShownTable(title, tuple(table.column_names), tuple(rows), note)
+
+
+def answer_tables(mart: str, found: Differences) -> Iterator[ShownTable]:
+    """Yield the cells that differ, with what each was and is, and the rows on one side only."""
+    cells = [
+        {**_named(found, each.key), "column": each.column, "was": each.actual, "is": each.expected}
+        for each in found.cells
+    ]
+    yield from _cut(f"{mart}: cells that differ", cells)
+    yield from _cut(f"{mart}: rows that are gone", _rows(found.actual, found.only_actual))
+    yield from _cut(f"{mart}: rows that are new", _rows(found.expected, found.only_expected))
+
+
+def _named(found: Differences, key: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(found.grain, key, strict=True))
+
+
+def _rows(rows: Rows, keys: Sequence[tuple[Any, ...]]) -> list[Mapping[str, Any]]:
+    return [rows[key] for key in keys]
+
+
+def _cut(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[ShownTable]:
+    if rows:
+        note = f"{MOST_ROWS} of {counted(len(rows), 'row')}" if len(rows) > MOST_ROWS else ""
+        yield ShownTable(title, tuple(rows[0]), tuple(rows[:MOST_ROWS]), note)
+
+
+def failure_lines(witness: Witness) -> Iterator[str]:
+    """Yield what an engine said to a version that has no rows."""
+    for word, answer in (("was", witness.was), ("is", witness.now)):
+        if answer.error:
+            yield f"{word}: {answer.error}"
+
+
+def note_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield where the rows are from, what else they need, and what was not compared."""
+    witness = comparison.witness
+    if witness is not None:
+        required = [
+            f"{name} {table.num_rows:,}"
+            for name, table in witness.world.tables.items()
+            if table.num_rows and _read(comparison, name) is None
+        ]
+        if required:
+            yield f"rows that only relationships require: {', '.join(required)}"
+        yield f"found on: {witness.world.origin}"
+    if comparison.incomparable:
+        worlds = counted(comparison.incomparable, "world")
+        yield f"not compared: {worlds}, on which both fail, or which the former contracts refuse"
+
+
+def accept_lines(comparison: Comparison, against: str) -> Iterator[str]:
+    """Yield how an answer becomes an example."""
+    yield "to keep the right answer as an example:"
+    quoted = f'"{against}"' if set(against) & set(' "$`|&;<>()*?') else against
+    yield f"  marts witness {comparison.now.mart.name} --against {quoted} --accept is"
+
+
+def witness_document(found: Found, accepted: Path | None) -> dict[str, object]:
+    """Return the JSON document of what was found."""
+    comparison, contracts = found.comparison, found.comparison.contracts
+    return {
+        "schema_version": 1,
+        "mart": comparison.now.mart.name,
+        "against": comparison.was.name,
+        "differs": comparison.differs,
+        "worlds": comparison.worlds,
+        "not_compared": comparison.incomparable,
+        "columns": {
+            "only_was": list(contracts.only_was),
+            "only_is": list(contracts.only_is),
+            "retyped": [
+                {"column": name, "was": was, "is": now} for name, was, now in contracts.retyped
+            ],
+        },
+        "grain": {
+            "was": list(comparison.was.mart.grain),
+            "is": list(comparison.now.mart.grain),
+        },
+        "witness": None
+        if comparison.witness is None
+        else _witness_document(comparison, comparison.witness),
+        "accepted": None if accepted is None else str(accepted),
+    }
+
+
+def _witness_document(comparison: Comparison, witness: Witness) -> dict[str, object]:
+    found = witness.differences
+    return {
+        "origin": witness.world.origin,
+        "as_of": witness.world.as_of,
+        "sources": {
+            name: {"read": sorted(_read(comparison, name) or ()), "rows": table.to_pylist()}
+            for name, table in witness.world.tables.items()
+        },
+        "was": _answer_document(witness.was),
+        "is": _answer_document(witness.now),
+        "cells": [
+            {"key": _named(found, c.key), "column": c.column, "was": c.actual, "is": c.expected}
+            for c in found.cells
+        ]
+        if found
+        else [],
+        "only_was": [_named(found, key) for key in found.only_actual] if found else [],
+        "only_is": [_named(found, key) for key in found.only_expected] if found else [],
+    }
+
+
+def _answer_document(answer: Answer) -> dict[str, object]:
+    rows = None if answer.table is None else answer.table.to_pylist()
+    return {"rows": rows, "error": answer.error or None}

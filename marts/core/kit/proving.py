@@ -1,0 +1,27 @@
+"""Prove marts within a test."""
+
+from __future__ import annotations
+
+from marts.core.api.project import Project
+from marts.core.console.commands.mutate import ALLOWED, equivalents
+from marts.core.console.keywords import called
+from marts.core.operations.prove import ProveOptions
+from marts.core.operations.proving import proven
+
+
+def assert_proven(project: Project, *marts: str, quick: bool = False) -> None:
+    """Prove marts as `marts prove` does, by default all; `quick` proves nothing, but is fast.
+
+    What was tried is recorded, as the command does. Raises AssertionError, with the smallest input
+    of what failed, if anything does not hold or a mart is proven less than the project asks for,
+    and MartsError for what `marts prove` refuses.
+    """
+    from marts.core.console.proof_terminal import proven_text
+
+    settings, _ = called(project.settings, "prove", {"select": marts or None})
+    options = ProveOptions(
+        quick=quick, allowed=equivalents(None, default=settings.folder / ALLOWED)
+    )
+    found = proven(settings, options, watch=lambda _: None, project=project.linked)
+    if found.has_failed:
+        raise AssertionError(proven_text(found))

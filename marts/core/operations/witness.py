@@ -1,0 +1,237 @@
+"""Find the smallest source rows on which a mart gives another answer than another version of it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ibis
+import pyarrow as pa
+
+from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
+from marts.core.operations import wiring
+from marts.core.operations.revisions import extract, revision
+from marts.core.operations.wiring import Linked
+from marts.core.plan.planner import plan_run
+from marts.core.project.graph import Graph
+from marts.core.project.packages import BUNDLED, home_of
+from marts.core.project.proof_modules import for_proof
+from marts.core.project.settings import Settings
+from marts.core.project.versions import Version
+from marts.core.proof.building import WorldBuilder
+from marts.core.proof.corpora import worlds_of
+from marts.core.proof.corpus import AS_OF, Generator
+from marts.core.proof.mutant_versions import mutant_side
+from marts.core.proof.shrinking import SECONDS, Shrinker
+from marts.core.proof.versions import former_side, side_of
+from marts.core.proof.witness import Comparison, Side, compare_versions
+from marts.core.proof.worlds import World
+from marts.core.query.contract import mismatches, schema_of
+from marts.core.run.inspection import inspect_engine
+from marts.core.run.world_engine import WorldEngine
+
+HEAD = "HEAD"
+MUTANT = "mutant:"
+NOW = "now"
+MOST_ROWS = 1_000_000
+"""As many rows of data are read: they are in memory, as Python's values, too."""
+MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
+"""More as-of dates of made-up worlds: dates go wrong where months and years end."""
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WitnessOptions:
+    """What a mart is compared with, and how long a small example is looked for.
+
+    `against` is a git revision of the package, another version of the mart's file, or `mutant:`
+    with a number or a text that `marts mutate` prints. The data that the settings were given, if
+    any, are tried before made-up worlds.
+    """
+
+    against: str = HEAD
+    seconds: float = SECONDS
+
+
+@dataclass(frozen=True)
+class Found:
+    """In what two versions of a mart differ, and the project that has the present one."""
+
+    graph: Graph
+    comparison: Comparison
+
+
+def find_witness(
+    settings: Settings,
+    mart: str,
+    options: WitnessOptions,
+    *,
+    watch: Watch = lambda _: None,
+    project: Linked | None = None,
+) -> Found:
+    """Compare a mart with another version of it. The project is loaded unless it is given.
+
+    Raises UsageError for an unknown mart, revision or mutant, and for a version of the mart that
+    today's contracts cannot feed; DefinitionError for declarations that are wrong.
+    """
+    from backends.factory import worlds_on_duckdb
+
+    graph, _ = project or wiring.linked(settings)
+    known = graph.project.marts
+    if mart not in known:
+        raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
+    with ExitStack() as opened:
+        # Two engines: a table of one version may be a view of the other.
+        here, there = (opened.enter_context(closing(worlds_on_duckdb())) for _ in range(2))
+        watch(f"reading {options.against}")
+        builder = WorldBuilder(graph, here)
+        was = opened.enter_context(_former(settings, options.against, mart, graph, there))
+        worlds = _worlds(settings, mart, builder, watch)
+        shrinker = Shrinker(builder, seconds=options.seconds)
+        found = compare_versions(
+            was,
+            side_of(NOW, mart, builder),
+            worlds,
+            shrinker,
+            watch=lambda world: watch(f"looking for fewer rows and simpler values: {world.rows:,}"),
+        )
+    if not found.worlds:
+        raise UsageError(
+            f"{mart} and {was.name} cannot be compared on any of {found.incomparable} worlds",
+            "both fail, or the former contracts of the sources refuse the values",
+            hint="pass data on which both can be built: --data DIR",
+        )
+    return Found(graph, found)
+
+
+# The other version
+
+
+@contextmanager
+def _former(
+    settings: Settings, against: str, mart: str, graph: Graph, engine: WorldEngine
+) -> Iterator[Side]:
+    """Yield the version that a mart is compared with."""
+    if against.startswith(MUTANT):
+        named = against.removeprefix(MUTANT).strip()
+        yield mutant_side(named, mart, WorldBuilder(graph, engine))
+        return
+    package = graph.project.package
+    folder = settings.folder_of("package").resolve()
+    folder = home_of(folder, package) if package.partition(".")[0] == BUNDLED else folder
+    if Path(against).is_file():
+        replaced = {graph.project.marts[mart].module: Path(against).resolve()}
+        yield _Former(against, Version(package, folder, folder, replaced)).side(mart, graph, engine)
+        return
+    with TemporaryDirectory(prefix="marts_witness_") as made:
+        place, commit = Path(made).resolve(), revision(folder, against)
+        extract(folder, commit, place)
+        former = _Former(str(commit), Version(package, place, folder), place)
+        yield former.side(mart, graph, engine)
+
+
+@dataclass(frozen=True)
+class _Former:
+    """Another version of a package, its name, and the folder that nobody knows, if there is one."""
+
+    name: str
+    version: Version
+    place: Path | None = None
+
+    def side(self, mart: str, today: Graph, engine: WorldEngine) -> Side:
+        """Return a mart of this version."""
+        with self._named():
+            graph = self.version.load()
+        if mart not in graph.project.marts:
+            raise UsageError(
+                f"{self.name} has no mart {mart}",
+                hint=did_you_mean(mart, graph.project.marts) or "it is new since then",
+            )
+        builder = WorldBuilder(graph, engine)
+        return former_side(self.name, mart, builder, today, within=self.within)
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """Let functions of this version be called."""
+        with self.version.imported(), self._named():
+            yield
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of an error which version has it."""
+        try:
+            yield
+        except EngineError:
+            raise
+        except MartsError as error:
+            facts = map(self._shown, error.facts)
+            hint = error.hint and self._shown(error.hint)
+            summary = f"{self.name}: {self._shown(error.summary)}"
+            raise UsageError(summary, *facts, hint=hint) from error
+
+    def _shown(self, text: str) -> str:
+        """Return a text with the version's name in place of its folder."""
+        if self.place is None:
+            return text
+        for folder in (str(self.place), os.path.relpath(self.place)):
+            text = text.replace(f"{folder}{os.sep}", f"{self.name.partition(' ')[0]}:")
+        return text
+
+
+# The worlds
+
+
+def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) -> Iterator[World]:
+    """Yield the data that were given, if any, then the worlds of the project."""
+    graph = builder.graph
+    if "data" in settings.given and settings.data is not None:
+        watch(f"reading {settings.data}")
+        world = _data_world(settings, graph, mart)
+        watch(f"{world.origin}: {world.rows:,} rows")
+        yield world
+    watch("making worlds")
+    declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
+    for world in worlds_of(graph, declared, builder.engine, as_of=day):
+        watch(f"{world.origin}: {world.rows:,} rows")
+        yield world
+    generator = Generator(graph, builder.engine)
+    for other in MORE_DAYS if settings.as_of is None else ():
+        watch(f"making a world as of {other}")
+        tables = generator.tables(generator.blueprint(other), other)
+        yield World(tables, other, "generic corpus")
+
+
+def _data_world(settings: Settings, graph: Graph, mart: str) -> World:
+    """Return the settings' data as a world, without sources that no mart here needs and that lack.
+
+    Raises SourceError if a source that the mart reads does not fit its contract.
+    """
+    needed = {mart, *graph.upstream(mart)}
+    selected = [name for name in graph.order if name in needed]
+    with wiring.in_memory(graph, settings, settings.data) as backend:
+        as_of = wiring.as_of(settings, backend.data_as_of)
+        # Planning refuses sources that do not fit.
+        plan_run(graph, selected, inspect_engine(graph, selected, backend), as_of)
+        tables, known = {}, backend.describe_sources([*graph.project.sources])
+        _refuse_many(sum(state.rows or 0 for state in known.values()), settings)
+        for name, state in known.items():
+            columns = graph.project.sources[name].columns
+            if not (state.misfits or mismatches(columns, state.types)):
+                schema = schema_of(columns)
+                rows = backend.fetch(ibis.table(schema, name=name), about=name)
+                tables[name] = pa.Table.from_pylist(rows, schema.to_pyarrow())
+    return World(tables, as_of.day, str(settings.data))
+
+
+def _refuse_many(rows: int, settings: Settings) -> None:
+    """Raise UsageError for more rows than this process should hold."""
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{settings.data} has {rows:,} rows; a witness is looked for in at most {MOST_ROWS:,}",
+            hint="pass an extract, or leave out --data: made-up worlds meet all thresholds",
+        )
