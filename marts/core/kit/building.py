@@ -37,6 +37,9 @@ class MartsBuilder:
         self._builder = WorldBuilder(graph, engine)
         self._checker = SourceChecker(self._builder)
 
+    def __repr__(self) -> str:
+        return f"<MartsBuilder of {self.graph.project.package} on {self._engine.name}>"
+
     def build(
         self,
         tables: Mapping[str, Rows],
