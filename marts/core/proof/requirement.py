@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from marts.core.errors import DefinitionError, UsageError
 from marts.core.plan.proofs import Canonical, Level, Proof, Stamp, deciding
 from marts.core.plan.queries import Queries
-from marts.core.proof.canonical import Canon
+from marts.core.proof.canonical import Canon, case_of
 from marts.core.proof.causes import causes, difference
 
 SHOWN = 3
@@ -64,12 +64,13 @@ class Requirement:
         for name in names:
             digest = digests.get(name, "")
             proof, fault = proofs.get((name, digest)), wrong.get(name)
-            if fault is None and proof and proof.proves(self.level):
+            case = case_of(self.canon.graph, name, present)
+            if fault is None and proof and proof.proves(self.level) and case in proof.cases:
                 self._stamps[name] = Stamp(digest)
             elif name in self.accepted:
                 self._stamps[name] = Stamp(digest, self.accepted[name])
             else:
-                refused[name] = list(self._why(name, proof, fault, queries))
+                refused[name] = list(self._why(name, case, proof, fault, queries))
         if refused:
             raise self._refusal(refused)
 
@@ -98,13 +99,21 @@ class Requirement:
         )
 
     def _why(
-        self, name: str, proof: Proof | None, error: DefinitionError | None, queries: Queries
+        self,
+        name: str,
+        case: str,
+        proof: Proof | None,
+        error: DefinitionError | None,
+        queries: Queries,
     ) -> Iterator[str]:
-        """Yield why a mart is not proven, in lines."""
+        """Yield why a mart is not proven, in lines; `case` says which sources are absent."""
         if error:
             what = "" if error.summary.startswith(f"mart {name} ") else f"{name}: "
             yield f"{what}{error.summary}"
             yield from (f"  {fact}" for fact in error.facts)
+        elif proof and proof.proves(self.level):
+            words = case or "with all optional sources"
+            yield f"{name}: its proof of {proof.proved_at.date()} tried no data {words}"
         elif proof:
             yield f"{name}: {_what_is_missing(proof)}"
             survivors = proof.mutants.surviving if proof.mutants else ()

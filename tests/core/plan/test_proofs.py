@@ -73,6 +73,13 @@ def test_what_held_stays_until_something_fails() -> None:
     assert not deciding([FULL, failed, quick_too])[key].proves("engines")
 
 
+def test_what_was_tried_of_absent_sources_adds_up_at_one_level() -> None:
+    without = later(replace(FULL, cases=("without reviews",)), 1)
+    weaker = later(replace(FULL, cases=("without notes",), mutants=None), 2)
+    (found,) = deciding([FULL, without, weaker]).values()
+    assert (found.level, found.cases) == ("reference + mutants", ("", "without reviews"))
+
+
 def test_a_file_keeps_records_by_digest(tmp_path: Path) -> None:
     path = tmp_path / "target" / "proof.json"
     other = replace(FULL, canonical=replace(FULL.canonical, marts={"orders": "0"}))
