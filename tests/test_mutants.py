@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from backends.factory import worlds_on_duckdb
+from marts.core.proof.corpus import generic_worlds
+from marts.core.proof.on_world import runs_on_worlds, surviving
 from support.engines import GRAPH
 from support.paths import REPOSITORY
 from support.processes import marts_process
@@ -28,6 +31,19 @@ def test_every_mutant_is_killed_or_allowed(mart: str, reports: dict[str, dict[st
     assert report["mutants"] >= 1
     assert report["surviving"] == []
     assert report["stale"] == []
+
+
+@pytest.mark.slow
+def test_generic_worlds_alone_kill_them_all(reports: dict[str, dict[str, Any]]) -> None:
+    """Without a word about customers, only those survive that no data kill."""
+    engine = worlds_on_duckdb()
+    worlds = generic_worlds(GRAPH, engine)
+    for name in GRAPH.order:
+        *_, last = runs_on_worlds(GRAPH, GRAPH.project.marts[name], engine, worlds)
+        alive = {(each.operator, each.before, each.after) for each in surviving(last)}
+        allowed = reports[name]["allowed"]
+        assert alive == {(each["operator"], each["before"], each["after"]) for each in allowed}
+    engine.close()
 
 
 def test_few_are_allowed(reports: dict[str, dict[str, Any]]) -> None:

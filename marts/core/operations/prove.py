@@ -39,6 +39,8 @@ CASES = Path("proof/cases")
 """Below the target, where failures are saved."""
 QUICK_SECONDS = 8
 """As long as a quick try goes on with what it need not try."""
+SECONDS_TO_DRAW, MOST_DRAWN = 15, 1_000
+"""How long small worlds are drawn, and how many at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +203,25 @@ class _Work:
             self.watch(f"invariants on {world.origin}")
             self.prover.try_invariants(world, is_over=self._is_over)
         if not self.options.quick:
+            self._try_drawn()
             self._plant(corpora)
+
+    def _try_drawn(self) -> None:
+        """Compare marts with their twins on small worlds that hypothesis draws."""
+        from marts.core.proof.drawing import draw, drawn_worlds
+
+        if not self.prover.twins:
+            return
+        self.watch("drawing small worlds")
+        graph, engine = self.prover.graph, self.prover.duckdb.engine
+        end = time.perf_counter() + SECONDS_TO_DRAW
+
+        def tried(world: World) -> bool:
+            self.prover.try_world(world, on_others=False)
+            self.worlds["drawn"] += 1
+            return time.perf_counter() < end
+
+        draw(drawn_worlds(graph, engine, self.declared), MOST_DRAWN, tried)
 
     def result(self, name: str) -> MartResult:
         """Return what was tried on a mart."""

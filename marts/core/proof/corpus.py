@@ -54,6 +54,7 @@ class Generator:
     def __init__(self, graph: Graph, engine: WorldEngine) -> None:
         self.graph = graph
         self.engine = engine
+        self.sources = graph.project.sources
         self.builder = WorldBuilder(graph, engine)
         self.blueprint = cache(partial(blueprint_of, graph))
         self._repair = cache(self._made_repair)

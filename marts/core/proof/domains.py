@@ -33,6 +33,8 @@ class Domain:
     values: tuple[Any, ...]
     new: Callable[[int], Any]
     groups: tuple[tuple[Any, ...], ...] = ()
+    labels: tuple[str, ...] = ()
+    """For texts: those that marts compare with."""
     spots: tuple[Any, ...] = ()
     """For days: one within each interval between thresholds, in their order."""
 
@@ -131,16 +133,17 @@ def _texts(column: Column, thresholds: list[Threshold], _: datetime.date) -> Dom
         text for each in thresholds if each.kind == "texts" for text in each.at
     )
     if column.values:
-        known = [*(each for each in compared if each in column.values), *column.values]
-        values = tuple(dict.fromkeys(known))
-        return Domain(column, values, new=lambda n: values[n] if n < len(values) else None)
-    plain = ("other",) if compared else ("a", "b", "c", "Zoë O'Hara")
-    values = (*compared, *plain)
-    few = (*compared, *plain[:1])
+        labels = tuple(each for each in compared if each in column.values)
+        values = tuple(dict.fromkeys((*labels, *column.values)))
+        new: Callable[[int], Any] = lambda n: values[n] if n < len(values) else None  # noqa: E731
+        return Domain(column, values, new, labels=labels)
+    values = (*compared, "other") if compared else ("a", "b", "c", "Zoë O'Hara")
+    first = values if compared else ()
     return Domain(
         column,
         values,
-        new=lambda n: few[n] if compared and n < len(few) else f"{column.name[0]}{n}",
+        new=lambda n: first[n] if n < len(first) else f"{column.name[0]}{n}",
+        labels=tuple(compared),
     )
 
 

@@ -7,12 +7,13 @@ that a failing world shrinks to a few readable rows. This module alone needs hyp
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hypothesis import reject
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from marts.core.analysis.links import Link
@@ -23,6 +24,7 @@ from marts.core.project.graph import Graph
 from marts.core.proof.corpora import called
 from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.generated import Blueprint, Row, Rows, table_of
+from marts.core.proof.slices import Slices
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
@@ -34,7 +36,8 @@ DATES = (
 )
 """What no constant in a mart says: ends of months and of years, leap days."""
 MOST_GROUPS, MOST_ROWS = 6, 4
-POSITIONS = (0, 1, 2, 3, 4, 5)
+MOST_POSITIONS = 6
+MOST_ENDS, LARGEST_PART = 20_000, 40
 UNKNOWN = -1
 """A reference to a row that does not exist; None refers to none."""
 
@@ -57,9 +60,14 @@ def drawn_worlds(
 
     @cache
     def as_of(day: datetime.date) -> st.SearchStrategy[World]:
-        return _worlds(generator, strategies, day)
+        return _worlds(generator, strategies, day) | _slices(generator, day)
 
-    return st.sampled_from(dates).flatmap(as_of)
+    @st.composite
+    def worlds(draw: st.DrawFn) -> World:
+        # A strategy of its own, because the lists of values are too long for hypothesis to show.
+        return draw(as_of(draw(st.sampled_from(dates))))
+
+    return worlds()
 
 
 def _strategies(graph: Graph, declared: Iterable[ForProof]) -> dict[str, Strategy]:
@@ -109,6 +117,55 @@ def _worlds(
     return st.fixed_dictionaries(groups).map(world)
 
 
+def _slices(generator: Generator, as_of: datetime.date) -> st.SearchStrategy[World]:
+    """Draw a part of the generic corpus, in which rows meet thresholds together.
+
+    It is so many groups up to an end: each number shrinks without the other, until the part is the
+    one group that matters.
+    """
+
+    @cache
+    def slices() -> Slices:
+        tables = generator.tables(generator.blueprint(as_of), as_of)
+        rows = {name: table.to_pylist() for name, table in tables.items()}
+        return Slices(generator.blueprint(as_of), rows)
+
+    def world(end: int, size: int) -> World:
+        groups = slices().groups
+        last = end % (len(groups) + 1)
+        rows = slices().of(groups[max(0, last - size) : last])
+        rows = generator.repaired(rows, as_of)
+        tables = {name: table_of(source, rows[name]) for name, source in generator.sources.items()}
+        return World(tables, as_of, "part of the generic corpus")
+
+    return st.builds(world, st.integers(0, MOST_ENDS), st.integers(0, LARGEST_PART))
+
+
+def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
+    """Call a function on worlds, the same ones in every process, until it returns false."""
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(world=worlds)
+    def drawn(world: World) -> None:
+        if not each(world):
+            raise _EnoughError
+
+    # Returning would not keep hypothesis from drawing the rest.
+    with suppress(_EnoughError):
+        drawn()
+
+
+class _EnoughError(Exception):
+    """No more worlds are wanted."""
+
+
 @dataclass(frozen=True)
 class _Group:
     """Rows that refer to the same row of their main parent; `numbers` has those that meet.
@@ -132,9 +189,12 @@ def _groups(
         for name, domain in domains.items()
     }
     row = st.fixed_dictionaries(values)
+    labelled = _labelled(blueprint, source)
+    if own is None and labelled:
+        return st.just([_Group(None, ("", ()), [({}, each)]) for each in labelled])
     if own is not None:
         row = st.builds(lambda generic, given: {**generic, **given}, row, own)
-    positions = st.fixed_dictionaries({link: _positions(link, source) for link in links})
+    positions = st.fixed_dictionaries({link: _positions(blueprint, link) for link in links})
     together = [
         (name, numbers)
         for name, domain in domains.items()
@@ -143,7 +203,7 @@ def _groups(
     ]
     group = st.builds(
         _Group,
-        parent=_positions(main, source) if main else st.none(),
+        parent=_positions(blueprint, main) if main else st.none(),
         numbers=st.sampled_from([("", ()), *together]),
         rows=st.lists(st.tuples(positions, row), min_size=1, max_size=MOST_ROWS),
     )
@@ -151,10 +211,30 @@ def _groups(
     return st.none() | found if source.optional else found
 
 
-def _positions(link: Link, source: Source) -> st.SearchStrategy[int | None]:
+def _labelled(blueprint: Blueprint, source: Source) -> list[Row]:
+    """Return a row with each label of a source that only has labels, and one with none of them.
+
+    All of them are in each world, since any may matter.
+    """
+    linked = {*blueprint.main, *(each.parent for each in blueprint.main.values())}
+    if source.name in linked or any(each.child == source.name for each in blueprint.links):
+        return []
+    domains = {c.name: blueprint.domains[source.name, c.name] for c in source.columns}
+    plain = {name: domain.values[0] for name, domain in domains.items()}
+    return [
+        {**plain, name: label}
+        for name, domain in domains.items()
+        if domain.labels
+        for label in domain.values
+    ]
+
+
+def _positions(blueprint: Blueprint, link: Link) -> st.SearchStrategy[int | None]:
+    source, parent = blueprint.sources[link.child], blueprint.sources[link.parent]
+    count = max(MOST_POSITIONS, len(_labelled(blueprint, parent)))
     nullable = all(c.null for c in source.columns if c.name in link.columns)
     others = [*([] if link.is_strict else [UNKNOWN]), *([None] if nullable else [])]
-    return st.sampled_from((*POSITIONS, *others))
+    return st.sampled_from((*range(count), *others))
 
 
 class _Drawn(Rows):

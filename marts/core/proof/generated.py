@@ -92,10 +92,16 @@ class Rows:
         # Several columns at once first: they decide what their single columns refer to.
         self.links = sorted(own, key=lambda link: (link != self.main, -len(link.columns)))
         self.parents = {
-            link: _Parents(link, made.get(link.parent, []), self.rng) for link in self.links
+            link: _Parents(link, self._parent_rows(link, made), self.rng) for link in self.links
         }
         self.new = {name: self._new_values(name) for name in self.columns}
         self.patterned = [name for name, domain in self.columns.items() if domain.groups]
+
+    def _parent_rows(self, link: Link, made: Mapping[str, list[Row]]) -> list[Row]:
+        """Return the rows of a parent; of the source itself, the keys of the first rows to come."""
+        if link.parent != self.source.name:
+            return made.get(link.parent, [])
+        return [{name: each.new(n) for name, each in self.columns.items()} for n in range(4)]
 
     def make(self) -> list[Row]:
         """Return the rows; those at thresholds of their own columns come first."""

@@ -5,11 +5,18 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
+MOST_SHOWN = 20
+<<<<<<< .merge_file_zDg2sb
+=======
+"""As many rows of a table are shown where a world is printed."""
+>>>>>>> .merge_file_QbLuTM
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class World:
     """The tables of the sources, and the date to calculate for.
 
@@ -21,7 +28,42 @@ class World:
     as_of: datetime.date
     origin: str = ""
 
+    def __repr__(self) -> str:
+<<<<<<< .merge_file_zDg2sb
+        """Show the rows, a line each, unless there are many."""
+        lines = [f"World(as_of={self.as_of}, {self.origin or 'no origin'}"]
+        for name, table in self.tables.items():
+            lines += [
+                f"{name} " + ", ".join(f"{key}={value}" for key, value in row.items())
+                for row in table.slice(0, MOST_SHOWN).to_pylist()
+            ]
+            if table.num_rows > MOST_SHOWN:
+                lines.append(f"{name} … {table.num_rows:,} rows")
+        return "\n    ".join(lines) + ")"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the same in hypothesis's reports, which know dataclasses otherwise."""
+        printer.text("World(...)" if cycle else repr(self))
+=======
+        """Show the date, and the rows, a line each."""
+        lines = [f"World(as_of={self.as_of}, {self.origin or 'given'}"]
+        for name, table in self.tables.items():
+            rows = table.slice(0, MOST_SHOWN).to_pylist()
+            lines += [f"    {name}: {_text(row)}" for row in rows] or [f"    {name}: no rows"]
+            more = table.num_rows - len(rows)
+            lines += [f"    {name}: {more:,} more rows"] if more else []
+        return "\n".join(lines) + ")"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the same where hypothesis reports a world, which knows dataclasses otherwise."""
+        printer.text("World(…)" if cycle else repr(self))
+>>>>>>> .merge_file_QbLuTM
+
     @property
     def rows(self) -> int:
         """How many rows it has, over all sources."""
         return sum(table.num_rows for table in self.tables.values())
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())

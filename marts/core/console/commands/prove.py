@@ -21,14 +21,15 @@ from marts.core.project.settings import Settings
 
 @click.command("prove")
 @selection_options
-@click.option("--quick", is_flag=True, help="Try for ten seconds; this proves nothing.")
+@option("--quick", is_flag=True, help="Try for ten seconds; this proves nothing.")
+# No variable sets it: that of a production run would try the worlds there, unasked.
 @click.option(
     "--connection",
     "account",
     metavar="NAME",
     help="Try the worlds on an account, in a schema that is dropped, not on the emulator.",
 )
-@click.option(
+@option(
     "--case",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
