@@ -18,11 +18,15 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Where the proofs of a project are recorded, and what reads them."""
+    """Where the proofs of a project are recorded, and what reads them.
+
+    `command` is what records there what `marts prove` has written; it is empty where nothing must.
+    """
 
     where: str
     with_digests: Callable[[Collection[str]], Sequence[Proof]]
     of_mart: Callable[[str], Sequence[Proof]]
+    command: str = ""
 
 
 @dataclass
@@ -89,12 +93,15 @@ class Requirement:
     def _refusal(self, refused: Mapping[str, Sequence[str]]) -> UsageError:
         one = len(refused) == 1
         are = f"{next(iter(refused))} is" if one else f"{len(refused)} marts are"
+        prove = f"marts prove {' '.join(refused)}"
+        if self.recorded.command:
+            prove += f" && {self.recorded.command}"
         accept = " ".join(f"--accept-unproven {name}" for name in refused)
         return UsageError(
             f"{are} not proven at the level {self.level}; nothing was built",
             *(line for lines in refused.values() for line in lines),
             f"looked in {self.recorded.where}",
-            hint=f"prove {'it' if one else 'them'}: marts prove {' '.join(refused)}\n"
+            hint=f"prove {'it' if one else 'them'}: {prove}\n"
             f"  or publish without: marts run {accept} --reason TEXT",
         )
 
