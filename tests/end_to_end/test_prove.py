@@ -162,6 +162,14 @@ def test_a_planted_bug_is_shown_on_few_rows_and_can_be_tried_again(till: Till) -
     assert recorded(till)["quick"]
 
 
+def test_what_engines_would_compute_differently_is_said(till: Till) -> None:
+    till.plant("late.amount.sum()", "ibis.greatest(late.amount.sum(), late.amount.max())")
+    till.write("till/recent.py", "import ibis\n" + (till.folder / "till/recent.py").read_text())
+    found = till.prove("--quick")
+    assert "warn  recent: " in found.stdout
+    assert "till/recent.py:" in found.stdout
+
+
 def test_an_example_proves_a_mart_as_far_as_it_kills_its_mutants(till: Till) -> None:
     till.write("tests/examples/recent/window.md", EXAMPLE)
     document = till.document()

@@ -10,10 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 MOST_SHOWN = 20
-<<<<<<< .merge_file_zDg2sb
-=======
 """As many rows of a table are shown where a world is printed."""
->>>>>>> .merge_file_QbLuTM
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,22 +26,6 @@ class World:
     origin: str = ""
 
     def __repr__(self) -> str:
-<<<<<<< .merge_file_zDg2sb
-        """Show the rows, a line each, unless there are many."""
-        lines = [f"World(as_of={self.as_of}, {self.origin or 'no origin'}"]
-        for name, table in self.tables.items():
-            lines += [
-                f"{name} " + ", ".join(f"{key}={value}" for key, value in row.items())
-                for row in table.slice(0, MOST_SHOWN).to_pylist()
-            ]
-            if table.num_rows > MOST_SHOWN:
-                lines.append(f"{name} … {table.num_rows:,} rows")
-        return "\n    ".join(lines) + ")"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show the same in hypothesis's reports, which know dataclasses otherwise."""
-        printer.text("World(...)" if cycle else repr(self))
-=======
         """Show the date, and the rows, a line each."""
         lines = [f"World(as_of={self.as_of}, {self.origin or 'given'}"]
         for name, table in self.tables.items():
@@ -57,7 +38,6 @@ class World:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show the same where hypothesis reports a world, which knows dataclasses otherwise."""
         printer.text("World(…)" if cycle else repr(self))
->>>>>>> .merge_file_QbLuTM
 
     @property
     def rows(self) -> int:
