@@ -246,6 +246,7 @@ class _Work:
             mart=name,
             worlds=prover.worlds[name],
             engines=prover.agreed[name],
+            cases=tuple(sorted(prover.cases[name])),
             has_twin=name in self.references,
             examples=self.held[name],
             scores=self.scores.get(name),

@@ -19,6 +19,7 @@ from marts.core.errors import EngineError, MartsError
 from marts.core.plan.state import CompiledQuery
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
+from marts.core.proof.canonical import case_of
 from marts.core.proof.comparison import (
     AnyTable,
     Differences,
@@ -82,6 +83,8 @@ class Prover:
         """The number of worlds on which each mart was built."""
         self.agreed: dict[str, Counter[str]] = defaultdict(Counter)
         """By mart, the number of worlds on which each engine gave DuckDB's rows."""
+        self.cases: dict[str, set[str]] = defaultdict(set)
+        """By mart, which optional sources were absent in some world with rows."""
         self.held: dict[str, set[str]] = defaultdict(set)
         """By mart, the invariants that held on some world."""
         self.failures: dict[tuple[str, Kind], Failure] = {}
@@ -104,6 +107,8 @@ class Prover:
                 answer = _answer_of(other, name)
                 if self._compare(name, "engines", world, here[name], there[name], answer):
                     self.agreed[name][answer.name] += 1
+                    if world.rows:
+                        self.cases[name].add(case_of(self.graph, name, world.tables))
 
     def _compare_with_twin(self, name: str, world: World, table: AnyTable) -> None:
         """Compare a mart with its twin; a twin that fails is shown on the smallest world, too."""
