@@ -26,7 +26,7 @@ NOT_MODULES = {
     ("marts/core/console/options.py", "fixtures"): "the old name of --data",
     **{
         (f"marts/core/project/{file}.py", name): "a name that an author's module may have, too"
-        for file in ("proof_modules", "versions")
+        for file in ("packages", "proof_modules", "versions")
         for name in MOVED
     },
 }
