@@ -258,12 +258,19 @@ def test_the_script_runs_marts_whatever_pythonpath_holds(
 AUTHORED = '''
 """Marts of a package that somebody else wrote, with every name of the front door."""
 
+from typing import Any
+
 from marts import (
     AsOf,
+    MartsBuilder,
     Project,
     Table,
     acknowledge,
+    assert_proven,
+    assert_same_table,
     boolean,
+    build,
+    corpus,
     date,
     decimal,
     float64,
@@ -279,10 +286,13 @@ from marts import (
     row_check,
     sample_stddev,
     source,
+    strategy,
     string,
     table_check,
     timestamp,
+    twin,
     unique,
+    worlds,
 )
 
 orders = source(
@@ -341,6 +351,34 @@ def monthly_orders(orders: Table, as_of: AsOf) -> Table:
     return rows.mutate(
         average=ratio(rows.spend, rows.orders), share=percent(rows.spend, rows.spend.sum())
     )
+
+
+@twin("monthly_orders")
+def monthly_orders_in_pandas(orders: Any) -> Any:
+    """Calculate the same in pandas."""
+    return orders
+
+
+@corpus
+def january() -> dict[str, Any]:
+    """Return orders of the first month."""
+    return {"orders": [{"order_id": "o1"}]}
+
+
+@strategy("orders")
+def of_orders() -> object:
+    """Return what draws orders."""
+    return None
+
+
+def test_monthly_orders(duckdb_marts: MartsBuilder) -> None:
+    """Prove the mart, and build it from rows of this test, and from drawn ones."""
+    rows = {"orders": [{"order_id": "o1", "amount": 12, "paid": True}]}
+    built = duckdb_marts.build(rows, "2024-06-30", marts="monthly_orders")["monthly_orders"]
+    again = build(project(), rows, "2024-06-30")["monthly_orders"]
+    assert_same_table(built, again, grain=("customer_id", "month"))
+    assert_proven(project(), "monthly_orders")
+    print(worlds(project(), dates=["2024-06-30"]))
 '''
 UNTYPED_IBIS = 'shop.py:2: error: Skipping analyzing "ibis": module is installed'
 

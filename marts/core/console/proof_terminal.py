@@ -42,6 +42,8 @@ def print_proven(where: Console, proven: Proven) -> None:
             print_mutant(where, mutant)
     for refused in proven.refused:
         say(where, ("warn", str(refused)))
+    for finding in tried.findings:
+        say(where, ("warn", str(finding)))
     names, rows = proof_table(proven)
     where.print(table_text(names, rows, numbers=NUMBERS))
     for line in end_lines(proven):

@@ -32,7 +32,7 @@ def world_of(sources: Mapping[str, Source], given: Mapping[str, Rows], as_of: Da
     column, for a value that is not one of its column's type, and for null where a column has none.
     """
     _refuse_unknown(given, sources, "source", "the sources are")
-    day = _day(as_of)
+    day = day_of(as_of)
     tables = {name: _read(sources[name], rows) for name, rows in given.items()}
     if all(name in tables or source.optional for name, source in sources.items()) and all(
         table.num_columns == len(sources[name].columns) for name, table in tables.items()
@@ -56,7 +56,8 @@ def _refuse_unknown(
             )
 
 
-def _day(as_of: Day) -> datetime.date:
+def day_of(as_of: Day) -> datetime.date:
+    """Return a date, which may be written as text; raise UsageError if it is not one."""
     if isinstance(as_of, str):
         try:
             return datetime.date.fromisoformat(as_of)

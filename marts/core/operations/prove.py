@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from marts.core.analysis.rules import Finding
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
 from marts.core.operations.proof_engines import on_duckdb, on_snowflake, shrinking
 from marts.core.operations.wiring import Linked
+from marts.core.plan.findings import findings_of
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.corpora import worlds_of
+from marts.core.proof.corpus import AS_OF
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.example_files import write_example
 from marts.core.proof.example_scores import ExampleScores, score_examples
@@ -76,6 +82,8 @@ class Tried:
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    findings: tuple[Finding, ...]
+    """What engines would compute differently."""
     columns_read: Mapping[str, Mapping[str, Collection[str]]]
     """By mart that failed, the columns of each source on which it depends."""
 
@@ -132,8 +140,15 @@ def prove(
         options.allowed,
         time.perf_counter() - start,
         saved,
+        _findings(graph, selected),
         columns,
     )
+
+
+def _findings(graph: Graph, selected: Sequence[str]) -> tuple[Finding, ...]:
+    """Return what `marts compile` warns of in the marts."""
+    state, as_of = declared_state(graph.project, sources=graph.project.sources), FixedAsOf(AS_OF)
+    return findings_of(graph.project, plan_run(graph, selected, state, as_of))
 
 
 def saved_cases(

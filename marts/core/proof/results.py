@@ -8,7 +8,6 @@ from typing import Literal
 
 import pyarrow as pa
 
-from marts.core.analysis.rules import Finding
 from marts.core.proof.comparison import Differences
 from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.example_scores import ExampleScores
@@ -64,7 +63,6 @@ class MartResult:
     exempt: int = 0
     readers: tuple[str, ...] = ()
     mutants: MutationReport | None = None
-    findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     seconds: float = 0
 
