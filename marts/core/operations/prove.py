@@ -261,10 +261,6 @@ class _Work:
     def _is_over(self) -> bool:
         return self.options.quick and time.perf_counter() - self.start > QUICK_SECONDS
 
-    def _corpora(self) -> Iterator[World]:
-        """Yield the data sets that are tried in any case."""
-        yield from worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
-
     def _try_worlds(self, worlds: Sequence[World]) -> None:
         for world in worlds:
             self.watch(f"{world.origin}: {world.rows:,} rows")
