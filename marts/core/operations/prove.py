@@ -246,6 +246,7 @@ class _Work:
             mart=name,
             worlds=prover.worlds[name],
             engines=prover.agreed[name],
+            cases=tuple(sorted(prover.cases[name])),
             has_twin=name in self.references,
             examples=self.held[name],
             scores=self.scores.get(name),
@@ -259,10 +260,6 @@ class _Work:
 
     def _is_over(self) -> bool:
         return self.options.quick and time.perf_counter() - self.start > QUICK_SECONDS
-
-    def _corpora(self) -> Iterator[World]:
-        """Yield the data sets that are tried in any case."""
-        yield from worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
 
     def _try_worlds(self, worlds: Sequence[World]) -> None:
         for world in worlds:

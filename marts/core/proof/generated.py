@@ -30,6 +30,8 @@ FEW = 40
 """The rows of a source that no other one sums up."""
 LEAST, MOST = 400, 12_000
 """How many groups there are, at least and at most."""
+SMALL, LARGE = 40, 1_000
+"""How many rows many groups have at most, and a few groups, if so many are counted."""
 REPEATS = 20
 """How often the numbers of a group occur, each time with other values beside them."""
 UNREFERENCED, RARELY = 2, 0.03
@@ -44,7 +46,8 @@ class Blueprint:
     """What rows are made from: sources, links, the domains of columns, and counts of rows to meet.
 
     `main` has the link to its main parent for each source whose rows are summed up. `grouping` has
-    the columns of which several rows have the same value, though no other source has them.
+    the columns of which several rows have the same value, though no other source has them; marts
+    sum up the groups of those that are `summed`.
     """
 
     sources: Mapping[str, Source]
@@ -53,6 +56,7 @@ class Blueprint:
     domains: Mapping[Name, Domain]
     counts: tuple[int, ...] = ()
     grouping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    summed: frozenset[str] = frozenset()
     distinct: frozenset[Name] = frozenset()
     """The columns whose values are all different, though no contract says so."""
     required: Mapping[Name, tuple[Any, ...]] = field(default_factory=dict)
@@ -142,28 +146,32 @@ class Rows:
             for (table, _), values in self.blueprint.required.items()
             if table == self.source.name
         ]
-        most = FEW if len(below) == 1 and not found else max(found * REPEATS, LEAST)
+        is_alone = len(below) == 1 and not found and not below & self.blueprint.summed
+        most = FEW if is_alone else max(found * REPEATS, LEAST)
         return max(min(most, self.blueprint.most), *required, 0)
 
     def _sizes(self) -> Callable[[int], int]:
         linked = set(self.main.columns if self.main else ())
         if any(set(key) <= linked for key in self.keys):
             return lambda n: int(n % 3 > 0)
-        if self.main is None:
+        if self.main is None and self.source.name not in self.blueprint.summed:
             few = self.source.name in self.blueprint.grouping
             return lambda n: (1, 1, 2, 1, 3)[n % 5] if few else 1
         near = [each + step for each in self.blueprint.counts for step in (-1, 0, 1, 2)]
-        sizes = [0, 1, 1, 1, 2, 2, 3, 4, *(each for each in near if 0 <= each <= 50)]
-        return lambda _: self.rng.choice(sizes)
+        sizes = [0, 1, 1, 1, 2, 2, 3, 4, *(each for each in near if 0 <= each <= SMALL)]
+        large = dict(enumerate(each for each in near if SMALL < each <= LARGE))
+        return lambda n: large.get(n) or self.rng.choice(sizes)
 
     def _group(self, fixed: Row, n: int, sizes: Callable[[int], int]) -> list[Row]:
         numbers: dict[str, tuple[Any, ...]] = {}
-        if self.patterned and self.main and n % 20:
+        size = sizes(n)
+        is_summed = self.main or self.source.name in self.blueprint.summed
+        if self.patterned and is_summed and n % 20 and size <= SMALL:
             name = self.patterned[n % len(self.patterned)]
             every = self.columns[name].groups
             numbers[name] = every[(n * 7) % len(every)]
-        size = len(next(iter(numbers.values()))) if numbers else sizes(n)
-        is_calm = self.rng.random() < CALM
+            size = len(numbers[name])
+        is_calm = size > SMALL or self.rng.random() < CALM
         makers = {
             name: self._maker(name, is_calm=is_calm)
             for name in self.columns

@@ -48,14 +48,16 @@ class MartResult:
     """What was tried on one mart.
 
     `worlds` counts the data sets that were built; `engines` has, by its name, on how many of them
-    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held, and
-    `scores` says which mutants each example kills. `readers` are the marts with a twin whose worlds
-    ran through this one. `mutants` is None if none were planted.
+    an engine gave the rows of DuckDB, `cases` which optional sources were absent in some of them.
+    `examples` and `invariants` count those that held, and `scores` says which mutants each example
+    kills. `readers` are the marts with a twin whose worlds ran through this one. `mutants` is None
+    if none were planted.
     """
 
     mart: str
     worlds: int
     engines: Mapping[str, int]
+    cases: tuple[str, ...] = ()
     has_twin: bool = False
     examples: int = 0
     scores: ExampleScores | None = None
