@@ -161,7 +161,7 @@ class Prover:
         found = self.smallest(
             world, lambda smaller: _holds(lambda: wrong(smaller) > 0), mart=name, keys=response.keys
         )
-        error = f"{invariant.name} does not hold: {wrong(found):,} rows are wrong"
+        error = f"the invariant {invariant.name} does not hold"
         self._remember(Failure(name, "invariant", (name, ""), found, error=error))
 
     def try_examples(self, examples: Iterable[Example]) -> list[ExampleResult]:
