@@ -18,7 +18,7 @@ from marts.core.authoring.tables import Mart
 from marts.core.errors import EngineError, MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.canonical import case_of
+from marts.core.proof.canonical import case_of, optional_behind
 from marts.core.proof.comparison import (
     AnyTable,
     Differences,
@@ -175,7 +175,8 @@ class Prover:
 
     def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
         """Build the marts; remember those that the engine refuses, and leave them out."""
-        wanted = [name for name in self.selected if (name, "query") not in self.failures]
+        concerned = (name for name in self.selected if concerns(world, name, self.graph))
+        wanted = [name for name in concerned if (name, "query") not in self.failures]
         try:
             return builder.build(world, wanted).tables
         except EngineError:
@@ -232,6 +233,11 @@ class Prover:
         start = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - start
+
+
+def concerns(world: World, name: str, graph: Graph) -> bool:
+    """Tell whether a mart is not the same in the world from which sources were left out."""
+    return not world.without or bool(world.without & optional_behind(graph, name))
 
 
 def compared(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:
