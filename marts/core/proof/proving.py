@@ -134,6 +134,7 @@ class Prover:
                 name
                 for name in self.selected
                 if concerns(invariant, marts[name], self.graph)
+                and is_tried(world, name, self.graph)
                 and (name, "query") not in self.failures
             ]
             if is_over():
@@ -175,7 +176,7 @@ class Prover:
 
     def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
         """Build the marts; remember those that the engine refuses, and leave them out."""
-        concerned = (name for name in self.selected if concerns(world, name, self.graph))
+        concerned = (name for name in self.selected if is_tried(world, name, self.graph))
         wanted = [name for name in concerned if (name, "query") not in self.failures]
         try:
             return builder.build(world, wanted).tables
@@ -235,7 +236,7 @@ class Prover:
         self.seconds[name] += time.perf_counter() - start
 
 
-def concerns(world: World, name: str, graph: Graph) -> bool:
+def is_tried(world: World, name: str, graph: Graph) -> bool:
     """Tell whether a mart is not the same in the world from which sources were left out."""
     return not world.without or bool(world.without & optional_behind(graph, name))
 
