@@ -25,8 +25,8 @@ ENTRY, ENTRY_MODULE = "marts/core/console/entry.py", "_marts_entry.py"
 NOT_MODULES = {
     ("marts/core/console/options.py", "fixtures"): "the old name of --data",
     **{
-        (f"marts/core/project/{file}.py", name): "a name that an author's module may have, too"
-        for file in ("proof_modules", "versions")
+        (f"marts/core/project/{file}.py", name): "a name that a module of somebody else may have"
+        for file in ("packages", "proof_modules")
         for name in MOVED
     },
 }

@@ -340,6 +340,19 @@ def test_a_planted_bug_shows_on_at_most_ten_rows(
     assert found["cells"] or found["only_was"] or found["only_is"]
 
 
+def test_generic_worlds_kill_nearly_every_mutant(desk: Desk) -> None:
+    folder = desk.folder.parent / "without_data"
+    shutil.copytree(desk.folder, folder, ignore=shutil.ignore_patterns("warehouse", "target"))
+    project = folder / "pyproject.toml"
+    project.write_text(project.read_text("utf-8").replace('data = "warehouse"\n', ""), "utf-8")
+    done = desk.installed.call("marts", "mutate", "--json", cwd=folder)
+    reports = json.loads(done.stdout)["marts"]
+    alive = [(each["mart"], mutant["after"]) for each in reports for mutant in each["surviving"]]
+    # No data kill these: a default beside a `fill_null`, and joins that lose no row.
+    assert len(alive) <= 8, alive
+    assert sum(each["mutants"] for each in reports) >= 160
+
+
 @pytest.fixture(scope="module")
 def on_snowflake(desk: Desk, account: Account) -> Account:
     """Return the account in which the wheel has loaded the data and built the marts."""

@@ -11,6 +11,7 @@ from marts.core.plan.proofs import Proof
 from marts.core.proof.comparison import Differences
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
+from marts.core.run.artifacts import describe_finding
 from marts.core.run.formats import cell
 
 NONE = "–"  # noqa: RUF001
@@ -178,6 +179,7 @@ def proof_document(proven: Proven) -> dict[str, object]:
         "schema_version": 1,
         "engines": list(tried.engines),
         "worlds": dict(tried.worlds),
+        "warnings": [describe_finding(each) for each in tried.findings],
         "seconds": round(tried.seconds, 3),
         "marts": [_document(each, proven.proofs) for each in tried.results],
     }

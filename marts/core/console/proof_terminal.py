@@ -48,6 +48,8 @@ def print_proven(where: Console, proven: Proven, allowed_in: str) -> None:
     _print_mutants(where, tried.results, allowed_in)
     for refused in proven.refused:
         say(where, ("warn", str(refused)))
+    for finding in tried.findings:
+        say(where, ("warn", str(finding)))
     names, rows, numbers = proof_table(proven)
     if fits(names, rows, room=_room(where)):
         where.print(table_text(names, rows, numbers=numbers, room=_room(where)))
@@ -84,7 +86,7 @@ def _print_failure(
     if failure.differences is not None:
         where.print(f"      {failure.mart}:")
         _print_table(where, *answers_table(failure.differences, failure.sides))
-    elif failure.error is not None:
+    elif failure.error is not None and failure.kind != "invariant":
         _print_indented(where, failure.error)
 
 

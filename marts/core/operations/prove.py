@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from marts.core.analysis.rules import Finding
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
 from marts.core.operations.proof_engines import on_duckdb, on_snowflake, shrinking
 from marts.core.operations.wiring import Linked
+from marts.core.plan.findings import findings_of
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.corpora import worlds_of
+from marts.core.proof.corpus import AS_OF
 from marts.core.proof.equivalent_mutants import Equivalent, score
 from marts.core.proof.example_files import write_example
 from marts.core.proof.example_scores import ExampleScores, score_examples
@@ -28,7 +34,7 @@ from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
 from marts.core.proof.on_world import by_examples, runs_on_worlds, surviving, together
-from marts.core.proof.proving import Prover
+from marts.core.proof.proving import Prover, is_tried
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import Failure, Kind, MartResult
 from marts.core.proof.shrinking import Shrinker
@@ -76,6 +82,8 @@ class Tried:
     seconds: float
     cases: Mapping[tuple[str, Kind], Path]
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
+    findings: tuple[Finding, ...]
+    """What engines would compute differently."""
     columns_read: Mapping[str, Mapping[str, Collection[str]]]
     """By mart that failed, the columns of each source on which it depends."""
 
@@ -132,8 +140,15 @@ def prove(
         options.allowed,
         time.perf_counter() - start,
         saved,
+        _findings(graph, selected),
         columns,
     )
+
+
+def _findings(graph: Graph, selected: Sequence[str]) -> tuple[Finding, ...]:
+    """Return what `marts compile` warns of in the marts."""
+    state, as_of = declared_state(graph.project, sources=graph.project.sources), FixedAsOf(AS_OF)
+    return findings_of(graph.project, plan_run(graph, selected, state, as_of))
 
 
 def saved_cases(
@@ -231,6 +246,7 @@ class _Work:
             mart=name,
             worlds=prover.worlds[name],
             engines=prover.agreed[name],
+            cases=tuple(sorted(prover.cases[name])),
             has_twin=name in self.references,
             examples=self.held[name],
             scores=self.scores.get(name),
@@ -244,10 +260,6 @@ class _Work:
 
     def _is_over(self) -> bool:
         return self.options.quick and time.perf_counter() - self.start > QUICK_SECONDS
-
-    def _corpora(self) -> Iterator[World]:
-        """Yield the data sets that are tried in any case."""
-        yield from worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
 
     def _try_worlds(self, worlds: Sequence[World]) -> None:
         for world in worlds:
@@ -283,7 +295,8 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+        worlds = [world for world in corpora if is_tried(world, name, graph)]
+        return runs_on_worlds(graph, mart, engine, worlds, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
         """Return the marts with twins that show that this one is right; none if any does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -17,7 +17,7 @@ from marts.core.analysis.keys import keys_of
 from marts.core.analysis.lineage import Name, copies_of
 from marts.core.analysis.links import Link, links_of, main_links
 from marts.core.analysis.links import keys_of as keys_of_source
-from marts.core.analysis.thresholds import measured_thresholds, queries_over_sources
+from marts.core.analysis.thresholds import Threshold, measured_thresholds, queries_over_sources
 from marts.core.authoring.checks import TableCheck, UniqueCheck
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import MartsError
@@ -33,6 +33,7 @@ from marts.core.run.world_engine import WorldEngine
 
 AS_OF = datetime.date(2024, 5, 31)
 """The last day of a month, three months after a leap day."""
+SUMMED = ("counts", "numbers", "shares")
 NOTHING: Mapping[str, pa.Table | None] = MappingProxyType({})
 
 
@@ -143,16 +144,40 @@ def blueprint_of(graph: Graph, as_of: datetime.date) -> Blueprint:
     thresholds = measured_thresholds(queries.values(), as_of)
     links = links_of(graph.project, queries.values())
     counts = {each.at for each in thresholds if each.kind == "counts"}
-    grouping = grouping_columns(graph, links, FixedAsOf(as_of))
+    main = main_links(links, thresholds)
+    by_checks = grouping_columns(graph, links, FixedAsOf(as_of))
+    by_marts = _summed_by(graph, thresholds, {*main, *by_checks})
     return Blueprint(
         graph.project.sources,
         links,
-        main_links(links, thresholds),
+        main,
         domains_of(graph, queries, thresholds, as_of),
         tuple(sorted(counts)),
-        grouping,
+        {**by_checks, **by_marts},
+        frozenset(by_marts),
         frozenset(_relied_on(graph, queries, FixedAsOf(as_of))),
     )
+
+
+def _summed_by(
+    graph: Graph, thresholds: Iterable[Threshold], others: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the columns of a source by which marts sum up its rows, where it has no main parent.
+
+    Columns with few values are not among them: rows have the same values anyway.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for each in sorted(thresholds, key=lambda each: str(sorted(each.keys))):
+        tables = {table for table, _ in each.sources | each.keys}
+        if each.kind not in SUMMED or not each.keys or len(tables) != 1 or tables & set(others):
+            continue
+        (table,) = tables
+        source = graph.project.sources[table]
+        keys = {column for key in keys_of_source(source) for column in key}
+        few = {column.name for column in source.columns if column.values}
+        named = [name for _, name in sorted(each.keys) if name not in keys | few]
+        found.setdefault(table, {}).update(dict.fromkeys(named))
+    return {table: tuple(names) for table, names in found.items() if names}
 
 
 def grouping_columns(

@@ -13,12 +13,13 @@ from typing import Any
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import Name, SourcesOf, copies_of, resolved
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.thresholds import Threshold, around
 from marts.core.authoring.columns import Column, type_of
 from marts.core.errors import MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof import amounts
+from marts.core.proof.known_values import Narrowed, refused_values, searched_texts
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def domains_of(
     as_of: datetime.date,
 ) -> dict[Name, Domain]:
     """Return the domain of each column of the sources, as of a day."""
-    narrowed = _Narrowed(graph, queries)
-    thresholds = tuple(thresholds)
+    narrowed = Narrowed(graph, queries)
+    thresholds = (*thresholds, *searched_texts(queries.values()))
+    refused = refused_values(queries.values())
     found = {}
     for source in graph.project.sources.values():
         for column in source.columns:
@@ -61,54 +63,13 @@ def domains_of(
                 (each for each in thresholds if name in each.sources),
                 key=lambda each: (each.kind, str(each.at)),
             )
-            found[name] = _domain(narrowed(name, column), own, as_of, source.location)
+            domain = _domain(narrowed(name, column), own, as_of, source.location)
+            # The plainest value is one with which a row counts.
+            refusing = refused.get(name, set())
+            found[name] = replace(
+                domain, values=tuple(sorted(domain.values, key=refusing.__contains__))
+            )
     return found
-
-
-class _Narrowed:
-    """Narrows columns of sources to what their copies in marts accept.
-
-    Values that a mart's checks refuse would be in no published table. A column that decides which
-    rows a mart has is left as it is.
-    """
-
-    def __init__(self, graph: Graph, queries: Mapping[str, ops.Relation]) -> None:
-        sources_of = SourcesOf()
-        self.deciding = {
-            name
-            for query in queries.values()
-            for rel in query.find(ops.Filter)
-            for predicate in rel.predicates
-            for name in sources_of(predicate)
-        }
-        self.copies: dict[Name, list[Column]] = {}
-        for mart, query in queries.items():
-            columns = {column.name: column for column in graph.project.marts[mart].columns}
-            for copy, names in copies_of(query).items():
-                if len(names) == 1 and not graph.project.marts[mart].unchecked:
-                    (name,) = names
-                    self.copies.setdefault(name, []).append(columns[copy])
-        self.minuends = dict(_minuends(queries.values()))
-
-    def __call__(self, name: Name, column: Column) -> Column:
-        low, high, values = column.at_least, column.at_most, column.values
-        if name in self.minuends and high is None:
-            high = self.minuends[name]
-        for copy in self.copies.get(name, []) if name not in self.deciding else ():
-            low = max((each for each in (low, copy.at_least) if each is not None), default=None)
-            high = min((each for each in (high, copy.at_most) if each is not None), default=None)
-            values = tuple(each for each in values or copy.values if each in copy.values) or values
-        return replace(column, at_least=low, at_most=high, values=values)
-
-
-def _minuends(queries: Iterable[ops.Relation]) -> Iterator[tuple[Name, int]]:
-    """Yield the columns that marts subtract from a whole number, as a share from 1, with it."""
-    for query in queries:
-        for op in query.find(ops.Subtract):
-            value = resolved(op.right)
-            is_column = isinstance(value, ops.Field) and isinstance(value.rel, ops.PhysicalTable)
-            if is_column and isinstance(op.left, ops.Literal) and op.left.dtype.is_integer():
-                yield (str(value.rel.name), value.name), int(op.left.value)
 
 
 def _domain(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -116,25 +117,6 @@ def _worlds(
     return st.fixed_dictionaries(groups).map(world)
 
 
-def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
-    """Call a function on worlds, the same ones in every process, until it returns false."""
-    goes_on = [True]
-
-    @settings(
-        max_examples=number,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(world=worlds)
-    def drawn(world: World) -> None:
-        goes_on[0] = goes_on[0] and each(world)
-
-    drawn()
-
-
 def _slices(generator: Generator, as_of: datetime.date) -> st.SearchStrategy[World]:
     """Draw a part of the generic corpus, in which rows meet thresholds together.
 
@@ -157,6 +139,31 @@ def _slices(generator: Generator, as_of: datetime.date) -> st.SearchStrategy[Wor
         return World(tables, as_of, "part of the generic corpus")
 
     return st.builds(world, st.integers(0, MOST_ENDS), st.integers(0, LARGEST_PART))
+
+
+def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
+    """Call a function on worlds, the same ones in every process, until it returns false."""
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(world=worlds)
+    def drawn(world: World) -> None:
+        if not each(world):
+            raise _EnoughError
+
+    # Returning would not keep hypothesis from drawing the rest.
+    with suppress(_EnoughError):
+        drawn()
+
+
+class _EnoughError(Exception):
+    """No more worlds are wanted."""
 
 
 @dataclass(frozen=True)

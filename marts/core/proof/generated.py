@@ -28,8 +28,10 @@ Row = dict[str, Any]
 
 FEW = 40
 """The rows of a source that no other one sums up."""
-LEAST, MOST = 400, 12_000
+LEAST, MOST = 400, 10_000
 """How many groups there are, at least and at most."""
+SMALL, LARGE = 40, 1_000
+"""How many rows many groups have at most, and a few groups, if so many are counted."""
 REPEATS = 20
 """How often the numbers of a group occur, each time with other values beside them."""
 UNREFERENCED, RARELY = 2, 0.03
@@ -44,7 +46,8 @@ class Blueprint:
     """What rows are made from: sources, links, the domains of columns, and counts of rows to meet.
 
     `main` has the link to its main parent for each source whose rows are summed up. `grouping` has
-    the columns of which several rows have the same value, though no other source has them.
+    the columns of which several rows have the same value, though no other source has them; marts
+    sum up the groups of those that are `summed`.
     """
 
     sources: Mapping[str, Source]
@@ -53,6 +56,7 @@ class Blueprint:
     domains: Mapping[Name, Domain]
     counts: tuple[int, ...] = ()
     grouping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    summed: frozenset[str] = frozenset()
     distinct: frozenset[Name] = frozenset()
     """The columns whose values are all different, though no contract says so."""
     required: Mapping[Name, tuple[Any, ...]] = field(default_factory=dict)
@@ -92,10 +96,18 @@ class Rows:
         # Several columns at once first: they decide what their single columns refer to.
         self.links = sorted(own, key=lambda link: (link != self.main, -len(link.columns)))
         self.parents = {
-            link: _Parents(link, self._parent_rows(link, made), self.rng) for link in self.links
+            link: _Parents(
+                link, self._parent_rows(link, made), self.rng, self._labels_of(link.parent)
+            )
+            for link in self.links
         }
         self.new = {name: self._new_values(name) for name in self.columns}
         self.patterned = [name for name, domain in self.columns.items() if domain.groups]
+
+    def _labels_of(self, parent: str) -> int:
+        """Return how many of a source's first rows have labels that marts compare with."""
+        domains = self.blueprint.domains
+        return max(len(its.labels) for (name, _), its in domains.items() if name == parent)
 
     def _parent_rows(self, link: Link, made: Mapping[str, list[Row]]) -> list[Row]:
         """Return the rows of a parent; of the source itself, the keys of the first rows to come."""
@@ -142,34 +154,41 @@ class Rows:
             for (table, _), values in self.blueprint.required.items()
             if table == self.source.name
         ]
-        most = FEW if len(below) == 1 and not found else max(found * REPEATS, LEAST)
+        is_alone = len(below) == 1 and not found and not below & self.blueprint.summed
+        most = FEW if is_alone else max(found * REPEATS, LEAST)
         return max(min(most, self.blueprint.most), *required, 0)
 
     def _sizes(self) -> Callable[[int], int]:
         linked = set(self.main.columns if self.main else ())
         if any(set(key) <= linked for key in self.keys):
             return lambda n: int(n % 3 > 0)
-        if self.main is None:
+        if self.main is None and self.source.name not in self.blueprint.summed:
             few = self.source.name in self.blueprint.grouping
             return lambda n: (1, 1, 2, 1, 3)[n % 5] if few else 1
         near = [each + step for each in self.blueprint.counts for step in (-1, 0, 1, 2)]
-        sizes = [0, 1, 1, 1, 2, 2, 3, 4, *(each for each in near if 0 <= each <= 50)]
-        return lambda _: self.rng.choice(sizes)
+        sizes = [0, 1, 1, 1, 2, 2, 3, 4, *(each for each in near if 0 <= each <= SMALL)]
+        large = dict(enumerate(each for each in near if SMALL < each <= LARGE))
+        return lambda n: large.get(n) or self.rng.choice(sizes)
 
     def _group(self, fixed: Row, n: int, sizes: Callable[[int], int]) -> list[Row]:
         numbers: dict[str, tuple[Any, ...]] = {}
-        if self.patterned and self.main and n % 20:
+        size = sizes(n)
+        is_summed = self.main or self.source.name in self.blueprint.summed
+        if self.patterned and is_summed and n % 20 and size <= SMALL:
             name = self.patterned[n % len(self.patterned)]
             every = self.columns[name].groups
             numbers[name] = every[(n * 7) % len(every)]
-        size = len(next(iter(numbers.values()))) if numbers else sizes(n)
-        is_calm = self.rng.random() < CALM
+            size = len(numbers[name])
+        is_calm = size > SMALL or self.rng.random() < CALM
         makers = {
             name: self._maker(name, is_calm=is_calm)
             for name in self.columns
             if name not in {*fixed, *numbers}
         }
-        picks = {link: self._mode(self.parents[link].pick) for link in self.links}
+        picks = {
+            link: self._mode(self.parents[link].pick, self.parents[link].first, is_calm=is_calm)
+            for link in self.links
+        }
         rows = []
         for position in range(size):
             row = dict(fixed)
@@ -220,9 +239,7 @@ class Rows:
             return domain.new
         draw: Callable[[], Any] = lambda: self.rng.choice(domain.values)  # noqa: E731
         if domain.spots and self.rng.random() < 0.35:
-            spots = domain.spots
-            start = self.rng.randrange(len(spots))
-            return lambda position: spots[min(start + position, len(spots) - 1)]
+            return self._successive(domain)
         if is_calm or self.rng.random() < CALM:
             return lambda _: domain.values[0]
         mode = self._mode(draw)
@@ -230,14 +247,31 @@ class Rows:
             return lambda position: None if self.rng.random() < NULLS else mode(position)
         return mode
 
-    def _mode(self, draw: Callable[[], Any]) -> Callable[[int], Any]:
+    def _successive(self, domain: Domain) -> Callable[[int], Any]:
+        """Return what puts rows into one interval between thresholds after another.
+
+        The first one may be anywhere.
+        """
+        spots, start = domain.spots, self.rng.randrange(len(domain.spots))
+        if self.rng.random() < 0.4:
+            first, start = self.rng.choice(domain.values), start - 1
+            return lambda n: spots[min(start + n, len(spots) - 1)] if n else first
+        return lambda n: spots[min(start + n, len(spots) - 1)]
+
+    def _mode(
+        self,
+        draw: Callable[[], Any],
+        draw_first: Callable[[], Any] | None = None,
+        *,
+        is_calm: bool = False,
+    ) -> Callable[[int], Any]:
         """Return a way to draw the values of a group: all alike, the first apart, or any."""
         chance = self.rng.random()
         if chance < 0.3:
             value = draw()
             return lambda _: value
-        if chance < 0.5:
-            first, others = draw(), draw()
+        if chance < (0.9 if is_calm else 0.5):
+            first, others = (draw_first or draw)(), draw()
             return lambda position: others if position else first
         return lambda _: draw()
 
@@ -255,13 +289,23 @@ class Rows:
 
 
 class _Parents:
-    """The keys of a parent's rows, to refer to: often the first half, rarely the other."""
+    """The keys of a parent's rows, to refer to: often the first half, rarely the other.
 
-    def __init__(self, link: Link, rows: Sequence[Row], rng: random.Random) -> None:
+    The first `special` of them have labels that marts compare with.
+    """
+
+    def __init__(
+        self, link: Link, rows: Sequence[Row], rng: random.Random, special: int = 0
+    ) -> None:
         every = dict.fromkeys(tuple(row[name] for name in link.parent_columns) for row in rows)
         self.keys = [key for key in every if None not in key]
         self.rng = rng
+        self.special = self.keys[:special]
         self.half = len(self.keys) if len(self.keys) <= 12 else len(self.keys) // 2
+
+    def first(self) -> Sequence[Any] | None:
+        """Return the key of a row that is told apart, if there are any."""
+        return self.rng.choice(self.special) if self.special else self.pick()
 
     def pick(self) -> Sequence[Any] | None:
         """Return the key of a row; None if there is none."""

@@ -8,7 +8,6 @@ from typing import Literal
 
 import pyarrow as pa
 
-from marts.core.analysis.rules import Finding
 from marts.core.proof.comparison import Differences
 from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.example_scores import ExampleScores
@@ -39,6 +38,8 @@ class Failure:
     def summary(self) -> str:
         """What failed, in a line without values."""
         one, other = self.sides
+        if self.kind == "invariant":
+            return f"{self.error} on {self.world.origin}"
         if self.error is not None:
             return f"{one} fails on {self.world.origin}: {self.error.partition(chr(10))[0]}"
         where = "" if other == self.world.origin else f" on {self.world.origin}"
@@ -50,14 +51,16 @@ class MartResult:
     """What was tried on one mart.
 
     `worlds` counts the data sets that were built; `engines` has, by its name, on how many of them
-    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held, and
-    `scores` says which mutants each example kills. `readers` are the marts with a twin whose worlds
-    ran through this one. `mutants` is None if none were planted.
+    an engine gave the rows of DuckDB, `cases` which optional sources were absent in some of them.
+    `examples` and `invariants` count those that held, and `scores` says which mutants each example
+    kills. `readers` are the marts with a twin whose worlds ran through this one. `mutants` is None
+    if none were planted.
     """
 
     mart: str
     worlds: int
     engines: Mapping[str, int]
+    cases: tuple[str, ...] = ()
     has_twin: bool = False
     examples: int = 0
     scores: ExampleScores | None = None
@@ -65,7 +68,6 @@ class MartResult:
     exempt: int = 0
     readers: tuple[str, ...] = ()
     mutants: MutationReport | None = None
-    findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     seconds: float = 0
 

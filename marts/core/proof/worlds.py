@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 MOST_SHOWN = 20
+"""As many rows of a table are shown where a world is printed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,24 +24,28 @@ class World:
     tables: Mapping[str, pa.Table]
     as_of: datetime.date
     origin: str = ""
+    without: frozenset[str] = frozenset()
+    """The sources left out of another world: marts that read none of them are as there."""
 
     def __repr__(self) -> str:
-        """Show the rows, a line each, unless there are many."""
-        lines = [f"World(as_of={self.as_of}, {self.origin or 'no origin'}"]
+        """Show the date, and the rows, a line each."""
+        lines = [f"World(as_of={self.as_of}, {self.origin or 'given'}"]
         for name, table in self.tables.items():
-            lines += [
-                f"{name} " + ", ".join(f"{key}={value}" for key, value in row.items())
-                for row in table.slice(0, MOST_SHOWN).to_pylist()
-            ]
-            if table.num_rows > MOST_SHOWN:
-                lines.append(f"{name} … {table.num_rows:,} rows")
-        return "\n    ".join(lines) + ")"
+            rows = table.slice(0, MOST_SHOWN).to_pylist()
+            lines += [f"    {name}: {_text(row)}" for row in rows] or [f"    {name}: no rows"]
+            more = table.num_rows - len(rows)
+            lines += [f"    {name}: {more:,} more rows"] if more else []
+        return "\n".join(lines) + ")"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show the same in hypothesis's reports, which know dataclasses otherwise."""
-        printer.text("World(...)" if cycle else repr(self))
+        """Show the same where hypothesis reports a world, which knows dataclasses otherwise."""
+        printer.text("World(…)" if cycle else repr(self))
 
     @property
     def rows(self) -> int:
         """How many rows it has, over all sources."""
         return sum(table.num_rows for table in self.tables.values())
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import ibis
 import pytest
 
 from backends.factory import worlds_on_duckdb
@@ -165,6 +166,46 @@ def test_a_check_of_a_whole_source_is_named(engine: WorldEngine) -> None:
     check = table_check("many", offending=lambda this: this.count() < 10**6)
     with pytest.raises(MartsError, match="fulfil its check many"):
         generic_worlds(counted(people(check)), engine)
+
+
+VISITS = source(
+    "visits",
+    doc="Visits.",
+    grain="visit",
+    columns=[
+        int64("visit"),
+        string("visitor"),
+        string("page"),
+        int64("kind"),
+        decimal("price", 12, 2),
+        date("began_on"),
+        date("ended_on"),
+    ],
+)
+
+
+@mart(
+    grain="visitor",
+    columns=[string("visitor"), int64("bought"), int64("long"), float64("mean"), string("size")],
+)
+def visitors(visits: Table) -> Table:
+    """Visitors of some pages: texts are searched, kinds refused, rows counted by the hundred."""
+    is_shop = visits.page.startswith("/shop") | (visits.page.lower() == "home")
+    t = visits.filter(is_shop, visits.kind != 3)
+    groups = t.group_by("visitor").aggregate(
+        visits=t.count(),
+        bought=t.page.contains("cart").sum(),
+        long=(t.ended_on.delta(t.began_on, unit="day") >= 30).sum(),
+        mean=t.price.cast("float64").mean(),
+    )
+    size = ibis.cases((groups.visits >= 100, "large"), (groups.mean > 250, "rich"), else_="small")
+    return groups.mutate(size=size)
+
+
+def test_every_mutant_of_a_mart_over_one_source_is_killed(engine: WorldEngine) -> None:
+    graph = project_of(VISITS, visitors)
+    *_, last = runs_on_worlds(graph, visitors, engine, generic_worlds(graph, engine))
+    assert surviving(last) == []
 
 
 @pytest.mark.parametrize("name", SHOP.order)

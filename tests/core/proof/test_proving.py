@@ -11,7 +11,7 @@ from ibis.expr.types import Table
 
 from backends.duckdb_worlds import DuckDBWorlds
 from marts import invariant
-from marts.core.errors import EngineError
+from marts.core.errors import DefinitionError, EngineError
 from marts.core.plan.state import CompiledQuery, Materialized
 from marts.core.project.graph import Graph, link
 from marts.core.proof.building import WorldBuilder
@@ -115,6 +115,34 @@ def test_a_difference_is_shown_on_the_smallest_world(kind: str) -> None:
     assert cell.expected - cell.actual == pc.cast("0.01", pa.decimal128(3, 2)).as_py()
 
 
+def test_a_twin_that_fails_is_shown_on_a_smallest_world() -> None:
+    def fails(found: World) -> pa.Table:
+        if found.tables["orders"].num_rows > 1:
+            raise DefinitionError("the twin failed", "ZeroDivisionError")
+        return found.tables["orders"]
+
+    def smallest(found: World, differs: object, *, mart: str, keys: Keys) -> World:
+        assert (mart, [*keys]) == (TOTALS, [])
+        assert callable(differs)
+        few = [
+            replace(found, tables={**found.tables, "orders": found.tables["orders"][:n]})
+            for n in (1, 2)
+        ]
+        assert [differs(each) for each in few] == [False, True]
+        return few[1]
+
+    tried = prover(smallest=smallest)
+    tried.twins = {TOTALS: fails}
+    tried.try_world(world(), on_others=False)
+    (failure,) = tried.failures.values()
+    assert (failure.kind, failure.sides[0], failure.world.tables["orders"].num_rows) == (
+        "twin",
+        "twin",
+        2,
+    )
+    assert "ZeroDivisionError" in str(failure.error)
+
+
 def test_a_refusal_is_that_of_the_mart_itself() -> None:
     tried = prover(other=Other(refused="int_paid_orders"))
     tried.try_world(world(), on_others=True)
@@ -136,7 +164,7 @@ def test_an_invariant_that_does_not_hold_is_found() -> None:
     tried = prover(link(replace(SHOP.project, invariants=invariants)))
     tried.try_invariants(world())
     assert (TOTALS, "invariant") in tried.failures
-    assert "violations" in str(tried.failures[TOTALS, "invariant"].error)
+    assert "does not hold" in str(tried.failures[TOTALS, "invariant"].error)
     tried = prover(link(replace(SHOP.project, invariants=invariants)))
     tried.try_invariants(replace(world(), tables={n: t[:0] for n, t in world().tables.items()}))
     assert not tried.failures
