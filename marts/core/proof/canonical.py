@@ -187,10 +187,15 @@ def case_of(graph: Graph, name: str, present: Collection[str]) -> str:
 
     Only the optional sources count that the mart reads, directly or through other marts.
     """
+    return absence(optional_behind(graph, name) - {*present})
+
+
+def optional_behind(graph: Graph, name: str) -> frozenset[str]:
+    """Return the optional sources that a mart reads, directly or through other marts."""
     project, behind = graph.project, {name, *graph.upstream(name)}
     read = {each for mart in behind for each in project.marts[mart].inputs}
-    sources = [project.sources[each] for each in read & project.sources.keys()]
-    return absence([each.name for each in sources if each.optional and each.name not in present])
+    sources = (project.sources[each] for each in read & project.sources.keys())
+    return frozenset(each.name for each in sources if each.optional)
 
 
 def absence(absent: Collection[str]) -> str:

@@ -39,7 +39,7 @@ def worlds_of(
     generator = Generator(graph, engine)
     own = (_declared(generator, each, as_of) for each in declared if isinstance(each, Corpus))
     first, *others = generator.worlds(as_of)
-    return (*own, first, *_without_optional(graph, first), *others)
+    return (*own, first, *others, *_without_optional(graph, first))
 
 
 def _without_optional(graph: Graph, world: World) -> Iterator[World]:
@@ -48,7 +48,7 @@ def _without_optional(graph: Graph, world: World) -> Iterator[World]:
     for absent in absences([each.name for each in sources if each.optional]):
         if absent:
             tables = {name: each for name, each in world.tables.items() if name not in absent}
-            yield World(tables, world.as_of, f"{world.origin} {absence(absent)}")
+            yield World(tables, world.as_of, f"{world.origin} {absence(absent)}", absent)
 
 
 def _declared(generator: Generator, corpus: Corpus, as_of: datetime.date) -> World:

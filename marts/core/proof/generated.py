@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 FEW = 40
 """The rows of a source that no other one sums up."""
-LEAST, MOST = 400, 12_000
+LEAST, MOST = 400, 10_000
 """How many groups there are, at least and at most."""
 SMALL, LARGE = 40, 1_000
 """How many rows many groups have at most, and a few groups, if so many are counted."""
@@ -96,10 +96,18 @@ class Rows:
         # Several columns at once first: they decide what their single columns refer to.
         self.links = sorted(own, key=lambda link: (link != self.main, -len(link.columns)))
         self.parents = {
-            link: _Parents(link, self._parent_rows(link, made), self.rng) for link in self.links
+            link: _Parents(
+                link, self._parent_rows(link, made), self.rng, self._labels_of(link.parent)
+            )
+            for link in self.links
         }
         self.new = {name: self._new_values(name) for name in self.columns}
         self.patterned = [name for name, domain in self.columns.items() if domain.groups]
+
+    def _labels_of(self, parent: str) -> int:
+        """Return how many of a source's first rows have labels that marts compare with."""
+        domains = self.blueprint.domains
+        return max(len(its.labels) for (name, _), its in domains.items() if name == parent)
 
     def _parent_rows(self, link: Link, made: Mapping[str, list[Row]]) -> list[Row]:
         """Return the rows of a parent; of the source itself, the keys of the first rows to come."""
@@ -177,7 +185,10 @@ class Rows:
             for name in self.columns
             if name not in {*fixed, *numbers}
         }
-        picks = {link: self._mode(self.parents[link].pick) for link in self.links}
+        picks = {
+            link: self._mode(self.parents[link].pick, self.parents[link].first, is_calm=is_calm)
+            for link in self.links
+        }
         rows = []
         for position in range(size):
             row = dict(fixed)
@@ -228,9 +239,7 @@ class Rows:
             return domain.new
         draw: Callable[[], Any] = lambda: self.rng.choice(domain.values)  # noqa: E731
         if domain.spots and self.rng.random() < 0.35:
-            spots = domain.spots
-            start = self.rng.randrange(len(spots))
-            return lambda position: spots[min(start + position, len(spots) - 1)]
+            return self._successive(domain)
         if is_calm or self.rng.random() < CALM:
             return lambda _: domain.values[0]
         mode = self._mode(draw)
@@ -238,14 +247,31 @@ class Rows:
             return lambda position: None if self.rng.random() < NULLS else mode(position)
         return mode
 
-    def _mode(self, draw: Callable[[], Any]) -> Callable[[int], Any]:
+    def _successive(self, domain: Domain) -> Callable[[int], Any]:
+        """Return what puts rows into one interval between thresholds after another.
+
+        The first one may be anywhere.
+        """
+        spots, start = domain.spots, self.rng.randrange(len(domain.spots))
+        if self.rng.random() < 0.4:
+            first, start = self.rng.choice(domain.values), start - 1
+            return lambda n: spots[min(start + n, len(spots) - 1)] if n else first
+        return lambda n: spots[min(start + n, len(spots) - 1)]
+
+    def _mode(
+        self,
+        draw: Callable[[], Any],
+        draw_first: Callable[[], Any] | None = None,
+        *,
+        is_calm: bool = False,
+    ) -> Callable[[int], Any]:
         """Return a way to draw the values of a group: all alike, the first apart, or any."""
         chance = self.rng.random()
         if chance < 0.3:
             value = draw()
             return lambda _: value
-        if chance < 0.5:
-            first, others = draw(), draw()
+        if chance < (0.9 if is_calm else 0.5):
+            first, others = (draw_first or draw)(), draw()
             return lambda position: others if position else first
         return lambda _: draw()
 
@@ -263,13 +289,23 @@ class Rows:
 
 
 class _Parents:
-    """The keys of a parent's rows, to refer to: often the first half, rarely the other."""
+    """The keys of a parent's rows, to refer to: often the first half, rarely the other.
 
-    def __init__(self, link: Link, rows: Sequence[Row], rng: random.Random) -> None:
+    The first `special` of them have labels that marts compare with.
+    """
+
+    def __init__(
+        self, link: Link, rows: Sequence[Row], rng: random.Random, special: int = 0
+    ) -> None:
         every = dict.fromkeys(tuple(row[name] for name in link.parent_columns) for row in rows)
         self.keys = [key for key in every if None not in key]
         self.rng = rng
+        self.special = self.keys[:special]
         self.half = len(self.keys) if len(self.keys) <= 12 else len(self.keys) // 2
+
+    def first(self) -> Sequence[Any] | None:
+        """Return the key of a row that is told apart, if there are any."""
+        return self.rng.choice(self.special) if self.special else self.pick()
 
     def pick(self) -> Sequence[Any] | None:
         """Return the key of a row; None if there is none."""

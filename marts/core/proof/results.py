@@ -38,6 +38,8 @@ class Failure:
     def summary(self) -> str:
         """What failed, in a line without values."""
         one, other = self.sides
+        if self.kind == "invariant":
+            return f"{self.error} on {self.world.origin}"
         if self.error is not None:
             return f"{one} fails on {self.world.origin}: {self.error.partition(chr(10))[0]}"
         return f"{one} differs from {other} on {self.world.origin}"
