@@ -121,7 +121,7 @@ def test_engines_that_agree_prove_no_number(till: Till) -> None:
     found = till.prove()
     assert found.returncode == FAILED
     assert "recent: it has no reference: write a @twin, or an example in tests/ex" in found.stdout
-    assert f"0 of 1 mart proven by {LEVEL}" in found.stdout
+    assert f"0 of 1 mart proven at the level {LEVEL}" in found.stdout
     assert recorded(till)["level"] == "engines"
 
 
@@ -129,7 +129,7 @@ def test_a_twin_proves_a_mart(till: Till) -> None:
     till.write("tests/proof/twins.py", TWIN)
     found = till.prove()
     assert found.returncode == DONE, found.stdout + found.stderr
-    assert f"1 of 1 mart proven by {LEVEL}" in found.stdout
+    assert f"1 of 1 mart proven at the level {LEVEL}" in found.stdout
     assert "The emulator is not Snowflake" in found.stdout
     proof = recorded(till)
     assert (proof["level"], proof["twin"], proof["engines"]) == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from marts.core.console.messages import Line, counted
@@ -31,10 +31,22 @@ def stale_line(stale: Stale) -> Line:
 
 
 def remedy_lines(surviving: Iterable[Mutant], allowed_in: str) -> Iterator[str]:
-    """Yield what to do about mutants that survive."""
+    """Yield what to do about mutants that survive a test of the data."""
     yield "A mutant that survives is a mistake that no test would detect. For each, either add a"
     yield "row to the data for which the mart's result differs, so that a test on it can fail; or,"
     yield f"where no row makes a difference, add to {allowed_in}, with the reason:"
+    yield from _entries(surviving)
+
+
+def proof_remedy_lines(surviving: Sequence[Mutant], allowed_in: str) -> Iterator[str]:
+    """Yield what to do about mutants that survive a proof."""
+    yield "A mutant that survives is a mistake that this proof would not notice. For each, either"
+    yield "add an example of rows on which the mart's result differs; or, where no row makes a"
+    yield f"difference, add to {allowed_in}, with the reason:"
+    yield from _entries(surviving)
+
+
+def _entries(surviving: Iterable[Mutant]) -> Iterator[str]:
     for mutant in surviving:
         yield ""
         yield entry_text(entry_of(mutant, reason=""))

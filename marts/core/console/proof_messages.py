@@ -17,46 +17,74 @@ from marts.core.run.formats import cell
 NONE = "–"  # noqa: RUF001
 MOST_ROWS = 20
 """As many rows of a world and of its answers are shown."""
-NUMBERS = (1, 2, 4, 5, 6, 7, 8)
-"""The positions of the table's columns that are aligned to the right."""
+NUMBERS = ("worlds", "examples", "invariants")
+"""The columns of the table that are aligned to the right, besides those of engines."""
 
 
-def proof_table(proven: Proven) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns and a row for each mart."""
+def proof_table(proven: Proven) -> tuple[list[str], list[list[str]], frozenset[int]]:
+    """Return the names of the columns, a row for each mart, and the positions of numbers."""
     others = proven.tried.engines[1:]
-    names = ["mart", "worlds", *others, "reference", "examples", "invariants"]
-    names += ["killed", "let live", "surviving", "proven"]
-    rows = [_row(each, others, proven.proofs) for each in proven.tried.results]
-    return names, rows
+    names = ["mart", "worlds", *others, "twin", "examples", "invariants", "mutants", "proven"]
+    rows = [_row(each, others, proven) for each in proven.tried.results]
+    numbers = {names.index(name) for name in (*NUMBERS, *others)}
+    return names, rows, frozenset(numbers)
 
 
-def _row(result: MartResult, others: Sequence[str], proofs: Mapping[str, Proof]) -> list[str]:
-    mutants = result.mutants
-    counts = (
-        [mutants.killed, len(mutants.allowed), len(mutants.surviving)] if mutants else [NONE] * 3
-    )
+def _row(result: MartResult, others: Sequence[str], proven: Proven) -> list[str]:
     return [
         result.mart,
         f"{result.worlds:,}",
         *(f"{result.engines.get(name, 0):,}" for name in others),
-        _reference(result),
+        _twin(result) or NONE,
         str(result.examples or NONE),
         str(result.invariants or NONE),
-        *map(str, counts),
-        _verdict(result, proofs.get(result.mart)),
+        _mutants(result) or NONE,
+        _verdict(result, proven),
     ]
 
 
-def _verdict(result: MartResult, record: Proof | None) -> str:
+def proof_lines(proven: Proven) -> Iterator[str]:
+    """Yield the rows of the table as lines, for a terminal that is too narrow for it."""
+    for each in proven.tried.results:
+        parts = [
+            counted(each.worlds, "world"),
+            *(f"{each.engines.get(name, 0):,} on {name}" for name in proven.tried.engines[1:]),
+            f"twin: {twin}" if (twin := _twin(each)) else "",
+            counted(each.examples, "example") if each.examples else "",
+            counted(each.invariants, "invariant") if each.invariants else "",
+            f"mutants: {mutants}" if (mutants := _mutants(each)) else "",
+        ]
+        yield f"{each.mart}: proven: {_verdict(each, proven)}"
+        yield f"  {'; '.join(filter(None, parts))}"
+
+
+def _verdict(result: MartResult, proven: Proven) -> str:
+    """Return whether the mart is proven as the project asks, or else how much is."""
+    record = proven.proofs.get(result.mart)
     if result.has_failed:
         return "FAIL"
-    return record.level or "no" if record and not record.quick else "no"
+    if record is None or record.quick or record.level is None:
+        return "no"
+    return "yes" if record.proves(proven.wanted) else f"{record.level} only"
 
 
-def _reference(result: MartResult) -> str:
+def _twin(result: MartResult) -> str:
+    """Return whether it has a twin, or how many marts that read it stand in with theirs."""
     if result.has_twin:
-        return "twin"
-    return f"through {counted(len(result.readers), 'mart')}" if result.readers else NONE
+        return "yes"
+    return f"of {counted(len(result.readers), 'reader')}" if result.readers else ""
+
+
+def _mutants(result: MartResult) -> str:
+    """Return what came of the planted defects; nothing if the mart itself was wrong already."""
+    found = result.mutants
+    if found is None or result.failures:
+        return ""
+    counts = {"allowed": len(found.allowed), "survive": len(found.surviving)}
+    if counts["survive"] == 1:
+        counts = {"allowed": counts["allowed"], "survives": 1}
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    return ", ".join([f"{found.killed} killed", *parts])
 
 
 def failure_line(failure: Failure) -> Line:
@@ -78,7 +106,7 @@ def world_tables(
         rows = table.select(shown).slice(0, MOST_ROWS).to_pylist()
         if rows and shown:
             title = f"{name}: {counted(count, 'row')}{more}"
-            yield title, shown, [[cell(each) for each in r.values()] for r in rows]
+            yield title, shown, [[_cell(each) for each in r.values()] for r in rows]
     empty = [name for name, table in world.tables.items() if not table.num_rows]
     if empty:
         yield f"no rows: {', '.join(empty)}", [], []
@@ -87,12 +115,17 @@ def world_tables(
 def answers_table(found: Differences, sides: tuple[str, str]) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns and a row for each cell, or row, that differs."""
     rows = [
-        [*map(cell, each.key), each.column, cell(each.actual), cell(each.expected)]
+        [*map(_cell, each.key), each.column, _cell(each.actual), _cell(each.expected)]
         for each in found.cells
     ]
-    rows += [[*map(cell, key), "", "a row", "no row"] for key in found.only_actual]
-    rows += [[*map(cell, key), "", "no row", "a row"] for key in found.only_expected]
+    rows += [[*map(_cell, key), "", "a row", "no row"] for key in found.only_actual]
+    rows += [[*map(_cell, key), "", "no row", "a row"] for key in found.only_expected]
     return [*found.grain, "column", *sides], rows[:MOST_ROWS]
+
+
+def _cell(value: object) -> str:
+    """Return a value as text; null is `null`, which is not an empty text."""
+    return "null" if value is None else cell(value)
 
 
 def end_lines(proven: Proven) -> Iterator[Line]:
@@ -102,22 +135,23 @@ def end_lines(proven: Proven) -> Iterator[Line]:
     if tried.is_partial:
         failed = [each.mart for each in tried.results if each.has_failed]
         yield (
-            ("stop", f"{counted(len(failed), 'mart')} failed: {', '.join(failed)}; {took}")
+            ("stop", f"{len(failed)} of {count} failed, {took}: {', '.join(failed)}")
             if failed
-            else ("done", f"nothing failed of {count}, {took}; so short a try proves nothing")
+            else ("done", f"nothing failed of {count}, {took}; this is not a proof")
         )
         return
     for name in proven.unproven:
         if remedy := _remedy(tried, name):
             yield "warn", f"{name}: {remedy}"
     number = len(tried.results) - len(proven.unproven)
-    text = f"{number} of {count} proven by {proven.wanted}, {took}; recorded in {proven.file}"
+    text = f"{number} of {count} proven at the level {proven.wanted}, {took}"
+    text += f"; recorded in {proven.file}"
     yield ("stop" if proven.has_failed else "done"), text
 
 
 def _remedy(tried: Tried, name: str) -> str | None:
     (result,) = (each for each in tried.results if each.mart == name)
-    if result.failures or (result.mutants and result.mutants.surviving):
+    if result.failures or result.mutants is None:
         return None
     if not (result.has_twin or result.examples or result.readers):
         return f"it has no reference: write a @twin, or an example in tests/examples/{name}/"
@@ -126,12 +160,16 @@ def _remedy(tried: Tried, name: str) -> str | None:
 
 def honesty_lines(tried: Tried) -> Iterator[str]:
     """Yield what this does and does not say."""
-    worlds = ", ".join(f"{count:,} {origin}" for origin, count in tried.worlds.items())
-    yield f"Worlds tried: {worlds}. A mistake that shows on none of them is not found."
+    origins = [f"{n:,} {what}" if n > 1 else what for what, n in tried.worlds.items()]
+    if count := sum(tried.worlds.values()):
+        yield f"Tried on {counted(count, 'world')}: {', '.join(origins)}."
+    yield "A mistake that shows on none of them is not found."
     if "emulator" in tried.engines:
-        yield "The emulator is not Snowflake: `marts compile` warns of known differences, and"
-        yield "`marts prove --connection NAME` runs the same worlds on an account."
-    yield "What a proof says and does not say: marts help proof"
+        yield (
+            "The emulator is not Snowflake: `marts compile` warns of known differences, and"
+            " `marts prove --connection NAME` runs the same worlds on an account."
+        )
+    yield "What a proof says, and what it does not: marts help proof"
 
 
 def proof_document(proven: Proven) -> dict[str, object]:

@@ -242,14 +242,27 @@ def print_table(
 
 
 def table_text(
-    names: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Collection[int] = ()
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    room: int = LONGEST_LINE,
 ) -> str:
-    """Return a table as text in which every row is one line."""
+    """Return a table as text, or each row as a list of its values if there is too little room."""
     text = io.StringIO()
     out = Console(file=text, highlight=False, color_system=None, force_jupyter=False)
     out.width = LONGEST_LINE
-    out.print(_grid(names, rows, _widths(out, names, rows, room=LONGEST_LINE), numbers))
+    if widths := _widths(out, names, rows, room=room):
+        out.print(_grid(names, rows, widths, numbers))
+    else:
+        out.width = room
+        _print_lists(out, names, rows)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
+
+
+def fits(names: Sequence[str], rows: Sequence[Sequence[str]], *, room: int) -> bool:
+    """Tell whether there is room for a table, if lines break between words."""
+    return _widths(Console(), names, rows, room=room) is not None
 
 
 def _print_table(
@@ -271,6 +284,10 @@ def _print_table(
         out.print(_grid(names, rows, widths, numbers))
         return
     out.width = room
+    _print_lists(out, names, rows)
+
+
+def _print_lists(out: Console, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, row in enumerate(rows, start=1):
         pairs = [[name, value] for name, value in zip(names, row, strict=True)]
         out.print(_grid([f"row {number}", ""], pairs))

@@ -22,9 +22,8 @@ def assert_proven(project: Project, *marts: str, quick: bool = False) -> None:
     __tracebackhide__ = True
 
     settings, _ = called(project.settings, "prove", {"select": marts or None})
-    options = ProveOptions(
-        quick=quick, allowed=equivalents(None, default=settings.folder / ALLOWED)
-    )
+    default = settings.folder / ALLOWED
+    options = ProveOptions(quick=quick, allowed=equivalents(None, default=default))
     found = proven(settings, options, watch=lambda _: None, project=project.linked)
     if found.has_failed:
-        raise AssertionError(proven_text(found))
+        raise AssertionError(proven_text(found, allowed_in=str(default)))

@@ -42,7 +42,7 @@ def _decimal(value: Any, precision: int, scale: int) -> Decimal:
         raise UnfitError("a float is not exact: calculate with Decimal from the source's cells")
     exact = Decimal(number)
     if not exact.is_finite():
-        raise UnfitError("return None for null")
+        raise UnfitError("give None for null")
     unit = Decimal(1).scaleb(-scale)
     fitted = exact.quantize(unit) if abs(exact) < Decimal(10) ** (precision - scale) else None
     if fitted is None:
@@ -57,7 +57,7 @@ def _decimal(value: Any, precision: int, scale: int) -> Decimal:
 def _whole(value: Any) -> int:
     number = _number(value)
     if number != number // 1 or (isinstance(number, float) and abs(number) >= EXACT_FLOATS):
-        raise UnfitError("return a whole number")
+        raise UnfitError("give a whole number")
     whole = int(number)
     if not -(2**63) <= whole < 2**63:
         raise UnfitError("it has more than 64 bits")
@@ -70,19 +70,19 @@ def _float(value: Any) -> float:
 
 def _number(value: Any) -> int | float | Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UnfitError("return a number")
+        raise UnfitError("give a number")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise UnfitError("return a text, a Python str")
+        raise UnfitError("give a text, a Python str")
     return value
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise UnfitError("return True or False")
+        raise UnfitError("give True or False")
     return value
 
 
@@ -90,17 +90,17 @@ def _date(value: Any) -> datetime.date:
     if isinstance(value, datetime.datetime):
         moment = _moment(value)
         if moment.time() != datetime.time():
-            raise UnfitError("return a datetime.date: use .date(), or .dt.date")
+            raise UnfitError("give a datetime.date: use .date(), or .dt.date")
         return moment.date()
     if not isinstance(value, datetime.date):
-        raise UnfitError("return a datetime.date")
+        raise UnfitError("give a datetime.date")
     return value
 
 
 def _moment(value: Any) -> datetime.datetime:
     nanoseconds = getattr(value, "nanosecond", 0)
     if not isinstance(value, datetime.datetime) or value.tzinfo is not None or nanoseconds:
-        raise UnfitError("return a timestamp without a zone, to the microsecond")
+        raise UnfitError("give a timestamp without a zone, to the microsecond")
     # A Timestamp of pandas is a datetime, too.
     return datetime.datetime.fromisoformat(value.isoformat())
 

@@ -42,7 +42,8 @@ class Failure:
             return f"{self.error} on {self.world.origin}"
         if self.error is not None:
             return f"{one} fails on {self.world.origin}: {self.error.partition(chr(10))[0]}"
-        return f"{one} differs from {other} on {self.world.origin}"
+        where = "" if other == self.world.origin else f" on {self.world.origin}"
+        return f"{one} differs from {other}{where}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,5 +73,5 @@ class MartResult:
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything did not hold, or a mutant survives."""
-        return bool(self.failures or (self.mutants and self.mutants.has_failed))
+        """Whether anything did not hold, or an entry of the list of allowed mutants is stale."""
+        return bool(self.failures or (self.mutants and self.mutants.stale))

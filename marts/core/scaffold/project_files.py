@@ -89,8 +89,8 @@ line-length = 100
 strict = true
 
 [[tool.mypy.overrides]]
-# It publishes no types.
-module = ["ibis.*"]
+# These publish no types.
+module = ["ibis.*", "pandas.*"]
 ignore_missing_imports = true
 
 [tool.pytest.ini_options]

@@ -69,10 +69,11 @@ def command(
     from marts.core.operations.proving import proven
 
     console = terminal.console(to_stderr=as_json)
+    default = settings.folder / ALLOWED
     options = ProveOptions(
         quick=quick,
         connection=account,
-        allowed=equivalents(allow, default=settings.folder / ALLOWED),
+        allowed=equivalents(allow, default=default),
         case=case,
     )
     with terminal.showing(console) as show:
@@ -83,7 +84,7 @@ def command(
             show(what)
 
         found = proven(settings, options, watch=watch)
-    proof_terminal.print_proven(console, found)
+    proof_terminal.print_proven(console, found, allowed_in=str(allow or default))
     if as_json:
         terminal.print_json(proof_document(found))
     return FAILED if found.has_failed else DONE
