@@ -11,7 +11,8 @@
 - `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
 - `build` builds marts from the tables of a test, `worlds` draws such tables, `assert_same_table`
-  compares tables, and `assert_proven` proves marts.
+  compares tables, and `assert_proven` proves marts; `MartsBuilder` and `SnowflakeEmulator` are the
+  types of pytest's fixtures.
 - `Project.load` loads a project, to run, test, compile and show its marts from Python.
 """
 
@@ -95,12 +96,14 @@ if TYPE_CHECKING:
     from marts.core.kit.building import MartsBuilder as MartsBuilder
     from marts.core.kit.building import build as build
     from marts.core.kit.drawing import worlds as worlds
+    from marts.core.kit.emulated import SnowflakeEmulator as SnowflakeEmulator
     from marts.core.kit.proving import assert_proven as assert_proven
     from marts.core.proof.comparison import assert_same_table as assert_same_table
 
 _HOMES = {
     "Project": "marts.core.api.project",
     "MartsBuilder": "marts.core.kit.building",
+    "SnowflakeEmulator": "marts.core.kit.emulated",
     "AsOf": "marts.core.authoring.expressions",
     "Table": "ibis.expr.types",
     "acknowledge": "marts.core.authoring.tolerance",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import duckdb
 import pytest
-import tomlkit
 
+from backends.emulator.process import toml
 from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.pages import File, Reader, is_shown, steps
@@ -79,9 +80,9 @@ def test_a_page_works_as_printed(topic: str, shop: Path) -> None:
 @pytest.mark.parametrize("topic", sorted(ON_SNOWFLAKE))
 def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, account: Account) -> None:
     environment = account.environment()
-    connections = tomlkit.parse(environment["SNOWFLAKE_CONNECTIONS"])
+    connections = tomllib.loads(environment["SNOWFLAKE_CONNECTIONS"])
     connections["production"] = connections[account.name]
-    environment["SNOWFLAKE_CONNECTIONS"] = tomlkit.dumps(connections)
+    environment["SNOWFLAKE_CONNECTIONS"] = toml(connections)
     Reader(shop, environment).follow(page_of(topic))
 
 

@@ -71,7 +71,7 @@ sys.exit(7)
 
 @pytest.mark.emulator
 def test_it_runs_while_a_command_does_and_exits_with_its_code(marts: Marts) -> None:
-    done = marts("emulator", "--", sys.executable, "-c", CLIENT)
+    done = marts("emulator", sys.executable, "-c", CLIENT)
     assert (done.stdout, done.returncode) == ("MARTS (1,)\n", 7), done.stderr
 
 

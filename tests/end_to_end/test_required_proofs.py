@@ -243,6 +243,18 @@ def test_a_weaker_proof_does_not_suffice(
     assert list(refused("totals").facts[:-1]) == why
 
 
+def test_a_proof_is_about_the_sources_that_were_there(shop: Path) -> None:
+    edit(shop, "sources", 'date("ordered_on")],', 'date("ordered_on")], optional=True,')
+    prove(shop, cases=("",))
+    assert run().ok
+    (shop / "data/orders.parquet").unlink()
+    assert refused("totals").facts[0] == (
+        "totals: its proof of 2026-01-02 tried no data without orders"
+    )
+    prove(shop, cases=("without orders",))
+    assert run().built == ("totals", "largest")
+
+
 @pytest.mark.parametrize("level", ["reference", "engines"])
 def test_the_project_says_which_level_it_asks_for(level: str, shop: Path) -> None:
     prove(shop, mutants=None, twin=level == "reference")

@@ -53,6 +53,9 @@ def test_production_asks_for_the_proofs_that_ci_has_recorded(shop: Path, account
     refused = run(account, shop, "--require-proof")
     assert refused.returncode == 2
     assert f"{GOLD}.MARTS_PROOFS, which does not exist" in refused.stderr
+    assert (
+        f"hint: prove them: marts prove {' '.join(PUBLISHED)} && marts attest\n" in refused.stderr
+    )
     attest = ("attest", "--package", "toy_shop", "ci/proof.json", "--backend", "snowflake")
     for said in ("4 proofs", "0 proofs; 4 were there, or are of another package"):
         done = account.call(*attest, *account.words(schema=GOLD), cwd=shop)

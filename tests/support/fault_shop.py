@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,9 +18,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from snowflake.connector.errors import Error
 
+from backends.emulator.process import toml
 from support.account import Account
 from support.forked import Ended, Fork, fork
 from support.processes import GUARD
@@ -205,9 +206,9 @@ class FaultShop:
         emulator = self.account.emulator
         text = (emulator.folder / "connections.toml").read_text("utf-8")
         if patience:
-            known = tomlkit.parse(text)
-            known["emulator"].update(socket_timeout=patience, network_timeout=patience + 1)
-            text = tomlkit.dumps(known)
+            known = tomllib.loads(text)
+            known["emulator"] |= {"socket_timeout": patience, "network_timeout": patience + 1}
+            text = toml(known)
         location = self.account.run_words(schema=schema, sources=(sources or build).upper())
         return fork(
             *("run", "--package", PACKAGE, "--as-of", "2025-06-30"),

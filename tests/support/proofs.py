@@ -9,6 +9,7 @@ from typing import Any
 from marts.core.operations.proofs import canon_of, compiler_versions
 from marts.core.plan.proofs import Mutants, Proof
 from marts.core.project.graph import Graph
+from marts.core.proof.canonical import absence
 
 PROVED_AT = datetime.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  (UTC)
 
@@ -19,6 +20,7 @@ def proofs_of(graph: Graph, names: Iterable[str] | None = None, **changes: Any) 
     held: dict[str, Any] = {
         "proved_at": PROVED_AT,
         "worlds": 40,
+        "cases": ("", *(absence([n]) for n, s in graph.project.sources.items() if s.optional)),
         "engines": ("duckdb", "emulator"),
         "twin": True,
         "mutants": Mutants(12),

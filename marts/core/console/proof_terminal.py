@@ -64,7 +64,7 @@ def _print_failure(
     if failure.differences is not None:
         where.print(f"      {failure.mart}:")
         _print_indented(where, table_text(*answers_table(failure.differences, failure.sides)))
-    elif failure.error is not None:
+    elif failure.error is not None and failure.kind != "invariant":
         _print_indented(where, failure.error)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
+from operator import methodcaller
 
 import pyarrow as pa
 
 from marts.core.api.project import Project
-from marts.core.errors import SourceError, UsageError, did_you_mean
+from marts.core.errors import MartsError, SourceError, UsageError, did_you_mean
 from marts.core.kit.tables import Day, Rows, world_of
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.source_checks import SourceChecker
 from marts.core.run.world_engine import WorldEngine
+
+# A test's author wants to see the test's own line.
+__tracebackhide__ = methodcaller("errisinstance", MartsError)
 
 
 class Built(dict[str, pa.Table]):
@@ -32,6 +36,9 @@ class MartsBuilder:
         self._engine = engine
         self._builder = WorldBuilder(graph, engine)
         self._checker = SourceChecker(self._builder)
+
+    def __repr__(self) -> str:
+        return f"<MartsBuilder of {self.graph.project.package} on {self._engine.name}>"
 
     def build(
         self,

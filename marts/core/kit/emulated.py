@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from backends.emulator.process import Emulator
 from backends.emulator.process import emulator as opened
@@ -15,6 +16,7 @@ from marts.core.operations import wiring
 from marts.core.project.graph import Graph
 from marts.core.project.settings import SNOWFLAKE, Settings
 
+SnowflakeEmulator: TypeAlias = Emulator
 DATABASE = "MARTS"
 """The database of the emulator's connection."""
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from backends.emulator.process import Emulator
     from marts.core.api.project import Project
     from marts.core.kit.building import MartsBuilder
+    from marts.core.kit.emulated import SnowflakeEmulator
 
 
 @pytest.fixture(scope="session")
 def marts_project(pytestconfig: pytest.Config) -> Project:
-    """Return the project in pytest's root folder; a conftest.py may name another one so."""
+    """Return the project in pytest's root folder; a fixture of this name of yours replaces it."""
     from marts.core.api.project import Project
 
     return Project.load(pytestconfig.rootpath)
@@ -38,7 +38,7 @@ def duckdb_marts(marts_project: Project) -> Iterator[MartsBuilder]:
 
 
 @pytest.fixture(scope="session")
-def snowflake_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def snowflake_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnowflakeEmulator]:
     """Run a Snowflake emulator, one for all tests of a process; it needs the extra `marts[proof]`.
 
     A process that has the variables `snowflake_emulator.environment` reaches it, such as `marts run
@@ -51,7 +51,9 @@ def snowflake_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emu
 
 
 @pytest.fixture
-def snowflake_connection(snowflake_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+def snowflake_connection(
+    snowflake_emulator: SnowflakeEmulator, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Return the name of a connection to the emulator, which this process knows during a test.
 
     `Project.load(backend="snowflake", connection=snowflake_connection)` takes it.
@@ -62,7 +64,9 @@ def snowflake_connection(snowflake_emulator: Emulator, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="session")
-def snowflake_marts(marts_project: Project, snowflake_emulator: Emulator) -> Iterator[MartsBuilder]:
+def snowflake_marts(
+    marts_project: Project, snowflake_emulator: SnowflakeEmulator
+) -> Iterator[MartsBuilder]:
     """Return what builds the marts in the same way by Snowflake's SQL, through its connector."""
     from marts.core.kit.emulated import on_emulator
 

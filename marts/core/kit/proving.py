@@ -18,6 +18,9 @@ def assert_proven(project: Project, *marts: str, quick: bool = False) -> None:
     """
     from marts.core.console.proof_terminal import proven_text
 
+    # Of pytest: it shows the test's own line.
+    __tracebackhide__ = True
+
     settings, _ = called(project.settings, "prove", {"select": marts or None})
     options = ProveOptions(
         quick=quick, allowed=equivalents(None, default=settings.folder / ALLOWED)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Source
-from marts.core.errors import UsageError, did_you_mean
+from marts.core.errors import MartsError, UsageError, did_you_mean
 from marts.core.proof.cells import UnfitError, converter_of
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.completion import Given, completed
@@ -22,6 +24,18 @@ Rows: TypeAlias = "AnyTable | Sequence[Row]"
 Day: TypeAlias = "datetime.date | str"
 
 ORIGIN = "given by a test"
+GIVEN = {
+    "string": "a text, a Python str",
+    "int64": "a whole number",
+    "float64": "a number",
+    "decimal": "a Decimal that the type holds exactly, such as Decimal('0.10'), or a whole number",
+    "boolean": "True or False",
+    "date": "a datetime.date",
+    "timestamp": "a datetime.datetime without a zone",
+}
+"""What a test gives for a type."""
+# A test's author wants to see the test's own line.
+__tracebackhide__ = methodcaller("errisinstance", MartsError)
 
 
 def world_of(sources: Mapping[str, Source], given: Mapping[str, Rows], as_of: Day) -> World:
@@ -78,9 +92,9 @@ def _read(source: Source, rows: Rows) -> pa.Table:
         _refuse_unknown(others, dict.fromkeys(missing), what, "it has")
     return pa.table(
         {
-            column.name: _converted(source, field, columns[field.name], null=column.null)
-            for column, field in zip(source.columns, schema, strict=True)
-            if field.name in columns
+            column.name: _converted(source, column, columns[column.name], kind)
+            for column, kind in zip(source.columns, schema.types, strict=True)
+            if column.name in columns
         }
     )
 
@@ -115,22 +129,26 @@ def _plain(cell: Any) -> Any:
     return cell.item() if type(cell).__module__ == "numpy" else cell
 
 
-def _converted(source: Source, field: pa.Field, cells: Any, *, null: bool) -> Any:
+def _converted(source: Source, column: Column, cells: Any, kind: pa.DataType) -> Any:
     """Return the cells of a column in its contract's type."""
     if isinstance(cells, pa.ChunkedArray):
-        if cells.type == field.type and (null or not cells.null_count):
+        if cells.type == kind and (column.null or not cells.null_count):
             return cells
         cells = cells.to_pylist()
-    convert, found = converter_of(field.type), []
+    convert, found = converter_of(kind), []
     for number, cell in enumerate(cells, 1):
-        if cell is None and not null:
-            raise UsageError(f"{source.name}.{field.name} is null in row {number}", source.location)
+        if cell is None and not column.null:
+            raise UsageError(
+                f"{source.name}.{column.name} is null in row {number}",
+                f"its contract has no null: {source.location}",
+                hint="give a value, or leave the column out of all rows",
+            )
         try:
             found.append(None if cell is None else convert(cell))
-        except UnfitError as error:
+        except UnfitError:
             raise UsageError(
-                f"{source.name}.{field.name} is {cell!r} in row {number},"
-                f" which is not a value of {field.type}",
-                hint=error.hint,
+                f"{source.name}.{column.name} is {cell!r} in row {number},"
+                f" which is not a value of {column.type}",
+                hint=f"give {GIVEN[column.type.partition('(')[0]]}",
             ) from None
-    return pa.array(found, field.type)
+    return pa.array(found, kind)

@@ -125,4 +125,13 @@ def _recorded(settings: Settings, package: str, backend: Backend) -> Recorded:
         found = [each for each in files if each.mart == mart]
         return [*found, *(table.read(package, mart=mart) if uses_table else ())]
 
-    return Recorded(where=" and ".join(where), with_digests=with_digests, of_mart=of_mart)
+    return Recorded(
+        where=" and ".join(where),
+        with_digests=with_digests,
+        of_mart=of_mart,
+        command="" if settings.proof_file or settings.backend == DUCKDB else _attest(settings),
+    )
+
+
+def _attest(settings: Settings) -> str:
+    return f"marts attest --env {settings.env}" if settings.env else "marts attest"

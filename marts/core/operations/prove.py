@@ -34,7 +34,7 @@ from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
 from marts.core.proof.on_world import by_examples, runs_on_worlds, surviving, together
-from marts.core.proof.proving import Prover
+from marts.core.proof.proving import Prover, is_tried
 from marts.core.proof.references import Frames, Reference, calculate, references_of
 from marts.core.proof.results import Failure, Kind, MartResult
 from marts.core.proof.shrinking import Shrinker
@@ -246,6 +246,7 @@ class _Work:
             mart=name,
             worlds=prover.worlds[name],
             engines=prover.agreed[name],
+            cases=tuple(sorted(prover.cases[name])),
             has_twin=name in self.references,
             examples=self.held[name],
             scores=self.scores.get(name),
@@ -294,7 +295,8 @@ class _Work:
 
         graph, engine = self.prover.graph, self.prover.duckdb.engine
         mart = graph.project.marts[name]
-        return runs_on_worlds(graph, mart, engine, corpora, among=among, watch=told)
+        worlds = [world for world in corpora if is_tried(world, name, graph)]
+        return runs_on_worlds(graph, mart, engine, worlds, among=among, watch=told)
 
     def _readers(self, name: str) -> tuple[str, ...]:
         """Return the marts with twins that show that this one is right; none if any does not."""

@@ -92,6 +92,7 @@ def _record(
         canonical=canon.of(result.mart),
         proved_at=now,
         worlds=result.worlds,
+        cases=result.cases,
         engines=tuple(
             name for name in tried.engines if result.engines.get(name) and name not in refuted
         ),

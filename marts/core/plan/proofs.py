@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -94,12 +94,14 @@ class Mutants:
 class Proof:
     """What was tried on a mart, and what held.
 
-    `engines` are those on which all `worlds` gave the same rows. `twin` says whether a twin was
-    compared, `examples` and `invariants` how many held. `readers` are the marts with a twin or
-    examples of their own whose worlds ran through this mart: what an intermediate mart has in place
-    of a reference. `mutants` is None if none were planted. `failures` says in a line each what did
-    not hold. `quick` marks a short try, which proves nothing. `versions` are those of marts, of
-    compilers and of engines; `proved_at` is UTC, without a zone.
+    `cases` says which optional sources were absent in some of the worlds: an empty text for none,
+    or a text such as "without reviews". `engines` are those on which all `worlds` gave the same
+    rows. `twin` says whether a twin was compared, `examples` and `invariants` how many held.
+    `readers` are the marts with a twin or examples of their own whose worlds ran through this mart:
+    what an intermediate mart has in place of a reference. `mutants` is None if none were planted.
+    `failures` says in a line each what did not hold. `quick` marks a short try, which proves
+    nothing. `versions` are those of marts, of compilers and of engines; `proved_at` is UTC, without
+    a zone.
     """
 
     package: str
@@ -107,6 +109,7 @@ class Proof:
     canonical: Canonical
     proved_at: datetime.datetime
     worlds: int = 0
+    cases: tuple[str, ...] = ("",)
     engines: tuple[str, ...] = ()
     twin: bool = False
     examples: int = 0
@@ -167,7 +170,10 @@ class Proof:
                     "canonical": Canonical.from_document(given["canonical"]),
                     "proved_at": datetime.datetime.fromisoformat(given["proved_at"]),
                     "mutants": _mutants(mutants) if mutants else None,
-                    **{name: tuple(given[name]) for name in ("engines", "readers", "failures")},
+                    **{
+                        name: tuple(given[name])
+                        for name in ("cases", "engines", "readers", "failures")
+                    },
                 }
             )
         except (ValueError, TypeError, KeyError):
@@ -226,7 +232,10 @@ def deciding(records: Iterable[Proof]) -> dict[tuple[str, str, str], Proof]:
     for record in sorted(records, key=lambda each: (each.proved_at, bool(each.failures))):
         key = record.package, record.mart, record.digest
         known = found.get(key)
-        if known is None or record.failures or _weight(record) >= _weight(known):
+        if known and not record.failures and _weight(record) == _weight(known):
+            cases = tuple(sorted({*known.cases, *record.cases}))
+            found[key] = replace(record, cases=cases)
+        elif known is None or record.failures or _weight(record) > _weight(known):
             found[key] = record
     return found
 

@@ -182,6 +182,22 @@ class Canon:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def case_of(graph: Graph, name: str, present: Collection[str]) -> str:
+    """Return the name of the case of a mart in which some sources exist: which others are absent.
+
+    Only the optional sources count that the mart reads, directly or through other marts.
+    """
+    return absence(optional_behind(graph, name) - {*present})
+
+
+def optional_behind(graph: Graph, name: str) -> frozenset[str]:
+    """Return the optional sources that a mart reads, directly or through other marts."""
+    project, behind = graph.project, {name, *graph.upstream(name)}
+    read = {each for mart in behind for each in project.marts[mart].inputs}
+    sources = (project.sources[each] for each in read & project.sources.keys())
+    return frozenset(each.name for each in sources if each.optional)
+
+
 def absence(absent: Collection[str]) -> str:
     """Return the name of the case in which some optional sources are absent; empty for none."""
     return f"without {', '.join(sorted(absent))}" if absent else ""

@@ -6,7 +6,7 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import unified_diff
+from difflib import SequenceMatcher, unified_diff
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -16,7 +16,13 @@ from marts.core.authoring.tables import Mart, Source
 from marts.core.plan.proofs import Canonical
 from marts.core.project.graph import Graph
 
-WORD = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?")
+TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|<>|[<>=!]+|\S")
+"""A word, a number or a sign of SQL."""
+PYTHON = re.compile(r"[A-Za-z_]\w*|\d[\d_]*(?:\.\d+)?")
+"""A name or a number of Python."""
+BESIDE = 6
+"""So many tokens before and behind a change are beside it."""
+MOST_LINES = 3
 LONGEST_DIFF = 20
 """How many lines of a difference a message has."""
 
@@ -90,39 +96,52 @@ def _of_source(source: Source, before: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def _of_sql(mart: Mart, before: Canonical, now: Canonical) -> Iterator[str]:
-    """Yield the author's lines that have a word which is new in the SQL, and most of its others."""
-    added, removed = (_words(before, now, sign) for sign in "+-")
-    if not added and not removed:
+    """Yield the author's lines that have words which are new in the SQL, the likeliest first.
+
+    A word of SQL need not be one of Python: AVG is a mean there. Then the words beside it must do.
+    What is gone, no line has.
+    """
+    new, near = _changed_words(before, now)
+    if not difference(before, now, next(iter(now.sql))):
         return
-    functions = list(_functions(mart))
-    lines = [line for each in functions for line in (*_lines_of(each), *_constants_of(each))]
-    telling = [(p, t) for p, t in lines if any(_has(t, word) for word in added - removed)]
-    # A word of SQL need not be one of Python: AVG is a mean there.
-    scores = {
-        f"{place}: {text.strip()}": sum(_has(text, word) for word in added or removed)
-        for place, text in telling or lines
-    }
-    best = max(scores.values(), default=0)
-    found = [line for line, score in scores.items() if score == best]
-    is_near = bool(telling) or best > 1
-    yield from found[:3] if is_near else [f"mart {mart.name}: {mart.location}"]
+    telling, others = dict[str, int](), dict[str, int]()
+    for function in _functions(mart):
+        for place, text in (*_lines_of(function), *_constants_of(function)):
+            words = _words_of_python(text)
+            lines = telling if words & new else others
+            lines[f"{place}: {text.strip()}"] = len(words & near)
+    found = telling or {line: n for line, n in others.items() if n == max(others.values())}
+    best = sorted(found, key=lambda line: -found[line])
+    is_known = bool(near) and (telling or 0 < len(found) <= MOST_LINES)
+    yield from best[:MOST_LINES] if is_known else [f"mart {mart.name}: {mart.location}"]
 
 
-def _words(before: Canonical, now: Canonical, sign: str) -> set[str]:
-    """Return the words of the lines of SQL that are new, or gone."""
-    diffs = [difference(before, now, dialect)[2:] for dialect in now.sql]
-    lines = [line[1:] for diff in diffs for line in diff if line.startswith(sign)]
-    # The names that Ibis gives to relations depend on how many there are.
-    return {w for line in lines for w in WORD.findall(line) if not re.fullmatch(r"t\d+", w)}
+def _changed_words(before: Canonical, now: Canonical) -> tuple[set[str], set[str]]:
+    """Return the words that are new in the SQL, and these with those beside what changed."""
+    new, near = set[str](), set[str]()
+    for dialect, texts in now.sql.items():
+        old_text = before.sql.get(dialect, {}).get("", "")
+        old, tokens = TOKEN.findall(old_text), TOKEN.findall(texts[""])
+        for kind, _, _, start, end in SequenceMatcher(None, old, tokens, False).get_opcodes():
+            if kind != "equal" and start < end:
+                new |= set(map(str.lower, tokens[start:end]))
+                near |= set(map(str.lower, tokens[max(start - BESIDE, 0) : end + BESIDE]))
+    return _of_the_author(new), _of_the_author(near)
 
 
-def _has(text: str, word: str) -> bool:
-    """Tell whether a line of Python has a word of SQL, as in `left_join` for LEFT."""
-    if word[0].isdigit():
-        return (
-            re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.])", text.replace("_", "")) is not None
-        )
-    return len(word) > 2 and word.lower() in text.lower()
+def _of_the_author(tokens: Iterable[str]) -> set[str]:
+    """Return the words among tokens, without the names that Ibis gives to relations."""
+    return {each for each in tokens if re.fullmatch(r"\w+(\.\d+)?", each) and not _is_alias(each)}
+
+
+def _is_alias(word: str) -> bool:
+    return re.fullmatch(r"t\d+", word) is not None
+
+
+def _words_of_python(text: str) -> set[str]:
+    """Return the names and numbers in a line, and the parts of names: LEFT is in left_join."""
+    names = {word.replace("_", "") if word[0].isdigit() else word for word in PYTHON.findall(text)}
+    return {part.lower() for name in names for part in (name, *name.split("_")) if part}
 
 
 def _functions(mart: Mart) -> Iterator[FunctionType]:

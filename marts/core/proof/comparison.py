@@ -131,6 +131,8 @@ def assert_same_table(
     Raises AssertionError with the differing cells, the rows on one side only, both sides and the
     SQL; also where the columns differ, or the grain is not unique.
     """
+    # Of pytest: it shows the test's own line.
+    __tracebackhide__ = True
     try:
         found = differences(actual, expected, grain=grain, tolerance=tolerance)
     except NotComparableError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from marts.core.authoring.signature import line_within
 from marts.core.authoring.tables import Source
 from marts.core.errors import DefinitionError, MartsError, did_you_mean
 from marts.core.project.graph import Graph
+from marts.core.proof.canonical import absence, absences
 from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.worlds import World
 from marts.core.query.contract import schema_of
@@ -31,12 +32,23 @@ def worlds_of(
     """Return the worlds on which a project is tried in any case, always the same ones.
 
     They are those of its corpus functions, among what it declares for proofs, then the generic
-    ones. `as_of` is the date of all of them; by default, each has its own. Raises DefinitionError
-    for a corpus function that is wrong, MartsError for a check of a source that no rows fulfil.
+    ones, the first of which also without its optional sources. `as_of` is the date of all of
+    them; by default, each has its own. Raises DefinitionError for a corpus function that is wrong,
+    MartsError for a check of a source that no rows fulfil.
     """
     generator = Generator(graph, engine)
     own = (_declared(generator, each, as_of) for each in declared if isinstance(each, Corpus))
-    return (*own, *generator.worlds(as_of or AS_OF))
+    first, *others = generator.worlds(as_of or AS_OF)
+    return (*own, first, *others, *_without_optional(graph, first))
+
+
+def _without_optional(graph: Graph, world: World) -> Iterator[World]:
+    """Yield a world without each set of optional sources that may be absent."""
+    sources = graph.project.sources.values()
+    for absent in absences([each.name for each in sources if each.optional]):
+        if absent:
+            tables = {name: each for name, each in world.tables.items() if name not in absent}
+            yield World(tables, world.as_of, f"{world.origin} {absence(absent)}", absent)
 
 
 def _declared(generator: Generator, corpus: Corpus, as_of: datetime.date | None) -> World:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from marts.core.authoring.checks import Check
+from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.tables import Mart
 from marts.core.errors import EngineError, MartsError
-from marts.core.plan.state import CompiledQuery
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
+from marts.core.proof.canonical import case_of, optional_behind
 from marts.core.proof.comparison import (
     AnyTable,
     Differences,
@@ -26,10 +26,10 @@ from marts.core.proof.comparison import (
     differences,
 )
 from marts.core.proof.examples import Example, ExampleResult, run_examples
+from marts.core.proof.responses import Response, Responses
 from marts.core.proof.results import Failure, Kind
 from marts.core.proof.worlds import World
-from marts.core.query.checks import offending_rows
-from marts.core.query.invariant_checks import invariant_checks, with_invariants
+from marts.core.query.invariant_checks import concerns
 
 Twins = Mapping[str, Callable[[World], AnyTable]]
 """What calculates a mart a second time, by the mart's name."""
@@ -82,12 +82,13 @@ class Prover:
         """The number of worlds on which each mart was built."""
         self.agreed: dict[str, Counter[str]] = defaultdict(Counter)
         """By mart, the number of worlds on which each engine gave DuckDB's rows."""
+        self.cases: dict[str, set[str]] = defaultdict(set)
+        """By mart, which optional sources were absent in some world with rows."""
         self.held: dict[str, set[str]] = defaultdict(set)
         """By mart, the invariants that held on some world."""
         self.failures: dict[tuple[str, Kind], Failure] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._with_invariants = WorldBuilder(with_invariants(graph), duckdb.engine)
-        self._compiled: dict[object, CompiledQuery] = {}
+        self._responses = Responses(duckdb)
 
     def try_world(self, world: World, *, on_others: bool) -> None:
         """Compare the marts of a world with their twins, and with the other engines' if wanted."""
@@ -104,6 +105,8 @@ class Prover:
                 answer = _answer_of(other, name)
                 if self._compare(name, "engines", world, here[name], there[name], answer):
                     self.agreed[name][answer.name] += 1
+                    if world.rows:
+                        self.cases[name].add(case_of(self.graph, name, world.tables))
 
     def _compare_with_twin(self, name: str, world: World, table: AnyTable) -> None:
         """Compare a mart with its twin; a twin that fails is shown on the smallest world, too."""
@@ -125,44 +128,42 @@ class Prover:
         An invariant that multiplies the greatest amounts of a world may not fit into their type: it
         is left to other worlds.
         """
-        built = self._built(self.duckdb, world)
-        for name in built:
-            mart = self.graph.project.marts[name]
-            for check in invariant_checks(self.graph, mart):
-                if is_over():
-                    return
-                with self._timed(name):
-                    self._try_invariant(mart, check, world)
+        marts = self.graph.project.marts
+        for invariant in self.graph.project.invariants.values():
+            concerned = [
+                name
+                for name in self.selected
+                if concerns(invariant, marts[name], self.graph)
+                and is_tried(world, name, self.graph)
+                and (name, "query") not in self.failures
+            ]
+            if is_over():
+                return
+            try:
+                responses = list(self._responses.to(invariant, concerned, world))
+            except EngineError:
+                continue
+            for response in responses:
+                self._take(invariant, response, world)
 
-    def _try_invariant(self, mart: Mart, check: Check, world: World) -> None:
-        def violations(smaller: World) -> int:
-            self.duckdb.build(smaller, [mart.name])
-            return self._violations(mart, check, smaller)
+    def _take(self, invariant: Invariant, response: Response, world: World) -> None:
+        """Count a response, or remember the smallest world on which it is wrong."""
+        name = response.mart
+        if not response.wrong:
+            self.held[name].add(invariant.name)
+            return
+        if (name, "invariant") in self.failures:
+            return
 
-        try:
-            count = self._violations(mart, check, world)
-        except EngineError:
-            return
-        if not count:
-            self.held[mart.name].add(check.name)
-            return
+        def wrong(smaller: World) -> int:
+            (found,) = self._responses.to(invariant, [name], smaller)
+            return found.wrong
+
         found = self.smallest(
-            world,
-            lambda smaller: _holds(lambda: violations(smaller) > 0),
-            mart=mart.name,
-            keys=self._offending(mart, check, world),
+            world, lambda smaller: _holds(lambda: wrong(smaller) > 0), mart=name, keys=response.keys
         )
-        error = f"{check.name}: {violations(found):,} violations"
-        self._remember(Failure(mart.name, "invariant", (mart.name, ""), found, error=error))
-        self._built(self.duckdb, world)
-
-    def _violations(self, mart: Mart, check: Check, world: World) -> int:
-        key = mart.name, check.name, world.as_of, frozenset(world.tables)
-        if key not in self._compiled:
-            query = self._with_invariants.queries(world).of_check(mart, check)
-            self._compiled[key] = self.duckdb.engine.compile(query)
-        (count,) = self.duckdb.engine.rows(self._compiled[key]).column(0).to_pylist()
-        return int(count or 0)
+        error = f"the invariant {invariant.name} does not hold"
+        self._remember(Failure(name, "invariant", (name, ""), found, error=error))
 
     def try_examples(self, examples: Iterable[Example]) -> list[ExampleResult]:
         """Compare marts with what examples expect of them, and return the results."""
@@ -173,24 +174,14 @@ class Prover:
                 self._remember(_failure_of(result, self.duckdb.engine.name))
         return results
 
-    def _offending(self, mart: Mart, check: Check, world: World) -> Keys:
-        """Return the keys of rows that violate an invariant's check, if it has rows."""
-        queries = self._with_invariants.queries(world)
-        query = offending_rows(mart, check, queries.tables, queries.as_of)
-        if not {*mart.grain} <= {*query.columns}:
-            return ()
-        compiled = self.duckdb.engine.compile(query.select(*mart.grain))
-        return [tuple(row.values()) for row in self.duckdb.engine.rows(compiled).to_pylist()]
-
     def _built(self, builder: WorldBuilder, world: World) -> Mapping[str, AnyTable]:
         """Build the marts; remember those that the engine refuses, and leave them out."""
-        wanted = [name for name in self.selected if (name, "query") not in self.failures]
+        concerned = (name for name in self.selected if is_tried(world, name, self.graph))
+        wanted = [name for name in concerned if (name, "query") not in self.failures]
         try:
             return builder.build(world, wanted).tables
         except EngineError:
-            built = {name: table for name in wanted for table in self._alone(builder, world, name)}
-            builder.engine.show(world.tables)
-            return built
+            return {name: table for name in wanted for table in self._alone(builder, world, name)}
 
     def _alone(self, builder: WorldBuilder, world: World, name: str) -> Iterator[AnyTable]:
         """Yield a mart, or remember why the engine refuses it; not if it refuses what it reads."""
@@ -243,6 +234,11 @@ class Prover:
         start = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - start
+
+
+def is_tried(world: World, name: str, graph: Graph) -> bool:
+    """Tell whether a mart is not the same in the world from which sources were left out."""
+    return not world.without or bool(world.without & optional_behind(graph, name))
 
 
 def compared(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from marts.core.errors import DefinitionError, UsageError
 from marts.core.plan.proofs import Canonical, Level, Proof, Stamp, deciding
 from marts.core.plan.queries import Queries
-from marts.core.proof.canonical import Canon
+from marts.core.proof.canonical import Canon, case_of
 from marts.core.proof.causes import causes, difference
 
 SHOWN = 3
@@ -18,11 +18,15 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Where the proofs of a project are recorded, and what reads them."""
+    """Where the proofs of a project are recorded, and what reads them.
+
+    `command` is what records there what `marts prove` has written; it is empty where nothing must.
+    """
 
     where: str
     with_digests: Callable[[Collection[str]], Sequence[Proof]]
     of_mart: Callable[[str], Sequence[Proof]]
+    command: str = ""
 
 
 @dataclass
@@ -64,12 +68,13 @@ class Requirement:
         for name in names:
             digest = digests.get(name, "")
             proof, fault = proofs.get((name, digest)), wrong.get(name)
-            if fault is None and proof and proof.proves(self.level):
+            case = case_of(self.canon.graph, name, present)
+            if fault is None and proof and proof.proves(self.level) and case in proof.cases:
                 self._stamps[name] = Stamp(digest)
             elif name in self.accepted:
                 self._stamps[name] = Stamp(digest, self.accepted[name])
             else:
-                refused[name] = list(self._why(name, proof, fault, queries))
+                refused[name] = list(self._why(name, case, proof, fault, queries))
         if refused:
             raise self._refusal(refused)
 
@@ -88,23 +93,34 @@ class Requirement:
     def _refusal(self, refused: Mapping[str, Sequence[str]]) -> UsageError:
         one = len(refused) == 1
         are = f"{next(iter(refused))} is" if one else f"{len(refused)} marts are"
+        prove = f"marts prove {' '.join(refused)}"
+        if self.recorded.command:
+            prove += f" && {self.recorded.command}"
         accept = " ".join(f"--accept-unproven {name}" for name in refused)
         return UsageError(
             f"{are} not proven at the level {self.level}; nothing was built",
             *(line for lines in refused.values() for line in lines),
             f"looked in {self.recorded.where}",
-            hint=f"prove {'it' if one else 'them'}: marts prove {' '.join(refused)}\n"
+            hint=f"prove {'it' if one else 'them'}: {prove}\n"
             f"  or publish without: marts run {accept} --reason TEXT",
         )
 
     def _why(
-        self, name: str, proof: Proof | None, error: DefinitionError | None, queries: Queries
+        self,
+        name: str,
+        case: str,
+        proof: Proof | None,
+        error: DefinitionError | None,
+        queries: Queries,
     ) -> Iterator[str]:
-        """Yield why a mart is not proven, in lines."""
+        """Yield why a mart is not proven, in lines; `case` says which sources are absent."""
         if error:
             what = "" if error.summary.startswith(f"mart {name} ") else f"{name}: "
             yield f"{what}{error.summary}"
             yield from (f"  {fact}" for fact in error.facts)
+        elif proof and proof.proves(self.level):
+            words = case or "with all optional sources"
+            yield f"{name}: its proof of {proof.proved_at.date()} tried no data {words}"
         elif proof:
             yield f"{name}: {_what_is_missing(proof)}"
             survivors = proof.mutants.surviving if proof.mutants else ()

@@ -38,6 +38,8 @@ class Failure:
     def summary(self) -> str:
         """What failed, in a line without values."""
         one, other = self.sides
+        if self.kind == "invariant":
+            return f"{self.error} on {self.world.origin}"
         if self.error is not None:
             return f"{one} fails on {self.world.origin}: {self.error.partition(chr(10))[0]}"
         return f"{one} differs from {other} on {self.world.origin}"
@@ -48,14 +50,16 @@ class MartResult:
     """What was tried on one mart.
 
     `worlds` counts the data sets that were built; `engines` has, by its name, on how many of them
-    an engine gave the rows of DuckDB. `examples` and `invariants` count those that held, and
-    `scores` says which mutants each example kills. `readers` are the marts with a twin whose worlds
-    ran through this one. `mutants` is None if none were planted.
+    an engine gave the rows of DuckDB, `cases` which optional sources were absent in some of them.
+    `examples` and `invariants` count those that held, and `scores` says which mutants each example
+    kills. `readers` are the marts with a twin whose worlds ran through this one. `mutants` is None
+    if none were planted.
     """
 
     mart: str
     worlds: int
     engines: Mapping[str, int]
+    cases: tuple[str, ...] = ()
     has_twin: bool = False
     examples: int = 0
     scores: ExampleScores | None = None

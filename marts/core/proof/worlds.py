@@ -24,6 +24,8 @@ class World:
     tables: Mapping[str, pa.Table]
     as_of: datetime.date
     origin: str = ""
+    without: frozenset[str] = frozenset()
+    """The sources left out of another world: marts that read none of them are as there."""
 
     def __repr__(self) -> str:
         """Show the date, and the rows, a line each."""

@@ -130,37 +130,30 @@ def _test(project: NewProject) -> str:
         ]
     )
     data = [] if project.always_has_data else _data_of_test(project)
-    imports = ["import subprocess", "import sys", "from pathlib import Path"]
-    third = [] if project.always_has_data else ["", "import pytest"]
+    pytest = [] if project.always_has_data else ["import pytest"]
     lines = [
         '"""The project as its users run it: the marts compile, build, and pass their checks."""',
         "",
-        *imports,
-        *third,
+        "from pathlib import Path",
+        "",
+        *pytest,
+        "from marts import Project",
         "",
         "PROJECT = Path(__file__).parents[1]",
         *data,
-        'MARTS = Path(sys.executable).with_name("marts")',
-        "",
-        "",
-        "def marts(*words: str | Path) -> str:",
-        '    """Run the command line in the project\'s folder, which must not fail."""',
-        "    call = [MARTS, *words]",
-        "    done = subprocess.run(call, cwd=PROJECT, capture_output=True, text=True, check=False)",
-        "    assert done.returncode == 0, done.stdout + done.stderr",
-        "    return done.stdout",
         "",
         "",
         "def test_every_mart_compiles_for_production() -> None:",
-        '    sql = marts("compile", "--dialect", "snowflake")',
-        f'    assert "{project.starter.name}" in sql.lower()',
+        '    sql = Project.load(PROJECT).compile(dialect="snowflake")',
+        f'    assert "{project.starter.name}" in sql',
         "",
         "",
         *skip,
         "def test_the_marts_build_and_pass_their_checks(tmp_path: Path) -> None:",
         '    database = tmp_path / "marts.duckdb"',
-        '    marts("run", "--database", database, "--target", tmp_path)',
-        '    marts("test", "--sources", "--database", database, "--target", tmp_path)',
+        "    project = Project.load(PROJECT, database=database, target=tmp_path)",
+        "    project.run().raise_for_status()",
+        "    project.test(sources=True).raise_for_status()",
     ]
     return "\n".join(lines) + "\n"
 

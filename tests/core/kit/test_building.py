@@ -90,7 +90,10 @@ FLOATS = pd.DataFrame(list(ORDERS)).assign(amount=0.1)
             ["row 2 has no status, which another row has", "the same columns"],
         ),
         ({"orders": [order("o1", "c1", "0.001")]}, ["orders.amount is Decimal('0.001') in row 1"]),
-        ({"orders": FLOATS}, ["orders.amount is 0.1 in row 1", "not exact"]),
+        (
+            {"orders": FLOATS},
+            ["orders.amount is 0.1 in row 1, which is not a value of decimal(10, 2)", "a Decimal"],
+        ),
         (
             {"customers": [customer("c1"), customer("c2", joined_on=None)]},
             ["joined_on is null in row 2"],

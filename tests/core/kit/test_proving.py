@@ -60,7 +60,7 @@ def test_a_drawn_world_shrinks_to_rows_that_people_read() -> None:
     drawn = worlds(SHOP, dates=["2025-06-30"])
     found = find(drawn, lambda world: world.tables["orders"].num_rows > 0)
     lines = repr(found).splitlines()
-    assert lines[0] == "World(as_of=2025-06-30, drawn"
+    assert lines[0].startswith("World(as_of=2025-06-30, ")
     assert len([line for line in lines if line.startswith("    orders: order_id ")]) == 1
 
 

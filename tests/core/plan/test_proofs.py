@@ -11,6 +11,7 @@ import pytest
 
 from marts.core.errors import UsageError
 from marts.core.plan.proofs import LEVELS, Canonical, Level, Mutants, Proof, deciding
+from marts.core.project.settings import PROOF_LEVELS
 from marts.core.run.proof_records import read_records, write_records
 
 FIRST = datetime.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  (UTC)
@@ -31,6 +32,10 @@ FULL = Proof(
 
 def later(proof: Proof, seconds: int) -> Proof:
     return replace(proof, proved_at=FIRST + datetime.timedelta(seconds=seconds))
+
+
+def test_the_settings_have_the_same_levels() -> None:
+    assert PROOF_LEVELS == LEVELS
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,13 @@ def test_what_held_stays_until_something_fails() -> None:
     ):
         assert deciding(records) == {key: expected}
     assert not deciding([FULL, failed, quick_too])[key].proves("engines")
+
+
+def test_what_was_tried_of_absent_sources_adds_up_at_one_level() -> None:
+    without = later(replace(FULL, cases=("without reviews",)), 1)
+    weaker = later(replace(FULL, cases=("without notes",), mutants=None), 2)
+    (found,) = deciding([FULL, without, weaker]).values()
+    assert (found.level, found.cases) == ("reference + mutants", ("", "without reviews"))
 
 
 def test_a_file_keeps_records_by_digest(tmp_path: Path) -> None:

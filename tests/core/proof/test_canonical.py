@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backends.factory import dialects
+from backends.factory import dialects, worlds_on_duckdb
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError
 from marts.core.plan.proofs import Canonical
@@ -16,7 +16,8 @@ from marts.core.plan.queries import Queries
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
-from marts.core.proof.canonical import DAYS, Canon
+from marts.core.proof.canonical import DAYS, Canon, case_of
+from marts.core.proof.corpora import worlds_of
 from support.workshop import SHOP
 
 Write = Callable[..., str]
@@ -232,3 +233,14 @@ def test_a_check_that_depends_on_the_date_in_another_way_is_refused(write_packag
     canon = edited(write_package, "lengths", "as_of.minus(days=365)", "str(as_of.day)[:7] + '-01'")
     with pytest.raises(DefinitionError, match=r"^check no_stale of lengths depends on as_of"):
         canon.of("lengths")
+
+
+def test_worlds_without_optional_sources_are_among_those_that_are_tried() -> None:
+    engine = worlds_on_duckdb()
+    try:
+        worlds = worlds_of(SHOP, (), engine)
+    finally:
+        engine.close()
+    tried = {case_of(SHOP, "customer_totals", world.tables) for world in worlds if world.rows}
+    assert tried == {"", "without reviews"}
+    assert {case_of(SHOP, "int_paid_orders", world.tables) for world in worlds} == {""}

@@ -206,6 +206,48 @@ def test_the_checks_of_sources_hold(builder: WorldBuilder) -> None:
     assert len(found.tables["shops"]) == len(found.tables["regions"]) == 1
 
 
+versions = source(
+    "versions",
+    doc="Versions of shops, one of which is current.",
+    grain="version",
+    columns=[int64("version"), int64("shop"), string("kind"), int64("current")],
+    checks=[
+        table_check(
+            "one_is_current",
+            offending=lambda this: (
+                this.group_by("shop")
+                .aggregate(currents=this.current.sum())
+                .filter(lambda t: t.currents != 1)
+            ),
+        )
+    ],
+)
+
+
+def test_rows_that_a_check_ties_together_are_left_out_together(builder: WorldBuilder) -> None:
+    graph = project_of(versions)
+    rows = [
+        {"version": n, "shop": n * 7 % 500, "kind": f"k{n % 10}", "current": int(n < 500)}
+        for n in range(2000)
+    ]
+    schema = schema_of(versions.columns).to_pyarrow()
+    tried = []
+
+    def differs(smaller: World) -> bool:
+        tried.append(smaller.rows)
+        its = smaller.tables["versions"].to_pylist()
+        return any(row["kind"] == "k7" and not row["current"] for row in its)
+
+    start = World({"versions": pa.Table.from_pylist(rows, schema)}, AS_OF, "made up")
+    found = Shrinker(WorldBuilder(graph, builder.engine), seconds=60)(start, differs)
+    former, current = sorted(found.tables["versions"].to_pylist(), key=lambda row: row["current"])
+    assert (former["current"], former["kind"], former["shop"]) == (0, "k7", 1)
+    assert (current["current"], current["kind"], current["shop"]) == (1, "a", 1)
+    # A few of all rows are enough, so no try is large.
+    assert max(tried) < 100
+    assert len(tried) < 60
+
+
 def test_without_time_the_world_stays_as_it_is() -> None:
     start = world()
     assert smallest(start, lambda _: pytest.fail("it was tried"), GRAPH, seconds=0) is start

@@ -27,7 +27,8 @@ PATIENCE = 10
 """Seconds in which an interrupted command may end by itself."""
 
 
-@click.command("emulator")
+# The options of a command are its own, with or without `--` before it.
+@click.command("emulator", context_settings={"allow_interspersed_args": False})
 @env_option
 @option("--port", type=click.IntRange(0, 65535), default=0, help="The port.  [default: a free one]")
 @option(
@@ -35,7 +36,7 @@ PATIENCE = 10
     metavar="NAME",
     help=f"The database of its connection, which is empty.  [default: {DATABASE}]",
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ARGUMENT...]")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARGUMENT]...]")
 @click.pass_obj
 @with_settings
 def command(settings: Settings, stop: Interrupts, port: int, words: Sequence[str]) -> int:

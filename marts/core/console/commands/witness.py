@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ import click
 from marts.core.console.completion import complete_marts
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
-    as_of_option,
-    data_option,
     json_option,
     option,
     package_option,
@@ -32,10 +31,21 @@ if TYPE_CHECKING:
     default="HEAD",
     show_default=True,
     help="A git revision of the package, another version of the mart's file, or a mutant, by its"
-    " number or by its text as `marts mutate` prints it.",
+    " number or by its text in `marts mutate`.",
 )
-@data_option
-@as_of_option
+@option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Data to compare the versions on first: a folder with a file for each source, or a DuckDB"
+    " file.  [default: made-up worlds alone]",
+)
+@option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The date to calculate for.  [default: the data's own, and several for made-up worlds]",
+)
 @option(
     "--seconds",
     type=click.FloatRange(min=0),
@@ -64,10 +74,10 @@ def command(
 ) -> int:
     """Show on which rows a mart gives another answer than it did.
 
-    The mart is compared with another version of it, by default what is committed. Both are built on
-    small data sets that meet every threshold, after those of --data if they are given. Of what
-    differs, the smallest source rows are printed, then what the result was and is. The exit code is
-    0 if there is no difference, or if an answer was accepted, and 1 if there is one.
+    The mart is compared with another version of it, by default the one that is committed. Both are
+    built on small data sets that meet every threshold. If they differ, the smallest source rows for
+    which they do are printed, then what the result was and what it is. The exit code is 0 if there
+    is no difference, or if an answer is accepted, and 1 if there is one.
     """
     from marts.core.console import terminal
     from marts.core.console.witness_messages import witness_document
