@@ -15,7 +15,12 @@ from sqlglot import Expr, exp, parse_one
 
 from backends.snowflake_ddl import DIALECT
 from backends.snowflake_sql import Namespace, compile_query
-from support.engines import GRAPH, builds
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.plan.planner import plan_run
+from marts.core.plan.state import declared_state
+from marts.core.plan.steps import Build
+from marts.core.project.graph import Graph
+from support.engines import GRAPH
 
 SOURCES, MARTS = Namespace("RAW"), Namespace("GOLD")
 ARRIVED = "arrived"
@@ -101,3 +106,10 @@ class DatabendEngine:
     def _table(self, name: str) -> pa.Table:
         rows = self.connection.sql(f"SELECT * FROM {MARTS.qualified(name).sql(DIALECT)}").arrow()
         return rows.rename_columns([column.lower() for column in rows.column_names])
+
+
+def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple[Build, ...]:
+    """Return what builds each mart, in order, where these sources are present."""
+    facts = declared_state(graph.project, sources=present)
+    plan = plan_run(graph, graph.order, facts, FixedAsOf(as_of))
+    return tuple(step for step in plan.steps if isinstance(step, Build))

@@ -12,10 +12,10 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, Phase, given, settings
 
 from fixtures.generate import Portfolio, generate
 from fixtures.stars import SCHEMAS, UNKNOWN_CUSTOMER_KEY
+from marts.core.proof.drawing import draw
 from support.paths import BUNDLED
 from support.saved_worlds import saved_worlds
 from support.worlds import World, corpus_world, worlds
@@ -68,19 +68,11 @@ def drawn(as_of: datetime.date, number: int) -> Sequence[World]:
     """
     found: list[World] = []
 
-    @settings(
-        max_examples=number,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(world=worlds(as_of_dates=(as_of,)))
-    def collect(world: World) -> None:
+    def collect(world: World) -> bool:
         found.append(world)
+        return True
 
-    collect()
+    draw(worlds(as_of_dates=(as_of,)), number, collect)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +11,7 @@ import pyarrow as pa
 
 from marts.core.analysis.lineage import documented
 from marts.core.analysis.reliance_reader import reliance_of
-from marts.core.authoring.expressions import FixedAsOf
 from marts.core.kit.building import MartsBuilder, on_duckdb
-from marts.core.plan.planner import plan_run
-from marts.core.plan.state import declared_state
-from marts.core.plan.steps import Build
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 
@@ -28,13 +23,6 @@ FACTS = "fct_transactions"
 def documented_graph() -> Graph:
     """Return our marts with the words that their columns inherit."""
     return documented(GRAPH, reliance_of(GRAPH).lineage)
-
-
-def builds(graph: Graph, as_of: datetime.date, present: frozenset[str]) -> tuple[Build, ...]:
-    """Return what builds each mart, in order, where these sources are present."""
-    facts = declared_state(graph.project, sources=present)
-    plan = plan_run(graph, graph.order, facts, FixedAsOf(as_of))
-    return tuple(step for step in plan.steps if isinstance(step, Build))
 
 
 @dataclass(frozen=True)

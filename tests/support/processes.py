@@ -21,7 +21,7 @@ Process = subprocess.Popen[str]
 Marts = Callable[..., Result]
 
 MARTS = Path(sys.executable).with_name("marts")
-GUARD = 300
+GUARD = 900
 """Seconds after which a test that hangs is ended; no test says how fast anything is."""
 
 

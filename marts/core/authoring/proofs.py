@@ -104,8 +104,8 @@ def corpus(
     It returns the rows of sources by name: a pyarrow.Table, or a list of dicts, with every column
     of the contract; None for an optional source that is to be absent. A source that it leaves out
     has generic rows that fit the others. Its parameters, both optional, are `thresholds`, the
-    constants that the marts compare values with, and `as_of`, the date to calculate for: the
-    keyword's if it is given. Write `@corpus` or `@corpus(as_of=…)`. Raises DefinitionError for
+    constants that the marts compare values with, and `as_of`, the date to calculate for: by default
+    the keyword's. Write `@corpus` or `@corpus(as_of=…)`. Raises DefinitionError for
     other parameters.
     """
 

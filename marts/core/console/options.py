@@ -257,6 +257,15 @@ target_option = option(
     help=f"Where run_results.json, manifest.json and failures/ go.  [default: {DEFAULTS.target}]",
 )
 run_options = options(selection_options, engine_options, as_of_option, target_option)
+ALLOWED = Path("tests/equivalent_mutants.toml")
+"""The project's list of allowed mutants."""
+allow_option = option(
+    "--allow",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A list of mutants that no data can tell from the original."
+    f"  [default: {ALLOWED}, if it exists]",
+)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; messages go to stderr."
 )

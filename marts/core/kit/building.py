@@ -50,9 +50,10 @@ class MartsBuilder:
     ) -> Built:
         """Build marts, by default all, and what they read, for a date; return their rows by name.
 
-        `tables` has the rows of sources: an Arrow table, a DataFrame, or a list of dictionaries.
-        Columns and required sources that are not given are made up, as those of an example are. The
-        rows that are returned have the engine's types, and no checks of marts are made.
+        `tables` has the rows of sources: an Arrow table, a DataFrame, of which a NaN is null, or a
+        list of dictionaries. Columns and required sources that are not given are made up, as those
+        of an example are. The rows that are returned have the engine's types, and no checks of
+        marts are made.
 
         Raises UsageError for an unknown name, and for rows that do not fit their contract;
         SourceError for rows that break a check of severity error, of which no run would publish

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from marts.core.api.project import Project
-from marts.core.console.commands.mutate import ALLOWED, equivalents
+from marts.core.console.commands.mutate import equivalents
 from marts.core.console.keywords import called
+from marts.core.console.options import ALLOWED
 from marts.core.operations.prove import ProveOptions
 from marts.core.operations.proving import proven
 

@@ -53,9 +53,10 @@ def mutations(graph: Graph, settings: Settings) -> Iterator[Mutations]:
             yield Mutations(about, on_data)
         return
     with worlds_on_duckdb(graph, settings) as (engine, worlds):
+        days = sorted({str(world.as_of) for world in worlds})
         names = ", ".join(f"{world.origin} ({world.rows:,} rows)" for world in worlds)
 
         def on_worlds(mart: Mart, *, watch: Watch) -> MutationRun:
             return together([*runs_on_worlds(graph, mart, engine, worlds, watch=watch)])
 
-        yield Mutations(f"on {names}", on_worlds)
+        yield Mutations(f"as of {', '.join(days)} · {names}", on_worlds)

@@ -25,7 +25,7 @@ from marts.core.project.settings import Settings
 from marts.core.project.versions import Version
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.corpora import worlds_of
-from marts.core.proof.corpus import AS_OF, Generator
+from marts.core.proof.corpus import Generator
 from marts.core.proof.mutant_versions import mutant_side
 from marts.core.proof.shrinking import SECONDS, Shrinker
 from marts.core.proof.versions import former_side, side_of
@@ -195,8 +195,8 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     watch("making worlds")
-    declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
-    for world in worlds_of(graph, declared, builder.engine, as_of=day):
+    declared = for_proof(graph.project, settings)
+    for world in worlds_of(graph, declared, builder.engine, as_of=settings.as_of):
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     generator = Generator(graph, builder.engine)

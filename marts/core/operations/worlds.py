@@ -24,11 +24,10 @@ def worlds_on_duckdb(
     from backends import factory
     from marts.core.project.proof_modules import for_proof
     from marts.core.proof.corpora import worlds_of
-    from marts.core.proof.corpus import AS_OF
 
     engine = factory.worlds_on_duckdb()
     try:
-        declared, day = for_proof(graph.project, settings), settings.as_of or AS_OF
-        yield engine, worlds_of(graph, declared, engine, as_of=day)
+        declared = for_proof(graph.project, settings)
+        yield engine, worlds_of(graph, declared, engine, as_of=settings.as_of)
     finally:
         engine.close()

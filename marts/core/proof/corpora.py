@@ -27,18 +27,18 @@ def worlds_of(
     declared: Iterable[ForProof],
     engine: WorldEngine,
     *,
-    as_of: datetime.date = AS_OF,
+    as_of: datetime.date | None = None,
 ) -> tuple[World, ...]:
     """Return the worlds on which a project is tried in any case, always the same ones.
 
     They are those of its corpus functions, among what it declares for proofs, then the generic
-    ones, the first of which also without its optional sources. `as_of` is the date of those that
-    have none of their own. Raises DefinitionError for a corpus function that is wrong, MartsError
-    for a check of a source that no rows fulfil.
+    ones, the first of which also without its optional sources. `as_of` is the date of all of them;
+    by default, each has its own. Raises DefinitionError for a corpus function that is wrong,
+    MartsError for a check of a source that no rows fulfil.
     """
     generator = Generator(graph, engine)
     own = (_declared(generator, each, as_of) for each in declared if isinstance(each, Corpus))
-    first, *others = generator.worlds(as_of)
+    first, *others = generator.worlds(as_of or AS_OF)
     return (*own, first, *others, *_without_optional(graph, first))
 
 
@@ -51,9 +51,9 @@ def _without_optional(graph: Graph, world: World) -> Iterator[World]:
             yield World(tables, world.as_of, f"{world.origin} {absence(absent)}", absent)
 
 
-def _declared(generator: Generator, corpus: Corpus, as_of: datetime.date) -> World:
+def _declared(generator: Generator, corpus: Corpus, as_of: datetime.date | None) -> World:
     """Return the world of a corpus function, with generic rows of sources that it leaves out."""
-    day = corpus.as_of or as_of
+    day = as_of or corpus.as_of or AS_OF
     given = _given(generator.graph, corpus, day)
     tables = generator.tables(generator.blueprint(day), day, given=given)
     return World(tables, day, f"corpus {corpus.name}")

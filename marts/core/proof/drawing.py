@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
@@ -38,6 +38,7 @@ DATES = (
 MOST_GROUPS, MOST_ROWS = 6, 4
 MOST_POSITIONS = 6
 MOST_ENDS, LARGEST_PART = 20_000, 40
+Drawn = TypeVar("Drawn")
 UNKNOWN = -1
 """A reference to a row that does not exist; None refers to none."""
 
@@ -141,7 +142,7 @@ def _slices(generator: Generator, as_of: datetime.date) -> st.SearchStrategy[Wor
     return st.builds(world, st.integers(0, MOST_ENDS), st.integers(0, LARGEST_PART))
 
 
-def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], bool]) -> None:
+def draw(worlds: st.SearchStrategy[Drawn], number: int, each: Callable[[Drawn], bool]) -> None:
     """Call a function on worlds, the same ones in every process, until it returns false."""
 
     @settings(
@@ -153,7 +154,7 @@ def draw(worlds: st.SearchStrategy[World], number: int, each: Callable[[World], 
         suppress_health_check=list(HealthCheck),
     )
     @given(world=worlds)
-    def drawn(world: World) -> None:
+    def drawn(world: Drawn) -> None:
         if not each(world):
             raise _EnoughError
 

@@ -31,10 +31,13 @@ from marts.core.errors import MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.corpus import generic_worlds
+from marts.core.proof.equivalent_mutants import read_equivalents
+from marts.core.proof.mutation import identity
 from marts.core.proof.on_world import runs_on_worlds, surviving
 from marts.core.proof.source_checks import SourceChecker
 from marts.core.run.world_engine import WorldEngine
 from support.engines import GRAPH
+from support.paths import REPOSITORY
 from support.workshop import SHOP, project_of
 
 
@@ -206,6 +209,21 @@ def test_every_mutant_of_a_mart_over_one_source_is_killed(engine: WorldEngine) -
     graph = project_of(VISITS, visitors)
     *_, last = runs_on_worlds(graph, visitors, engine, generic_worlds(graph, engine))
     assert surviving(last) == []
+
+
+@pytest.mark.slow
+def test_they_kill_nearly_every_mutant_of_ours(engine: WorldEngine) -> None:
+    """Nobody tells them about customers; only those may survive that no data kill."""
+    text = (REPOSITORY / "tests/equivalent_mutants.toml").read_text("utf-8")
+    listed = read_equivalents(text, location="tests/equivalent_mutants.toml")
+    allowed = {(each.mart, each.operator, each.before, each.after) for each in listed}
+    worlds, mutants, alive = generic_worlds(GRAPH, engine), 0, set[tuple[str, str, str, str]]()
+    for name in GRAPH.order:
+        first, *more = runs_on_worlds(GRAPH, GRAPH.project.marts[name], engine, worlds)
+        alive |= {identity(each) for each in surviving([first, *more][-1])}
+        mutants += len(first.results)
+    assert allowed <= alive
+    assert len(alive - allowed) <= mutants * 0.02, alive - allowed
 
 
 @pytest.mark.parametrize("name", SHOP.order)

@@ -10,10 +10,11 @@ import click
 
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
+    ALLOWED,
+    allow_option,
     as_of_option,
     corpus_option,
     json_option,
-    option,
     selection_options,
     with_settings,
 )
@@ -23,21 +24,12 @@ from marts.core.project.settings import Settings
 if TYPE_CHECKING:
     from marts.core.proof.equivalent_mutants import Equivalent
 
-ALLOWED = Path("tests/equivalent_mutants.toml")
-"""The project's list of allowed mutants."""
-
 
 @click.command("mutate")
 @selection_options
 @corpus_option
 @as_of_option
-@option(
-    "--allow",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="A list of mutants that no data can tell from the original."
-    f"  [default: {ALLOWED}, if it exists]",
-)
+@allow_option
 @json_option
 @click.pass_obj
 @with_settings

@@ -7,9 +7,11 @@ from threading import Event
 
 import click
 
-from marts.core.console.commands.mutate import ALLOWED, equivalents
+from marts.core.console.commands.mutate import equivalents
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
+    ALLOWED,
+    allow_option,
     json_option,
     option,
     selection_options,
@@ -35,13 +37,7 @@ from marts.core.project.settings import Settings
     metavar="FILE",
     help="Try a saved failure again, and nothing else.",
 )
-@option(
-    "--allow",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="A list of mutants that no data can tell from the original."
-    f"  [default: {ALLOWED}, if it exists]",
-)
+@allow_option
 @target_option
 @json_option
 @click.pass_obj
