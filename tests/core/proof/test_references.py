@@ -169,7 +169,7 @@ def test_the_same_value_of_another_kind_is_taken(column: str, given: object, rea
         ("count", True, "give a number"),
         ("share", "1", "give a number"),
         ("name", 1, "give a text"),
-        ("paid", 1, "return True or False"),
+        ("paid", 1, "give True or False"),
         ("day", MOMENT, "use .date(), or .dt.date"),
         ("day", "2025-01-01", "give a datetime.date"),
         ("at", DAY, "give a timestamp without a zone"),
