@@ -168,8 +168,8 @@ def honesty_lines(tried: Tried) -> Iterator[str]:
     yield "A mistake that shows on none of them is not found."
     if "emulator" in tried.engines:
         yield (
-            "The emulator is not Snowflake: `marts compile` warns of known differences, and"
-            " `marts prove --connection NAME` runs the same worlds on an account."
+            "The emulator is not Snowflake: known differences are warned of above, and"
+            " `marts prove --connection NAME` tries the worlds on an account."
         )
     yield "What a proof says, and what it does not: marts help proof"
 
