@@ -120,7 +120,7 @@ def recorded(till: Till) -> Any:
 def test_engines_that_agree_prove_no_number(till: Till) -> None:
     found = till.prove()
     assert found.returncode == FAILED
-    assert "recent: it has no reference: write a @twin, or an example in tests/ex" in found.stdout
+    assert 'recent: it has no reference: write @twin("recent") in tests/proof/' in found.stdout
     assert f"0 of 1 mart proven at the level {LEVEL}" in found.stdout
     assert recorded(till)["level"] == "engines"
 
@@ -160,6 +160,28 @@ def test_a_planted_bug_is_shown_on_few_rows_and_can_be_tried_again(till: Till) -
     assert again.returncode == DONE, again.stdout
     assert (till.folder / "target/proof.json").exists()
     assert recorded(till)["quick"]
+
+
+def test_a_dropped_filter_shows_the_column_that_it_would_read(till: Till) -> None:
+    till.write(
+        "tests/proof/twins.py",
+        TWIN.replace("(age < 30)", '(age < 30) & (orders["customer"] != "a")'),
+    )
+    till.write("tests/twins.py", TWIN)
+    found = till.prove("--quick")
+    assert "tests/twins.py declares something for proofs, and is not read" in found.stdout
+    case = (till.folder / "target/proof/cases/recent-twin.md").read_text("utf-8")
+    assert "| customer |" in case
+    again = till.prove("--case", "target/proof/cases/recent-twin.md")
+    assert again.returncode == FAILED
+
+
+def test_what_runs_refuse_is_refused(till: Till) -> None:
+    till.plant("late.amount.sum()", "(late.amount.sum() * ibis.random()).cast('decimal(18,2)')")
+    till.write("till/recent.py", "import ibis\n" + (till.folder / "till/recent.py").read_text())
+    found = till.prove("--quick")
+    assert found.returncode == ASKED_WRONGLY
+    assert "differs from run to run" in found.stderr or "random" in found.stderr
 
 
 def test_what_engines_would_compute_differently_is_said(till: Till) -> None:

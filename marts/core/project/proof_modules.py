@@ -57,6 +57,20 @@ def for_proof(project: Declarations, settings: Settings) -> tuple[ForProof, ...]
     return tuple({repr(each): each for each in reversed(found)}.values())[::-1]
 
 
+def unread_files(settings: Settings) -> tuple[Path, ...]:
+    """Return the files of the project's tests that declare something for proofs, but are not read.
+
+    A twin in the wrong folder would be missed in silence.
+    """
+    places = [place.resolve() for place in _places(settings)]
+    return tuple(
+        file
+        for file in sorted((settings.folder / "tests").rglob("*.py"))
+        if not any(file.resolve().is_relative_to(place) for place in places)
+        and DECLARES.search(file.read_text("utf-8-sig", errors="replace"))
+    )
+
+
 def _places(settings: Settings) -> Iterator[Path]:
     if settings.proof is None:
         default = settings.folder / DEFAULT
