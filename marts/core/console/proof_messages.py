@@ -178,10 +178,10 @@ def _remedy(tried: Tried, name: str) -> str | None:
     return f"it has no reference: write {twin}, or {example}"
 
 
-def unread_line(file: Path) -> Line:
-    """Return that a file is not read, and where it would be."""
-    text = f"{file} declares something for proofs, and is not read: move it to {DEFAULT}/, or name"
-    return "warn", f'{text} it in [tool.marts]: proof = ["{file.parent}"]'
+def unread_line(mart: str, file: Path) -> Line:
+    """Return that a twin is not read, and where it would be."""
+    text = f"{mart}: its twin in {file} is not read: move the file to {DEFAULT}/, or name it in"
+    return "warn", f'{text} [tool.marts]: proof = ["{file.parent}"]'
 
 
 def honesty_lines(tried: Tried) -> Iterator[str]:

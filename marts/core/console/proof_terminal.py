@@ -53,8 +53,8 @@ def print_proven(where: Console, proven: Proven, allowed_in: str) -> None:
     _print_mutants(where, tried.results, allowed_in)
     for refused in proven.refused:
         say(where, ("warn", str(refused)))
-    for file in tried.unread:
-        say(where, unread_line(file))
+    for mart, file in tried.unread.items():
+        say(where, unread_line(mart, file))
     for finding in tried.findings:
         say(where, ("warn", str(finding)))
     names, rows, numbers = proof_table(proven)

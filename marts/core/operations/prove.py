@@ -21,7 +21,7 @@ from marts.core.plan.findings import findings_of, refuse_not_repeatable
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
-from marts.core.project.proof_modules import for_proof, unread_files
+from marts.core.project.proof_modules import for_proof, unread_twins
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
@@ -80,8 +80,8 @@ class Tried:
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
     findings: tuple[Finding, ...]
     """What engines would compute differently."""
-    unread: tuple[Path, ...]
-    """Files of tests that declare something for proofs, but are not where it is looked for."""
+    unread: Mapping[str, Path]
+    """Files of tests with a twin of a mart that has none, because it is not looked for there."""
     columns: Mapping[tuple[str, Kind], Columns]
     """The columns of the sources that matter to each failure, by mart and kind."""
 
@@ -144,7 +144,7 @@ def prove(
         time.perf_counter() - start,
         saved,
         findings,
-        unread_files(settings),
+        unread_twins(settings, [name for name in selected if name not in references]),
         columns,
     )
 
