@@ -27,7 +27,8 @@ NUMBERS = ("worlds", "examples", "invariants")
 def proof_table(proven: Proven) -> tuple[list[str], list[list[str]], frozenset[int]]:
     """Return the names of the columns, a row for each mart, and the positions of numbers."""
     others = proven.tried.engines[1:]
-    names = ["mart", "worlds", *others, "twin", "examples", "invariants", "mutants", "proven"]
+    names = ["mart", "worlds", *others, "twin", "examples", "invariants"]
+    names += ["mutants killed", "proven"]
     rows = [_row(each, others, proven) for each in proven.tried.results]
     numbers = {names.index(name) for name in (*NUMBERS, *others)}
     return names, rows, frozenset(numbers)
@@ -55,7 +56,7 @@ def proof_lines(proven: Proven) -> Iterator[str]:
             f"twin: {twin}" if (twin := _twin(each)) else "",
             f"examples: {examples}" if (examples := _examples(each)) else "",
             counted(each.invariants, "invariant") if each.invariants else "",
-            f"mutants: {mutants}" if (mutants := _mutants(each)) else "",
+            f"mutants killed: {mutants}" if (mutants := _mutants(each)) else "",
         ]
         yield f"{each.mart}: proven: {_verdict(each, proven)}"
         yield f"  {'; '.join(filter(None, parts))}"
@@ -75,7 +76,7 @@ def _twin(result: MartResult) -> str:
     """Return whether it has a twin, or how many marts that read it stand in with theirs."""
     if result.has_twin:
         return "yes"
-    return f"of {counted(len(result.readers), 'reader')}" if result.readers else ""
+    return counted(len(result.readers), "reader") if result.readers else ""
 
 
 def _examples(result: MartResult) -> str:
@@ -85,15 +86,16 @@ def _examples(result: MartResult) -> str:
 
 
 def _mutants(result: MartResult) -> str:
-    """Return what came of the planted defects; nothing if the mart itself was wrong already."""
+    """Return how many planted defects were noticed; nothing if the mart itself was wrong."""
     found = result.mutants
     if found is None or result.failures:
         return ""
-    counts = {"allowed": len(found.allowed), "survive": len(found.surviving)}
-    if counts["survive"] == 1:
-        counts = {"allowed": counts["allowed"], "survives": 1}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join([f"{found.killed} killed", *parts])
+    others = {
+        "allowed": len(found.allowed),
+        "survives" if len(found.surviving) == 1 else "survive": len(found.surviving),
+    }
+    alive = ", ".join(f"{count} {what}" for what, count in others.items() if count)
+    return f"{found.killed} ({alive})" if alive else str(found.killed)
 
 
 def examples_remedy_lines(mart: str, mutants: MutationReport) -> Iterator[str]:
