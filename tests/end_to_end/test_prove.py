@@ -28,6 +28,7 @@ orders = source(
         string("customer"),
         decimal("amount", 10, 2, at_least=0),
         date("ordered_on"),
+        string("status", values=["open", "void"]),
     ],
 )
 """
@@ -167,15 +168,13 @@ def test_a_planted_bug_is_shown_on_few_rows_and_can_be_tried_again(till: Till) -
 
 
 def test_a_dropped_filter_shows_the_column_that_it_would_read(till: Till) -> None:
-    till.write(
-        "tests/proof/twins.py",
-        TWIN.replace("(age < 30)", '(age < 30) & (orders["customer"] != "a")'),
-    )
-    found = till.prove("--quick")
-    case = (till.folder / "target/proof/cases/recent-twin.md").read_text("utf-8")
-    assert "| customer |" in case
-    again = till.prove("--case", "target/proof/cases/recent-twin.md")
-    assert again.returncode == FAILED
+    without_void = '(age < 30) & (orders["status"] != "void")'
+    till.write("tests/proof/twins.py", TWIN.replace("(age < 30)", without_void))
+    shown = till.prove("--quick").stdout
+    assert "customer   amount   ordered_on   status\n" in shown
+    case = "target/proof/cases/recent-twin.md"
+    assert "| void" in (till.folder / case).read_text("utf-8")
+    assert till.prove("--case", case).returncode == FAILED
 
 
 def test_what_runs_refuse_is_refused(till: Till) -> None:
