@@ -233,6 +233,10 @@ ASKED = {
         "show customer_360_profil",
         ["there is no mart customer_360_profil", "hint: did you mean customer_360_profile?"],
     ),
+    "a mart of no such name": (
+        "show nope",
+        ["there is no mart nope", "hint: `marts ls` lists the marts"],
+    ),
     "show before any run": (
         "show customer_segments --database target/none.duckdb",
         ["customer_segments is not published", "target/none.duckdb", "marts run"],

@@ -123,7 +123,9 @@ def test_it_shows_the_rows_and_what_the_result_was_and_is(till: Path) -> None:
         "c1             1        1",
         "rows that only relationships require: customers 1",
         "found on: generic corpus",
-        "to keep the right answer as an example:",
+        "to keep what it was as an example, if that is right:",
+        "marts witness totals --against HEAD --accept was",
+        "to keep what it is as an example, if that is right:",
         "marts witness totals --against HEAD --accept is",
     ]
 
@@ -207,6 +209,7 @@ def test_another_version_of_the_file_may_be_anywhere(till: Path, tmp_path: Path)
     ("words", "message"),
     [
         (("total",), "there is no mart total\nhint: did you mean totals?"),
+        (("x",), "there is no mart x\nhint: `marts ls` lists the marts"),
         (("totals", "--against", "v9"), "there is no revision v9, and no file of this name"),
         (("totals", "--against", "--all"), "there is no revision --all"),
         (("totals", "--against", "mutant:nothing"), "totals has no mutant nothing\n  1: "),
@@ -247,3 +250,14 @@ def test_a_repository_without_a_commit_has_nothing_to_compare_with(till: Path) -
     done = witness(till, "totals")
     assert done.returncode == ASKED_WRONGLY, done.stdout
     assert "hint: commit first: the repository has no commit yet" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "lacks"), [("till/totals.py", "mart totals"), ("till", "package till")]
+)
+def test_what_was_not_committed_cannot_be_compared(file: str, lacks: str, till: Path) -> None:
+    git(till, "rm", "--quiet", "-r", "--cached", file)
+    git(till, "commit", "--quiet", "--message", "Without it")
+    done = witness(till, "totals")
+    assert done.returncode == ASKED_WRONGLY, done.stdout
+    assert f") has no {lacks}\nhint: it was not committed there: commit it, or" in done.stderr

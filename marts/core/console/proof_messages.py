@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from marts.core.console.messages import Line, counted
 from marts.core.operations.prove import Tried
 from marts.core.operations.proving import Proven
 from marts.core.plan.proofs import Proof
+from marts.core.project.proof_modules import DEFAULT
 from marts.core.proof.comparison import Differences
+from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.artifacts import describe_finding
@@ -37,7 +40,7 @@ def _row(result: MartResult, others: Sequence[str], proven: Proven) -> list[str]
         f"{result.worlds:,}",
         *(f"{result.engines.get(name, 0):,}" for name in others),
         _twin(result) or NONE,
-        str(result.examples or NONE),
+        _examples(result) or NONE,
         str(result.invariants or NONE),
         _mutants(result) or NONE,
         _verdict(result, proven),
@@ -51,7 +54,7 @@ def proof_lines(proven: Proven) -> Iterator[str]:
             counted(each.worlds, "world"),
             *(f"{each.engines.get(name, 0):,} on {name}" for name in proven.tried.engines[1:]),
             f"twin: {twin}" if (twin := _twin(each)) else "",
-            counted(each.examples, "example") if each.examples else "",
+            f"examples: {examples}" if (examples := _examples(each)) else "",
             counted(each.invariants, "invariant") if each.invariants else "",
             f"mutants killed: {mutants}" if (mutants := _mutants(each)) else "",
         ]
@@ -76,6 +79,12 @@ def _twin(result: MartResult) -> str:
     return counted(len(result.readers), "reader") if result.readers else ""
 
 
+def _examples(result: MartResult) -> str:
+    """Return how many examples hold, and of how many if not all do."""
+    held, tried = result.examples, result.examples_tried
+    return f"{held} of {tried}" if held < tried else str(held or "")
+
+
 def _mutants(result: MartResult) -> str:
     """Return how many planted defects were noticed; nothing if the mart itself was wrong."""
     found = result.mutants
@@ -87,6 +96,13 @@ def _mutants(result: MartResult) -> str:
     }
     alive = ", ".join(f"{count} {what}" for what, count in others.items() if count)
     return f"{found.killed} ({alive})" if alive else str(found.killed)
+
+
+def examples_remedy_lines(mart: str, mutants: MutationReport) -> Iterator[str]:
+    """Yield how many mistakes the examples of a mart would not notice, some of which are shown."""
+    total, alive = len(mutants.run.results), len(mutants.surviving)
+    yield f"No example of {mart} would notice {alive} of {total} planted mistakes, such as these."
+    yield "More rows in an example may; a twin would notice all that show on any world."
 
 
 def failure_line(failure: Failure) -> Line:
@@ -155,9 +171,19 @@ def _remedy(tried: Tried, name: str) -> str | None:
     (result,) = (each for each in tried.results if each.mart == name)
     if result.failures or result.mutants is None:
         return None
-    if not (result.has_twin or result.examples or result.readers):
-        return f"it has no reference: write a @twin, or an example in tests/examples/{name}/"
-    return None
+    if result.is_compared:
+        return None
+    twin = f'@twin("{name}") in tests/proof/, or in the package'
+    example = f"an example in tests/examples/{name}/"
+    if result.examples:
+        return f"its examples would not notice every mistake: add {twin}, or {example}"
+    return f"it has no reference: write {twin}, or {example}"
+
+
+def unread_line(mart: str, file: Path) -> Line:
+    """Return that a twin is not read, and where it would be."""
+    text = f"{mart}: its twin in {file} is not read: move the file to {DEFAULT}/, or name it in"
+    return "warn", f'{text} [tool.marts]: proof = ["{file.parent}"]'
 
 
 def honesty_lines(tried: Tried) -> Iterator[str]:

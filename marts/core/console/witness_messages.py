@@ -130,10 +130,16 @@ def note_lines(comparison: Comparison) -> Iterator[str]:
 
 
 def accept_lines(comparison: Comparison, against: str) -> Iterator[str]:
-    """Yield how an answer becomes an example."""
-    yield "to keep the right answer as an example:"
+    """Yield how each answer becomes an example: only the reader knows which one is right."""
     quoted = f'"{against}"' if set(against) & set(' "$`|&;<>()*?') else against
-    yield f"  marts witness {comparison.now.mart.name} --against {quoted} --accept is"
+    call = f"  marts witness {comparison.now.mart.name} --against {quoted} --accept"
+    witness = comparison.witness
+    if witness and witness.was.table is not None:
+        yield "to keep what it was as an example, if that is right:"
+        yield f"{call} was"
+    if witness and witness.now.table is not None:
+        yield "to keep what it is as an example, if that is right:"
+        yield f"{call} is"
 
 
 def witness_document(found: Found, accepted: Path | None) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
-from marts.core.errors import UsageError, did_you_mean
+from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.wiring import Linked
 from marts.core.plan.changes import plan_changes
@@ -51,9 +51,8 @@ def rows_of(
     not published, and for a wrong condition.
     """
     graph, _ = project or wiring.linked(settings)
+    wiring.refuse_unknown(mart, graph)
     known = graph.project.marts
-    if mart not in known:
-        raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
     query = lookup(known[mart], where=where, columns=columns, order_by=order_by, limit=limit)
     with (
         wiring.connected(graph, settings, read_only=True) as backend,

@@ -211,6 +211,14 @@ def in_memory(
     return connected(graph, replace(in_memory, elsewhere=None), read_only=False)
 
 
+def refuse_unknown(mart: str, graph: Graph) -> None:
+    """Raise UsageError if a project has no mart of a name."""
+    known = graph.project.marts
+    if mart not in known:
+        hint = did_you_mean(mart, known) or "`marts ls` lists the marts"
+        raise UsageError(f"there is no mart {mart}", hint=hint)
+
+
 def data_of(settings: Settings) -> Path | None:
     """Return the data that the settings name, None if they name none.
 

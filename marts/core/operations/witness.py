@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 import ibis
 import pyarrow as pa
 
-from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
+from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.revisions import extract, revision
 from marts.core.operations.wiring import Linked
 from marts.core.plan.planner import plan_run
 from marts.core.project.graph import Graph
-from marts.core.project.packages import BUNDLED, home_of
+from marts.core.project.packages import BUNDLED, has_package, home_of
 from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.project.versions import Version
@@ -38,6 +38,9 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
+NOT_COMMITTED = (
+    "it was not committed there: commit it, or pass another revision, or a file: --against REV|FILE"
+)
 MOST_ROWS = 1_000_000
 """As many rows of data are read: they are in memory, as Python's values, too."""
 MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
@@ -82,9 +85,7 @@ def find_witness(
     from backends.factory import worlds_on_duckdb
 
     graph, _ = project or wiring.linked(settings)
-    known = graph.project.marts
-    if mart not in known:
-        raise UsageError(f"there is no mart {mart}", hint=did_you_mean(mart, known))
+    wiring.refuse_unknown(mart, graph)
     with ExitStack() as opened:
         # Two engines: a table of one version may be a view of the other.
         here, there = (opened.enter_context(closing(worlds_on_duckdb())) for _ in range(2))
@@ -131,6 +132,8 @@ def _former(
     with TemporaryDirectory(prefix="marts_witness_") as made:
         place, commit = Path(made).resolve(), revision(folder, against)
         extract(folder, commit, place)
+        if not has_package(place, package):
+            raise UsageError(f"{commit} has no package {package}", hint=NOT_COMMITTED)
         former = _Former(str(commit), Version(package, place, folder), place)
         yield former.side(mart, graph, engine)
 
@@ -150,7 +153,7 @@ class _Former:
         if mart not in graph.project.marts:
             raise UsageError(
                 f"{self.name} has no mart {mart}",
-                hint=did_you_mean(mart, graph.project.marts) or "it is new since then",
+                hint=NOT_COMMITTED if self.place else f"name a file that declares {mart}",
             )
         builder = WorldBuilder(graph, engine)
         return former_side(self.name, mart, builder, today, within=self.within)

@@ -39,6 +39,13 @@ def home_of(folder: Path, package: str) -> Path:
     return next(iter([*found, *(home for home in homes if Path(home, top).is_dir())]), homes[0])
 
 
+def has_package(folder: Path, package: str) -> bool:
+    """Tell whether a project's folder, or `src` in it, has a package or a folder of its name."""
+    top = package.partition(".")[0]
+    homes = (folder, folder / SOURCES)
+    return any(_file_of(home, top) or Path(home, top).is_dir() for home in homes)
+
+
 def import_from(folder: Path, package: str) -> None:
     """Make a project's package importable from the project's folder, or from `src` in it.
 
