@@ -29,6 +29,7 @@ from marts.core.run.diagnosis import Diagnosis, Experiment, Finding, ok, skip, v
 IN_MEMORY = Path(":memory:")
 TIMES = 3
 """The room that candidates and what they replace may take, in sizes of the data."""
+NAME_IT = "pass --package NAME, or call it in the folder of a project"
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -119,6 +120,8 @@ def resources(desk: Desk) -> Finding:
 def data(desk: Desk) -> Finding:
     """List the directory of the data, and read its date."""
     folder = desk.directory
+    if desk.options.data is None and not desk.options.sources and desk.contracts is None:
+        return skip("no package and no data are named", remedy=f"{NAME_IT}, or pass --data DIR")
     if folder is None:
         return ok(f"the sources are in {desk.locations}")
     names, day = _tables(folder), data_as_of(folder)
@@ -148,7 +151,7 @@ def sources(desk: Desk) -> Finding:
     if desk.contracts is None:
         return skip(
             "no package is named, so that its sources were not looked at",
-            remedy="pass --package NAME",
+            remedy=NAME_IT,
         )
     backend = desk.in_memory()
     problems, read, remedies = list[str](), list[str](), list[str]()
@@ -194,7 +197,7 @@ def _place(desk: Desk, name: str) -> str:
 def others(desk: Desk) -> Finding:
     """Look for files whose names are nearly those of sources that are absent."""
     if desk.contracts is None:
-        return skip("no package is named", remedy="pass --package NAME")
+        return skip("no package is named", remedy=NAME_IT)
     if desk.directory is None:
         return skip("the data are not in a directory")
     located = desk.options.sources
@@ -256,6 +259,9 @@ def disk(desk: Desk) -> Finding:
         return ok("the database is in memory")
     folder = _existing(desk.database.parent)
     free, size = shutil.disk_usage(folder).free, sum(_sizes(desk))
+    if desk.contracts is None:
+        known = f"{_size(free)} are free beside the database"
+        return skip(f"{known}; no package is named, so that its data were not measured")
     evidence = f"{_size(free)} are free beside the database; the data has {_size(size)}"
     remedy = f"free {_size(max(TIMES * size - free, 0))}, or pass --database on another disk"
     if free < size:

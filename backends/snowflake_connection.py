@@ -33,6 +33,11 @@ TIMEOUTS = {
 """The defaults, in seconds: a dead line fails a statement in less than two minutes."""
 # Other authenticators wait for a person.
 UNATTENDED = ("snowflake", "snowflake_jwt")
+HINTS = {
+    "emulator": "start `marts emulator`, and set the variables that it prints: they configure"
+    " this connection"
+}
+"""What to do for a connection that is not the user's own to write."""
 SHORTEST, LONG = 4, 8
 """Lengths from which a value is redacted in errors: as a word, and within words."""
 
@@ -164,7 +169,9 @@ def _connection(given: str | None) -> tuple[str, Mapping[str, Any]]:
         raise UsageError(
             f"there is no connection {name}",
             f"known: {', '.join(known) or 'none'}",
-            hint=did_you_mean(name, known) or f"add [{name}] to the connector's connections.toml",
+            hint=HINTS.get(name)
+            or did_you_mean(name, known)
+            or f"add [{name}] to the connector's connections.toml",
         )
     settings = known[name]
     if not isinstance(settings, Mapping):

@@ -227,7 +227,10 @@ ASKED = {
     "unknown package": ("run --package nowhere", ["there is no package nowhere"]),
     "module for a package": ("run --package csv", ["csv", "package"]),
     "unknown option": ("run --form csv", ["No such option", "--form"]),
-    "bad date": ("run --as-of 31.12.2024", ["Invalid value for '--as-of'", "31.12.2024"]),
+    "bad date": (
+        "run --as-of 31.12.2024",
+        ["Invalid value for '--as-of'", "write it as 2024-12-31"],
+    ),
     "bad memory limit": ("run --memory-limit plenty", ["DuckDB does not accept", "Memory"]),
     "unknown mart": (
         "show customer_360_profil",

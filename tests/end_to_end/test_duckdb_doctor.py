@@ -137,6 +137,15 @@ def test_without_a_package_it_looks_at_no_sources(called: Marts) -> None:
     assert "nothing was found that would make a run unsafe" in done.stdout
 
 
+def test_without_a_project_it_says_what_to_name(called: Marts) -> None:
+    done = called("doctor", "--json", MARTS_PACKAGE="")
+    found = diagnosed(done)
+    skipped = {name for name, each in found.items() if each["verdict"] == "skip"}
+    assert skipped == {"data", "sources", "other_files", "disk"}
+    assert "pass --package NAME, or call it in the folder of a project" in found["data"]["remedy"]
+    assert "fixtures" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("version", "clauses", "is_met"),
     [

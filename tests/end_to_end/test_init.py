@@ -61,6 +61,8 @@ def assert_it_runs(folder: Path) -> None:
         done = marts(*words.split())
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
         assert "warn" not in done.stdout + done.stderr, f"{words}\n{done.stdout}{done.stderr}"
+        says_none = "skip  invariants: the package declares none" in done.stdout
+        assert says_none == (words == "test --invariants"), done.stdout
 
 
 def assert_it_is_tidy(folder: Path, *, types: bool = True) -> None:

@@ -191,6 +191,14 @@ def test_an_unknown_connection(home: Home) -> None:
     )
 
 
+def test_the_emulator_is_not_started(home: Home) -> None:
+    home.write(c=to_port(CLOSED_PORT))
+    result = home.call("--connection", "emulator")
+    hint = "hint: start `marts emulator`"
+    text = "there is no connection emulator"
+    assert_says(result, ASKED_WRONGLY, text, hint, folder=home.folder)
+
+
 def test_no_connections_at_all(home: Home) -> None:
     result = home.run()
     assert_says(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from marts.core.console import exit_codes, terminal
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import (
+    Line,
     errors_of,
     head_line,
     outcome_lines,
@@ -18,12 +21,17 @@ from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.plan.steps import Plan
 
 
-def carry_out_and_print(prepared: Prepared, *, stop: Interrupts, as_json: bool) -> int:
-    """Carry out a plan, write the artifacts, print what happened; return the exit code."""
+def carry_out_and_print(
+    prepared: Prepared, *, stop: Interrupts, as_json: bool, notes: Iterable[Line] = ()
+) -> int:
+    """Carry out a plan, write the artifacts, print what happened; return the exit code.
+
+    The notes are printed first.
+    """
     console = terminal.console(to_stderr=as_json)
     plan = prepared.plan
     console.print(head_line(prepared))
-    for line in (*reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
+    for line in (*notes, *reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
         terminal.say(console, line)
     with terminal.progress(console, plan, stop=stop) as observer:
 

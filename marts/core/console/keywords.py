@@ -76,7 +76,9 @@ def _taken(context: click.Context, option: click.Option, value: Any) -> Any:
     try:
         return option.process_value(context, taken)
     except click.BadParameter as error:
-        raise UsageError(f"{name} is {value!r}: {error.message}") from error
+        # Click repeats the value.
+        why = error.message.removeprefix(f"{value!r} is ")
+        raise UsageError(f"{name} is {value!r}: {why}") from error
 
 
 def _texts(name: str, value: str | Iterable[str]) -> tuple[str, ...]:

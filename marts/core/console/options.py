@@ -5,7 +5,9 @@ Options that are fields of `Settings` have their defaults there, not here.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -35,6 +37,31 @@ OF_ONE_ENGINE = {
 """The options that say where something is, and mean nothing to the other engine."""
 CHOOSING_BY_CONNECTION = ("doctor",)
 """The commands for which a connection chooses the engine, too."""
+
+
+class Day(click.DateTime):
+    """A date as 2025-12-31; the error for another form says how to write it."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime.datetime:
+        """Return midnight of a day; raise BadParameter for what is not one."""
+        try:
+            day: datetime.datetime = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a date: write it as {_written(str(value))}", param, ctx)
+        return day
+
+
+def _written(text: str) -> str:
+    """Return a date as it is to be written, if only one can be meant."""
+    for form in ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"):
+        with suppress(ValueError):
+            return str(datetime.datetime.strptime(text, form).date())  # noqa: DTZ007  (a day)
+    return "YYYY-MM-DD, such as 2025-12-31"
 
 
 def settings_of(context: click.Context, start: Path = Path()) -> Settings:
@@ -200,7 +227,7 @@ corpus_option = option(
 )
 as_of_option = option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     metavar="YYYY-MM-DD",
     help="The run's date.  [default: the data's own, else today (UTC)]",
 )

@@ -7,7 +7,7 @@ row beyond the first of its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import ibis
 import ibis.expr.operations as ops
@@ -158,11 +158,14 @@ def sample_query(
 ) -> ir.Table | None:
     """Return at most 20 offending rows: the grain's key, then the columns that the check reads.
 
+    The declared columns follow if there is no key to find a row by.
+
     None for a check that is one boolean, or of freshness: it has no rows to show.
     """
     if isinstance(check, FreshCheck):
         return None
-    rows = offending_rows(owner, check, tables, as_of)
+    others = () if owner.grain else tuple(column.name for column in owner.columns)
+    rows = offending_rows(owner, check, tables, as_of, others=others)
     if rows.columns == (HOLDS_NOT,):
         return None
     if isinstance(check, SpellingCheck):
@@ -173,9 +176,17 @@ def sample_query(
 
 
 def offending_rows(
-    owner: Source | Mart, check: Check, tables: Mapping[str, ir.Table], as_of: AsOf
+    owner: Source | Mart,
+    check: Check,
+    tables: Mapping[str, ir.Table],
+    as_of: AsOf,
+    *,
+    others: Sequence[str] = (),
 ) -> ir.Table:
-    """Return the offending rows; for uniqueness, each repeated key with its number of `rows`."""
+    """Return the offending rows; for uniqueness, each repeated key with its number of `rows`.
+
+    Rows of the table itself have the key, the columns that the check reads, and the `others`.
+    """
     table = tables[owner.name]
     match check:
         case SpellingCheck():
@@ -188,7 +199,7 @@ def offending_rows(
         case RowCheck():
             bad = _offending(owner, table, check)
             columns = [*owner.grain, *(field.name for field in bad.op().find(ops.Field))]
-            return table.filter(bad).select(*dict.fromkeys(columns))
+            return table.filter(bad).select(*dict.fromkeys([*columns, *others]))
         case UniqueCheck(columns=names):
             rows = table.filter([table[name].notnull() for name in names])
             if check.where is not None:
@@ -197,7 +208,8 @@ def offending_rows(
             grouped = rows.group_by(list(names)).aggregate(**{count: rows.count()})
             return grouped.filter(grouped[count] > 1)
         case RelationshipCheck():
-            return _orphans(owner, check, table, tables[check.to_table])
+            orphans = _orphans(owner, check, table, tables[check.to_table])
+            return orphans.select(*dict.fromkeys([*owner.grain, check.column, *others]))
         case TableCheck():
             return _table_rows(owner, check, tables, as_of)
         case FreshCheck():
@@ -215,9 +227,7 @@ def _orphans(
     rows, known, value = _looked_up(owner, check, table, other)
     # A left join, since not every engine has an anti join.
     joined = rows.left_join(known, rows[check.column] == known[value])
-    return joined.filter(joined[value].isnull()).select(
-        *dict.fromkeys([*owner.grain, check.column])
-    )
+    return joined.filter(joined[value].isnull())
 
 
 def _looked_up(

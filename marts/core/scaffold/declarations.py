@@ -77,6 +77,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 null, 1,234 rows."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def declared(tables: Sequence[Measured], *, where: str) -> tuple[NewSource, ...]:
     """Return the declaration of each table that was measured, with figures as its notes.
 
@@ -142,7 +147,7 @@ def _size(rows: int) -> str:
             "no rows: nothing was measured. It is optional, because a run refuses other sources"
             " without rows"
         )
-    return f"{count(rows)} row{'' if rows == 1 else 's'}"
+    return counted(rows, "row")
 
 
 def _grain_notes(table: Measured, key: tuple[str, ...]) -> Iterator[str]:
@@ -150,11 +155,11 @@ def _grain_notes(table: Measured, key: tuple[str, ...]) -> Iterator[str]:
     if not table.figures.rows:
         yield "the key is a guess from its name" if key else "no key could be measured"
     elif key:
-        yield f"unique in {rows} of {rows} rows"
+        yield f"unique in {rows} of {counted(table.figures.rows, 'row')}"
     else:
         yield (
             "no key found: no column without nulls is unique, and none of the"
-            f" {count(table.counted)} combinations of 2 or 3 columns that were counted"
+            f" {counted(table.counted, 'combination')} of 2 or 3 columns that were counted"
         )
 
 
@@ -189,7 +194,7 @@ def _refused(column: FoundColumn, of: ColumnFigures) -> str | None:
 
 
 def _values(number: int) -> str:
-    return f"{count(number)} value is" if number == 1 else f"{count(number)} values are"
+    return f"{counted(number, 'value')} {'is' if number == 1 else 'are'}"
 
 
 def _left_out(column: FoundColumn, of: ColumnFigures | None) -> str:
@@ -246,13 +251,17 @@ def _notes(column: FoundColumn, of: ColumnFigures, table: Measured, *, kind: str
     rows = table.figures.rows
     if not rows:
         return
-    said = [f"{count(of.nulls)} nulls" if of.nulls else "no nulls"]
+    said = [counted(of.nulls, "null") if of.nulls else "no nulls"]
     if of.nulls == rows:
         said = ["nothing but nulls"]
     if column.name in table.unique:
         said.append("all different")
     if column.name in table.values:
-        said.append(f"{len(table.values[column.name])} values")
+        said.append(counted(len(table.values[column.name]), "value"))
+    if different := table.repeated.get(column.name):
+        filled = counted(rows - of.nulls, "row")
+        others = f"the other {filled}" if of.nulls else filled
+        said.append(f"{count(different)} different values in {others}: not unique")
     if variants := _variants(table, column):
         said.append(f"not declared, since some may be slips: {', '.join(map(repr, variants))}")
     if of.least is not None and of.greatest is not None:
@@ -286,7 +295,7 @@ def _checks(
         check = NewCheck(
             columns=(own[each.column],),
             to=to,
-            notes=(f"{count(each.found)} of {count(each.rows)} values are there",),
+            notes=(f"{count(each.found)} of {_values(each.rows)} there",),
         )
         is_whole = each.found == each.rows
         yield check if is_whole else replace(check, severity="warn", threshold=THRESHOLD)

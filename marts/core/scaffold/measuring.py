@@ -30,6 +30,8 @@ WIDEST = 12
 """How many columns are combined."""
 KEY_KINDS = ("int64", "string", "date", "timestamp")
 REFERENCE_KINDS = ("int64", "string")
+NEARLY_UNIQUE = 0.9
+"""From this share of different values on, somebody may take a column for unique."""
 ALMOST_ALL = 0.99
 """From this share of rows on, a reference is declared although some rows break it."""
 SHARE_WITHOUT_NAME, TEXTS_WITHOUT_NAME = 0.2, 20
@@ -57,13 +59,15 @@ class Measured:
     """A table with what was found in its rows.
 
     `key` identifies a row; it is empty if none was found in the combinations that were counted,
-    of which there were `counted`. `unique` has the single columns without repetitions, nulls aside.
+    of which there were `counted`. `unique` has the single columns without repetitions, nulls aside,
+    and `repeated` those with a few, with the number of their different values.
     """
 
     table: FoundTable
     figures: TableFigures
     key: Names = ()
     unique: Names = ()
+    repeated: Mapping[str, int] = field(default_factory=dict)
     counted: int = 0
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
@@ -92,13 +96,20 @@ def measure(profiler: Profiler, *, doing: Callable[[str], None]) -> tuple[Measur
 
 def _measured(profiler: Profiler, table: FoundTable) -> Measured:
     figures = profiler.figures(table)
-    unique = tuple(_unique(profiler, table, figures))
+    filled = {name: figures.rows - of.nulls for name, of in figures.columns.items()}
+    different = dict(_different(profiler, table, figures))
+    unique = tuple(name for name, number in different.items() if number == filled[name])
     key, counted = _key(profiler, table, figures, unique)
     return Measured(
         table=table,
         figures=figures,
         key=key,
         unique=unique,
+        repeated={
+            name: number
+            for name, number in different.items()
+            if NEARLY_UNIQUE * filled[name] <= number < filled[name]
+        },
         counted=counted,
         values=dict(_values(profiler, table, figures)),
     )
@@ -107,16 +118,17 @@ def _measured(profiler: Profiler, table: FoundTable) -> Measured:
 # Keys
 
 
-def _unique(profiler: Profiler, table: FoundTable, figures: TableFigures) -> Iterator[str]:
-    """Yield the columns that have no value twice."""
+def _different(
+    profiler: Profiler, table: FoundTable, figures: TableFigures
+) -> Iterator[tuple[str, int]]:
+    """Yield the columns that may have no value twice, and how many different values they have."""
     for column in table.columns:
         of = figures.columns.get(column.name)
         if of is None or column.type not in KEY_KINDS or of.unfit:
             continue
         filled = figures.rows - of.nulls
-        is_candidate = filled and of.distinct * INEXACT >= filled
-        if is_candidate and profiler.distinct(table, (column.name,)) == filled:
-            yield column.name
+        if filled and of.distinct * INEXACT >= filled:
+            yield column.name, profiler.distinct(table, (column.name,))
 
 
 def _key(

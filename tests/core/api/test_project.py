@@ -402,12 +402,13 @@ Refused = Callable[[Project], object]
 REFUSED: list[tuple[Refused, str]] = [
     (lambda p: Project.load(p.folder, shema="x"), "did you mean schema"),  # type: ignore[call-arg]
     (lambda p: Project.load(p.folder / "nowhere"), "there is no folder"),
-    (lambda p: Project.load(p.folder, threads=0), "threads is 0: 0 is not in the range"),
-    (lambda p: Project.load(p.folder, backend="oracle"), "is not one of"),  # type: ignore[arg-type]
+    (lambda p: Project.load(p.folder, threads=0), "threads is 0: not in the range"),
+    (lambda p: Project.load(p.folder, backend="oracle"), "backend is 'oracle': not one of"),  # type: ignore[arg-type]
     (lambda p: p.run(forse=True), "did you mean force"),  # type: ignore[call-arg]
     (lambda p: p.run([]), "select is empty"),
     (lambda p: p.run(""), "no mart matches"),
-    (lambda p: p.run(as_of="today"), "as_of is 'today'"),
+    (lambda p: p.run(as_of="today"), "as_of is 'today': not a date: write it as YYYY-MM-DD, such"),
+    (lambda p: p.run(as_of="31.12.2025"), "as_of is '31.12.2025': not a date: .* 2025-12-31$"),
     (lambda p: p.run("sums"), "no mart matches sums"),
     (lambda p: p.show("totls"), "did you mean totals"),
 ]

@@ -326,6 +326,18 @@ def test_a_sample_has_the_first_twenty_rows_by_key_and_what_the_check_looks_at(
     assert [row["bike"] for row in found["odd"].sample] == [f"b{n:02}" for n in range(6, 26)]
 
 
+def test_a_row_without_a_key_is_found_by_its_other_columns(tmp_path: Path) -> None:
+    checks = [row_check("dear", offending=lambda t: t.price > 9)]
+    relation = relationship("shop", to="shops.shop")
+    table = bikes(int64("price"), string("shop"), checks=[*checks, relation], grain=())
+    rows = rows_of(price=[1, 10], shop=["open", "gone"])
+    found = made(tmp_path, table, rows, [{"shop": "open", "is_open": True}])
+    row = {"bike": "b01", "price": 10, "shop": "gone"}
+    assert found["dear"].sample == found["shop_in_shops"].sample == (row,)
+    firsts = {name: next(iter(found[name].sample[0])) for name in ("dear", "shop_in_shops")}
+    assert firsts == {"dear": "price", "shop_in_shops": "shop"}
+
+
 @pytest.mark.parametrize(
     "check",
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from marts.core.run.profiling import ColumnFigures, FoundColumn, FoundTable, TableFigures
 from marts.core.scaffold.declarations import declared
 from marts.core.scaffold.measuring import Measured
@@ -49,3 +51,17 @@ def test_labels_that_may_be_slips_of_others_are_not_accepted_values() -> None:
     assert bike.notes == (
         "no nulls; 3 values; not declared, since some may be slips: 'E-Bike', 'e-bike '",
     )
+
+
+@pytest.mark.parametrize(
+    ("nulls", "note"),
+    [
+        (0, "no nulls; 1 value; 5,000 different values in 5,001 rows: not unique"),
+        (1, "1 null; 1 value; 5,000 different values in the other 5,000 rows: not unique"),
+    ],
+)
+def test_notes_count_in_words(nulls: int, note: str) -> None:
+    figures = TableFigures(rows=5001, columns={"a": ColumnFigures(nulls=nulls, distinct=5000)})
+    table = replace(measured("t", "a"), figures=figures, repeated={"a": 5000}, values={"a": ("x",)})
+    (source,) = declared([table], where="here")
+    assert source.columns[0].notes == (note,)

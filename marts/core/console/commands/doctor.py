@@ -88,13 +88,14 @@ def opened(settings: Settings) -> Doctor:
     """Return the doctor of the engine that the settings name."""
     from backends.factory import doctor
 
-    sources = None
+    # Without a package, the bundled data are nobody's.
+    sources, data = None, settings.data
     if settings.package is not None:
         graph, _ = wiring.linked(settings)
-        sources = wiring.contracts_of(graph)
+        sources, data = wiring.contracts_of(graph), wiring.data_of(settings)
     return doctor(
         settings,
-        data=wiring.data_of(settings),
+        data=data,
         sources=sources,
         version=wiring.version_of_marts(),
         run_id=wiring.run_id(),

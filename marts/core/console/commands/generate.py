@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from marts.core.console.options import option, options
+from marts.core.console.options import Day, option, options
 
 size_options = options(
     option("--customers", type=click.IntRange(min=1), default=2_000, show_default=True),
@@ -16,7 +16,7 @@ size_options = options(
     option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
     option(
         "--end-date",
-        type=click.DateTime(["%Y-%m-%d"]),
+        type=Day(),
         default="2025-06-30",
         show_default=True,
         help="The last day of the data, which `marts run` takes as its as-of date.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from marts.core.console.interrupts import Interrupts
@@ -13,6 +15,11 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.project.settings import Settings
+
+if TYPE_CHECKING:
+    from marts.core.console.messages import Line
+
+NO_INVARIANTS = "invariants: the package declares none; see `marts help invariants`"
 
 
 @click.command("test")
@@ -38,4 +45,7 @@ def command(
     from marts.core.operations.test import prepared_test
 
     with prepared_test(settings, sources=of_sources, invariants=invariants) as prepared:
-        return carry_out_and_print(prepared, stop=stop, as_json=as_json)
+        notes: list[Line] = []
+        if invariants and not prepared.graph.project.invariants:
+            notes.append(("skip", NO_INVARIANTS))
+        return carry_out_and_print(prepared, stop=stop, as_json=as_json, notes=notes)

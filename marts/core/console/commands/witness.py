@@ -11,6 +11,7 @@ import click
 from marts.core.console.completion import complete_marts
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
+    Day,
     json_option,
     option,
     package_option,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 )
 @option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     metavar="YYYY-MM-DD",
     help="The date to calculate for.  [default: the data's own, and several for made-up worlds]",
 )
