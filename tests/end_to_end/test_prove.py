@@ -15,6 +15,8 @@ from support.processes import Marts, Result, marts_process
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 LEVEL = "reference + mutants"
+BEFORE = ("pyproject.toml", "till", "tests")
+"""What a project has at its top."""
 
 SOURCES = """
 from marts import date, decimal, int64, source, string
@@ -137,6 +139,7 @@ def test_a_twin_proves_a_mart(till: Till) -> None:
     assert f"1 of 1 mart proven at the level {LEVEL}" in found.stdout
     assert "The emulator is not Snowflake" in found.stdout
     proof = recorded(till)
+    assert {each.name for each in till.folder.iterdir()} == {*BEFORE, "target"}
     assert (proof["level"], proof["twin"], proof["engines"]) == (
         LEVEL,
         True,

@@ -7,14 +7,16 @@ that a failing world shrinks to a few readable rows. This module alone needs hyp
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from marts.core.analysis.links import Link
 from marts.core.authoring.proofs import ForProof, Strategy
@@ -159,8 +161,19 @@ def draw(worlds: st.SearchStrategy[Drawn], number: int, each: Callable[[Drawn], 
             raise _EnoughError
 
     # Returning would not keep hypothesis from drawing the rest.
-    with suppress(_EnoughError):
+    with _storage_elsewhere(), suppress(_EnoughError):
         drawn()
+
+
+@contextmanager
+def _storage_elsewhere() -> Iterator[None]:
+    """Keep hypothesis from leaving a folder where the command is called."""
+    with TemporaryDirectory(prefix="marts_hypothesis_") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 class _EnoughError(Exception):
