@@ -58,7 +58,8 @@ class DuckDBWorlds:
         named = isinstance(query, str)
         sql = f"FROM {ddl.quoted(query)}" if isinstance(query, str) else self._sql(query)
         with translated(f"read {query}" if named else "run a query", sql):
-            return self._connection.execute(sql).to_arrow_table()
+            # DuckDB 2 warns of a copy that `execute` makes.
+            return self._connection.sql(sql).to_arrow_table()
 
     def close(self) -> None:
         """Drop everything."""

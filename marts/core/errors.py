@@ -102,6 +102,8 @@ def attribute_hint(error: BaseException, columns: Iterable[str]) -> str | None:
     if found[1].endswith(("Column", "Scalar")):
         return did_you_mean(found[2], (name for name in dir(error.obj) if name[0] != "_"))
     known = list(dict.fromkeys(columns))
+    if not known:
+        return None
     return did_you_mean(found[2], known) or f"the columns are: {', '.join(known)}"
 
 

@@ -28,6 +28,7 @@ orders = source(
         string("customer"),
         decimal("amount", 10, 2, at_least=0),
         date("ordered_on"),
+        string("status", values=["open", "void"]),
     ],
 )
 """
@@ -118,9 +119,13 @@ def recorded(till: Till) -> Any:
 
 
 def test_engines_that_agree_prove_no_number(till: Till) -> None:
+    till.write("tests/twins.py", TWIN)
     found = till.prove()
+    assert (
+        "recent: its twin in tests/twins.py is not read: move the file to tests/p" in found.stdout
+    )
     assert found.returncode == FAILED
-    assert "recent: it has no reference: write a @twin, or an example in tests/ex" in found.stdout
+    assert 'recent: it has no reference: write @twin("recent") in tests/proof/' in found.stdout
     assert f"0 of 1 mart proven at the level {LEVEL}" in found.stdout
     assert recorded(till)["level"] == "engines"
 
@@ -160,6 +165,24 @@ def test_a_planted_bug_is_shown_on_few_rows_and_can_be_tried_again(till: Till) -
     assert again.returncode == DONE, again.stdout
     assert (till.folder / "target/proof.json").exists()
     assert recorded(till)["quick"]
+
+
+def test_a_dropped_filter_shows_the_column_that_it_would_read(till: Till) -> None:
+    without_void = '(age < 30) & (orders["status"] != "void")'
+    till.write("tests/proof/twins.py", TWIN.replace("(age < 30)", without_void))
+    shown = till.prove("--quick").stdout
+    assert "customer   amount   ordered_on   status\n" in shown
+    case = "target/proof/cases/recent-twin.md"
+    assert "| void" in (till.folder / case).read_text("utf-8")
+    assert till.prove("--case", case).returncode == FAILED
+
+
+def test_what_runs_refuse_is_refused(till: Till) -> None:
+    till.plant("late.amount.sum()", "(late.amount.sum() * ibis.random()).cast('decimal(18,2)')")
+    till.write("till/recent.py", "import ibis\n" + (till.folder / "till/recent.py").read_text())
+    found = till.prove("--quick")
+    assert found.returncode == ASKED_WRONGLY
+    assert "differs from run to run" in found.stderr or "random" in found.stderr
 
 
 def test_what_engines_would_compute_differently_is_said(till: Till) -> None:

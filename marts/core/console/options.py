@@ -281,7 +281,8 @@ target_option = option(
     "--target",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help=f"Where run_results.json, manifest.json and failures/ go.  [default: {DEFAULTS.target}]",
+    help="Where run_results.json, proof.json and other artifacts go."
+    f"  [default: {DEFAULTS.target}]",
 )
 run_options = options(selection_options, engine_options, as_of_option, target_option)
 ALLOWED = Path("tests/equivalent_mutants.toml")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from marts.core.console.messages import Line, counted
 from marts.core.operations.prove import Tried
 from marts.core.operations.proving import Proven
 from marts.core.plan.proofs import Proof
+from marts.core.project.proof_modules import DEFAULT
 from marts.core.proof.comparison import Differences
+from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.artifacts import describe_finding
@@ -24,7 +27,8 @@ NUMBERS = ("worlds", "examples", "invariants")
 def proof_table(proven: Proven) -> tuple[list[str], list[list[str]], frozenset[int]]:
     """Return the names of the columns, a row for each mart, and the positions of numbers."""
     others = proven.tried.engines[1:]
-    names = ["mart", "worlds", *others, "twin", "examples", "invariants", "mutants", "proven"]
+    names = ["mart", "worlds", *others, "twin", "examples", "invariants"]
+    names += ["mutants killed", "proven"]
     rows = [_row(each, others, proven) for each in proven.tried.results]
     numbers = {names.index(name) for name in (*NUMBERS, *others)}
     return names, rows, frozenset(numbers)
@@ -36,7 +40,7 @@ def _row(result: MartResult, others: Sequence[str], proven: Proven) -> list[str]
         f"{result.worlds:,}",
         *(f"{result.engines.get(name, 0):,}" for name in others),
         _twin(result) or NONE,
-        str(result.examples or NONE),
+        _examples(result) or NONE,
         str(result.invariants or NONE),
         _mutants(result) or NONE,
         _verdict(result, proven),
@@ -50,9 +54,9 @@ def proof_lines(proven: Proven) -> Iterator[str]:
             counted(each.worlds, "world"),
             *(f"{each.engines.get(name, 0):,} on {name}" for name in proven.tried.engines[1:]),
             f"twin: {twin}" if (twin := _twin(each)) else "",
-            counted(each.examples, "example") if each.examples else "",
+            f"examples: {examples}" if (examples := _examples(each)) else "",
             counted(each.invariants, "invariant") if each.invariants else "",
-            f"mutants: {mutants}" if (mutants := _mutants(each)) else "",
+            f"mutants killed: {mutants}" if (mutants := _mutants(each)) else "",
         ]
         yield f"{each.mart}: proven: {_verdict(each, proven)}"
         yield f"  {'; '.join(filter(None, parts))}"
@@ -72,19 +76,33 @@ def _twin(result: MartResult) -> str:
     """Return whether it has a twin, or how many marts that read it stand in with theirs."""
     if result.has_twin:
         return "yes"
-    return f"of {counted(len(result.readers), 'reader')}" if result.readers else ""
+    return counted(len(result.readers), "reader") if result.readers else ""
+
+
+def _examples(result: MartResult) -> str:
+    """Return how many examples hold, and of how many if not all do."""
+    held, tried = result.examples, result.examples_tried
+    return f"{held} of {tried}" if held < tried else str(held or "")
 
 
 def _mutants(result: MartResult) -> str:
-    """Return what came of the planted defects; nothing if the mart itself was wrong already."""
+    """Return how many planted defects were noticed; nothing if the mart itself was wrong."""
     found = result.mutants
     if found is None or result.failures:
         return ""
-    counts = {"allowed": len(found.allowed), "survive": len(found.surviving)}
-    if counts["survive"] == 1:
-        counts = {"allowed": counts["allowed"], "survives": 1}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join([f"{found.killed} killed", *parts])
+    others = {
+        "allowed": len(found.allowed),
+        "survives" if len(found.surviving) == 1 else "survive": len(found.surviving),
+    }
+    alive = ", ".join(f"{count} {what}" for what, count in others.items() if count)
+    return f"{found.killed} ({alive})" if alive else str(found.killed)
+
+
+def examples_remedy_lines(mart: str, mutants: MutationReport) -> Iterator[str]:
+    """Yield how many mistakes the examples of a mart would not notice, some of which are shown."""
+    total, alive = len(mutants.run.results), len(mutants.surviving)
+    yield f"No example of {mart} would notice {alive} of {total} planted mistakes, such as these."
+    yield "More rows in an example may; a twin would notice all that show on any world."
 
 
 def failure_line(failure: Failure) -> Line:
@@ -153,9 +171,19 @@ def _remedy(tried: Tried, name: str) -> str | None:
     (result,) = (each for each in tried.results if each.mart == name)
     if result.failures or result.mutants is None:
         return None
-    if not (result.has_twin or result.examples or result.readers):
-        return f"it has no reference: write a @twin, or an example in tests/examples/{name}/"
-    return None
+    if result.is_compared:
+        return None
+    twin = f'@twin("{name}") in tests/proof/, or in the package'
+    example = f"an example in tests/examples/{name}/"
+    if result.examples:
+        return f"its examples would not notice every mistake: add {twin}, or {example}"
+    return f"it has no reference: write {twin}, or {example}"
+
+
+def unread_line(mart: str, file: Path) -> Line:
+    """Return that a twin is not read, and where it would be."""
+    text = f"{mart}: its twin in {file} is not read: move the file to {DEFAULT}/, or name it in"
+    return "warn", f'{text} [tool.marts]: proof = ["{file.parent}"]'
 
 
 def honesty_lines(tried: Tried) -> Iterator[str]:
@@ -166,8 +194,8 @@ def honesty_lines(tried: Tried) -> Iterator[str]:
     yield "A mistake that shows on none of them is not found."
     if "emulator" in tried.engines:
         yield (
-            "The emulator is not Snowflake: `marts compile` warns of known differences, and"
-            " `marts prove --connection NAME` runs the same worlds on an account."
+            "The emulator is not Snowflake: known differences are warned of above, and"
+            " `marts prove --connection NAME` tries the worlds on an account."
         )
     yield "What a proof says, and what it does not: marts help proof"
 

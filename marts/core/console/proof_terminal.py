@@ -11,18 +11,23 @@ from rich.console import Console
 from marts.core.console.mutation_messages import proof_remedy_lines, stale_line
 from marts.core.console.mutation_terminal import print_mutant
 from marts.core.console.proof_messages import (
+    MOST_ROWS,
     answers_table,
     end_lines,
+    examples_remedy_lines,
     failure_line,
     honesty_lines,
     proof_lines,
     proof_table,
+    unread_line,
     world_tables,
 )
 from marts.core.console.terminal import LONGEST_LINE, fits, say, table_text
 from marts.core.operations.proving import Proven
 from marts.core.proof.results import Failure, MartResult
 
+FEW_MUTANTS = 3
+"""As many mutants are shown that only examples could have killed."""
 INDENT = 8
 """How far the tables of a failure are from the margin."""
 
@@ -42,12 +47,14 @@ def print_proven(where: Console, proven: Proven, allowed_in: str) -> None:
     tried = proven.tried
     for result in tried.results:
         for failure in result.failures:
-            _print_failure(where, failure, tried.columns_read[failure.mart])
+            _print_failure(where, failure, tried.columns[failure.mart, failure.kind])
             if case := tried.cases.get((failure.mart, failure.kind)):
                 where.print(f"      saved; to try it again: marts prove --case {case}")
     _print_mutants(where, tried.results, allowed_in)
     for refused in proven.refused:
         say(where, ("warn", str(refused)))
+    for mart, file in tried.unread.items():
+        say(where, unread_line(mart, file))
     for finding in tried.findings:
         say(where, ("warn", str(finding)))
     names, rows, numbers = proof_table(proven)
@@ -62,16 +69,24 @@ def print_proven(where: Console, proven: Proven, allowed_in: str) -> None:
 
 
 def _print_mutants(where: Console, results: Sequence[MartResult], allowed_in: str) -> None:
-    """Print mutants that survive, entries of the list that are stale, and what to do."""
-    reports = [each.mutants for each in results if each.mutants and not each.failures]
-    surviving = [mutant for each in reports for mutant in each.surviving]
+    """Print mutants that survive, entries of the list that are stale, and what to do.
+
+    Where only examples are compared, many may survive: a few are shown.
+    """
+    scored = [(r, r.mutants) for r in results if r.mutants is not None and not r.failures]
+    surviving = [m for each, found in scored if each.is_compared for m in found.surviving]
     for mutant in surviving:
         print_mutant(where, mutant)
-    for report in reports:
-        for each in report.stale:
-            say(where, stale_line(each))
+    for _, found in scored:
+        for stale in found.stale:
+            say(where, stale_line(stale))
     if surviving:
         where.print("\n".join(["", *proof_remedy_lines(surviving, allowed_in), ""]))
+    for each, found in scored:
+        if each.examples and not each.is_compared and found.surviving:
+            for mutant in found.surviving[:FEW_MUTANTS]:
+                print_mutant(where, mutant)
+            where.print("\n".join(["", *examples_remedy_lines(each.mart, found), ""]))
 
 
 def _print_failure(
@@ -83,6 +98,8 @@ def _print_failure(
         where.print(f"      {title}")
         if rows:
             _print_table(where, names, rows)
+    if failure.world.rows > MOST_ROWS:
+        where.print("      no smaller input was found in time")
     if failure.differences is not None:
         where.print(f"      {failure.mart}:")
         _print_table(where, *answers_table(failure.differences, failure.sides))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,20 +14,20 @@ from marts.core.analysis.rules import Finding
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.proofs import ForProof
 from marts.core.operations import wiring
+from marts.core.operations.proof_cases import CASES, Columns, columns_that_matter, saved_cases
 from marts.core.operations.proof_engines import on_duckdb, on_snowflake, shrinking
 from marts.core.operations.wiring import Linked
-from marts.core.plan.findings import findings_of
+from marts.core.plan.findings import findings_of, refuse_not_repeatable
 from marts.core.plan.planner import plan_run
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
-from marts.core.project.proof_modules import for_proof
+from marts.core.project.proof_modules import for_proof, unread_twins
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.corpora import worlds_of
 from marts.core.proof.corpus import AS_OF
 from marts.core.proof.equivalent_mutants import Equivalent, score
-from marts.core.proof.example_files import write_example
 from marts.core.proof.example_scores import ExampleScores, score_examples
 from marts.core.proof.examples import Example, examples_of, read_example
 from marts.core.proof.mutants import Mutant
@@ -36,13 +35,10 @@ from marts.core.proof.mutation import MutationRun, rebuilt_and_observed
 from marts.core.proof.on_world import by_examples, runs_on_worlds, surviving, together
 from marts.core.proof.proving import Prover, is_tried
 from marts.core.proof.references import Frames, Reference, calculate, references_of
-from marts.core.proof.results import Failure, Kind, MartResult
-from marts.core.proof.shrinking import Shrinker
+from marts.core.proof.results import Kind, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
-CASES = Path("proof/cases")
-"""Below the target, where failures are saved."""
 QUICK_SECONDS = 8
 """As long as a quick try goes on with what it need not try."""
 SECONDS_TO_DRAW, MOST_DRAWN = 15, 1_000
@@ -84,8 +80,10 @@ class Tried:
     """Where each failure is saved, by mart and kind, as an example that can be tried again."""
     findings: tuple[Finding, ...]
     """What engines would compute differently."""
-    columns_read: Mapping[str, Mapping[str, Collection[str]]]
-    """By mart that failed, the columns of each source on which it depends."""
+    unread: Mapping[str, Path]
+    """Files of tests with a twin of a mart that has none, because it is not looked for there."""
+    columns: Mapping[tuple[str, Kind], Columns]
+    """The columns of the sources that matter to each failure, by mart and kind."""
 
     @property
     def has_failed(self) -> bool:
@@ -106,6 +104,8 @@ def prove(
     """
     start = time.perf_counter()
     graph, selected, _ = wiring.selected(settings, project)
+    findings = _findings(graph, selected)
+    refuse_not_repeatable(findings)
     declared = for_proof(graph.project, settings)
     examples = examples_of(graph, settings)
     if options.case:
@@ -129,8 +129,11 @@ def prove(
         work = _Work(prover, selected, references, examples, declared, options, watch, start)
         work.go()
         folder = settings.target / CASES
-        saved = {} if options.case else saved_cases(prover.failures, folder, shrinker)
-        columns = {name: shrinker.columns_read(name) for name, _ in prover.failures}
+        columns = {
+            key: columns_that_matter(each, prover, shrinker)
+            for key, each in prover.failures.items()
+        }
+        saved = {} if options.case else saved_cases(prover.failures, columns, folder, prover)
     return Tried(
         graph,
         tuple(map(work.result, selected)),
@@ -140,7 +143,8 @@ def prove(
         options.allowed,
         time.perf_counter() - start,
         saved,
-        _findings(graph, selected),
+        findings,
+        unread_twins(settings, [name for name in selected if name not in references]),
         columns,
     )
 
@@ -149,32 +153,6 @@ def _findings(graph: Graph, selected: Sequence[str]) -> tuple[Finding, ...]:
     """Return what `marts compile` warns of in the marts."""
     state, as_of = declared_state(graph.project, sources=graph.project.sources), FixedAsOf(AS_OF)
     return findings_of(graph.project, plan_run(graph, selected, state, as_of))
-
-
-def saved_cases(
-    failures: Mapping[tuple[str, Kind], Failure], folder: Path, shrinker: Shrinker
-) -> dict[tuple[str, Kind], Path]:
-    """Write each failure with an answer as an example, in place of those of an earlier proof."""
-    graph, found = shrinker.builder.graph, dict[tuple[str, Kind], Path]()
-    shutil.rmtree(folder, ignore_errors=True)
-    for (name, kind), failure in failures.items():
-        expected, differences = failure.expected, failure.differences
-        if kind == "example" or expected is None or not differences:
-            continue
-        mart = graph.project.marts[name]
-        differing = {each.column for each in differences.cells}
-        shown = [c for c in expected.column_names if c in differing or c in mart.grain]
-        found[name, kind] = folder / f"{name}-{kind}.md"
-        write_example(
-            found[name, kind],
-            failure.world,
-            mart,
-            expected.select(shown) if differing else expected,
-            f"{failure.sides[1]} differs from {failure.sides[0]}",
-            project=graph.project,
-            columns=shrinker.columns_read(name),
-        )
-    return found
 
 
 class _Work:
@@ -249,6 +227,7 @@ class _Work:
             cases=tuple(sorted(prover.cases[name])),
             has_twin=name in self.references,
             examples=self.held[name],
+            examples_tried=len(self.examples.get(name, ())),
             scores=self.scores.get(name),
             invariants=len(prover.held[name]),
             exempt=len(mart.exempt),

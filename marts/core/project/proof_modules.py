@@ -12,7 +12,7 @@ import importlib
 import linecache
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
@@ -34,6 +34,7 @@ OF_PYTEST = ("test_*.py", "*_test.py", "conftest.py")
 DECLARES = re.compile(r"^\s*@(\w+\.)*(twin|corpus|strategy)\b", re.MULTILINE)
 OF_PROOFS = {"pandas", "hypothesis", "pytest"}
 INSTALL = "install what proofs need: pip install 'marts[proof]'"
+TWIN = re.compile(r"""^@(\w+\.)*twin\(\s*["']?(\w+)""", re.MULTILINE)
 NEEDED = frozenset(
     {
         *("marts", "backends", "fixtures", "cli", "ibis", "sqlglot", "click", "rich"),
@@ -55,6 +56,21 @@ def for_proof(project: Declarations, settings: Settings) -> tuple[ForProof, ...]
     found = (*project.for_proof, *declared_for_proof(modules))
     # A folder of the package may be named as one of proof modules.
     return tuple({repr(each): each for each in reversed(found)}.values())[::-1]
+
+
+def unread_twins(settings: Settings, marts: Collection[str]) -> dict[str, Path]:
+    """Return the files of the project's tests with a twin of these marts that is not read, by mart.
+
+    A twin in the wrong folder would be missed in silence.
+    """
+    places = [place.resolve() for place in _places(settings)]
+    return {
+        found[2]: file
+        for file in sorted((settings.folder / "tests").rglob("*.py"))
+        if not any(file.resolve().is_relative_to(place) for place in places)
+        for found in TWIN.finditer(file.read_text("utf-8-sig", errors="replace"))
+        if found[2] in marts
+    }
 
 
 def _places(settings: Settings) -> Iterator[Path]:

@@ -155,8 +155,18 @@ class Rows:
             if table == self.source.name
         ]
         is_alone = len(below) == 1 and not found and not below & self.blueprint.summed
-        most = FEW if is_alone else max(found * REPEATS, LEAST)
+        most = self._few() if is_alone else max(found * REPEATS, LEAST)
         return max(min(most, self.blueprint.most), *required, 0)
+
+    def _few(self) -> int:
+        """Return how many rows are enough: of a source that nothing refers to, of each value some.
+
+        Its rows are then not found in the groups of another one.
+        """
+        if any(link.parent == self.source.name for link in self.blueprint.links):
+            return FEW
+        longest = max(len(domain.values) for domain in self.columns.values())
+        return max(FEW, REPEATS * longest)
 
     def _sizes(self) -> Callable[[int], int]:
         linked = set(self.main.columns if self.main else ())

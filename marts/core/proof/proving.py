@@ -122,6 +122,16 @@ class Prover:
         else:
             self._compare(name, "twin", world, table, expected, twin)
 
+    def differs_from_twin(self, name: str, world: World) -> bool:
+        """Tell whether a mart of a world is another than its twin says."""
+        mart = self.graph.project.marts[name]
+
+        def differs() -> bool:
+            built = self.duckdb.build(world, [name]).tables[name]
+            return bool(compared(mart, built, self.twins[name](world)))
+
+        return _holds(differs)
+
     def try_invariants(self, world: World, *, is_over: Callable[[], bool] = lambda: False) -> None:
         """Check how the marts of a world respond to changes of its sources, until time is over.
 

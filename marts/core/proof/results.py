@@ -63,6 +63,7 @@ class MartResult:
     cases: tuple[str, ...] = ()
     has_twin: bool = False
     examples: int = 0
+    examples_tried: int = 0
     scores: ExampleScores | None = None
     invariants: int = 0
     exempt: int = 0
@@ -72,6 +73,14 @@ class MartResult:
     seconds: float = 0
 
     @property
+    def is_compared(self) -> bool:
+        """Whether every world is compared with a twin, its own or that of marts that read it."""
+        return self.has_twin or bool(self.readers)
+
+    @property
     def has_failed(self) -> bool:
-        """Whether anything did not hold, or an entry of the list of allowed mutants is stale."""
+        """Whether anything did not hold, or an entry of the list of allowed mutants is stale.
+
+        A mutant that survives is not a failure: the mart is then proven less.
+        """
         return bool(self.failures or (self.mutants and self.mutants.stale))
