@@ -56,13 +56,14 @@ def main() -> NoReturn:
     # Expressions and SQL trees live until the end, and collecting garbage takes a tenth of a run.
     gc.disable()
     interrupts.begin()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     sys.unraisablehook = _unraisable
     sys.excepthook = print_bug
     warnings.showwarning = print_warning  # type: ignore[assignment]
     open_streams()
     try:
+        # Until now, who has imported this ends at an interrupt.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         code = marts.main(standalone_mode=False, obj=interrupts)
     except click.ClickException as raised:
         error = with_nearest(raised)

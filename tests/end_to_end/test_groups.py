@@ -103,3 +103,15 @@ def test_a_group_reads_a_mart_of_another_group_in_another_environment(
     assert "group b: the selection reads marts that are up to date neither here" in done.stderr
     assert "done  c  published 1 mart" in done.stdout
     assert marts("show", "adults", "--env", "dev", "--format", "csv").stdout == shown.stdout
+
+
+def test_a_source_that_two_groups_rely_on_is_listed_with_each_group(
+    zoo: Path, called: Marts
+) -> None:
+    done = called("run", cwd=zoo, MARTS_PACKAGE="zoo")
+    assert done.returncode == DONE, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    groups = [line[-3:] for line in lines if line[1:2] == ["people"]]
+    assert groups
+    assert all(words[:2] == ["for", "group"] for words in groups), done.stdout
+    assert not any("for" in line for line in lines if line[1:2] == ["one"])

@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import FreshCheck, TableCheck, WholeCheck
+from marts.core.authoring.tables import Source
 from marts.core.errors import MartsError
 from marts.core.operations.prepared import Prepared
 from marts.core.plan.proofs import Stamp
@@ -213,13 +214,19 @@ def _publication_document(publication: PlannedPublication) -> dict[str, object]:
     return {"step": "publish", "marts": marts, "drops": list(publication.drops)}
 
 
-def table_line(table: TableReport) -> Line:
-    """Return how building and checking one table went."""
+def table_line(table: TableReport, *, group: str | None = None) -> Line:
+    """Return how building and checking one table went.
+
+    In a run of several groups, it says for which group a table was built or checked that no group
+    owns: each group makes the checks that it relies on, and that no other has made.
+    """
     failed, warned = table.outcomes("fail"), table.outcomes("warn")
     rows = "" if table.rows is None else counted(table.rows, "row")
     checks = counted(len(table.checks), "check") if table.checks else ""
     seconds = table.build_seconds + table.check_seconds
     text = f"{table.table.name:<34}{rows:>16}{checks:>12}{seconds:>8.2f} s"
+    if group and (isinstance(table.table, Source) or table.table.is_temporary):
+        text += f"  for group {group}"
     return ("FAIL" if failed else "warn" if warned else "ok"), text
 
 

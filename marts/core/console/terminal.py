@@ -116,10 +116,12 @@ class Progress:
         self.status = status
         self.to_come = to_come
         self.stop = stop
+        self.group: str | None = None
 
     def planned(self, plan: Plan) -> None:
         """Expect the steps of a group's plan."""
         self.to_come = Counter(table_of(step) for step in plan.steps)
+        self.group = plan.group
 
     def started(self, step: Step) -> None:
         """Show the step that begins."""
@@ -129,7 +131,7 @@ class Progress:
         """Print the line of a table whose last step is done."""
         self.to_come[table_of(step)] -= 1
         if not self.to_come[table_of(step)]:
-            say(self.where, table_line(table))
+            say(self.where, table_line(table, group=self.group))
 
     def publishing(self) -> None:
         """Show that publishing begins."""
