@@ -32,8 +32,12 @@ def unmeasured() -> dict[str, str]:
 
 
 def marts_environment(**changes: str) -> dict[str, str]:
-    """Return the caller's variables without its MARTS_…; the marts are ours, unless changed."""
-    inherited = {name: value for name, value in os.environ.items() if name[:6] != "MARTS_"}
+    """Return the caller's variables without its MARTS_… and what its pytest is told.
+
+    The marts are ours, unless changed.
+    """
+    left_out = ("MARTS_", "PYTEST_ADDOPTS")
+    inherited = {n: value for n, value in os.environ.items() if not n.startswith(left_out)}
     return inherited | {"MARTS_PACKAGE": "marts"} | changes
 
 
