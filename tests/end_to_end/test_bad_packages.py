@@ -163,10 +163,10 @@ def test_a_folder_with_names_like_ours_does_not_matter(
 
 
 def test_a_package_of_here_comes_before_an_installed_one(marts: Marts, tmp_path: Path) -> None:
-    (tmp_path / "hypothesis").mkdir()
-    (tmp_path / "hypothesis/__init__.py").touch()
-    (tmp_path / "hypothesis/toy_customers.py").write_text(TOY, "utf-8")
-    done = marts("ls", "--package", "hypothesis")
+    (tmp_path / "iniconfig").mkdir()
+    (tmp_path / "iniconfig/__init__.py").touch()
+    (tmp_path / "iniconfig/toy_customers.py").write_text(TOY, "utf-8")
+    done = marts("ls", "--package", "iniconfig")
     assert "toy_customers" in done.stdout, done.stderr
 
 

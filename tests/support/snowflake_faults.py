@@ -32,6 +32,7 @@ REVIEWED = {
     # text and dates
     *(sge.Concat, sge.Trim, sge.Lower, sge.Replace, sge.Translate),
     *(sge.DateFromParts, sge.DateDiff, sge.DateTrunc, sge.TimestampTrunc),
+    sge.TimestampFromParts,  # without a zone: sessions have TIMESTAMP_TYPE_MAPPING = TIMESTAMP_NTZ
     # aggregates and windows
     *(sge.Count, sge.Sum, sge.Min, sge.Max, sge.Median, sge.Window, sge.Lag),
     *(sge.RowNumber, sge.DenseRank),
