@@ -22,7 +22,7 @@ CONNECTOR = "snowflake-connector-python"
             CONNECTOR,
         ),
         ("numpy", "generate", f"numpy {version('numpy')} is", "numpy"),
-        ("uvicorn", "proof", f"uvicorn {version('uvicorn')} is", "fakesnow[server]"),
+        ("hypothesis", "proof", f"hypothesis {version('hypothesis')} is", "fakesnow[server]"),
     ],
 )
 def test_a_version_without_what_is_imported_is_named(

@@ -43,7 +43,7 @@ def test_the_marts_are_those_that_a_run_publishes(tmp_path: Path) -> None:
         for name in shop.published():
             assert_same_table(
                 built.tables[name],
-                reader.execute(f"FROM gold.{name}").to_arrow_table(),
+                reader.sql(f"FROM gold.{name}").to_arrow_table(),
                 grain=checked_key(SHOP.project.marts[name]),
                 sql=built.sql[name],
             )
