@@ -29,6 +29,11 @@ class Rate:
 Threshold = int | Rate
 
 
+def tolerated(threshold: Threshold, rows: int) -> int:
+    """Return how many violations a threshold tolerates among this many rows."""
+    return threshold.of(rows) if isinstance(threshold, Rate) else threshold
+
+
 def threshold_of(given: int | str | Rate) -> Threshold:
     """Return a declared threshold: a number of rows, or a rate such as "0.5%".
 

@@ -12,7 +12,7 @@ from marts.core.authoring.checks import (
     UniqueCheck,
     tables_read,
 )
-from marts.core.authoring.tolerance import Rate
+from marts.core.authoring.tolerance import tolerated
 from marts.core.plan.state import CompiledQuery
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.worlds import World
@@ -56,9 +56,7 @@ class _Made:
         """Tell whether the check holds on the tables that the engine shows."""
         (row,) = self._engine.rows(self._query).to_pylist()
         counts: Mapping[str, int | None] = {name.lower(): each for name, each in row.items()}
-        known = self._threshold
-        tolerated = known.of(counts["l0"] or 0) if isinstance(known, Rate) else known
-        return (counts["c0"] or 0) <= tolerated
+        return (counts["c0"] or 0) <= tolerated(self._threshold, counts.get("l0") or 0)
 
 
 def _written(

@@ -24,7 +24,7 @@ from marts.core.authoring.checks import (
 )
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Source, checks_of
-from marts.core.authoring.tolerance import Rate
+from marts.core.authoring.tolerance import tolerated
 from marts.core.errors import MartsError
 from marts.core.plan.state import CompiledQuery
 from marts.core.project.graph import Graph
@@ -111,7 +111,7 @@ class Repair:
             orphans = {
                 (row[check.column],) for row in kept if row[check.column] not in known_values
             }
-            kept = _without(kept, (check.column,), orphans, _tolerated(check, len(kept)))
+            kept = _without(kept, (check.column,), orphans, tolerated(check.threshold, len(kept)))
         elif bad := self._offending(left, source, check):
             # A check may return rows of another source that it reads.
             for name in (source.name, *sorted(tables_read(check))):
@@ -121,7 +121,7 @@ class Repair:
             else:
                 raise _nothing_left(source, check)
             refused = {tuple(row[column] for column in known) for row in bad}
-            kept = _without(left[name], known, refused, _tolerated(check, len(left[name])))
+            kept = _without(left[name], known, refused, tolerated(check.threshold, len(left[name])))
         if len(kept) == len(left[name]):
             return False
         if name in given:
@@ -182,11 +182,6 @@ def _without(
         if not is_bad or spared >= 0:
             kept.append(row)
     return kept
-
-
-def _tolerated(check: Check, rows: int) -> int:
-    threshold = check.threshold
-    return threshold.of(rows) if isinstance(threshold, Rate) else threshold
 
 
 def _keys(rows: Iterable[Row], columns: Sequence[str]) -> set[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from marts.core.authoring.checks import Check, SpellingCheck
 from marts.core.authoring.tables import Mart, Source
-from marts.core.authoring.tolerance import Acknowledgement, Rate
+from marts.core.authoring.tolerance import Acknowledgement, Rate, tolerated
 from marts.core.errors import MartsError
 from marts.core.plan.proofs import Stamp
 from marts.core.plan.source_checks import SourceChecks
@@ -59,10 +59,7 @@ class CheckReport:
     @property
     def outcome(self) -> Outcome:
         """The outcome; it passes with up to as many violations as the threshold."""
-        threshold = self.check.threshold
-        if self.violations <= (
-            threshold.of(self.rows) if isinstance(threshold, Rate) else threshold
-        ):
+        if self.violations <= tolerated(self.check.threshold, self.rows):
             return "pass"
         if self.check.severity == "error":
             return "fail"
