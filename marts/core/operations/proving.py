@@ -18,7 +18,6 @@ from marts.core.project.settings import Settings
 from marts.core.proof.canonical import Canon
 from marts.core.proof.equivalent_mutants import Equivalent, MutationReport
 from marts.core.proof.mutants import Mutant
-from marts.core.proof.mutation import identity
 from marts.core.proof.results import MartResult
 from marts.core.run.proof_records import write_records
 
@@ -111,7 +110,7 @@ def _mutants(report: MutationReport, allowed: tuple[Equivalent, ...]) -> Mutants
     reasons = {each.key: each.reason for each in allowed}
     return Mutants(
         killed=report.killed,
-        allowed={_text(each): reasons[identity(each)] for each in report.allowed},
+        allowed={_text(each): reasons[each.key] for each in report.allowed},
         surviving=tuple(_text(each) for each in report.surviving),
     )
 

@@ -8,10 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 
 from marts.core.errors import UsageError
-from marts.core.proof.mutants import Mutant
+from marts.core.proof.mutants import Key, Mutant
 from marts.core.proof.mutation import MutationRun
-
-Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ class MutationReport:
 def score(run: MutationRun, entries: Iterable[Equivalent]) -> MutationReport:
     """Score a mart's mutants against the list, and find the mart's stale entries."""
     own = {entry.key: entry for entry in entries if entry.mart == run.mart.name}
-    alive = {_key(r.mutant): r.mutant for r in run.results if r.killed_by is None}
-    killed = {_key(r.mutant): r for r in run.results if r.killed_by}
+    alive = {r.mutant.key: r.mutant for r in run.results if r.killed_by is None}
+    killed = {r.mutant.key: r for r in run.results if r.killed_by}
     stale = []
     for key, entry in own.items():
         if key in killed:
@@ -117,7 +115,7 @@ def _entry(table: object, location: str) -> Equivalent:
 
 def entry_of(mutant: Mutant, *, reason: str) -> Equivalent:
     """Return the entry that would allow a mutant."""
-    return Equivalent(*_key(mutant), reason)
+    return Equivalent(*mutant.key, reason)
 
 
 def entry_text(entry: Equivalent) -> str:
@@ -127,7 +125,3 @@ def entry_text(entry: Equivalent) -> str:
         for field in fields(Equivalent)
     )
     return "\n".join(["[[equivalent]]", *lines])
-
-
-def _key(mutant: Mutant) -> Key:
-    return (mutant.mart.name, mutant.operator, mutant.before, mutant.after)

@@ -21,8 +21,7 @@ from marts.core.proof.building import WorldBuilder
 from marts.core.proof.examples import Example, ExampleResult, compared_rows
 from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.impact import affected_columns
-from marts.core.proof.mutants import Mutant, mutants_of
-from marts.core.proof.mutation import identity
+from marts.core.proof.mutants import Key, Mutant, mutants_of
 from marts.core.proof.partial_compilation import (
     SharedTables,
     Surroundings,
@@ -30,8 +29,6 @@ from marts.core.proof.partial_compilation import (
     surroundings_of,
 )
 from marts.core.proof.worlds import World
-
-Identity = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -63,14 +60,14 @@ def score_examples(
     holding = [each.example for each in results if each.holds and each.example.mart == mart]
     trials: dict[tuple[datetime.date, frozenset[str]], _Trials] = {}
     killed: dict[str, tuple[Mutant, ...]] = {}
-    alive: dict[Identity, Mutant] = {}
-    dead = set[Identity]()
+    alive: dict[Key, Mutant] = {}
+    dead = set[Key]()
     for example in holding:
         key = example.world.as_of, frozenset(example.world.tables)
         if key not in trials:
             trials[key] = _Trials(builder, mart, example.world)
         trial = trials[key]
-        left = {identity(each): each for each in trial.mutants if identity(each) not in dead}
+        left = {each.key: each for each in trial.mutants if each.key not in dead}
         noticed = {name: each for name, each in left.items() if trial.notices(example, each)}
         killed[example.name] = tuple(noticed.values())
         dead |= noticed.keys()
@@ -91,7 +88,7 @@ class _Trials:
         self._changed = f"{mart.name}__changed"
         self._shared = SharedTables(f"{mart.name}__unchanged_", self._found_shared)
         self._of_shared: dict[str, CompiledQuery] = {}
-        self._of_change: dict[Identity, CompiledQuery] = {}
+        self._of_change: dict[Key, CompiledQuery] = {}
         self._around: dict[Surroundings, CompiledQuery] = {}
         self._world: World | None = None
 
@@ -126,7 +123,7 @@ class _Trials:
         self.engine.build(name, self._of_shared[name], kind="table")
 
     def _query_of(self, mutant: Mutant) -> CompiledQuery:
-        key = identity(mutant)
+        key = mutant.key
         if key not in self._of_change:
             self._of_change[key] = self.engine.compile(self._shared.query_of(mutant.change))
         return self._of_change[key]

@@ -14,7 +14,6 @@ from marts.core.plan.state import CompiledQuery
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.mutants import Mutant, mutants_of
-from marts.core.proof.mutation import identity
 from marts.core.proof.shrinking import ANY_DAY
 from marts.core.proof.versions import reads_of
 from marts.core.proof.witness import Side
@@ -35,7 +34,7 @@ def mutant_side(named: str, mart: str, builder: WorldBuilder) -> Side:
     every = mutants_of(
         declared, logical_tables(graph.project), FixedAsOf(ANY_DAY), guarantees=guarantees
     )
-    chosen = identity(_named(named, declared, every))
+    chosen = _named(named, declared, every).key
     compiled: dict[Queries, CompiledQuery | None] = {}
 
     def query_on(world: World) -> CompiledQuery | None:
@@ -44,7 +43,7 @@ def mutant_side(named: str, mart: str, builder: WorldBuilder) -> Side:
         if queries not in compiled:
             as_of = FixedAsOf(world.as_of)
             found = mutants_of(declared, queries.tables, as_of, guarantees=guarantees)
-            query = next((each.query for each in found if identity(each) == chosen), None)
+            query = next((each.query for each in found if each.key == chosen), None)
             compiled[queries] = None if query is None else builder.engine.compile(query)
         return compiled[queries]
 

@@ -27,6 +27,7 @@ from marts.core.query.contract import cast_to, defaults_of
 from marts.core.query.definition import defined_table
 from marts.core.query.nulls import NotNull
 
+Key = tuple[str, str, str, str]
 OPERATORS = (*VALUE_OPERATORS, *ROW_OPERATORS)
 """Operators of the same name are the same kind of mistake in different operations."""
 
@@ -58,6 +59,11 @@ class Mutant:
     table: ir.Table = field(repr=False, compare=False)
     """What the author's function would return."""
     change: Change = field(repr=False, compare=False)
+
+    @property
+    def key(self) -> Key:
+        """What identifies it, whatever the date: its mart, operator and texts."""
+        return (self.mart.name, self.operator, self.before, self.after)
 
     @cached_property
     def query(self) -> ir.Table:

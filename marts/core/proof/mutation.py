@@ -139,8 +139,8 @@ class PlannedMutants:
         start, mutants = time.perf_counter() - self._seconds, self._mutants
         self._seconds = 0.0
         if among is not None:
-            wanted = {identity(mutant) for mutant in among}
-            mutants = tuple(mutant for mutant in mutants if identity(mutant) in wanted)
+            wanted = {mutant.key for mutant in among}
+            mutants = tuple(mutant for mutant in mutants if mutant.key in wanted)
         results = []
         try:
             self._runner.begin(engine)
@@ -150,11 +150,6 @@ class PlannedMutants:
         finally:
             engine.discard()
         return MutationRun(self._runner.mart, tuple(results), time.perf_counter() - start)
-
-
-def identity(mutant: Mutant) -> tuple[str, str, str, str]:
-    """Return what identifies a mutant, whatever the date: its mart, operator and texts."""
-    return (mutant.mart.name, mutant.operator, mutant.before, mutant.after)
 
 
 def rebuilt_and_observed(graph: Graph, mart: Mart) -> tuple[tuple[str, ...], tuple[str, ...]]:

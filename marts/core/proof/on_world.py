@@ -17,7 +17,6 @@ from marts.core.proof.mutation import (
     MutationRun,
     PlannedMutants,
     Watch,
-    identity,
 )
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
@@ -73,9 +72,9 @@ def _planned(graph: Graph, mart: Mart, world: World) -> PlannedMutants:
 
 def together(runs: Sequence[MutationRun]) -> MutationRun:
     """Return the results of a mart's mutants on several worlds: killed if any of them killed it."""
-    found = {identity(each.mutant): each for each in runs[0].results}
+    found = {each.mutant.key: each for each in runs[0].results}
     for run in runs[1:]:
-        found |= {identity(each.mutant): each for each in run.results if each.killed_by}
+        found |= {each.mutant.key: each for each in run.results if each.killed_by}
     return MutationRun(
         runs[0].mart, tuple(found.values()), sum((each.seconds for each in runs), 0.0)
     )
