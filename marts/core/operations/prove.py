@@ -219,7 +219,6 @@ class _Work:
     def result(self, name: str) -> MartResult:
         """Return what was tried on a mart."""
         prover, run = self.prover, self.mutants.get(name)
-        mart = prover.graph.project.marts[name]
         return MartResult(
             mart=name,
             worlds=prover.worlds[name],
@@ -230,11 +229,9 @@ class _Work:
             examples_tried=len(self.examples.get(name, ())),
             scores=self.scores.get(name),
             invariants=len(prover.held[name]),
-            exempt=len(mart.exempt),
             readers=self._readers(name),
             mutants=score(run, self.options.allowed) if run else None,
             failures=tuple(each for (its, _), each in prover.failures.items() if its == name),
-            seconds=prover.seconds[name] + (run.seconds if run else 0),
         )
 
     def _is_over(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
+from marts.core.authoring.tables import Mart
 from marts.core.query.difference import ABSOLUTE, RELATIVE
 
 if TYPE_CHECKING:
@@ -116,6 +117,18 @@ def differences(
         if not same_value(row[column], other[column], tolerance=tolerance)
     )
     return Differences(grain, left, right, cells)
+
+
+def compared_rows(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:
+    """Compare all rows in the same columns: by the mart's grain if these have it, else sorted.
+
+    They are sorted, too, if the grain does not tell rows apart.
+    """
+    has_grain = bool(mart.grain) and set(mart.grain) <= set(_column_names(expected))
+    try:
+        return differences(actual, expected, grain=mart.grain if has_grain else ())
+    except NotComparableError:
+        return differences(actual, expected, grain=())
 
 
 def assert_same_table(

@@ -18,7 +18,8 @@ from marts.core.authoring.tables import Mart
 from marts.core.errors import MartsError
 from marts.core.plan.state import CompiledQuery
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.examples import Example, ExampleResult, compared_rows
+from marts.core.proof.comparison import compared_rows
+from marts.core.proof.examples import Example, ExampleResult
 from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.impact import affected_columns
 from marts.core.proof.mutants import Key, Mutant, mutants_of

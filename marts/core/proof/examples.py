@@ -20,7 +20,7 @@ from marts.core.project.loading import Declarations
 from marts.core.project.settings import NOWHERE, Settings
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.cells import UnfitError
-from marts.core.proof.comparison import Differences, NotComparableError, differences
+from marts.core.proof.comparison import Differences, compared_rows
 from marts.core.proof.completion import Given, completed
 from marts.core.proof.example_cells import arrow_type, read_cell
 from marts.core.proof.example_text import ARROW, ExampleText, TextRow, TextTable, parsed
@@ -229,12 +229,3 @@ def _broken(checker: SourceChecker, example: Example) -> DefinitionError | None:
         str(example.file),
         hint="give rows, and the columns that the checks need, that pass them",
     )
-
-
-def compared_rows(mart: Mart, actual: pa.Table, expected: pa.Table) -> Differences:
-    """Compare all rows in the same columns: by the mart's grain if these have it, else sorted."""
-    has_grain = bool(mart.grain) and set(mart.grain) <= set(expected.column_names)
-    try:
-        return differences(actual, expected, grain=mart.grain if has_grain else ())
-    except NotComparableError:
-        return differences(actual, expected, grain=())

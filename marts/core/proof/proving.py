@@ -5,26 +5,18 @@ Of each mart and kind of failure, the first one is kept, on the smallest world t
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from marts.core.authoring.invariants import Invariant
-from marts.core.authoring.tables import Mart
 from marts.core.errors import EngineError, MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.canonical import case_of, optional_behind
-from marts.core.proof.comparison import (
-    AnyTable,
-    Differences,
-    NotComparableError,
-    differences,
-)
+from marts.core.proof.comparison import AnyTable, Differences, compared_rows
 from marts.core.proof.examples import Example, ExampleResult, run_examples
 from marts.core.proof.responses import Response, Responses
 from marts.core.proof.results import Failure, Kind
@@ -87,7 +79,6 @@ class Prover:
         self.held: dict[str, set[str]] = defaultdict(set)
         """By mart, the invariants that held on some world."""
         self.failures: dict[tuple[str, Kind], Failure] = {}
-        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._responses = Responses(duckdb)
 
     def try_world(self, world: World, *, on_others: bool) -> None:
@@ -97,8 +88,7 @@ class Prover:
             self.worlds[name] += 1
             self.agreed[name][self.duckdb.engine.name] += 1
             if name in self.twins:
-                with self._timed(name):
-                    self._compare_with_twin(name, world, table)
+                self._compare_with_twin(name, world, table)
         for other in self.others if on_others else ():
             there = self._built(other, world)
             for name in here.keys() & there.keys():
@@ -124,13 +114,18 @@ class Prover:
 
     def differs_from_twin(self, name: str, world: World) -> bool:
         """Tell whether a mart of a world is another than its twin says."""
-        mart = self.graph.project.marts[name]
+        return self._differs(name, Answer("twin", self.twins[name]), world)
 
-        def differs() -> bool:
-            built = self.duckdb.build(world, [name]).tables[name]
-            return bool(compared(mart, built, self.twins[name](world)))
+    def _differs(self, name: str, answer: Answer, world: World) -> bool:
+        """Tell whether a mart is another than an answer; not where either fails."""
+        try:
+            return bool(self._differences(name, world, answer.of(world)))
+        except MartsError:
+            return False
 
-        return _holds(differs)
+    def _differences(self, name: str, world: World, expected: AnyTable) -> Differences:
+        built = self.duckdb.build(world, [name]).tables[name]
+        return compared_rows(self.graph.project.marts[name], built, expected)
 
     def try_invariants(self, world: World, *, is_over: Callable[[], bool] = lambda: False) -> None:
         """Check how the marts of a world respond to changes of its sources, until time is over.
@@ -165,13 +160,14 @@ class Prover:
         if (name, "invariant") in self.failures:
             return
 
-        def wrong(smaller: World) -> int:
-            (found,) = self._responses.to(invariant, [name], smaller)
-            return found.wrong
+        def is_wrong(smaller: World) -> bool:
+            try:
+                (found,) = self._responses.to(invariant, [name], smaller)
+            except MartsError:
+                return False
+            return found.wrong > 0
 
-        found = self.smallest(
-            world, lambda smaller: _holds(lambda: wrong(smaller) > 0), mart=name, keys=response.keys
-        )
+        found = self.smallest(world, is_wrong, mart=name, keys=response.keys)
         error = f"the invariant {invariant.name} does not hold"
         self._remember(Failure(name, "invariant", (name, ""), found, error=error))
 
@@ -217,54 +213,29 @@ class Prover:
         """Tell whether a mart equals another answer; remember the smallest world that differs."""
         if (name, kind) in self.failures:
             return False
-        mart, duckdb = self.graph.project.marts[name], _answer_of(self.duckdb, name)
-        first = compared(mart, actual, expected)
+        mart = self.graph.project.marts[name]
+        first = compared_rows(mart, actual, expected)
         if not first:
             return True
-
-        def differs(smaller: World) -> bool:
-            return bool(compared(mart, duckdb.of(smaller), answer.of(smaller)))
-
         found = self.smallest(
             world,
-            lambda smaller: _holds(lambda: differs(smaller)),
+            partial(self._differs, name, answer),
             mart=name,
             keys=first.keys if first.grain == mart.grain else (),
         )
         expected = answer.of(found)
-        shown = compared(mart, duckdb.of(found), expected)
-        self._remember(Failure(name, kind, (duckdb.name, answer.name), found, shown, expected))
+        shown = self._differences(name, found, expected)
+        sides = self.duckdb.engine.name, answer.name
+        self._remember(Failure(name, kind, sides, found, shown, expected))
         return False
 
     def _remember(self, failure: Failure) -> None:
         self.failures.setdefault((failure.mart, failure.kind), failure)
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] += time.perf_counter() - start
-
 
 def is_tried(world: World, name: str, graph: Graph) -> bool:
     """Tell whether a mart is not the same in the world from which sources were left out."""
     return not world.without or bool(world.without & optional_behind(graph, name))
-
-
-def compared(mart: Mart, actual: AnyTable, expected: AnyTable) -> Differences:
-    """Compare a mart's rows by its grain, or sorted if this does not tell rows apart."""
-    try:
-        return differences(actual, expected, grain=mart.grain)
-    except NotComparableError:
-        return differences(actual, expected, grain=())
-
-
-def _holds(condition: Callable[[], bool]) -> bool:
-    """Tell whether a condition holds; not where something fails in another way."""
-    try:
-        return condition()
-    except MartsError:
-        return False
 
 
 def _failure_of(result: ExampleResult, engine: str) -> Failure:

@@ -66,11 +66,9 @@ class MartResult:
     examples_tried: int = 0
     scores: ExampleScores | None = None
     invariants: int = 0
-    exempt: int = 0
     readers: tuple[str, ...] = ()
     mutants: MutationReport | None = None
     failures: tuple[Failure, ...] = ()
-    seconds: float = 0
 
     @property
     def is_compared(self) -> bool:

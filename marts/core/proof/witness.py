@@ -139,8 +139,7 @@ def _keys(found: Differences, mart: Mart) -> Sequence[Sequence[object]]:
     """Return the values of the grain in rows that differ."""
     if found.grain[: len(mart.grain)] != mart.grain:
         return ()
-    keys = (*(each.key for each in found.cells), *found.only_actual, *found.only_expected)
-    return tuple(dict.fromkeys(key[: len(mart.grain)] for key in keys))
+    return tuple(dict.fromkeys(key[: len(mart.grain)] for key in found.keys))
 
 
 def _is_one(witness: Witness) -> bool:
