@@ -255,7 +255,7 @@ def worlds_on_snowflake(
 def emulated_connection() -> Iterator[Mapping[str, Any]]:
     """Run the local stand-in for Snowflake, and give the parameters of a connection to it.
 
-    Raises UsageError if what it needs is not installed.
+    Raises ModuleNotFoundError if what it needs is not installed.
     """
     from backends.emulator.process import emulator
 

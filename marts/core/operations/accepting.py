@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError
+from marts.core.operations.proof_engines import on_duckdb
 from marts.core.operations.witness import Found
 from marts.core.project.graph import Graph
 from marts.core.project.settings import NOWHERE, Settings
@@ -91,10 +91,8 @@ def _reads(comparison: Comparison) -> dict[str, frozenset[str]]:
 
 def _gives(world: World, graph: Graph, mart: Mart, expected: pa.Table | None) -> bool:
     """Tell whether a mart has some rows on a world."""
-    from backends.factory import worlds_on_duckdb
-
     if expected is None:
         return False
-    with closing(worlds_on_duckdb()) as engine:
+    with on_duckdb() as engine:
         built = WorldBuilder(graph, engine).build(world, [mart.name]).tables[mart.name]
     return not row_differences(mart, mart, built, expected)

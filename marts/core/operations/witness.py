@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.operations import wiring
+from marts.core.operations.proof_engines import on_duckdb
 from marts.core.operations.revisions import extract, revision
 from marts.core.operations.wiring import Linked
 from marts.core.plan.planner import plan_run
@@ -82,13 +83,11 @@ def find_witness(
     Raises UsageError for an unknown mart, revision or mutant, and for a version of the mart that
     today's contracts cannot feed; DefinitionError for declarations that are wrong.
     """
-    from backends.factory import worlds_on_duckdb
-
     graph, _ = project or wiring.linked(settings)
     wiring.refuse_unknown(mart, graph)
     with ExitStack() as opened:
         # Two engines: a table of one version may be a view of the other.
-        here, there = (opened.enter_context(closing(worlds_on_duckdb())) for _ in range(2))
+        here, there = (opened.enter_context(on_duckdb()) for _ in range(2))
         watch(f"reading {options.against}")
         builder = WorldBuilder(graph, here)
         was = opened.enter_context(_former(settings, options.against, mart, graph, there))
