@@ -7,10 +7,11 @@ from typing import Any
 
 from backends import snowflake_runs_ddl as ddl
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_ddl import DIALECT, create_own, create_schema
+from backends.snowflake_ddl import DIALECT
+from backends.snowflake_runs import prepare
 from backends.snowflake_sql import Namespace, upper
-from backends.sql import PROOFS, columns_to_add, proof_rows, proofs_in, proofs_query
-from marts.core.plan.proofs import PROOFS_COLUMNS, PROOFS_TABLE, Proof
+from backends.sql import PROOFS, proof_rows, proofs_in, proofs_query
+from marts.core.plan.proofs import PROOFS_TABLE, Proof
 
 
 class ProofsTable:
@@ -43,21 +44,9 @@ class ProofsTable:
 
     def append(self, proofs: Sequence[Proof]) -> None:
         """Add proofs, each by a statement of its own; create the table if it does not exist."""
-        table = self._table.sql(DIALECT)
-        if not self.exists():
-            if not self._catalog.has_schema(self._namespace):
-                self._execute(create_schema(self._namespace.sql))
-            self._execute(create_own(table, PROOFS_COLUMNS))
-        columns = self._catalog.columns(self._namespace)
-        found = [
-            row["COLUMN_NAME"].lower()
-            for row in columns
-            if row["TABLE_NAME"] == PROOFS_TABLE.upper()
-        ]
-        if found:
-            columns_to_add(PROOFS, found)
+        prepare(PROOFS, self._namespace, self._catalog, self._execute)
         for row in proof_rows(proofs):
-            self._execute(ddl.insert_record(table, row))
+            self._execute(ddl.insert_record(self._table.sql(DIALECT), row))
 
     def _execute(self, sql: str) -> None:
         self._rows(sql, PROOFS_TABLE, "record")

@@ -13,8 +13,8 @@ from backends import snowflake_runs_ddl as ddl
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_ddl import DIALECT, add_own_column, create_own, create_schema
 from backends.snowflake_sql import Namespace
-from backends.sql import RUNS, columns_to_add
-from marts.core.plan.state import RUNS_COLUMNS, RUNS_TABLE, RecordedRun
+from backends.sql import RUNS, OwnTable, columns_to_add
+from marts.core.plan.state import RUNS_TABLE, RecordedRun
 
 
 class RunsTable:
@@ -41,7 +41,7 @@ class RunsTable:
     def write(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it."""
         if not self._is_ready:
-            self._prepare()
+            prepare(RUNS, self._namespace, self._catalog, self._rows)
             self._is_ready = True
         if run.run_id in self._begun:
             # An insert that was interrupted may or may not have taken effect.
@@ -51,16 +51,24 @@ class RunsTable:
         self._begun.add(run.run_id)
         self._rows(ddl.insert_record(self.qualified, asdict(run)))
 
-    def _prepare(self) -> None:
-        if not self.exists():
-            if not self._catalog.has_schema(self._namespace):
-                self._rows(create_schema(self._namespace.sql))
-            self._rows(create_own(self.qualified, RUNS_COLUMNS))
-            return
-        columns = self._catalog.columns(self._namespace)
-        found = [row["COLUMN_NAME"] for row in columns if row["TABLE_NAME"] == RUNS_TABLE.upper()]
-        for column, kind in columns_to_add(RUNS, [name.lower() for name in found]).items():
-            self._rows(add_own_column(self.qualified, column, kind))
+
+def prepare(
+    own: OwnTable, namespace: Namespace, catalog: Catalog, execute: Callable[[str], object]
+) -> None:
+    """Create a table of marts' own if it does not exist; add columns that it lacks.
+
+    Raises UsageError if marts did not make it.
+    """
+    name, table = own.name.upper(), namespace.qualified(own.name).sql(DIALECT)
+    if name not in catalog.kinds(namespace):
+        if not catalog.has_schema(namespace):
+            execute(create_schema(namespace.sql))
+        execute(create_own(table, own.columns))
+        return
+    rows = (row for row in catalog.columns(namespace) if row["TABLE_NAME"] == name)
+    found = [row["COLUMN_NAME"].lower() for row in rows]
+    for column, kind in columns_to_add(own, found).items():
+        execute(add_own_column(table, column, kind))
 
 
 def described(run: RecordedRun) -> str:
