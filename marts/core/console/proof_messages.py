@@ -15,7 +15,7 @@ from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.artifacts import describe_finding
-from marts.core.run.formats import cell
+from marts.core.run.formats import shown_cell
 
 NONE = "–"  # noqa: RUF001
 MOST_ROWS = 20
@@ -124,7 +124,7 @@ def world_tables(
         rows = table.select(shown).slice(0, MOST_ROWS).to_pylist()
         if rows and shown:
             title = f"{name}: {counted(count, 'row')}{more}"
-            yield title, shown, [[_cell(each) for each in r.values()] for r in rows]
+            yield title, shown, [[shown_cell(each) for each in r.values()] for r in rows]
     empty = [name for name, table in world.tables.items() if not table.num_rows]
     if empty:
         yield f"no rows: {', '.join(empty)}", [], []
@@ -133,17 +133,17 @@ def world_tables(
 def answers_table(found: Differences, sides: tuple[str, str]) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns and a row for each cell, or row, that differs."""
     rows = [
-        [*map(_cell, each.key), each.column, _cell(each.actual), _cell(each.expected)]
+        [
+            *map(shown_cell, each.key),
+            each.column,
+            shown_cell(each.actual),
+            shown_cell(each.expected),
+        ]
         for each in found.cells
     ]
-    rows += [[*map(_cell, key), "", "a row", "no row"] for key in found.only_actual]
-    rows += [[*map(_cell, key), "", "no row", "a row"] for key in found.only_expected]
+    rows += [[*map(shown_cell, key), "", "a row", "no row"] for key in found.only_actual]
+    rows += [[*map(shown_cell, key), "", "no row", "a row"] for key in found.only_expected]
     return [*found.grain, "column", *sides], rows[:MOST_ROWS]
-
-
-def _cell(value: object) -> str:
-    """Return a value as text; null is `null`, which is not an empty text."""
-    return "null" if value is None else cell(value)
 
 
 def end_lines(proven: Proven) -> Iterator[Line]:

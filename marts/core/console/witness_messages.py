@@ -13,7 +13,7 @@ from marts.core.console.messages import counted
 from marts.core.operations.witness import Found
 from marts.core.proof.comparison import Differences, Rows
 from marts.core.proof.witness import Answer, Comparison, Contracts, Witness
-from marts.core.run.formats import cell
+from marts.core.run.formats import shown_cell
 
 MOST_ROWS = 20
 """As many rows of a table are shown."""
@@ -31,7 +31,7 @@ class ShownTable:
     @property
     def cells(self) -> list[list[str]]:
         """The values as text; null is `null`, which is not an empty text."""
-        return [["null" if v is None else cell(v) for v in row.values()] for row in self.rows]
+        return [[shown_cell(value) for value in row.values()] for row in self.rows]
 
 
 def head_line(found: Found) -> str:

@@ -73,6 +73,11 @@ def cell(value: object) -> str:
             return str(value)
 
 
+def shown_cell(value: object) -> str:
+    """Return a value as text for people: as in CSV, but null is `null`, and not an empty text."""
+    return "null" if value is None else cell(value)
+
+
 def _duration(value: datetime.timedelta) -> str:
     """Return a duration as ISO 8601: `-P1DT0.5S`."""
     sign, value = ("-", -value) if value < datetime.timedelta() else ("", value)
