@@ -210,6 +210,8 @@ def test_an_example_proves_a_mart_as_far_as_it_kills_its_mutants(till: Till) -> 
     assert mart["examples"] == 2
     assert mart["mutants"]["surviving"] == 0
     assert mart["proven"] == LEVEL
+    # The first one by name that kills a mutant has it.
+    assert mart["killed_by_examples"] == {"sum": mart["mutants"]["killed"], "window": 0}
     till.write("tests/examples/recent/window.md", EXAMPLE.replace("| ann | 1.00 |\n", "", 1))
     (mart,) = till.document("--quick")["marts"]
     assert [each["kind"] for each in mart["failures"]] == ["example"]

@@ -215,12 +215,14 @@ def proof_document(proven: Proven) -> dict[str, object]:
 
 def _document(result: MartResult, proofs: Mapping[str, Proof]) -> Mapping[str, object]:
     mutants, record = result.mutants, proofs.get(result.mart)
+    killed = result.scores.killed if result.scores else {}
     return {
         "mart": result.mart,
         "worlds": result.worlds,
         "engines": dict(result.engines),
         "twin": result.has_twin,
         "examples": result.examples,
+        "killed_by_examples": {name: len(found) for name, found in killed.items()},
         "invariants": result.invariants,
         "readers": list(result.readers),
         "mutants": None
