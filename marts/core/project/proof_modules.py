@@ -21,9 +21,9 @@ from types import ModuleType
 
 from marts.core.authoring.proofs import ForProof
 from marts.core.errors import DefinitionError, MartsError, UsageError, did_you_mean
-from marts.core.project.import_errors import import_error, is_installed
+from marts.core.project.import_errors import import_error
 from marts.core.project.loading import Declarations, declared_for_proof
-from marts.core.project.reloading import drop
+from marts.core.project.reloading import drop, is_below, is_written_in
 from marts.core.project.settings import Settings
 
 DEFAULT = Path("tests/proof")
@@ -185,7 +185,7 @@ def _extend_path(home: _Home, above: Path) -> None:
 @contextmanager
 def _at_home(home: _Home, package: str) -> Iterator[None]:
     """Import from a folder before all others, and leave no other module's name to its modules."""
-    for name in [name for name in sys.modules if _is_below(name, home.prefix)]:
+    for name in [name for name in sys.modules if is_below(name, home.prefix)]:
         del sys.modules[name]
     root = ModuleType(home.prefix)
     root.__path__ = [str(home.folder)]
@@ -193,7 +193,7 @@ def _at_home(home: _Home, package: str) -> Iterator[None]:
     others = {
         name: module
         for name, module in sys.modules.items()
-        if home.has(name.partition(".")[0]) and not _is_below(name, package)
+        if home.has(name.partition(".")[0]) and not is_below(name, package)
     }
     for name in others:
         del sys.modules[name]
@@ -207,18 +207,9 @@ def _at_home(home: _Home, package: str) -> Iterator[None]:
         sys.dont_write_bytecode = writes
         sys.meta_path.remove(home)
         for name in sys.modules.keys() - before:
-            if not _is_below(name, home.prefix) and _is_in(sys.modules[name], home.territory):
+            if not is_below(name, home.prefix) and is_written_in(sys.modules[name], home.territory):
                 drop(name)
         sys.modules.update(others)
-
-
-def _is_below(name: str, package: str) -> bool:
-    return f"{name}.".startswith(f"{package}.")
-
-
-def _is_in(module: ModuleType, folder: Path) -> bool:
-    file = getattr(module, "__file__", None) or ""
-    return bool(file) and Path(file).is_relative_to(folder) and not is_installed(file)
 
 
 def _import(home: _Home, file: Path, shown: Path) -> ModuleType:
@@ -236,7 +227,7 @@ def _error_of(home: _Home, error: BaseException, shown: Path) -> DefinitionError
     missing = (isinstance(error, ModuleNotFoundError) and error.name) or ""
     if missing in OF_PROOFS:
         return DefinitionError(found.summary, *found.facts, hint=INSTALL)
-    if not _is_below(missing, home.prefix):
+    if not is_below(missing, home.prefix):
         return found
     wanted = missing.removeprefix(f"{home.prefix}.")
     folder = home.folder.joinpath(*wanted.split(".")[:-1])

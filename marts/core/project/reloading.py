@@ -43,7 +43,7 @@ def anew(package: str, folder: Path) -> Iterator[None]:
         _finders.extend(each for each in sys.meta_path if each not in finders)
         for name in sys.modules.keys() - before:
             module = sys.modules[name]
-            if not _is_below(name, package) and _is_written_in(module, folder.resolve()):
+            if not is_below(name, package) and is_written_in(module, folder.resolve()):
                 _beside[name] = module
 
 
@@ -61,8 +61,8 @@ def _forget() -> None:
 
 def _drop_all(package: str) -> None:
     """Drop a package's modules; of our own package, all but the framework."""
-    for name in [name for name in sys.modules if _is_below(name, package)]:
-        if not _is_below(name, PACKAGE) and not _is_below(PACKAGE, name):
+    for name in [name for name in sys.modules if is_below(name, package)]:
+        if not is_below(name, PACKAGE) and not is_below(PACKAGE, name):
             drop(name)
 
 
@@ -75,11 +75,12 @@ def drop(name: str) -> None:
         delattr(sys.modules[holder], child)
 
 
-def _is_below(name: str, package: str) -> bool:
+def is_below(name: str, package: str) -> bool:
+    """Tell whether a module is a package, or in it."""
     return f"{name}.".startswith(f"{package}.")
 
 
-def _is_written_in(module: ModuleType, folder: Path) -> bool:
+def is_written_in(module: ModuleType, folder: Path) -> bool:
     """Tell whether a module is a file of a folder, but not one that is installed there."""
     file = getattr(module, "__file__", None) or ""
     return bool(file) and Path(file).is_relative_to(folder) and not is_installed(file)
