@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -107,6 +108,18 @@ def world_folder(pytestconfig: pytest.Config) -> Path | None:
     return folder_to_save_in(pytestconfig)
 
 
+@pytest.fixture(autouse=True)
+def leave_imports_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget what a test has imported from its folder: the next has packages of the same name."""
+    folder = tmp_path_factory.getbasetemp().resolve()
+    path, finders = sys.path[:], sys.meta_path[:]
+    yield
+    sys.path[:], sys.meta_path[:] = path, finders
+    for name, module in [*sys.modules.items()]:
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
+            del sys.modules[name]
+
+
 @pytest.fixture
 def marts(tmp_path: Path) -> Marts:
     """Run `marts …` in this test's empty folder: `marts("run", "-s", "x", MARTS_SCHEMA="dev")`."""
@@ -151,13 +164,21 @@ def installed_with_all(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return environments.once(folder, extras=("snowflake", "generate", "proof"), also=("pytest",))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    """Return the emulator, or the account that pytest's options name."""
+    """Return the emulator, or the account that pytest's options name; no schema is left in it."""
     from support.account import account as open_account
 
     with open_account(request) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def emulated(account: Account) -> Account:
+    """Return the account, where tests can look behind it."""
+    if account.emulator is None:
+        pytest.skip("needs the emulator: it records, fails and stalls statements")
+    return account
 
 
 @pytest.fixture

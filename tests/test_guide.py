@@ -78,10 +78,10 @@ def test_a_page_works_as_printed(topic: str, shop: Path) -> None:
 
 
 @pytest.mark.parametrize("topic", sorted(ON_SNOWFLAKE))
-def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, account: Account) -> None:
-    environment = account.environment()
+def test_a_page_works_as_printed_in_an_account(topic: str, shop: Path, emulated: Account) -> None:
+    environment = emulated.environment()
     connections = tomllib.loads(environment["SNOWFLAKE_CONNECTIONS"])
-    connections["production"] = connections[account.name]
+    connections["production"] = connections[emulated.name]
     environment["SNOWFLAKE_CONNECTIONS"] = toml(connections)
     Reader(shop, environment).follow(page_of(topic))
 

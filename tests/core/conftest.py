@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -22,7 +21,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write a package of modules that can be imported, and return its name.
 
     A module's name may have a folder: `write(**{"sales/totals": "…"})`.
@@ -39,9 +38,7 @@ def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
             path.write_text(dedent(text), "utf-8")
         return package
 
-    yield write
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        del sys.modules[name]
+    return write
 
 
 @pytest.fixture

@@ -16,15 +16,7 @@ from support.refusals import Refused
 from support.refusals import refused as refuse
 
 
-@pytest.fixture(scope="session")
-def emulated(account: Account) -> Account:
-    """Return the account, where tests can look behind it."""
-    if account.emulator is None:
-        pytest.skip("needs the emulator: it records, fails and stalls statements")
-    return account
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(request: pytest.FixtureRequest) -> Account:
     """Return the account, where it is a real one."""
     if request.config.getoption("--backend") is None:

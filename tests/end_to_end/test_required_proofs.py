@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -76,13 +74,6 @@ MAXIMUM = 'return recent.group_by("customer").agg(total=recent.amount.max())'
 REACHED = "totals: its proof of 2026-01-02 reached the level"
 NOT_PROVEN = r"^(2 marts are|largest is) not proven"
 SETTINGS = '[tool.marts]\npackage = "shop_marts"\ndata = "data"\n'
-
-
-@pytest.fixture(autouse=True)
-def leave_imports_alone() -> Iterator[None]:
-    path, finders = sys.path[:], sys.meta_path[:]
-    yield
-    sys.path[:], sys.meta_path[:] = path, finders
 
 
 @pytest.fixture

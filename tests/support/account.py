@@ -111,6 +111,11 @@ class Account:
         names = [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
         return [name for name in names if name != RUNS_TABLE.upper()]
 
+    def all_schemas(self) -> list[str]:
+        """Return the names of all schemas of the account's database."""
+        sql = f'SELECT SCHEMA_NAME FROM "{self.database}".INFORMATION_SCHEMA.SCHEMATA'
+        return [name for (name,) in self.rows(sql)]
+
     def contents(self, schema: str) -> dict[str, list[Row]]:
         """Return all rows of every such relation of a schema, in an order of their own."""
         return {
@@ -155,11 +160,17 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
 
 @contextmanager
 def emulated_account(running: Emulator) -> Iterator[Account]:
-    """Open an account in an emulator; check the statements it was sent, at the end."""
+    """Open an account in an emulator; check what it was sent and drop what is new, at the end."""
     write_connections(running.folder, running.port)
+    before = len(running.events("statement"))
     with running.connect(**SESSION) as session:
-        yield Account(running.connection, DATABASE, session, running)
-        grammar.check(grammar.sent_by_marts(running.events("statement")))
+        opened = Account(running.connection, DATABASE, session, running)
+        known = {*opened.all_schemas()}
+        yield opened
+        # Pages of the guide name schemas as our own tests do.
+        for schema in {*opened.all_schemas()} - known:
+            opened.rows(f'DROP SCHEMA "{DATABASE}"."{schema}"')
+        grammar.check(grammar.sent_by_marts(running.events("statement")[before:]))
 
 
 @contextmanager

@@ -13,13 +13,6 @@ from marts.core.project.loading import load
 from marts.core.project.packages import home_of, import_from
 
 
-@pytest.fixture(autouse=True)
-def _path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave Python's path as it is."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-
-
 def written(folder: Path, name: str, code: str = "") -> Path:
     file = folder / name / "__init__.py"
     file.parent.mkdir(parents=True)

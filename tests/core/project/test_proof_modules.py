@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -28,9 +28,8 @@ NONE = Declarations("nothing_at_all", {}, {})
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Iterator[Write]:
-    """Write a file of a project; Python is as before when the test ends."""
-    modules, path, finders = {**sys.modules}, sys.path[:], sys.meta_path[:]
+def write(tmp_path: Path) -> Write:
+    """Write a file of a project."""
 
     def written(name: str, text: str) -> Path:
         file = tmp_path / name
@@ -38,10 +37,7 @@ def write(tmp_path: Path) -> Iterator[Write]:
         file.write_text(dedent(text), "utf-8")
         return file
 
-    yield written
-    sys.path[:], sys.meta_path[:] = path, finders
-    for name in sys.modules.keys() - modules.keys():
-        del sys.modules[name]
+    return written
 
 
 def twins(folder: Path, *places: str, project: Declarations = NONE) -> dict[str, object]:

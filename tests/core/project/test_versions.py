@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import ibis
@@ -73,16 +72,6 @@ def said(graph: Graph) -> str:
     literals = table.op().find(ibis.expr.operations.Literal)
     (text,) = (each.value for each in literals)
     return str(text)
-
-
-@pytest.fixture(autouse=True)
-def _imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leave Python's path and modules as they are."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    yield
-    for name in [name for name in sys.modules if "_in_versions" in name]:
-        del sys.modules[name]
 
 
 def loaded(folder: Path) -> Graph:
