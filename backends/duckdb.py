@@ -54,6 +54,7 @@ from marts.core.plan.state import (
     TableState,
 )
 from marts.core.run.backend import Contract, Statement
+from marts.core.run.waiting import result_of
 
 Result = TypeVar("Result")
 
@@ -360,7 +361,7 @@ class DuckDBBackend:
         """
         running = self._worker.submit(work)
         try:
-            return running.result()
+            return result_of(running)
         except KeyboardInterrupt:
             self._connection.interrupt()
             wait([running])

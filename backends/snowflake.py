@@ -7,6 +7,7 @@ rows of all targets with theirs.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -356,7 +357,7 @@ class SnowflakeBackend:
         return publishing_runs(self, but=self._statements.run_id, since=since)
 
     def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
-        within = CLEANING_SECONDS if self._statements.stopping.is_set() else None
+        within = CLEANING_SECONDS if self._statements.stopping.is_set() else math.inf
         found = self._statements.execute(sql, about=RUNS_TABLE, step="record", within=within)
         return found.fetchall()
 

@@ -7,10 +7,11 @@ but not for ever.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ from backends.snowflake_errors import (
 from backends.snowflake_work import Work, remembering, started
 from marts.core.errors import EngineError
 from marts.core.run.backend import Statement
+from marts.core.run.waiting import first_done, result_of
 
 if TYPE_CHECKING:
     # It takes 1.1 s to import, and compiling does not need it.
@@ -130,7 +132,7 @@ class Session:
         step: str,
         tag: str,
         uninterruptible: bool = False,
-        within: float | None = None,
+        within: float = math.inf,
     ) -> Result:
         """Run one statement and return its answer.
 
@@ -154,7 +156,7 @@ class Session:
                 self._raise_remembered()
             running.sending.start()
             self._wait_for(running.sending.future, within)
-            if within is not None and not running.sending.future.done():
+            if not running.sending.future.done():
                 self.cancel()
         try:
             return Result(self, _result(running.sending.future, action), action)
@@ -177,12 +179,16 @@ class Session:
         """Remember an interrupt, and cancel what runs if it is interruptible; does not wait."""
         self._remember()
         if self._running and self._running.is_interruptible:
-            started(self.cancel)
+            # Not what runs when the thread begins: that may be uninterruptible.
+            started(partial(self._cancel, self._running))
 
     def cancel(self) -> None:
         """Cancel what runs and wait until it has ended; give the session up if it does not end."""
-        running = self._running
-        if running is None or self.is_over or running.sending.prevent():
+        if self._running:
+            self._cancel(self._running)
+
+    def _cancel(self, running: _Running) -> None:
+        if self.is_over or running.sending.prevent():
             return
         future, deadline = running.sending.future, time.monotonic() + CANCEL_SECONDS
         ask = partial(self.connection.cancel, running.sql, running.request_id)
@@ -242,9 +248,9 @@ class Session:
         self.is_unreachable = False
         return cursor
 
-    def _wait_for(self, future: Future[Any], seconds: float | None = None) -> None:
+    def _wait_for(self, future: Future[Any], seconds: float = math.inf) -> None:
         """Wait until the future is done, the session is given up, or the time is over."""
-        wait([future, self._given_up], timeout=seconds, return_when=FIRST_COMPLETED)
+        first_done([future, self._given_up], seconds)
 
     @contextmanager
     def _cancelling(self) -> Iterator[None]:
@@ -316,7 +322,7 @@ class Sessions:
         """Log in anew for this thread; its earlier session is given up."""
         if (old := getattr(self._local, "session", None)) is not None:
             old.give_up()
-        session = Session(started(self._log_in).result(), self._statements.append)
+        session = Session(result_of(started(self._log_in)), self._statements.append)
         session.interrupted = old is not None and old.interrupted
         self._local.session = session
         # A new session shows that the line works.
@@ -352,7 +358,7 @@ class Sessions:
         self._is_finishing = self._was_late = False
         try:
             with remembering(interrupt):
-                return started(with_session).result()
+                return result_of(started(with_session))
         finally:
             # The work may have logged in anew.
             session = self._local.session = (*last, session)[0]

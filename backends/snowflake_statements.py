@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any
 
@@ -32,7 +33,7 @@ class Statements:
         about: str = "",
         step: str,
         uninterruptible: bool = False,
-        within: float | None = None,
+        within: float = math.inf,
     ) -> Result:
         """Run one statement, with a query tag that says what it is for.
 

@@ -163,6 +163,7 @@ def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_set
         "marts.core.run.backend",
         "marts.core.run.diagnosis",
         "marts.core.run.profiling",
+        "marts.core.run.waiting",
         "marts.core.run.world_engine",
     )
     offences(

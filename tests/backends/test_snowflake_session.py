@@ -181,6 +181,28 @@ def test_shielded_work_meets_an_interrupt_only_at_a_statement() -> None:
     assert line.sent == ["BEGIN", "INSERT", "ROLLBACK"]
 
 
+def test_an_interrupt_cancels_no_statement_that_begins_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread that cancels may be slow to begin, and find an uninterruptible one running."""
+    cancelling: list[Callable[[], object]] = []
+    line = Line(lambda _: session.interrupt())
+    sessions = sessions_of(line)
+    session = sessions.current()
+    with monkeypatch.context() as slow, suppress(KeyboardInterrupt):
+        slow.setattr(snowflake_session, "started", cancelling.append)
+        run(sessions, "INSERT")
+
+    def late(_: Line) -> None:
+        for cancel in cancelling:
+            cancel()
+
+    line.answers.append(late)
+    assert run(sessions, "ROLLBACK", uninterruptible=True) == [(1,)]
+    assert cancelling
+    assert not line.cancelled.is_set()
+
+
 def test_shielded_work_that_is_finishing_meets_no_interrupt() -> None:
     line = Line(answered_after_ctrl_c, answered_after_ctrl_c)
     sessions = sessions_of(line)

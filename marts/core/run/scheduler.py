@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from graphlib import TopologicalSorter
 
 from marts.core.plan.steps import Build, Step, needs
+from marts.core.run.waiting import first_done
 
 
 def run_in_parallel(
@@ -43,6 +44,7 @@ def _run_stage(
     running: dict[Future[None], int] = {}
     while sorter.is_active():
         running |= {pool.submit(carry_out, steps[n]): n for n in sorted(sorter.get_ready())}
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        first_done(running)
+        for future in [each for each in running if each.done()]:
             future.result()
             sorter.done(running.pop(future))
