@@ -1,0 +1,159 @@
+"""The catalogue of a project as data: what a page of its site shows, before any HTML."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+TableKind = Literal["source", "table", "view", "temporary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnPage:
+    """A column; `expression` is its definition in readable form, None for a source's.
+
+    `definition` is its text, `personal` says what personal data it holds, if any.
+    """
+
+    name: str
+    type: str
+    null: bool
+    unique: bool = False
+    definition: str = ""
+    expression: str | None = None
+    personal: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """What one run found of a check: pass, warn, acknowledged or fail."""
+
+    run_id: str
+    at: datetime.datetime
+    outcome: str
+    violations: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckPage:
+    """A check, and what the recorded runs found, the latest first."""
+
+    name: str
+    description: str
+    severity: str
+    columns: tuple[str, ...] = ()
+    history: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryPage:
+    """An example query: the question that it answers, and its SQL by dialect."""
+
+    name: str
+    question: str
+    sql: Mapping[str, str]
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A bar of a distribution: a label, or the range of a number, and its rows."""
+
+    label: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """How the values of a column are distributed over the rows of the last run; never personal."""
+
+    column: str
+    kind: Literal["labels", "numbers", "dates"]
+    bars: tuple[Bar, ...]
+    nulls: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How a table was built last: its rows, the seconds, when and by which run."""
+
+    run_id: str
+    at: datetime.datetime
+    as_of: datetime.date | None = None
+    rows: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePage:
+    """A source or a mart. `document` is the Markdown text beside its declaration, if any."""
+
+    name: str
+    kind: TableKind
+    description: str
+    grain: tuple[str, ...]
+    location: str
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+    optional: bool = False
+    columns: tuple[ColumnPage, ...]
+    checks: tuple[CheckPage, ...] = ()
+    inputs: tuple[str, ...] = ()
+    read_by: tuple[str, ...] = ()
+    sql: Mapping[str, str] = field(default_factory=dict)
+    queries: tuple[QueryPage, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    build: Build | None = None
+    proof: str | None = None
+    """In a line: the level that its proof reached and when; None if it is not proven as it is."""
+    document: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnEdge:
+    """A column of a table is computed from a column of another, by lineage of these kinds."""
+
+    from_table: str
+    from_column: str
+    to_table: str
+    to_column: str
+    kinds: tuple[str, ...]
+    is_direct: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLine:
+    """A run of the table of runs."""
+
+    run_id: str
+    status: str
+    started_at: datetime.datetime
+    seconds: float | None = None
+    as_of: datetime.date | None = None
+    marts_published: int | None = None
+    checks_made: int | None = None
+    checks_failed: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Everything the site shows. `document` is the project's own Markdown text, if any.
+
+    `engine` says in words where the marts are; `notes` say what could not be read there.
+    """
+
+    project: str
+    generated_at: datetime.datetime
+    version: str
+    engine: str
+    as_of: datetime.date | None = None
+    tables: tuple[TablePage, ...]
+    edges: tuple[ColumnEdge, ...] = ()
+    runs: tuple[RunLine, ...] = ()
+    notes: tuple[str, ...] = ()
+    document: str = ""
