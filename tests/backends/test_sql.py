@@ -84,3 +84,13 @@ def test_a_table_may_be_a_scalar(compiled: Callable[[ir.Table], CompiledQuery]) 
         found = compiled(bikes.filter(bikes.id > table.as_scalar()))
         assert found.names == {"bikes", "n"}
         assert found.tree.find(sge.Subquery)
+
+
+def test_snowflake_counts_no_row_as_0() -> None:
+    """COUNT_IF may give null."""
+    bikes = ibis.table({"wheels": "int64"}, name="bikes")
+    sql = snowflake_compiled(
+        bikes.aggregate(n=bikes.count(where=bikes.wheels > 2), rows=bikes.count())
+    ).sql
+    assert 'COUNT(IFF("t0"."wheels" > 2, 1, NULL))' in sql
+    assert "COUNT(*)" in sql
