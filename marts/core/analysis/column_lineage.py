@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
+from marts.core.analysis.keys import keys_of
 from marts.core.analysis.kinds import COUNTED, DIRECT, ROWS, Edges, Kind, merged, of_columns, used
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.relation_lineage import relation_lineage
@@ -159,12 +160,12 @@ def project_lineage(graph: Graph) -> ProjectLineage:
     Raises DefinitionError for a mart that is not a valid expression.
     """
     project = graph.project
-    tables, day, keys = logical_tables(project), FixedAsOf(ANY_DAY), declared_keys(project)
-    not_null = declared_not_null(project)
-    queries = {
-        name: defining_query(project.marts[name], tables, day, not_null=not_null)
-        for name in graph.order
-    }
-    return ProjectLineage(
-        {name: relation_lineage(query.op(), keys) for name, query in queries.items()}
-    )
+    tables, day, not_null = logical_tables(project), FixedAsOf(ANY_DAY), declared_not_null(project)
+    keys, own = declared_keys(project), dict[str, RelationEdges]()
+    for name in graph.order:
+        query = defining_query(project.marts[name], tables, day, not_null=not_null).op()
+        own[name] = relation_lineage(query, keys)
+        # Marts that read it rely on the keys of its expression, too, whether it declares them.
+        found = keys.of_all_rows[name] | keys_of(query, keys)
+        keys = replace(keys, of_all_rows={**keys.of_all_rows, name: found})
+    return ProjectLineage(own)
