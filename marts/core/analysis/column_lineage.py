@@ -20,7 +20,17 @@ import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
 from marts.core.analysis.keys import keys_of
-from marts.core.analysis.kinds import COUNTED, DIRECT, ROWS, Edges, Kind, merged, of_columns, used
+from marts.core.analysis.kinds import (
+    COUNTED,
+    DIRECT,
+    ROWS,
+    Edges,
+    Kind,
+    merged,
+    of_columns,
+    used,
+    without,
+)
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.relation_lineage import relation_lineage
 from marts.core.analysis.value_lineage import RelationEdges
@@ -57,7 +67,10 @@ def column_lineage(
 
 
 class TableLineage(NamedTuple):
-    """On what a mart depends: each column by itself, and all of them by the rows that there are."""
+    """On what a mart depends: each column by itself, and all of them by the rows that there are.
+
+    What is said of the rows is not repeated of each column.
+    """
 
     columns: Mapping[str, Edges]
     rows: Edges
@@ -146,12 +159,13 @@ def _only_direct(found: RelationEdges) -> RelationEdges:
 
 
 def _apart(found: RelationEdges) -> TableLineage:
-    columns = {name: of_columns(edges) for name, edges in found.columns.items()}
+    rows = of_columns(found.rows)
+    columns = {name: without(of_columns(edges), rows) for name, edges in found.columns.items()}
     counted = {
         column: {(table, ""): kinds for (table, name), kinds in edges.items() if name == COUNTED}
         for column, edges in found.columns.items()
     }
-    return TableLineage(columns, of_columns(found.rows), counted)
+    return TableLineage(columns, rows, counted)
 
 
 def project_lineage(graph: Graph) -> ProjectLineage:
