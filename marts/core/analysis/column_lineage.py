@@ -46,6 +46,7 @@ __all__ = [
     "ProjectLineage",
     "TableLineage",
     "column_lineage",
+    "columns_read",
     "project_lineage",
 ]
 
@@ -64,6 +65,18 @@ def column_lineage(
     """
     found = relation_lineage(query.op() if isinstance(query, ir.Table) else query, keys)
     return {name: of_columns(merged([edges, found.rows])) for name, edges in found.columns.items()}
+
+
+def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
+    """Return the columns of each table on which a query's rows, values or order depend.
+
+    A table whose rows are only counted has no such columns.
+    """
+    found = relation_lineage(query, NO_KEYS)
+    columns: dict[str, set[str]] = {str(rel.name): set() for rel in query.find(ops.UnboundTable)}
+    for table, name in of_columns(merged([*found.columns.values(), found.rows, found.order])):
+        columns[table].add(name)
+    return {table: frozenset(names) for table, names in columns.items()}
 
 
 class TableLineage(NamedTuple):
