@@ -26,6 +26,8 @@ from marts.core.authoring.tables import Source
 Hashes = npt.NDArray[np.uint64]
 Tables = Mapping[str, pa.Table]
 CENT = Decimal("0.01")
+FEW = 12
+"""Of so many different values, each is tried for all rows."""
 SOME = 0.2
 """The share of rows that a change of some rows changes."""
 
@@ -193,7 +195,7 @@ def _made(values: list[Any], column: Column, rng: Random) -> Iterator[tuple[str,
     after = dict(zip(known, [*known[1:], *known[:1]], strict=True))
     yield "each the next one", [after.get(value) for value in values]
     yield "some another one", _where(some, shuffled, values)
-    for value in known if len(known) <= 5 else rng.sample(known, 2):
+    for value in known if len(known) <= FEW else rng.sample(known, 2):
         yield f"all {value}", [value] * len(values)
     if column.null:
         yield "all null", [None] * len(values)

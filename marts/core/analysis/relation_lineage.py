@@ -61,7 +61,12 @@ def _constant(rel: ops.Relation, known: Known) -> RelationEdges:
     return RelationEdges(dict.fromkeys(rel.schema.names, NOTHING) | values, NOTHING, NOTHING)
 
 
-def _computed(rel: ops.Project | ops.DropColumns, known: Known) -> RelationEdges:
+def _dropped(rel: ops.DropColumns, known: Known) -> RelationEdges:
+    below = known.relations[rel.parent]
+    return below._replace(columns={name: below.columns[name] for name in rel.schema.names})
+
+
+def _computed(rel: ops.Project, known: Known) -> RelationEdges:
     below = known.relations[rel.parent]
     columns = {name: _of_rows(value, below, known) for name, value in rel.values.items()}
     return RelationEdges(columns, below.rows, below.order)
@@ -222,7 +227,8 @@ RULES: tuple[tuple[tuple[type[ops.Relation], ...], Callable[[Any, Known], Relati
     ((ops.Reference, ops.AliasedRelation, ops.Sample), _parent),
     ((ops.InMemoryTable, ops.DummyTable), _constant),
     ((ops.PhysicalTable,), _table),
-    ((ops.Project, ops.DropColumns), _computed),
+    ((ops.Project,), _computed),
+    ((ops.DropColumns,), _dropped),
     ((ops.Filter,), _filter),
     ((ops.Sort,), _sort),
     ((ops.Limit,), _limit),

@@ -66,6 +66,10 @@ def only(**values: Any) -> ir.Table:
 
 CASES: dict[str, tuple[ir.Table, str]] = {
     "a column": (only(x=T.n), "t.n identity"),
+    "a renamed column of those that are left": (
+        T.drop("m", "p").rename(x="n"),
+        "t.n identity",
+    ),
     "a wider type": (only(x=T.n.cast("decimal(38, 0)")), "t.n identity"),
     "a narrower type": (only(x=T.p.cast("decimal(10, 1)")), "t.p transformation"),
     "arithmetic": (only(x=T.n + T.m), "t.n transformation, t.m transformation"),

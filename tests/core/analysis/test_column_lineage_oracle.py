@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import datetime
+import shutil
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 from backends.factory import worlds_on_duckdb
-from marts.core.analysis.column_lineage import Name, project_lineage
+from marts.core.analysis.column_lineage import Kind, Name, project_lineage
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.plan.queries import Queries
-from marts.core.project.graph import Graph
+from marts.core.project.graph import Graph, link
+from marts.core.project.loading import load
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.worlds import World
+from marts.core.query.contract import schema_of
 from marts.core.run.world_engine import WorldEngine
+from support.engines import GRAPH
 from support.lineage_oracle import Observations, Oracle, Watched
+from support.paths import TESTS
+from support.processes import call_marts
 from support.workshop import SHOP
+from support.worlds import corpus_world
 
 
 def generic_world(graph: Graph, engine: WorldEngine, *, groups: int) -> World:
@@ -75,3 +88,58 @@ def test_exactly_what_lineage_names_changes_in_the_shop() -> None:
     assert not found.unnamed
     # The sum of the sums of all models is the sum of all orders, whatever their models.
     assert never_seen(SHOP, found) == {("orders", "model"): {("shop_overview", "revenue")}}
+
+
+@pytest.mark.slow
+def test_exactly_what_lineage_names_changes_in_our_marts() -> None:
+    world = corpus_world()
+    with closing(worlds_on_duckdb()) as engine:
+        found = observed(GRAPH, engine, [World(world.tables, world.as_of)])
+    assert not found.unnamed
+    lineage = project_lineage(GRAPH)
+    for changed, names in never_seen(GRAPH, found).items():
+        # int_customers joins dim_customer with the numbers of its own keys, so that no row is lost.
+        assert changed in {("dim_customer", "customer_key"), ("dim_customer", "customer_id")}
+        for mart, column in names:
+            apart = lineage.sources_apart(mart)
+            assert changed in apart.rows
+            assert apart.columns[column].get(changed, frozenset()) <= {Kind.IDENTITY}
+
+
+@pytest.fixture
+def order_desk(tmp_path: Path) -> Iterator[tuple[Graph, World]]:
+    """Return somebody else's project, with the sources that `marts init` writes, and its data."""
+    warehouse = tmp_path / "warehouse"
+    tpchgen = Path(sys.executable).with_name("tpchgen-cli")
+    words = ["parquet", "--scale-factor=0.001", f"--output-dir={warehouse}"]
+    subprocess.run([tpchgen, *words], check=True, capture_output=True)
+    done = call_marts("init", "draft", "--name", "draft", "--from", "warehouse", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    package = shutil.copytree(TESTS / "foreign/src/order_desk", tmp_path / "order_desk")
+    shutil.copy(tmp_path / "draft/draft/sources.py", package)
+    known = {*sys.modules}
+    sys.path.insert(0, str(tmp_path))
+    try:
+        graph = link(load("order_desk"))
+        tables = {
+            source.name: pq.read_table(warehouse / f"{source.name}.parquet")
+            .select([column.name for column in source.columns])
+            .cast(schema_of(source.columns).to_pyarrow())
+            for source in graph.project.sources.values()
+        }
+        yield graph, World(tables, datetime.date(1998, 3, 31), "TPC-H")
+    finally:
+        sys.path.remove(str(tmp_path))
+        for name in {*sys.modules} - known:
+            del sys.modules[name]
+
+
+@pytest.mark.slow
+def test_exactly_what_lineage_names_changes_in_somebody_elses_project(
+    order_desk: tuple[Graph, World],
+) -> None:
+    graph, world = order_desk
+    with closing(worlds_on_duckdb()) as engine:
+        found = observed(graph, engine, [world])
+    assert not found.unnamed
+    assert never_seen(graph, found) == {}
