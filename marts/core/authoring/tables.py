@@ -133,6 +133,11 @@ def source(
         for column in columns
         if column.default is not None
     ]
+    found += [
+        f"column {column.name} has not_personal, which only a mart's computed column has"
+        for column in columns
+        if column.not_personal
+    ]
     if source_name is not None and (not isinstance(source_name, str) or not source_name):
         found.append(f"its source_name is {source_name!r}, which is not a name")
     comment = _comment(doc, f"source {name}", location)
