@@ -46,6 +46,9 @@ SOURCES = {
     "its source_name is '', which is not a name": """
         s = source("s", doc="S.", grain="key", columns=[KEY], source_name="")  # here
     """,
+    "owner is 'a\\nb': name a team, a person or an address on one line": """
+        s = source("s", doc="S.", grain="key", columns=[KEY], owner="a\\nb")  # here
+    """,
     "column key has a default, which only a mart has": """
         KEY = string("key", default="")
         s = source("s", doc="S.", grain="n", columns=[int64("n"), KEY])  # here
@@ -79,6 +82,11 @@ MARTS = {
     """,
     "materialized is 'incremental'; known: table, view, temporary": """
         @mart(grain="key", columns=[KEY], materialized="incremental")  # here
+        def m(s):
+            "M."
+    """,
+    "owner is ' ': name a team, a person or an address on one line": """
+        @mart(grain="key", columns=[KEY], owner=" ")  # here
         def m(s):
             "M."
     """,
