@@ -159,6 +159,7 @@ def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_set
     port = (
         "marts.core.errors",
         "marts.core.plan.proofs",
+        "marts.core.plan.runs",
         "marts.core.plan.state",
         "marts.core.run.backend",
         "marts.core.run.diagnosis",

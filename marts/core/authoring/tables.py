@@ -55,6 +55,8 @@ class Source:
     acknowledged: tuple[Acknowledgement, ...] = ()
     source_name: str | None = None
     """The name of the table, file or folder, if it is another one."""
+    owner: str | None = None
+    """Who answers questions about it: a team, a person, an address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ class Mart:
     """The group that it is published with; a temporary mart is in none."""
     exempt: Mapping[str, str] = field(default_factory=dict)
     """The invariants that need not hold for it, each with the reason."""
+    owner: str | None = None
+    """Who answers questions about it: a team, a person, an address."""
     bindings: tuple[Binding, ...] = field(default=(), repr=False, compare=False)
     """The names that its function looks up outside, with their values when it was declared."""
 
@@ -99,7 +103,7 @@ class Mart:
         return self.name.startswith(INTERMEDIATE)
 
 
-def source(
+def source(  # noqa: PLR0913  (they are the keywords of a declaration)
     name: str,
     *,
     doc: str,
@@ -109,6 +113,7 @@ def source(
     optional: bool = False,
     acknowledged: Iterable[Acknowledgement] = (),
     source_name: str | None = None,
+    owner: str | None = None,
 ) -> Source:
     """Declare a table that marts may read, and the columns on which they may rely.
 
@@ -116,9 +121,10 @@ def source(
     to be unique and not null. It is `()` if no columns identify a row, and no join can rely on it
     then. A missing column, or one of a type that does not fit, stops a run; other columns are
     ignored. An `optional` source may be absent, and counts as empty then. `source_name` is the name
-    of the table, file or folder, if it is another one: any text, such as "Order Details". Warnings
-    of its checks that are `acknowledged` are counted, but not shown. Raises DefinitionError, with
-    file and line, if the declaration contradicts itself.
+    of the table, file or folder, if it is another one: any text, such as "Order Details". `owner`
+    is who answers questions about it: a team, a person, an address. Warnings of its checks that are
+    `acknowledged` are counted, but not shown. Raises DefinitionError, with file and line, if the
+    declaration contradicts itself.
     """
     location = location_of_caller(1)
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
@@ -133,8 +139,14 @@ def source(
         for column in columns
         if column.default is not None
     ]
+    found += [
+        f"column {column.name} has not_personal, which only a mart's computed column has"
+        for column in columns
+        if column.not_personal
+    ]
     if source_name is not None and (not isinstance(source_name, str) or not source_name):
         found.append(f"its source_name is {source_name!r}, which is not a name")
+    found += _flaws_of_owner(owner)
     comment = _comment(doc, f"source {name}", location)
     refuse(f"source {name}", location, found)
     return Source(
@@ -147,6 +159,7 @@ def source(
         location=location,
         acknowledged=known,
         source_name=source_name,
+        owner=owner,
     )
 
 
@@ -162,6 +175,7 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     many_to_many: str = "",
     group: str | None = None,
     exempt: Mapping[str, str] | None = None,
+    owner: str | None = None,
 ) -> Callable[[Callable[..., ir.Table]], Mart]:
     """Declare the decorated function as a mart of the same name.
 
@@ -176,8 +190,9 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
     why a join may multiply the rows of both sides; without it, such a join is refused. Warnings
     that are `acknowledged` are counted, but not shown. `exempt` maps the name of each invariant
     that need not hold for the mart to the reason. The marts of a `group` are published together, or
-    none of them; by default, all are in one. Raises DefinitionError, with file and line, if the
-    declaration contradicts itself.
+    none of them; by default, all are in one. `owner` is who answers questions about it: a team, a
+    person, an address. Raises DefinitionError, with file and line, if the declaration contradicts
+    itself.
     """
     columns, keys, checks = tuple(columns), keys_named(grain), tuple(checks)
     known = tuple(acknowledged)
@@ -191,10 +206,9 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
                 hint="decorate a function: def <mart>(<inputs>)",
             )
         found = flaws(columns, keys, needs_grain=not unchecked) + check_flaws(columns, checks)
-        found += _only_of_sources(columns)
-        found += acknowledgement_flaws(known)
+        found += [*_only_of_sources(columns), *acknowledgement_flaws(known)]
         found += _flaws_of_keywords(materialized, many_to_many, exempt)
-        found += _flaws_of_group(group, materialized)
+        found += [*_flaws_of_group(group, materialized), *_flaws_of_owner(owner)]
         comment = _comment(define.__doc__ or "", f"mart {define.__name__}", location)
         if not comment:
             found.append("it has no docstring, which becomes the table's comment")
@@ -218,6 +232,7 @@ def mart(  # noqa: PLR0913  (they are the keywords of a declaration)
             many_to_many=many_to_many,
             group=DEFAULT_GROUP if group is None else group,
             exempt=dict(exempt or {}),
+            owner=owner,
         )
 
     return declare
@@ -231,6 +246,12 @@ def _flaws_of_group(group: object, materialized: object) -> list[str]:
     if isinstance(group, str) and GROUP_NAME.fullmatch(group):
         return []
     return [f"group is {group!r}: a name has lower-case letters, digits and underscores"]
+
+
+def _flaws_of_owner(owner: object) -> list[str]:
+    if owner is None or (isinstance(owner, str) and owner.strip() and owner.isprintable()):
+        return []
+    return [f"owner is {owner!r}: name a team, a person or an address on one line"]
 
 
 def _only_of_sources(columns: Iterable[Column]) -> list[str]:

@@ -44,6 +44,7 @@ def _declared(table: Source | Mart) -> Document:
         "name": table.name,
         "comment": table.comment,
         "grain": list(table.grain),
+        "owner": table.owner,
         "columns": [
             {
                 "name": column.name,

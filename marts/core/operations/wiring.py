@@ -159,7 +159,7 @@ def recorded(
 
     `warn` is told if the row cannot be written.
     """
-    from marts.core.plan.state import RUNS_TABLE, RecordedRun
+    from marts.core.plan.runs import RUNS_TABLE, RecordedRun
     from marts.core.run.recording import Recorder
 
     excluded = [f"--exclude {','.join(settings.exclude)}"] if settings.exclude else []

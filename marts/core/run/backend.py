@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.proofs import Proof
+from marts.core.plan.runs import RecordedRun
 from marts.core.plan.state import (
     DEFAULT_GROUP,
     Annotation,
@@ -20,7 +21,6 @@ from marts.core.plan.state import (
     PlannedTable,
     Publication,
     Query,
-    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,

@@ -1,0 +1,75 @@
+"""Make the catalogue of a project: a folder with a static site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from marts.core.analysis.column_lineage import project_lineage
+from marts.core.analysis.reliance_checks import derived_checks
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.authoring.tables import Mart, Source
+from marts.core.catalog.facts import Facts
+from marts.core.catalog.gathering import Declared, gather
+from marts.core.catalog.pages import Site
+from marts.core.errors import MartsError
+from marts.core.operations import wiring
+from marts.core.operations.catalog_facts import Reader
+from marts.core.operations.wiring import Linked
+from marts.core.plan.queries import Queries
+from marts.core.plan.state import declared_state
+from marts.core.project.graph import Graph
+from marts.core.project.settings import Settings
+
+OFFLINE = "nothing was read from an engine: these pages show what is declared"
+FOLDER = "docs"
+
+
+def site_of(settings: Settings, *, offline: bool = False, project: Linked | None = None) -> Site:
+    """Return the catalogue of the settings' project, with what the engine knows of its marts.
+
+    Where the engine cannot be reached, or with `offline`, it has what is declared; `notes` say so.
+    The project is loaded unless it is given. Raises UsageError and DefinitionError for a project
+    that cannot be loaded.
+    """
+    graph, reliance = project or wiring.linked(settings)
+    tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
+    personal = {
+        (table.name, column.name): column.personal
+        for table in tables
+        for column in table.columns
+        if column.personal
+    }
+    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, personal)
+    as_of = wiring.as_of(settings, lambda: facts.as_of)
+    declared = Declared(
+        graph=graph,
+        lineage=project_lineage(graph),
+        personal=personal,
+        sql=sql_of(graph, as_of),
+        derived=derived_checks(graph, reliance),
+    )
+    return gather(declared, facts, version=wiring.version_of_marts())
+
+
+def _facts(settings: Settings, graph: Graph, personal: Mapping[tuple[str, str], str]) -> Facts:
+    try:
+        with wiring.connected(graph, settings, read_only=True) as backend:
+            return Reader(graph, backend, personal).read()
+    except MartsError as error:
+        lines = (error.summary, *error.facts)
+        return Facts(notes=(OFFLINE, *lines))
+
+
+def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
+    """Return the SQL of each mart in the dialects of all engines, over bare names."""
+    from backends.factory import dialects
+
+    project, found = graph.project, dict[str, dict[str, str]]()
+    state = declared_state(project, sources=project.sources)
+    for dialect in dialects():
+        queries = Queries(project, state, as_of, dialect.compile)
+        for name in graph.order:
+            if compiled := queries.compiled(project.marts[name]):
+                text = compiled.tree.sql(compiled.dialect, pretty=True)
+                found.setdefault(name, {})[dialect.name] = text
+    return found
