@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from marts.core.analysis.column_lineage import project_lineage
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source
+from marts.core.catalog.distributions import key_columns
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.gathering import Declared, gather
 from marts.core.catalog.pages import Site
@@ -39,7 +41,12 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
         for column in table.columns
         if column.personal
     }
-    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, personal)
+    keys = key_columns(graph, reliance.lineage)
+    facts = (
+        Facts(notes=(OFFLINE,))
+        if offline
+        else _facts(settings, graph, keys=keys, personal=personal.keys())
+    )
     as_of = wiring.as_of(settings, lambda: facts.as_of)
     declared = Declared(
         graph=graph,
@@ -51,13 +58,14 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
     return gather(declared, facts, version=wiring.version_of_marts())
 
 
-def _facts(settings: Settings, graph: Graph, personal: Mapping[tuple[str, str], str]) -> Facts:
+def _facts(
+    settings: Settings, graph: Graph, *, keys: Collection[Name], personal: Collection[Name]
+) -> Facts:
     try:
         with wiring.connected(graph, settings, read_only=True) as backend:
-            return Reader(graph, backend, personal).read()
+            return Reader(graph, backend, keys=keys, personal=personal).read()
     except MartsError as error:
-        lines = (error.summary, *error.facts)
-        return Facts(notes=(OFFLINE, *lines))
+        return Facts(notes=(OFFLINE, error.summary, *error.facts))
 
 
 def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
