@@ -56,7 +56,7 @@ def compile_query(
     return qualified_sql(found, known, namespace)
 
 
-class _Compiler(SnowflakeCompiler):
+class _Compiler(SnowflakeCompiler):  # type: ignore[misc]  # Ibis is not typed
     def visit_CountStar(  # noqa: N802  (Ibis finds it by the operation's name)
         self, op: ops.CountStar, *, arg: object, where: sge.Expression | None
     ) -> Any:
