@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from marts.core.analysis.column_lineage import project_lineage
 from marts.core.analysis.lineage import Name
@@ -13,6 +15,7 @@ from marts.core.catalog.distributions import key_columns
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.gathering import Declared, gather
 from marts.core.catalog.pages import Site
+from marts.core.catalog.site import write_site
 from marts.core.errors import MartsError
 from marts.core.operations import wiring
 from marts.core.operations.catalog_facts import Reader
@@ -21,9 +24,47 @@ from marts.core.plan.queries import Queries
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.project.settings import Settings
+from marts.core.run.folders import refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
-FOLDER = "docs"
+FOLDER, START = "docs", "index.html"
+MARKER = ".marts-docs"
+"""The file by which a folder with a catalogue is known."""
+HINT = "pass --output with another folder, or empty this one"
+
+
+@dataclass(frozen=True)
+class WrittenDocs:
+    """A catalogue that was written, and the folder that has it."""
+
+    site: Site
+    folder: Path
+
+    @property
+    def start(self) -> Path:
+        """The file to open."""
+        return self.folder / START
+
+
+def write_docs(
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    offline: bool = False,
+    project: Linked | None = None,
+) -> WrittenDocs:
+    """Write the catalogue of the settings' project to a folder, by default `docs` in the target.
+
+    What was written there before is replaced once all is written; any other folder that is not
+    empty is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
+    written.
+    """
+    folder = folder or settings.target / FOLDER
+    refuse_others(folder.resolve(), shown=folder, marker=MARKER, hint=HINT)
+    site = site_of(settings, offline=offline, project=project)
+    with replaced(folder, marker=MARKER, hint=HINT) as new:
+        write_site(site, new)
+    return WrittenDocs(site, folder)
 
 
 def site_of(settings: Settings, *, offline: bool = False, project: Linked | None = None) -> Site:
