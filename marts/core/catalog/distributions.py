@@ -71,18 +71,16 @@ def _keys_of(table: Source | Mart) -> Iterator[str]:
             yield check.column
 
 
-def main_columns(
-    mart: Mart, keys: Collection[Name], personal: Collection[Name]
-) -> tuple[tuple[Column, Kind], ...]:
-    """Return the columns of which the distribution is shown, and what each holds."""
+def main_columns(mart: Mart, keys: Collection[Name]) -> tuple[tuple[Column, Kind], ...]:
+    """Return the columns of which the distribution is shown, and what each holds.
+
+    The mart has the marks of personal data that its columns inherit.
+    """
     found: dict[Kind, list[Column]] = {"labels": [], "numbers": [], "dates": []}
     for column in mart.columns:
-        name = mart.name, column.name
         kind = _kind(column)
-        is_left_out = (
-            name in keys or name in personal or column.personal or column.name in mart.grain
-        )
-        if kind and not is_left_out:
+        is_key = (mart.name, column.name) in keys or column.name in mart.grain
+        if kind and not is_key and not column.personal:
             found[kind].append(column)
     pairs = [(column, kind) for kind, columns in found.items() for column in columns]
     return tuple(pairs[:MOST_COLUMNS])

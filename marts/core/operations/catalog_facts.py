@@ -32,13 +32,10 @@ T = TypeVar("T")
 class Reader:
     """Reads one engine for a project; what cannot be read becomes a note."""
 
-    def __init__(
-        self, graph: Graph, backend: Backend, *, keys: Collection[Name], personal: Collection[Name]
-    ) -> None:
+    def __init__(self, graph: Graph, backend: Backend, keys: Collection[Name]) -> None:
         self._graph = graph
         self._backend = backend
         self._keys = keys
-        self._personal = personal
         self._notes: list[str] = []
         self._notes_of: dict[str, list[str]] = {}
 
@@ -137,7 +134,7 @@ class Reader:
             return None
         if mart.is_intermediate:
             return None
-        columns = main_columns(mart, self._keys, self._personal)
+        columns = main_columns(mart, self._keys)
         try:
             return counted(mart, columns, lambda query: self._backend.fetch(query, about=name))
         except EngineError as error:

@@ -10,7 +10,6 @@ from marts.core.analysis.column_lineage import project_lineage
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart, Source
 from marts.core.catalog.distributions import key_columns
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.gathering import Declared, gather
@@ -75,36 +74,22 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
     that cannot be loaded.
     """
     graph, reliance = project or wiring.linked(settings)
-    tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
-    personal = {
-        (table.name, column.name): column.personal
-        for table in tables
-        for column in table.columns
-        if column.personal
-    }
     keys = key_columns(graph, reliance.lineage)
-    facts = (
-        Facts(notes=(OFFLINE,))
-        if offline
-        else _facts(settings, graph, keys=keys, personal=personal.keys())
-    )
+    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, keys)
     as_of = wiring.as_of(settings, lambda: facts.as_of)
     declared = Declared(
         graph=graph,
         lineage=project_lineage(graph),
-        personal=personal,
         sql=sql_of(graph, as_of),
         derived=derived_checks(graph, reliance),
     )
     return gather(declared, facts, version=wiring.version_of_marts())
 
 
-def _facts(
-    settings: Settings, graph: Graph, *, keys: Collection[Name], personal: Collection[Name]
-) -> Facts:
+def _facts(settings: Settings, graph: Graph, keys: Collection[Name]) -> Facts:
     try:
         with wiring.connected(graph, settings, read_only=True) as backend:
-            return Reader(graph, backend, keys=keys, personal=personal).read()
+            return Reader(graph, backend, keys).read()
     except MartsError as error:
         return Facts(notes=(OFFLINE, error.summary, *error.facts))
 
