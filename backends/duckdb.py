@@ -40,6 +40,7 @@ from backends.duckdb_sources import DuckDBSources
 from backends.duckdb_sql import compiled, qualified_sql
 from backends.sql import recorded
 from marts.core.errors import ChangedSourcesError, EngineError
+from marts.core.plan.runs import RecordedRun
 from marts.core.plan.state import (
     DEFAULT_GROUP,
     Annotation,
@@ -48,7 +49,6 @@ from marts.core.plan.state import (
     PlannedTable,
     Publication,
     Query,
-    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from backends import duckdb_ddl as ddl
+from backends.duckdb_errors import said
 from backends.duckdb_settings import settings_for
 from marts.core.errors import EngineError, UsageError
 
@@ -127,7 +128,7 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        facts = [str(error).strip()] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
+        facts = [said(error)] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
     except RuntimeError as error:
         # DuckDB wraps what a signal handler raises while a statement runs; DuckDB 2 drops it.

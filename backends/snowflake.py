@@ -36,16 +36,15 @@ from backends.snowflake_state import Schema, digests, without_digest
 from backends.snowflake_statements import Statements
 from backends.sql import publishing_runs, recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
+from marts.core.plan.runs import RUNS_TABLE, RecordedRun
 from marts.core.plan.state import (
     DEFAULT_GROUP,
-    RUNS_TABLE,
     Annotation,
     CompiledQuery,
     Materialized,
     PlannedTable,
     Publication,
     Query,
-    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,

@@ -14,7 +14,7 @@ from backends.snowflake_catalog import Catalog
 from backends.snowflake_ddl import DIALECT, add_own_column, create_own, create_schema
 from backends.snowflake_sql import Namespace
 from backends.sql import RUNS, OwnTable, columns_to_add
-from marts.core.plan.state import RUNS_TABLE, RecordedRun
+from marts.core.plan.runs import RUNS_TABLE, RecordedRun
 
 
 class RunsTable:

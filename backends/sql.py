@@ -7,21 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
 from marts.core.plan.proofs import PROOFS_COLUMNS, PROOFS_TABLE, Proof
+from marts.core.plan.runs import RUNS_COLUMNS, RUNS_KEY, RUNS_TABLE, RecordedRun
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
-    RUNS_COLUMNS,
-    RUNS_KEY,
-    RUNS_TABLE,
     STATE_COLUMNS,
     CompiledQuery,
     Materialized,
     Query,
-    RecordedRun,
     RecordedTable,
     group_of_state,
 )
@@ -178,13 +176,25 @@ def compiled_by(
 
 def tree_of(query: ir.Table, compiler: SQLGlotCompiler) -> sge.Query:
     """Return a query's SQL as a tree whose every node can be reached."""
-    tree = compiler.to_sqlglot(query)
+    tree = compiler.to_sqlglot(_selecting(query))
     for node in tree.dfs():
         for name, value in node.args.items():
             # Ibis puts a window's keys into tuples, and SQLGlot does not traverse those.
             if isinstance(value, tuple):
                 node.set(name, list(value))
     return cast("sge.Query", tree)
+
+
+def _selecting(query: ir.Table) -> ir.Table:
+    """Return a query in which each scalar is one of a query: Ibis takes a table's name for one."""
+    tables = (ops.PhysicalTable, ops.Reference)
+    found = query.op().find(ops.ScalarSubquery)
+    selecting = {
+        each: ops.ScalarSubquery(each.rel.to_expr().select(each.rel.schema.names[0]))
+        for each in found
+        if isinstance(each.rel, tables)
+    }
+    return query.op().replace(selecting).to_expr() if selecting else query
 
 
 def bare_names(tree: sge.Query) -> set[str]:

@@ -68,9 +68,9 @@ dim_customer = source(
     columns=[
         string("customer_key", doc="a version of a customer"),
         string("customer_id", doc="the customer, whatever the version"),
-        string("first_name"),
-        string("last_name"),
-        string("email"),
+        string("first_name", personal="name"),
+        string("last_name", personal="name"),
+        string("email", personal="email"),
         int64("age"),
         string("state"),
         string("city"),

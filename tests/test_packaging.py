@@ -31,6 +31,8 @@ def test_the_wheel_holds_what_is_named_and_nothing_else(installed: Installed) ->
     assert tops - {".."} == {"_marts_entry.py", "marts"}
     data = ("people.json", "dataset.json", "fct_transactions.parquet")
     assert {"marts/py.typed", *(f"marts/core/_fixtures/{name}" for name in data)} <= files
+    site = ("templates/table.html", "static/site.css", "static/site.js")
+    assert {f"marts/core/catalog/{name}" for name in site} <= files
 
 
 def test_a_wheel_from_the_sdist_is_the_same(installed: Installed, tmp_path: Path) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import ibis
+import ibis.expr.types as ir
 import pytest
 import sqlglot
 import sqlglot.expressions as sge
 
+from backends.duckdb_sql import compiled as duckdb_compiled
+from backends.snowflake_sql import compiled as snowflake_compiled
 from backends.sql import bare_names, comment_statements, relocate
+from marts.core.plan.state import CompiledQuery
 
 
 def parsed(sql: str) -> sge.Query:
@@ -67,3 +74,23 @@ def test_comments_quote_names_and_text() -> None:
         "COMMENT ON VIEW \"gold\".\"bikes\" IS 'O''Brien''s'",
         "COMMENT ON COLUMN \"gold\".\"bikes\".\"order\" IS 'a ''word'''",
     ]
+
+
+@pytest.mark.parametrize("compiled", [duckdb_compiled, snowflake_compiled])
+def test_a_table_may_be_a_scalar(compiled: Callable[[ir.Table], CompiledQuery]) -> None:
+    """Ibis takes the table's name for a query there."""
+    bikes, latest = ibis.table({"id": "int64"}, name="bikes"), ibis.table({"n": "int64"}, name="n")
+    for table in (latest, latest.view(), latest.filter(latest.n > 0)):
+        found = compiled(bikes.filter(bikes.id > table.as_scalar()))
+        assert found.names == {"bikes", "n"}
+        assert found.tree.find(sge.Subquery)
+
+
+def test_snowflake_counts_no_row_as_0() -> None:
+    """COUNT_IF may give null."""
+    bikes = ibis.table({"wheels": "int64"}, name="bikes")
+    sql = snowflake_compiled(
+        bikes.aggregate(n=bikes.count(where=bikes.wheels > 2), rows=bikes.count())
+    ).sql
+    assert 'COUNT(IFF("t0"."wheels" > 2, 1, NULL))' in sql
+    assert "COUNT(*)" in sql

@@ -21,6 +21,9 @@ type_of = dt.dtype
 NAME = re.compile("[a-z_][a-z0-9_]*")
 """Names that work on engines that fold to upper case and on engines that fold to lower case."""
 
+PERSONAL = re.compile("[a-z][a-z_]*")
+"""Words for kinds of personal data, which are also keys of the project's settings."""
+
 SUM = "sum"
 """What a column varies with if it adds up over rows of a source; the default of money."""
 
@@ -38,7 +41,10 @@ class Column:
     become checks, which null passes. `varies_with` names the changes of the sources to which the
     column responds, in words that the project's invariants know. `zone` says that a source's
     timestamps have a time zone, and are read as the local time in this one. `source_name` is the
-    name that a source's column has there, if it is another one: it may be any text.
+    name that a source's column has there, if it is another one: it may be any text. `personal` is
+    the kind of personal data that the column holds, such as "name" or "email": its values are
+    masked wherever rows are reported. `not_personal` is the reason why a mart's column shows
+    nothing of the personal data that it is computed from.
     """
 
     name: str
@@ -53,6 +59,9 @@ class Column:
     varies_with: tuple[str, ...] = ()
     zone: str | None = None
     source_name: str | None = None
+    # A fingerprint is made of what a column says of its values: these two say nothing of them.
+    personal: str | None = field(default=None, repr=False)
+    not_personal: str = field(default="", repr=False)
     location: str = field(default="", repr=False, compare=False)
     """Where it is declared."""
 
@@ -62,6 +71,8 @@ class Described(TypedDict, total=False):
 
     doc: str
     varies_with: str | Iterable[str]
+    personal: str
+    not_personal: str
 
 
 class Keywords(Described, total=False):
@@ -281,11 +292,25 @@ def _flaws_of(column: Column) -> Iterator[str]:
         not isinstance(column.source_name, str) or not column.source_name
     ):
         yield f"has the source_name {column.source_name!r}, which is not a name"
+    yield from _flaws_of_personal(column)
     if column.zone is not None and column.type != "timestamp":
         yield f"names a zone but is {column.type}, not timestamp"
     if column.zone is not None and not _is_zone(column.zone):
         guess = did_you_mean(column.zone, zoneinfo.available_timezones())
         yield f"has the unknown zone {column.zone}" + (f"; {guess}" if guess else "")
+
+
+def _flaws_of_personal(column: Column) -> Iterator[str]:
+    kind, reason = column.personal, column.not_personal
+    if kind is not None and not (isinstance(kind, str) and PERSONAL.fullmatch(kind)):
+        yield (
+            f"has personal={kind!r}, which is not a word of lower-case letters and underscores,"
+            " such as name or email"
+        )
+    if not isinstance(reason, str) or (reason and not reason.strip()):
+        yield f"has not_personal={reason!r}, which is not the reason, a text"
+    elif kind is not None and reason:
+        yield f"is both personal and not_personal ({reason})"
 
 
 DEFAULTS: Mapping[str, tuple[type, ...]] = {
@@ -337,3 +362,8 @@ def name_in_source(column: Column) -> str:
 def names_in_source(columns: Iterable[Column]) -> dict[str, str]:
     """Return the name in the source of each column that declares one, by the column's name."""
     return {column.name: column.source_name for column in columns if column.source_name is not None}
+
+
+def personal_in(columns: Iterable[Column]) -> dict[str, str]:
+    """Return the kind of personal data of each column that holds any, by the column's name."""
+    return {column.name: column.personal for column in columns if column.personal is not None}

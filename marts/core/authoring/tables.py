@@ -139,6 +139,11 @@ def source(  # noqa: PLR0913  (they are the keywords of a declaration)
         for column in columns
         if column.default is not None
     ]
+    found += [
+        f"column {column.name} has not_personal, which only a mart's computed column has"
+        for column in columns
+        if column.not_personal
+    ]
     if source_name is not None and (not isinstance(source_name, str) or not source_name):
         found.append(f"its source_name is {source_name!r}, which is not a name")
     found += _flaws_of_owner(owner)

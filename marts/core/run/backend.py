@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import sqlglot.expressions as sge
 
 from marts.core.plan.proofs import Proof
+from marts.core.plan.runs import RecordedRun
 from marts.core.plan.state import (
     DEFAULT_GROUP,
     Annotation,
@@ -20,7 +21,6 @@ from marts.core.plan.state import (
     PlannedTable,
     Publication,
     Query,
-    RecordedRun,
     RecordedTable,
     ShapeChange,
     TableState,
@@ -33,7 +33,8 @@ class Contract:
 
     `zones` has the time zone of each timestamp that is a point in time in the source: it is read as
     local time in that zone. `names` has the name in the source of each column that has another one
-    there; `source_name` is the source's own. An `optional` source may be absent.
+    there; `source_name` is the source's own. An `optional` source may be absent. No message
+    quotes a value of the columns `personal`.
     """
 
     schema: ibis.Schema
@@ -41,6 +42,7 @@ class Contract:
     optional: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     source_name: str | None = None
+    personal: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import ibis
@@ -95,6 +95,21 @@ def test_every_kind_of_column_has_a_type() -> None:
             ["a"],
             "columns b and a both read the source's b, as string",
         ),
+        *(
+            ([string("a", personal=word)], ["a"], f"column a has personal={word!r}, which is not")
+            for word in ("", "E-mail", "full name", "email2", cast("str", True))
+        ),
+        ([int64("a", not_personal="  ")], ["a"], "column a has not_personal='  ', which is not"),
+        (
+            [string("a", not_personal=cast("str", True))],
+            ["a"],
+            "column a has not_personal=True, which",
+        ),
+        (
+            [date("a", personal="birthday", not_personal="only the year")],
+            ["a"],
+            "column a is both personal and not_personal (only the year)",
+        ),
         (
             [Column(name="a", type="date", zone="UTC")],
             ["a"],
@@ -121,7 +136,10 @@ def test_a_sound_contract_has_no_flaws() -> None:
     # Two columns may read one of the source in two ways.
     columns += [timestamp(f"at_{n}", zone=z, source_name="Tätig am") for n, z in enumerate(ZONES)]
     assert flaws(columns, ["name", "sold_on"]) == []
-    assert zones_of(columns[:-2]) == {"seen_at": "Europe/Berlin", "at": "UTC"}
+    columns += [string("email", personal="email"), int64("age", personal="date_of_birth")]
+    columns += [string("initial", not_personal="one of 26 letters")]
+    assert flaws(columns, ["name", "sold_on"]) == []
+    assert zones_of(columns[:-5]) == {"seen_at": "Europe/Berlin", "at": "UTC"}
     assert names_in_source(columns) == {"at_0": "Tätig am", "at_1": "Tätig am"}
 
 

@@ -53,6 +53,10 @@ SOURCES = {
         KEY = string("key", default="")
         s = source("s", doc="S.", grain="n", columns=[int64("n"), KEY])  # here
     """,
+    "column key has not_personal, which only a mart's computed column has": """
+        KEY = string("key", not_personal="a digest")
+        s = source("s", doc="S.", grain="key", columns=[KEY])  # here
+    """,
     "check kee_unique: no column kee; did you mean key?": """
         s = source("s", doc="S.", grain="key", columns=[KEY], checks=[unique("kee")])  # here
     """,
@@ -163,15 +167,15 @@ def test_labels_of_a_number_are_refused(write_package: Write) -> None:
     first, line, hint = message.splitlines()
     assert first == "column price takes no values: it is decimal(18, 2)"
     assert line.endswith(location)
-    assert (
-        hint
-        == "hint: it takes at_least, at_most, default, doc, null, source_name, unique, varies_with"
+    assert hint == (
+        "hint: it takes at_least, at_most, default, doc, not_personal, null, personal, source_name,"
+        " unique, varies_with"
     )
 
 
 def test_a_keyword_is_guessed_only_if_the_column_takes_it(write_package: Write) -> None:
     message, _ = refused(write_package, 'NAME = string("name", at_leest=1)  # here')
-    assert message.splitlines()[-1].startswith("hint: it takes default, doc, null")
+    assert message.splitlines()[-1].startswith("hint: it takes default, doc, not_personal, null")
     message, _ = refused(write_package, 'AGE = int64("age", at_leest=1)  # here')
     assert message.splitlines()[-1] == "hint: did you mean at_least?"
 

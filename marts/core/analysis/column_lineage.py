@@ -1,0 +1,170 @@
+"""Lineage: on which columns each column depends, of a query and through a whole project.
+
+The kinds are those of OpenLineage. Direct lineage makes the values of a column: identity,
+transformation, aggregation. Indirect lineage decides them: filters, joins, groups and limits decide
+about the rows, and so about every column of a table; conditions and windows decide about one
+column. The order of a table that is not cut off decides nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
+from marts.core.analysis.kinds import COUNTED, DIRECT, ROWS, Edges, Kind, merged, of_columns, used
+from marts.core.analysis.lineage import Name
+from marts.core.analysis.relation_lineage import relation_lineage
+from marts.core.analysis.value_lineage import RelationEdges
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.project.graph import Graph
+from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_not_null
+
+__all__ = [
+    "Edges",
+    "Kind",
+    "Name",
+    "ProjectLineage",
+    "TableLineage",
+    "column_lineage",
+    "project_lineage",
+]
+
+ANY_DAY = datetime.date(2000, 1, 1)
+"""Lineage does not depend on the date."""
+NO_KEYS = DeclaredKeys()
+
+
+def column_lineage(
+    query: ir.Table | ops.Relation, *, keys: DeclaredKeys = NO_KEYS
+) -> Mapping[str, Edges]:
+    """Return, for each column of a query, the columns of the tables it reads that it depends on.
+
+    `keys` are those of the tables. A column that depends on none, such as a number of rows, has no
+    edges. An operation that is not known depends on everything that it is made of.
+    """
+    found = relation_lineage(query.op() if isinstance(query, ir.Table) else query, keys)
+    return {name: of_columns(merged([edges, found.rows])) for name, edges in found.columns.items()}
+
+
+class TableLineage(NamedTuple):
+    """On what a mart depends: each column by itself, and all of them by the rows that there are."""
+
+    columns: Mapping[str, Edges]
+    rows: Edges
+    """The columns that decide which rows the mart has, and so about every column."""
+    counted: Mapping[str, Edges]
+    """For each column, the tables whose rows it counts, by name; their columns are empty names."""
+
+
+@dataclass(frozen=True)
+class ProjectLineage:
+    """The lineage of all marts of a project, each over its inputs; `project_lineage` makes it."""
+
+    own: Mapping[str, RelationEdges] = field(repr=False)
+    """By mart, in build order."""
+
+    def inputs(self, mart: str) -> Mapping[str, Edges]:
+        """Return, for each column of a mart, the columns of its inputs that it depends on."""
+        own = self.own[mart]
+        return {name: of_columns(merged([edges, own.rows])) for name, edges in own.columns.items()}
+
+    def inputs_apart(self, mart: str) -> TableLineage:
+        """Return the same, with what decides about the rows apart."""
+        return _apart(self.own[mart])
+
+    def sources(self, mart: str, column: str) -> Edges:
+        """Return the columns of sources that a mart's column depends on, through all marts."""
+        return self._of_sources(self.upstream(mart, column))
+
+    def sources_apart(self, mart: str) -> TableLineage:
+        """Return the same for each column, with what decides about the rows apart."""
+        found = _apart(self._through[mart])
+        columns = {name: self._of_sources(edges) for name, edges in found.columns.items()}
+        return found._replace(columns=columns, rows=self._of_sources(found.rows))
+
+    def upstream(self, mart: str, column: str) -> Edges:
+        """Return the columns of sources and marts that a mart's column depends on in any way."""
+        through = self._through[mart]
+        return of_columns(merged([through.columns[column], through.rows]))
+
+    def downstream(self, table: str, column: str) -> Edges:
+        """Return the columns of marts that depend on a column of a source or a mart in any way."""
+        return self._downstream.get((table, column), {})
+
+    def only_direct(self) -> ProjectLineage:
+        """Return the lineage without what decides about values and rows, but not makes them."""
+        return ProjectLineage({name: _only_direct(own) for name, own in self.own.items()})
+
+    def _of_sources(self, edges: Edges) -> Edges:
+        return {name: kinds for name, kinds in edges.items() if name[0] not in self.own}
+
+    @cached_property
+    def _through(self) -> Mapping[str, RelationEdges]:
+        """The lineage of each mart over all tables upstream, its inputs included."""
+        found: dict[str, RelationEdges] = {}
+
+        def all_of(edges: Edges) -> Edges:
+            parts = [edges]
+            for (table, name), kinds in edges.items():
+                if table in found and name != COUNTED:
+                    of_table = found[table]
+                    behind = of_table.rows if name == ROWS else of_table.columns[name]
+                    parts += [used(kind, behind) for kind in kinds]
+            return merged(parts)
+
+        for mart, own in self.own.items():
+            columns = {name: all_of(edges) for name, edges in own.columns.items()}
+            found[mart] = RelationEdges(columns, all_of(own.rows), {})
+        return found
+
+    @cached_property
+    def _downstream(self) -> Mapping[Name, Edges]:
+        found: defaultdict[Name, dict[Name, frozenset[Kind]]] = defaultdict(dict)
+        for mart, own in self.own.items():
+            for column in own.columns:
+                for name, kinds in self.upstream(mart, column).items():
+                    found[name][mart, column] = kinds
+        return found
+
+
+def _only_direct(found: RelationEdges) -> RelationEdges:
+    columns: dict[str, Edges] = {
+        name: {each: direct for each, kinds in edges.items() if (direct := kinds & DIRECT)}
+        for name, edges in found.columns.items()
+    }
+    return RelationEdges(columns, {}, {})
+
+
+def _apart(found: RelationEdges) -> TableLineage:
+    columns = {name: of_columns(edges) for name, edges in found.columns.items()}
+    counted = {
+        column: {(table, ""): kinds for (table, name), kinds in edges.items() if name == COUNTED}
+        for column, edges in found.columns.items()
+    }
+    return TableLineage(columns, of_columns(found.rows), counted)
+
+
+def project_lineage(graph: Graph) -> ProjectLineage:
+    """Read the lineage of all marts of a project from their expressions.
+
+    Raises DefinitionError for a mart that is not a valid expression.
+    """
+    project = graph.project
+    tables, day, keys = logical_tables(project), FixedAsOf(ANY_DAY), declared_keys(project)
+    not_null = declared_not_null(project)
+    queries = {
+        name: defining_query(project.marts[name], tables, day, not_null=not_null)
+        for name in graph.order
+    }
+    return ProjectLineage(
+        {name: relation_lineage(query.op(), keys) for name, query in queries.items()}
+    )

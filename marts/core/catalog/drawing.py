@@ -1,0 +1,126 @@
+"""The graph of tables as a picture: where igraph's layered layout puts each box and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+import igraph
+
+from marts.core.catalog.pages import TablePage
+
+ROW, BOX, LETTER, GAP, MARGIN = 38.0, 26.0, 7.0, 64.0, 8.0
+LONGEST_NAME = 34
+
+
+@dataclass(frozen=True)
+class Box:
+    """A table in the picture."""
+
+    number: int
+    table: TablePage
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float = BOX
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table reads another: the numbers of both, and the path of an SVG."""
+
+    start: int
+    end: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Boxes and lines; sources are at the left, and what reads a table is at its right."""
+
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    width: float
+    height: float
+
+
+def layers(tables: Sequence[TablePage]) -> dict[str, int]:
+    """Return how many steps each table is from its farthest source."""
+    known = {table.name: table for table in tables}
+    inputs = {name: [i for i in table.inputs if i in known] for name, table in known.items()}
+    found: dict[str, int] = {}
+    for name in TopologicalSorter(inputs).static_order():
+        found[name] = max((found[each] + 1 for each in inputs[name]), default=0)
+    return found
+
+
+def picture(tables: Sequence[TablePage]) -> Picture:
+    """Return the picture of the tables' graph."""
+    numbers = {table.name: n for n, table in enumerate(tables)}
+    layer_of = layers(tables)
+    edges = [
+        (numbers[each], numbers[table.name])
+        for table in tables
+        for each in table.inputs
+        if each in numbers
+    ]
+    graph = igraph.Graph(n=len(tables), edges=edges, directed=True)
+    order = [layer_of[table.name] for table in tables]
+    layout = graph.layout_sugiyama(layers=order, hgap=1, vgap=1)
+    labels = [_label(table.name) for table in tables]
+    lefts, widths = _columns(order, labels)
+    boxes = [
+        Box(n, table, labels[n], lefts[order[n]], y * ROW + MARGIN, len(labels[n]) * LETTER + 22)
+        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=True))
+    ]
+    lines = [
+        Line(start, end, _path(boxes[start], boxes[end], points, lefts, widths))
+        for (start, end), points in zip(edges, layout.edge_routing, strict=True)
+    ]
+    width = max((lefts[n] + widths[n] for n in lefts), default=0) + MARGIN
+    height = max((box.y + BOX for box in boxes), default=0) + MARGIN
+    return Picture(tuple(boxes), tuple(lines), width, height)
+
+
+def _label(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _columns(
+    order: Sequence[int], labels: Sequence[str]
+) -> tuple[Mapping[int, float], Mapping[int, float]]:
+    """Return where each layer begins, and how wide it is."""
+    widths: dict[int, float] = {}
+    for layer, label in zip(order, labels, strict=True):
+        widths[layer] = max(widths.get(layer, 0), len(label) * LETTER + 22)
+    lefts, left = {}, MARGIN
+    for layer in sorted(widths):
+        lefts[layer] = left
+        left += widths[layer] + GAP
+    return lefts, widths
+
+
+def _path(
+    start: Box,
+    end: Box,
+    points: Sequence[Sequence[float]],
+    lefts: Mapping[int, float],
+    widths: Mapping[int, float],
+) -> str:
+    """Return a line from box to box, which crosses the layers between them where they are free."""
+    x, y = start.x + start.width, start.y + BOX / 2
+    steps = [f"M{x:.1f} {y:.1f}"]
+    for row, layer in points:
+        below, left = row * ROW + MARGIN + BOX / 2, lefts[round(layer)]
+        steps.append(_curve(x, y, left, below))
+        x, y = left + widths[round(layer)], below
+        steps.append(f"H{x:.1f}")
+    steps.append(_curve(x, y, end.x, end.y + BOX / 2))
+    return "".join(steps)
+
+
+def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
+    middle = (x + to_x) / 2
+    return f"C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
