@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,6 +116,12 @@ def places_of(rel: ops.Relation, path: Path) -> Iterator[tuple[str, Path]]:
                 yield from places_of(below, (*path, below) if isinstance(rel, ops.Set) else path)
 
 
+def branch_of(path: Path) -> Path:
+    """Return the part of a union or the subquery that a place belongs to, as its path."""
+    ends = [n + 1 for n, each in enumerate(path) if not isinstance(each, ops.Reference)]
+    return path[: max(ends, default=0)]
+
+
 def default_of(op: ops.Value) -> tuple[ops.Value, ops.Literal] | None:
     """Return a value and the constant that stands for null in it, if that is what it is."""
     match op:
@@ -209,11 +216,17 @@ class Context:
 
     @cached_property
     def places(self) -> Mapping[str, tuple[Path, ...]]:
-        """By table, the joins through which its rows are read, without those of aggregates."""
+        """By table, where its rows are read, without those of aggregates."""
         found: dict[str, tuple[Path, ...]] = {}
         for name, path in places_of(self.query, ()):
             found[name] = (*found.get(name, ()), path)
         return found
+
+    @cached_property
+    def is_joined_with_itself(self) -> bool:
+        """Tell whether a row of the query may be computed from several rows of a table."""
+        places = ((name, branch_of(path)) for name, paths in self.places.items() for path in paths)
+        return any(count > 1 for count in Counter(places).values())
 
     @cached_property
     def names(self) -> frozenset[str]:

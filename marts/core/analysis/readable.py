@@ -76,7 +76,7 @@ def _lines(say: Wording, op: ops.Value, *, by_name: bool = True) -> list[str]:
         at, core = at.at(default[0], by_name=by_name)
     if isinstance(core, ops.IfElse | ops.SearchedCase | ops.SimpleCase):
         lines = _case(at, core) + ([f"{filled} where null"] if filled else [])
-    elif isinstance(core, ops.Field) and isinstance(core.rel, ops.Set):
+    elif isinstance(core, ops.Field) and isinstance(core.rel, ops.Union):
         lines = _sides(at, core)
     else:
         lines = [_line(at, core, filled, by_name=by_name)]
@@ -129,14 +129,26 @@ def _label(text: str) -> str:
 
 
 def _sides(say: Wording, op: ops.Field) -> list[str]:
+    """Return the lines of a column of a union: those of each of its parts, or of all of them."""
+    found: dict[str, list[str]] = {}
+    for at, side in _parts_of_union(say, op.rel):
+        head = f"in {rows_text(at.but(uses_names=False), side)}:"
+        found[head] = _lines(at, ops.Field(side, op.name), by_name=False)
+    first, *others = found.values()
+    if all(each == first for each in others):
+        return first
     lines = []
-    for side in (op.rel.left, op.rel.right):
-        notes = Notes(parts=say.notes.parts)
-        inside = replace(say, notes=notes, path=(*say.path, side))
-        parts = _lines(inside, ops.Field(side, op.name))
-        head = f"in {rows_text(inside, side)}:"
+    for head, parts in found.items():
         lines += [f"{head} {parts[0]}"] if len(parts) == 1 else [head, *(f"  {e}" for e in parts)]
     return lines
+
+
+def _parts_of_union(say: Wording, rel: ops.Relation) -> Iterator[tuple[Wording, ops.Relation]]:
+    if not isinstance(rel, ops.Union):
+        yield say.but(notes=Notes(parts=say.notes.parts)), rel
+        return
+    for side in (rel.left, rel.right):
+        yield from _parts_of_union(say.but(path=(*say.path, side)), side)
 
 
 def _line(say: Wording, core: ops.Value, default: str | None, *, by_name: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +159,15 @@ def _joined(say: Say, chain: ops.JoinChain) -> Rows:
     return base, conditions
 
 
+def _of_parts(say: Say, rel: ops.Relation) -> Iterator[str]:
+    """Yield the rows of each part of a union."""
+    if isinstance(rel, ops.Union):
+        for side in (rel.left, rel.right):
+            yield from _of_parts(say.but(path=(*say.path, side)), side)
+    else:
+        yield _enclosed(rows_text(say, rel))
+
+
 def _pair(say: Say, predicate: ops.Value) -> str:
     return predicate.left.name if is_natural(predicate) else conjunct(say, predicate)
 
@@ -191,10 +200,7 @@ RELATIONS: tuple[tuple[type[Any] | tuple[type[Any], ...], Callable[[Say, Any], R
         lambda say, rel: (f"the {limited(say, rel)} of {rows_text(say, rel.parent)}", []),
     ),
     (ops.Distinct, lambda say, rel: (f"the distinct rows of {rows_text(say, rel.parent)}", [])),
-    (
-        ops.Union,
-        lambda say, rel: (f"{rows_text(say, rel.left)} and {rows_text(say, rel.right)}", []),
-    ),
+    (ops.Union, lambda say, rel: ("\nand ".join(_of_parts(say, rel)), [])),
 )
 """How the rows of each kind of relation are said; the first kind that fits applies."""
 

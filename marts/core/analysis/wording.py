@@ -14,6 +14,7 @@ from marts.core.analysis.known_values import (
     Context,
     Key,
     Path,
+    branch_of,
     default_of,
     end_of,
     holds,
@@ -259,7 +260,7 @@ class Wording(Formatter):
             return self._of_either(op)
         if not isinstance(rel, ops.PhysicalTable):
             return f"{op.name} of {rows_text(self, rel)}"
-        is_one = len(self.context.tables) == 1 and len(self.context.places.get(rel.name, ())) <= 1
+        is_one = len(self.context.tables) == 1 and not self.context.is_joined_with_itself
         is_own = self.uses_names and op.name in self.context.query.schema.names
         is_known = is_one and not is_own
         if self.rows_of == rel.name or is_known:
@@ -268,7 +269,8 @@ class Wording(Formatter):
 
     def place(self, table: str) -> str:
         """Return the name of a table, with a number for each further place where it is joined."""
-        places = self.context.places.get(table, ())
+        here = branch_of(self.path)
+        places = [each for each in self.context.places.get(table, ()) if branch_of(each) == here]
         number = places.index(self.path) + 1 if self.path in places else 1
         return table if number == 1 else f"{table} ({number})"
 

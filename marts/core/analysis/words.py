@@ -61,7 +61,7 @@ def level_of(op: ops.Value) -> int:
 DELTAS = (ops.DateDelta, ops.TimestampDelta, ops.TimeDelta)
 TRUNCATES = (ops.DateTruncate, ops.TimestampTruncate)
 LEVELS: tuple[tuple[tuple[type[ops.Node], ...], int], ...] = (
-    ((ops.WindowFunction, *DELTAS, *TRUNCATES), PHRASE),
+    ((ops.WindowFunction, ops.ScalarSubquery, *DELTAS, *TRUNCATES), PHRASE),
     ((ops.Not,), NOT),
     ((ops.IsNull, ops.NotNull, ops.Between, ops.InValues, ops.InSubquery), COMPARISON),
     ((ops.Negate,), SIGN),
@@ -326,7 +326,7 @@ def _cast(say: Say, op: ops.Cast) -> str:
 def _scalar(say: Say, op: ops.ScalarSubquery) -> str:
     inside = say.below(op)
     (name,) = op.rel.schema.names
-    return f"({inside.inline(ops.Field(op.rel, name))})"
+    return inside.inline(ops.Field(op.rel, name))
 
 
 def _member(say: Say, op: ops.InSubquery) -> str:

@@ -278,13 +278,14 @@ CASES: Mapping[str, tuple[Callable[[], Table], dict[str, str]]] = {
             "difference": "amount - other",
         },
     ),
-    "a union says both": (
-        lambda: O.select("shop", x=O.n + 1).union(
-            S.select("shop", x=S.city.length().cast("int64"))
-        ),
+    "a union says what its parts have, or what all have": (
+        lambda: ibis.union(
+            *(O.filter(O.n == n).select("shop", x=O.n + n, is_it=O.n > 3) for n in (1, 2))
+        ).union(O.select("shop", x="n", is_it=O.n > 3)),
         {
-            "shop": "in orders: orders.shop\nin shops: shops.shop",
-            "x": "in orders: orders.n + 1\nin shops: string_length(shops.city)",
+            "shop": "orders.shop",
+            "x": "in orders where n = 1: n + 1\nin orders where n = 2: n + 2\nin orders: orders.n",
+            "is_it": "n > 3",
         },
     ),
     "subqueries": (
