@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from marts.core.analysis.column_lineage import ProjectLineage
+from marts.core.analysis.readable import readable_mart
 from marts.core.authoring.checks import Check
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart, Source, checks_of
@@ -62,6 +63,8 @@ def gather(
 def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> TablePage:
     graph, name = declared.graph, table.name
     mart = table if isinstance(table, Mart) else None
+    read = readable_mart(mart, graph) if mart else None
+    columns = read.columns if read else {}
     has_groups = len(graph.groups) > 1
     return TablePage(
         name=name,
@@ -73,7 +76,8 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
         tags=mart.tags if mart else (),
         group=mart.group if mart and has_groups and not mart.is_temporary else None,
         optional=isinstance(table, Source) and table.optional,
-        columns=tuple(_column_page(table, column) for column in table.columns),
+        columns=tuple(_column_page(table, column, columns) for column in table.columns),
+        rows=read.rows if read else "",
         checks=tuple(_check_pages(table, declared, facts)),
         inputs=mart.inputs if mart else (),
         read_by=tuple(m for m in graph.order if name in graph.project.marts[m].inputs),
@@ -85,13 +89,16 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
     )
 
 
-def _column_page(table: Source | Mart, column: Column) -> ColumnPage:
+def _column_page(
+    table: Source | Mart, column: Column, expressions: Mapping[str, str]
+) -> ColumnPage:
     return ColumnPage(
         name=column.name,
         type=column.type,
         null=column.null,
         unique=column.unique or table.grain == (column.name,),
         definition=column.doc,
+        expression=expressions.get(column.name),
         personal=column.personal,
         values=column.values,
     )
