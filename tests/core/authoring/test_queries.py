@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import cast
 
 import ibis
 import pytest
@@ -60,10 +61,11 @@ def test_an_example_query_is_a_table_over_marts(write_package: Write) -> None:
 
 def test_the_manifest_has_the_questions(write_package: Write) -> None:
     graph = linked(write_package, LARGE)
-    (described,) = manifest(graph.project)["queries"]
+    document = cast("dict[str, list[dict[str, object]]]", manifest(graph.project))
+    (described,) = document["queries"]
     assert described["question"] == "Which orders are large?"
     assert described["inputs"] == ["sales"]
-    assert described["declared_at"].endswith("asked.py:4")
+    assert str(described["declared_at"]).endswith("asked.py:4")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +84,7 @@ def test_the_manifest_has_the_questions(write_package: Write) -> None:
             @example_query("Which?")
             def which(orders): return orders
             """,
-            "example query which reads orders, which is a source: example queries read published"
-            " marts",
+            "example query which reads orders, which is a source: ",
             "published: ",
         ),
         (
@@ -91,8 +92,7 @@ def test_the_manifest_has_the_questions(write_package: Write) -> None:
             @example_query("Which?")
             def which(ids): return ids
             """,
-            "example query which reads ids, which is a temporary mart, which is gone when readers"
-            " come",
+            "example query which reads ids, which is a temporary mart, ",
             "published: ",
         ),
         (
@@ -100,8 +100,7 @@ def test_the_manifest_has_the_questions(write_package: Write) -> None:
             @example_query("Which?")
             def which(int_orders): return int_orders
             """,
-            "example query which reads int_orders, which is an intermediate mart, on which nothing"
-            " outside may rely",
+            "example query which reads int_orders, which is an intermediate mart, ",
             "published: ",
         ),
         (
