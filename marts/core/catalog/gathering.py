@@ -73,7 +73,7 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
         tags=mart.tags if mart else (),
         group=mart.group if mart and has_groups and not mart.is_temporary else None,
         optional=isinstance(table, Source) and table.optional,
-        columns=tuple(_column_page(table, column, declared) for column in table.columns),
+        columns=tuple(_column_page(table, column) for column in table.columns),
         checks=tuple(_check_pages(table, declared, facts)),
         inputs=mart.inputs if mart else (),
         read_by=tuple(m for m in graph.order if name in graph.project.marts[m].inputs),
@@ -85,7 +85,7 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
     )
 
 
-def _column_page(table: Source | Mart, column: Column, declared: Declared) -> ColumnPage:
+def _column_page(table: Source | Mart, column: Column) -> ColumnPage:
     return ColumnPage(
         name=column.name,
         type=column.type,

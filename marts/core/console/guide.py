@@ -14,6 +14,7 @@ TOPICS = (
     "tags",
     "selection",
     "lineage",
+    "docs",
     "invariants",
     "proof",
     "references",

@@ -18,6 +18,7 @@ from marts.core.catalog.site import write_site
 from marts.core.errors import MartsError
 from marts.core.operations import wiring
 from marts.core.operations.catalog_facts import Reader
+from marts.core.operations.catalog_proofs import proven
 from marts.core.operations.wiring import Linked
 from marts.core.plan.queries import Queries
 from marts.core.plan.state import declared_state
@@ -75,7 +76,7 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
     """
     graph, reliance = project or wiring.linked(settings)
     keys = key_columns(graph, reliance.lineage)
-    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, keys)
+    facts = _without_engine(settings, graph) if offline else _facts(settings, graph, keys)
     as_of = wiring.as_of(settings, lambda: facts.as_of)
     declared = Declared(
         graph=graph,
@@ -89,9 +90,20 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
 def _facts(settings: Settings, graph: Graph, keys: Collection[Name]) -> Facts:
     try:
         with wiring.connected(graph, settings, read_only=True) as backend:
-            return Reader(graph, backend, keys).read()
+            return Reader(
+                graph, backend, keys, lambda: proven(settings, graph, backend.proofs)
+            ).read()
     except MartsError as error:
-        return Facts(notes=(OFFLINE, error.summary, *error.facts))
+        return _without_engine(settings, graph, error.summary, *error.facts)
+
+
+def _without_engine(settings: Settings, graph: Graph, *why: str) -> Facts:
+    """Return what is known without an engine: the proofs in the file that `marts prove` writes."""
+    try:
+        proofs = proven(settings, graph, None)
+    except MartsError as error:
+        proofs, why = {}, (*why, f"the proofs could not be read: {error.summary}")
+    return Facts(notes=(OFFLINE, *why), proofs=proofs)
 
 
 def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
