@@ -15,7 +15,7 @@ from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.catalog.check_pages import check_page
 from marts.core.catalog.edges import edges_of
 from marts.core.catalog.facts import Facts
-from marts.core.catalog.pages import CheckPage, ColumnPage, Site, TablePage
+from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
 from marts.core.project.graph import Graph
 
 
@@ -23,13 +23,14 @@ from marts.core.project.graph import Graph
 class Declared:
     """What is known of a project without an engine.
 
-    `sql` has the SQL of each mart by dialect; `derived` are the checks of sources that runs make
-    because marts rely on them.
+    `sql` has the SQL of each mart by dialect, `examples` that of each example query; `derived` are
+    the checks of sources that runs make because marts rely on them.
     """
 
     graph: Graph
     lineage: ProjectLineage
     sql: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    examples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     derived: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
 
 
@@ -82,6 +83,7 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
         inputs=mart.inputs if mart else (),
         read_by=tuple(m for m in graph.order if name in graph.project.marts[m].inputs),
         sql=declared.sql.get(name, {}),
+        queries=tuple(_query_pages(name, declared)),
         distributions=facts.distributions.get(name, ()),
         build=facts.build(name) if mart else facts.checked(name),
         proof=facts.proofs.get(name),
@@ -102,6 +104,14 @@ def _column_page(
         personal=column.personal,
         values=column.values,
     )
+
+
+def _query_pages(table: str, declared: Declared) -> Iterator[QueryPage]:
+    """Yield the example queries of a mart: those that name it first of what they read."""
+    for name, query in declared.graph.project.queries.items():
+        if query.inputs[0] == table:
+            sql = declared.examples.get(name, {})
+            yield QueryPage(name=name, question=query.question, sql=sql, reads=query.inputs)
 
 
 def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iterator[CheckPage]:
