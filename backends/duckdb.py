@@ -28,6 +28,7 @@ from backends.duckdb_catalog import Catalog, spelled
 from backends.duckdb_connection import (
     DuckDBOptions,
     connect,
+    fetched,
     interruptible,
     may_be_caused_by_data,
     streamed,
@@ -166,9 +167,12 @@ class DuckDBBackend:
 
     def stream(self, query: Query, *, about: str) -> Batches:
         """Run a query that reads candidates in place of their targets, and yield its rows."""
-        sql = self._executed(compiled(query), self._candidates)
+        query = compiled(query)
+        sql = self._executed(query, self._candidates)
+        are_temporary = self._candidate_database.catalog == ddl.TEMPORARY
+        run = fetched if are_temporary and query.names & self._candidates.keys() else streamed
         with self._explaining_source_errors():
-            yield from streamed(self._connection, sql, self._worker, action=f"query {about}")
+            yield from run(self._connection, sql, self._worker, action=f"query {about}")
 
     def _executed(
         self,

@@ -133,6 +133,18 @@ def streamed(
             yield batch
 
 
+def fetched(
+    connection: duckdb.DuckDBPyConnection, sql: str, worker: Executor, *, action: str
+) -> Batches:
+    """Run a query of temporary tables, which no other connection sees, and yield its rows.
+
+    All are read before the first is given: the tables are in memory, too.
+    """
+    with translated(action, sql):
+        found = interruptible(lambda: connection.execute(sql).to_arrow_table(), connection, worker)
+    yield from found.to_batches(BATCH_ROWS)
+
+
 def _batches(reader: pa.RecordBatchReader, action: str) -> Batches:
     """Yield batches; what fails halfway arrives as an error of the reader, not of DuckDB."""
     try:

@@ -24,11 +24,13 @@ def refuse_wrong_place(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         is_there = path.parent.exists()
         raise UsageError(
-            f"cannot write {path}: {path.parent} is {'not a folder' if is_there else 'missing'}",
+            f"there is no folder {path.parent}"
+            if not is_there
+            else f"{path.parent} is not a folder",
             hint="name a folder that exists" if is_there else f"mkdir -p {path.parent}",
         )
     if path.exists() and not path.is_file():
-        raise UsageError(f"cannot write {path}: it is not a file", hint="choose another name")
+        raise UsageError(f"{path} is not a file", hint="choose another --output")
     if path.exists() and not overwrite:
         raise _exists(path)
 

@@ -27,7 +27,7 @@ def format_of(path: Path) -> Write:
     """Return what writes files of a path's suffix; raise UsageError for an unknown one."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        hint = did_you_mean(suffix, FORMATS) or f"end its name with {', '.join(FORMATS)}"
+        hint = did_you_mean(suffix, FORMATS) or f"end its name with one of {', '.join(FORMATS)}"
         raise UsageError(f"cannot tell from {path.name} which format is meant", hint=hint)
     return FORMATS[suffix]
 
