@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from backends import duckdb_ddl as ddl
+from backends.duckdb_errors import said
 from backends.duckdb_settings import settings_for
 from marts.core.errors import EngineError, UsageError
 from marts.core.run.backend import BATCH_ROWS, Batches
@@ -150,7 +151,9 @@ def _batches(reader: pa.RecordBatchReader, action: str) -> Batches:
     try:
         yield from reader
     except (pa.ArrowException, OSError) as error:
-        raise EngineError(f"DuckDB could not {action}", str(error).strip()) from error
+        # A value may be quoted here as in DuckDB's own error of a value.
+        message = said(duckdb.ConversionException(str(error)))
+        raise EngineError(f"DuckDB could not {action}", message) from error
 
 
 @contextmanager
@@ -190,7 +193,7 @@ def translated(action: str, sql: str | None = None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        facts = [str(error).strip()] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
+        facts = [said(error)] + ([f"the statement:\n{shortened(sql)}"] if sql else [])
         raise EngineError(f"DuckDB could not {action}", *facts) from error
     except RuntimeError as error:
         # DuckDB wraps what a signal handler raises while a statement runs; DuckDB 2 drops it.

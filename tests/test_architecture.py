@@ -227,6 +227,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
                 "backends.duckdb_parquet",
                 "backends.duckdb_candidates",
                 "backends.duckdb_csv",
+                "backends.duckdb_errors",
                 "backends.duckdb_reader",
                 "backends.duckdb_tables",
                 EMULATOR,

@@ -38,6 +38,7 @@ FILES = (
     "core/proof/test_example_scores.py",
     "core/proof/test_example_files.py",
     "end_to_end/test_snowflake.py",
+    "core/catalog/test_site_in_browser.py",
     "test_readme.py",
     "end_to_end/test_witness.py",
     "end_to_end/test_mutate.py",

@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
-from marts.core.analysis.kinds import COUNTED, ROWS, Edges, Kind, merged, of_columns, used
+from marts.core.analysis.kinds import COUNTED, DIRECT, ROWS, Edges, Kind, merged, of_columns, used
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.relation_lineage import relation_lineage
 from marts.core.analysis.value_lineage import RelationEdges
@@ -27,7 +28,15 @@ from marts.core.project.graph import Graph
 from marts.core.query.definition import defining_query, logical_tables
 from marts.core.query.nulls import declared_not_null
 
-__all__ = ["Edges", "Kind", "Name", "ProjectLineage", "column_lineage", "project_lineage"]
+__all__ = [
+    "Edges",
+    "Kind",
+    "Name",
+    "ProjectLineage",
+    "TableLineage",
+    "column_lineage",
+    "project_lineage",
+]
 
 ANY_DAY = datetime.date(2000, 1, 1)
 """Lineage does not depend on the date."""
@@ -46,6 +55,16 @@ def column_lineage(
     return {name: of_columns(merged([edges, found.rows])) for name, edges in found.columns.items()}
 
 
+class TableLineage(NamedTuple):
+    """On what a mart depends: each column by itself, and all of them by the rows that there are."""
+
+    columns: Mapping[str, Edges]
+    rows: Edges
+    """The columns that decide which rows the mart has, and so about every column."""
+    counted: Mapping[str, Edges]
+    """For each column, the tables whose rows it counts, by name; their columns are empty names."""
+
+
 @dataclass(frozen=True)
 class ProjectLineage:
     """The lineage of all marts of a project, each over its inputs; `project_lineage` makes it."""
@@ -58,27 +77,35 @@ class ProjectLineage:
         own = self.own[mart]
         return {name: of_columns(merged([edges, own.rows])) for name, edges in own.columns.items()}
 
-    def counted(self, mart: str) -> Mapping[str, frozenset[str]]:
-        """Return, for each column of a mart, the inputs whose rows it counts."""
-        columns = self.own[mart].columns.items()
-        return {
-            column: frozenset(table for table, name in edges if name == COUNTED)
-            for column, edges in columns
-        }
+    def inputs_apart(self, mart: str) -> TableLineage:
+        """Return the same, with what decides about the rows apart."""
+        return _apart(self.own[mart])
+
+    def sources(self, mart: str, column: str) -> Edges:
+        """Return the columns of sources that a mart's column depends on, through all marts."""
+        return self._of_sources(self.upstream(mart, column))
+
+    def sources_apart(self, mart: str) -> TableLineage:
+        """Return the same for each column, with what decides about the rows apart."""
+        found = _apart(self._through[mart])
+        columns = {name: self._of_sources(edges) for name, edges in found.columns.items()}
+        return found._replace(columns=columns, rows=self._of_sources(found.rows))
 
     def upstream(self, mart: str, column: str) -> Edges:
         """Return the columns of sources and marts that a mart's column depends on in any way."""
         through = self._through[mart]
         return of_columns(merged([through.columns[column], through.rows]))
 
-    def sources(self, mart: str, column: str) -> Edges:
-        """Return the columns of sources that a mart's column depends on, through all marts."""
-        found = self.upstream(mart, column)
-        return {name: kinds for name, kinds in found.items() if name[0] not in self.own}
-
     def downstream(self, table: str, column: str) -> Edges:
         """Return the columns of marts that depend on a column of a source or a mart in any way."""
         return self._downstream.get((table, column), {})
+
+    def only_direct(self) -> ProjectLineage:
+        """Return the lineage without what decides about values and rows, but not makes them."""
+        return ProjectLineage({name: _only_direct(own) for name, own in self.own.items()})
+
+    def _of_sources(self, edges: Edges) -> Edges:
+        return {name: kinds for name, kinds in edges.items() if name[0] not in self.own}
 
     @cached_property
     def _through(self) -> Mapping[str, RelationEdges]:
@@ -107,6 +134,23 @@ class ProjectLineage:
                 for name, kinds in self.upstream(mart, column).items():
                     found[name][mart, column] = kinds
         return found
+
+
+def _only_direct(found: RelationEdges) -> RelationEdges:
+    columns: dict[str, Edges] = {
+        name: {each: direct for each, kinds in edges.items() if (direct := kinds & DIRECT)}
+        for name, edges in found.columns.items()
+    }
+    return RelationEdges(columns, {}, {})
+
+
+def _apart(found: RelationEdges) -> TableLineage:
+    columns = {name: of_columns(edges) for name, edges in found.columns.items()}
+    counted = {
+        column: {(table, ""): kinds for (table, name), kinds in edges.items() if name == COUNTED}
+        for column, edges in found.columns.items()
+    }
+    return TableLineage(columns, of_columns(found.rows), counted)
 
 
 def project_lineage(graph: Graph) -> ProjectLineage:

@@ -28,7 +28,6 @@ class Declared:
 
     graph: Graph
     lineage: ProjectLineage
-    personal: Mapping[tuple[str, str], str] = field(default_factory=dict)
     sql: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     derived: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
 
@@ -36,7 +35,7 @@ class Declared:
 def gather(
     declared: Declared, facts: Facts, *, version: str, now: datetime.datetime | None = None
 ) -> Site:
-    """Return the catalogue; the columns of the project's marts have the comments they inherit.
+    """Return the catalogue; the project has the comments and marks that columns inherit.
 
     `version` is that of marts.
     """
@@ -93,7 +92,7 @@ def _column_page(table: Source | Mart, column: Column, declared: Declared) -> Co
         null=column.null,
         unique=column.unique or table.grain == (column.name,),
         definition=column.doc,
-        personal=declared.personal.get((table.name, column.name)),
+        personal=column.personal,
         values=column.values,
     )
 

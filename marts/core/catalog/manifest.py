@@ -51,6 +51,8 @@ def _declared(table: Source | Mart) -> Document:
                 "type": column.type,
                 "null": column.null,
                 "comment": column.doc or None,
+                "personal": column.personal,
+                "not_personal": column.not_personal or None,
             }
             for column in table.columns
         ],

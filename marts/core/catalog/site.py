@@ -78,8 +78,8 @@ def history_in_words(history: Sequence[CheckResult]) -> str:
     runs = texts.count(len(shown), "run")
     if not bad:
         return f"passed in {'the only run' if len(shown) == 1 else f'all {runs}'}"
-    word = WORDS.get(bad[0].outcome, bad[0].outcome)
-    return f"passed in {len(shown) - len(bad)} of {runs}; last {word} on {bad[0].at:%Y-%m-%d}"
+    word, day = WORDS.get(bad[0].outcome, bad[0].outcome), texts.minute(bad[0].at)[:10]
+    return f"passed in {len(shown) - len(bad)} of {runs}; last {word} on {day}"
 
 
 class _Names:
@@ -185,6 +185,7 @@ def _environment() -> Environment:
         "breakable": texts.breakable,
         "count": texts.count,
         "duration": texts.duration,
+        "minute": texts.minute,
         "moment": texts.moment,
         "number": texts.number,
         "slug": addresses.slug,

@@ -112,11 +112,16 @@ def sql(statement: str) -> Markup:
     return Markup("<code>{}</code>").format(Markup(html.rstrip("\n")))  # noqa: S704  (it escapes)
 
 
-def moment(at: datetime.datetime) -> Markup:
-    """Return a time to the minute, in UTC, as which a time without a zone counts."""
-    utc = at.astimezone(datetime.UTC) if at.tzinfo else at.replace(tzinfo=datetime.UTC)
-    shown = f"{utc:%Y-%m-%d %H:%M} UTC"
-    return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), shown)
+def minute(at: datetime.datetime) -> str:
+    """Return a time to the minute in UTC; one without a zone is in UTC."""
+    utc = at.astimezone(datetime.UTC) if at.tzinfo else at
+    return f"{utc:%Y-%m-%d %H:%M}"
+
+
+def moment(at: datetime.datetime, zone: str = " UTC") -> Markup:
+    """Return a time to the minute in UTC, for people and for programs."""
+    shown = minute(at)
+    return Markup('<time datetime="{}Z">{}{}</time>').format(shown.replace(" ", "T"), shown, zone)
 
 
 def duration(seconds: float | None) -> str:

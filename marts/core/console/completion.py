@@ -6,8 +6,9 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -25,11 +26,27 @@ DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Declared:
-    """A mart as written in its file: name, literal tags and group, folders below the package."""
+    """A table as written in its file: name, literal tags and group, folders below the package."""
 
     name: str
     words: tuple[str, ...] = ()
-    folders: tuple[str, ...] = field(default=())
+    folders: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def complete_columns(context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Return the tables of the current package, or after a dot the columns of one, as typed so far.
+
+    Columns are known where a table's declaration names them.
+    """
+    table, dot, _ = start.partition(".")
+    found = [
+        each for each in _declared(context, with_sources=True) if not dot or each.name == table
+    ]
+    names = {f"{each.name}.{column}" for each in found for column in each.columns}
+    if not dot:
+        names = {each.name for each in found}
+    return sorted(name for name in names if name.startswith(start))
 
 
 def complete_marts(context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
@@ -62,8 +79,8 @@ def complete_selectors(
     return sorted(prefix + each for each in found if (prefix + each).startswith(start))
 
 
-def _declared(context: click.Context) -> list[Declared]:
-    """Return a package's marts; none if it cannot be read, since a shell shows no errors."""
+def _declared(context: click.Context, *, with_sources: bool = False) -> list[Declared]:
+    """Return a package's tables; none if it cannot be read, since a shell shows no errors."""
     try:
         settings = project_settings()
         if package := context.params.get("package"):
@@ -74,7 +91,8 @@ def _declared(context: click.Context) -> list[Declared]:
         home = home_of(settings.folder_of("package"), settings.package)
         path = [str(home), *sys.path]
         folders = _folders(settings.package, path)
-        return [mart for folder in folders for mart in _marts_below(folder)]
+        read = (_marts_in, _sources_in) if with_sources else (_marts_in,)
+        return [each for folder in folders for each in _tables_below(folder, read)]
     except (OSError, ValueError, ImportError, UsageError):
         return []
 
@@ -92,36 +110,74 @@ def _specs(parts: list[str], path: list[str]) -> Iterator[list[str]]:
         yield path
 
 
-def _marts_below(folder: Path) -> Iterator[Declared]:
+def _tables_below(
+    folder: Path, read: Iterable[Callable[[str], Iterator[Declared]]]
+) -> Iterator[Declared]:
     for file in sorted(folder.rglob("*.py")):
         inner = file.parent.relative_to(folder).parts
         if not file.is_relative_to(FOLDER) and all(part.isidentifier() for part in inner):
             paths = tuple("/".join(inner[: depth + 1]) for depth in range(len(inner)))
-            for name, words in _marts_in(file):
-                yield Declared(name, words, paths)
+            # Most files that cannot be read are not Python.
+            with suppress(OSError, ValueError):
+                text = file.read_text("utf-8-sig")
+                yield from (replace(each, folders=paths) for of in read for each in of(text))
 
 
-def _marts_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _marts_in(text: str) -> Iterator[Declared]:
     """Yield the functions of a file that `@mart(…)` decorates, under any imported name."""
-    try:
-        text = file.read_text("utf-8-sig")
-        if "mart" not in text or not DECLARES.search(text):
-            return
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(text)
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+    if "mart" not in text or not DECLARES.search(text) or (tree := _parsed(text)) is None:
         return
-    words = {"mart"} | {
+    words = _imported_as("mart", tree)
+    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        for call in function.decorator_list:
+            if isinstance(call, ast.Call) and _last_name(call.func) in words:
+                selectors = (*_literals(call, "tags"), *_literals(call, "group"))
+                yield Declared(function.name, selectors, columns=tuple(_columns(call)))
+
+
+def _sources_in(text: str) -> Iterator[Declared]:
+    """Yield what a file declares by `source("…", …)`, under any imported name."""
+    if "source" not in text or (tree := _parsed(text)) is None:
+        return
+    words = _imported_as("source", tree)
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if _last_name(call.func) in words and (name := _first_text(call)):
+            yield Declared(name, columns=tuple(_columns(call)))
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _imported_as(word: str, tree: ast.Module) -> set[str]:
+    return {word} | {
         name.asname
         for node in tree.body
         if isinstance(node, ast.ImportFrom)
         for name in node.names
-        if name.name == "mart" and name.asname
+        if name.name == word and name.asname
     }
-    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
-        for call in function.decorator_list:
-            if isinstance(call, ast.Call) and _last_name(call.func) in words:
-                yield function.name, (*_literals(call, "tags"), *_literals(call, "group"))
+
+
+def _columns(call: ast.Call) -> Iterator[str]:
+    """Yield the columns in a declaration: `string("name")`, or a shared one as `c.name`."""
+    for each in call.keywords:
+        if each.arg == "columns" and isinstance(each.value, ast.List | ast.Tuple):
+            for column in each.value.elts:
+                name = _first_text(column) if isinstance(column, ast.Call) else _last_name(column)
+                yield from [name] if name else []
+
+
+def _first_text(call: ast.Call) -> str:
+    match call.args:
+        case [ast.Constant(value=str() as text), *_]:
+            return text
+        case _:
+            return ""
 
 
 def _last_name(function: ast.expr) -> str:

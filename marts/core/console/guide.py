@@ -13,6 +13,7 @@ TOPICS = (
     "views",
     "tags",
     "selection",
+    "lineage",
     "invariants",
     "proof",
     "references",

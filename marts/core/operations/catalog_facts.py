@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
+from marts.core.analysis.lineage import Name
 from marts.core.authoring.expressions import FixedAsOf
+from marts.core.catalog.distributions import Counted, counted, main_columns
 from marts.core.catalog.facts import Facts
 from marts.core.errors import EngineError, MartsError
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
 from marts.core.plan.state import RecordedTable, TableState, declared_state
 from marts.core.project.graph import Graph
+from marts.core.query.contract import mismatches
 from marts.core.run.backend import Backend
 from marts.core.run.history import PastRun, past_runs
 from marts.core.run.inspection import recorded_by
@@ -20,6 +23,7 @@ ATTEMPTS = 3
 """How often the marts are read if a run publishes them meanwhile."""
 ABSENT = "absent"
 OTHER_CODE = "it was published by another version of its code"
+OTHER_COLUMNS = "the columns of the published table are not those that are declared"
 NOT_PUBLISHED = "it is not published"
 
 T = TypeVar("T")
@@ -28,12 +32,10 @@ T = TypeVar("T")
 class Reader:
     """Reads one engine for a project; what cannot be read becomes a note."""
 
-    def __init__(
-        self, graph: Graph, backend: Backend, personal: Mapping[tuple[str, str], str]
-    ) -> None:
+    def __init__(self, graph: Graph, backend: Backend, keys: Collection[Name]) -> None:
         self._graph = graph
         self._backend = backend
-        self._personal = personal
+        self._keys = keys
         self._notes: list[str] = []
         self._notes_of: dict[str, list[str]] = {}
 
@@ -79,13 +81,18 @@ class Reader:
             self._notes.append(f"the marts are published as of different dates: {several}")
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)
+        counts = {name: found for name in recorded if (found := self._counted(name, published))}
         runs = self._attempt("the history of runs", lambda: self._runs(published, recorded))
         return Facts(
             engine=self._backend.where,
             as_of=days[-1] if days else None,
             recorded=recorded,
             runs=runs or (),
-            rows={n: rows for n in recorded if (rows := published[n].rows) is not None},
+            rows={
+                **{n: rows for n in recorded if (rows := published[n].rows) is not None},
+                **{name: found.rows for name, found in counts.items()},
+            },
+            distributions={name: found.distributions for name, found in counts.items()},
             notes=tuple(self._notes),
             notes_of={name: tuple(lines) for name, lines in self._notes_of.items()},
         )
@@ -118,6 +125,23 @@ class Reader:
             if known[key].digest(name) != fingerprint.sql:
                 found.append(name)
         return found
+
+    def _counted(self, name: str, published: Mapping[str, TableState]) -> Counted | None:
+        """Count a mart's rows by the values of its main columns; None if it cannot be read."""
+        mart = self._graph.project.marts[name]
+        if mismatches(mart.columns, published[name].types):
+            self._note(name, OTHER_COLUMNS)
+            return None
+        if mart.is_intermediate:
+            return None
+        columns = main_columns(mart, self._keys)
+        try:
+            return counted(mart, columns, lambda query: self._backend.fetch(query, about=name))
+        except EngineError as error:
+            self._note(name, f"its rows could not be read: {error.summary}")
+            if not self._backend.go_on():
+                raise
+            return None
 
     def _note(self, mart: str, text: str) -> None:
         self._notes_of.setdefault(mart, []).append(text)

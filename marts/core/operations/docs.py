@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from marts.core.analysis.column_lineage import project_lineage
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.reliance_checks import derived_checks
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart, Source
+from marts.core.catalog.distributions import key_columns
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.gathering import Declared, gather
 from marts.core.catalog.pages import Site
+from marts.core.catalog.site import write_site
 from marts.core.errors import MartsError
 from marts.core.operations import wiring
 from marts.core.operations.catalog_facts import Reader
@@ -19,9 +23,47 @@ from marts.core.plan.queries import Queries
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.project.settings import Settings
+from marts.core.run.folders import refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
-FOLDER = "docs"
+FOLDER, START = "docs", "index.html"
+MARKER = ".marts-docs"
+"""The file by which a folder with a catalogue is known."""
+HINT = "pass --output with another folder, or empty this one"
+
+
+@dataclass(frozen=True)
+class WrittenDocs:
+    """A catalogue that was written, and the folder that has it."""
+
+    site: Site
+    folder: Path
+
+    @property
+    def start(self) -> Path:
+        """The file to open."""
+        return self.folder / START
+
+
+def write_docs(
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    offline: bool = False,
+    project: Linked | None = None,
+) -> WrittenDocs:
+    """Write the catalogue of the settings' project to a folder, by default `docs` in the target.
+
+    What was written there before is replaced once all is written; any other folder that is not
+    empty is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
+    written.
+    """
+    folder = folder or settings.target / FOLDER
+    refuse_others(folder.resolve(), shown=folder, marker=MARKER, hint=HINT)
+    site = site_of(settings, offline=offline, project=project)
+    with replaced(folder, marker=MARKER, hint=HINT) as new:
+        write_site(site, new)
+    return WrittenDocs(site, folder)
 
 
 def site_of(settings: Settings, *, offline: bool = False, project: Linked | None = None) -> Site:
@@ -32,32 +74,24 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
     that cannot be loaded.
     """
     graph, reliance = project or wiring.linked(settings)
-    tables: list[Source | Mart] = [*graph.project.sources.values(), *graph.project.marts.values()]
-    personal = {
-        (table.name, column.name): column.personal
-        for table in tables
-        for column in table.columns
-        if column.personal
-    }
-    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, personal)
+    keys = key_columns(graph, reliance.lineage)
+    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, keys)
     as_of = wiring.as_of(settings, lambda: facts.as_of)
     declared = Declared(
         graph=graph,
         lineage=project_lineage(graph),
-        personal=personal,
         sql=sql_of(graph, as_of),
         derived=derived_checks(graph, reliance),
     )
     return gather(declared, facts, version=wiring.version_of_marts())
 
 
-def _facts(settings: Settings, graph: Graph, personal: Mapping[tuple[str, str], str]) -> Facts:
+def _facts(settings: Settings, graph: Graph, keys: Collection[Name]) -> Facts:
     try:
         with wiring.connected(graph, settings, read_only=True) as backend:
-            return Reader(graph, backend, personal).read()
+            return Reader(graph, backend, keys).read()
     except MartsError as error:
-        lines = (error.summary, *error.facts)
-        return Facts(notes=(OFFLINE, *lines))
+        return Facts(notes=(OFFLINE, error.summary, *error.facts))
 
 
 def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:

@@ -48,6 +48,7 @@ def linked(settings: Settings) -> Linked:
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
     """
     from marts.core.analysis.lineage import documented
+    from marts.core.analysis.personal import marked
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link
     from marts.core.project.loading import load
@@ -66,7 +67,7 @@ def linked(settings: Settings) -> Linked:
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    return Linked(documented(graph, reliance.lineage), reliance)
+    return Linked(marked(documented(graph, reliance.lineage)), reliance)
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -103,7 +104,7 @@ def selected(
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:
     """Return the contracts of the sources, which tell engines how to read their columns."""
-    from marts.core.authoring.columns import names_in_source, zones_of
+    from marts.core.authoring.columns import names_in_source, personal_in, zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
 
@@ -114,6 +115,7 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
             source.optional,
             names_in_source(source.columns),
             source.source_name,
+            frozenset(personal_in(source.columns)),
         )
         for name, source in graph.project.sources.items()
     }

@@ -41,7 +41,8 @@ class Contract:
 
     `zones` has the time zone of each timestamp that is a point in time in the source: it is read as
     local time in that zone. `names` has the name in the source of each column that has another one
-    there; `source_name` is the source's own. An `optional` source may be absent.
+    there; `source_name` is the source's own. An `optional` source may be absent. No message
+    quotes a value of the columns `personal`.
     """
 
     schema: ibis.Schema
@@ -49,6 +50,7 @@ class Contract:
     optional: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     source_name: str | None = None
+    personal: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
+from marts.core.analysis.personal import shown_by
 from marts.core.authoring.checks import Check, FreshCheck
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source
@@ -25,6 +26,7 @@ from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, S
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
 from marts.core.run.freshness import age, moment_of
+from marts.core.run.masking import masked_rows
 from marts.core.run.recording import Recorder
 from marts.core.run.remembering import checked_sources
 from marts.core.run.report import CheckReport, Report, Status, TableReport
@@ -308,6 +310,8 @@ class _Execution:
         """Return how often a check is violated, and what else to say of it."""
         if isinstance(check, FreshCheck):
             is_old, detail = age(found, check, table, self.moment, self.now)
+            if (table.name, check.column) in self.plan.personal:
+                detail = f"how old the newest {check.column} is, is personal"
             return int(is_old), detail
         return int(found or 0), ""
 
@@ -315,4 +319,5 @@ class _Execution:
         query = sample_query(table, check, self.plan.tables, self.plan.as_of)
         if query is None:
             return ()
-        return tuple(self.backend.fetch(query, about=table.name))
+        rows = self.backend.fetch(query, about=table.name)
+        return masked_rows(rows, shown_by(query, self.plan.personal))

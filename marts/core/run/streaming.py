@@ -39,9 +39,9 @@ def conformed(batch: pa.RecordBatch, schema: ibis.Schema, *, about: str) -> pa.R
         try:
             arrays.append(_cast(batch.column(field.name), field.type))
         except pa.ArrowException as error:
+            # Arrow's own words quote a value.
             raise EngineError(
-                f"{about}.{field.name} has values that are not of its type, {schema[field.name]}",
-                str(error),
+                f"{about}.{field.name} has a value that is not of its type, {schema[field.name]}"
             ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=wanted)
 

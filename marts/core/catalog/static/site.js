@@ -59,9 +59,12 @@
     };
     const score = (entry, words) => {
       if (!words.every((word) => entry.all.includes(word))) return null;
-      const last = words.at(-1).split(".").at(-1);
-      const places = [entry.lower === last, entry.lower.startsWith(last), entry.lower.includes(last), true];
-      return places.indexOf(true) * 10 + entry.rank;
+      const { lower } = entry, joined = words.join("_"), last = words.at(-1);
+      const closeness = [
+        lower === joined, lower === last, lower.startsWith(joined), lower.includes(joined),
+        words.every((word) => lower.includes(word)), lower.includes(last), true,
+      ];
+      return closeness.indexOf(true) * 10 + entry.rank;
     };
     const find = (text) => {
       entries ??= everything();
@@ -196,7 +199,8 @@
   }
 
   function graph() {
-    const svg = document.querySelector(".graph-scroll svg");
+    /* Not the picture itself: one that listens for the focus can have it. */
+    const frame = document.querySelector(".graph-scroll"), svg = frame?.querySelector("svg");
     if (!svg) return;
     const lines = [...svg.querySelectorAll("path")], boxes = [...svg.querySelectorAll("a")];
     const light = (event) => {
@@ -211,7 +215,7 @@
       for (const each of boxes) each.classList.toggle("lit", near.has(each.dataset.box));
       svg.classList.toggle("some", box !== undefined);
     };
-    for (const name of ["pointerover", "pointerleave", "focusin", "focusout"]) svg.addEventListener(name, light);
+    for (const name of ["pointerover", "pointerleave", "focusin", "focusout"]) frame.addEventListener(name, light);
   }
 
   /* From a column, return each column that is reached, and whether by direct steps alone. */
@@ -328,7 +332,9 @@
     const render = () => {
       const hadFocus = layers.contains(document.activeElement) ? document.activeElement.dataset : null;
       const byLayer = new Map();
-      for (const table of related().sort((a, b) => a - b)) {
+      const isNeeded = (table) => selected === null || expanded.has(table)
+        || columnsOf[table].some((n) => n === selected || litAs(n));
+      for (const table of related().filter(isNeeded).sort((a, b) => a - b)) {
         const layer = tables[table][4];
         byLayer.set(layer, [...(byLayer.get(layer) ?? []), card(table)]);
       }
@@ -347,6 +353,7 @@
     };
     const counted = (found) => {
       const direct = [...found.values()].filter((how) => how === "direct").length;
+      if (!found.size) return "no column";
       return `${direct} ${direct === 1 ? "column" : "columns"} directly and ${found.size - direct} indirectly`;
     };
     const select = (n) => {
