@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from typing import Any
 
 import igraph
 
@@ -67,26 +68,37 @@ def picture(tables: Sequence[TablePage]) -> Picture:
         for each in table.inputs
         if each in numbers
     ]
-    graph = igraph.Graph(n=len(tables), edges=edges, directed=True)
-    order = [layer_of[table.name] for table in tables]
-    layout = graph.layout_sugiyama(layers=order, hgap=1, vgap=1)
+    order = [layer_of[table.name] + 1 for table in tables]
+    layout = _layout(edges, order)
     points = [point for each in layout.edge_routing for point in each]
-    top = min((y for y, _ in (*layout.coords, *points)), default=0)
+    top = min((y for y, _ in (*layout.coords[:-1], *points)), default=0)
     labels = [_lines(table.name) for table in tables]
     sizes = [max(map(len, lines)) * LETTER + PADDING for lines in labels]
     lefts, widths = _columns(order, sizes)
     boxes = [
         Box(n, table, labels[n], lefts[order[n]], (y - top) * ROW + MARGIN, sizes[n])
-        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=True))
+        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=False))
     ]
     lines = []
-    for (start, end), route in zip(edges, layout.edge_routing, strict=True):
+    for (start, end), route in zip(edges, layout.edge_routing, strict=False):
         between = [(y - top, layer) for y, layer in route]
         path = _path(boxes[start], boxes[end], between, lefts, widths)
         lines.append(Line(start, end, path))
     width = max((lefts[n] + widths[n] for n in lefts), default=0) + MARGIN
     height = max((box.y + BOX for box in boxes), default=0) + MARGIN
     return Picture(tuple(boxes), tuple(lines), width, height)
+
+
+def _layout(edges: Sequence[tuple[int, int]], order: Sequence[int]) -> Any:
+    """Return igraph's layout of tables in layers from 1 on, and of an origin that comes last.
+
+    The origin, in layer 0, connects the graph: igraph 1.0 mixes up the routes of edges in a graph
+    of several parts.
+    """
+    origin = len(order)
+    to_first = [(origin, n) for n, layer in enumerate(order) if layer == 1]
+    graph = igraph.Graph(n=origin + 1, edges=[*edges, *to_first], directed=True)
+    return graph.layout_sugiyama(layers=[*order, 0], hgap=1, vgap=1)
 
 
 def _lines(name: str) -> tuple[str, ...]:

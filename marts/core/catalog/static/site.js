@@ -332,20 +332,24 @@
     const draw = () => {
       const svg = layers.querySelector("svg"), frame = layers.getBoundingClientRect(), paths = [];
       const at = new Map([...layers.querySelectorAll("[data-number]")].map((each) => [Number(each.dataset.number), each]));
-      const drawn = new Set();
+      const drawn = new Set(), titleOf = (table) => layers.querySelector(`[data-card="${table}"] h3`);
+      if (selected === null) for (const [from, to] of reads) {
+        const [start, end] = [titleOf(from), titleOf(to)];
+        if (start && end) paths.push(line(start, end, frame, "reads"));
+      }
       for (const side of selected === null ? [] : [feeding, fed]) {
         const how = (n) => (n === selected ? "direct" : side.has(n) && litAs(n));
         const lit = edges.filter(([from, to]) => how(from) && how(to));
-        const direct = lit.filter(([from, to, kind]) => kinds[kind].some(isDirect) && how(from) === "direct" && how(to) === "direct");
-        const isFew = direct.length <= MOST_LINES;
-        for (const edge of indirect.checked || !isFew ? lit : direct) {
-          const [from, to] = edge, isOwn = direct.includes(edge);
+        const isOwnLine = ([from, to, kind]) => kinds[kind].some(isDirect) && how(from) === "direct" && how(to) === "direct";
+        const isFew = lit.filter(isOwnLine).length <= MOST_LINES;
+        for (const edge of lit) {
+          const [from, to] = edge, isOwn = isOwnLine(edge);
           if (!isOwn && !indirect.checked) continue;
           const tablesOf = [columns[from][0], columns[to][0]], pair = `${tablesOf} ${isOwn}`;
           if (isOwn && isFew) paths.push(line(at.get(from), at.get(to), frame, "direct"));
           else if (!drawn.has(pair)) {
             drawn.add(pair);
-            const [start, end] = tablesOf.map((table) => layers.querySelector(`[data-card="${table}"] h3`));
+            const [start, end] = tablesOf.map(titleOf);
             paths.push(line(start, end, frame, isOwn ? "direct" : "indirect"));
           }
         }
