@@ -218,7 +218,7 @@
     for (const name of ["pointerover", "pointerleave", "focusin", "focusout"]) frame.addEventListener(name, light);
   }
 
-  const MOST_LINES = 250;
+  const MOST_LINES = 250, MOST_COLUMNS = 20;
   const DIRECT = ["identity", "transformation", "aggregation"];
   const isDirect = (kind) => DIRECT.includes(kind);
   /* Of two steps: the greater of two direct kinds. Edges do not say of which kind others are. */
@@ -301,7 +301,7 @@
         const words = howInWords(n);
         groups.set(words, [...(groups.get(words) ?? []), n]);
       }
-      const isShown = isExpanded || (selected === null && table === here);
+      const isShown = isExpanded || (selected === null && table === here && all.length <= MOST_COLUMNS);
       const rest = all.filter((n) => n !== selected && !litAs(n));
       const title = make("h3", {}, make("a", { href: base + page }, make("code", { textContent: name })));
       const box = make("div", { className: table === here ? "card here" : "card", data: { card: table } }, title);
