@@ -16,6 +16,7 @@ TOPICS = (
     "lineage",
     "explain",
     "docs",
+    "queries",
     "invariants",
     "proof",
     "references",
