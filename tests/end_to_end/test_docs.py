@@ -17,8 +17,11 @@ from marts.core.catalog.pages import CheckPage, Site, TablePage
 from marts.core.errors import EngineError
 from marts.core.operations import catalog_facts, docs, wiring
 from marts.core.operations.docs import MARKER, OFFLINE, site_of
+from marts.core.operations.proofs import append_records, canon_of
+from marts.core.plan.proofs import Mutants, Proof
 from marts.core.project.graph import link
 from marts.core.project.settings import Settings
+from marts.core.run.proof_records import write_records
 from support.account import Account
 from support.processes import Marts, Result, call_marts
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, customer, order, shop_in
@@ -234,6 +237,48 @@ def test_without_an_engine_the_catalogue_has_what_is_declared(
     totals = table_of(site, "customer_totals")
     assert (totals.build, totals.distributions, totals.proof) == (None, (), None)
     assert {*totals.sql} == {"duckdb", "snowflake"}
+
+
+def proof_of(mart: str, **changes: Any) -> Proof:
+    """Return the record of a proof of a mart as it is."""
+    made = Proof(
+        package="toy_shop",
+        mart=mart,
+        canonical=canon_of(SHOP).of(mart),
+        proved_at=datetime.datetime(2026, 3, 1, 4),  # noqa: DTZ001  (UTC)
+        worlds=240,
+        engines=("duckdb", "snowflake"),
+        examples=2,
+        mutants=Mutants(killed=31),
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize("recorded", ["in the file", "in the table"])
+def test_the_catalogue_says_what_is_proven_as_it_is(
+    recorded: str, on_duckdb: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    on_duckdb.run(GOOD)
+    other = canon_of(SHOP).of("customer_totals")
+    records = [
+        proof_of("customer_totals"),
+        proof_of("int_paid_orders", examples=0, mutants=None),
+        proof_of("shop_overview", failures=("another answer",)),
+        proof_of("model_sales", canonical=other),
+    ]
+    settings = replace(on_duckdb.settings, target=tmp_path / "target")
+    if recorded == "in the file":
+        write_records(settings.target / "proof.json", records)
+    else:
+        append_records(settings, records)
+    site = site_of(settings, offline=recorded == "in the file")
+    assert {table.name: table.proof for table in site.tables if table.proof} == {
+        "customer_totals": "reference + mutants, on 2026-03-01: the same rows on duckdb and"
+        " snowflake, in 240 small data sets, 2 examples, 31 planted mistakes noticed",
+        "int_paid_orders": "engines, on 2026-03-01: the same rows on duckdb and snowflake,"
+        " in 240 small data sets, but compared with no reference",
+    }
 
 
 # The folder

@@ -13,6 +13,7 @@ from marts.core.authoring.checks import Check
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.catalog.check_pages import check_page
+from marts.core.catalog.documents import document_of, document_of_project
 from marts.core.catalog.edges import edges_of
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
@@ -58,6 +59,7 @@ def gather(
         edges=edges_of(declared.lineage),
         runs=facts.lines(),
         notes=facts.notes,
+        document=document_of_project(project.package),
     )
 
 
@@ -87,6 +89,7 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
         distributions=facts.distributions.get(name, ()),
         build=facts.build(name) if mart else facts.checked(name),
         proof=facts.proofs.get(name),
+        document=document_of(table),
         notes=facts.notes_of.get(name, ()),
     )
 

@@ -91,7 +91,8 @@ class Reader:
         counts = {name: found for name in recorded if (found := self._counted(name, published))}
         runs = self._attempt("the history of runs", lambda: self._runs(published, recorded))
         return Facts(
-            engine=self._backend.where,
+            # Where the sources are does not concern readers.
+            engine=f"{self._backend.name}, {self._backend.where.rpartition(' → ')[2]}",
             as_of=days[-1] if days else None,
             recorded=recorded,
             runs=runs or (),
