@@ -134,6 +134,7 @@ CONNECTOR = "snowflake-connector-python"
         ("run --package marts --backend snowflake", "snowflake", CONNECTOR),
         ("load", "snowflake", CONNECTOR),
         ("emulator", "proof", "fakesnow[server]"),
+        ("docs --package marts", "docs", "jinja2"),
     ],
 )
 def test_an_extra_that_is_missing_is_named(

@@ -381,7 +381,7 @@
     const counted = (found) => {
       const direct = [...found.keys()].filter((n) => howIn(found, n) === "direct").length;
       if (!found.size) return "no column";
-      return `${direct} ${direct === 1 ? "column" : "columns"} directly and ${found.size - direct} indirectly`;
+      return `${direct || "no"} ${direct > 1 ? "columns" : "column"} directly and ${found.size - direct} indirectly`;
     };
     const select = (n) => {
       selected = n;
