@@ -42,6 +42,12 @@ ALLOWED: Mapping[str, Allowed] = {
         'SHOW PRIMARY KEYS IN SCHEMA "D"."S"',
         "https://docs.snowflake.com/en/sql-reference/sql/show-primary-keys",
     ),
+    "sqlfluff does not know SHOW TAGS either": Allowed(
+        "^SHOW TAGS ",
+        "SHOW TABLES ",
+        """SHOW TAGS LIKE 'T' IN SCHEMA "D"."S\"""",
+        "https://docs.snowflake.com/en/sql-reference/sql/show-tags",
+    ),
 }
 """By the reason. Take an entry out once sqlfluff parses its example."""
 
