@@ -48,6 +48,12 @@ ALLOWED: Mapping[str, Allowed] = {
         """SHOW TAGS LIKE 'T' IN SCHEMA "D"."S\"""",
         "https://docs.snowflake.com/en/sql-reference/sql/show-tags",
     ),
+    "sqlfluff knows APPLY ON policies, but not on a tag": Allowed(
+        "^GRANT APPLY ON TAG ",
+        "GRANT APPLY ON MASKING POLICY ",
+        "GRANT APPLY ON TAG D.S.T TO ROLE R",
+        "https://docs.snowflake.com/en/sql-reference/sql/grant-privilege",
+    ),
 }
 """By the reason. Take an entry out once sqlfluff parses its example."""
 

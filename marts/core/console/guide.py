@@ -15,6 +15,7 @@ TOPICS = (
     "selection",
     "lineage",
     "docs",
+    "personal",
     "invariants",
     "proof",
     "references",
