@@ -50,7 +50,7 @@ from marts.core.plan.state import (
     ShapeChange,
     TableState,
 )
-from marts.core.run.backend import Contract, Statement
+from marts.core.run.backend import Batches, Contract, Statement
 
 
 class SnowflakeBackend:
@@ -190,12 +190,15 @@ class SnowflakeBackend:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         return self._rows_of(self._executed(compiled(query)), about)
 
+    def stream(self, query: Query, *, about: str) -> Batches:
+        """Run a query that reads candidates in place of their targets, and yield its rows."""
+        sql = self._executed(compiled(query))
+        return self.execute(sql, about=about, step="query").batches()
+
     def _rows_of(self, sql: str, about: str) -> list[dict[str, Any]]:
-        cursor = self.execute(sql, about=about, step="query")
-        table = cursor.fetch_arrow_all()
+        table = self.execute(sql, about=about, step="query").fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
-        rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
-        return rows
+        return list(table.rename_columns(names).to_pylist())
 
     def begin(
         self,

@@ -27,6 +27,7 @@ from marts.core.analysis.needed_columns import (
     relations_of,
     unwrapped,
 )
+from marts.core.analysis.nodes import conjuncts
 from marts.core.analysis.trace_conditions import (
     Condition,
     Conditions,
@@ -57,9 +58,13 @@ class Extent:
 
 @dataclass(frozen=True)
 class Trace:
-    """The rows behind one value: a query of each source that has any, by its name."""
+    """The rows behind one value: a query of each source that has any, by its name.
+
+    `columns` are those of each source on which the value depends in any way.
+    """
 
     rows: Mapping[str, ir.Table]
+    columns: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def trace(
     """
     try:
         tracer = _Tracer(project, query.op(), [column, *key], extent)
-        return Trace(tracer.rows(key))
+        return Trace(tracer.rows(key), tracer.columns())
     except _StoppedError as stopped:
         return Untraceable(str(stopped))
 
@@ -130,6 +135,11 @@ class _Tracer:
             for conditions in alternatives:
                 rule(self, rel, conditions)
         return found
+
+    def columns(self) -> dict[str, frozenset[str]]:
+        """Return the needed columns of each source."""
+        tables = self.query.find(ops.UnboundTable)
+        return {table.name: frozenset(self.needed.get(table, ())) for table in tables}
 
     def ask(self, rel: ops.Relation, conditions: Iterable[Condition], by: Any = None) -> None:
         """Want those rows of a relation that meet some conditions."""
@@ -307,6 +317,25 @@ def _counted(metrics: Iterable[ops.Value]) -> ops.Value | None:
     return all_of(tests, ops.Or)
 
 
+def _found_in_joined_rows(
+    first: ops.Relation, links: Sequence[ops.JoinLink], own: Conditions
+) -> list[ops.Relation]:
+    """Return the sides whose rows are known only from joined rows, as they match.
+
+    Either they match by something else than equal values, or a condition of the key is on several
+    sides, or on one that may be missing.
+    """
+    missing, sides = optional(first, links), set[ops.Relation]()
+    if any(each.is_key and not side_of(each, missing) for each in own):
+        sides |= {first, *(link.table for link in links if first in missing)}
+    for link in links:
+        for predicate in link.predicates:
+            for each in conjuncts(predicate):
+                if not isinstance(each, ops.Equals):
+                    sides.update(field.rel for field in each.find(ops.Field, filter=ops.Value))
+    return [each for each in (first, *(link.table for link in links)) if each in sides]
+
+
 def _join(tracer: _Tracer, rel: ops.JoinChain, conditions: Conditions) -> None:
     links = tracer.joins.kept(rel, tracer.needed.get(rel, {}))
     if wrong := next((link.how for link in links if link.how in ("asof", "positional")), None):
@@ -314,16 +343,20 @@ def _join(tracer: _Tracer, rel: ops.JoinChain, conditions: Conditions) -> None:
     values = (predicate for link in links for predicate in link.predicates)
     _trace_subqueries(tracer, rel, conditions, values)
     own = on(conditions, rel, rel.values)
-    missing = optional(rel.first, links)
-    if rel.first not in missing and any(e.is_key and not side_of(e, missing) for e in own):
-        # They are on several sides, or on one that may be missing: they are known of whole rows.
-        for key in _identifying(tracer, rel.first):
+    missing, later = optional(rel.first, links), dict[ops.Relation, list[Condition]]()
+    for side in _found_in_joined_rows(rel.first, links, own):
+        for key in _identifying(tracer, side):
             whole = ops.JoinChain(rel.first, rel.rest, {**rel.values, "key_of_side": key})
             moved = on(conditions, rel, whole.fields)
             rows = chosen(whole, moved, whole.fields["key_of_side"])
-            own = (*own, member(key, rows, tracer.not_null))
+            found = member(key, rows, tracer.not_null)
+            if side in missing:
+                # Other sides must not be found by it: it says nothing of rows without a match.
+                later.setdefault(side, []).append(found)
+            else:
+                own = (*own, found)
     for side, asked in pushed_to_sides(rel.first, links, own).items():
-        tracer.ask(side, asked, rel)
+        tracer.ask(side, [*asked, *later.get(side, ())], rel)
 
 
 RULES: tuple[tuple[tuple[type[ops.Relation], ...], Callable[[Any, Any, Conditions], None]], ...] = (

@@ -87,7 +87,8 @@ def print_explanation(found: Explanation, *, rows: int | None) -> None:
     for each in found.sources:
         if each.rows:
             terminal.print_text(f"\n{each.table}")
-            terminal.print_rows(list(each.rows[0]), each.rows[:rows], "table")
+            shown_rows = [{n: row[n] for n in each.columns} for row in each.rows[:rows]]
+            terminal.print_rows(each.columns, shown_rows, "table")
             if note := terminal.rows_note(min(rows, len(each.rows)), len(each.rows)):
                 terminal.print_text(note)
 

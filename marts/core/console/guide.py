@@ -14,6 +14,7 @@ TOPICS = (
     "tags",
     "selection",
     "lineage",
+    "explain",
     "docs",
     "personal",
     "invariants",

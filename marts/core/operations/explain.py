@@ -18,7 +18,7 @@ from marts.core.analysis.row_values import definition_of
 from marts.core.analysis.tracing import Extent, Key, Trace, Untraceable, trace
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
-from marts.core.errors import UsageError, did_you_mean, masked
+from marts.core.errors import NoSuchRowError, UsageError, did_you_mean, masked
 from marts.core.operations import wiring
 from marts.core.operations.explain_keys import key_of
 from marts.core.operations.explain_steps import Steps, definition_text, wording
@@ -46,10 +46,6 @@ MOST_ROWS = 100_000
 """As many rows of a source are read: they are in memory, as Python's values, too."""
 
 LOOKED_AT, BEHIND, COUNTED = Extent(filtered=False), Extent(), Extent(narrowed=True)
-
-
-class NoSuchRowError(UsageError):
-    """A mart has no row with the key that is asked for."""
 
 
 def explain(
@@ -116,8 +112,10 @@ class _Explainer:
         name = self.mart.name
         if self.mart.is_temporary:
             return f"{name} is temporary: it is never published"
-        if self.published_on is None:
+        if name not in self.state.published:
             return f"{name} is not published"
+        if self.published_on is None:
+            return f"{name} is not recorded as published by {self.graph.project.package}"
         if self.published_on != self.as_of.day:
             return f"{name} is published as of {self.published_on}"
         return None
@@ -211,7 +209,7 @@ class _Explainer:
             case=steps.case(self.mart, self.column, self.key),
             inputs=steps.inputs(self.mart, self.column, self.key),
             sources=tuple(
-                SourceRows(name, self._masked_rows(name, rows[name]), table.num_rows)
+                self._source(name, rows[name], table.num_rows)
                 for name, table in looked_at.items()
                 if table.num_rows
             ),
@@ -230,9 +228,13 @@ class _Explainer:
         is_same = value is not None and again is not None and same_value(again[0], value[0])
         return counted if is_same else behind
 
-    def _masked_rows(self, source: str, table: pa.Table) -> Sequence[Mapping[str, object]]:
-        personal = {column for name, column in self.personal if name == source}
-        return masked_rows(table.to_pylist(), personal)
+    def _source(self, name: str, table: pa.Table, looked_at: int) -> SourceRows:
+        source, found = self.graph.project.sources[name], self.traced(BEHIND)
+        needed = found.columns.get(name, ()) if isinstance(found, Trace) else ()
+        others = [c.name for c in source.columns if c.name in needed and c.name not in source.grain]
+        personal = {column for table, column in self.personal if table == name}
+        rows = masked_rows(table.to_pylist(), personal)
+        return SourceRows(name, (*source.grain, *others), rows, looked_at)
 
     def _explanation(self, **known: Any) -> Explanation:
         """Return an explanation with what is known, and what every one has."""

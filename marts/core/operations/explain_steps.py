@@ -91,7 +91,7 @@ class Steps:
         found = tuple(
             Branch(
                 None if each.condition is None else say(each.condition),
-                say(each.result),
+                _label(each.result, say),
                 each.condition is None or row[each.condition],
                 tuple(self._comparison(test, row, say) for test in each.tests),
             )
@@ -218,6 +218,12 @@ def definition_text(definition: Definition, say: Formatter) -> str:
     value = definition.value
     text = f"{definition.table}.{value.name}" if definition.table else say(value)
     return f"{text}; {say(definition.default)} where null" if definition.default else text
+
+
+def _label(result: ops.Value, say: Formatter) -> str:
+    """Return a result as text; a label as it is."""
+    is_label = isinstance(result, ops.Literal) and isinstance(result.value, str)
+    return result.value if is_label else say(result)
 
 
 def _apart(value: Any, at: Any) -> object:

@@ -70,9 +70,11 @@ class SourceRows:
     """The rows of a source behind a value, and how many were looked at to find them.
 
     Those that were only looked at have the same key, but filters or conditions leave them out.
+    `columns` are the source's key, and the columns on which the value depends.
     """
 
     table: str
+    columns: Sequence[str]
     rows: Sequence[Mapping[str, object]]
     looked_at: int
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -25,6 +25,14 @@ from marts.core.plan.state import (
     ShapeChange,
     TableState,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Batches: TypeAlias = Generator["pa.RecordBatch", None, None]
+"""Rows as they arrive."""
+BATCH_ROWS = 16_384
+"""The most rows of a batch."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +194,14 @@ class Backend(Protocol):
 
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
+
+    def stream(self, query: Query, *, about: str) -> Batches:
+        """Run a query, and yield its rows in batches, in the query's order.
+
+        Columns have the query's names, and the engine's types, which may differ from batch to
+        batch: `marts.core.run.streaming` gives them the types of a contract. Other queries may run
+        meanwhile. It ends with the iterator, also if that is closed, and at an interrupt.
+        """
 
     def begin(
         self,

@@ -31,7 +31,7 @@ MOST_SHOWN = 20
     multiple=True,
     required=True,
     metavar="VALUE",
-    help="The row: the value of the mart's grain; NAME=VALUE for each column if it is several.",
+    help="The row: the value of the grain's column; NAME=VALUE for each column if it has several.",
 )
 @option("--rows", is_flag=True, help="Print the rows of sources behind the value.")
 @option(
@@ -59,14 +59,9 @@ def command(
     """
     from marts.core.console import terminal
     from marts.core.console.explain_messages import document, print_explanation
-    from marts.core.console.streams import print_error
-    from marts.core.operations.explain import NoSuchRowError, explain
+    from marts.core.operations.explain import explain
 
-    try:
-        found = explain(settings, column, keys)
-    except NoSuchRowError as error:
-        print_error(error)
-        return FAILED
+    found = explain(settings, column, keys)
     if as_json:
         terminal.print_json(document(found, rows=limit if rows else None))
     else:
