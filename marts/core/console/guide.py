@@ -16,6 +16,7 @@ TOPICS = (
     "lineage",
     "explain",
     "docs",
+    "personal",
     "invariants",
     "proof",
     "references",
