@@ -30,7 +30,8 @@ def test_the_wheel_holds_what_is_named_and_nothing_else(installed: Installed) ->
     tops = {name.partition("/")[0] for name in files if "dist-info" not in name}
     assert tops - {".."} == {"_marts_entry.py", "marts"}
     data = ("people.json", "dataset.json", "fct_transactions.parquet")
-    assert {"marts/py.typed", *(f"marts/core/_fixtures/{name}" for name in data)} <= files
+    texts = ("marts/README.md", "marts/marketing/metric_customer_ltv.md")
+    assert {"marts/py.typed", *texts, *(f"marts/core/_fixtures/{name}" for name in data)} <= files
     site = ("templates/table.html", "static/site.css", "static/site.js")
     assert {f"marts/core/catalog/{name}" for name in site} <= files
 

@@ -17,6 +17,7 @@ TOPICS = (
     "explain",
     "docs",
     "personal",
+    "queries",
     "invariants",
     "proof",
     "references",
