@@ -21,6 +21,7 @@ TOPICS = (
     "testing",
     "groups",
     "environments",
+    "export",
     "python",
     "ci",
     "attest",
