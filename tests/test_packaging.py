@@ -286,6 +286,7 @@ from marts import (
     corpus,
     date,
     decimal,
+    example_query,
     float64,
     fresh,
     int64,
@@ -330,6 +331,13 @@ orders = source(
 def project() -> Project:
     """Return the project of this folder."""
     return Project.load()
+
+
+@example_query("Which customers have ordered often?")
+def often(monthly_orders: Table, as_of: AsOf) -> Table:
+    """Return those of the last days."""
+    t = monthly_orders
+    return t.filter(t.orders > 10, t.month >= as_of.minus(days=45))
 
 
 @invariant(changes="orders", varies_with={"count": 2, "sum": 2})

@@ -99,6 +99,10 @@ class UsageError(MartsError):
     """A command or its arguments are wrong, such as an unknown name; the caller can fix it."""
 
 
+class NoSuchRowError(MartsError):
+    """A mart has no row with the key that is asked for: the answer to a question, not a slip."""
+
+
 class MartsWarning(UserWarning):
     """Something besides the marts went wrong, such as writing a report of a run."""
 

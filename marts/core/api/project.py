@@ -23,6 +23,7 @@ from marts.core.api.keywords import (
 from marts.core.api.reports import RunReport, ended_report, planned_report
 from marts.core.api.tables import CompiledMarts, Marts, Rows
 from marts.core.console.commands.show import MOST_ROWS
+from marts.core.console.extras import explained
 from marts.core.console.keywords import called, project_settings_of
 from marts.core.console.messages import counted, doing, line_text, table_line, table_of
 from marts.core.console.options import words
@@ -184,6 +185,24 @@ class Project:
             project=self._linked,
         )
         return Rows(found)
+
+    def docs(self, output: PathLike | None = None, *, offline: bool = False) -> Path:
+        """Write the catalogue of the marts as a static site; return its start page.
+
+        It is written to the folder `output`, by default `docs` in the project's target: a folder
+        that has anything but an earlier catalogue is refused. Where the engine cannot be read, or
+        with `offline`, it shows what is declared; a MartsWarning says what is missing. Raises
+        UsageError if the extra `docs` is not installed.
+        """
+        settings, own = called(self.settings, "docs", {"output": output, "offline": offline})
+        try:
+            from marts.core.operations.docs import write_docs
+        except ImportError as error:
+            raise explained(error, what="Project.docs") from error
+        done = write_docs(settings, own["output"], offline=offline, project=self._linked)
+        if done.site.notes and not offline:
+            _warn("; ".join(done.site.notes))
+        return done.start
 
     def export(
         self,

@@ -14,6 +14,8 @@ TOPICS = (
     "tags",
     "selection",
     "lineage",
+    "explain",
+    "docs",
     "invariants",
     "proof",
     "references",

@@ -32,10 +32,17 @@ T = TypeVar("T")
 class Reader:
     """Reads one engine for a project; what cannot be read becomes a note."""
 
-    def __init__(self, graph: Graph, backend: Backend, keys: Collection[Name]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        backend: Backend,
+        keys: Collection[Name],
+        proven: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._graph = graph
         self._backend = backend
         self._keys = keys
+        self._proven = proven
         self._notes: list[str] = []
         self._notes_of: dict[str, list[str]] = {}
 
@@ -88,6 +95,7 @@ class Reader:
             as_of=days[-1] if days else None,
             recorded=recorded,
             runs=runs or (),
+            proofs=self._attempt("the proofs", self._proven) or {},
             rows={
                 **{n: rows for n in recorded if (rows := published[n].rows) is not None},
                 **{name: found.rows for name, found in counts.items()},

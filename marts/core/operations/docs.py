@@ -18,11 +18,12 @@ from marts.core.catalog.site import write_site
 from marts.core.errors import MartsError
 from marts.core.operations import wiring
 from marts.core.operations.catalog_facts import Reader
+from marts.core.operations.catalog_proofs import proven
 from marts.core.operations.wiring import Linked
-from marts.core.plan.queries import Queries
+from marts.core.plan.queries import Queries, compiled_examples
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
-from marts.core.project.settings import Settings
+from marts.core.project.settings import BACKENDS, Settings, with_given
 from marts.core.run.folders import refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
@@ -75,12 +76,13 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
     """
     graph, reliance = project or wiring.linked(settings)
     keys = key_columns(graph, reliance.lineage)
-    facts = Facts(notes=(OFFLINE,)) if offline else _facts(settings, graph, keys)
+    facts = _without_engine(settings, graph) if offline else _facts(settings, graph, keys)
     as_of = wiring.as_of(settings, lambda: facts.as_of)
     declared = Declared(
         graph=graph,
         lineage=project_lineage(graph),
         sql=sql_of(graph, as_of),
+        examples=examples_of(settings, graph, as_of),
         derived=derived_checks(graph, reliance),
     )
     return gather(declared, facts, version=wiring.version_of_marts())
@@ -89,9 +91,20 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
 def _facts(settings: Settings, graph: Graph, keys: Collection[Name]) -> Facts:
     try:
         with wiring.connected(graph, settings, read_only=True) as backend:
-            return Reader(graph, backend, keys).read()
+            return Reader(
+                graph, backend, keys, lambda: proven(settings, graph, backend.proofs)
+            ).read()
     except MartsError as error:
-        return Facts(notes=(OFFLINE, error.summary, *error.facts))
+        return _without_engine(settings, graph, error.summary, *error.facts)
+
+
+def _without_engine(settings: Settings, graph: Graph, *why: str) -> Facts:
+    """Return what is known without an engine: the proofs in the file that `marts prove` writes."""
+    try:
+        proofs = proven(settings, graph, None)
+    except MartsError as error:
+        proofs, why = {}, (*why, f"the proofs could not be read: {error.summary}")
+    return Facts(notes=(OFFLINE, *why), proofs=proofs)
 
 
 def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
@@ -106,4 +119,24 @@ def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
             if compiled := queries.compiled(project.marts[name]):
                 text = compiled.tree.sql(compiled.dialect, pretty=True)
                 found.setdefault(name, {})[dialect.name] = text
+    return found
+
+
+def examples_of(
+    settings: Settings, graph: Graph, as_of: FixedAsOf
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the SQL of each example query for all engines, over the schema of the marts.
+
+    Readers copy it, so it names the tables as they find them.
+    """
+    from backends.factory import offline_compiler
+
+    found: dict[str, dict[str, str]] = {name: {} for name in graph.project.queries}
+    for backend in BACKENDS if found else ():
+        there = settings if backend == settings.backend else with_given(settings, backend=backend)
+        engine = offline_compiler(
+            there, data=wiring.data_of(there), sources=wiring.contracts_of(graph)
+        )
+        for name, text in compiled_examples(graph, as_of, engine.compile).items():
+            found[name][backend] = text
     return found
