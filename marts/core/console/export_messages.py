@@ -17,7 +17,10 @@ def export_lines(done: Export) -> Iterator[Line]:
         yield "skip", f"{columns} of personal data: {names}; --include-personal includes {them}"
     if done.prefixed:
         texts = counted(done.prefixed, "text")
-        yield "warn", f"{texts} that would be run as a formula: with an apostrophe before it"
+        yield (
+            "warn",
+            f"put an apostrophe before {texts} that a spreadsheet program would run as a formula",
+        )
     of_all = f" of {done.total:,}" if done.rows < done.total else ""
     rows = f"{done.rows:,}{of_all} row{'' if (done.rows, of_all) == (1, '') else 's'}"
     as_of = f" as of {done.as_of}" if done.as_of else ""
