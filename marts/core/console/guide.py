@@ -25,6 +25,7 @@ TOPICS = (
     "testing",
     "groups",
     "environments",
+    "export",
     "python",
     "ci",
     "attest",
