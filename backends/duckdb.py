@@ -260,6 +260,12 @@ class DuckDBBackend:
         self.sources.refuse_views(tables)
         return ()
 
+    def protections(self, *_: object, **__: object) -> Sequence[ShapeChange]:
+        """Return nothing: DuckDB has neither policies nor tags to put on."""
+        return ()
+
+    protect = protections
+
     def annotate(self, annotations: Collection[Annotation]) -> None:
         """Do nothing: the transaction has written comments, and keys are not declared."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
-from marts.core.analysis.tracing import Extent, Key, Trace, Untraceable, trace
+from marts.core.analysis.tracing import Extent, Key, Trace, Tracing, Untraceable
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.proof.building import WorldBuilder
@@ -23,6 +23,8 @@ class Traces:
 
     builder: WorldBuilder
     world: World
+    _known: dict[str, Tracing] = field(default_factory=dict)
+    _rows: dict[Any, pa.Table] = field(default_factory=dict)
 
     @cached_property
     def marts(self) -> Mapping[str, pa.Table]:
@@ -42,22 +44,19 @@ class Traces:
 
     def of(self, mart: str, column: str, key: Key, extent: Extent) -> Trace | Untraceable:
         """Return what is behind a value."""
-        project = self.builder.graph.project
-        return trace(project, self._queries[mart], column, key, extent=extent)
-
-    def sql(self, found: Trace) -> dict[str, str]:
-        """Return the query of the rows of each source."""
-        engine = self.builder.engine
-        return {name: engine.compile(query).sql for name, query in found.rows.items()}
+        if mart not in self._known:
+            self._known[mart] = Tracing(self.builder.graph.project, self._queries[mart])
+        return self._known[mart].trace(column, key, extent)
 
     def rows(self, found: Trace) -> dict[str, pa.Table]:
         """Return the rows of each source that are behind a value; none of the others."""
         engine = self.builder.engine
         engine.show(self.world.tables)
+        for query in found.rows.values():
+            if query.op() not in self._rows:
+                self._rows[query.op()] = engine.rows(engine.compile(query))
         return {
-            name: engine.rows(engine.compile(found.rows[name]))
-            if name in found.rows
-            else table.slice(0, 0)
+            name: self._rows[found.rows[name].op()] if name in found.rows else table.slice(0, 0)
             for name, table in self.world.tables.items()
         }
 

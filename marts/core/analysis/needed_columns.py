@@ -48,6 +48,7 @@ class Joins:
     def __init__(self, query: ops.Relation, keys: DeclaredKeys) -> None:
         self._keys = keys
         self._identified: dict[ops.JoinChain, set[ops.Relation]] = {}
+        self._known: dict[ops.JoinChain, list[bool]] = {}
         for rel in query.find(ops.AliasedRelation):
             for key in keys.of_all_rows.get(mart_of(rel) or "", ()):
                 self._identify(rel, key)
@@ -71,8 +72,11 @@ class Joins:
     def kept(self, chain: ops.JoinChain, names: Iterable[str]) -> tuple[ops.JoinLink, ...]:
         """Return the links of a chain on which some of its columns, or its rows, depend."""
         kept: list[ops.JoinLink] = []
+        if chain not in self._known:
+            self._known[chain] = [*self._lookups(chain)]
+        lookups = self._known[chain]
         used = {rel for name in names for rel in _read(chain.values[name])}
-        for link, is_lookup in reversed([*zip(chain.rest, self._lookups(chain), strict=True)]):
+        for link, is_lookup in reversed([*zip(chain.rest, lookups, strict=True)]):
             if is_lookup and link.table not in used:
                 continue
             kept.append(link)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import ibis
@@ -78,24 +79,39 @@ Key = Mapping[str, object]
 """The values of the columns that identify a row."""
 
 
-def trace(
-    project: Declarations,
-    query: ir.Table,
-    column: str,
-    key: Key,
-    *,
-    extent: Extent = Extent(),
-) -> Trace | Untraceable:
-    """Return the rows of sources behind a column of one row of a query over them.
+@dataclass(frozen=True)
+class Tracing:
+    """Traces values of a mart; `query` is its query with the marts that it reads inlined."""
 
-    `query` is that of a mart, with the marts that it reads inlined. The row is the one with the
-    values of `key`. A table without rows behind the value is left out.
-    """
-    try:
-        tracer = _Tracer(project, query.op(), [column, *key], extent)
-        return Trace(tracer.rows(key), tracer.columns())
-    except _StoppedError as stopped:
-        return Untraceable(str(stopped))
+    project: Declarations
+    query: ir.Table
+
+    @cached_property
+    def joins(self) -> Joins:
+        """Which joins of the query can remove or repeat rows."""
+        return Joins(self.query.op(), self.keys)
+
+    @cached_property
+    def keys(self) -> DeclaredKeys:
+        """The declared keys of the tables."""
+        return declared_keys(self.project)
+
+    @cached_property
+    def not_null(self) -> NotNull:
+        """The declared columns that are never null."""
+        return declared_not_null(self.project)
+
+    def trace(self, column: str, key: Key, extent: Extent) -> Trace | Untraceable:
+        """Return the rows of sources behind a column of the row with the values of `key`.
+
+        A source without rows behind the value may be left out.
+        """
+        try:
+            needed = needed_columns(self.query.op(), [column, *key], self.joins)
+            tracer = _Tracer(self, needed, extent)
+            return Trace(tracer.rows(key), tracer.columns())
+        except _StoppedError as stopped:
+            return Untraceable(str(stopped))
 
 
 class _StoppedError(Exception):
@@ -104,22 +120,26 @@ class _StoppedError(Exception):
 
 @dataclass
 class _Tracer:
-    project: Declarations
-    query: ops.Relation
-    names: Sequence[str]
+    tracing: Tracing
+    needed: Needed
     extent: Extent
-    keys: DeclaredKeys = field(init=False)
-    joins: Joins = field(init=False)
-    not_null: NotNull = field(init=False)
-    needed: Needed = field(init=False)
     wanted: dict[ops.Relation, list[Conditions]] = field(default_factory=dict)
     owner: dict[ops.Relation, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.keys = declared_keys(self.project)
-        self.joins = Joins(self.query, self.keys)
-        self.not_null = declared_not_null(self.project)
-        self.needed = needed_columns(self.query, self.names, self.joins)
+    @property
+    def query(self) -> ops.Relation:
+        """The mart's query over the sources."""
+        return self.tracing.query.op()
+
+    @property
+    def joins(self) -> Joins:
+        """Which joins can remove or repeat rows."""
+        return self.tracing.joins
+
+    @property
+    def not_null(self) -> NotNull:
+        """The declared columns that are never null."""
+        return self.tracing.not_null
 
     def rows(self, key: Key) -> dict[str, ir.Table]:
         found: dict[str, ir.Table] = {}
@@ -280,9 +300,7 @@ def _whole_partitions(
     """
     for window in dict.fromkeys(windows):
         if not window.group_by:
-            raise tracer.stop(
-                rel, f"computes {Formatter()(window)}: all its rows are behind each of them"
-            )
+            raise tracer.stop(rel, f"computes {Formatter()(window)}, which depends on all rows")
         keys = [unwrapped(each) for each in window.group_by]
         kept = [each for each in own if each.is_key and subject(each) in keys]
         known = {subject(each) for each in kept}

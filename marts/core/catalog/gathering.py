@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from marts.core.analysis.column_lineage import ProjectLineage
-from marts.core.analysis.readable import readable_mart
+from marts.core.analysis.readable import Readable, readable_project
 from marts.core.authoring.checks import Check
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart, Source, checks_of
@@ -48,7 +48,8 @@ def gather(
         *project.sources.values(),
         *(project.marts[name] for name in graph.order),
     ]
-    pages = tuple(_table_page(table, declared, facts) for table in tables)
+    read = readable_project(graph)
+    pages = tuple(_table_page(table, read.get(table.name), declared, facts) for table in tables)
     return Site(
         project=project.package,
         generated_at=now or datetime.datetime.now(datetime.UTC),
@@ -63,10 +64,11 @@ def gather(
     )
 
 
-def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> TablePage:
+def _table_page(
+    table: Source | Mart, read: Readable | None, declared: Declared, facts: Facts
+) -> TablePage:
     graph, name = declared.graph, table.name
     mart = table if isinstance(table, Mart) else None
-    read = readable_mart(mart, graph) if mart else None
     columns = read.columns if read else {}
     has_groups = len(graph.groups) > 1
     return TablePage(

@@ -132,17 +132,17 @@ def _head(found: Explanation) -> Iterator[tuple[str, str]]:
 def _case_lines(case: Case) -> Iterator[str]:
     yield "conditions"
     for n, each in enumerate(case.branches):
-        mark = "→" if n == case.taken else " "
-        result = f"{each.result}: " if case.taken is not None else ""
-        yield f"{mark} {result}{each.condition or 'otherwise'}{_word(each.holds, each.condition)}"
+        is_taken = case.taken == n
+        is_reached = case.taken is None or n <= case.taken
+        verdict = VERDICTS[each.holds] if each.condition else "else"
+        result = each.result if each.condition is None else f"{each.condition}: {each.result}"
+        text = str(each.condition) if case.taken is None else result
+        yield f"{'→' if is_taken else ' '} {verdict if is_reached else '':<5} {text}"
         for one in each.comparisons:
-            yield f"      {_distance(one)}"
+            yield f"            {_distance(one)}"
 
 
-def _word(holds: bool | None, condition: str | None) -> str:
-    if condition is None:
-        return ""
-    return {True: "  yes", False: "  no", None: "  unknown: null"}[holds]
+VERDICTS = {True: "yes", False: "no", None: "null"}
 
 
 def _distance(one: Comparison) -> str:
@@ -165,7 +165,13 @@ def _input_lines(found: Explanation) -> Iterator[str]:
             pairs, table = [], each.table
             yield f"  {table}"
         value = shown(each.value) if each.rows is None else f"of {counted(each.rows, 'row')}"
-        pairs.append((each.column, value, f"= {each.expression}" if each.expression else ""))
+        pairs.append(
+            (
+                each.column,
+                value,
+                "= " + each.expression.replace("\n", "\n  ") if each.expression else "",
+            )
+        )
     yield from _indented(_aligned(pairs), 4)
 
 
@@ -176,10 +182,15 @@ def _numbers(each: SourceRows) -> str:
 
 
 def _aligned(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines; the last text of a row may have several, one below the other."""
     rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip()
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
+    margin = " " * sum(width + 2 for width in widths)
+    for *first, last in rows:
+        start = "".join(f"{text:<{w}}  " for text, w in zip(first, widths, strict=True))
+        for line in last.split("\n"):
+            yield (start + line).rstrip()
+            start = margin
 
 
 def _indented(lines: Iterator[str], by: int = 2) -> Iterator[str]:

@@ -13,10 +13,14 @@ def export_lines(done: Export) -> Iterator[Line]:
     if done.left_out:
         columns = counted(len(done.left_out), "column")
         names = ", ".join(done.left_out)
-        yield "skip", f"{columns} of personal data: {names}; --include-personal includes them"
+        them = "them" if done.left_out[1:] else "it"
+        yield "skip", f"{columns} of personal data: {names}; --include-personal includes {them}"
     if done.prefixed:
         texts = counted(done.prefixed, "text")
-        yield "warn", f"{texts} that would be run as a formula: an apostrophe was put before it"
+        yield (
+            "warn",
+            f"put an apostrophe before {texts} that a spreadsheet program would run as a formula",
+        )
     of_all = f" of {done.total:,}" if done.rows < done.total else ""
     rows = f"{done.rows:,}{of_all} row{'' if (done.rows, of_all) == (1, '') else 's'}"
     as_of = f" as of {done.as_of}" if done.as_of else ""

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from marts.core.analysis.personal import personal_columns
-from marts.core.analysis.row_values import definition_of
-from marts.core.analysis.tracing import Extent, Key, Trace, Untraceable, trace
+from marts.core.analysis.readable import readable
+from marts.core.analysis.tracing import Extent, Key, Trace, Tracing, Untraceable
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import NoSuchRowError, UsageError, did_you_mean, masked
 from marts.core.operations import wiring
 from marts.core.operations.explain_keys import key_of
-from marts.core.operations.explain_steps import Steps, definition_text, wording
+from marts.core.operations.explain_steps import Steps
 from marts.core.operations.explained import Explanation, SourceRows
 from marts.core.operations.proof_engines import on_duckdb
 from marts.core.operations.wiring import Linked
 from marts.core.plan.fingerprint import CurrentInputs
-from marts.core.plan.queries import Queries
 from marts.core.plan.state import EngineState
 from marts.core.plan.up_to_date import outdated_among
 from marts.core.proof.building import WorldBuilder
@@ -89,6 +87,7 @@ class _Explainer:
     key: Key
     backend: Backend
     settings: Settings
+    _traces: dict[Extent, Trace | Untraceable] = field(default_factory=dict)
 
     @cached_property
     def state(self) -> EngineState:
@@ -124,6 +123,11 @@ class _Explainer:
     def personal(self) -> frozenset[tuple[str, str]]:
         """The columns whose values are masked."""
         return frozenset(personal_columns(self.graph))
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """What traces values of the mart."""
+        return Tracing(self.graph.project, self.query)
 
     @cached_property
     def query(self) -> ir.Table:
@@ -168,7 +172,9 @@ class _Explainer:
 
     def traced(self, extent: Extent) -> Trace | Untraceable:
         """Return the rows of sources that are behind the value, as queries."""
-        return trace(self.graph.project, self.query, self.column, self.key, extent=extent)
+        if extent not in self._traces:
+            self._traces[extent] = self.tracing.trace(self.column, self.key, extent)
+        return self._traces[extent]
 
     def _rows_looked_at(self) -> dict[str, pa.Table] | Untraceable:
         """Return the rows of each source that could be behind the value, in their order."""
@@ -247,16 +253,11 @@ class _Explainer:
             column=self.column,
             key=self._shown_key(),
             as_of=self.as_of.day,
-            definition=self._definition(),
+            definition=readable(self.mart, self.graph)[self.column],
             run_id=recorded.run_id if recorded and not self.unpublished else None,
             unpublished=self.unpublished,
             **known,
         )
-
-    def _definition(self) -> str:
-        query = Queries(self.graph.project, self.state, self.as_of).of(self.mart)
-        definition = definition_of(ops.Field(query.op(), self.column))
-        return definition_text(definition, wording(query, self.as_of.day))
 
     def _outdated(self) -> str | None:
         current = CurrentInputs(

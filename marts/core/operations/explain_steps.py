@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 
 from marts.core.analysis.formatting import Formatter
 from marts.core.analysis.lineage import Name, SourcesOf
+from marts.core.analysis.readable import readable
 from marts.core.analysis.row_values import (
     CaseBranch,
     Definition,
@@ -66,6 +67,7 @@ class Steps:
     as_of: datetime.date
     rows: Mapping[str, int]
     personal: Collection[Name]
+    _texts: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def case(self, mart: Mart, column: str, key: Key) -> Case | None:
         """Return the branches of a column's definition, None if it is neither case nor test."""
@@ -106,7 +108,7 @@ class Steps:
         return Comparison(operand, value, test.sign, at, _apart(value, at), row[test.whole])
 
     def inputs(self, mart: Mart, column: str, key: Key) -> tuple[Input, ...]:
-        """Return what a value is computed from, each once, in the order of the steps.
+        """Return what a value is computed from, each once, by table in the order of the steps.
 
         It goes through temporary marts, and ends at published marts and sources.
         """
@@ -119,7 +121,8 @@ class Steps:
                 if known is None or (known.value is None and known.rows is None):
                     found[each.table, each.column] = each
             steps = list({(s.mart.name, s.definition): s for s in later}.values())
-        return tuple(found.values())
+        tables = list(dict.fromkeys(table for table, _ in found))
+        return tuple(sorted(found.values(), key=lambda each: tables.index(each.table)))
 
     def _step(self, mart: Mart, column: str, key: Key) -> _Step:
         query = self.queries.of(mart)
@@ -133,35 +136,35 @@ class Steps:
             yield from self._of_table(fields[0], self._own_value(step), later)
             return
         row = self._values(step, fields) or dict.fromkeys(fields)
-        for field in fields:
-            below = definition_of(field, found.path)
+        for each in fields:
+            below = definition_of(each, found.path)
             if below.table and isinstance(below.value, ops.Field):
-                yield from self._of_table(below.value, row[field], later)
+                yield from self._of_table(below.value, row[each], later)
             else:
-                value = self._masked(field, row[field])
-                yield Input(step.mart.name, field.name, value, None, self._said(step, below))
+                value = self._masked(each, row[each])
+                yield Input(step.mart.name, each.name, value, None, self._said(step, below, value))
                 later.append(replace(step, definition=below))
-        for field in found.value.find(ops.Field, filter=ops.Value):
-            if field not in fields:
-                yield from self._of_rows(field)
+        for each in found.value.find(ops.Field, filter=ops.Value):
+            if each not in fields:
+                yield from self._of_rows(each)
 
-    def _of_table(self, field: ops.Field, value: object, later: list[_Step]) -> Iterator[Input]:
+    def _of_table(self, found: ops.Field, value: object, later: list[_Step]) -> Iterator[Input]:
         """Yield a column of a table; if this is a temporary mart, its definition comes later."""
-        table, shown = str(field.rel.name), self._masked(field, value)
+        table, shown = str(found.rel.name), self._masked(found, value)
         mart = self.graph.project.marts.get(table)
         if mart is None or not mart.is_temporary:
-            yield Input(table, field.name, shown)
+            yield Input(table, found.name, shown)
             return
-        step = self._step(mart, field.name, {})
-        yield Input(table, field.name, shown, None, self._said(step, step.definition))
+        step = self._step(mart, found.name, {})
+        yield Input(table, found.name, shown, None, self._said(step, step.definition, value))
         if self.engine.rows(table).num_rows == 1:
             later.append(step)
         else:
-            yield from self._of_rows(ops.Field(step.query.op(), field.name))
+            yield from self._of_rows(ops.Field(step.query.op(), found.name))
 
-    def _of_rows(self, field: ops.Field) -> Iterator[Input]:
+    def _of_rows(self, found: ops.Field) -> Iterator[Input]:
         """Yield the columns of sources and published marts behind one of several rows."""
-        for table, column in sorted(SourcesOf()(field)):
+        for table, column in sorted(SourcesOf()(found)):
             mart = self.graph.project.marts.get(table)
             if mart is None:
                 yield Input(table, column, rows=self.rows.get(table, 0))
@@ -170,11 +173,28 @@ class Steps:
             else:
                 yield Input(table, column, rows=self.engine.rows(table).num_rows)
 
-    def _said(self, step: _Step, definition: Definition) -> str:
-        return definition_text(definition, self._wording(step))
+    def _said(self, step: _Step, definition: Definition, value: object) -> str:
+        """Return a definition as text: as the catalogue says it, if it is that of a column."""
+        name = definition.name
+        if name in step.query.columns:
+            column = self._step(step.mart, name, {}).definition
+            # A default says nothing of a value that is there.
+            is_same = value is not None or column.default == definition.default
+            if is_same and column.value == definition.value:
+                return self._readable(step.mart)[name]
+        return _text(definition, self._wording(step))
+
+    def _readable(self, mart: Mart) -> Mapping[str, str]:
+        if mart.name not in self._texts:
+            self._texts[mart.name] = readable(mart, self.graph)
+        return self._texts[mart.name]
 
     def _wording(self, step: _Step) -> Formatter:
-        return wording(step.query, self.as_of)
+        """Return what formats the expressions of a query, with days relative to the as-of date."""
+        literals = step.query.op().find(ops.Literal)
+        days = {each.value for each in literals if each.dtype.is_date() and each.value is not None}
+        near = [day for day in days if abs((day - self.as_of).days) <= FARTHEST_DAYS]
+        return Formatter(as_of=self.as_of, as_of_days=near)
 
     def _own_value(self, step: _Step) -> object:
         rows = self._rows(step.query, step.key, [step.definition.name])
@@ -205,16 +225,7 @@ class Steps:
         return masked(found, is_personal=is_personal)
 
 
-def wording(query: ir.Table, as_of: datetime.date) -> Formatter:
-    """Return what formats the expressions of a query, with days relative to the as-of date."""
-    literals = query.op().find(ops.Literal)
-    days = {each.value for each in literals if each.dtype.is_date() and each.value is not None}
-    near = [day for day in days if abs((day - as_of).days) <= FARTHEST_DAYS]
-    return Formatter(as_of=as_of, as_of_days=near)
-
-
-def definition_text(definition: Definition, say: Formatter) -> str:
-    """Return a definition on one line; a copy is `table.column`."""
+def _text(definition: Definition, say: Formatter) -> str:
     value = definition.value
     text = f"{definition.table}.{value.name}" if definition.table else say(value)
     return f"{text}; {say(definition.default)} where null" if definition.default else text

@@ -54,6 +54,15 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class Protection:
+    """What an engine puts on columns with one kind of personal data: a masking policy, a tag."""
+
+    masking_policy: str | None = None
+    tag: str | None = None
+    value: str = ""
+
+
+@dataclass(frozen=True)
 class Statement:
     """One executed statement: for which table, in which step, and how long it took."""
 
@@ -230,6 +239,23 @@ class Backend(Protocol):
 
         It is empty where publication is atomic whatever changes. Raises UsageError for a reshape of
         a mart that is not `acknowledged`, and for a table that must not be replaced.
+        """
+
+    def protections(self, annotations: Collection[Annotation]) -> Sequence[ShapeChange]:
+        """Return what a run would put on published columns with personal data.
+
+        It is what the settings name for each kind of them; nothing where an engine has no such
+        thing. Raises UsageError for something that does not exist, and for a column that has
+        something else already.
+        """
+
+    def protect(
+        self, annotations: Collection[Annotation], *, read: Mapping[str, Sequence[str]]
+    ) -> Sequence[ShapeChange]:
+        """Put it on the columns of published marts that lack it; return what was put on.
+
+        `read` are marts with personal data that the run will read as published, with their columns
+        in order. Raises EngineError if the engine hides values of them from this run.
         """
 
     def publish(self, publication: Publication) -> None:

@@ -6,6 +6,8 @@ import csv
 import datetime
 import io
 import json
+import weakref
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,26 @@ def test_row_groups_of_parquet_are_neither_one_nor_many() -> None:
     sizes = [found.metadata.row_group(n).num_rows for n in range(found.num_row_groups)]
     assert sum(sizes) == len(table)
     assert [ROW_GROUP <= size < ROW_GROUP + 1_000 for size in sizes] == [True, False][: len(sizes)]
+
+
+@pytest.mark.parametrize("write", [write_csv, write_json, write_parquet])
+def test_batches_are_not_kept(write: Any) -> None:
+    """Otherwise memory would grow with the rows."""
+    rows, alive = 1_000, list[weakref.ref[pa.RecordBatch]]()
+    schema = pa.schema({"number": pa.int64(), "text": pa.string()})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for _ in range(3 * ROW_GROUP // rows):
+            batch = pa.RecordBatch.from_pydict(
+                {"number": range(rows), "text": ["a"] * rows}, schema
+            )
+            alive[:] = [*(each for each in alive if each()), weakref.ref(batch)]
+            assert len(alive) <= ROW_GROUP // rows + 2
+            yield batch
+            del batch
+
+    write(io.BytesIO(), schema, batches())
+    assert alive
 
 
 @pytest.mark.parametrize(("name", "write"), [("a.CSV", write_csv), ("b.c.json", write_json)])
