@@ -247,12 +247,7 @@ class DuckDBBackend:
         definition = self._executed(query, {}) if kind == "view" else ""
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
 
-    def shape_changes(
-        self,
-        tables: Collection[PlannedTable],
-        *,
-        acknowledged: Collection[str],  # noqa: ARG002
-    ) -> Sequence[ShapeChange]:
+    def shape_changes(self, tables: Collection[PlannedTable], **_: object) -> Sequence[ShapeChange]:
         """Return nothing: one transaction replaces marts of any shape.
 
         Raises UsageError for a view over a table of another file, which no reader has attached.

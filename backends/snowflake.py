@@ -96,7 +96,8 @@ class SnowflakeBackend:
             there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
         protections = Protections(options.personal, self.records)
-        self._protector = Protector(protections, self.schema, self.catalog, self._all_digests)
+        known = lambda: self._digests if self.state() else {}  # noqa: E731
+        self._protector = Protector(protections, self.schema, self.catalog, known)
         self.protections, self.protect = self._protector.planned, self._protector.protect
         self.source_location = in_words(self.source_namespace, options.sources)
         self.where = f"{self.source_location} → {self.namespace}"
@@ -151,10 +152,6 @@ class SnowflakeBackend:
             self._digests = digests(rows)
             self._recorded = [without_digest(row) for row in rows]
         return self._recorded
-
-    def _all_digests(self) -> Mapping[str, str]:
-        self.state()
-        return self._digests
 
     def compile(self, query: ir.Table | sge.Query) -> CompiledQuery:
         """Return a query as Snowflake's SQL over bare names."""
