@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,12 @@ def rows_of(file: str, layout: Layout, wanted: Iterable[int]) -> int:
         return int(sum(batch.num_rows for batch in batches)) - 1
     except (pa.ArrowException, OSError, ValueError) as error:
         flaw = first_flaw(file, layout)
-        raise _unreadable(file, flaw or str(error).strip().partition("\n")[0]) from error
+        raise _unreadable(file, flaw or _without_row(str(error))) from error
+
+
+def _without_row(message: str) -> str:
+    """Return the first line of an error of pyarrow, which quotes the row that it cannot read."""
+    return re.sub(r"(got \d+): .*", r"\1", message.strip().partition("\n")[0])
 
 
 def first_flaw(file: str, layout: Layout) -> str | None:

@@ -12,8 +12,8 @@ import sqlglot.expressions as sge
 from backends.csv_files import Layout, first_flaw, layout_of, line_of, rows_of
 from backends.data_files import DataFile
 from backends.duckdb_csv_types import RULES, column_of
+from backends.duckdb_errors import first_line
 from backends.duckdb_formats import Rows
-from backends.duckdb_parquet import first_line
 from backends.duckdb_types import DIALECT, Physical
 from backends.source_types import is_name
 from marts.core.errors import SourceError

@@ -13,6 +13,7 @@ import duckdb
 import sqlglot.expressions as sge
 
 from backends.data_files import DataFile
+from backends.duckdb_errors import first_line
 from backends.duckdb_formats import Rows
 from backends.duckdb_statistics import statistics_of
 from backends.duckdb_types import DIALECT, TYPED, Physical, physical
@@ -150,8 +151,3 @@ def call_on(function: str, files: Iterable[DataFile], **settings: object) -> sge
         for word, value in settings.items()
     ]
     return sge.Table(this=sge.func(function, sge.Array(expressions=paths), *words, dialect=DIALECT))
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an engine's error, without its internal details."""
-    return str(error).strip().partition("\n")[0]

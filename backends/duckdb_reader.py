@@ -209,7 +209,10 @@ class Reader:
             raise
         for name, column, kind, count, example in counts:
             if count:
-                line = values_that_do_not_fit(column, kind, count, str(example))
+                is_personal = name in self.contract.personal
+                line = values_that_do_not_fit(
+                    column, kind, count, str(example), is_personal=is_personal
+                )
                 place = self.data.place_of(part.files, column, str(example)) or self._where(part)
                 yield f"{label(self.contract, name)}: {line}{place}"
 

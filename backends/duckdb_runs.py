@@ -10,7 +10,7 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_publication import Execute
 from backends.sql import RUNS, OwnTable, columns_to_add
-from marts.core.plan.state import RUNS_TABLE, RecordedRun
+from marts.core.plan.runs import RUNS_TABLE, RecordedRun
 
 
 class RunsTable:

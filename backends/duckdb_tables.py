@@ -26,9 +26,9 @@ from backends.duckdb_ddl import (
     relations_of,
     rows_of,
 )
+from backends.duckdb_errors import first_line
 from backends.duckdb_formats import Rows
 from backends.duckdb_locations import Relation, written
-from backends.duckdb_parquet import first_line
 from backends.duckdb_types import DIALECT, TYPED, Physical, column_of
 from backends.source_types import named
 from marts.core.errors import EngineError, SourceError, did_you_mean

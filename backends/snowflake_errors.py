@@ -138,10 +138,20 @@ def _explained(error: Error, action: str) -> EngineError:
     what, hint = EXPLANATIONS.get(number, (f"Snowflake could not {action}", None))
     message = str(error.raw_msg or error.msg or error).strip()
     if (error.sqlstate or "").startswith("22"):
-        # The message of a data exception quotes a value from a row.
-        message = re.sub(r"'[^']*'", "'…'", message)
+        message = _without_values(message)
     facts = [action] if number in EXPLANATIONS else []
     facts.append(message)
     if error.sfqid:
         facts.append(f"query {error.sfqid}")
     return (LostAnswerError if lost else EngineError)(what, *facts, hint=hint)
+
+
+def _without_values(message: str) -> str:
+    """Return the message of a data exception without the value of a row that it quotes.
+
+    The value may have quotes itself; a number, and what is not JSON, is not quoted.
+    """
+    for quoted, mark in ((r"'.*'", "'…'"), (r'".*"', '"…"')):
+        message = re.sub(quoted, mark, message, flags=re.DOTALL)
+    message = re.sub(r"(\bvalue:? )[-+.\d]\S*", r"\1…", message)
+    return re.sub(r"(\bparsing JSON: ).*", r"\1…", message, flags=re.DOTALL)

@@ -52,6 +52,7 @@ class Found:
     column: Physical
     label: str = ""
     """Its name in messages."""
+    is_personal: bool = False
 
     @property
     def value(self) -> sge.Column:
@@ -125,7 +126,9 @@ class Source:
             if count:
                 if each.column.kind in ("timestamp", "moment") and "." in example:
                     example = example.rstrip("0").rstrip(".")
-                line = values_that_do_not_fit(each.column, each.expected, count, example)
+                line = values_that_do_not_fit(
+                    each.column, each.expected, count, example, is_personal=each.is_personal
+                )
                 yield f"{each.label}: {line}"
 
     @property
@@ -185,7 +188,8 @@ def find_source(
             case ():
                 del schema[column]
             case (one,):
-                found.append(Found(column, kind, zone, one, what))
+                is_personal = column in contract.personal
+                found.append(Found(column, kind, zone, one, what, is_personal))
                 if line := misfit(one, kind, zone):
                     misfits.append(f"{what}: {line}")
             case several:

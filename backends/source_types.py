@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import ibis.expr.datatypes as dt
 
+from marts.core.errors import masked
 from marts.core.run.backend import Contract
 
 MICROSECONDS, NANOSECONDS = 6, 9
@@ -205,7 +206,10 @@ def always_fits(column: Typed, expected: dt.DataType, zone: str | None) -> bool:
     return READABLE[column.kind, "moment" if zone else kind_of(expected)](column.type, expected)
 
 
-def values_that_do_not_fit(column: Typed, expected: dt.DataType, count: int, example: str) -> str:
+def values_that_do_not_fit(
+    column: Typed, expected: dt.DataType, count: int, example: str, *, is_personal: bool = False
+) -> str:
     """Return a message about a column with values that a cast would change."""
     values = "1 value that does" if count == 1 else f"{count:,} values that do"
-    return f"expected {expected}, found {column.type_text} with {values} not fit, such as {example}"
+    quoted = masked(example, is_personal=is_personal)
+    return f"expected {expected}, found {column.type_text} with {values} not fit, such as {quoted}"

@@ -13,16 +13,13 @@ import sqlglot.expressions as sge
 
 from marts.core.errors import UsageError
 from marts.core.plan.proofs import PROOFS_COLUMNS, PROOFS_TABLE, Proof
+from marts.core.plan.runs import RUNS_COLUMNS, RUNS_KEY, RUNS_TABLE, RecordedRun
 from marts.core.plan.state import (
     EARLIER_STATE_TABLE,
-    RUNS_COLUMNS,
-    RUNS_KEY,
-    RUNS_TABLE,
     STATE_COLUMNS,
     CompiledQuery,
     Materialized,
     Query,
-    RecordedRun,
     RecordedTable,
     group_of_state,
 )

@@ -31,6 +31,8 @@ ALL_HISTORY = "history"
 """Anything computed from all transactions up to as_of, however old."""
 CURRENT_VERSION = "current_version"
 """Attributes of the customer's current version."""
+AMONG_CUSTOMERS = "among_customers"
+"""A customer's rank among others."""
 
 # Identifiers and dates
 
@@ -195,6 +197,54 @@ customer_segment = labels(
     else_="Stable Mid-Spenders",
     doc="the first rule that holds",
     varies_with=(MONEY_THRESHOLD, ALL_HISTORY),
+)
+
+# The current version's attributes, and the score
+
+full_name = string(
+    "full_name",
+    doc="first name, a space, last name",
+    personal="name",
+    varies_with=CURRENT_VERSION,
+)
+email = string("email", personal="email", varies_with=CURRENT_VERSION)
+churn_risk_score = float64(
+    "churn_risk_score",
+    doc="0 to 100, from the model; null where it has not scored the customer",
+    null=True,
+    at_least=0,
+    at_most=100,
+)
+
+# Summaries over customers
+
+ACTIVE = "Active (30 days)"
+"""The recency_status of customers that count as active."""
+
+summary_date = date("summary_date", doc="as_of")
+total_lifetime_value = money(
+    "total_lifetime_value",
+    doc="sum of the customers' lifetime_value",
+    default=0,
+    at_least=0,
+    varies_with=(SUM_OF_AMOUNTS, ALL_HISTORY),
+)
+avg_lifetime_value = float64(
+    "avg_lifetime_value",
+    doc="total_lifetime_value / customers; 0 without customers",
+    default=0,
+    at_least=0,
+    varies_with=(SUM_OF_AMOUNTS, ALL_HISTORY),
+)
+mean_of_avg_transaction_values = float64(
+    "avg_transaction_value",
+    doc="mean of the customers' avg_transaction_value; 0 without customers",
+    default=0,
+    at_least=0,
+    varies_with=(LEVEL_OF_AMOUNTS, ALL_HISTORY),
+)
+active_customers = int64(
+    "active_customers", doc="customers of recency_status Active (30 days)", default=0, at_least=0
 )
 
 

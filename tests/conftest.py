@@ -161,7 +161,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 def installed_with_all(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Return an environment with the wheel, all its extras and pytest, and no checkout."""
     folder = shared(tmp_path_factory) / "installed_with_all"
-    return environments.once(folder, extras=("snowflake", "generate", "proof"), also=("pytest",))
+    return environments.once(
+        folder, extras=("snowflake", "generate", "proof", "docs"), also=("pytest",)
+    )
 
 
 @pytest.fixture(scope="module")

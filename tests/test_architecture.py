@@ -159,6 +159,7 @@ def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_set
     port = (
         "marts.core.errors",
         "marts.core.plan.proofs",
+        "marts.core.plan.runs",
         "marts.core.plan.state",
         "marts.core.run.backend",
         "marts.core.run.diagnosis",
@@ -226,6 +227,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
                 "backends.duckdb_parquet",
                 "backends.duckdb_candidates",
                 "backends.duckdb_csv",
+                "backends.duckdb_errors",
                 "backends.duckdb_reader",
                 "backends.duckdb_tables",
                 EMULATOR,

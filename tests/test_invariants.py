@@ -129,11 +129,12 @@ def test_a_rerun_is_identical(invariants: Invariants) -> None:
         assert_same_table(first[name], second[name], grain=grain, tolerance=0)
 
 
-def test_each_public_mart_obeys_most_invariants() -> None:
+def test_each_public_mart_obeys_most_invariants_or_says_why_not() -> None:
     public = [mart for mart in GRAPH.project.marts.values() if not mart.is_intermediate]
     for mart in public:
         obeyed = [r for r in GRAPH.project.invariants.values() if concerns(r, mart, GRAPH)]
-        assert len(obeyed) >= 9, mart.name
+        assert len(obeyed) + len(mart.exempt) >= 9, mart.name
+        assert len(obeyed) >= 4, mart.name
 
 
 # Wrong marts, one for each invariant: how the right definition is called, or what becomes of it.

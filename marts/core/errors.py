@@ -5,6 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+MASK = "***"
+"""What reports and messages have in place of a value of personal data."""
+
+
+def masked(value: Value, *, is_personal: bool) -> Value | str:
+    """Return a value of a row for people to read: a mask if it is personal.
+
+    Null stays: it is nobody's.
+    """
+    return MASK if is_personal and value is not None else value
 
 
 class MartsError(Exception):
@@ -83,6 +97,10 @@ class FailedChecksError(MartsError):
 
 class UsageError(MartsError):
     """A command or its arguments are wrong, such as an unknown name; the caller can fix it."""
+
+
+class NoSuchRowError(MartsError):
+    """A mart has no row with the key that is asked for: the answer to a question, not a slip."""
 
 
 class MartsWarning(UserWarning):

@@ -33,7 +33,7 @@ ltv_tier = labels(
 )
 recency_status = labels(
     "recency_status",
-    (_.days_since_last_transaction <= 30, "Active (30 days)"),
+    (_.days_since_last_transaction <= 30, c.ACTIVE),
     (_.days_since_last_transaction <= 60, "Recent (60 days)"),
     (_.days_since_last_transaction <= 90, "At Risk (90 days)"),
     else_="Inactive (90+ days)",
@@ -79,15 +79,10 @@ def _other_figures(
         c.customer_id,
         c.customer_key,
         # demographics
-        string(
-            "full_name",
-            doc="first name, a space, last name",
-            personal="name",
-            varies_with=c.CURRENT_VERSION,
-        ),
+        c.full_name,
         string("first_name", personal="name", varies_with=c.CURRENT_VERSION),
         string("last_name", personal="name", varies_with=c.CURRENT_VERSION),
-        string("email", personal="email", varies_with=c.CURRENT_VERSION),
+        c.email,
         int64("age", at_least=18, at_most=100, varies_with=c.CURRENT_VERSION),
         string("state", varies_with=c.CURRENT_VERSION),
         string("city", varies_with=c.CURRENT_VERSION),
@@ -173,13 +168,7 @@ def _other_figures(
             varies_with=(c.SUM_OF_AMOUNTS, c.CURRENT_VERSION),
         ),
         # churn
-        float64(
-            "churn_risk_score",
-            doc="0 to 100, from the model; null where it has not scored the customer",
-            null=True,
-            at_least=0,
-            at_most=100,
-        ),
+        c.churn_risk_score,
         churn_risk_category,
         # campaigns
         boolean(

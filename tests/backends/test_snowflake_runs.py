@@ -8,7 +8,7 @@ import pytest
 
 from backends import snowflake_runs_ddl as ddl
 from backends.snowflake_ddl import add_own_column, create_own
-from marts.core.plan.state import RUNS_COLUMNS
+from marts.core.plan.runs import RUNS_COLUMNS
 from support.grammar import check
 
 T = '"DB1"."GOLD"."MARTS_RUNS"'

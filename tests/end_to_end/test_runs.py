@@ -23,7 +23,7 @@ from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_runs import described
 from marts.core.errors import EngineError, UnknownPublicationError
 from marts.core.operations.wiring import version_of_marts
-from marts.core.plan.state import RUNS_COLUMNS
+from marts.core.plan.runs import RUNS_COLUMNS, results_of_text
 from support.account import Account
 from support.paths import TESTS
 from support.processes import GUARD, Result, call_marts, marts_environment
@@ -200,7 +200,7 @@ class Way:
 
 NOTHING = {"marts_built": 0, "marts_published": 0, "rows_built": 0}
 NO_CHECK = dict.fromkeys([name for name in RUNS_COLUMNS if name.startswith("checks_")], 0)
-UNKNOWN = dict.fromkeys([*NO_CHECK, *NOTHING, "marts_unchanged", "query_ids"])
+UNKNOWN = dict.fromkeys([*NO_CHECK, *NOTHING, "marts_unchanged", "query_ids", "results"])
 NOT_ENDED = UNKNOWN | {"ended_at": None, "seconds": None, "error": None}
 ALL_CHECKS = {"checks_warned": 0, "checks_acknowledged": 0, "checks_failed": 0}
 REFUSAL = "model_sales reads int_paid_orders, which is not selected and is not published"
@@ -218,7 +218,9 @@ WAYS = {
         words=("+model_sales", "-s", "model_*", "--exclude", "customer_totals"),
     ),
     "unchanged": Way(
-        DONE, NOTHING | NO_CHECK | {"marts_unchanged": 4, "error": None}, after_another=True
+        DONE,
+        NOTHING | NO_CHECK | {"marts_unchanged": 4, "error": None, "results": None},
+        after_another=True,
     ),
     "failed": Way(
         FAILED,
@@ -318,6 +320,22 @@ def assert_signed(row: Mapping[str, Any], *, is_snowflake: bool) -> None:
     assert row["user_name"] == ("MARTS" if is_snowflake else pwd.getpwuid(os.getuid()).pw_name)
     has_ids = is_snowflake and row["marts_built"] is not None
     assert bool(json.loads(row["query_ids"] or "[]")) == has_ids
+
+
+def test_a_run_says_what_it_found_of_each_table(place: Place) -> None:
+    """Also of the checks that were not made: they had held on the same rows."""
+    assert [place.run().returncode, place.run("--force").returncode] == [DONE, DONE]
+    assert place.run(data=BAD).returncode == FAILED
+    first, again, failed = (results_of_text(row["results"]) for row in place.runs())
+    assert {*first} >= {"orders", "customers", "customer_totals", "shop_overview"}
+    totals, orders = first["customer_totals"], first["orders"]
+    assert (totals.rows, totals.checks["has_stars"]) == (3, ("pass", 3))
+    assert totals.seconds
+    assert (orders.seconds, orders.checks["order_id_unique"]) == (None, ("pass", 0))
+    assert again["orders"].checks == dict.fromkeys(orders.checks, ("held", None))
+    assert again["customer_totals"].checks == totals.checks
+    assert failed["orders"].checks["amount_at_least_0"] == ("fail", 1)
+    assert "customer_totals" not in failed
 
 
 @pytest.mark.parametrize("where", [(BUILDING,), (BUILDING, ENDING), (PUBLISHING, ENDING)])

@@ -17,6 +17,9 @@ HERE = Path(__file__).parent
 MODULES = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "test_twins")
 FORBIDDEN = {"backends", "ibis", "duckdb", "sqlglot", "snowflake"}
 
+ROWS_OF_NOBODY = {"executive_summary": 1}
+"""The marts that have rows without any customer."""
+
 BEFORE_ALL = date(2020, 1, 1)
 AFTER_ALL = date(2025, 6, 30)
 
@@ -72,7 +75,7 @@ def test_each_twin_is_in_a_file_of_its_name(name: str) -> None:
 def test_an_empty_star_gives_an_empty_table_with_all_columns(name: str) -> None:
     module = importlib.import_module(f"reference.{name}")
     table = answer(twin_of(name), star({}), BEFORE_ALL)
-    assert len(table) == 0
+    assert len(table) == ROWS_OF_NOBODY.get(name, 0)
     assert tuple(table.columns) == module.COLUMNS
     assert set(GRAINS[name]) <= set(module.COLUMNS)
 

@@ -21,7 +21,7 @@ from backends.emulator.faults import Told
 from backends.emulator.process import Emulator
 from emulator.fixtures import write_connections
 from marts.core.kit.emulated import DATABASE
-from marts.core.plan.state import RUNS_TABLE
+from marts.core.plan.runs import RUNS_TABLE
 from support import grammar
 from support.processes import Process, Result, call_marts, marts_process, started
 

@@ -20,6 +20,7 @@ REVIEWED = {
     *(sge.Select, sge.From, sge.Subquery, sge.Join, sge.Where, sge.Group, sge.Order, sge.Ordered),
     *(sge.Limit, sge.Distinct, sge.Star, sge.Table, sge.TableAlias, sge.Alias, sge.Column),
     *(sge.Identifier, sge.Paren, sge.Exists),
+    sge.Union,  # by the position of columns
     # values and types
     *(sge.Literal, sge.Null, sge.Boolean, sge.Cast, sge.DataType, sge.DataTypeParam, sge.Var),
     # predicates
@@ -35,10 +36,12 @@ REVIEWED = {
     sge.TimestampFromParts,  # without a zone: sessions have TIMESTAMP_TYPE_MAPPING = TIMESTAMP_NTZ
     # aggregates and windows
     *(sge.Count, sge.Sum, sge.Min, sge.Max, sge.Median, sge.Window, sge.Lag),
+    sge.Avg,  # of a FLOAT, which gives a FLOAT
     *(sge.RowNumber, sge.DenseRank),
 }
 
 UNREVIEWED = "nobody has looked up what it does on Snowflake: look, then add it to REVIEWED"
+OTHER_SCALE = "of a NUMBER is a NUMBER of another scale"
 REASONS: tuple[tuple[tuple[type[sge.Expr], ...], str], ...] = (
     (
         (sge.Interval, sge.DateAdd, sge.DateSub, sge.TimestampAdd, sge.TsOrDsAdd, sge.TimeAdd),
@@ -60,7 +63,7 @@ REASONS: tuple[tuple[tuple[type[sge.Expr], ...], str], ...] = (
     ((sge.Week, sge.WeekOfYear, sge.Extract), "weeks depend on WEEK_START; fields on the session"),
     ((sge.TryCast,), "takes text only on Snowflake"),
     ((sge.WindowSpec,), "Snowflake takes no frame for functions that number rows"),
-    ((sge.Avg, sge.Stddev, sge.Variance), "of a NUMBER is a NUMBER of another scale"),
+    ((sge.Stddev, sge.Variance), OTHER_SCALE),
     ((sge.Anonymous,), "an unknown function"),
 )
 
@@ -129,7 +132,8 @@ def faults(
         qualified = qualify(tree.copy(), schema=schema, dialect="snowflake")
     except SqlglotError as error:
         return [*dict.fromkeys(found), f"cannot be resolved: {error}"]
-    found += _decimal_divisions(annotate_types(qualified, schema, dialect="snowflake"))
+    annotated = annotate_types(qualified, schema, dialect="snowflake")
+    found += [*_decimal_divisions(annotated), *_decimal_means(annotated)]
     return list(dict.fromkeys(found))
 
 
@@ -165,6 +169,12 @@ def _unknown_tables(tree: sge.Expr, schema: Schema) -> Iterator[str]:
     for table in tree.find_all(sge.Table):
         if not schema.column_names(table, dialect="snowflake"):
             yield f'"{table.db}"."{table.name}": no such table'
+
+
+def _decimal_means(tree: sge.Expr) -> Iterator[str]:
+    for mean in tree.find_all(sge.Avg):
+        if not _is_float(mean.this):
+            yield f"{_short(mean)}: Avg: {OTHER_SCALE}"
 
 
 def _decimal_divisions(tree: sge.Expr) -> Iterator[str]:

@@ -362,3 +362,8 @@ def name_in_source(column: Column) -> str:
 def names_in_source(columns: Iterable[Column]) -> dict[str, str]:
     """Return the name in the source of each column that declares one, by the column's name."""
     return {column.name: column.source_name for column in columns if column.source_name is not None}
+
+
+def personal_in(columns: Iterable[Column]) -> dict[str, str]:
+    """Return the kind of personal data of each column that holds any, by the column's name."""
+    return {column.name: column.personal for column in columns if column.personal is not None}

@@ -29,12 +29,18 @@ class ColumnPage:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What one run found of a check: pass, warn, acknowledged or fail."""
+    """What one run found of a check.
+
+    `outcome` is pass, warn, acknowledged or fail; `held` if a source's check was not made because
+    it had passed on the same rows; `skipped` if a table that it reads was missing. `run_status` is
+    how the run ended: `failed`, for example, if it has published nothing.
+    """
 
     run_id: str
     at: datetime.datetime
     outcome: str
     violations: int | None = None
+    run_status: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,10 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """How a table was built last: its rows, the seconds, when and by which run."""
+    """How a published mart was built: its rows, the seconds, when and by which run.
+
+    Of a source, when it was checked last, and the rows that were counted.
+    """
 
     run_id: str
     at: datetime.datetime
@@ -101,6 +110,8 @@ class TablePage:
     group: str | None = None
     optional: bool = False
     columns: tuple[ColumnPage, ...]
+    rows: str = ""
+    """From where a mart has its rows, in readable form."""
     checks: tuple[CheckPage, ...] = ()
     inputs: tuple[str, ...] = ()
     read_by: tuple[str, ...] = ()
@@ -111,11 +122,17 @@ class TablePage:
     proof: str | None = None
     """In a line: the level that its proof reached and when; None if it is not proven as it is."""
     document: str = ""
+    notes: tuple[str, ...] = ()
+    """What a reader of the page must know first: that it is not published, or by another code."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnEdge:
-    """A column of a table is computed from a column of another, by lineage of these kinds."""
+    """A column of a table is computed from a column of another, by lineage of these kinds.
+
+    What feeds a column, directly or through others, is found by following the edges: directly if
+    each of them is direct, else indirectly. Two columns may have an edge of each sort.
+    """
 
     from_table: str
     from_column: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from marts.core.console.streams import warn
-from marts.core.errors import EngineError, MartsError
+from marts.core.errors import EngineError, MartsError, NoSuchRowError
 
 if TYPE_CHECKING:
     from marts.core.run.report import Report
@@ -26,7 +26,7 @@ BY_STATUS = {
 
 def of_error(error: Exception) -> int | None:
     """Return the exit code of an error that the user can fix, None for a bug."""
-    if isinstance(error, EngineError):
+    if isinstance(error, EngineError | NoSuchRowError):
         return FAILED
     return USAGE_ERROR if isinstance(error, MartsError) else None
 

@@ -13,6 +13,9 @@ EXTRAS = {
     "uvicorn": ("proof", "uvicorn"),
     "hypothesis": ("proof", "hypothesis"),
     "pandas": ("proof", "pandas"),
+    "jinja2": ("docs", "jinja2"),
+    "igraph": ("docs", "igraph"),
+    "vl_convert": ("docs", "vl-convert-python"),
 }
 """By missing module: the extra, and the distribution that it installs, as in pyproject.toml."""
 

@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from marts.core.console.messages import counted
+from marts.core.errors import masked
 from marts.core.operations.witness import Found
-from marts.core.proof.comparison import Differences, Rows
+from marts.core.proof.comparison import Differences
 from marts.core.proof.witness import Answer, Comparison, Contracts, Witness
 from marts.core.run.formats import shown_cell
+from marts.core.run.masking import masked_row, masked_rows
 
 MOST_ROWS = 20
 """As many rows of a table are shown."""
@@ -59,13 +61,14 @@ def contract_lines(contracts: Contracts) -> Iterator[str]:
         yield f"grain: was {was}, is {now}"
 
 
-def source_tables(comparison: Comparison, witness: Witness) -> Iterator[ShownTable]:
+def source_tables(found: Found, witness: Witness) -> Iterator[ShownTable]:
     """Yield the rows of the sources that a version reads, in the columns that it reads."""
+    comparison = found.comparison
     for name, table in witness.world.tables.items():
         names = _read(comparison, name)
         if names is not None and table.num_rows:
             shown = [each for each in table.column_names if each in names] or table.column_names[:1]
-            yield _table(name, table.select(shown))
+            yield _table(found, name, table.select(shown))
 
 
 def _read(comparison: Comparison, source: str) -> frozenset[str] | None:
@@ -74,29 +77,50 @@ def _read(comparison: Comparison, source: str) -> frozenset[str] | None:
     return frozenset[str]().union(*known) if known else None
 
 
-def _table(title: str, table: pa.Table) -> ShownTable:
-    rows = table.slice(0, MOST_ROWS).to_pylist()
+def _table(found: Found, title: str, table: pa.Table) -> ShownTable:
+    rows = _shown(found, title, table.slice(0, MOST_ROWS))
     note = f"{MOST_ROWS} of {counted(table.num_rows, 'row')}" if table.num_rows > MOST_ROWS else ""
-    return ShownTable(title, tuple(table.column_names), tuple(rows), note)
+    return ShownTable(title, tuple(table.column_names), rows, note)
 
 
-def answer_tables(mart: str, found: Differences) -> Iterator[ShownTable]:
+def _shown(found: Found, name: str, table: pa.Table) -> tuple[Mapping[str, Any], ...]:
+    return masked_rows(table.to_pylist(), found.hidden(name, table.column_names))
+
+
+def answer_tables(found: Found, differ: Differences) -> Iterator[ShownTable]:
     """Yield the cells that differ, with what each was and is, and the rows on one side only."""
-    cells = [
-        {**_named(found, each.key), "column": each.column, "was": each.actual, "is": each.expected}
-        for each in found.cells
+    mart = found.comparison.now.mart.name
+    yield from _cut(f"{mart}: cells that differ", _cells(found, differ))
+    for word, rows, keys in (
+        ("gone", differ.actual, differ.only_actual),
+        ("new", differ.expected, differ.only_expected),
+    ):
+        whole = [rows[key] for key in keys]
+        hidden = found.hidden(mart, whole[0]) if whole else ()
+        yield from _cut(f"{mart}: rows that are {word}", masked_rows(whole, hidden))
+
+
+def _cells(found: Found, differ: Differences) -> list[dict[str, Any]]:
+    """Return the cells that differ, each as a row: the key, the column, and both values."""
+    mart = found.comparison.now.mart.name
+    return [
+        {
+            **_key(found, differ, each.key),
+            "column": each.column,
+            "was": masked(each.actual, is_personal=bool(found.hidden(mart, [each.column]))),
+            "is": masked(each.expected, is_personal=bool(found.hidden(mart, [each.column]))),
+        }
+        for each in differ.cells
     ]
-    yield from _cut(f"{mart}: cells that differ", cells)
-    yield from _cut(f"{mart}: rows that are gone", _rows(found.actual, found.only_actual))
-    yield from _cut(f"{mart}: rows that are new", _rows(found.expected, found.only_expected))
+
+
+def _key(found: Found, differ: Differences, key: Sequence[Any]) -> dict[str, Any]:
+    named = _named(differ, key)
+    return masked_row(named, found.hidden(found.comparison.now.mart.name, named))
 
 
 def _named(found: Differences, key: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(found.grain, key, strict=True))
-
-
-def _rows(rows: Rows, keys: Sequence[tuple[Any, ...]]) -> list[Mapping[str, Any]]:
-    return [rows[key] for key in keys]
 
 
 def _cut(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[ShownTable]:
@@ -165,33 +189,42 @@ def witness_document(found: Found, accepted: Path | None) -> dict[str, object]:
         },
         "witness": None
         if comparison.witness is None
-        else _witness_document(comparison, comparison.witness),
+        else _witness_document(found, comparison.witness),
         "accepted": None if accepted is None else str(accepted),
     }
 
 
-def _witness_document(comparison: Comparison, witness: Witness) -> dict[str, object]:
-    found = witness.differences
+def _witness_document(found: Found, witness: Witness) -> dict[str, object]:
+    comparison, differ = found.comparison, witness.differences
     return {
         "origin": witness.world.origin,
         "as_of": witness.world.as_of,
         "sources": {
-            name: {"read": sorted(_read(comparison, name) or ()), "rows": table.to_pylist()}
+            name: {
+                "read": sorted(_read(comparison, name) or ()),
+                "rows": list(_shown(found, name, table)),
+            }
             for name, table in witness.world.tables.items()
         },
-        "was": _answer_document(witness.was),
-        "is": _answer_document(witness.now),
+        "was": _answer_document(found, witness.was),
+        "is": _answer_document(found, witness.now),
         "cells": [
-            {"key": _named(found, c.key), "column": c.column, "was": c.actual, "is": c.expected}
-            for c in found.cells
+            {
+                "key": _key(found, differ, cell.key),
+                "column": cell.column,
+                "was": row["was"],
+                "is": row["is"],
+            }
+            for cell, row in zip(differ.cells, _cells(found, differ), strict=True)
         ]
-        if found
+        if differ
         else [],
-        "only_was": [_named(found, key) for key in found.only_actual] if found else [],
-        "only_is": [_named(found, key) for key in found.only_expected] if found else [],
+        "only_was": [_key(found, differ, key) for key in differ.only_actual] if differ else [],
+        "only_is": [_key(found, differ, key) for key in differ.only_expected] if differ else [],
     }
 
 
-def _answer_document(answer: Answer) -> dict[str, object]:
-    rows = None if answer.table is None else answer.table.to_pylist()
+def _answer_document(found: Found, answer: Answer) -> dict[str, object]:
+    mart = found.comparison.now.mart.name
+    rows = None if answer.table is None else list(_shown(found, mart, answer.table))
     return {"rows": rows, "error": answer.error or None}

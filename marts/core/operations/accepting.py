@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -47,12 +48,30 @@ def accept_answer(settings: Settings, found: Found, answer: str, *, name: str | 
     title = f"{'Unlike' if answer == IS else 'As in'} {comparison.was.name}"
     write = partial(write_example, file, mart=mart, expected=expected, title=title)
     reads = _reads(comparison)
+    _refuse_personal(found, {**reads, mart.name: expected.column_names})
     tables = {each: rows for each, rows in witness.world.tables.items() if each in reads}
     project = found.graph.project
     write(world=replace(witness.world, tables=tables), project=project, columns=reads)
     if not _gives(read_example(file, project).world, found.graph, mart, witness.now.table):
+        file.unlink()
+        _refuse_personal(found, {n: t.column_names for n, t in witness.world.tables.items()})
         write(world=witness.world, project=project)
     return file
+
+
+def _refuse_personal(found: Found, columns: Mapping[str, Iterable[str]]) -> None:
+    """Raise UsageError if an example would keep personal data of the rows that were given."""
+    shown = [
+        f"{table}.{column}"
+        for table, names in columns.items()
+        for column in sorted(found.hidden(table, names))
+    ]
+    if shown:
+        raise UsageError(
+            "an example of these rows would keep personal data; nothing was stored",
+            *shown,
+            hint="leave out --data, or write an example with made-up values",
+        )
 
 
 def _file(settings: Settings, mart: str, name: str | None) -> Path:

@@ -48,6 +48,7 @@ def linked(settings: Settings) -> Linked:
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
     """
     from marts.core.analysis.lineage import documented
+    from marts.core.analysis.personal import marked
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link
     from marts.core.project.loading import load
@@ -66,7 +67,9 @@ def linked(settings: Settings) -> Linked:
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    return Linked(documented(graph, reliance.lineage), reliance)
+    graph = marked(documented(graph, reliance.lineage))
+    _refuse_unknown_kinds(graph, settings)
+    return Linked(graph, reliance)
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -77,6 +80,19 @@ def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
                 f"tool.marts.sources in {settings.file} has {name},"
                 f" which is not a source of {graph.project.package}",
                 hint=did_you_mean(name, known) or f"the sources are: {', '.join(known)}",
+            )
+
+
+def _refuse_unknown_kinds(graph: Graph, settings: Settings) -> None:
+    from marts.core.analysis.personal import declared
+
+    known = sorted({*declared(graph.project).values()})
+    for kind in settings.personal:
+        if kind not in known:
+            raise UsageError(
+                f"tool.marts.personal in {settings.file} has {kind}, and no column of"
+                f' {graph.project.package} is personal="{kind}"',
+                hint=did_you_mean(kind, known) or f"the kinds are: {', '.join(known) or 'none'}",
             )
 
 
@@ -103,7 +119,7 @@ def selected(
 
 def contracts_of(graph: Graph) -> dict[str, Contract]:
     """Return the contracts of the sources, which tell engines how to read their columns."""
-    from marts.core.authoring.columns import names_in_source, zones_of
+    from marts.core.authoring.columns import names_in_source, personal_in, zones_of
     from marts.core.query.contract import schema_of
     from marts.core.run.backend import Contract
 
@@ -114,6 +130,7 @@ def contracts_of(graph: Graph) -> dict[str, Contract]:
             source.optional,
             names_in_source(source.columns),
             source.source_name,
+            frozenset(personal_in(source.columns)),
         )
         for name, source in graph.project.sources.items()
     }
@@ -159,7 +176,7 @@ def recorded(
 
     `warn` is told if the row cannot be written.
     """
-    from marts.core.plan.state import RUNS_TABLE, RecordedRun
+    from marts.core.plan.runs import RUNS_TABLE, RecordedRun
     from marts.core.run.recording import Recorder
 
     excluded = [f"--exclude {','.join(settings.exclude)}"] if settings.exclude else []

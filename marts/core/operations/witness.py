@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 import ibis
 import pyarrow as pa
 
+from marts.core.analysis.lineage import Name
+from marts.core.analysis.personal import declared
 from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.proof_engines import on_duckdb
@@ -68,6 +70,21 @@ class Found:
 
     graph: Graph
     comparison: Comparison
+    personal: frozenset[Name] = frozenset()
+    """The columns with personal data, if the rows are from data that were given."""
+
+    def hidden(self, table: str, columns: Iterable[str]) -> frozenset[str]:
+        """Return the columns of a table whose values nobody is to see.
+
+        A column of another version of the mart, which is gone, may hold any of them.
+        """
+        marts, sources = self.graph.project.marts, self.graph.project.sources
+        known = {column.name for column in (marts.get(table) or sources[table]).columns}
+        return frozenset(
+            name
+            for name in columns
+            if (table, name) in self.personal or (self.personal and name not in known)
+        )
 
 
 def find_witness(
@@ -106,7 +123,8 @@ def find_witness(
             "both fail, or the former contracts of the sources refuse the values",
             hint="pass data on which both can be built: --data DIR",
         )
-    return Found(graph, found)
+    is_given = found.witness is not None and found.witness.world.origin == str(settings.data)
+    return Found(graph, found, frozenset(declared(graph.project)) if is_given else frozenset())
 
 
 # The other version
@@ -197,8 +215,8 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     watch("making worlds")
-    declared = for_proof(graph.project, settings)
-    for world in worlds_of(graph, declared, builder.engine, as_of=settings.as_of):
+    for_worlds = for_proof(graph.project, settings)
+    for world in worlds_of(graph, for_worlds, builder.engine, as_of=settings.as_of):
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
     generator = Generator(graph, builder.engine)

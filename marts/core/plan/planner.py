@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import ibis.expr.types as ir
 
+from marts.core.analysis.personal import declared
 from marts.core.authoring.checks import Check, UniqueCheck, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Source, checks_of, column_comments
@@ -136,6 +137,7 @@ def _planned(
         checker.skipped(),
         source_checks=source_checks if isinstance(source_checks, SourceChecks) else None,
         state=state,
+        personal=frozenset(declared(project)),
     )
 
 

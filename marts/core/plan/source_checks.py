@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from marts.core.analysis.reliance import Reliance
@@ -52,6 +52,12 @@ class SourceChecks:
         """Return what identifies a check of a source in all groups of a run."""
         known = self.digests.get((source, check.name))
         return source, known or f"{check.name}: {check.because}"
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield the checks that are not made again, by source and name."""
+        for (source, check), digest in self.digests.items():
+            if digest in self.remembered.get(source, ()):
+                yield source, check
 
     def after(self, earlier: EarlierChecks) -> SourceChecks:
         """Return what is left to check after other groups of the same run."""

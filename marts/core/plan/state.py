@@ -26,10 +26,10 @@ from marts.core.project.reserved import RESERVED, STATE_PREFIX
 from marts.core.project.reserved import is_reserved as is_reserved  # noqa: PLC0414
 from marts.core.query.contract import schema_of
 
-STATE_TABLE, EARLIER_STATE_TABLE, RUNS_TABLE, _ = RESERVED
+STATE_TABLE, EARLIER_STATE_TABLE, _, _ = RESERVED
 """The table beside the marts with a row for each table that a package made, and for each source
-that it checked; the table in which an earlier version of marts recorded the same; and the table
-with a row for each run. Each group but the default one has a state table of its own."""
+that it checked; and the table in which an earlier version of marts recorded the same. Each group
+but the default one has a state table of its own."""
 
 STATE_COLUMNS = {
     "package": "string",
@@ -47,41 +47,6 @@ last one: it is added."""
 
 STATE_KEY = ("package", "name")
 """The columns that identify a row of the state table."""
-
-RUNS_COLUMNS = {
-    "run_id": "string",
-    "package": "string",
-    "status": "string",
-    "started_at": "timestamp",
-    "publishing_since": "timestamp",
-    "ended_at": "timestamp",
-    "seconds": "float64",
-    "as_of": "date",
-    "selection": "string",
-    "user_name": "string",
-    "role_name": "string",
-    "host_name": "string",
-    "backend": "string",
-    "marts_version": "string",
-    "environment": "string",
-    "sources_at": "timestamp",
-    "marts_built": "int64",
-    "marts_published": "int64",
-    "marts_unchanged": "int64",
-    "rows_built": "int64",
-    "checks_made": "int64",
-    "checks_passed": "int64",
-    "checks_warned": "int64",
-    "checks_acknowledged": "int64",
-    "checks_failed": "int64",
-    "error": "string",
-    "query_ids": "string",
-}
-"""The columns of the table of runs; `RecordedRun` says what they hold. An earlier version's table
-lacks some: they are added. No row is ever deleted."""
-
-RUNS_KEY = ("run_id", "package", "status")
-"""The columns that every version's table of runs has; the first identifies a row."""
 
 
 def state_table(group: str) -> str:
@@ -174,51 +139,6 @@ class RecordedTable:
     origin: str | None = None
     proof: str | None = None
     group: str = DEFAULT_GROUP
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordedRun:
-    """A row of the table of runs: one run, from its start to its end.
-
-    `status` is `running`, then `publishing`, then how the run ended: as a report says, or
-    `refused` if it ended while it was planned. A run that was killed keeps one of the first two.
-    Times are UTC; `seconds` are from `started_at` to `ended_at`, both null until it has ended.
-    `selection` is as typed, empty for all marts; `host_name` is where marts ran; `environment` is
-    null if the run had none. The engine fills
-    in the user, the role and `sources_at`: the moment at which all sources were read, null if
-    there is no such moment. The counts are null until the run has ended, and for one that was
-    refused; those of marts and rows leave temporary marts out, and `marts_published` is null if it
-    is not known. `error` says in a line why the run ended, without values of rows. `query_ids` is a
-    JSON list of the last statements' ids, if the engine gives them one.
-    """
-
-    run_id: str
-    package: str
-    status: str
-    started_at: datetime.datetime
-    publishing_since: datetime.datetime | None = None
-    ended_at: datetime.datetime | None = None
-    seconds: float | None = None
-    as_of: datetime.date | None = None
-    selection: str = ""
-    user_name: str | None = None
-    role_name: str | None = None
-    host_name: str | None = None
-    backend: str
-    marts_version: str
-    environment: str | None = None
-    sources_at: datetime.datetime | None = None
-    marts_built: int | None = None
-    marts_published: int | None = None
-    marts_unchanged: int | None = None
-    rows_built: int | None = None
-    checks_made: int | None = None
-    checks_passed: int | None = None
-    checks_warned: int | None = None
-    checks_acknowledged: int | None = None
-    checks_failed: int | None = None
-    error: str | None = None
-    query_ids: str | None = None
 
 
 @dataclass(frozen=True)
@@ -324,8 +244,8 @@ class Publication:
     its proof if one was asked for, `checked` what is recorded of each source; `drops` are tables of
     this package that are no longer marts. `read` are the marts that were read as published: if
     another run has replaced one of them, nothing is published. `reshapes` are the marts whose
-    columns, types or kind may change for readers. What is published is recorded in the state table
-    of its `group`, and in no other.
+    columns, types or kind may change for readers; `personal` has kinds of personal data by mart and
+    column. What is published is recorded in the state table of its `group`, and in no other.
     """
 
     package: str
@@ -338,6 +258,7 @@ class Publication:
     drops: tuple[str, ...] = ()
     read: frozenset[str] = frozenset()
     reshapes: frozenset[str] = frozenset()
+    personal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -358,7 +279,8 @@ class PlannedTable:
 class Annotation:
     """What an engine's catalog should say of a published mart: comments, and its checked key.
 
-    `key` is its grain, or empty if the grain is not checked.
+    `key` is its grain, or empty if the grain is not checked. `personal` has the kind of personal
+    data of each column that holds any.
     """
 
     name: str
@@ -366,6 +288,7 @@ class Annotation:
     comment: str
     column_comments: Mapping[str, str]
     key: tuple[str, ...] = ()
+    personal: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import assert_never
 
 import ibis.expr.types as ir
 
+from marts.core.analysis.lineage import Name
 from marts.core.authoring.checks import Check, is_fused, tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.signature import naming
@@ -108,6 +109,8 @@ class Plan:
     """The plans of the groups if this is that of several, which are published one by one."""
     proofs: Mapping[str, Stamp] = field(default_factory=dict)
     """The proofs of what is selected or built, if they were asked for."""
+    personal: frozenset[Name] = frozenset()
+    """The columns whose values no report may show."""
     refused: MartsError | None = None
     """Why the group cannot be planned; then there are no steps."""
 

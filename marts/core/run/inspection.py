@@ -109,7 +109,7 @@ def _with_published(
 ) -> EngineState:
     """Return a state with what is recorded and published."""
     package = project.package
-    own = _recorded(rows, project)
+    own = recorded_by(rows, project)
     return replace(
         state,
         published={name: found for name, found in published.items() if name in project.marts},
@@ -127,7 +127,7 @@ def _with_published(
 
 def _elsewhere(found: Published, project: Declarations, related: Collection[str]) -> Elsewhere:
     """Return what the package has published in another environment."""
-    recorded = _recorded(found.state(), project)
+    recorded = recorded_by(found.state(), project)
     wanted = [name for name in recorded if name in related]
     published = found.describe_published(wanted)
     return Elsewhere(
@@ -143,7 +143,7 @@ def _elsewhere(found: Published, project: Declarations, related: Collection[str]
     )
 
 
-def _recorded(rows: Sequence[RecordedTable], project: Declarations) -> dict[str, RecordedTable]:
+def recorded_by(rows: Sequence[RecordedTable], project: Declarations) -> dict[str, RecordedTable]:
     """Return the row of each table that the project's package made."""
     found: dict[str, RecordedTable] = {}
     for row in rows:

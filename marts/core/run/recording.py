@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from marts.core.errors import MartsError, PartlyPublishedError
-from marts.core.plan.state import RecordedRun
+from marts.core.plan.runs import HELD, SKIPPED, CheckFinding, RecordedRun, TableResult, results_text
 from marts.core.run.report import Report
 
 if TYPE_CHECKING:
@@ -101,7 +101,32 @@ def counts_of(report: Report) -> Mapping[str, Any]:
         "checks_acknowledged": made.count("acknowledged"),
         "checks_failed": made.count("fail"),
         "query_ids": _query_ids(report),
+        "results": results_text(results_of(report)),
     }
+
+
+def results_of(report: Report) -> dict[str, TableResult]:
+    """Return what was found of each table, as far as a run has come; nothing if it did nothing."""
+    if not report.tables:
+        return {}
+    known: dict[str, dict[str, CheckFinding]] = {}
+    for each in (report, *(group.report for group in report.groups if group.report)):
+        for source, check in each.source_checks.held() if each.source_checks else ():
+            known.setdefault(source, {})[check] = HELD, None
+    for left_out in report.skipped:
+        known.setdefault(left_out.table, {})[left_out.check] = SKIPPED, None
+    found = {name: TableResult(checks=checks) for name, checks in known.items()}
+    for table in report.tables:
+        name = table.table.name
+        # What was made counts: for an earlier group of the run, perhaps.
+        made = {each.check.name: (each.outcome, each.violations) for each in table.checks}
+        found[name] = TableResult(
+            rows=table.rows,
+            seconds=round(table.build_seconds, 3) if table.build_seconds else None,
+            check_seconds=round(table.check_seconds, 3) if table.checks else None,
+            checks={**known.get(name, {}), **made},
+        )
+    return found
 
 
 def _published(report: Report) -> int | None:

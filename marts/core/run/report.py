@@ -10,7 +10,7 @@ from typing import Any, Literal
 from marts.core.authoring.checks import Check, SpellingCheck
 from marts.core.authoring.tables import Mart, Source
 from marts.core.authoring.tolerance import Acknowledgement, Rate, tolerated
-from marts.core.errors import MartsError
+from marts.core.errors import MASK, MartsError
 from marts.core.plan.proofs import Stamp
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ShapeChange
@@ -187,4 +187,5 @@ def _misspelled(check: SpellingCheck, sample: Sequence[Mapping[str, Any]]) -> It
     for row in sample[:SPELLINGS_SHOWN]:
         text, count = row.values()
         meant = check.meant.get(folded(str(text)), "another text")
-        yield f"{text!r} for {meant!r} in {count:,} row{'s' * (count != 1)}"
+        words = MASK if text == MASK else f"{text!r} for {meant!r}"
+        yield f"{words} in {count:,} row{'s' * (count != 1)}"

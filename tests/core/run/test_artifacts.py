@@ -234,6 +234,8 @@ def test_a_manifest_is_the_declarations_as_data() -> None:
         "type": "string",
         "null": False,
         "comment": "gold if spend >= 1000; else plain",
+        "personal": None,
+        "not_personal": None,
     }
     names = [check["name"] for check in totals["checks"]]
     assert {"tier_not_null", "customer_id_unique", "every_active_customer"} <= set(names)

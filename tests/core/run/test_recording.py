@@ -10,10 +10,27 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from marts.core.errors import EngineError, MartsError, PartlyPublishedError, UsageError
-from marts.core.plan.state import RUNS_COLUMNS, RUNS_KEY, RecordedRun
+from marts.core.plan.runs import (
+    LONGEST_RESULTS,
+    RUNS_COLUMNS,
+    RUNS_KEY,
+    RecordedRun,
+    TableResult,
+    results_of_text,
+    results_text,
+)
+from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.steps import SkippedCheck
 from marts.core.run.backend import Statement
-from marts.core.run.recording import ATTEMPTS, LONGEST_ERROR, QUERY_IDS, Recorder, counts_of
-from marts.core.run.report import Report
+from marts.core.run.recording import (
+    ATTEMPTS,
+    LONGEST_ERROR,
+    QUERY_IDS,
+    Recorder,
+    counts_of,
+    results_of,
+)
+from marts.core.run.report import GroupReport, Report
 from support.workshop import Workshop, order
 
 DAY = datetime.date(2025, 6, 30)
@@ -129,6 +146,61 @@ def test_what_was_published_is_counted_as_far_as_it_is_known(shop: Workshop) -> 
     broken = PartlyPublishedError(["a"], ["b"], EngineError("no"))
     partly = replace(report, status="partly_published", error=broken)
     assert counts_of(partly)["marts_published"] == 1
+
+
+def test_what_was_found_of_each_table_is_recorded_without_a_value(shop: Workshop) -> None:
+    shop.write(orders=[order("o1", "nobody", "10.00"), order("o2", "c1", "-1.00")])
+    text = counts_of(shop.check(source_checks=True))["results"]
+    found = results_of_text(text)
+    assert (found["orders"].rows, found["orders"].seconds) == (2, None)
+    wanted = {"amount_at_least_0": ("fail", 1), "customer_id_in_customers": ("warn", 1)}
+    others = {name: each for name, each in found["orders"].checks.items() if name not in wanted}
+    assert wanted.items() <= found["orders"].checks.items()
+    assert others
+    assert {*others.values()} == {("pass", 0)}
+    assert "nobody" not in text
+
+
+def test_of_several_groups_what_was_made_counts_more_than_what_had_held(shop: Workshop) -> None:
+    done = shop.check(source_checks=True)
+    held = SourceChecks(
+        digests={("orders", "order_id_unique"): "a", ("orders", "earlier"): "b", ("x", "y"): "c"},
+        remembered={"orders": frozenset({"a", "b"})},
+    )
+    second = replace(done, tables=(), source_checks=held)
+    groups = (GroupReport("one", (), "checked", done), GroupReport("two", (), "checked", second))
+    left = (SkippedCheck("totals", "of_another_group", ("totals",)),)
+    found = results_of(replace(done, groups=groups, skipped=left))
+    assert found["orders"].checks["order_id_unique"] == ("pass", 0)
+    assert found["orders"].checks["earlier"] == ("held", None)
+    assert found["totals"].checks == {"of_another_group": ("skipped", None)}
+    assert "x" not in found
+    # Nothing was made, and so there is nothing to tell.
+    assert results_of(second) == {}
+
+
+def test_results_that_are_too_long_keep_what_did_not_hold() -> None:
+    checks = {f"a_check_that_has_a_long_name_{n}": ("pass", 0) for n in range(20)}
+    many = {f"mart_{n}": TableResult(rows=0, checks=checks) for n in range(500)}
+    many["bad"] = TableResult(
+        rows=3,
+        seconds=0.25,
+        check_seconds=1.5,
+        checks={"a": ("pass", 0), "b": ("fail", 2), "c": ("held", None), "d": ("skipped", None)},
+    )
+    text = results_text(many)
+    assert text
+    assert len(text) < LONGEST_RESULTS
+    found = results_of_text(text)
+    assert found["mart_0"] == TableResult(rows=0, left_out=20)
+    assert found["bad"].checks == {"b": ("fail", 2), "d": ("skipped", None)}
+    few = {"bad": many["bad"]}
+    assert results_of_text(results_text(few)) == few
+
+
+@pytest.mark.parametrize("text", [None, "", "no JSON", "[]", '{"a": {"unknown": 1}}', '{"a": 1}'])
+def test_results_of_another_version_are_not_known(text: str | None) -> None:
+    assert results_of_text(text) == {}
 
 
 def test_the_last_query_ids_are_kept() -> None:

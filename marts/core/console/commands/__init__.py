@@ -12,8 +12,8 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "test", "ls", "compile", "show", "lineage", "prove", "witness", "mutate"),
-    *("attest", "load", "generate", "doctor", "emulator", "help"),
+    *("init", "run", "test", "ls", "compile", "show", "export", "lineage", "docs", "explain"),
+    *("prove", "witness", "mutate", "attest", "load", "generate", "doctor", "emulator", "help"),
 )
 
 

@@ -113,9 +113,9 @@ def _print(found: Found, against: str, *, hints: bool) -> None:
     comparison, witness = found.comparison, found.comparison.witness
     terminal.print_text(messages.head_line(found))
     if witness:
-        tables = [*messages.source_tables(comparison, witness)]
+        tables = [*messages.source_tables(found, witness)]
         if witness.differences:
-            tables += messages.answer_tables(comparison.now.mart.name, witness.differences)
+            tables += messages.answer_tables(found, witness.differences)
         for table in tables:
             terminal.print_text(f"\n{table.title}")
             numbers = terminal.numbers_in(table.rows)

@@ -1,0 +1,166 @@
+"""Which columns hold personal data: those that say so, and those whose values come from them.
+
+The mark travels along direct lineage. A temporary mart inherits it; what people can read must say
+it, so that nobody publishes personal data by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import ibis.expr.types as ir
+
+from marts.core.analysis.column_lineage import column_lineage, project_lineage
+from marts.core.analysis.lineage import Name
+from marts.core.authoring.columns import Column, personal_in
+from marts.core.authoring.tables import Mart, Source
+from marts.core.errors import DefinitionError
+from marts.core.project.graph import Graph
+from marts.core.project.loading import Declarations
+
+
+def personal_columns(graph: Graph) -> Mapping[Name, str]:
+    """Return the kind of personal data of each column of sources and marts that holds any.
+
+    Raises DefinitionError, with the path of columns and the author's line, for a published mart
+    that shows personal data without saying so, for a declaration of another kind than that of the
+    data, and for a column that is declared `not_personal` though no personal data reach it. A
+    column that several kinds reach must say what it holds, in a temporary mart as well.
+    """
+    project = graph.project
+    columns = (column for table in _tables(project) for column in table.columns)
+    if not any(column.personal or column.not_personal for column in columns):
+        return {}
+    lineage, known = project_lineage(graph), _Known(declared(project))
+    for name in graph.order:
+        mart, edges = project.marts[name], lineage.inputs(name)
+        flaws = []
+        for column in mart.columns:
+            reach = [
+                upstream
+                for upstream, kinds in edges[column.name].items()
+                if upstream in known.kinds and any(kind.is_direct for kind in kinds)
+            ]
+            if flaw := known.flaw(mart, column, sorted(reach)):
+                flaws.append((column, flaw))
+        if flaws:
+            raise _error(mart, flaws)
+    return known.kinds
+
+
+def declared(project: Declarations) -> dict[Name, str]:
+    """Return the kind of personal data of each column that says so itself."""
+    return {
+        (table.name, column): kind
+        for table in _tables(project)
+        for column, kind in personal_in(table.columns).items()
+    }
+
+
+def _tables(project: Declarations) -> tuple[Source | Mart, ...]:
+    return (*project.sources.values(), *project.marts.values())
+
+
+def marked(graph: Graph) -> Graph:
+    """Return the project with the mark of each column of a temporary mart that inherits one.
+
+    Raises DefinitionError as `personal_columns` does.
+    """
+    kinds = personal_columns(graph)
+    marts = {
+        name: replace(
+            mart,
+            columns=tuple(
+                replace(column, personal=kinds.get((name, column.name), column.personal))
+                for column in mart.columns
+            ),
+        )
+        for name, mart in graph.project.marts.items()
+    }
+    return replace(graph, project=replace(graph.project, marts=marts))
+
+
+def shown_by(query: ir.Table, personal: Collection[Name]) -> frozenset[str]:
+    """Return the columns of a query that show values of the `personal` columns that it reads."""
+    if not personal:
+        return frozenset()
+    return frozenset(
+        column
+        for column, edges in column_lineage(query).items()
+        if any(
+            name in personal and any(kind.is_direct for kind in kinds)
+            for name, kinds in edges.items()
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Flaw:
+    """What is wrong with a column: in words, with the exact edit, and the paths that show it."""
+
+    words: str
+    edit: str
+    paths: tuple[str, ...] = ()
+
+
+class _Known:
+    """The columns that hold personal data, as far as marts were looked at, in build order."""
+
+    def __init__(self, kinds: dict[Name, str]) -> None:
+        self.kinds = kinds
+        self._from: dict[Name, Name] = {}
+
+    def flaw(self, mart: Mart, column: Column, reach: list[Name]) -> _Flaw | None:
+        """Look at the next column, which personal data `reach`; return what is wrong with it."""
+        at = mart.name, column.name
+        found = {self.kinds[each]: each for each in reversed(reach)}
+        kinds = ", ".join(sorted(found))
+        paths = tuple(self._path(each, at) for each in found.values())
+        if column.not_personal:
+            edit = f"leave out not_personal of {column.name}"
+            return None if found else _Flaw("is not_personal, but no personal data reach it", edit)
+        if found:
+            self._from[at] = next(iter(found.values()))
+        if column.personal:
+            is_other = len(found) == 1 and column.personal not in found
+            words = f"is personal={column.personal!r}, but holds {kinds}"
+            return _Flaw(words, f'personal="{kinds}" in {column.name}', paths) if is_other else None
+        if len(found) > 1:
+            edit = f'personal="KIND" in {column.name}, with one word for all of {kinds}'
+            return _Flaw(f"holds personal data of several kinds: {kinds}", edit, paths)
+        if found and not mart.is_temporary:
+            edit = f'personal="{kinds}" in {column.name}'
+            return _Flaw(f"holds personal data ({kinds}) and does not say so", edit, paths)
+        if found:
+            self.kinds[at] = kinds
+        return None
+
+    def _path(self, start: Name, end: Name) -> str:
+        """Return the columns through which personal data reach a column, from their source."""
+        names = [end, start]
+        while names[-1] in self._from:
+            names.append(self._from[names[-1]])
+        return " → ".join(".".join(each) for each in reversed(names))
+
+
+def _error(mart: Mart, flaws: list[tuple[Column, _Flaw]]) -> DefinitionError:
+    edits = "; ".join(flaw.edit for _, flaw in flaws)
+    silent = any('personal="' in flaw.edit for _, flaw in flaws)
+    otherwise = (
+        '; or, for a column that shows nothing of them, the reason: not_personal="…"'
+        if silent
+        else ""
+    )
+    return DefinitionError(
+        f"mart {mart.name} declares wrongly which columns hold personal data",
+        *_lines(mart, flaws),
+        hint=f"write {edits}{otherwise}" if silent else edits,
+    )
+
+
+def _lines(mart: Mart, flaws: list[tuple[Column, _Flaw]]) -> Iterator[str]:
+    for column, flaw in flaws:
+        yield f"column {column.name} {flaw.words}"
+        yield from (f"  {path}" for path in flaw.paths)
+        yield f"  {column.location or mart.location}"

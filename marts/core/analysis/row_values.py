@@ -1,0 +1,204 @@
+"""How one value of a mart is computed, step by step, and queries for what it is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Where and how a column of a query is computed.
+
+    `value` is the expression, over the columns of the relations below the last one of `path`, which
+    begins with the query itself. It is a column of a table if the column is a copy.
+    """
+
+    value: ops.Value
+    path: tuple[ops.Relation, ...]
+    name: str = ""
+    """The name of the column."""
+    default: ops.Value | None = None
+    """What replaces null."""
+
+    @property
+    def is_aggregated(self) -> bool:
+        """Tell whether it is computed from several rows."""
+        return isinstance(self.path[-1], ops.Aggregate | ops.Set | ops.Distinct)
+
+    @property
+    def table(self) -> str | None:
+        """The table of which it is a column, None if it is computed."""
+        value = self.value
+        return str(value.rel.name) if isinstance(value, ops.Field) and is_table(value.rel) else None
+
+
+def is_table(rel: ops.Relation) -> bool:
+    """Tell whether a relation is a table that a query reads."""
+    return isinstance(rel, ops.PhysicalTable) and not isinstance(rel, ops.AliasedRelation)
+
+
+def definition_of(field: ops.Field, above: tuple[ops.Relation, ...] = ()) -> Definition:
+    """Return how a column is computed, through selections, joins and filters that only pass it on.
+
+    `above` is the path from the query to the relation of which it is a column.
+    """
+    path, default = above, None
+    value: ops.Value = field
+    while isinstance(value, ops.Field) and not is_table(value.rel):
+        rel = value.rel
+        if isinstance(rel, ops.Aggregate | ops.Set | ops.Distinct):
+            found = rel.values.get(value.name, value)
+            return Definition(bare(found), (*path, rel), field.name, default)
+        path = (*path, rel)
+        if isinstance(rel, ops.Reference | ops.AliasedRelation):
+            value = ops.Field(rel.parent, value.name)
+            continue
+        if value.name not in rel.values:
+            break
+        value = bare(rel.values[value.name])
+        if isinstance(value, ops.Coalesce) and _is_filled(value):
+            default, value = value.arg[1], bare(value.arg[0])
+    return Definition(value, path, field.name, default)
+
+
+def bare(value: ops.Value) -> ops.Value:
+    """Return a value without names and casts."""
+    while isinstance(value, ops.Alias | ops.Cast):
+        value = value.arg
+    return value
+
+
+def _is_filled(value: ops.Coalesce) -> bool:
+    return len(value.arg) == 2 and isinstance(value.arg[1], ops.Literal)
+
+
+def operands(value: ops.Value) -> list[ops.Field]:
+    """Return the columns in an expression, in the order in which they are written.
+
+    Those of other rows, in a window, are left out.
+    """
+    found: list[ops.Field] = []
+
+    def walk(op: ops.Node) -> None:
+        if isinstance(op, ops.Field):
+            found.append(op)
+        elif isinstance(op, ops.Value) and not isinstance(op, ops.WindowFunction):
+            for below in op.__children__:
+                walk(below)
+
+    walk(value)
+    return list(dict.fromkeys(found))
+
+
+def with_operands(
+    query: ir.Table, path: Sequence[ops.Relation], extra: Mapping[str, ops.Value]
+) -> ir.Table:
+    """Return a query with more columns: values over what the last relation of a path reads.
+
+    Every relation of the path passes its rows on, one by one.
+    """
+    last, above = path[-1], dict(pairwise(path))
+    made: dict[ops.Node, Any] = {}
+
+    def rebuilt(op: ops.Node, given: Mapping[str, Any] | None) -> ops.Node:
+        arguments = dict(given) if given else dict(zip(op.__argnames__, op.__args__, strict=True))
+        if op == last:
+            arguments["values"] = {**_values(op, arguments), **extra}
+        elif op in above and isinstance(op, ops.Project | ops.JoinChain | ops.DropColumns):
+            below = made[above[op]]
+            passed = {name: ops.Field(below, name) for name in extra}
+            arguments["values"] = {**_values(op, arguments), **passed}
+        elif not given:
+            return op
+        kind = ops.Project if isinstance(op, ops.DropColumns) else type(op)
+        arguments.pop("columns_to_drop", None)
+        made[op] = kind(**arguments)
+        return made[op]
+
+    return query.op().replace(rebuilt).to_expr()
+
+
+def _values(op: Any, arguments: Mapping[str, Any]) -> dict[str, ops.Value]:
+    if isinstance(op, ops.DropColumns):
+        return {name: ops.Field(arguments["parent"], name) for name in op.schema.names}
+    return dict(arguments["values"])
+
+
+@dataclass(frozen=True)
+class Test:
+    """A comparison of a value with a constant."""
+
+    value: ops.Value
+    sign: str
+    at: ops.Literal
+    whole: ops.Value
+
+
+@dataclass(frozen=True)
+class CaseBranch:
+    """A branch of a case: its condition (None for the last one, which needs none), its result."""
+
+    condition: ops.Value | None
+    result: ops.Value
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """The comparisons with constants in its condition."""
+        return tuple(tests_in(self.condition)) if self.condition is not None else ()
+
+
+def branches_of(value: ops.Value) -> tuple[CaseBranch, ...]:
+    """Return the branches of a case, in order; none if an expression is not a case."""
+    match value:
+        case ops.SearchedCase(cases=cases, results=results, default=default):
+            pairs = zip(cases, results, strict=True)
+            return (
+                *(CaseBranch(case, bare(result)) for case, result in pairs),
+                CaseBranch(None, default),
+            )
+        case ops.SimpleCase(base=base, cases=cases, results=results, default=default):
+            pairs = zip(cases, results, strict=True)
+            equal = [CaseBranch(ops.Equals(base, case), bare(result)) for case, result in pairs]
+            return (*equal, CaseBranch(None, default))
+        case ops.IfElse(bool_expr=condition, true_expr=one, false_null_expr=other):
+            return (CaseBranch(condition, bare(one)), CaseBranch(None, bare(other)))
+    return ()
+
+
+SIGNS: Mapping[type[ops.Comparison], tuple[str, str]] = {
+    ops.Less: ("<", ">"),
+    ops.LessEqual: ("<=", ">="),
+    ops.Greater: (">", "<"),
+    ops.GreaterEqual: (">=", "<="),
+    ops.Equals: ("==", "=="),
+    ops.NotEquals: ("!=", "!="),
+}
+"""The signs of comparisons, and what they are with the sides exchanged."""
+
+
+def tests_in(condition: ops.Value) -> Iterator[Test]:
+    """Yield the comparisons with constants in a condition, in order."""
+    if isinstance(condition, ops.And | ops.Or):
+        yield from tests_in(condition.left)
+        yield from tests_in(condition.right)
+    elif isinstance(condition, ops.Not):
+        yield from tests_in(condition.arg)
+    elif isinstance(condition, ops.Coalesce):
+        yield from tests_in(condition.arg[0])
+    elif isinstance(condition, ops.Between):
+        for sign, bound in ((">=", condition.lower_bound), ("<=", condition.upper_bound)):
+            if isinstance(at := bare(bound), ops.Literal):
+                yield Test(condition.arg, sign, at, condition)
+    elif type(condition) in SIGNS:
+        sign, turned = SIGNS[type(condition)]
+        left, right = condition.left, condition.right
+        if isinstance(at := bare(right), ops.Literal):
+            yield Test(left, sign, at, condition)
+        elif isinstance(at := bare(left), ops.Literal):
+            yield Test(right, turned, at, condition)

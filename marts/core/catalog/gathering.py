@@ -1,0 +1,148 @@
+"""Gather the catalogue of a project: its declarations, its lineage, and what an engine knows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from marts.core.analysis.column_lineage import ProjectLineage
+from marts.core.analysis.readable import Readable, readable_project
+from marts.core.authoring.checks import Check
+from marts.core.authoring.columns import Column
+from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.catalog.check_pages import check_page
+from marts.core.catalog.documents import document_of, document_of_project
+from marts.core.catalog.edges import edges_of
+from marts.core.catalog.facts import Facts
+from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
+from marts.core.project.graph import Graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What is known of a project without an engine.
+
+    `sql` has the SQL of each mart by dialect, `examples` that of each example query; `derived` are
+    the checks of sources that runs make because marts rely on them.
+    """
+
+    graph: Graph
+    lineage: ProjectLineage
+    sql: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    examples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    derived: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+
+
+def gather(
+    declared: Declared, facts: Facts, *, version: str, now: datetime.datetime | None = None
+) -> Site:
+    """Return the catalogue; the project has the comments and marks that columns inherit.
+
+    `version` is that of marts.
+    """
+    graph = declared.graph
+    project = graph.project
+    tables: list[Source | Mart] = [
+        *project.sources.values(),
+        *(project.marts[name] for name in graph.order),
+    ]
+    read = readable_project(graph)
+    pages = tuple(_table_page(table, read.get(table.name), declared, facts) for table in tables)
+    return Site(
+        project=project.package,
+        generated_at=now or datetime.datetime.now(datetime.UTC),
+        version=version,
+        engine=facts.engine,
+        as_of=facts.as_of,
+        tables=pages,
+        edges=edges_of(declared.lineage),
+        runs=facts.lines(),
+        notes=facts.notes,
+        document=document_of_project(project.package),
+    )
+
+
+def _table_page(
+    table: Source | Mart, read: Readable | None, declared: Declared, facts: Facts
+) -> TablePage:
+    graph, name = declared.graph, table.name
+    mart = table if isinstance(table, Mart) else None
+    columns = read.columns if read else {}
+    has_groups = len(graph.groups) > 1
+    return TablePage(
+        name=name,
+        kind=mart.materialized if mart else "source",
+        description=table.comment,
+        grain=table.grain,
+        location=location_in_project(table.location, graph.project.package),
+        owner=table.owner,
+        tags=mart.tags if mart else (),
+        group=mart.group if mart and has_groups and not mart.is_temporary else None,
+        optional=isinstance(table, Source) and table.optional,
+        columns=tuple(_column_page(table, column, columns) for column in table.columns),
+        rows=read.rows if read else "",
+        checks=tuple(_check_pages(table, declared, facts)),
+        inputs=mart.inputs if mart else (),
+        read_by=tuple(m for m in graph.order if name in graph.project.marts[m].inputs),
+        sql=declared.sql.get(name, {}),
+        queries=tuple(_query_pages(name, declared)),
+        distributions=facts.distributions.get(name, ()),
+        build=facts.build(name) if mart else facts.checked(name),
+        proof=facts.proofs.get(name),
+        document=document_of(table),
+        notes=facts.notes_of.get(name, ()),
+    )
+
+
+def _column_page(
+    table: Source | Mart, column: Column, expressions: Mapping[str, str]
+) -> ColumnPage:
+    return ColumnPage(
+        name=column.name,
+        type=column.type,
+        null=column.null,
+        unique=column.unique or table.grain == (column.name,),
+        definition=column.doc,
+        expression=expressions.get(column.name),
+        personal=column.personal,
+        values=column.values,
+    )
+
+
+def _query_pages(table: str, declared: Declared) -> Iterator[QueryPage]:
+    """Yield the example queries of a mart: those that name it first of what they read."""
+    for name, query in declared.graph.project.queries.items():
+        if query.inputs[0] == table:
+            sql = declared.examples.get(name, {})
+            yield QueryPage(name=name, question=query.question, sql=sql, reads=query.inputs)
+
+
+def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iterator[CheckPage]:
+    """Yield the checks that are declared, those that are derived, then those of earlier runs."""
+    derived = declared.derived.get(table.name, ())
+    checks = {check.name: check for check in (*checks_of(table), *derived)}
+    for check in checks.values():
+        yield check_page(table, check, facts)
+    for name in facts.checks(table.name):
+        if name not in checks:
+            yield CheckPage(
+                name=name,
+                description="made by an earlier run, and not declared now",
+                severity="",
+                history=facts.history(table.name, name),
+            )
+
+
+def location_in_project(location: str, package: str) -> str:
+    """Return file and line of a declaration, from the folder of the package on if it is absolute.
+
+    A site is for readers, whom the folders of a machine do not concern.
+    """
+    parts = PurePath(location).parts
+    if not PurePath(location).is_absolute():
+        return location
+    folder = package.partition(".")[0]
+    start = max((n for n, part in enumerate(parts) if part == folder), default=len(parts) - 1)
+    return str(PurePath(*parts[start:]))
