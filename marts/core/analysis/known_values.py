@@ -12,6 +12,7 @@ from typing import Any
 import ibis.expr.operations as ops
 
 from marts.core.analysis.nodes import conjuncts
+from marts.core.analysis.precision import precision_and_scale
 from marts.core.query.nulls import NotNull
 
 Path = tuple[ops.Node, ...]
@@ -69,9 +70,7 @@ def is_technical(cast: ops.Cast) -> bool:
     """Tell whether a cast changes no value that a reader could see."""
     found, to = cast.arg.dtype, cast.to
     if found.is_null() or type(found) is type(to):
-        scales = (getattr(found, "scale", None), getattr(to, "scale", None))
-        is_product = any(cast.arg.find(ops.Multiply, filter=ops.Value))
-        return not found.is_decimal() or (not is_product and (scales[0] or 0) <= (scales[1] or 0))
+        return not (found.is_decimal() and _is_rounded(cast.arg, to.scale))
     if to.is_date() and found.is_timestamp():
         core, _ = end_of(cast.arg, ())
         return isinstance(core, ops.TimestampTruncate) and core.unit.name in DAYS
@@ -175,6 +174,12 @@ COMPARED: Mapping[type[ops.Node], Callable[[Any, Any], object]] = {
     ops.Less: operator.lt,
     ops.LessEqual: operator.le,
 }
+
+
+def _is_rounded(op: ops.Value, scale: int | None) -> bool:
+    """Tell whether a decimal has more digits than a scale; Ibis infers too few for products."""
+    digits = precision_and_scale(op)
+    return scale is not None and (digits[1] if digits else op.dtype.scale or 0) > scale
 
 
 @dataclass(frozen=True)

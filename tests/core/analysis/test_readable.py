@@ -206,15 +206,26 @@ CASES: Mapping[str, tuple[Callable[[], Table], dict[str, str]]] = {
         lambda: O.select(
             a=O.amount.cast("decimal(10, 1)"),
             b=(O.amount * O.tax).cast("decimal(18, 2)"),
+            exact=(O.amount * O.tax).cast("decimal(18, 4)"),
             c=O.n.cast("string"),
             d=O.amount.cast("int64"),
         ),
         {
             "a": "round(amount, 1)",
-            "b": "round(amount * tax, 2)",
+            "b": "round(exact, 2)",
+            "exact": "amount * tax",
             "c": "cast(n as string)",
             "d": "cast(amount as int64)",
         },
+    ),
+    "also after other steps": (
+        lambda: (
+            O.mutate(x=O.amount * O.tax)
+            .group_by("shop")
+            .aggregate(x=_.x.sum())
+            .select(x=_.x.cast("decimal(18, 2)"))
+        ),
+        {"x": "round(sum(amount * tax), 2), per shop"},
     ),
     "aggregates": (
         lambda: (
