@@ -179,7 +179,11 @@ def test_an_environment_is_chosen_by_option_variable_or_file(
     monkeypatch.setenv("MARTS_ENV", "b")
     assert (settings("run").env, settings("run").schema) == ("b", "b")
     for command in NAMES:
-        words = {"export": ["m", "--output", "o"], "show": ["m"], "witness": ["m"]}.get(command, [])
+        words = {
+            "export": ["m", "--output", "o"],
+            "explain": ["m.c", "--key", "k"],
+            **{name: ["m"] for name in ("lineage", "show", "witness")},
+        }.get(command, [])
         if command not in ("generate", "init", "help"):
             assert settings(command, *words, "--env", "c").schema == "c", command
     monkeypatch.setenv("MARTS_SCHEMA", "variable")
@@ -238,7 +242,7 @@ def test_other_files_say_nothing(content: str, folder: Path) -> None:
 
 # All options
 
-UNSET = ("help", "as_dbt", "account")
+UNSET = ("help", "as_dbt", "opens", "account")
 """Options without a variable: the last one would try worlds on production's account, unasked."""
 ALL_OPTIONS = [
     pytest.param(name, option, id=f"{name} {option.opts[-1]}")
