@@ -28,7 +28,10 @@ from backends.duckdb_catalog import Catalog, spelled
 from backends.duckdb_connection import (
     DuckDBOptions,
     connect,
+    fetched,
+    interruptible,
     may_be_caused_by_data,
+    streamed,
     translated,
 )
 from backends.duckdb_elsewhere import elsewhere, names_there
@@ -53,8 +56,7 @@ from marts.core.plan.state import (
     ShapeChange,
     TableState,
 )
-from marts.core.run.backend import Contract, Statement
-from marts.core.run.waiting import result_of
+from marts.core.run.backend import Batches, Contract, Statement
 
 Result = TypeVar("Result")
 
@@ -163,6 +165,15 @@ class DuckDBBackend:
         with self._explaining_source_errors(), translated(f"query {about}", sql):
             return self._named_rows(sql)
 
+    def stream(self, query: Query, *, about: str) -> Batches:
+        """Run a query that reads candidates in place of their targets, and yield its rows."""
+        query = compiled(query)
+        sql = self._executed(query, self._candidates)
+        are_temporary = self._candidate_database.catalog == ddl.TEMPORARY
+        run = fetched if are_temporary and query.names & self._candidates.keys() else streamed
+        with self._explaining_source_errors():
+            yield from run(self._connection, sql, self._worker, action=f"query {about}")
+
     def _executed(
         self,
         query: CompiledQuery,
@@ -236,18 +247,19 @@ class DuckDBBackend:
         definition = self._executed(query, {}) if kind == "view" else ""
         self._candidates[name] = Candidate(qualified, kind, definition, comments)
 
-    def shape_changes(
-        self,
-        tables: Collection[PlannedTable],
-        *,
-        acknowledged: Collection[str],  # noqa: ARG002
-    ) -> Sequence[ShapeChange]:
+    def shape_changes(self, tables: Collection[PlannedTable], **_: object) -> Sequence[ShapeChange]:
         """Return nothing: one transaction replaces marts of any shape.
 
         Raises UsageError for a view over a table of another file, which no reader has attached.
         """
         self.sources.refuse_views(tables)
         return ()
+
+    def protections(self, *_: object, **__: object) -> Sequence[ShapeChange]:
+        """Return nothing: DuckDB has neither policies nor tags to put on."""
+        return ()
+
+    protect = protections
 
     def annotate(self, annotations: Collection[Annotation]) -> None:
         """Do nothing: the transaction has written comments, and keys are not declared."""
@@ -355,17 +367,7 @@ class DuckDBBackend:
         self._connection.close()
 
     def _interruptible(self, work: Callable[[], Result]) -> Result:
-        """Run long work in a thread, so that Ctrl-C and SIGTERM are handled while it runs.
-
-        DuckDB checks for signals between tasks, but leaves its own threads running when it stops.
-        """
-        running = self._worker.submit(work)
-        try:
-            return result_of(running)
-        except KeyboardInterrupt:
-            self._connection.interrupt()
-            wait([running])
-            raise
+        return interruptible(work, self._connection, self._worker)
 
     @contextmanager
     def _explaining_source_errors(self) -> Iterator[None]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_errors import said
 from backends.duckdb_settings import settings_for
 from marts.core.errors import EngineError, UsageError
+from marts.core.run.backend import BATCH_ROWS, Batches
+from marts.core.run.waiting import result_of
+
+Result = TypeVar("Result")
 
 TEXT_LITERAL = "'(?:[^']|'')*'"
 
@@ -83,12 +90,70 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
         )
     except (duckdb.Error, OSError) as error:
         raise _unreachable(options.database, error) from error
-    connection.execute("SET enable_progress_bar = false")
-    for name, value in settings_for(duckdb.__version__).items():
-        connection.execute(f"SET {name} = {value}")
+    _set_up(connection)
     # No checkpoint at every candidate's commit: closing the database writes one.
     connection.execute("SET checkpoint_threshold = '10GB'")
     return connection
+
+
+def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SET enable_progress_bar = false")
+    for name, value in settings_for(duckdb.__version__).items():
+        connection.execute(f"SET {name} = {value}")
+
+
+def interruptible(
+    work: Callable[[], Result], connection: duckdb.DuckDBPyConnection, worker: Executor
+) -> Result:
+    """Run long work in a thread, so that Ctrl-C and SIGTERM are handled while it runs.
+
+    DuckDB checks for signals between tasks, but leaves its own threads running when it stops.
+    """
+    running = worker.submit(work)
+    try:
+        return result_of(running)
+    except KeyboardInterrupt:
+        connection.interrupt()
+        wait([running])
+        raise
+
+
+def streamed(
+    connection: duckdb.DuckDBPyConnection, sql: str, worker: Executor, *, action: str
+) -> Batches:
+    """Run a query on a connection of its own, and yield its rows; raise EngineError if it fails.
+
+    On the same connection another query would end the rows of this one, without any error.
+    """
+    with translated(action, sql), connection.cursor() as own:
+        # It does not inherit the settings.
+        _set_up(own)
+        read = interruptible(lambda: own.execute(sql).to_arrow_reader(BATCH_ROWS), own, worker)
+        rows = _batches(read, action)
+        while (batch := interruptible(lambda: next(rows, None), own, worker)) is not None:
+            yield batch
+
+
+def fetched(
+    connection: duckdb.DuckDBPyConnection, sql: str, worker: Executor, *, action: str
+) -> Batches:
+    """Run a query of temporary tables, which no other connection sees, and yield its rows.
+
+    All are read before the first is given: the tables are in memory, too.
+    """
+    with translated(action, sql):
+        found = interruptible(lambda: connection.execute(sql).to_arrow_table(), connection, worker)
+    yield from found.to_batches(BATCH_ROWS)
+
+
+def _batches(reader: pa.RecordBatchReader, action: str) -> Batches:
+    """Yield batches; what fails halfway arrives as an error of the reader, not of DuckDB."""
+    try:
+        yield from reader
+    except (pa.ArrowException, OSError) as error:
+        # A value may be quoted here as in DuckDB's own error of a value.
+        message = said(duckdb.ConversionException(str(error)))
+        raise EngineError(f"DuckDB could not {action}", message) from error
 
 
 @contextmanager

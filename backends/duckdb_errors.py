@@ -28,15 +28,12 @@ def said(error: Exception) -> str:
     if not isinstance(error, OF_VALUES):
         return message
     kind, colon, words = message.partition(": ")
-    # A value may have any line, but DuckDB's excerpt of the statement comes last.
-    words, mark, statement = (
-        words.rpartition("\n\nLINE ") if "\n\nLINE " in words else (words, "", "")
-    )
+    # DuckDB's excerpt of the statement comes last; a value may look like one.
+    words = words.rpartition("\n\nLINE ")[0] if "\n\nLINE " in words else words
     if (found := QUOTING.search(words)) is None:
-        return message
+        return message.partition("\n")[0]
     end = AFTERWARDS.search(words, found.end())
-    tail = end[0] if end else ""
-    return f"{kind}{colon}{words[: found.start()].rstrip()} …{tail}{mark}{statement}"
+    return f"{kind}{colon}{words[: found.start()].rstrip()} …{end[0] if end else ''}"
 
 
 def first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
 from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
-from marts.core.run.backend import Backend, Contract
+from marts.core.run.backend import Backend, Contract, Protection
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
 from marts.core.run.world_engine import WorldEngine
@@ -168,6 +168,7 @@ def _account(settings: Settings, version: str) -> SnowflakeOptions:
         role=settings.role,
         threads=settings.threads or 1,
         lock_timeout=settings.lock_timeout,
+        personal={kind: Protection(**each) for kind, each in settings.personal.items()},
         version=version,
         elsewhere=ElsewhereOptions(
             environment=str(there.env), database=there.database, schema=there.schema

@@ -6,11 +6,11 @@ rows of all targets with theirs.
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ibis
@@ -20,13 +20,14 @@ import sqlglot.expressions as sge
 from backends import snowflake_ddl as ddl
 from backends.snowflake_annotations import missing_annotations
 from backends.snowflake_candidate_schema import CLEANING_SECONDS, CandidateSchema
-from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_connection import SnowflakeOptions
 from backends.snowflake_elsewhere import elsewhere
 from backends.snowflake_locations import Places, in_words
 from backends.snowflake_parameters import FIXED, SHOW_SESSION, refuse_others
 from backends.snowflake_proofs import ProofsTable
+from backends.snowflake_protection import Protections
+from backends.snowflake_protector import Protector
 from backends.snowflake_publication import Publisher
 from backends.snowflake_reshape import planned_changes, refuse_reshapes
 from backends.snowflake_runs import RunsTable, described
@@ -34,7 +35,7 @@ from backends.snowflake_sources import SnowflakeSources
 from backends.snowflake_sql import compiled, qualified_sql
 from backends.snowflake_state import Schema, digests, without_digest
 from backends.snowflake_statements import Statements
-from backends.sql import publishing_runs, recorded
+from backends.sql import recorded
 from marts.core.errors import EngineError, PartlyPublishedError, UsageError
 from marts.core.plan.runs import RUNS_TABLE, RecordedRun
 from marts.core.plan.state import (
@@ -49,7 +50,7 @@ from marts.core.plan.state import (
     ShapeChange,
     TableState,
 )
-from marts.core.run.backend import Contract, Statement
+from marts.core.run.backend import Batches, Contract, Statement
 
 
 class SnowflakeBackend:
@@ -94,6 +95,10 @@ class SnowflakeBackend:
         self._sources = SnowflakeSources(
             there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
+        protections = Protections(options.personal, self.records)
+        known = lambda: self._digests if self.state() else {}  # noqa: E731
+        self._protector = Protector(protections, self.schema, self.catalog, known)
+        self.protections, self.protect = self._protector.planned, self._protector.protect
         self.source_location = in_words(self.source_namespace, options.sources)
         self.where = f"{self.source_location} → {self.namespace}"
 
@@ -182,12 +187,15 @@ class SnowflakeBackend:
         """Run a query that reads candidates in place of their targets, and return its rows."""
         return self._rows_of(self._executed(compiled(query)), about)
 
+    def stream(self, query: Query, *, about: str) -> Batches:
+        """Run a query that reads candidates in place of their targets, and yield its rows."""
+        sql = self._executed(compiled(query))
+        return self.execute(sql, about=about, step="query").batches()
+
     def _rows_of(self, sql: str, about: str) -> list[dict[str, Any]]:
-        cursor = self.execute(sql, about=about, step="query")
-        table = cursor.fetch_arrow_all()
+        table = self.execute(sql, about=about, step="query").fetch_arrow_all()
         names = [name.lower() for name in table.column_names]
-        rows: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
-        return rows
+        return list(table.rename_columns(names).to_pylist())
 
     def begin(
         self,
@@ -264,6 +272,7 @@ class SnowflakeBackend:
             seen=seen,
             digests=self._digests,
             records=self.records,
+            wanted=partial(self._protector.wanted, publication.personal),
             recorded_in=lambda table: recorded(self, [table]),
             holders=lambda: [described(run) for run in self.publishing_runs()],
         )
@@ -346,14 +355,8 @@ class SnowflakeBackend:
         self._runs.write(replace(run, sources_at=self._sources.moment()))
 
     def publishing_runs(self) -> list[RecordedRun]:
-        """Return the other runs of a day that are publishing, the most recent first.
-
-        Runs that were killed while they published are among them.
-        """
-        if not self._runs.exists():
-            return []
-        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
-        return publishing_runs(self, but=self._statements.run_id, since=since)
+        """Return the other runs of a day that are publishing, the most recent first."""
+        return self._runs.publishing(self, but=self._statements.run_id)
 
     def _rows_of_record(self, sql: str) -> list[tuple[Any, ...]]:
         within = CLEANING_SECONDS if self._statements.stopping.is_set() else math.inf

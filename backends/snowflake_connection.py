@@ -15,6 +15,7 @@ from urllib.parse import quote
 from backends.snowflake_errors import is_refused, translated
 from backends.snowflake_parameters import session_parameters
 from marts.core.errors import EngineError, MartsError, UsageError, did_you_mean
+from marts.core.run.backend import Protection
 
 if TYPE_CHECKING:
     # It takes 1.1 s to import, and compiling does not need it.
@@ -69,6 +70,8 @@ class SnowflakeOptions:
     threads: int = 1
     lock_timeout: int | None = None
     """How many seconds a statement waits for another transaction; else ten minutes."""
+    personal: Mapping[str, Protection] = field(default_factory=dict)
+    """What protects each kind of personal data."""
     version: str = "0"
     """The version of marts, for the query tag."""
     elsewhere: ElsewhereOptions | None = None

@@ -176,7 +176,7 @@ def _policies(
 def _using(ddl: str) -> dict[str, tuple[str, ...]]:
     """Return the columns of each USING, by the first, which is the masked one."""
     lists = [re.findall(IDENTIFIER, found[1]) for found in USING.finditer(ddl)]
-    named = [[_unquoted(each) for each in columns] for columns in lists]
+    named = [[unquoted(each) for each in columns] for columns in lists]
     return {first: tuple(rest) for first, *rest in named}
 
 
@@ -207,7 +207,7 @@ def grantee(kind: str, name: str, namespace: Namespace) -> str:
     word = GRANTEES.get(kind, kind.replace("_", " "))
     if not kind.endswith("_ROLE"):
         return f"{word} {name if name.startswith(chr(34)) else quoted(name)}"
-    parts = [_unquoted(part) for part in re.findall(r'"(?:[^"]|"")+"|[^".]+', name)]
+    parts = [unquoted(part) for part in re.findall(r'"(?:[^"]|"")+"|[^".]+', name)]
     if len(parts) == 1 and kind == "DATABASE_ROLE" and namespace.database:
         parts = [namespace.database, *parts]
     return f"{word} {_dotted(*parts)}"
@@ -227,7 +227,8 @@ def _dotted(*names: str) -> str:
     return ".".join(map(quoted, names))
 
 
-def _unquoted(name: str) -> str:
+def unquoted(name: str) -> str:
+    """Return an identifier as the catalog spells it, less its quotes; otherwise as it is."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
@@ -278,12 +279,12 @@ def carried(
     return replace(found, policies=tuple(policies), tags=tuple(tags))
 
 
-def put_on(found: Governance, candidate: str) -> list[str]:
-    """Return the statements that put policies and tags on a candidate, before it is cloned.
+def put_on(found: Governance, relation: str, kind: str = "table") -> list[str]:
+    """Return the statements that put policies and tags on a table or view.
 
     A clone of it has them as well, and is clustered as it is.
     """
-    alter, statements = f"ALTER TABLE {candidate}", list[str]()
+    alter, statements = f"ALTER {kind.upper()} {relation}", list[str]()
     if found.clustering:
         statements.append(f"{alter} CLUSTER BY ({found.clustering})")
     for policy in found.policies:

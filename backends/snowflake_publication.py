@@ -12,7 +12,7 @@ takes the locks of both groups, in the order of their names, as every publisher 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends import snowflake_ddl as ddl
@@ -20,11 +20,12 @@ from backends.snowflake_candidates import Candidate
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_errors import LostAnswerError
 from backends.snowflake_governance import Governance, Records, carried, gone, governance
-from backends.snowflake_keys import Key, drop_key, keys
+from backends.snowflake_keys import keys
 from backends.snowflake_locks import STEP, elsewhere, take_locks
-from backends.snowflake_replacement import replacement
+from backends.snowflake_protection import described, lacking, with_more
+from backends.snowflake_replacement import new_columns, preparation, replacement
 from backends.snowflake_reshape import refuse_reshapes, with_text
-from backends.snowflake_shape import Changes, Shape, additive_statements, changes, shapes
+from backends.snowflake_shape import Changes, Shape, changes, shapes
 from backends.snowflake_sql import Namespace
 from backends.snowflake_state import (
     LOCK,
@@ -70,6 +71,7 @@ class Publisher:
     seen: Collection[RecordedTable]
     digests: Mapping[str, str]
     records: Records
+    wanted: Callable[[str, Collection[str]], Governance]
     recorded_in: Callable[[str], Collection[RecordedTable]]
     holders: Callable[[], Sequence[str]]
     made: list[ShapeChange] = field(default_factory=list)
@@ -166,31 +168,17 @@ class Publisher:
         self.schema.claim([lock, *new], step="claim")
         declared = keys(self.schema.namespace, self.records) if found else {}
         for name, each in found.items():
-            key = declared.get(name.upper())
-            for sql in self._preparing(self.candidates[name], each, built[name], key):
+            mart, key = self.candidates[name], declared.get(name.upper())
+            more = self.wanted(name, new_columns(mart, each, built[name]))
+            target = self.schema.qualified(name)
+            for sql in preparation(mart, target, each, built[name], key=key, protected=more):
                 self.schema.execute(sql, name, "prepare")
+            self.made += described(name, more)
             if self._is_in_place(name, each):
                 lines = each.described(name)
                 self.made += [line for line in lines if not line.is_reshape]
         if any(each != Changes() for each in found.values()):
             self.catalog.forget()
-
-    def _preparing(
-        self, candidate: Candidate, found: Changes, built: Shape, key: Key | None
-    ) -> Iterator[str]:
-        target = self.schema.qualified(candidate.name)
-        if candidate.kind == "view" or found.replaced:
-            return
-        if found.missing:
-            yield ddl.create_target(
-                target,
-                {name: column.type for name, column in built.columns.items()},
-                comment=candidate.comment,
-                column_comments=candidate.column_comments,
-            )
-        # The optimizer relies on a declared key, which may not hold for the new rows.
-        yield from drop_key(target, key, candidate.key)
-        yield from additive_statements(target, found)
 
     def _transact(self, names: Sequence[str], found: Mapping[str, Changes]) -> None:
         """Overwrite and record all targets in one transaction, or roll it back."""
@@ -363,14 +351,17 @@ class Publisher:
         candidate = self.candidates[name]
         existing = self.catalog.kinds(self.schema.namespace).get(name.upper())
         governed = self.governed.get(name, Governance())
+        more = lacking(governed, self.wanted(name, candidate.columns), about=name)
         target = self.schema.qualified(name)
-        for sql in replacement(candidate, target, existing, governed):
+        # As long as no policy hides anything.
+        built = {} if candidate.kind == "view" else {name: candidate.qualified}
+        contents = self._contents([name], built)
+        for sql in replacement(candidate, target, existing, with_more(governed, more)):
             self.schema.execute(sql, name, "reshape")
-        self.made += found.described(name)
+        self.made += [*found.described(name), *described(name, more)]
         self.made += self._gone(name)
         self.catalog.forget()
         version = self.catalog.versions(self.schema.namespace, {name: ()})[name]
-        contents = self._contents([name], {} if candidate.kind == "view" else {name: target})
         self.schema.record([self._row(name, version, contents.get(name))], step="reshape")
         self.schema.forget([name], step="reshape", but_of=self.publication.package)
         self._forget_elsewhere([name], "reshape")

@@ -1,14 +1,52 @@
-"""Replace a published table or view by a candidate, so that what governs it stays the same."""
+"""Prepare a published table for new rows, or replace it, so that what governs it stays the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_candidates import Candidate
 from backends.snowflake_governance import Governance, carried, granted, kept_by_view, put_on
+from backends.snowflake_keys import Key, drop_key
+from backends.snowflake_shape import Changes, Shape, additive_statements
 from marts.core.plan.state import Materialized
+
+
+def new_columns(candidate: Candidate, found: Changes, built: Shape) -> Collection[str]:
+    """Return the columns that `preparation` adds to a target: all of one that is missing."""
+    if candidate.kind == "view" or found.replaced:
+        return ()
+    return built.columns if found.missing else [column.name for column in found.added]
+
+
+def preparation(
+    candidate: Candidate,
+    target: str,
+    found: Changes,
+    built: Shape,
+    *,
+    key: Key | None,
+    protected: Governance,
+) -> Iterator[str]:
+    """Yield the statements that make a target fit for the transaction: nothing for a view.
+
+    A missing table is created empty. `protected` is for the new columns, in which no row has a
+    value yet; `key` is the target's declared one.
+    """
+    if candidate.kind == "view" or found.replaced:
+        return
+    if found.missing:
+        yield ddl.create_target(
+            target,
+            {name: column.type for name, column in built.columns.items()},
+            comment=candidate.comment,
+            column_comments=candidate.column_comments,
+        )
+    # The optimizer relies on a declared key, which may not hold for the new rows.
+    yield from drop_key(target, key, candidate.key)
+    yield from additive_statements(target, found)
+    yield from put_on(protected, target)
 
 
 def replacement(

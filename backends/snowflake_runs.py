@@ -5,16 +5,19 @@ The row of a run is inserted, which waits for no other run; from then on it is u
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from backends import snowflake_runs_ddl as ddl
+from backends.snowflake_candidates import LEFT_OVER_AFTER
 from backends.snowflake_catalog import Catalog
 from backends.snowflake_ddl import DIALECT, add_own_column, create_own, create_schema
 from backends.snowflake_sql import Namespace
-from backends.sql import RUNS, OwnTable, columns_to_add
+from backends.sql import RUNS, OwnTable, columns_to_add, publishing_runs
 from marts.core.plan.runs import RUNS_TABLE, RecordedRun
+from marts.core.run.backend import Backend
 
 
 class RunsTable:
@@ -37,6 +40,16 @@ class RunsTable:
     def exists(self) -> bool:
         """Tell whether there is a table of runs."""
         return self._is_ready or RUNS_TABLE.upper() in self._catalog.kinds(self._namespace)
+
+    def publishing(self, backend: Backend, *, but: str) -> list[RecordedRun]:
+        """Return the runs of a day that are publishing, the most recent first, `but` one.
+
+        Runs that were killed while they published are among them.
+        """
+        if not self.exists():
+            return []
+        since = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - LEFT_OVER_AFTER
+        return publishing_runs(backend, but=but, since=since)
 
     def write(self, run: RecordedRun) -> None:
         """Write the row of a run, and commit it."""

@@ -28,7 +28,7 @@ from backends.snowflake_errors import (
 )
 from backends.snowflake_work import Work, remembering, started
 from marts.core.errors import EngineError
-from marts.core.run.backend import Statement
+from marts.core.run.backend import BATCH_ROWS, Batches, Statement
 from marts.core.run.waiting import first_done, result_of
 
 if TYPE_CHECKING:
@@ -90,6 +90,13 @@ class Result:
         """Return all rows as a table, which may be empty."""
         fetch = partial(self._cursor.fetch_arrow_all, force_return_table=True)
         return self._session.read(fetch, self._action)
+
+    def batches(self) -> Batches:
+        """Yield all rows as they arrive."""
+        tables = self._session.read(self._cursor.fetch_arrow_batches, self._action)
+        following = partial(next, tables, None)
+        while (table := self._session.read(following, self._action)) is not None:
+            yield from table.rename_columns(self.columns).to_batches(BATCH_ROWS)
 
 
 @dataclass(frozen=True)

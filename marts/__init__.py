@@ -5,6 +5,7 @@
   columns; `labels` declares a column whose values depend on conditions.
 - `row_check`, `unique`, `relationship` and `table_check` declare what must hold for the rows,
   `fresh` how old they may be, and `acknowledge` a warning that is known.
+- `example_query` declares a question of readers with the query that answers it, for the catalogue.
 - `invariant` declares how marts must respond to a change of a source.
 - `twin` declares how a mart is calculated in pandas, `corpus` and `strategy` data to try marts on,
   for proofs.
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from marts.core.authoring.proofs import (
         twin as twin,
     )
+    from marts.core.authoring.queries import example_query as example_query
     from marts.core.authoring.tables import (
         mart as mart,
     )
@@ -114,6 +116,7 @@ _HOMES = {
     "corpus": "marts.core.authoring.proofs",
     "date": "marts.core.authoring.columns",
     "decimal": "marts.core.authoring.columns",
+    "example_query": "marts.core.authoring.queries",
     "float64": "marts.core.authoring.columns",
     "fresh": "marts.core.authoring.checks",
     "int64": "marts.core.authoring.columns",

@@ -30,7 +30,8 @@ def test_the_wheel_holds_what_is_named_and_nothing_else(installed: Installed) ->
     tops = {name.partition("/")[0] for name in files if "dist-info" not in name}
     assert tops - {".."} == {"_marts_entry.py", "marts"}
     data = ("people.json", "dataset.json", "fct_transactions.parquet")
-    assert {"marts/py.typed", *(f"marts/core/_fixtures/{name}" for name in data)} <= files
+    texts = ("marts/README.md", "marts/marketing/metric_customer_ltv.md")
+    assert {"marts/py.typed", *texts, *(f"marts/core/_fixtures/{name}" for name in data)} <= files
     site = ("templates/table.html", "static/site.css", "static/site.js")
     assert {f"marts/core/catalog/{name}" for name in site} <= files
 
@@ -133,6 +134,7 @@ CONNECTOR = "snowflake-connector-python"
         ("run --package marts --backend snowflake", "snowflake", CONNECTOR),
         ("load", "snowflake", CONNECTOR),
         ("emulator", "proof", "fakesnow[server]"),
+        ("docs --package marts", "docs", "jinja2"),
     ],
 )
 def test_an_extra_that_is_missing_is_named(
@@ -286,6 +288,7 @@ from marts import (
     corpus,
     date,
     decimal,
+    example_query,
     float64,
     fresh,
     int64,
@@ -330,6 +333,13 @@ orders = source(
 def project() -> Project:
     """Return the project of this folder."""
     return Project.load()
+
+
+@example_query("Which customers have ordered often?")
+def often(monthly_orders: Table, as_of: AsOf) -> Table:
+    """Return those of the last days."""
+    t = monthly_orders
+    return t.filter(t.orders > 10, t.month >= as_of.minus(days=45))
 
 
 @invariant(changes="orders", varies_with={"count": 2, "sum": 2})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from snowflake.connector.errors import ProgrammingError
@@ -26,16 +27,20 @@ from backends.emulator.records import (
 )
 
 
-@handles(rf"CREATE\s+(?:OR\s+REPLACE\s+)?(MASKING|ROW\s+ACCESS)\s+POLICY\s+{NAME}\s+AS\b.*")
-def create_policy(session: Session, kind: str, name: str) -> None:
+@handles(
+    rf"CREATE\s+(?:OR\s+REPLACE\s+)?(MASKING|ROW\s+ACCESS)\s+POLICY\s+{NAME}\s+AS\s*"
+    r"(\(.*?\))\s*RETURNS\b.*"
+)
+def create_policy(session: Session, kind: str, name: str, signature: str) -> None:
     """Record a policy."""
     policy = session.relation(name)
     session.run(
         policy.database,
-        "insert into _policies values ($1, $2, $3)",
+        "insert into _policies values ($1, $2, $3, $4)",
         policy.schema,
         policy.name,
         _kind(kind),
+        signature,
     )
 
 
@@ -65,6 +70,18 @@ def _known_policy(session: Session, name: str) -> Relation:
     return policy
 
 
+def _known_column(session: Session, table: Relation, column: str) -> str:
+    (name,) = names(column)
+    sql = (
+        "select 1 from duckdb_columns() where database_name ilike $1 and schema_name ilike $2"
+        " and table_name ilike $3 and column_name ilike $4"
+    )
+    if not session.run(table.database, sql, *table.parts, name):
+        message = f"SQL compilation error: error line 0 at position -1\ninvalid identifier '{name}'"
+        raise ProgrammingError(msg=message, errno=904, sqlstate="42000")
+    return name
+
+
 @handles(rf"{ALTER}{COLUMN}SET\s+MASKING\s+POLICY\s+{NAME}(?:\s+USING\s*{LIST})?")
 def set_masking_policy(
     session: Session, table: str, column: str, policy: str, using: str | None
@@ -73,7 +90,7 @@ def set_masking_policy(
     _put_policy(
         session,
         session.relation(table),
-        names(column)[0],
+        _known_column(session, session.relation(table), column),
         "MASKING",
         policy,
         names(using or "")[1:],
@@ -119,16 +136,71 @@ def _put_policy(
     )
 
 
-@handles(rf"(?:CREATE|DROP)\s+(?:OR\s+REPLACE\s+)?TAG\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?{NAME}.*")
-def create_tag(*_: Any) -> None:
-    """Let a tag be: any may be set."""
+@handles(rf"DESC(?:RIBE)?\s+MASKING\s+POLICY\s+{NAME}")
+def describe_policy(session: Session, name: str) -> str:
+    """Return the arguments of a masking policy.
+
+    https://docs.snowflake.com/en/sql-reference/sql/desc-masking-policy
+    """
+    policy = _known_policy(session, name)
+    rows = session.run(
+        policy.database,
+        "select policy_name, signature, null, null from _policies"
+        " where policy_schema = $1 and policy_name = $2",
+        policy.schema,
+        policy.name,
+    )
+    return answer(dict.fromkeys(("name", "signature", "return_type", "body"), TEXT), rows)
+
+
+@handles(
+    rf"CREATE\s+(?:OR\s+REPLACE\s+)?TAG\s+(?:IF\s+NOT\s+EXISTS\s+)?{NAME}"
+    rf"(?:\s+ALLOWED_VALUES\s+({STRING}(?:\s*,\s*{STRING})*))?"
+)
+def create_tag(session: Session, name: str, allowed: str | None, *_: Any) -> None:
+    """Record a tag; any may be set nevertheless."""
+    tag = session.relation(name)
+    listed = json.dumps(re.findall(STRING, allowed)) if allowed else None
+    sql = "insert into _tags values ($1, $2, $3)"
+    session.run(tag.database, sql, tag.schema, tag.name, listed)
+
+
+@handles(rf"DROP\s+TAG\s+(?:IF\s+EXISTS\s+)?{NAME}")
+def drop_tag(session: Session, name: str) -> None:
+    """Forget a tag."""
+    tag = session.relation(name)
+    sql = "delete from _tags where tag_schema = $1 and tag_name = $2"
+    session.run(tag.database, sql, tag.schema, tag.name)
+
+
+SHOWN_TAGS = dict.fromkeys(("name", "database_name", "schema_name", "allowed_values"), TEXT)
+
+
+@handles(rf"SHOW\s+TAGS\s+LIKE\s+{STRING}\s+IN\s+SCHEMA\s+{NAME}")
+def show_tags(session: Session, pattern: str, name: str) -> str:
+    """Return a schema's tags whose names match, whatever their case.
+
+    https://docs.snowflake.com/en/sql-reference/sql/show-tags
+    """
+    schema = session.schema(name)
+    rows = session.run(
+        schema.database,
+        "select tag_name, $3, tag_schema, allowed_values from _tags"
+        " where tag_schema = $1 and tag_name ilike $2",
+        schema.schema,
+        pattern,
+        schema.database,
+    )
+    return answer(SHOWN_TAGS, rows)
 
 
 @handles(rf"{ALTER}(?:{COLUMN})?SET\s+TAG\s+{NAME}\s*=\s*{STRING}")
 def set_tag(session: Session, table: str, column: str | None, tag: str, value: str) -> None:
     """Put a tag on a table, a view or a column."""
     text = parse_one(f"'{value}'", "snowflake").name
-    _put_tag(session, session.relation(table), names(column)[0] if column else None, tag, text)
+    relation = session.relation(table)
+    known = _known_column(session, relation, column) if column else None
+    _put_tag(session, relation, known, tag, text)
 
 
 def _put_tag(session: Session, table: Relation, column: str | None, tag: str, value: str) -> None:

@@ -20,7 +20,9 @@ SUCCESS = "SELECT 'Statement executed successfully.' AS \"status\""
 STORE = Template(
     """
 create table if not exists ${database}._fs_information_schema._policies (
-    policy_schema varchar, policy_name varchar, policy_kind varchar);
+    policy_schema varchar, policy_name varchar, policy_kind varchar, signature varchar);
+create table if not exists ${database}._fs_information_schema._tags (
+    tag_schema varchar, tag_name varchar, allowed_values varchar);
 create table if not exists ${database}._fs_information_schema._policy_refs (
     table_schema varchar, table_name varchar, column_name varchar, policy_name varchar[],
     policy_kind varchar, arguments varchar[]);

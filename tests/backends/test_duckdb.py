@@ -25,6 +25,7 @@ from backends.duckdb_shown import shown
 from backends.duckdb_sql import compile_query
 from marts.core.errors import EngineError, SourceError, UsageError
 from marts.core.plan.state import EARLIER_STATE_TABLE, STATE_TABLE, RecordedTable
+from marts.core.run.backend import BATCH_ROWS
 from support.bikes_on_duckdb import (
     AS_OF,
     BIKES,
@@ -447,3 +448,48 @@ def test_an_interrupt_within_a_short_statement_is_one() -> None:
         interrupted()
     with pytest.raises(RuntimeError, match="a bug"), translated("build m"):
         raise RuntimeError("a bug")
+
+
+# Rows as they arrive
+
+
+def test_rows_are_streamed_while_other_queries_run(backend: DuckDBBackend) -> None:
+    publish(backend, numbers="SELECT UNNEST(RANGE(100000)) AS n")
+    query = select("SELECT n FROM numbers ORDER BY n")
+    first, second = (backend.stream(query, about="numbers") for _ in range(2))
+    found = list[int]()
+    for batch in first:
+        assert batch.num_rows <= BATCH_ROWS
+        found += batch.column("n").to_pylist()
+        assert backend.fetch(select("SELECT 1 AS x"), about="x") == [{"x": 1}]
+        assert next(second).num_rows <= BATCH_ROWS
+    second.close()
+    assert found == [*range(100_000)]
+
+
+def test_candidates_are_streamed_wherever_they_are(
+    backend: DuckDBBackend, tmp_path: Path, folder: Path
+) -> None:
+    with closing(opened(tmp_path / "x.duckdb", folder, read_only=True)) as in_memory:
+        for each in (backend, in_memory):
+            each.begin("run", ["numbers"])
+            build(each, "numbers", "SELECT UNNEST(RANGE(100000)) AS n")
+            rows = each.stream(select("SELECT n FROM numbers"), about="numbers")
+            assert sum(batch.num_rows for batch in rows) == 100_000
+            each.discard()
+
+
+def test_what_fails_halfway_is_an_engines_error_without_values(backend: DuckDBBackend) -> None:
+    publish(backend, texts="SELECT CASE n WHEN 90000 THEN 'secret' ELSE '1' END AS t"
+            " FROM (SELECT UNNEST(RANGE(100000)) AS n)")  # fmt: skip
+    rows = backend.stream(select("SELECT CAST(t AS INT) AS n FROM texts"), about="texts")
+    with pytest.raises(EngineError, match="could not query texts") as caught:
+        list(rows)
+    assert "secret" not in str(caught.value)
+    assert backend.fetch(select("SELECT 1 AS x"), about="x") == [{"x": 1}]
+
+
+def test_local_times_are_streamed_as_they_are_fetched(backend: DuckDBBackend) -> None:
+    query = select("SELECT CAST(CAST('2025-06-30 12:00:00+02' AS TIMESTAMPTZ) AS TIMESTAMP) AS t")
+    (batch,) = backend.stream(query, about="x")
+    assert batch.to_pylist() == backend.fetch(query, about="x")

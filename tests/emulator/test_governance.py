@@ -240,6 +240,26 @@ def test_a_dropped_column_takes_its_policy_along(database: Database, table: str)
     assert database.governance(table) == replace(OF_TABLE, policies=policies)
 
 
+def test_a_policy_and_a_tag_can_be_looked_up(database: Database) -> None:
+    (policy,) = database.records(f"DESCRIBE MASKING POLICY {S}.MASK_IF")
+    assert policy["signature"] == "(V VARCHAR, W VARCHAR)"
+    with pytest.raises(ProgrammingError, match="does not exist or not authorized"):
+        database.run(f"DESCRIBE MASKING POLICY {S}.GONE")
+    database.run(f"CREATE TAG {S}.KIND ALLOWED_VALUES 'a', 'b'")
+    (tag,) = database.records(f"SHOW TAGS LIKE 'KIND' IN SCHEMA {S}")
+    assert (tag["name"], tag["allowed_values"]) == ("KIND", '["a", "b"]')
+    (tag,) = database.records(f"SHOW TAGS LIKE 'pii' IN SCHEMA {S}")
+    assert tag["allowed_values"] is None
+    database.run(f"DROP TAG {S}.KIND")
+    assert not database.records(f"SHOW TAGS LIKE 'KIND' IN SCHEMA {S}")
+
+
+def test_an_unknown_column_cannot_be_governed(database: Database, table: str) -> None:
+    for what in (f"SET MASKING POLICY {S}.MASK", f"SET TAG {S}.PII = 'yes'"):
+        with pytest.raises(ProgrammingError, match="invalid identifier 'X'"):
+            database.run(f'ALTER TABLE {S}."{table}" MODIFY COLUMN "X" {what}')
+
+
 def test_an_unknown_policy_cannot_be_set(database: Database, table: str) -> None:
     database.run(f"DROP MASKING POLICY {S}.MASK_IF")
     with pytest.raises(ProgrammingError, match="MASK_IF"):

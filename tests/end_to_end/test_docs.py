@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from marts.core.analysis.reliance_errors import relied_on
@@ -17,8 +18,13 @@ from marts.core.catalog.pages import CheckPage, Site, TablePage
 from marts.core.errors import EngineError
 from marts.core.operations import catalog_facts, docs, wiring
 from marts.core.operations.docs import MARKER, OFFLINE, site_of
+from marts.core.operations.proofs import append_records, canon_of
+from marts.core.plan.proofs import Mutants, Proof
+from marts.core.plan.state import RecordedTable
 from marts.core.project.graph import link
 from marts.core.project.settings import Settings
+from marts.core.run.inspection import recorded_by
+from marts.core.run.proof_records import write_records
 from support.account import Account
 from support.processes import Marts, Result, call_marts
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, customer, order, shop_in
@@ -30,10 +36,11 @@ DAY = datetime.date(2025, 6, 30)
 
 @dataclass(frozen=True)
 class Place:
-    """Where the bicycle shop is built: how it is run on some data, and the settings to read it."""
+    """Where the bicycle shop is built: how it is run on some data, read, and changed behind it."""
 
     run: Callable[..., Result]
     settings: Settings
+    change: Callable[[str], object]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,12 @@ def on_duckdb(data: Mapping[str, Path], tmp_path: Path) -> Place:
             *("run", "--package", "toy_shop", "--as-of", str(DAY), *words, *where), cwd=tmp_path
         )
 
-    return Place(run, Settings(package="toy_shop", data=data[GOOD], database=str(database)))
+    def change(sql: str) -> None:
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(sql.format(schema="gold"))
+
+    settings = Settings(package="toy_shop", data=data[GOOD], database=str(database))
+    return Place(run, settings, change)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +104,8 @@ def on_snowflake(
         schema=loaded.schema(own_schema),
         source_schema=loaded.schema(GOOD),
     )
-    return Place(run, settings)
+    schema = f'"{loaded.database}"."{settings.schema}"'
+    return Place(run, settings, lambda sql: loaded.rows(sql.format(schema=schema)))
 
 
 @pytest.fixture(params=["on_duckdb", pytest.param("on_snowflake", marks=pytest.mark.emulator)])
@@ -162,6 +175,7 @@ def test_the_catalogue_shows_the_distributions_of_what_is_published(place: Place
 
 def test_a_table_of_other_code_or_other_columns_says_so(place: Place) -> None:
     place.run(GOOD)
+    place.change("DELETE FROM {schema}.customer_totals WHERE customer_id = 'c2'")
     graph, _ = wiring.linked(place.settings)
     marts = dict(graph.project.marts)
     totals, sales, overview = (
@@ -175,6 +189,7 @@ def test_a_table_of_other_code_or_other_columns_says_so(place: Place) -> None:
     changed = link(replace(graph.project, marts=marts))
     site = site_of(place.settings, project=wiring.Linked(changed, relied_on(changed)))
     assert {table.name: table.notes for table in site.tables if table.notes} == {
+        "customer_totals": (catalog_facts.ALTERED,),
         "model_sales": (catalog_facts.OTHER_CODE,),
         "shop_overview": (catalog_facts.OTHER_CODE, catalog_facts.OTHER_COLUMNS),
         "another": (catalog_facts.NOT_PUBLISHED,),
@@ -188,20 +203,19 @@ def test_marts_are_read_again_if_a_run_publishes_meanwhile(
 ) -> None:
     place.run(GOOD)
     first, seen = site_of(place.settings).runs[0].run_id, list[object]()
-    state = catalog_facts.Reader._state
 
-    def published_meanwhile(reader: catalog_facts.Reader) -> object:
-        seen.append(reader)
-        published, recorded = state(reader)
-        if len(seen) > 1:
-            recorded = {name: replace(row, run_id="LATER") for name, row in recorded.items()}
-        return published, recorded
+    def published_meanwhile(*words: Any) -> Mapping[str, RecordedTable]:
+        seen.append(words)
+        found = recorded_by(*words)
+        if len(seen) <= 2:
+            return found
+        return {name: replace(row, run_id="LATER") for name, row in found.items()}
 
-    monkeypatch.setattr(catalog_facts.Reader, "_state", published_meanwhile)
+    monkeypatch.setattr(catalog_facts, "recorded_by", published_meanwhile)
     site = site_of(place.settings)
     assert site.runs[0].run_id == first
     # Not a mixture: the build of the first attempt is shown nowhere.
-    assert len(seen) == 4
+    assert len(seen) == 6
     assert {table.build.run_id for table in site.tables if table.build} <= {first, "LATER"}
     assert table_of(site, "customer_totals").build is None
 
@@ -234,6 +248,48 @@ def test_without_an_engine_the_catalogue_has_what_is_declared(
     totals = table_of(site, "customer_totals")
     assert (totals.build, totals.distributions, totals.proof) == (None, (), None)
     assert {*totals.sql} == {"duckdb", "snowflake"}
+
+
+def proof_of(mart: str, **changes: Any) -> Proof:
+    """Return the record of a proof of a mart as it is."""
+    made = Proof(
+        package="toy_shop",
+        mart=mart,
+        canonical=canon_of(SHOP).of(mart),
+        proved_at=datetime.datetime(2026, 3, 1, 4),  # noqa: DTZ001  (UTC)
+        worlds=240,
+        engines=("duckdb", "snowflake"),
+        examples=2,
+        mutants=Mutants(killed=31),
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize("recorded", ["in the file", "in the table"])
+def test_the_catalogue_says_what_is_proven_as_it_is(
+    recorded: str, on_duckdb: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    on_duckdb.run(GOOD)
+    other = canon_of(SHOP).of("customer_totals")
+    records = [
+        proof_of("customer_totals"),
+        proof_of("int_paid_orders", examples=0, mutants=None),
+        proof_of("shop_overview", failures=("another answer",)),
+        proof_of("model_sales", canonical=other),
+    ]
+    settings = replace(on_duckdb.settings, target=tmp_path / "target")
+    if recorded == "in the file":
+        write_records(settings.target / "proof.json", records)
+    else:
+        append_records(settings, records)
+    site = site_of(settings, offline=recorded == "in the file")
+    assert {table.name: table.proof for table in site.tables if table.proof} == {
+        "customer_totals": "reference + mutants, on 2026-03-01: the same rows on duckdb and"
+        " snowflake, in 240 small data sets, 2 examples, 31 planted mistakes noticed",
+        "int_paid_orders": "engines, on 2026-03-01: the same rows on duckdb and snowflake,"
+        " in 240 small data sets, but compared with no reference",
+    }
 
 
 # The folder

@@ -301,6 +301,16 @@ def test_explain_computes_a_value_again_from_the_rows_behind_it(published: Desk)
     assert tables == {"customer", "lineitem", "nation", "orders", "region"}
 
 
+def test_docs_writes_a_page_for_each_table(published: Desk) -> None:
+    assert "wrote the pages of 16 tables to target/docs" in published.done("docs")
+    pages = {file.stem: file for file in (published.folder / "target/docs/tables").iterdir()}
+    assert len(pages) == 16
+    text = pages["customer_revenue"].read_text("utf-8")
+    # Read from what is published, in a chart.
+    assert 'id="values"' in text
+    assert "<svg" in text
+
+
 def test_the_guide_is_installed(desk: Desk) -> None:
     assert desk.done("help", "checks").startswith("# Checks: ")
 

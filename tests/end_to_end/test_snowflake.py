@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlglot.expressions as sge
 
@@ -18,6 +20,8 @@ from backends.emulator.statements import parse
 from backends.snowflake_parameters import FIXED
 from marts.core.authoring.tables import Mart, column_comments
 from marts.core.proof.comparison import assert_same_table
+from marts.core.query.contract import schema_of
+from marts.core.run.table_files import write_csv, write_json
 from support.account import Account
 from support.engines import GRAPH, documented_graph
 from support.processes import Marts, Result, call_marts
@@ -126,6 +130,40 @@ def test_marts_built_over_published_ones_side_by_side_are_the_same(
     mart: str, first: Finished, again: Finished
 ) -> None:
     assert_same_table(again.tables[mart], first.tables[mart], grain=MARTS[mart].grain)
+
+
+def test_rows_are_exported_with_the_types_of_the_contract(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    profile = MARTS["customer_360_profile"]
+    words = ("--include-personal", *account.run_words(schema="GOLD", sources="RAW"))
+    for form in ("parquet", "csv", "json"):
+        ordering = ("--order-by", "customer_id")
+        done = account.call(
+            "export", profile.name, "--output", f"all.{form}", *ordering, *words, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        last = f"done  2,000 rows of {profile.name} as of 2025-06-30 → all.{form}\n"
+        assert done.stdout == last
+    table = pq.read_table(tmp_path / "all.parquet")
+    assert table.schema.equals(schema_of(profile.columns).to_pyarrow())
+    assert_same_table(table, first.tables[profile.name], grain=profile.grain)
+    for form, write in (("csv", write_csv), ("json", write_json)):
+        expected = io.BytesIO()
+        write(expected, table.schema, iter(table.to_batches()))
+        assert (tmp_path / f"all.{form}").read_bytes() == expected.getvalue()
+    done = account.call(
+        *("export", "int_customers", "--output", "few.json", "--limit", "3", *words), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    few = json.loads((tmp_path / "few.json").read_text("utf-8"))
+    assert [row["customer_id"] for row in few] == ["C000001", "C000002", "C000003"]
+    words = ("--where", "age > 1000", *words)
+    done = account.call("export", profile.name, "--output", "none.csv", *words, cwd=tmp_path)
+    assert done.stdout.startswith("done  0 rows of"), done.stdout + done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *("all.parquet", "all.csv", "all.json", "few.json", "none.csv")
+    }
 
 
 def test_columns_types_and_order_are_those_of_the_contracts(

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+PATIENCE = 180_000
+"""Milliseconds to wait for a page, or an element of it."""
 PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 
 
@@ -55,6 +57,8 @@ def tab(browser: Browser, **options: Any) -> Iterator[Tab]:
     """Open a tab with a storage of its own; its end refuses what it complained of."""
     usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
     context = browser.new_context(**usual | options)
+    # A slow machine is not a fault of a page.
+    context.set_default_timeout(PATIENCE)
     found = Tab(context.new_page())
 
     def refuse(route: Route) -> None:

@@ -42,6 +42,18 @@ ALLOWED: Mapping[str, Allowed] = {
         'SHOW PRIMARY KEYS IN SCHEMA "D"."S"',
         "https://docs.snowflake.com/en/sql-reference/sql/show-primary-keys",
     ),
+    "sqlfluff does not know SHOW TAGS either": Allowed(
+        "^SHOW TAGS ",
+        "SHOW TABLES ",
+        """SHOW TAGS LIKE 'T' IN SCHEMA "D"."S\"""",
+        "https://docs.snowflake.com/en/sql-reference/sql/show-tags",
+    ),
+    "sqlfluff knows APPLY ON policies, but not on a tag": Allowed(
+        "^GRANT APPLY ON TAG ",
+        "GRANT APPLY ON MASKING POLICY ",
+        "GRANT APPLY ON TAG D.S.T TO ROLE R",
+        "https://docs.snowflake.com/en/sql-reference/sql/grant-privilege",
+    ),
 }
 """By the reason. Take an entry out once sqlfluff parses its example."""
 

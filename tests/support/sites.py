@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import ibis
-
-from marts.core.analysis.lineage import SourcesOf, columns_read
-from marts.core.authoring.expressions import FixedAsOf
-from marts.core.authoring.tables import Mart, Source, checks_of
+from marts.core.analysis.column_lineage import project_lineage
+from marts.core.catalog.facts import Facts
+from marts.core.catalog.gathering import Declared, gather
 from marts.core.catalog.pages import (
     Bar,
     Build,
@@ -25,8 +23,8 @@ from marts.core.catalog.pages import (
     Site,
     TablePage,
 )
+from marts.core.catalog.site import write_site
 from marts.core.project.graph import Graph
-from marts.core.query.definition import defining_query, logical_tables
 
 NOW = datetime.datetime(2025, 7, 1, 2, 14, tzinfo=datetime.UTC)
 AS_OF = datetime.date(2025, 6, 30)
@@ -35,29 +33,45 @@ DIALECTS = ("duckdb", "snowflake")
 
 
 def site_of(graph: Graph) -> Site:
-    """Return the site of a project as if it had run every night; every seventh check has failed."""
-    tables = logical_tables(graph.project)
-    queries = {
-        name: defining_query(graph.project.marts[name], tables, FixedAsOf(AS_OF))
-        for name in graph.order
-    }
-    sources = [_page(graph, table, {}) for table in graph.project.sources.values()]
-    marts = [
-        _page(
-            graph, graph.project.marts[name], {d: str(ibis.to_sql(q, dialect=d)) for d in DIALECTS}
-        )
-        for name, q in queries.items()
-    ]
-    return Site(
-        project=graph.project.package,
-        generated_at=NOW,
-        version="0.1.0",
-        engine="DuckDB, marts.duckdb",
-        as_of=AS_OF,
-        tables=(*sources, *marts),
-        edges=tuple(edge for name, q in queries.items() for edge in _edges(name, q.op())),
+    """Return the site of a project as if it had run every night; some checks have failed."""
+    declared = Declared(graph=graph, lineage=project_lineage(graph))
+    facts = Facts(engine="DuckDB, marts.duckdb", as_of=AS_OF)
+    site = gather(declared, facts, version="0.1.0", now=NOW)
+    return replace(
+        site,
+        tables=tuple(map(_built, site.tables)),
         runs=tuple(_runs()),
         document="# The project\n\nIts marts, `nothing` and more:\n\n```sql\nSELECT 1\n```\n",
+    )
+
+
+def _built(table: TablePage) -> TablePage:
+    """Return a table with results of its checks, and as a mart with all that one may have."""
+    checks = tuple(
+        replace(check, history=tuple(_history(n))) for n, check in enumerate(table.checks)
+    )
+    columns = tuple(
+        replace(column, personal="name" if "name" in column.name else None)
+        for column in table.columns
+    )
+    if table.kind == "source":
+        return replace(table, checks=checks, columns=columns)
+    statements = {d: f'SELECT *\nFROM "{table.name}"\nLIMIT 10 -- {d}' for d in DIALECTS}
+    query = QueryPage(name="first_rows", question=f"What is in {table.name}?", sql=statements)
+    return replace(
+        table,
+        checks=checks,
+        columns=tuple(
+            replace(each, expression=f"case\n  when {each.name} > 0 then 1\n  else 0")
+            for each in columns
+        ),
+        owner="Analytics",
+        sql=statements,
+        queries=(query,),
+        distributions=tuple(_distributions(table)),
+        build=Build(run_id=RUNS[0], at=NOW, as_of=AS_OF, rows=2000, seconds=1.25),
+        proof="proven on both engines, 2025-06-30",
+        document=f"## How to use it\n\nJoin by `{columns[0].name}`.\n",
     )
 
 
@@ -78,62 +92,6 @@ def _runs() -> Iterator[RunLine]:
         )
 
 
-def _page(graph: Graph, table: Source | Mart, sql: Mapping[str, str]) -> TablePage:
-    readers = [m.name for m in graph.project.marts.values() if table.name in m.inputs]
-    is_mart = isinstance(table, Mart)
-    columns = tuple(
-        ColumnPage(
-            name=column.name,
-            type=column.type,
-            null=column.null,
-            unique=column.unique,
-            definition=column.doc,
-            expression=f"case\n  when {column.name} > 0 then 1\n  else 0" if is_mart else None,
-            personal="name" if "name" in column.name else None,
-            values=tuple(map(str, column.values or ())),
-        )
-        for column in table.columns
-    )
-    checks = tuple(
-        CheckPage(
-            name=check.name,
-            description=check.because or f"no row of `{table.name}` breaks it",
-            severity=check.severity,
-            columns=tuple(c.name for c in table.columns if check.name.startswith(c.name)),
-            history=tuple(_history(n)),
-        )
-        for n, check in enumerate(checks_of(table))
-    )
-    return TablePage(
-        name=table.name,
-        kind=table.materialized if isinstance(table, Mart) else "source",
-        description=table.comment,
-        grain=table.grain,
-        location=table.location,
-        owner="Analytics" if is_mart else None,
-        tags=table.tags if isinstance(table, Mart) else (),
-        group=table.group if isinstance(table, Mart) and not table.is_temporary else None,
-        optional=isinstance(table, Source) and table.optional,
-        columns=columns,
-        checks=checks,
-        inputs=table.inputs if isinstance(table, Mart) else (),
-        read_by=tuple(readers),
-        sql=sql,
-        queries=(_query(table),) if is_mart else (),
-        distributions=tuple(_distributions(table)) if is_mart else (),
-        build=Build(run_id=RUNS[0], at=NOW, as_of=AS_OF, rows=2000, seconds=1.25)
-        if is_mart
-        else None,
-        proof="proven on both engines, 2025-06-30" if is_mart else None,
-        document=f"## How to use it\n\nJoin by `{columns[0].name}`.\n" if is_mart else "",
-    )
-
-
-def _query(table: Source | Mart) -> QueryPage:
-    sql = {d: f'SELECT *\nFROM "{table.name}"\nLIMIT 10 -- {d}' for d in DIALECTS}
-    return QueryPage(name="first_rows", question=f"What is in {table.name}?", sql=sql)
-
-
 def _history(number: int) -> Iterator[CheckResult]:
     for n, run_id in enumerate(RUNS[: 1 + number]):
         outcome = "fail" if number % 7 == 3 and n == number % 4 else "pass"
@@ -143,7 +101,7 @@ def _history(number: int) -> Iterator[CheckResult]:
         )
 
 
-def _distributions(table: Source | Mart) -> Iterator[Distribution]:
+def _distributions(table: TablePage) -> Iterator[Distribution]:
     for column in table.columns[:6]:
         if column.values:
             bars = tuple(Bar(label=str(v), rows=40 * n + 7) for n, v in enumerate(column.values))
@@ -156,28 +114,8 @@ def _distributions(table: Source | Mart) -> Iterator[Distribution]:
             yield Distribution(column=column.name, kind="numbers", bars=bars, nulls=4)
 
 
-def _edges(mart: str, query: ibis.expr.operations.Relation) -> Iterator[ColumnEdge]:
-    """Yield edges that are good enough to look at: what a value reads, and what its rows do."""
-    sources_of = SourcesOf()
-    every = {(table, column) for table, names in columns_read(query).items() for column in names}
-    for column, value in query.values.items():
-        direct = sources_of(value)
-        for table, name in sorted(every):
-            is_direct = (table, name) in direct
-            yield ColumnEdge(
-                from_table=table,
-                from_column=name,
-                to_table=mart,
-                to_column=column,
-                kinds=("transformation",) if is_direct else ("filter", "join"),
-                is_direct=is_direct,
-            )
-
-
 def written(site: Site, folder: Path) -> Path:
     """Return a folder with a site."""
-    from marts.core.catalog.site import write_site
-
     write_site(site, folder)
     return folder
 

@@ -14,6 +14,7 @@ FILES = (
     "end_to_end/test_snowflake_state.py",
     "test_three_ways.py",
     "end_to_end/test_publishing.py",
+    "end_to_end/test_docs.py",
     "end_to_end/test_prove.py",
     "test_invariants.py",
     "end_to_end/test_output.py",

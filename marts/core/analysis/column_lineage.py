@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,7 +19,18 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
-from marts.core.analysis.kinds import COUNTED, DIRECT, ROWS, Edges, Kind, merged, of_columns, used
+from marts.core.analysis.keys import keys_of
+from marts.core.analysis.kinds import (
+    COUNTED,
+    DIRECT,
+    ROWS,
+    Edges,
+    Kind,
+    merged,
+    of_columns,
+    used,
+    without,
+)
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.relation_lineage import relation_lineage
 from marts.core.analysis.value_lineage import RelationEdges
@@ -35,6 +46,7 @@ __all__ = [
     "ProjectLineage",
     "TableLineage",
     "column_lineage",
+    "columns_read",
     "project_lineage",
 ]
 
@@ -55,8 +67,23 @@ def column_lineage(
     return {name: of_columns(merged([edges, found.rows])) for name, edges in found.columns.items()}
 
 
+def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
+    """Return the columns of each table on which a query's rows, values or order depend.
+
+    A table whose rows are only counted has no such columns.
+    """
+    found = relation_lineage(query, NO_KEYS)
+    columns: dict[str, set[str]] = {str(rel.name): set() for rel in query.find(ops.UnboundTable)}
+    for table, name in of_columns(merged([*found.columns.values(), found.rows, found.order])):
+        columns[table].add(name)
+    return {table: frozenset(names) for table, names in columns.items()}
+
+
 class TableLineage(NamedTuple):
-    """On what a mart depends: each column by itself, and all of them by the rows that there are."""
+    """On what a mart depends: each column by itself, and all of them by the rows that there are.
+
+    What is said of the rows is not repeated of each column.
+    """
 
     columns: Mapping[str, Edges]
     rows: Edges
@@ -145,12 +172,13 @@ def _only_direct(found: RelationEdges) -> RelationEdges:
 
 
 def _apart(found: RelationEdges) -> TableLineage:
-    columns = {name: of_columns(edges) for name, edges in found.columns.items()}
+    rows = of_columns(found.rows)
+    columns = {name: without(of_columns(edges), rows) for name, edges in found.columns.items()}
     counted = {
         column: {(table, ""): kinds for (table, name), kinds in edges.items() if name == COUNTED}
         for column, edges in found.columns.items()
     }
-    return TableLineage(columns, of_columns(found.rows), counted)
+    return TableLineage(columns, rows, counted)
 
 
 def project_lineage(graph: Graph) -> ProjectLineage:
@@ -159,12 +187,12 @@ def project_lineage(graph: Graph) -> ProjectLineage:
     Raises DefinitionError for a mart that is not a valid expression.
     """
     project = graph.project
-    tables, day, keys = logical_tables(project), FixedAsOf(ANY_DAY), declared_keys(project)
-    not_null = declared_not_null(project)
-    queries = {
-        name: defining_query(project.marts[name], tables, day, not_null=not_null)
-        for name in graph.order
-    }
-    return ProjectLineage(
-        {name: relation_lineage(query.op(), keys) for name, query in queries.items()}
-    )
+    tables, day, not_null = logical_tables(project), FixedAsOf(ANY_DAY), declared_not_null(project)
+    keys, own = declared_keys(project), dict[str, RelationEdges]()
+    for name in graph.order:
+        query = defining_query(project.marts[name], tables, day, not_null=not_null).op()
+        own[name] = relation_lineage(query, keys)
+        # Marts that read it rely on the keys of its expression, too, whether it declares them.
+        found = keys.of_all_rows[name] | keys_of(query, keys)
+        keys = replace(keys, of_all_rows={**keys.of_all_rows, name: found})
+    return ProjectLineage(own)

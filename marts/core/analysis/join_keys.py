@@ -149,11 +149,16 @@ def _joined(cardinality: JoinCardinality, keys: set[JoinKey], added: set[JoinKey
         *AT_MOST_ONE_RIGHT,
     )
     keeps_right = cardinality.left_is_unique and how in ("inner", "right", "cross")
-    if keeps_left or keeps_right:
-        return (keys if keeps_left else set()) | (added if keeps_right else set())
     # A matched column is the same on both sides, so the key of one side already has it.
     left, right = ({pair[side] for pair in cardinality.matched} for side in (0, 1))
     pairs = [(key, other) for key in keys for other in added]
+    if keeps_left:
+        return keys | (added if keeps_right else set())
+    if keeps_right:
+        # The columns of the right side may not be selected.
+        return added | (
+            {key | (other - right) for key, other in pairs} if how == "inner" else set()
+        )
     found = {key | other for key, other in pairs}
     if how in ("inner", "left"):
         found |= {key | (other - right) for key, other in pairs}

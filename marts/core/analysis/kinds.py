@@ -89,3 +89,9 @@ def merged(several: Iterable[Edges]) -> Edges:
 def of_columns(edges: Edges) -> dict[Name, frozenset[Kind]]:
     """Return the edges to columns, without those to the rows of tables."""
     return {name: kinds for name, kinds in edges.items() if name[1] not in (ROWS, COUNTED)}
+
+
+def without(edges: Edges, others: Edges) -> dict[Name, frozenset[Kind]]:
+    """Return the edges that are not among others, each with the kinds that are not."""
+    left = {name: kinds - others.get(name, frozenset()) for name, kinds in edges.items()}
+    return {name: kinds for name, kinds in left.items() if kinds}

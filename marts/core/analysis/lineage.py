@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
-from marts.core.analysis.nodes import deciding_values
 from marts.core.project.graph import Graph
 
 
@@ -43,61 +42,6 @@ def expanded(op: ops.Value) -> ops.Value:
         if not known:
             return op
         op = known[op] if op in known else op.replace(known, filter=ops.Value)
-
-
-def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
-    """Return the columns of each table on which a query's rows or values depend.
-
-    A table whose rows are only counted has no such columns.
-    """
-    nodes, _ = Nodes.from_bfs(query).toposort()
-    relations = [op for op in nodes if isinstance(op, ops.Relation)]
-    needed: dict[ops.Relation, set[str]] = {query: set(query.schema.names)}
-    for rel in reversed(relations):
-        for below, names in _needs(rel, needed.get(rel, set())):
-            needed.setdefault(below, set()).update(names)
-    found: dict[str, set[str]] = {}
-    for rel in relations:
-        if isinstance(rel, ops.PhysicalTable) and not isinstance(rel, ops.AliasedRelation):
-            found.setdefault(rel.name, set()).update(needed.get(rel, ()))
-    return {name: frozenset(columns) for name, columns in found.items()}
-
-
-def _needs(rel: ops.Relation, names: set[str]) -> Iterator[tuple[ops.Relation, Collection[str]]]:
-    """Yield the relations below one, with their columns on which these columns of it depend."""
-    match rel:
-        case ops.AliasedRelation() | ops.Reference() | ops.Limit() | ops.Sample() | ops.FillNull():
-            yield rel.parent, names
-        case ops.Union(distinct=False):
-            yield rel.left, names
-            yield rel.right, names
-        case ops.DropNull():
-            yield (
-                rel.parent,
-                names
-                | set(
-                    rel.schema.names if rel.subset is None else (each.name for each in rel.subset)
-                ),
-            )
-        case _ if (deciding := deciding_values(rel)) is not None:
-            for value in (*(rel.values[name] for name in names), *deciding):
-                yield from _needs_of(value)
-        case _:
-            for below in rel.__children__:
-                if isinstance(below, ops.Relation):
-                    yield below, below.schema.names
-                elif isinstance(below, ops.Value):
-                    yield from _needs_of(below)
-
-
-def _needs_of(value: ops.Value) -> Iterator[tuple[ops.Relation, Collection[str]]]:
-    for op in value.find(ops.Value, filter=ops.Value):
-        if isinstance(op, ops.Field):
-            yield op.rel, {op.name}
-        elif not isinstance(op, ops.CountStar):
-            for below in op.__children__:
-                if isinstance(below, ops.Relation):
-                    yield below, below.schema.names
 
 
 def signature(query: ops.Node) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from textwrap import indent
 
 import ibis.expr.operations as ops
 
@@ -44,6 +45,42 @@ def readable_mart(mart: Mart, graph: Graph) -> Readable:
     as_of, tables = FixedAsOf(AS_OF_DAY), logical_tables(graph.project)
     query = defining_query(mart, tables, as_of, not_null=not_null).op()
     return readable_query(Context(query, not_null))
+
+
+def readable_project(graph: Graph) -> Mapping[str, Readable]:
+    """Return every mart of a project in readable form, as `readable_mart` does.
+
+    A column that copies one of another mart also has the definition of the one that it comes from,
+    on further lines: `totals.spend:`, then the definition.
+    """
+    found = {name: readable_mart(graph.project.marts[name], graph) for name in graph.order}
+    return {
+        name: replace(each, columns={c: _with_origin(t, found) for c, t in each.columns.items()})
+        for name, each in found.items()
+    }
+
+
+def _with_origin(text: str, marts: Mapping[str, Readable]) -> str:
+    """Return a definition; if it is a copy of a mart's column, with what that is computed from."""
+    origin, below = text, _copied(text, marts)
+    while below is not None and (next_one := _copied(below, marts)) is not None:
+        origin, below = below, next_one
+    if below is None:
+        return text
+    if COPY.fullmatch(below):
+        return f"{text}, from {below}"
+    head = text if origin == text else f"{text}, from {origin}"
+    return f"{head}:\n{indent(below, '  ')}"
+
+
+COPY = re.compile(r"(\w+)\.(\w+)")
+
+
+def _copied(text: str, marts: Mapping[str, Readable]) -> str | None:
+    """Return the definition of the column of a mart that a text names; None for any other text."""
+    found = COPY.fullmatch(text)
+    mart = marts.get(found[1]) if found else None
+    return mart.columns.get(found[2]) if found and mart else None
 
 
 def readable_query(context: Context) -> Readable:

@@ -87,9 +87,12 @@ def _sort(rel: ops.Sort, known: Known) -> RelationEdges:
 
 
 def _limit(rel: ops.Limit, known: Known) -> RelationEdges:
+    below = known.relations[rel.parent]
     counts = [each for each in (rel.n, rel.offset) if isinstance(each, ops.Value)]
-    order = known.relations[rel.parent].order
-    return _fewer(rel.parent, merged([order, known.used(Kind.FILTER, counts)]), known)
+    # The order decides what is in the rows, and not how many there are.
+    columns = {name: merged([edges, below.order]) for name, edges in below.columns.items()}
+    rows = merged([below.rows, known.used(Kind.FILTER, counts)])
+    return RelationEdges(columns, rows, below.order)
 
 
 def _drop_null(rel: ops.DropNull, known: Known) -> RelationEdges:

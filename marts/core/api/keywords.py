@@ -52,6 +52,17 @@ class TestKeywords(TypedDict, total=False):
     invariants: bool
 
 
+class ExportKeywords(TypedDict, total=False):
+    """What `Project.export` takes besides mart and file; see `marts export --help`."""
+
+    where: str | None
+    columns: Names
+    order_by: Names
+    limit: int | None
+    include_personal: bool
+    overwrite: bool
+
+
 class RunKeywords(TypedDict, total=False):
     """What `Project.run` takes besides `select`; see `marts run --help`."""
 

@@ -12,6 +12,7 @@ from typing import Literal, Unpack
 
 from marts.core.api.keywords import (
     Day,
+    ExportKeywords,
     GivenSettings,
     Names,
     PathLike,
@@ -29,6 +30,7 @@ from marts.core.console.options import words
 from marts.core.errors import MartsWarning, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.compile import compilation
+from marts.core.operations.export import Export, Wanted, export
 from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.operations.run import RunOptions, prepared_run
 from marts.core.operations.show import rows_of
@@ -201,6 +203,30 @@ class Project:
         if done.site.notes and not offline:
             _warn("; ".join(done.site.notes))
         return done.start
+
+    def export(
+        self,
+        mart: str,
+        output: PathLike,
+        *,
+        as_of: Day | None = None,
+        **options: Unpack[ExportKeywords],
+    ) -> Export:
+        """Write rows of a published mart to a file, or of a temporary one that is built for it.
+
+        The suffix of the file says how: .csv, .json or .parquet. It appears when it is complete.
+        `where`, `columns`, `order_by` and `limit` are those of `show`; all rows are the default.
+        Columns that hold personal data are left out without `include_personal`. Raises UsageError
+        for what is refused, such as a file that exists without `overwrite`, and EngineError for
+        what fails.
+        """
+        given = known(ExportKeywords, options)
+        file = Path(output).absolute()
+        words = ("--output", str(file), "--", mart)
+        settings, _ = called(self.settings, "export", {"as_of": as_of}, words=words)
+        for several in ("columns", "order_by"):
+            given[several] = _names(given.get(several) or ())
+        return export(settings, Wanted(mart=mart, output=file, **given), project=self._linked)
 
 
 def _names(names: Names) -> list[str]:

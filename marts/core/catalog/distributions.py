@@ -29,6 +29,7 @@ MOST_COLUMNS = 12
 MOST_LABELS = 20
 LOW, HIGH = 0.01, 0.99
 """The share of rows below, and not above, the ranges: outliers would make these too wide."""
+LEAST, GREATEST = -(2**63), 2**63 - 1
 OTHERS = "other values"
 ROWS = "rows"
 
@@ -192,7 +193,11 @@ def _labels(table: ir.Table, column: Column) -> Bars:
 
 def _ranges(amount: ir.NumericValue, scale: Scale) -> Bars:
     is_whole = amount.type().is_integer()
-    bounds = [int(bound) if is_whole else float(bound) for bound in scale.bounds]
+    # The last range may end beyond the greatest number of the type.
+    bounds = [
+        max(LEAST, min(GREATEST, int(bound))) if is_whole else float(bound)
+        for bound in scale.bounds
+    ]
     ranges = [(amount >= low) & (amount < high) for low, high in pairwise(bounds)]
     return [
         _Asked(scale.below, amount < bounds[0], is_outside=True),

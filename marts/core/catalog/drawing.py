@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from typing import Any
 
 import igraph
 
 from marts.core.catalog.pages import TablePage
 
-ROW, BOX, LETTER, GAP, MARGIN = 38.0, 26.0, 7.0, 64.0, 8.0
-LONGEST_NAME = 34
+ROW, BOX, LETTER, PADDING, GAP, MARGIN = 46.0, 36.0, 6.7, 14.0, 30.0, 8.0
+LONGEST_LINE = 20
+ONE_LINE = 16
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Box:
 
     number: int
     table: TablePage
-    label: str
+    lines: tuple[str, ...]
     x: float
     y: float
     width: float
@@ -66,35 +68,60 @@ def picture(tables: Sequence[TablePage]) -> Picture:
         for each in table.inputs
         if each in numbers
     ]
-    graph = igraph.Graph(n=len(tables), edges=edges, directed=True)
-    order = [layer_of[table.name] for table in tables]
-    layout = graph.layout_sugiyama(layers=order, hgap=1, vgap=1)
-    labels = [_label(table.name) for table in tables]
-    lefts, widths = _columns(order, labels)
+    order = [layer_of[table.name] + 1 for table in tables]
+    layout = _layout(edges, order)
+    points = [point for each in layout.edge_routing for point in each]
+    top = min((y for y, _ in (*layout.coords[:-1], *points)), default=0)
+    labels = [_lines(table.name) for table in tables]
+    sizes = [max(map(len, lines)) * LETTER + PADDING for lines in labels]
+    lefts, widths = _columns(order, sizes)
     boxes = [
-        Box(n, table, labels[n], lefts[order[n]], y * ROW + MARGIN, len(labels[n]) * LETTER + 22)
-        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=True))
+        Box(n, table, labels[n], lefts[order[n]], (y - top) * ROW + MARGIN, sizes[n])
+        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=False))
     ]
-    lines = [
-        Line(start, end, _path(boxes[start], boxes[end], points, lefts, widths))
-        for (start, end), points in zip(edges, layout.edge_routing, strict=True)
-    ]
+    lines = []
+    for (start, end), route in zip(edges, layout.edge_routing, strict=False):
+        between = [(y - top, layer) for y, layer in route]
+        path = _path(boxes[start], boxes[end], between, lefts, widths)
+        lines.append(Line(start, end, path))
     width = max((lefts[n] + widths[n] for n in lefts), default=0) + MARGIN
     height = max((box.y + BOX for box in boxes), default=0) + MARGIN
     return Picture(tuple(boxes), tuple(lines), width, height)
 
 
-def _label(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+def _layout(edges: Sequence[tuple[int, int]], order: Sequence[int]) -> Any:
+    """Return igraph's layout of tables in layers from 1 on, and of an origin that comes last.
+
+    The origin, in layer 0, connects the graph: igraph 1.0 mixes up the routes of edges in a graph
+    of several parts.
+    """
+    origin = len(order)
+    to_first = [(origin, n) for n, layer in enumerate(order) if layer == 1]
+    graph = igraph.Graph(n=origin + 1, edges=[*edges, *to_first], directed=True)
+    return graph.layout_sugiyama(layers=[*order, 0], hgap=1, vgap=1)
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    """Return a name in one line or two, which are broken at the underscore nearest the middle."""
+    if len(name) <= ONE_LINE:
+        return (name,)
+    middle = len(name) / 2
+    breaks = [n + 1 for n, letter in enumerate(name[:-1]) if letter == "_" and n]
+    at = min(breaks, key=lambda n: abs(n - middle), default=round(middle))
+    return _shortened(name[:at]), _shortened(name[at:])
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
 
 
 def _columns(
-    order: Sequence[int], labels: Sequence[str]
+    order: Sequence[int], sizes: Sequence[float]
 ) -> tuple[Mapping[int, float], Mapping[int, float]]:
     """Return where each layer begins, and how wide it is."""
     widths: dict[int, float] = {}
-    for layer, label in zip(order, labels, strict=True):
-        widths[layer] = max(widths.get(layer, 0), len(label) * LETTER + 22)
+    for layer, size in zip(order, sizes, strict=True):
+        widths[layer] = max(widths.get(layer, 0), size)
     lefts, left = {}, MARGIN
     for layer in sorted(widths):
         lefts[layer] = left

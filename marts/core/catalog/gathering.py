@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from marts.core.analysis.column_lineage import ProjectLineage
+from marts.core.analysis.readable import Readable, readable_project
 from marts.core.authoring.checks import Check
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.catalog.check_pages import check_page
+from marts.core.catalog.documents import document_of, document_of_project
 from marts.core.catalog.edges import edges_of
 from marts.core.catalog.facts import Facts
-from marts.core.catalog.pages import CheckPage, ColumnPage, Site, TablePage
+from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
 from marts.core.project.graph import Graph
 
 
@@ -22,13 +24,14 @@ from marts.core.project.graph import Graph
 class Declared:
     """What is known of a project without an engine.
 
-    `sql` has the SQL of each mart by dialect; `derived` are the checks of sources that runs make
-    because marts rely on them.
+    `sql` has the SQL of each mart by dialect, `examples` that of each example query; `derived` are
+    the checks of sources that runs make because marts rely on them.
     """
 
     graph: Graph
     lineage: ProjectLineage
     sql: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    examples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     derived: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
 
 
@@ -45,7 +48,8 @@ def gather(
         *project.sources.values(),
         *(project.marts[name] for name in graph.order),
     ]
-    pages = tuple(_table_page(table, declared, facts) for table in tables)
+    read = readable_project(graph)
+    pages = tuple(_table_page(table, read.get(table.name), declared, facts) for table in tables)
     return Site(
         project=project.package,
         generated_at=now or datetime.datetime.now(datetime.UTC),
@@ -56,12 +60,16 @@ def gather(
         edges=edges_of(declared.lineage),
         runs=facts.lines(),
         notes=facts.notes,
+        document=document_of_project(project.package),
     )
 
 
-def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> TablePage:
+def _table_page(
+    table: Source | Mart, read: Readable | None, declared: Declared, facts: Facts
+) -> TablePage:
     graph, name = declared.graph, table.name
     mart = table if isinstance(table, Mart) else None
+    columns = read.columns if read else {}
     has_groups = len(graph.groups) > 1
     return TablePage(
         name=name,
@@ -73,28 +81,42 @@ def _table_page(table: Source | Mart, declared: Declared, facts: Facts) -> Table
         tags=mart.tags if mart else (),
         group=mart.group if mart and has_groups and not mart.is_temporary else None,
         optional=isinstance(table, Source) and table.optional,
-        columns=tuple(_column_page(table, column) for column in table.columns),
+        columns=tuple(_column_page(table, column, columns) for column in table.columns),
+        rows=read.rows if read else "",
         checks=tuple(_check_pages(table, declared, facts)),
         inputs=mart.inputs if mart else (),
         read_by=tuple(m for m in graph.order if name in graph.project.marts[m].inputs),
         sql=declared.sql.get(name, {}),
+        queries=tuple(_query_pages(name, declared)),
         distributions=facts.distributions.get(name, ()),
         build=facts.build(name) if mart else facts.checked(name),
         proof=facts.proofs.get(name),
+        document=document_of(table),
         notes=facts.notes_of.get(name, ()),
     )
 
 
-def _column_page(table: Source | Mart, column: Column) -> ColumnPage:
+def _column_page(
+    table: Source | Mart, column: Column, expressions: Mapping[str, str]
+) -> ColumnPage:
     return ColumnPage(
         name=column.name,
         type=column.type,
         null=column.null,
         unique=column.unique or table.grain == (column.name,),
         definition=column.doc,
+        expression=expressions.get(column.name),
         personal=column.personal,
         values=column.values,
     )
+
+
+def _query_pages(table: str, declared: Declared) -> Iterator[QueryPage]:
+    """Yield the example queries of a mart: those that name it first of what they read."""
+    for name, query in declared.graph.project.queries.items():
+        if query.inputs[0] == table:
+            sql = declared.examples.get(name, {})
+            yield QueryPage(name=name, question=query.question, sql=sql, reads=query.inputs)
 
 
 def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iterator[CheckPage]:

@@ -20,7 +20,7 @@ def script(site: Site) -> str:
     columns = [(table, column) for table in site.tables for column in table.columns]
     places = {(table.name, column.name): n for n, (table, column) in enumerate(columns)}
     layer_of = layers(site.tables)
-    kinds: dict[tuple[bool, tuple[str, ...]], int] = {}
+    kinds: dict[tuple[str, ...], int] = {}
     found = {
         "tables": [
             [t.name, t.kind, addresses.page(t.name), summary(t.description), layer_of[t.name]]
@@ -42,7 +42,7 @@ def script(site: Site) -> str:
             if each in numbers
         ],
         "edges": [_edge(edge, places, kinds) for edge in site.edges],
-        "kinds": [[is_direct, list(words)] for is_direct, words in kinds],
+        "kinds": [list(words) for words in kinds],
     }
     text = json.dumps(found, ensure_ascii=True, separators=(",", ":"))
     return f"const MARTS = JSON.parse({json.dumps(text)});\n"
@@ -51,8 +51,8 @@ def script(site: Site) -> str:
 def _edge(
     edge: ColumnEdge,
     places: dict[tuple[str, str], int],
-    kinds: dict[tuple[bool, tuple[str, ...]], int],
+    kinds: dict[tuple[str, ...], int],
 ) -> list[int]:
-    kind = kinds.setdefault((edge.is_direct, edge.kinds), len(kinds))
+    kind = kinds.setdefault(edge.kinds, len(kinds))
     start = places[edge.from_table, edge.from_column]
     return [start, places[edge.to_table, edge.to_column], kind]

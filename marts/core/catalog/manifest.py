@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marts.core.authoring.columns import names_in_source
+from marts.core.authoring.queries import ExampleQuery
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.project.loading import Declarations
 from marts.core.run.artifacts import SCHEMA_VERSION, Document, describe_check
@@ -14,6 +15,7 @@ def manifest(project: Declarations) -> Document:
         "schema_version": SCHEMA_VERSION,
         "sources": [describe_source(source) for source in project.sources.values()],
         "marts": [describe_mart(mart) for mart in project.marts.values()],
+        "queries": [_describe_query(query) for query in project.queries.values()],
     }
 
 
@@ -36,6 +38,15 @@ def describe_mart(mart: Mart) -> Document:
         "materialized": mart.materialized,
         "inputs": list(mart.inputs),
         "exempt": dict(mart.exempt),
+    }
+
+
+def _describe_query(query: ExampleQuery) -> Document:
+    return {
+        "name": query.name,
+        "question": query.question,
+        "inputs": list(query.inputs),
+        "declared_at": query.location,
     }
 
 

@@ -110,6 +110,8 @@ class TablePage:
     group: str | None = None
     optional: bool = False
     columns: tuple[ColumnPage, ...]
+    rows: str = ""
+    """From where a mart has its rows, in readable form."""
     checks: tuple[CheckPage, ...] = ()
     inputs: tuple[str, ...] = ()
     read_by: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from marts.core.authoring.tables import INTERMEDIATE
 from marts.core.catalog import addresses, charts, index, texts
 from marts.core.catalog.drawing import picture
 from marts.core.catalog.pages import CheckPage, CheckResult, ColumnEdge, Site, TablePage
@@ -19,11 +20,20 @@ from marts.core.catalog.pages import CheckPage, CheckResult, ColumnEdge, Site, T
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 GENERATOR = "marts docs"
+FOR_MARTS = "Intermediate tables, for marts alone"
 
 SHOWN_RUNS = 24
 """The results of a check that its strip has."""
-WORDS = {"pass": "passed", "warn": "warned", "acknowledged": "acknowledged", "fail": "failed"}
+WORDS = {
+    "pass": "passed",
+    "held": "passed before, on the same rows",
+    "skipped": "skipped",
+    "acknowledged": "acknowledged",
+    "warn": "warned",
+    "fail": "failed",
+}
 """By outcome, from the best to the worst."""
+GOOD = {"pass", "held"}
 KINDS = {"source": "Source", "table": "Table", "view": "View", "temporary": "Temporary table"}
 
 
@@ -51,7 +61,8 @@ class Standing:
 
 def standing(checks: Sequence[CheckPage]) -> Standing:
     """Return how checks stand by their latest results."""
-    latest = [check.history[0].outcome for check in checks if check.history]
+    found = [check.history[0].outcome for check in checks if check.history]
+    latest = ["pass" if outcome in GOOD else outcome for outcome in found]
     counts = {each: latest.count(each) for each in WORDS}
     return Standing(counts, len(checks) - sum(counts.values()))
 
@@ -71,10 +82,18 @@ def checks_of(table: TablePage, column: str) -> list[CheckPage]:
     return [check for check in table.checks if column in check.columns]
 
 
+def indirect_only(edges: Sequence[ColumnEdge]) -> int:
+    """Return how many columns feed one indirectly, and not directly too."""
+    ways: dict[tuple[str, str], set[bool]] = defaultdict(set)
+    for edge in edges:
+        ways[edge.from_table, edge.from_column].add(edge.is_direct)
+    return sum(True not in each for each in ways.values())
+
+
 def history_in_words(history: Sequence[CheckResult]) -> str:
     """Return how often a check did not pass, and when last."""
     shown = history[:SHOWN_RUNS]
-    bad = [result for result in shown if result.outcome != "pass"]
+    bad = [result for result in shown if result.outcome not in GOOD]
     runs = texts.count(len(shown), "run")
     if not bad:
         return f"passed in {'the only run' if len(shown) == 1 else f'all {runs}'}"
@@ -109,12 +128,14 @@ class _Project:
         self.sources = [table for table in site.tables if table.kind == "source"]
 
     @cached_property
-    def groups(self) -> dict[str, list[TablePage]]:
-        """The marts by group."""
-        found: dict[str, list[TablePage]] = defaultdict(list)
-        for table in self.marts:
-            found[table.group or ""].append(table)
-        return dict(sorted(found.items(), key=lambda item: (not item[0], item[0])))
+    def parts(self) -> dict[str, list[TablePage]]:
+        """The marts by the title of their part: by group, then those for no reader."""
+        found: dict[tuple[bool, str], list[TablePage]] = defaultdict(list)
+        for table in sorted(self.marts, key=lambda each: each.name):
+            is_internal = table.kind == "temporary" or table.name.startswith(INTERMEDIATE)
+            group = f"Group {table.group}" if table.group else "Marts for readers"
+            found[is_internal, FOR_MARTS if is_internal else group].append(table)
+        return {title: found[each, title] for each, title in sorted(found)}
 
     @cached_property
     def tags(self) -> list[str]:
@@ -201,6 +222,7 @@ def _environment() -> Environment:
         "checks_of": checks_of,
         "column_anchor": addresses.column_anchor,
         "history_in_words": history_in_words,
+        "indirect_only": indirect_only,
         "page": addresses.page,
         "query_anchor": addresses.query_anchor,
         "sql": texts.sql,

@@ -42,7 +42,7 @@ def upstream_sections(found: Upstream) -> tuple[Section, ...]:
     sources = found.sources
     every = {EVERY: dict(sorted(sources.rows.items()))} if sources.rows else {}
     edges = {
-        column: dict(sorted({**_without(edges, sources.rows), **sources.counted[column]}.items()))
+        column: dict(sorted({**edges, **sources.counted[column]}.items()))
         for column, edges in sources.columns.items()
     }
     direct = {column: _of_type(each, is_direct=True) for column, each in edges.items()}
@@ -102,11 +102,6 @@ def _branch(name: Name, kinds: str, lineage: ProjectLineage, met: set[Name]) -> 
     below = sorted(edges.items(), key=lambda edge: (min(edge[1]), edge[0]))
     branches = (_branch(each, _words(of), lineage, met) for each, of in below)
     return Branch(text, tuple(branches))
-
-
-def _without(edges: Edges, others: Edges) -> dict[Name, frozenset[Kind]]:
-    left = {name: kinds - others.get(name, frozenset()) for name, kinds in edges.items()}
-    return {name: kinds for name, kinds in left.items() if kinds}
 
 
 def _of_type(edges: Edges, *, is_direct: bool) -> dict[Name, frozenset[Kind]]:

@@ -22,6 +22,7 @@ from marts.core.run.inspection import recorded_by
 ATTEMPTS = 3
 """How often the marts are read if a run publishes them meanwhile."""
 ABSENT = "absent"
+ALTERED = "it was altered after it was published and checked"
 OTHER_CODE = "it was published by another version of its code"
 OTHER_COLUMNS = "the columns of the published table are not those that are declared"
 NOT_PUBLISHED = "it is not published"
@@ -54,24 +55,31 @@ class Reader:
         for _ in range(ATTEMPTS):
             self._notes.clear()
             self._notes_of.clear()
+            before = self._runs_recorded()
             published, recorded = self._state()
             facts = self._of(published, recorded)
             self._backend.go_on()
-            if self._state()[1] == recorded:
+            if self._runs_recorded() == before:
                 return facts
         raise EngineError(
             "runs published marts whenever these were read", hint="run marts docs again"
         )
 
     def _state(self) -> tuple[Mapping[str, TableState], Mapping[str, RecordedTable]]:
+        """Return the state of all relations, with the versions of published marts, and these."""
         project = self._graph.project
-        published = self._backend.describe_published()
-        recorded = {
+        rows = {
             name: row
             for name, row in recorded_by(self._backend.state(), project).items()
-            if row.as_of and name in published and name in project.marts
+            if row.as_of and name in project.marts
         }
-        return published, recorded
+        published = self._backend.describe_published([*rows])
+        return published, {name: row for name, row in rows.items() if name in published}
+
+    def _runs_recorded(self) -> dict[str, str]:
+        """Return the run that is recorded of each mart."""
+        rows = recorded_by(self._backend.state(), self._graph.project)
+        return {name: row.run_id for name, row in rows.items()}
 
     def _of(
         self, published: Mapping[str, TableState], recorded: Mapping[str, RecordedTable]
@@ -86,12 +94,16 @@ class Reader:
         if len(days) > 1:
             several = ", ".join(map(str, days))
             self._notes.append(f"the marts are published as of different dates: {several}")
+        for name, row in recorded.items():
+            if row.version != published[name].version:
+                self._note(name, ALTERED)
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)
         counts = {name: found for name in recorded if (found := self._counted(name, published))}
         runs = self._attempt("the history of runs", lambda: self._runs(published, recorded))
         return Facts(
-            engine=self._backend.where,
+            # Where the sources are does not concern readers.
+            engine=f"{self._backend.name}, {self._backend.where.rpartition(' → ')[2]}",
             as_of=days[-1] if days else None,
             recorded=recorded,
             runs=runs or (),

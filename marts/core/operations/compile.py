@@ -11,6 +11,7 @@ from marts.core.operations import wiring
 from marts.core.operations.wiring import Linked
 from marts.core.plan.findings import findings_of
 from marts.core.plan.planner import plan_run
+from marts.core.plan.queries import compiled_examples
 from marts.core.plan.state import declared_state
 from marts.core.plan.steps import compiled
 from marts.core.project.settings import Settings
@@ -35,7 +36,8 @@ class Compilation:
 def compilation(settings: Settings, *, project: Linked | None = None) -> Compilation:
     """Compile the selected marts for the engine that the settings name; connect to nothing.
 
-    The project is loaded unless it is given. Raises UsageError and DefinitionError.
+    The example queries that read one of them are compiled, too, to see that they can be. The
+    project is loaded unless it is given. Raises UsageError and DefinitionError.
     """
     from backends.factory import offline_compiler
 
@@ -47,4 +49,6 @@ def compilation(settings: Settings, *, project: Linked | None = None) -> Compila
     as_of = wiring.as_of(settings, lambda: engine.data_as_of)
     plan = plan_run(graph, selected, state, as_of)
     findings = tuple(findings_of(graph.project, plan))
-    return Compilation(as_of.day, findings, compiled(plan, engine.compile))
+    statements = compiled(plan, engine.compile)
+    compiled_examples(graph, as_of, engine.compile, reading=selected)
+    return Compilation(as_of.day, findings, statements)

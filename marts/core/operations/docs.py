@@ -20,10 +20,10 @@ from marts.core.operations import wiring
 from marts.core.operations.catalog_facts import Reader
 from marts.core.operations.catalog_proofs import proven
 from marts.core.operations.wiring import Linked
-from marts.core.plan.queries import Queries
+from marts.core.plan.queries import Queries, compiled_examples
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
-from marts.core.project.settings import Settings
+from marts.core.project.settings import BACKENDS, Settings, with_given
 from marts.core.run.folders import refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
@@ -82,6 +82,7 @@ def site_of(settings: Settings, *, offline: bool = False, project: Linked | None
         graph=graph,
         lineage=project_lineage(graph),
         sql=sql_of(graph, as_of),
+        examples=examples_of(settings, graph, as_of),
         derived=derived_checks(graph, reliance),
     )
     return gather(declared, facts, version=wiring.version_of_marts())
@@ -118,4 +119,24 @@ def sql_of(graph: Graph, as_of: FixedAsOf) -> Mapping[str, Mapping[str, str]]:
             if compiled := queries.compiled(project.marts[name]):
                 text = compiled.tree.sql(compiled.dialect, pretty=True)
                 found.setdefault(name, {})[dialect.name] = text
+    return found
+
+
+def examples_of(
+    settings: Settings, graph: Graph, as_of: FixedAsOf
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the SQL of each example query for all engines, over the schema of the marts.
+
+    Readers copy it, so it names the tables as they find them.
+    """
+    from backends.factory import offline_compiler
+
+    found: dict[str, dict[str, str]] = {name: {} for name in graph.project.queries}
+    for backend in BACKENDS if found else ():
+        there = settings if backend == settings.backend else with_given(settings, backend=backend)
+        engine = offline_compiler(
+            there, data=wiring.data_of(there), sources=wiring.contracts_of(graph)
+        )
+        for name, text in compiled_examples(graph, as_of, engine.compile).items():
+            found[name][backend] = text
     return found

@@ -145,6 +145,7 @@ class RunPlanner:
         plan = with_reshapes(plan, graph, {*self.reshape, *options.adopt})
         tables = planned_tables(plan, self.backend)
         self.changes += self.backend.shape_changes(tables, acknowledged=plan.reshapes)
+        self.changes += self.backend.protections(plan.annotations)
         if group and len(self.groups) == 1:
             # No other group of this run makes the checks between the groups.
             new = {step.mart.name for step in plan.builds}

@@ -14,6 +14,7 @@ from marts.core.operations import wiring
 from marts.core.operations.wiring import Linked
 from marts.core.plan.changes import plan_changes
 from marts.core.plan.fingerprint import CurrentInputs
+from marts.core.plan.state import RecordedTable
 from marts.core.project.graph import Graph
 from marts.core.project.settings import Settings
 from marts.core.query.lookup import COUNT, count, lookup
@@ -61,30 +62,49 @@ def rows_of(
         rows = backend.fetch(query, about=mart)
         total = len(rows)
         if is_counted and total == limit:
-            total = int(backend.fetch(count(known[mart], where=where), about=mart)[0][COUNT])
+            total = count_rows(known[mart], backend, where=where)
     return Rows(known[mart], tuple(query.named_selects), rows, total)
 
 
+def count_rows(mart: Mart, backend: Backend, *, where: str | None) -> int:
+    """Return how many rows of a mart meet a condition."""
+    return int(backend.fetch(count(mart, where=where), about=mart.name)[0][COUNT])
+
+
 @contextmanager
-def readable(graph: Graph, mart: Mart, backend: Backend, settings: Settings) -> Iterator[None]:
-    """Build a mart if it is temporary; raise UsageError if another one is not published."""
+def readable(
+    graph: Graph, mart: Mart, backend: Backend, settings: Settings
+) -> Iterator[datetime.date | None]:
+    """Build a mart if it is temporary, and give the date of its rows; None if it is not recorded.
+
+    Raises UsageError if another mart is not published, or not as of the date that is asked for.
+    """
     if mart.is_temporary:
-        with built(graph, mart, backend, wiring.as_of(settings, backend.data_as_of)):
-            yield
+        fixed = wiring.as_of(settings, backend.data_as_of)
+        with built(graph, mart, backend, fixed):
+            yield fixed.day
         return
     if mart.name not in backend.describe_published():
         raise UsageError(
             f"{mart.name} is not published: {backend.where}", hint="publish it: marts run"
         )
-    _refuse_another_day(mart.name, backend, settings.as_of)
-    yield
+    found = publication_of(mart, backend)
+    as_of = found.as_of if found else None
+    _refuse_another_day(mart.name, as_of, settings.as_of)
+    yield as_of
 
 
-def _refuse_another_day(mart: str, backend: Backend, wanted: datetime.date | None) -> None:
-    """Raise UsageError if a mart is not published as of the date that is asked for."""
+def publication_of(mart: Mart, backend: Backend) -> RecordedTable | None:
+    """Return what is recorded of a mart as it is published, None if that is nothing."""
     # Another package may have recorded a source of this name.
-    rows = (row for row in backend.state() if row.name == mart and row.kind != "source")
-    found = next((row.as_of for row in rows if row.as_of), None)
+    rows = [row for row in backend.state() if row.name == mart.name and row.kind != "source"]
+    return next((row for row in rows if row.as_of), next(iter(rows), None))
+
+
+def _refuse_another_day(
+    mart: str, found: datetime.date | None, wanted: datetime.date | None
+) -> None:
+    """Raise UsageError if a mart is not published as of the date that is asked for."""
     if wanted and found and wanted != found:
         raise UsageError(
             f"{mart} is published as of {found}, not {wanted}",

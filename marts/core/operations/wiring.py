@@ -67,7 +67,9 @@ def linked(settings: Settings) -> Linked:
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    return Linked(marked(documented(graph, reliance.lineage)), reliance)
+    graph = marked(documented(graph, reliance.lineage))
+    _refuse_unknown_kinds(graph, settings)
+    return Linked(graph, reliance)
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -78,6 +80,19 @@ def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
                 f"tool.marts.sources in {settings.file} has {name},"
                 f" which is not a source of {graph.project.package}",
                 hint=did_you_mean(name, known) or f"the sources are: {', '.join(known)}",
+            )
+
+
+def _refuse_unknown_kinds(graph: Graph, settings: Settings) -> None:
+    from marts.core.analysis.personal import declared
+
+    known = sorted({*declared(graph.project).values()})
+    for kind in settings.personal:
+        if kind not in known:
+            raise UsageError(
+                f"tool.marts.personal in {settings.file} has {kind}, and no column of"
+                f' {graph.project.package} is personal="{kind}"',
+                hint=did_you_mean(kind, known) or f"the kinds are: {', '.join(known) or 'none'}",
             )
 
 

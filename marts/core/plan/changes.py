@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from marts.core.authoring.checks import FreshCheck, tables_read
+from marts.core.authoring.columns import personal_in
 from marts.core.authoring.tables import Mart, checked_key, checks_of, column_comments
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.plan.fingerprint import CurrentInputs
@@ -121,7 +122,12 @@ def _annotations(graph: Graph, names: Collection[str]) -> tuple[Annotation, ...]
 
 def _annotation(mart: Mart) -> Annotation:
     return Annotation(
-        mart.name, mart.materialized, mart.comment, column_comments(mart), checked_key(mart)
+        mart.name,
+        mart.materialized,
+        mart.comment,
+        column_comments(mart),
+        checked_key(mart),
+        personal_in(mart.columns),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 import ibis.expr.types as ir
 
@@ -11,13 +12,16 @@ from marts.core.authoring.expressions import AsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.plan.state import CompiledQuery, EngineState
+from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
 from marts.core.query.checks import count_query, fused_query
 from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.example_queries import example_table
 from marts.core.query.nulls import declared_not_null
 
 Compile = Callable[[ir.Table], CompiledQuery]
 """Compiles a query for an engine."""
+Compiled = TypeVar("Compiled")
 
 
 class Queries:
@@ -74,6 +78,25 @@ class Queries:
             query = count_query(table, check, self.tables, self.as_of)
             self._checks[table.name, check.name] = query
         return self._checks[table.name, check.name]
+
+
+def compiled_examples(
+    graph: Graph,
+    as_of: AsOf,
+    compile_: Callable[[ir.Table], Compiled],
+    *,
+    reading: Collection[str] | None = None,
+) -> dict[str, Compiled]:
+    """Compile the example queries of a project; with `reading`, those that read one of some marts.
+
+    Raises DefinitionError for one that cannot be built, or is nested too deeply to compile.
+    """
+    found, tables = dict[str, Compiled](), logical_tables(graph.project)
+    for name, query in graph.project.queries.items():
+        if reading is None or not {*reading}.isdisjoint(query.inputs):
+            with naming(f"example query {name}", query.location):
+                found[name] = compile_(example_table(query, tables, as_of))
+    return found
 
 
 def fused_checks(table: Source | Mart) -> tuple[Check, ...]:

@@ -244,8 +244,8 @@ class Publication:
     its proof if one was asked for, `checked` what is recorded of each source; `drops` are tables of
     this package that are no longer marts. `read` are the marts that were read as published: if
     another run has replaced one of them, nothing is published. `reshapes` are the marts whose
-    columns, types or kind may change for readers. What is published is recorded in the state table
-    of its `group`, and in no other.
+    columns, types or kind may change for readers; `personal` has kinds of personal data by mart and
+    column. What is published is recorded in the state table of its `group`, and in no other.
     """
 
     package: str
@@ -258,6 +258,7 @@ class Publication:
     drops: tuple[str, ...] = ()
     read: frozenset[str] = frozenset()
     reshapes: frozenset[str] = frozenset()
+    personal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,8 @@ class PlannedTable:
 class Annotation:
     """What an engine's catalog should say of a published mart: comments, and its checked key.
 
-    `key` is its grain, or empty if the grain is not checked.
+    `key` is its grain, or empty if the grain is not checked. `personal` has the kind of personal
+    data of each column that holds any.
     """
 
     name: str
@@ -286,6 +288,7 @@ class Annotation:
     comment: str
     column_comments: Mapping[str, str]
     key: tuple[str, ...] = ()
+    personal: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

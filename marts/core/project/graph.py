@@ -21,6 +21,7 @@ from marts.core.authoring.signature import bound_parameters
 from marts.core.authoring.tables import DEFAULT_GROUP, Mart, Source, checks_of
 from marts.core.errors import DefinitionError, did_you_mean
 from marts.core.project.check_flaws import refuse_check_flaws
+from marts.core.project.example_flaws import refuse_example_flaws
 from marts.core.project.groups import Group, groups_of, published_reads
 from marts.core.project.loading import Declarations
 from marts.core.project.reserved import refuse_reserved
@@ -231,10 +232,11 @@ def _reached(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
 def link(project: Declarations) -> Graph:
     """Link the declarations by name.
 
-    Raises DefinitionError for an unknown input of a mart, a check or an invariant, for a column
-    that varies with something that no invariant defines, for a mart that is exempt from an
-    invariant that does not concern it, for a cycle of marts or groups, for a reserved name, and for
-    a function whose variables have changed since it was declared.
+    Raises DefinitionError for an unknown input of a mart, a check, an invariant or an example
+    query, for a table that an example query must not read, for a column that varies with something
+    that no invariant defines, for a mart that is exempt from an invariant that does not concern it,
+    for a cycle of marts or groups, for a reserved name, and for a function whose variables have
+    changed since it was declared.
     """
     known = [*project.sources, *project.marts]
     tables: list[Source | Mart] = [*project.sources.values(), *project.marts.values()]
@@ -253,6 +255,10 @@ def link(project: Declarations) -> Graph:
         _refuse_invariant_flaws(invariant, project)
         _refuse_defaults(f"invariant {invariant.name}", invariant.change, invariant.location, known)
         refuse_rebound(f"invariant {invariant.name}", invariant.bindings)
+    for query in project.queries.values():
+        refuse_example_flaws(query, project)
+        _refuse_defaults(f"example query {query.name}", query.define, query.location, known)
+        refuse_rebound(f"example query {query.name}", query.bindings)
     _refuse_unknown_words(project)
     for mart in project.marts.values():
         _refuse_what_cannot_be_published(mart, project)

@@ -18,6 +18,7 @@ from marts.core.authoring.checks import THIS
 from marts.core.authoring.expressions import AS_OF
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.proofs import ForProof
+from marts.core.authoring.queries import ExampleQuery
 from marts.core.authoring.signature import location_of
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import DefinitionError, UsageError
@@ -28,7 +29,7 @@ RESERVED = {AS_OF: "the run's date", THIS: "the table that a check belongs to"}
 # Only files with such a line are parsed.
 DECLARES = re.compile(r"^\s*@.*\(", re.MULTILINE)
 
-Declaration = TypeVar("Declaration", Source, Mart, Invariant)
+Declaration = TypeVar("Declaration", Source, Mart, Invariant, ExampleQuery)
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class Declarations:
     invariants: dict[str, Invariant] = field(default_factory=dict)
     for_proof: tuple[ForProof, ...] = ()
     """What its modules declare for proofs, which have no names of their own."""
+    queries: dict[str, ExampleQuery] = field(default_factory=dict)
+    """Example queries, which no run executes."""
 
 
 def load(package: str) -> Declarations:
-    """Import every module below `package` and gather its sources, marts and invariants.
+    """Import every module below `package` and gather what it declares.
 
     Raises UsageError if there is no such package, DefinitionError if a module cannot be imported,
     two declarations share a name, or a mart is not in a module of its name.
@@ -56,7 +59,12 @@ def load(package: str) -> Declarations:
     for mart in marts.values():
         _refuse_location(mart, modules)
     return Declarations(
-        package, sources, marts, _gather(modules, Invariant), declared_for_proof(modules)
+        package,
+        sources,
+        marts,
+        _gather(modules, Invariant),
+        declared_for_proof(modules),
+        _gather(modules, ExampleQuery),
     )
 
 

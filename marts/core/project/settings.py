@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ OF_ONE_ENGINE = ("database", "sources")
 """The settings that mean nothing to another engine than the one they were written for."""
 NOWHERE = Path(os.devnull)
 """In place of a folder: there is none, whatever the default."""
+PROTECTION = ("masking_policy", "tag", "value")
+"""The keys of each entry of `[tool.marts.personal]`."""
+QUALIFIED = re.compile(r'((?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)(?:\.|$)){3}(?<!\.)')
 ACKNOWLEDGEMENT = ("table", "check", "reason", "until")
 """The keys of each `[[tool.marts.acknowledge]]`."""
 
@@ -63,6 +67,8 @@ class Settings:
     """How many seconds a run waits for another one that is publishing."""
     reshape: tuple[str, ...] = ()
     """The marts whose columns, types or kind may change for readers."""
+    personal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What protects columns with each kind of personal data, where an engine has such a thing."""
     target: Path = Path("target")
     strict: bool = False
     acknowledge: tuple[tuple[str, Acknowledgement], ...] = ()
@@ -98,16 +104,22 @@ class Settings:
 def with_given(settings: Settings, **values: Any) -> Settings:
     """Return settings with the values of the environment and the options.
 
-    The acknowledgements, reshapes, sources, proof modules and examples of a project's file are only
-    for its own package, its database and sources are only for its own engine, and its sources only
-    for its own data: they are dropped for another package, engine or data. What the file requires
-    to be proven, neither a variable nor an option takes back.
+    The acknowledgements, reshapes, sources, personal data, proof modules and examples of a
+    project's file are only for its own package, its database and sources are only for its own
+    engine, and its sources only for its own data: they are dropped for another package, engine or
+    data. What the file requires to be proven, neither a variable nor an option takes back.
     """
     if settings.require_proof:
         values.pop("require_proof", None)
     if settings.package not in (None, values.get("package", settings.package)):
         settings = replace(
-            settings, acknowledge=(), reshape=(), sources={}, proof=(), examples=NOWHERE
+            settings,
+            acknowledge=(),
+            reshape=(),
+            sources={},
+            personal={},
+            proof=(),
+            examples=NOWHERE,
         )
     backend = values.get("backend", settings.backend)
     if settings.backend != backend:
@@ -166,6 +178,42 @@ def _acknowledgement(entry: Mapping[str, object], file: Path) -> tuple[str, Ackn
     return words["table"], known
 
 
+def protections_in(
+    entries: Mapping[str, Mapping[str, object]], file: Path
+) -> Mapping[str, Mapping[str, str]]:
+    """Return what protects each kind of personal data; the value of a tag is the kind by default.
+
+    Raises UsageError for unknown keys, and for a name that is not qualified.
+    """
+    return {kind: _protection(kind, entry, file) for kind, entry in entries.items()}
+
+
+def _protection(kind: str, entry: Mapping[str, object], file: Path) -> Mapping[str, str]:
+    said = f"tool.marts.personal.{kind} in {file}"
+    if unknown := [key for key in entry if key not in PROTECTION]:
+        raise UsageError(
+            f"{said} has {unknown[0]}",
+            hint=did_you_mean(unknown[0], PROTECTION) or f"it may have {', '.join(PROTECTION)}",
+        )
+    if not {"masking_policy", "tag"} & entry.keys() or ("value" in entry and "tag" not in entry):
+        raise UsageError(
+            f"{said} names neither a masking_policy nor a tag"
+            if "value" not in entry
+            else f"{said} has a value, and no tag that has it",
+            hint=f'write {kind} = {{ masking_policy = "DATABASE.SCHEMA.POLICY" }}, or'
+            f' {{ tag = "DATABASE.SCHEMA.TAG", value = "{kind}" }}',
+        )
+    for key, value in entry.items():
+        if not _is_text(value) or (key != "value" and not QUALIFIED.fullmatch(str(value))):
+            raise UsageError(
+                f"{said}: {key} is {_shown(value)}",
+                "expected a non-empty string" if key == "value" else "expected a qualified name",
+                hint='write "DATABASE.SCHEMA.NAME"; in double quotes within where case matters',
+            )
+    words = {key: str(value) for key, value in entry.items()}
+    return {**words, "value": words.get("value", kind)} if "tag" in words else words
+
+
 def _is_number(value: object) -> bool:
     return type(value) is int and value >= 1
 
@@ -213,6 +261,11 @@ KEYS = {
     "memory_limit": _TEXT,
     "lock_timeout": _NUMBER,
     "reshape": _TEXTS,
+    "personal": _Kind(
+        'tables by kind of personal data, such as email = { masking_policy = "DB.SCHEMA.POLICY" }',
+        lambda value: _is_table(value, lambda each: isinstance(each, dict)),
+        protections_in,
+    ),
     "target": _PATH,
     "proof": _PATHS,
     "examples": _PATH,

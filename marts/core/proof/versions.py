@@ -9,7 +9,7 @@ from dataclasses import replace
 import ibis.expr.datatypes as dt
 import pyarrow as pa
 
-from marts.core.analysis.lineage import columns_read
+from marts.core.analysis.column_lineage import columns_read
 from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.authoring.columns import type_of
 from marts.core.authoring.tables import Source

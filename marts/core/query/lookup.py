@@ -1,4 +1,4 @@
-"""Turn the options of `marts show` into a query of one mart that cannot change anything."""
+"""Turn the options of `marts show` and `marts export` into a query that cannot change anything."""
 
 from __future__ import annotations
 
@@ -53,23 +53,34 @@ def lookup(
     where: str | None = None,
     columns: Iterable[str] = (),
     order_by: Iterable[str] = (),
-    limit: int,
+    limit: int | None,
 ) -> sge.Select:
     """Return `select columns from mart where … order by … limit …`, all columns by default.
 
-    `order_by` has names of columns, each optionally followed by `asc` or `desc`; the default is the
-    grain. Nulls come last. Raises UsageError for a name that is not a column, and for a condition
+    `order_by` has names of columns, each optionally followed by `asc` or `desc`; the grain follows
+    them, so that a limit always takes the same rows. Nulls come last. Without `order_by` and a
+    limit there is no order. Raises UsageError for a name that is not a column, and for a condition
     that is not one plain condition.
     """
-    names = list(columns) or _names(mart)
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"--columns names {repeated[0]} twice")
+    names = columns_named(mart, columns) or _names(mart)
     query = sge.select(*(_column(mart, name) for name in names))
-    query = query.from_(sge.table_(mart.name, quoted=True)).limit(limit)
+    query = query.from_(sge.table_(mart.name, quoted=True))
     if where is not None:
         query = query.where(_condition(mart, where))
-    ordering = list(order_by) or mart.grain
-    return query.order_by(*(_ordering(mart, words) for words in ordering)) if ordering else query
+    ordering = [_ordering(mart, words) for words in order_by]
+    if ordering or limit is not None:
+        known = {each.this.name for each in ordering}
+        ordering += [_ordering(mart, name) for name in mart.grain if name not in known]
+    query = query.order_by(*ordering) if ordering else query
+    return query if limit is None else query.limit(limit)
+
+
+def columns_named(mart: Mart, names: Iterable[str]) -> list[str]:
+    """Return columns by their own names; raise UsageError for one that is unknown, or repeated."""
+    found = [_column(mart, name).name for name in names]
+    if repeated := [name for name in found if found.count(name) > 1]:
+        raise UsageError(f"--columns names {repeated[0]} twice")
+    return found
 
 
 def count(mart: Mart, *, where: str | None = None) -> sge.Select:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -26,6 +26,14 @@ from marts.core.plan.state import (
     TableState,
 )
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Batches: TypeAlias = Generator["pa.RecordBatch", None, None]
+"""Rows as they arrive."""
+BATCH_ROWS = 16_384
+"""The most rows of a batch."""
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -43,6 +51,15 @@ class Contract:
     names: Mapping[str, str] = field(default_factory=dict)
     source_name: str | None = None
     personal: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What an engine puts on columns with one kind of personal data: a masking policy, a tag."""
+
+    masking_policy: str | None = None
+    tag: str | None = None
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +195,14 @@ class Backend(Protocol):
     def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
         """Run a query and return its rows; `about` names the table it is run for."""
 
+    def stream(self, query: Query, *, about: str) -> Batches:
+        """Run a query, and yield its rows in batches, in the query's order.
+
+        Columns have the query's names, and the engine's types, which may differ from batch to
+        batch: `marts.core.run.streaming` gives them the types of a contract. Other queries may run
+        meanwhile. It ends with the iterator, also if that is closed, and at an interrupt.
+        """
+
     def begin(
         self,
         run_id: str,
@@ -214,6 +239,23 @@ class Backend(Protocol):
 
         It is empty where publication is atomic whatever changes. Raises UsageError for a reshape of
         a mart that is not `acknowledged`, and for a table that must not be replaced.
+        """
+
+    def protections(self, annotations: Collection[Annotation]) -> Sequence[ShapeChange]:
+        """Return what a run would put on published columns with personal data.
+
+        It is what the settings name for each kind of them; nothing where an engine has no such
+        thing. Raises UsageError for something that does not exist, and for a column that has
+        something else already.
+        """
+
+    def protect(
+        self, annotations: Collection[Annotation], *, read: Mapping[str, Sequence[str]]
+    ) -> Sequence[ShapeChange]:
+        """Put it on the columns of published marts that lack it; return what was put on.
+
+        `read` are marts with personal data that the run will read as published, with their columns
+        in order. Raises EngineError if the engine hides values of them from this run.
         """
 
     def publish(self, publication: Publication) -> None:

@@ -21,7 +21,7 @@ from marts.core.errors import (
     PartlyPublishedError,
     UnknownPublicationError,
 )
-from marts.core.plan.state import Publication
+from marts.core.plan.state import Publication, ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, Step, needs
 from marts.core.query.checks import ROWS, sample_query
 from marts.core.run.building import begin, build, compiled
@@ -124,7 +124,10 @@ def carry_out(
         error=error,
         source_checks=plan.source_checks,
         sources_read=backend.sources_read(),
-        changes=tuple(backend.changes_made()) if execution.begins else (),
+        changes=(
+            *execution.protected,
+            *(backend.changes_made() if execution.begins else ()),
+        ),
         unfinished=tuple(backend.unfinished()),
         group=plan.group,
         proofs=plan.proofs,
@@ -155,12 +158,15 @@ class _Execution:
         self.is_publishing = False
         self.goes_on = goes_on
         self.pool: ThreadPoolExecutor | None = None
+        self.protected: Sequence[ShapeChange] = ()
 
     def go(self, run_id: str) -> Status:
         plan, backend = self.plan, self.backend
         if plan.steps or plan.publication:
             self.recorder.running()
         backend.read_elsewhere(plan.deferred)
+        # First of all: nothing that is built may read what a policy hides from this run.
+        self.protected = backend.protect(plan.annotations, read=self._personal_as_published())
         if self.begins:
             begin(plan, backend, run_id=run_id, goes_on=self.goes_on)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))
@@ -210,7 +216,17 @@ class _Execution:
             drops=planned.drops,
             read=self._read_as_published(),
             reshapes=plan.reshapes,
+            personal={each.name: each.personal for each in plan.annotations},
         )
+
+    def _personal_as_published(self) -> Mapping[str, Sequence[str]]:
+        """Return the published marts with personal data that the run reads, with their columns."""
+        plan = self.plan
+        return {
+            name: plan.tables[name].columns
+            for name in sorted(self._read_as_published())
+            if any((name, column) in plan.personal for column in plan.tables[name].columns)
+        }
 
     def _read_as_published(self) -> frozenset[str]:
         """Return the published marts that builds and checks have read, and those behind them.

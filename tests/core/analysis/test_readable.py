@@ -10,9 +10,15 @@ import pytest
 from ibis import _
 from ibis.expr.types import Table
 
-from marts import AsOf, date, int64, mart, percent, ratio, sample_stddev, source
+from marts import AsOf, date, int64, mart, percent, ratio, sample_stddev, source, string
 from marts.core.analysis.known_values import Context
-from marts.core.analysis.readable import TOO_DEEP, Readable, readable, readable_query
+from marts.core.analysis.readable import (
+    TOO_DEEP,
+    Readable,
+    readable,
+    readable_project,
+    readable_query,
+)
 from marts.core.analysis.wording import AS_OF_DAY
 from support.workshop import SHOP, project_of
 
@@ -374,6 +380,28 @@ def test_a_shop_reads_like_its_marts() -> None:
     assert found["spend"] == "sum of amount, per customer_id of int_paid_orders; 0 where null"
     assert found["tier"] == "if spend >= 1000: gold\nelse: plain"
     assert found["stars"] == "reviews.stars; null without a match"
+
+
+def test_a_copy_has_the_definition_of_what_it_copies() -> None:
+    @mart(grain="customer_id", columns=[string("customer_id"), string("tier")])
+    def lists(customer_totals: Table) -> Table:
+        """Customers with their tiers."""
+        return customer_totals
+
+    @mart(grain="customer_id", columns=[string("customer_id"), string("tier")])
+    def letters(lists: Table) -> Table:
+        """The same."""
+        return lists
+
+    sources, marts = SHOP.project.sources.values(), SHOP.project.marts.values()
+    found = readable_project(project_of(*sources, *marts, lists, letters))
+    tier = "\n  if spend >= 1000: gold\n  else: plain"
+    assert found["lists"].columns["tier"] == f"customer_totals.tier:{tier}"
+    assert found["letters"].columns == {
+        "customer_id": "lists.customer_id, from customers.customer_id",
+        "tier": f"lists.tier, from customer_totals.tier:{tier}",
+    }
+    assert found["customer_totals"].columns["name"] == "customers.name"
 
 
 def test_a_value_that_is_used_twice_at_every_step_stays_short() -> None:

@@ -22,6 +22,7 @@ import pytest
 from marts import Project
 from marts.core.api import keywords
 from marts.core.api.reports import RunReport
+from marts.core.console.commands.export import command as of_export
 from marts.core.console.commands.run import command as of_run
 from marts.core.console.commands.test import command as of_test
 from marts.core.console.options import FIELDS
@@ -136,6 +137,20 @@ def test_a_project_runs_tests_compiles_and_shows(
     assert (len(rows), rows.total) == (1, 2)
     assert project.marts["totals"].columns == {"customer": "string", "total": "decimal(18, 2)"}
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert capfd.readouterr() == ("", "")
+
+
+def test_rows_are_exported_to_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    project = Project.load(written(tmp_path / "shop"))
+    project.run(as_of="2025-06-30")
+    file = tmp_path / "totals.parquet"
+    done = project.export("totals", file, order_by="total desc", limit=1, columns=["total"])
+    assert (done.rows, done.total, done.as_of) == (1, 2, datetime.date(2025, 6, 30))
+    assert pq.read_table(file).to_pylist() == [{"total": Decimal("4.50")}]
+    with pytest.raises(UsageError, match="exists"):
+        project.export("totals", str(file))
+    assert project.export("totals", file, overwrite=True).rows == 2
+    assert pq.read_table(file).column_names == ["customer", "total"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -385,10 +400,10 @@ def test_a_path_stays_where_it_is_when_the_current_folder_changes(
 @pytest.mark.parametrize(
     ("kind", "command", "fields"),
     [(keywords.GivenSettings, of_run, True), (keywords.RunKeywords, of_run, False),
-     (keywords.TestKeywords, of_test, False)],
+     (keywords.TestKeywords, of_test, False), (keywords.ExportKeywords, of_export, False)],
 )  # fmt: skip
 def test_keywords_are_the_options_of_the_command(kind: type, command: Any, fields: bool) -> None:
-    options = {each.name for each in command.params} - {"selectors", "as_json"}
+    options = {each.name for each in command.params} - {"selectors", "as_json", "mart", "output"}
     named = {"of_sources" if n == "sources" else n for n in kind.__annotations__}
     assert not named - options
     missing = options - named
@@ -408,6 +423,8 @@ REFUSED: list[tuple[Refused, str]] = [
     (lambda p: p.run(as_of="31.12.2025"), "as_of is '31.12.2025': not a date: .* 2025-12-31$"),
     (lambda p: p.run("sums"), "no mart matches sums"),
     (lambda p: p.show("totls"), "did you mean totals"),
+    (lambda p: p.export("totals", "a.xls"), "cannot tell from a.xls which format"),
+    (lambda p: p.export("totals", "a.csv", over=True), "there is no keyword over"),  # type: ignore[call-arg]
 ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from marts.core.analysis.column_lineage import ProjectLineage, project_lineage
 from marts.core.catalog.addresses import column_anchor, page
 from marts.core.catalog.pages import Site
 from marts.core.project.graph import link
@@ -111,17 +112,43 @@ def lit(here: Tab) -> Mapping[str, set[str]]:
     return {how: set(names) for how, names in found.items()}
 
 
+GROUPS = """() => [...document.querySelectorAll(".card .how")].flatMap((how) =>
+  [...how.nextElementSibling.querySelectorAll("button")]
+    .map((each) => [each.dataset.name, how.innerText]))"""
+
+
+def in_words(site: Site, lineage: ProjectLineage, start: Name) -> dict[str, str]:
+    """Return how each column is related to one: kinds where they are direct, or of one step."""
+    up = lineage.upstream(*start) if start[0] in lineage.own else {}
+    near = {
+        end
+        for edge in site.edges
+        for end in [(edge.from_table, edge.from_column), (edge.to_table, edge.to_column)]
+        if start in {(edge.from_table, edge.from_column), (edge.to_table, edge.to_column)}
+    }
+    found = {}
+    for name, kinds in {**up, **lineage.downstream(*start)}.items():
+        shown = {kind for kind in kinds if kind.is_direct}
+        how = "direct" if shown else "indirect"
+        words = ", ".join(sorted(kind.value.replace("_", " ") for kind in shown or kinds))
+        found[".".join(name)] = f"{how}: {words}" if shown or name in near else how
+    return found
+
+
 def test_a_column_lights_up_what_feeds_it_and_what_it_feeds(
     browser: Browser, shop: Site, folder: Path
 ) -> None:
+    lineage = project_lineage(SHOP)
     with tab(browser) as here:
         for table in shop.tables:
             here.open(folder / page(table.name))
             for column in table.columns:
                 here.page.locator(f"button.column[data-column='{column.name}']").click()
-                direct, indirect = closure(shop, (table.name, column.name))
-                chosen = {f"{table.name}.{column.name}"}
+                start = table.name, column.name
+                direct, indirect = closure(shop, start)
+                chosen = {".".join(start)}
                 assert lit(here) == {"selected": chosen, "direct": direct, "indirect": indirect}
+                assert dict(here.holds(GROUPS)) == in_words(shop, lineage, start)
         here.open(folder / page("customer_totals"), f"#{column_anchor('spend')}")
         assert lit(here)["selected"] == {"customer_totals.spend"}
 

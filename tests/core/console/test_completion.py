@@ -75,6 +75,12 @@ def odd(tmp_path: Path) -> None:
         ("marts run tag:a,+metric_c", {"tag:a,+metric_customer_ltv"}),
         ("marts compile -s customer_segments,tag:l", {"customer_segments,tag:ltv"}),
         ("marts mutate mark", {"marketing"}),
+        ("marts lineage fct", {"fct_transactions"}),
+        (
+            "marts lineage customer_segments.customer_",
+            {f"customer_segments.customer_{name}" for name in ("id", "key", "segment")},
+        ),
+        ("marts lineage fct_transactions.s", {"fct_transactions.status"}),
         ("marts run --package nowhere -s ", set()),
         ("marts run --package csv -s ", set()),
         ("marts run --package marts.core -s ", set()),

@@ -22,6 +22,7 @@ CONNECTOR = "snowflake-connector-python"
             CONNECTOR,
         ),
         ("numpy", "generate", f"numpy {version('numpy')} is", "numpy"),
+        ("vl_convert", "docs", f"vl-convert-python {version('vl-convert-python')} is", "jinja2"),
         ("hypothesis", "proof", f"hypothesis {version('hypothesis')} is", "fakesnow[server]"),
     ],
 )

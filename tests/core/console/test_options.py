@@ -179,7 +179,7 @@ def test_an_environment_is_chosen_by_option_variable_or_file(
     monkeypatch.setenv("MARTS_ENV", "b")
     assert (settings("run").env, settings("run").schema) == ("b", "b")
     for command in NAMES:
-        words = {"show": ["m"], "witness": ["m"], "generate": ["d"]}.get(command, [])
+        words = {"export": ["m", "--output", "o"], "show": ["m"], "witness": ["m"]}.get(command, [])
         if command not in ("generate", "init", "help"):
             assert settings(command, *words, "--env", "c").schema == "c", command
     monkeypatch.setenv("MARTS_SCHEMA", "variable")

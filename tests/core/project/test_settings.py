@@ -43,6 +43,10 @@ strict = true
 [sources]
 orders = "raw/orders.csv"
 
+[personal]
+email = { masking_policy = 'RULES.P."hide e-mail"' }
+name = { tag = "rules.tags.pii" }
+
 [environments.trial]
 [environments.prod]
 
@@ -65,6 +69,10 @@ def test_every_key_sets_the_field_of_its_name() -> None:
     assert (read.exclude, read.threads, read.strict) == (("old_*", "tag:trial"), 4, True)
     assert (read.data, read.target) == (Path("shop/data"), Path("/var/target"))
     assert read.proof == (Path("shop/tests/proof"), Path("shop/checks/revenue.py"))
+    assert read.personal == {
+        "email": {"masking_policy": 'RULES.P."hide e-mail"'},
+        "name": {"tag": "rules.tags.pii", "value": "name"},
+    }
     ((table, known),) = read.acknowledge
     assert (table, known.check, known.until) == ("orders", "few", datetime.date(2027, 6, 30))
     assert (read.folder, read.file) == (Path("shop"), FILE)
@@ -111,6 +119,16 @@ def test_what_is_not_said_is_the_default_in_the_projects_folder() -> None:
          '"prd": there is no such environment\n  the environments in {} are: prod\nhint: did you'),
         ('env = "dev"', "  {} has no environments\nhint: write its settings below [tool.marts.e"),
         ('acknowledge = [{table = "a"}]', "an acknowledgement in {} has table\nhint: it needs"),
+        ("personal.email = 1", "personal in {} is a table\n  expected tables by kind of personal"),
+        ('personal.email = {masking = "A.B.C"}',
+         "tool.marts.personal.email in {} has masking\nhint: did you mean masking_policy?"),
+        ("personal.email = {}", "email in {} names neither a masking_policy nor a tag\nhint"),
+        ('personal.name = {value = "n"}', "name in {} has a value, and no tag that has it\n"),
+        ('personal.name = {tag = "PII"}', 'tag is "PII"\n  expected a qualified name\nhint: write'),
+        ('personal.name = {tag = "A.B.C.D"}', "expected a qualified name"),
+        ('personal.name = {tag = "A.B."}', "expected a qualified name"),
+        ('personal.name = {tag = "A.B.C; DROP"}', "expected a qualified name"),
+        ('personal.name = {tag = "A.B.C", value = ""}', 'value is ""\n  expected a non-empty'),
     ],
 )  # fmt: skip
 def test_what_is_written_wrongly_is_refused(text: str, expected: str) -> None:

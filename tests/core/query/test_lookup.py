@@ -323,6 +323,15 @@ def test_rows_are_ordered_with_nulls_last(
     assert [bike for (bike,) in found] == expected.split()
 
 
+def test_the_grain_breaks_ties_and_without_a_limit_nothing_is_sorted() -> None:
+    by_flag = lookup(bikes, order_by=["is_new desc"], limit=2).args["order"].expressions
+    assert [each.this.name for each in by_flag] == ["is_new", "bike"]
+    by_key = lookup(bikes, order_by=["BIKE desc"], limit=None).args["order"].expressions
+    assert [(each.this.name, each.args["desc"]) for each in by_key] == [("bike", True)]
+    whole = lookup(bikes, limit=None)
+    assert whole.args.get("order") is whole.args.get("limit") is None
+
+
 @pytest.mark.parametrize("words", ["price up", "price desc nulls first", "price; drop", "lower(x)"])
 def test_an_order_is_columns_and_directions_alone(words: str) -> None:
     with pytest.raises(UsageError):

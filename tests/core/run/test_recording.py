@@ -19,9 +19,18 @@ from marts.core.plan.runs import (
     results_of_text,
     results_text,
 )
+from marts.core.plan.source_checks import SourceChecks
+from marts.core.plan.steps import SkippedCheck
 from marts.core.run.backend import Statement
-from marts.core.run.recording import ATTEMPTS, LONGEST_ERROR, QUERY_IDS, Recorder, counts_of
-from marts.core.run.report import Report
+from marts.core.run.recording import (
+    ATTEMPTS,
+    LONGEST_ERROR,
+    QUERY_IDS,
+    Recorder,
+    counts_of,
+    results_of,
+)
+from marts.core.run.report import GroupReport, Report
 from support.workshop import Workshop, order
 
 DAY = datetime.date(2025, 6, 30)
@@ -150,6 +159,24 @@ def test_what_was_found_of_each_table_is_recorded_without_a_value(shop: Workshop
     assert others
     assert {*others.values()} == {("pass", 0)}
     assert "nobody" not in text
+
+
+def test_of_several_groups_what_was_made_counts_more_than_what_had_held(shop: Workshop) -> None:
+    done = shop.check(source_checks=True)
+    held = SourceChecks(
+        digests={("orders", "order_id_unique"): "a", ("orders", "earlier"): "b", ("x", "y"): "c"},
+        remembered={"orders": frozenset({"a", "b"})},
+    )
+    second = replace(done, tables=(), source_checks=held)
+    groups = (GroupReport("one", (), "checked", done), GroupReport("two", (), "checked", second))
+    left = (SkippedCheck("totals", "of_another_group", ("totals",)),)
+    found = results_of(replace(done, groups=groups, skipped=left))
+    assert found["orders"].checks["order_id_unique"] == ("pass", 0)
+    assert found["orders"].checks["earlier"] == ("held", None)
+    assert found["totals"].checks == {"of_another_group": ("skipped", None)}
+    assert "x" not in found
+    # Nothing was made, and so there is nothing to tell.
+    assert results_of(second) == {}
 
 
 def test_results_that_are_too_long_keep_what_did_not_hold() -> None:

@@ -218,16 +218,23 @@
     for (const name of ["pointerover", "pointerleave", "focusin", "focusout"]) frame.addEventListener(name, light);
   }
 
-  /* From a column, return each column that is reached, and whether by direct steps alone. */
+  const MOST_LINES = 250, MOST_COLUMNS = 20;
+  const DIRECT = ["identity", "transformation", "aggregation"];
+  const isDirect = (kind) => DIRECT.includes(kind);
+  /* Of two steps: the greater of two direct kinds. Edges do not say of which kind others are. */
+  const then = (first, last) => (isDirect(first) && isDirect(last)
+    ? DIRECT[Math.max(DIRECT.indexOf(first), DIRECT.indexOf(last))] : "indirect");
+
+  /* From a column, return each column that is reached, and in which ways. */
   function reached(start, steps) {
-    const found = new Map(), waiting = [[start, true]];
+    const found = new Map(), waiting = [[start, DIRECT[0]]];
     while (waiting.length) {
-      const [column, isDirect] = waiting.pop();
-      for (const [next, isDirectStep] of steps[column]) {
-        const both = isDirect && isDirectStep;
-        if (found.has(next) && (found.get(next) === "direct" || !both)) continue;
-        found.set(next, both ? "direct" : "indirect");
-        waiting.push([next, both]);
+      const [column, kind] = waiting.pop();
+      for (const [next, words] of steps[column]) for (const word of words) {
+        const known = found.get(next) ?? new Set(), whole = then(kind, word);
+        if (known.has(whole)) continue;
+        found.set(next, known.add(whole));
+        waiting.push([next, whole]);
       }
     }
     return found;
@@ -242,8 +249,8 @@
     const layers = view.querySelector(".layers"), indirect = byId("indirect"), clear = byId("clear");
     const up = columns.map(() => []), down = columns.map(() => []);
     for (const [from, to, kind] of edges) {
-      up[to].push([from, kinds[kind][0]]);
-      down[from].push([to, kinds[kind][0]]);
+      up[to].push([from, kinds[kind]]);
+      down[from].push([to, kinds[kind]]);
     }
     const columnsOf = tables.map(() => []);
     columns.forEach(([table], n) => columnsOf[table].push(n));
@@ -251,9 +258,17 @@
     const expanded = new Set();
     let selected = null, feeding = new Map(), fed = new Map();
 
+    const howIn = (found, n) => (!found.has(n) ? undefined : [...found.get(n)].some(isDirect) ? "direct" : "indirect");
     const litAs = (n) => {
-      const how = feeding.get(n) ?? fed.get(n);
+      const how = howIn(feeding, n) ?? howIn(fed, n);
       return how === "indirect" && !indirect.checked ? undefined : how;
+    };
+    /* The kinds are shown of direct lineage, and of indirect lineage in a single step. */
+    const howInWords = (n) => {
+      const how = litAs(n), near = [...up[selected], ...down[selected]].filter(([next]) => next === n);
+      const kindsOf = how === "direct" ? [...(feeding.get(n) ?? fed.get(n))] : near.flatMap(([, words]) => words);
+      const words = [...new Set(kindsOf)].filter((kind) => kind !== "indirect" && isDirect(kind) === (how === "direct"));
+      return words.length ? `${how}: ${words.sort().join(", ").replaceAll("_", " ")}` : how;
     };
     const related = () => {
       const found = new Set([here]);
@@ -275,21 +290,26 @@
       return make("button", {
         type: "button", data: { name: `${tables[columns[n][0]][0]}.${columns[n][1]}`, number: n, lit: how },
         attributes: { "aria-pressed": String(n === selected) },
-      }, make("code", { textContent: columns[n][1] }));
+      }, make("code", { textContent: columns[n][1] }),
+      make("small", { textContent: columns[n][4] ? " personal" : "" }));
     };
     const list = (numbers) => make("ul", {}, ...numbers.map((n) => make("li", {}, button(n))));
     const card = (table) => {
       const [name, , page] = tables[table], all = columnsOf[table], isExpanded = expanded.has(table);
-      const own = all.filter((n) => n === selected || litAs(n) === "direct");
-      const other = all.filter((n) => litAs(n) === "indirect");
-      const isShown = isExpanded || (selected === null && table === here);
+      const groups = new Map();
+      for (const n of all.filter(litAs)) {
+        const words = howInWords(n);
+        groups.set(words, [...(groups.get(words) ?? []), n]);
+      }
+      const isShown = isExpanded || (selected === null && table === here && all.length <= MOST_COLUMNS);
       const rest = all.filter((n) => n !== selected && !litAs(n));
       const title = make("h3", {}, make("a", { href: base + page }, make("code", { textContent: name })));
       const box = make("div", { className: table === here ? "card here" : "card", data: { card: table } }, title);
-      if (own.length) box.append(list(own));
-      if (other.length) box.append(make("p", { className: "how", textContent: "indirect" }), list(other));
+      const heading = (words) => make("p", { className: "how", textContent: words });
+      if (all.includes(selected)) box.append(list([selected]));
+      for (const [words, numbers] of [...groups].sort()) box.append(heading(words), list(numbers));
       if (rest.length && isShown) {
-        if (selected !== null) box.append(make("p", { className: "how", textContent: "not related" }));
+        if (selected !== null) box.append(heading("not related"));
         box.append(list(rest));
       }
       if (rest.length && (isExpanded || !isShown)) {
@@ -308,22 +328,29 @@
       path.setAttribute("class", className);
       return path;
     };
-    /* A line from column to column where lineage is direct, else one from table to table: they are many. */
+    /* A line from column to column where lineage is direct and readable, else one from table to table. */
     const draw = () => {
       const svg = layers.querySelector("svg"), frame = layers.getBoundingClientRect(), paths = [];
       const at = new Map([...layers.querySelectorAll("[data-number]")].map((each) => [Number(each.dataset.number), each]));
-      const drawn = new Set();
+      const drawn = new Set(), titleOf = (table) => layers.querySelector(`[data-card="${table}"] h3`);
+      if (selected === null) for (const [from, to] of reads) {
+        const [start, end] = [titleOf(from), titleOf(to)];
+        if (start && end) paths.push(line(start, end, frame, "reads"));
+      }
       for (const side of selected === null ? [] : [feeding, fed]) {
         const how = (n) => (n === selected ? "direct" : side.has(n) && litAs(n));
-        for (const [from, to, kind] of edges) {
-          if (!how(from) || !how(to)) continue;
-          const isDirect = kinds[kind][0] && how(from) === "direct" && how(to) === "direct";
-          const pair = `${columns[from][0]} ${columns[to][0]}`;
-          if (isDirect) paths.push(line(at.get(from), at.get(to), frame, "direct"));
-          else if (indirect.checked && !drawn.has(pair)) {
-            const [start, end] = pair.split(" ").map((table) => layers.querySelector(`[data-card="${table}"] h3`));
+        const lit = edges.filter(([from, to]) => how(from) && how(to));
+        const isOwnLine = ([from, to, kind]) => kinds[kind].some(isDirect) && how(from) === "direct" && how(to) === "direct";
+        const isFew = lit.filter(isOwnLine).length <= MOST_LINES;
+        for (const edge of lit) {
+          const [from, to] = edge, isOwn = isOwnLine(edge);
+          if (!isOwn && !indirect.checked) continue;
+          const tablesOf = [columns[from][0], columns[to][0]], pair = `${tablesOf} ${isOwn}`;
+          if (isOwn && isFew) paths.push(line(at.get(from), at.get(to), frame, "direct"));
+          else if (!drawn.has(pair)) {
             drawn.add(pair);
-            paths.push(line(start, end, frame, "indirect"));
+            const [start, end] = tablesOf.map(titleOf);
+            paths.push(line(start, end, frame, isOwn ? "direct" : "indirect"));
           }
         }
       }
@@ -352,9 +379,9 @@
       }
     };
     const counted = (found) => {
-      const direct = [...found.values()].filter((how) => how === "direct").length;
+      const direct = [...found.keys()].filter((n) => howIn(found, n) === "direct").length;
       if (!found.size) return "no column";
-      return `${direct} ${direct === 1 ? "column" : "columns"} directly and ${found.size - direct} indirectly`;
+      return `${direct || "no"} ${direct > 1 ? "columns" : "column"} directly and ${found.size - direct} indirectly`;
     };
     const select = (n) => {
       selected = n;

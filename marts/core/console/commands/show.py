@@ -18,14 +18,15 @@ from marts.core.project.settings import Settings
 
 MOST_ROWS = 1_000_000_000
 """The greatest limit; as good as none."""
+where_option = option(
+    "--where", metavar="EXPR", help='Only rows that meet a condition, such as "age > 40".'
+)
+columns_option = option(
+    "--columns", metavar="NAMES", default="", help="Columns, separated by commas.  [default: all]"
+)
 row_options = options(
-    option("--where", metavar="EXPR", help='Only rows that meet a condition, such as "age > 40".'),
-    option(
-        "--columns",
-        metavar="NAMES",
-        default="",
-        help="Columns, separated by commas.  [default: all]",
-    ),
+    where_option,
+    columns_option,
     option(
         "--order-by",
         metavar="NAMES",
