@@ -293,6 +293,14 @@ def test_show_prints_rows(published: Desk) -> None:
     assert row["customer_name"] == "Customer#000000001"
 
 
+def test_explain_computes_a_value_again_from_the_rows_behind_it(published: Desk) -> None:
+    key = ("--key", "nation=FRANCE", "--key", "year=1995")
+    found = json.loads(published.done("explain", "nation_revenue.growth", *key, "--json"))
+    assert found["is_same"] is True
+    tables = {each["table"] for each in found["sources"]}
+    assert tables == {"customer", "lineitem", "nation", "orders", "region"}
+
+
 def test_docs_writes_a_page_for_each_table(published: Desk) -> None:
     assert "wrote the pages of 16 tables to target/docs" in published.done("docs")
     pages = {file.stem: file for file in (published.folder / "target/docs/tables").iterdir()}
