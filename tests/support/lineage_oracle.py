@@ -117,10 +117,17 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 def hashes_of(table: pa.Table) -> dict[str, Hashes]:
-    """Return the hashes of a table's values, by column."""
-    names = [f'hash("{name}") AS "{name}"' for name in table.column_names]
+    """Return the hashes of a table's values, by column; of floats, those of seven digits.
+
+    The last digits of a mean depend on the order in which a join happens to give its rows.
+    """
+    names = [f'hash({_rounded(field)}) AS "{field.name}"' for field in table.schema]
     found = connection().from_arrow(table).project(", ".join(names)).fetchnumpy()
     return {name: np.asarray(values, np.uint64) for name, values in found.items()}
+
+
+def _rounded(field: pa.Field) -> str:
+    return f'"{field.name}"::FLOAT' if pa.types.is_floating(field.type) else f'"{field.name}"'
 
 
 def _rows(hashes: Mapping[str, Hashes], names: Sequence[str]) -> Hashes:
