@@ -8,6 +8,7 @@ import vl_convert
 from markupsafe import Markup
 
 from marts.core.catalog.pages import Distribution
+from marts.core.catalog.texts import number
 
 WIDTH, HEIGHT, STEP = 230, 120, 20
 LONGEST_LABEL = 150
@@ -21,9 +22,10 @@ CONFIG = {
 
 def chart(distribution: Distribution) -> Markup:
     """Return the SVG of a distribution: a bar for each label, or a histogram."""
-    spec = (_labels if distribution.kind == "labels" else _histogram)(distribution)
+    is_labelled = distribution.kind in ("labels", "amounts")
+    spec = (_labels if is_labelled else _histogram)(distribution)
     values = [
-        {"bar": n, "rows": bar.rows, "text": f"{bar.rows:,}"}
+        {"bar": n, "rows": bar.size, "text": number(bar.size)}
         for n, bar in enumerate(distribution.bars)
     ]
     # The bars have numbers, so that two with one label are two, and not one of their sum.

@@ -1,4 +1,4 @@
-"""How the values of a mart's main columns are distributed: two statements for each mart.
+"""How the values of a mart's main columns are distributed: two statements for each mart, at most.
 
 The main columns are those of declared labels and of flags, then numbers, then dates. Keys are not
 among them, and never personal data. Of texts, only declared labels are read.
@@ -102,6 +102,8 @@ def counted(mart: Mart, columns: Sequence[tuple[Column, Kind]], fetch: Fetch) ->
     The second statement counts everything, so that bars and nulls add up to the rows.
     """
     table = ibis.table(schema_of(mart.columns), name=mart.name)
+    if by := _label_of_rows(mart):
+        return _amounts(table, by, [c for c, kind in columns if kind == "numbers"], fetch)
     scales = _scales(table, columns, fetch)
     bars = {
         column.name: _labels(table, column)
@@ -122,6 +124,35 @@ def counted(mart: Mart, columns: Sequence[tuple[Column, Kind]], fetch: Fetch) ->
         for n, (name, these) in enumerate(bars.items())
     ]
     return Counted(int(row[ROWS]), tuple(filter(_says_something, found)))
+
+
+def _label_of_rows(mart: Mart) -> Column | None:
+    """Return the column of labels of which each row of a mart has another, if it has one."""
+    if len(mart.grain) != 1:
+        return None
+    (found,) = (column for column in mart.columns if column.name in mart.grain)
+    return found if 0 < len(found.values) <= MOST_LABELS and not found.personal else None
+
+
+def _amounts(table: ir.Table, by: Column, columns: Sequence[Column], fetch: Fetch) -> Counted:
+    """Return the numbers of each label's row: there are too few rows for ranges."""
+    amounts = {f"n{n}": table[c.name].cast("float64") for n, c in enumerate(columns)}
+    labels = ibis.ifelse(table[by.name].isin(by.values), table[by.name], OTHERS)
+    rows = fetch(table.select(label=labels, **amounts).order_by("label").limit(MOST_LABELS))
+    found = [
+        Distribution(
+            column=column.name,
+            kind="amounts",
+            bars=tuple(
+                Bar(label=str(row["label"]), rows=1, amount=value)
+                for row in rows
+                if (value := row[f"n{n}"]) is not None and math.isfinite(value)
+            ),
+            nulls=sum(row[f"n{n}"] is None for row in rows),
+        )
+        for n, column in enumerate(columns)
+    ]
+    return Counted(len(rows), tuple(each for each in found if each.bars))
 
 
 @dataclass(frozen=True)

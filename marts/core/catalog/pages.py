@@ -66,10 +66,19 @@ class QueryPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A bar of a distribution: a label, or the range of a number, and its rows."""
+    """A bar of a distribution: a label, or the range of a number, and its rows.
+
+    Where each row of a table is a label of its own, `amount` is a number of that row.
+    """
 
     label: str
     rows: int
+    amount: float | None = None
+
+    @property
+    def size(self) -> float:
+        """What the bar shows."""
+        return self.rows if self.amount is None else self.amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +86,7 @@ class Distribution:
     """How the values of a column are distributed over the rows of the last run; never personal."""
 
     column: str
-    kind: Literal["labels", "numbers", "dates"]
+    kind: Literal["labels", "numbers", "dates", "amounts"]
     bars: tuple[Bar, ...]
     nulls: int = 0
 

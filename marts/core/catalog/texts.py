@@ -137,9 +137,13 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def number(value: int | None) -> str:
-    """Return a count with its thousands apart."""
-    return "" if value is None else f"{value:,}"
+def number(value: float | None) -> str:
+    """Return a number with its thousands apart, and at most two decimals unless it is small."""
+    if value is None:
+        return ""
+    if isinstance(value, int) or value.is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:

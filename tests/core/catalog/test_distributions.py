@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import ibis.expr.types as ir
@@ -28,6 +29,7 @@ from marts import (
     timestamp,
 )
 from marts.core.analysis.reliance_errors import relied_on
+from marts.core.authoring.tables import Mart
 from marts.core.catalog.distributions import (
     MOST_COLUMNS,
     MOST_LABELS,
@@ -74,7 +76,7 @@ def engine() -> Iterator[WorldEngine]:
 
 
 def distributions(
-    engine: WorldEngine, rows: Sequence[Mapping[str, object]]
+    engine: WorldEngine, rows: Sequence[Mapping[str, object]], of: Mart = bikes
 ) -> dict[str, Distribution]:
     """Return the distributions of bikes; each adds up to the rows."""
 
@@ -84,7 +86,7 @@ def distributions(
 
     table = pa.Table.from_pylist(list(rows), schema_of(bikes.columns).to_pyarrow())
     engine.show({"bikes": table})
-    found = counted(bikes, main_columns(bikes, ()), fetch)
+    found = counted(of, main_columns(of, ()), fetch)
     assert found.rows == len(rows)
     for each in found.distributions:
         assert sum(bar.rows for bar in each.bars) + each.nulls == len(rows), each
@@ -201,3 +203,21 @@ def test_a_key_is_a_key_in_every_mart_that_copies_it() -> None:
     keys = key_columns(graph, relied_on(graph).lineage)
     assert {column for table, column in keys if table == "takings"} == {"place", "at", "cash"}
     assert [column.name for column, _ in main_columns(takings, keys)] == ["amount"]
+
+
+def test_of_a_mart_of_labels_the_numbers_are_shown_by_label(engine: WorldEngine) -> None:
+    of_labels = replace(bikes, grain=("kind",))
+    rows = [bike(kind="gravel", gears=3, price=Decimal("2.50")), bike(kind="city", gears=None)]
+    found = distributions(engine, rows, of_labels)
+    assert [found["gears"], found["price"]] == [
+        Distribution(
+            column="gears", kind="amounts", bars=(Bar(label="gravel", rows=1, amount=3),), nulls=1
+        ),
+        Distribution(
+            column="price",
+            kind="amounts",
+            bars=(Bar(label="gravel", rows=1, amount=2.5),),
+            nulls=1,
+        ),
+    ]
+    assert found.keys() <= {"gears", "weight", "price"}
