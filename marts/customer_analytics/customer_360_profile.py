@@ -74,6 +74,7 @@ def _other_figures(
 @mart(
     grain="customer_id",
     tags=["profile"],
+    owner="customer analytics",
     columns=[
         # identifiers
         c.customer_id,

@@ -7,6 +7,7 @@ from marts import shared as c
 @mart(
     grain="customer_id",
     tags=["segmentation"],
+    owner="customer analytics",
     columns=[
         c.customer_id,
         c.customer_key,

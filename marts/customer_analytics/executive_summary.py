@@ -25,6 +25,7 @@ def _other_segments(this: Table, segment_summary: Table) -> Table:
 @mart(
     grain="summary_date",
     tags=["summaries", "executive"],
+    owner="customer analytics",
     columns=[
         c.summary_date,
         int64("customers", doc="number of customers", at_least=0),

@@ -29,6 +29,7 @@ def _another_month(this: Table, metric_mom_spend_change: Table) -> Table:
 @mart(
     grain="customer_segment",
     tags=["summaries", "segments"],
+    owner="customer analytics",
     columns=[
         c.customer_segment,
         int64("customers", doc="number of customers", at_least=1),

@@ -39,6 +39,7 @@ def _other_audiences(this: Table, executive_summary: Table) -> Table:
 @mart(
     grain=("campaign", "customer_id"),
     tags=["campaigns"],
+    owner="marketing",
     columns=[
         string("campaign", values=[RETENTION, ONBOARDING, PREMIUM]),
         c.customer_id,

@@ -24,6 +24,7 @@ def _gaps(this: Table) -> Table:
 @mart(
     grain=("customer_id", "month"),
     tags=["metrics", "mom"],
+    owner="marketing",
     columns=[
         c.customer_id,
         date("month", doc="first day of the month"),
