@@ -9,7 +9,7 @@ from random import Random
 
 import pyarrow as pa
 
-from marts.core.analysis.lineage import documented
+from marts.core.analysis.comments import documented
 from marts.core.analysis.reliance_reader import reliance_of
 from marts.core.kit.building import MartsBuilder, on_duckdb
 from marts.core.project.graph import Graph, link

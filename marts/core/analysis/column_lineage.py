@@ -23,6 +23,7 @@ from marts.core.analysis.keys import keys_of
 from marts.core.analysis.kinds import (
     COUNTED,
     DIRECT,
+    MADE,
     ROWS,
     Edges,
     Kind,
@@ -77,6 +78,30 @@ def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
     for table, name in of_columns(merged([*found.columns.values(), found.rows, found.order])):
         columns[table].add(name)
     return {table: frozenset(names) for table, names in columns.items()}
+
+
+Copies = Mapping[str, frozenset[Name]]
+"""For each column of a query, the columns of its tables whose values it copies.
+
+Several if it copies one or the other, depending on the row; none if it is computed.
+"""
+
+
+def copies_of(query: ops.Relation) -> Copies:
+    """Return, for each column of a query, the columns of the tables it reads that it copies.
+
+    A copy may go through selections, renames, joins, filters, groups and unions, and through casts
+    that keep every value. A left join may add nulls to a copy; a value that replaces null makes it
+    a computed column.
+    """
+    found = relation_lineage(query, NO_KEYS)
+    return {name: _copied(edges) for name, edges in found.columns.items()}
+
+
+def _copied(edges: Edges) -> frozenset[Name]:
+    made_of = {name: direct for name, kinds in edges.items() if (direct := kinds & DIRECT)}
+    is_copy = MADE not in made_of and all(each == {Kind.IDENTITY} for each in made_of.values())
+    return frozenset(of_columns(made_of)) if is_copy else frozenset()
 
 
 class TableLineage(NamedTuple):

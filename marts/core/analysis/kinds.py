@@ -50,6 +50,9 @@ ROWS = "*"
 """Stands for the rows of a table: which there are, whatever is in them."""
 COUNTED = "#"
 """Stands for the number of a table's rows, where a value counts them."""
+MADE: Name = ("", "=")
+"""Stands for a value that is in no column: a constant, or one that is made of rows alone."""
+NO_COLUMN: Edges = {MADE: frozenset({Kind.IDENTITY})}
 
 
 def then(first: Kind, last: Kind) -> Kind:
@@ -87,8 +90,9 @@ def merged(several: Iterable[Edges]) -> Edges:
 
 
 def of_columns(edges: Edges) -> dict[Name, frozenset[Kind]]:
-    """Return the edges to columns, without those to the rows of tables."""
-    return {name: kinds for name, kinds in edges.items() if name[1] not in (ROWS, COUNTED)}
+    """Return the edges to columns, without those to the rows of tables and to made values."""
+    others = (ROWS, COUNTED, MADE[1])
+    return {name: kinds for name, kinds in edges.items() if name[1] not in others}
 
 
 def without(edges: Edges, others: Edges) -> dict[Name, frozenset[Kind]]:

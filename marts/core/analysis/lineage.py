@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
-
-from marts.core.project.graph import Graph
 
 
 def resolved_operation(op: ops.Value) -> ops.Value:
@@ -142,100 +138,5 @@ def _below(field: ops.Field) -> list[ops.Value]:
     return [rel.values[field.name]] if field.name in rel.values else []
 
 
-Copies = Mapping[str, frozenset[Name]]
-"""For each column of a query, the columns of its tables whose values it copies.
-
-Several if it copies one or the other, depending on the row; none if it is computed.
-"""
-
-
-def copies_of(query: ops.Relation) -> Copies:
-    """Return, for each column of a query, the columns of the tables it reads that it copies.
-
-    A copy may go through selections, renames, joins, filters, groups and unions, and through casts
-    that keep every value. A left join may add nulls to a copy; a value that replaces null makes it
-    a computed column.
-    """
-    return {name: _copied(ops.Field(query, name)) for name in query.schema.names}
-
-
-def _copied(value: ops.Value) -> frozenset[Name]:
-    found, waiting, met = set[Name](), [value], set[ops.Value]()
-    while waiting:
-        value = waiting.pop()
-        if value in met:
-            continue
-        met.add(value)
-        if isinstance(value, ops.Field) and _is_a_table(value.rel):
-            found.add((str(value.rel.name), value.name))
-            continue
-        below = list(_copied_from(value))
-        if not below:
-            return frozenset()
-        waiting += below
-    return frozenset(found)
-
-
 def _is_a_table(rel: ops.Relation) -> bool:
     return isinstance(rel, ops.PhysicalTable) and not isinstance(rel, ops.AliasedRelation)
-
-
-def _copied_from(value: ops.Value) -> Iterator[ops.Value]:
-    """Yield the values one step below, one of which this value always is; none if computed."""
-    match value:
-        case ops.Alias(arg=arg):
-            yield arg
-        case ops.Cast(arg=arg, to=to) if _keeps_values(arg.dtype, to):
-            yield arg
-        case ops.Field(rel=ops.Reference() | ops.AliasedRelation() as rel, name=name):
-            yield ops.Field(rel.parent, name)
-        case ops.Field(rel=ops.Set() as rel, name=name):
-            yield from (ops.Field(rel.left, name), ops.Field(rel.right, name))
-        case ops.Field(rel=ops.FillNull(replacements=Mapping() as given) as rel, name=name):
-            yield from () if name in given else (ops.Field(rel.parent, name),)
-        case ops.Field(rel=rel, name=name) if type(rel) in COPYING:
-            yield rel.values[name]
-
-
-COPYING = (
-    *(ops.Project, ops.DropColumns, ops.JoinChain, ops.Aggregate, ops.Distinct),
-    *(ops.Filter, ops.Sort, ops.Limit, ops.Sample, ops.DropNull),
-)
-"""The relations whose `values` define their columns, row by row of the relations they read."""
-
-
-def _keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
-    if found.is_decimal() and to.is_decimal():
-        return bool((found.scale or 0) <= (to.scale or 0))
-    return type(found) is type(to) or bool(
-        found.is_integer() and (to.is_integer() or to.is_decimal())
-    )
-
-
-def documented(graph: Graph, copies: Mapping[str, Copies]) -> Graph:
-    """Return the project with the comments that columns inherit from the columns they copy.
-
-    `copies` are those of each mart's query. A column without a comment inherits that of the one
-    documented column from which its values come, directly or through other columns, whatever its
-    name. If they come from several, or from one without a comment, it has none.
-    """
-    sources, marts = graph.project.sources, dict(graph.project.marts)
-    words: dict[Name, tuple[Name, str]] = {
-        (name, column.name): ((name, column.name), column.doc)
-        for name, table in sources.items()
-        for column in table.columns
-        if column.doc
-    }
-    for name in graph.order:
-        columns = []
-        for column in marts[name].columns:
-            at = (name, column.name)
-            origins = {words.get(each) for each in copies[name][column.name]}
-            origin = (at, column.doc) if column.doc else None
-            if not column.doc and len(origins) == 1:
-                (origin,) = origins
-            if origin:
-                words[at] = origin
-            columns.append(replace(column, doc=origin[1]) if origin else column)
-        marts[name] = replace(marts[name], columns=tuple(columns))
-    return replace(graph, project=replace(graph.project, marts=marts))

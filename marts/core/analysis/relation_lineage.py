@@ -12,7 +12,7 @@ from ibis.common.graph import Graph as Nodes
 from marts.core.analysis.declared_keys import DeclaredKeys
 from marts.core.analysis.join_keys import cardinalities_of
 from marts.core.analysis.keys import keys_of
-from marts.core.analysis.kinds import ROWS, Edges, Kind, merged, used
+from marts.core.analysis.kinds import NO_COLUMN, ROWS, Edges, Kind, merged, used
 from marts.core.analysis.value_lineage import (
     Known,
     RelationEdges,
@@ -58,7 +58,7 @@ def _table(rel: ops.PhysicalTable, _: Known) -> RelationEdges:
 
 def _constant(rel: ops.Relation, known: Known) -> RelationEdges:
     values = {name: known.used(Kind.IDENTITY, [value]) for name, value in rel.values.items()}
-    return RelationEdges(dict.fromkeys(rel.schema.names, NOTHING) | values, NOTHING, NOTHING)
+    return RelationEdges(dict.fromkeys(rel.schema.names, NO_COLUMN) | values, NOTHING, NOTHING)
 
 
 def _dropped(rel: ops.DropColumns, known: Known) -> RelationEdges:

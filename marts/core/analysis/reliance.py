@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import ibis.expr.operations as ops
 
+from marts.core.analysis.column_lineage import Copies
 from marts.core.analysis.dependencies import Key
-from marts.core.analysis.lineage import Copies
 from marts.core.analysis.text_values import Name, TextColumn
 
 

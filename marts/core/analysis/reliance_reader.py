@@ -14,14 +14,14 @@ from typing import TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import columns_read
+from marts.core.analysis.column_lineage import columns_read, copies_of
 from marts.core.analysis.constants import constants_in, written_rows
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.dependencies import injective_column
 from marts.core.analysis.formatting import Formatter, table_of
 from marts.core.analysis.join_keys import Column, JoinCardinality
 from marts.core.analysis.keys import join_cardinalities, keys_of
-from marts.core.analysis.lineage import copies_of, resolved, resolved_operation
+from marts.core.analysis.lineage import resolved, resolved_operation
 from marts.core.analysis.nodes import predicates_of
 from marts.core.analysis.reliance import (
     Condition,

@@ -9,7 +9,16 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.expr.operations.reductions import Orderable
 
-from marts.core.analysis.kinds import COUNTED, ROWS, Edges, Kind, merged, used
+from marts.core.analysis.kinds import (
+    COUNTED,
+    MADE,
+    NO_COLUMN,
+    ROWS,
+    Edges,
+    Kind,
+    merged,
+    used,
+)
 
 
 class RelationEdges(NamedTuple):
@@ -63,7 +72,7 @@ def _chosen(deciding: Iterable[ops.Value], values: Iterable[ops.Value], known: K
 
 def _coalesce(op: ops.Coalesce, known: Known) -> Edges:
     # With nothing but constants after it, a value is only changed, and decides about no other.
-    last = max((n for n, each in enumerate(op.arg) if known.values[each]), default=0)
+    last = max((n for n, each in enumerate(op.arg) if {*known.values[each]} - {MADE}), default=0)
     return _chosen(op.arg[:last], op.arg, known)
 
 
@@ -104,7 +113,7 @@ def _count(op: ops.CountStar, known: Known) -> Edges:
         for table, name in rows
         if name == ROWS and Kind.IDENTITY in rows[table, name]
     }
-    return merged([rows, counted, known.used(Kind.FILTER, [op.where])])
+    return merged([rows, counted, known.used(Kind.FILTER, [op.where]), NO_COLUMN])
 
 
 def _window(op: ops.WindowFunction, known: Known) -> Edges:
@@ -144,19 +153,17 @@ RULES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, Known], Edges]], 
     ((ops.WindowFunction,), _window),
     ((ops.CountStar,), _count),
     ((ops.Reduction,), _reduction),
-    ((ops.ExistsSubquery,), lambda op, known: known.relations[op.rel].rows),
+    ((ops.ExistsSubquery,), lambda op, known: merged([known.relations[op.rel].rows, NO_COLUMN])),
     ((ops.InSubquery,), _in_subquery),
-    ((ops.RowID,), lambda op, known: known.relations[op.table].rows),
+    ((ops.RowID,), lambda op, known: merged([known.relations[op.table].rows, NO_COLUMN])),
 )
 """How a value depends on its operands; the first kind that fits applies."""
 
 
 def edges_of_value(op: ops.Value, known: Known) -> Edges:
     """Return on what a value depends, apart from which rows its relation has."""
-    for kinds, rule in RULES:
-        if isinstance(op, kinds):
-            return rule(op, known)
-    return _other(op, known)
+    rule = next((rule for kinds, rule in RULES if isinstance(op, kinds)), _other)
+    return rule(op, known) or NO_COLUMN
 
 
 IN_ORDER = (ops.First, ops.Last, ops.ArrayCollect, ops.GroupConcat, ops.Arbitrary)

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 
-from marts.core.analysis.lineage import Copies, Name
+from marts.core.analysis.column_lineage import Copies
+from marts.core.analysis.lineage import Name
 from marts.core.authoring.checks import RelationshipCheck
 from marts.core.authoring.columns import Column, type_of
 from marts.core.authoring.tables import Mart, Source, checks_of

@@ -47,7 +47,7 @@ def linked(settings: Settings) -> Linked:
 
     Raises UsageError if the settings name no package, DefinitionError for wrong declarations.
     """
-    from marts.core.analysis.lineage import documented
+    from marts.core.analysis.comments import documented
     from marts.core.analysis.personal import marked
     from marts.core.analysis.reliance_errors import relied_on
     from marts.core.project.graph import link

@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from marts.core.analysis.column_lineage import copies_of
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.keys import keys_of
-from marts.core.analysis.lineage import Name, copies_of
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.links import Link, links_of, main_links
 from marts.core.analysis.links import keys_of as keys_of_source
 from marts.core.analysis.thresholds import Threshold, measured_thresholds, queries_over_sources

@@ -10,7 +10,8 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import Name, SourcesOf, copies_of, resolved
+from marts.core.analysis.column_lineage import copies_of
+from marts.core.analysis.lineage import Name, SourcesOf, resolved
 from marts.core.analysis.thresholds import Threshold
 from marts.core.authoring.columns import Column
 from marts.core.project.graph import Graph

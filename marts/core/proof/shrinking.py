@@ -12,8 +12,7 @@ from functools import cached_property
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import columns_read
-from marts.core.analysis.lineage import copies_of
+from marts.core.analysis.column_lineage import columns_read, copies_of
 from marts.core.analysis.links import links_of
 from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.authoring.expressions import FixedAsOf

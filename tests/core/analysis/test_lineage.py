@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 import pytest
 
 from marts import Table, int64, mart, source, string
-from marts.core.analysis.lineage import copies_of, documented
+from marts.core.analysis.column_lineage import copies_of
+from marts.core.analysis.comments import documented
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import column_comments
 from marts.core.project.graph import Graph
