@@ -166,13 +166,20 @@ def installed_with_all(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     )
 
 
-@pytest.fixture(scope="module")
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    """Return the emulator, or the account that pytest's options name; no schema is left in it."""
+@pytest.fixture(scope="session")
+def only_account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    """Return the emulator, or the account that pytest's options name."""
     from support.account import account as open_account
 
     with open_account(request) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def account(only_account: Account) -> Iterator[Account]:
+    """Return the account; what a module of tests leaves in it does not concern the next one."""
+    with only_account.left_as_found():
+        yield only_account
 
 
 @pytest.fixture(scope="module")

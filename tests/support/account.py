@@ -111,10 +111,18 @@ class Account:
         names = [name for (name,) in self.catalog("tables", schema, "TABLE_NAME")]
         return [name for name in names if name != RUNS_TABLE.upper()]
 
-    def all_schemas(self) -> list[str]:
-        """Return the names of all schemas of the account's database."""
+    @contextmanager
+    def left_as_found(self) -> Iterator[None]:
+        """Drop the schemas that are made in the emulator meanwhile."""
+        known = self._all_schemas()
+        yield
+        if self.emulator:
+            for schema in self._all_schemas() - known:
+                self.rows(f'DROP SCHEMA "{self.database}"."{schema}"')
+
+    def _all_schemas(self) -> set[str]:
         sql = f'SELECT SCHEMA_NAME FROM "{self.database}".INFORMATION_SCHEMA.SCHEMATA'
-        return [name for (name,) in self.rows(sql)]
+        return {name for (name,) in self.rows(sql)}
 
     def contents(self, schema: str) -> dict[str, list[Row]]:
         """Return all rows of every such relation of a schema, in an order of their own."""
@@ -160,17 +168,11 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
 
 @contextmanager
 def emulated_account(running: Emulator) -> Iterator[Account]:
-    """Open an account in an emulator; check what it was sent and drop what is new, at the end."""
+    """Open an account in an emulator; check the statements it was sent, at the end."""
     write_connections(running.folder, running.port)
-    before = len(running.events("statement"))
     with running.connect(**SESSION) as session:
-        opened = Account(running.connection, DATABASE, session, running)
-        known = {*opened.all_schemas()}
-        yield opened
-        # Pages of the guide name schemas as our own tests do.
-        for schema in {*opened.all_schemas()} - known:
-            opened.rows(f'DROP SCHEMA "{DATABASE}"."{schema}"')
-        grammar.check(grammar.sent_by_marts(running.events("statement")[before:]))
+        yield Account(running.connection, DATABASE, session, running)
+        grammar.check(grammar.sent_by_marts(running.events("statement")))
 
 
 @contextmanager

@@ -26,6 +26,20 @@ def percent(numerator: ir.NumericValue, denominator: ir.NumericValue) -> ir.Floa
     return ratio(numerator, denominator) * 100
 
 
+MEAN_DIGITS = 14
+"""How many digits after the point the terms of a mean have."""
+
+
+def mean(value: ir.FloatingColumn) -> ir.FloatingScalar:
+    """Compute the mean of floats, whatever the order of their rows.
+
+    A sum of floats depends on it in its last digits, and so would differ from run to run. Here they
+    are summed as decimals, rounded to 14 digits after the point. Nulls are left out; null over no
+    other rows. An engine raises an error for a sum of more than 24 digits before the point.
+    """
+    return ratio(_cast(value, 38, MEAN_DIGITS).sum(), value.count())
+
+
 COUNT_DIGITS = 8
 """How many more digits a sum over 100 million rows may have than its terms."""
 
