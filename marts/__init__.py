@@ -9,7 +9,7 @@
 - `invariant` declares how marts must respond to a change of a source.
 - `twin` declares how a mart is calculated in pandas, `corpus` and `strategy` data to try marts on,
   for proofs.
-- `ratio`, `percent` and `sample_stddev` are arithmetic on which engines agree.
+- `ratio`, `percent`, `mean` and `sample_stddev` are arithmetic on which engines agree.
 - `AsOf` and `Table` are the types of a mart's parameters.
 - `build` builds marts from the tables of a test, `worlds` draws such tables, `assert_same_table`
   compares tables, and `assert_proven` proves marts; `MartsBuilder` and `SnowflakeEmulator` are the
@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     )
     from marts.core.authoring.expressions import (
         AsOf as AsOf,
+    )
+    from marts.core.authoring.expressions import (
+        mean as mean,
     )
     from marts.core.authoring.expressions import (
         percent as percent,
@@ -128,6 +131,7 @@ _HOMES = {
     "ratio": "marts.core.authoring.expressions",
     "relationship": "marts.core.authoring.checks",
     "row_check": "marts.core.authoring.checks",
+    "mean": "marts.core.authoring.expressions",
     "sample_stddev": "marts.core.authoring.expressions",
     "source": "marts.core.authoring.tables",
     "strategy": "marts.core.authoring.proofs",

@@ -1,6 +1,6 @@
 """The portfolio in one row."""
 
-from marts import AsOf, Table, int64, mart, ratio, table_check
+from marts import AsOf, Table, int64, mart, mean, ratio, table_check
 from marts import shared as c
 
 OF_FEWER_CUSTOMERS = "its figures are those of all customers"
@@ -72,7 +72,7 @@ def executive_summary(customer_360_profile: Table, as_of: AsOf) -> Table:
     figures = t.aggregate(
         customers=t.count(),
         total_lifetime_value=t.lifetime_value.sum(),
-        avg_transaction_value=t.avg_transaction_value.mean(),
+        avg_transaction_value=mean(t.avg_transaction_value),
         active_customers=t.count(where=t.recency_status == c.ACTIVE),
         eligible_for_retention=t.count(where=t.eligible_for_retention_campaign),
         eligible_for_onboarding=t.count(where=t.eligible_for_onboarding_campaign),

@@ -1,6 +1,8 @@
 """The segments side by side, for dashboards."""
 
-from marts import AsOf, Table, date, float64, int64, mart, percent, ratio, table_check
+import ibis
+
+from marts import AsOf, Table, date, float64, int64, mart, mean, percent, ratio, table_check
 from marts import shared as c
 
 OF_OTHER_SEGMENTS = "customers change their segment"
@@ -78,14 +80,15 @@ def segment_summary(customer_360_profile: Table, as_of: AsOf) -> Table:
     """
     t = customer_360_profile
     all_customers, latest_month = t.count().as_scalar(), t.latest_month.max().as_scalar()
-    t = t.mutate(is_of_latest_month=t.latest_month == latest_month)
+    in_latest_month = ibis.ifelse(t.latest_month == latest_month, t.latest_mom_change_pct, None)
+    t = t.mutate(change_in_latest_month=in_latest_month)
     segments = t.group_by("customer_segment").aggregate(
         customers=t.count(),
         total_lifetime_value=t.lifetime_value.sum(),
-        avg_transaction_value=t.avg_transaction_value.mean(),
-        avg_spend_change_pct=t.spend_change_pct.mean(),
+        avg_transaction_value=mean(t.avg_transaction_value),
+        avg_spend_change_pct=mean(t.spend_change_pct),
         active_customers=t.count(where=t.recency_status == c.ACTIVE),
-        avg_mom_change_pct=t.latest_mom_change_pct.mean(where=t.is_of_latest_month),
+        avg_mom_change_pct=mean(t.change_in_latest_month),
     )
     return segments.mutate(
         customers_pct=percent(segments.customers, all_customers),

@@ -12,7 +12,7 @@ import ibis.expr.operations as ops
 from marts.core.analysis.known_values import Context, default_of, not_zero
 from marts.core.analysis.row_words import Groups, lines_of_rows, rows_text
 from marts.core.analysis.wording import AS_OF_DAY, Notes, Part, Wording
-from marts.core.analysis.words import as_deviation, branches_of, reduction
+from marts.core.analysis.words import as_reduction, branches_of, reduction
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
@@ -190,7 +190,7 @@ def _parts_of_union(say: Wording, rel: ops.Relation) -> Iterator[tuple[Wording, 
 
 def _line(say: Wording, core: ops.Value, default: str | None, *, by_name: bool) -> str:
     conditions: list[str] = []
-    alone = as_deviation(core) or core
+    alone = as_reduction(core) or core
     if isinstance(alone, ops.Reduction) and not say.says_groups:
         text, where = reduction(say, alone, alone=True)
         conditions += [where] if where else []

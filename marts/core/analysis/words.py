@@ -11,7 +11,7 @@ import ibis.expr.operations as ops
 
 from marts.core.analysis.row_words import keys_text, rows_text
 from marts.core.analysis.saying import Say
-from marts.core.authoring.expressions import sample_stddev
+from marts.core.authoring.expressions import mean, sample_stddev
 
 Words = Callable[[Say, Any], str]
 
@@ -105,6 +105,8 @@ def _needed(say: Say, op: ops.Value, n: int, operand: ops.Value, level: int) -> 
 
 
 def _quotient(say: Say, op: ops.Divide) -> str:
+    if found := as_reduction(op):
+        return _reduction_inline(say, found)
     left, right = say.operand(op.left, PRODUCT), op.right
     core = say.core(right)
     if isinstance(core, ops.NullIf) and _is_zero(core.null_if_expr) and say.is_strict:
@@ -212,16 +214,20 @@ def _reduction_inline(say: Say, op: Any) -> str:
 
 
 def _root(say: Say, op: ops.Sqrt) -> str:
-    found = as_deviation(op)
+    found = as_reduction(op)
     return _reduction_inline(say, found) if found else f"sqrt({say(op.arg)})"
 
 
-def as_deviation(op: ops.Value) -> ops.StandardDev | None:
-    """Return the standard deviation that exact sums compute, by our own arithmetic."""
+def as_reduction(op: ops.Value) -> ops.StandardDev | ops.Mean | None:
+    """Return the standard deviation or the mean that exact sums compute, by our own arithmetic."""
     if isinstance(op, ops.Sqrt):
         for count in op.find(ops.Count, filter=ops.Value):
             if count.arg.dtype.is_decimal() and _deviation_of(count.arg) == op:
                 return ops.StandardDev(count.arg, how="sample", where=None)
+    if isinstance(op, ops.Divide):
+        for count in op.right.find(ops.Count, filter=ops.Value):
+            if count.arg.dtype.is_floating() and mean(count.arg.to_expr()).op() == op:
+                return ops.Mean(count.arg, where=None)
     return None
 
 

@@ -37,7 +37,8 @@ def mean(value: ir.FloatingColumn) -> ir.FloatingScalar:
     are summed as decimals, rounded to 14 digits after the point. Nulls are left out; null over no
     other rows. An engine raises an error for a sum of more than 24 digits before the point.
     """
-    return ratio(_cast(value, 38, MEAN_DIGITS).sum(), value.count())
+    exact = _cast(value.round(MEAN_DIGITS), 38, MEAN_DIGITS)
+    return ratio(exact.sum(), value.count())
 
 
 COUNT_DIGITS = 8

@@ -10,7 +10,7 @@ import ibis
 import pytest
 
 from backends.duckdb_sql import compile_query
-from marts import percent, ratio, sample_stddev
+from marts import mean, percent, ratio, sample_stddev
 
 VALUES = """
     CREATE TABLE fractions AS SELECT * FROM (VALUES
@@ -71,6 +71,25 @@ def test_the_sample_deviation_is_exact(amounts: str, expected: float | None) -> 
         )
         ((found,),) = connection.sql(compile_query(query, sources={}, schema="main")).fetchall()
     assert found == (pytest.approx(expected, rel=1e-12) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [("(0.1), (0.2), (NULL)", 0.15), ("(1e20), (1), (-1e20)", 1 / 3), ("(NULL)", None)],
+)
+def test_a_mean_of_floats_does_not_depend_on_the_order_of_rows(
+    values: str, expected: float | None
+) -> None:
+    table = ibis.table({"value": "float64"}, name="t")
+    sql = compile_query(table.aggregate(mean=mean(table.value)), sources={}, schema="main")
+    with duckdb.connect() as connection:
+        for order in ("ASC", "DESC"):
+            connection.execute(
+                "CREATE OR REPLACE TABLE t AS SELECT v::DOUBLE AS value"
+                f" FROM (VALUES {values}) t (v) ORDER BY v {order}"
+            )
+            ((found,),) = connection.sql(sql).fetchall()
+            assert found == (pytest.approx(expected, rel=1e-12) if expected else None)
 
 
 @pytest.mark.parametrize("kind", ["float64", "decimal(18, 2)"])

@@ -65,7 +65,7 @@ def odd(tmp_path: Path) -> None:
     ("line", "expected"),
     [
         ("marts show metric_", {name for name in GRAPH.order if name.startswith("metric_")}),
-        ("marts show c", {"customer_360_profile", "customer_segments"}),
+        ("marts show c", {"campaign_audiences", "customer_360_profile", "customer_segments"}),
         ("marts show co", set()),
         ("marts show tag", set()),
         ("marts run -s cu", {"customer_360_profile", "customer_analytics", "customer_segments"}),
