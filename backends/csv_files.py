@@ -92,8 +92,9 @@ def rows_of(file: str, layout: Layout, wanted: Iterable[int]) -> int:
 
 
 def _without_row(message: str) -> str:
-    """Return the first line of an error of pyarrow, which quotes the row that it cannot read."""
-    return re.sub(r"(got \d+): .*", r"\1", message.strip().partition("\n")[0])
+    """Return the first line of an error of pyarrow, without the row or value that it quotes."""
+    line = re.sub(r"(got \d+): .*", r"\1", message.strip().partition("\n")[0])
+    return re.sub(r"(invalid value ).*", r"\1…", line)
 
 
 def first_flaw(file: str, layout: Layout) -> str | None:

@@ -7,11 +7,15 @@ import re
 import duckdb
 
 OF_VALUES = (
+    duckdb.ConstraintException,
     duckdb.ConversionException,
     duckdb.InvalidInputException,
+    duckdb.NotImplementedException,
     duckdb.OutOfRangeException,
 )
 """The errors that quote values of rows, which may be personal data."""
+KIND = re.compile(r"[A-Z][A-Za-z]*(?: [A-Za-z]+)* Error: ")
+"""How DuckDB's messages begin."""
 QUOTING = re.compile(r"""['"(]|(?<=.): |(?<= value )|(?<![A-Z0-9])-?\d""")
 """Where the first value of a message may begin."""
 TYPE = r"[A-Z]\w*(?:\(\d+(?:,\d+)?\))?(?:\[\])*"
@@ -27,13 +31,15 @@ def said(error: Exception) -> str:
     message = str(error).strip()
     if not isinstance(error, OF_VALUES):
         return message
-    kind, colon, words = message.partition(": ")
+    begun = KIND.match(message)
+    kind, words = (begun[0], message[begun.end() :]) if begun else ("", message)
     # DuckDB's excerpt of the statement comes last; a value may look like one.
     words = words.rpartition("\n\nLINE ")[0] if "\n\nLINE " in words else words
     if (found := QUOTING.search(words)) is None:
-        return message.partition("\n")[0]
+        # An author's `error(…)` has a value as its whole message.
+        return f"{kind or 'Error: '}…"
     end = AFTERWARDS.search(words, found.end())
-    return f"{kind}{colon}{words[: found.start()].rstrip()} …{end[0] if end else ''}"
+    return f"{kind}{words[: found.start()].rstrip()} …{end[0] if end else ''}"
 
 
 def first_line(error: Exception) -> str:

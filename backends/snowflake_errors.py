@@ -64,6 +64,9 @@ UNREACHABLE = (250001, 250003, 251011, 251012, 252007, 252010, 252013)
 HTTP_ERRORS = range(290_000, 291_000)
 """Any HTTP status but 200, from Snowflake or from what is in between."""
 
+BRACKETS = r"\[(?!(?:SB\d+|LOB|DOUBLE)\]).*\]"
+"""A value in brackets; those of a type, such as FIXED[SB8], are not."""
+
 
 @contextmanager
 def translated(action: str) -> Iterator[None]:
@@ -151,7 +154,12 @@ def _without_values(message: str) -> str:
 
     The value may have quotes itself; a number, and what is not JSON, is not quoted.
     """
-    for quoted, mark in ((r"'.*'", "'…'"), (r'".*"', '"…"')):
+    for quoted, mark in ((r"'.*'", "'…'"), (r'".*"', '"…"'), (BRACKETS, "[…]")):
         message = re.sub(quoted, mark, message, flags=re.DOTALL)
     message = re.sub(r"(\bvalue:? )[-+.\d]\S*", r"\1…", message)
-    return re.sub(r"(\bparsing JSON: ).*", r"\1…", message, flags=re.DOTALL)
+    return re.sub(
+        r"(\b(?:parsing JSON|out of range|too long):\s*).*",
+        r"\1…",
+        message,
+        flags=re.DOTALL | re.IGNORECASE,
+    )

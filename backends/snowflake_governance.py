@@ -142,6 +142,30 @@ def governance(
     return Governance(policies, tags, tuple(_grants(rows, namespace)), secure, expressions)
 
 
+def of_its_columns(
+    namespace: Namespace, name: str, kind: str, records: Records, *, wanted: Governance
+) -> Governance:
+    """Return the policies and tags of the columns that are `wanted` to have some.
+
+    Those that the role may not see are not among them: nothing is replaced, and Snowflake refuses a
+    second masking policy of a column. It takes a statement for policies, and one for tags.
+    """
+    argument = literal(namespace.qualified(name).sql(DIALECT))
+    policies, tags = list[Policy](), list[Tag]()
+    if wanted.policies:
+        arguments = f"REF_ENTITY_NAME => {argument}, REF_ENTITY_DOMAIN => '{kind.upper()}'"
+        policies += _policies(
+            _function(namespace, "POLICY_REFERENCES", arguments, records, name), {}
+        )
+    if wanted.tags:
+        arguments = f"{argument}, 'TABLE'"
+        tags += _tags(_function(namespace, "TAG_REFERENCES_ALL_COLUMNS", arguments, records, name))
+    return Governance(
+        policies=tuple(each for each in policies if each.column in wanted.columns),
+        tags=tuple(each for each in tags if each.column in wanted.columns),
+    )
+
+
 def _hidden(relation: str) -> EngineError:
     return EngineError(
         f"{relation} has policies or tags that the role may not see; replacing it would drop them",

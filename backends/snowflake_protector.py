@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_catalog import Catalog
-from backends.snowflake_governance import Governance, governance, put_on
+from backends.snowflake_governance import Governance, of_its_columns, put_on
 from backends.snowflake_protection import Protections, described, lacking
 from backends.snowflake_state import Schema
 from marts.core.errors import EngineError
@@ -79,7 +79,9 @@ class Protector:
         kind = self.catalog.kinds(self.schema.namespace).get(mart.name.upper())
         if kind is None or not wanted.columns:
             return wanted
-        found = governance(self.schema.namespace, mart.name, kind, self.protections.records)
+        found = of_its_columns(
+            self.schema.namespace, mart.name, kind, self.protections.records, wanted=wanted
+        )
         return lacking(found, wanted, about=mart.name)
 
     def _refuse_hidden(self, read: Mapping[str, Sequence[str]]) -> None:

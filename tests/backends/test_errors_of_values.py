@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from backends.csv_files import _without_row
 from backends.duckdb_errors import said
 from backends.snowflake_errors import _explained
 
@@ -30,6 +31,8 @@ PARTS = ("Planted", "said", "4711", "LINE two")
         ("f::SMALLINT", "Type DOUBLE with value …"),
         ("d::DECIMAL(4, 1)", "Casting value …"),
         ("regexp_matches('a', '(' || s)", "missing ) …"),
+        ("error(s[3:9])", "Invalid Input Error: …"),
+        ("timezone(s, TIMESTAMP '2025-01-01')", "Not implemented Error: Unknown TimeZone …"),
     ],
 )
 def test_duckdb_quotes_no_value(value: str, words: str) -> None:
@@ -41,6 +44,35 @@ def test_duckdb_quotes_no_value(value: str, words: str) -> None:
     assert words in message
     assert not [part for part in PARTS if part in message]
     assert any(part in str(refused.value) for part in PARTS)
+
+
+def test_a_key_that_is_there_twice_is_not_quoted() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t (s VARCHAR UNIQUE)")
+        connection.execute("INSERT INTO t VALUES ('Planted')")
+        with pytest.raises(duckdb.ConstraintException) as refused:
+            connection.execute("INSERT INTO t VALUES ('Planted')")
+    assert "Planted" in str(refused.value)
+    assert said(refused.value) == "Constraint Error: Duplicate key …"
+
+
+def test_an_error_without_a_kind_quotes_no_value() -> None:
+    assert said(duckdb.ConversionException("Planted")) == "Error: …"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            "In CSV column #0: CSV conversion error to int64: invalid value 'Planted'",
+            "In CSV column #0: CSV conversion error to int64: invalid value …",
+        ),
+        ("CSV parse error: Expected 2 columns, got 3: Planted", None),
+        ("In CSV column #0: invalid value 'O\nPlanted'", "In CSV column #0: invalid value …"),
+    ],
+)
+def test_pyarrow_quotes_no_value(message: str, shown: str | None) -> None:
+    assert _without_row(message) == (shown or "CSV parse error: Expected 2 columns, got 3")
 
 
 def test_duckdb_names_the_column() -> None:
@@ -67,6 +99,9 @@ def test_duckdb_names_the_column() -> None:
             "Number out of representable range: type FIXED[SB8](38,0){not null}, value …",
         ),
         (f"Error parsing JSON: {PLANTED}", "Error parsing JSON: …"),
+        (f"Invalid value [{PLANTED}] for DATE", "Invalid value […] for DATE"),
+        ("Timestamp out of range: Planted 4711", "Timestamp out of range: …"),
+        ("Value too long: Planted", "Value too long: …"),
     ],
 )
 def test_snowflake_quotes_no_value(message: str, shown: str) -> None:

@@ -20,6 +20,7 @@ from backends.snowflake_governance import (
     gone,
     governance,
     grantee,
+    of_its_columns,
 )
 from backends.snowflake_keys import Key, declare_key, drop_key, keys
 from backends.snowflake_kinds import unreplaceable
@@ -271,6 +272,24 @@ def test_an_ungoverned_view_takes_two_statements() -> None:
 def test_a_policy_that_the_role_may_not_see_is_an_error(answers: Answers) -> None:
     with pytest.raises(EngineError, match="replacing it would drop them"):
         governance(GOLD, "t", "table", Catalog(answers).records)
+
+
+def test_policies_of_columns_are_read_though_others_may_not_be_seen() -> None:
+    # The DDL has more policies than the role sees, and is not read; nor are grants.
+    unread = ("GET_DDL", "SHOW GRANTS", "TAG_REFERENCES(")
+    answers = {key: rows for key, rows in OF_TABLE.items() if key not in unread}
+    email = tuple(each for each in TABLE.policies if each.column == "EMAIL")
+    tags = tuple(each for each in TABLE.tags if each.column == "EMAIL")
+    assert email
+    assert tags
+    catalog = Catalog({**answers, "POLICY_REFERENCES": OF_TABLE["POLICY_REFERENCES"][::3]})
+    wanted = Governance(policies=email, tags=tags)
+    found = of_its_columns(GOLD, "t", "table", catalog.records, wanted=wanted)
+    assert found == wanted
+    assert len(catalog.asked) == 2
+    alone = Catalog(answers)
+    of_its_columns(GOLD, "t", "table", alone.records, wanted=Governance(tags=tags))
+    assert ["TAG_REFERENCES_ALL_COLUMNS" in sql for sql in alone.asked] == [True]
 
 
 def test_grantees_are_spelled_as_sql_wants_them() -> None:

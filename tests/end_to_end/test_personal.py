@@ -115,7 +115,10 @@ WAYS = {
         number='ibis.cases((members.name == "zoë o\'planted", 1), else_=0)',
         sampled=True,
     ),
-    "a source's age": Way("born_fresh", of_source='fresh(hours=1, by="born")'),
+    "a source's age": Way(
+        "the age of the newest born is not shown: it is personal",
+        of_source='fresh(hours=1, by="born")',
+    ),
     "an engine that computes the mart": Way(
         "Could not convert string …", number='members.name.cast("int64")'
     ),
@@ -215,3 +218,26 @@ def test_a_witness_in_real_data_has_masks(
     assert "an example of these rows would keep personal data" in result.stderr
     assert "members.email" in result.stderr
     assert not (tmp_path / "tests").exists()
+
+
+def test_a_kind_without_protection_that_shows_a_protected_one_is_refused(
+    tmp_path: Path, called: Marts
+) -> None:
+    write(tmp_path, Way(""))
+    mart = (tmp_path / "club/people.py").read_text("utf-8")
+    mart = mart.replace('personal="email"', 'personal="contact"')
+    mart = mart.replace("mail=members.email", "mail=members.name + members.email")
+    (tmp_path / "club/people.py").write_text(mart, "utf-8")
+    entries = "[tool.marts.personal]\n"
+    for kind in ("name", "email"):
+        entries += f'{kind} = {{ masking_policy = "GOVERNANCE.POLICIES.HIDE" }}\n'
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT + entries, "utf-8")
+    result = called("run", MARTS_PACKAGE="club")
+    assert result.returncode == ASKED_WRONGLY, result.stderr
+    assert 'people.mail is personal="contact", and shows values of: email, name' in result.stderr
+    assert "members.email → people.mail" in result.stderr
+    edit = 'contact = { masking_policy = "DATABASE.SCHEMA.POLICY" }'
+    assert edit in result.stderr
+    added = edit.replace("DATABASE.SCHEMA", "GOVERNANCE.POLICIES")
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT + entries + added, "utf-8")
+    assert called("run", MARTS_PACKAGE="club").returncode == 0

@@ -6,7 +6,7 @@ it, so that nobody publishes personal data by accident.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import ibis.expr.types as ir
@@ -81,6 +81,36 @@ def marked(graph: Graph) -> Graph:
     return replace(graph, project=replace(graph.project, marts=marts))
 
 
+def unprotected(graph: Graph, protected: Collection[str]) -> dict[Name, dict[str, str]]:
+    """Return the published columns of other kinds than the `protected` ones that reach them.
+
+    `graph` is a project as `marked` returns it. Each column has the path of each protected kind
+    whose values it is computed from.
+    """
+    lineage, own = project_lineage(graph), declared(graph.project)
+    paths: dict[Name, dict[str, tuple[Name, ...]]] = {
+        at: {kind: (at,)} for at, kind in own.items() if at[0] in graph.project.sources
+    }
+    found = {}
+    for name in graph.order:
+        mart, edges = graph.project.marts[name], lineage.inputs(name)
+        for column in mart.columns:
+            at = name, column.name
+            if (kind := own.get(at)) is None:
+                continue
+            reach = {
+                reached: (*path, at)
+                for upstream, kinds in sorted(edges[column.name].items(), reverse=True)
+                if any(each.is_direct for each in kinds)
+                for reached, path in paths.get(upstream, {}).items()
+            }
+            paths[at] = {kind: (at,), **reach}
+            hidden = sorted(reach.keys() & {*protected})
+            if hidden and kind not in protected and not mart.is_temporary:
+                found[at] = {each: _shown(reach[each]) for each in hidden}
+    return found
+
+
 def shown_by(query: ir.Table, personal: Collection[Name]) -> frozenset[str]:
     """Return the columns of a query that show values of the `personal` columns that it reads."""
     if not personal:
@@ -125,12 +155,13 @@ class _Known:
         if column.personal:
             is_other = len(found) == 1 and column.personal not in found
             words = f"is personal={column.personal!r}, but holds {kinds}"
-            return _Flaw(words, f'personal="{kinds}" in {column.name}', paths) if is_other else None
+            edit = f'write personal="{kinds}" in {column.name}'
+            return _Flaw(words, edit, paths) if is_other else None
         if len(found) > 1:
-            edit = f'personal="KIND" in {column.name}, with one word for all of {kinds}'
+            edit = f'write personal="KIND" in {column.name}, with one word for all of {kinds}'
             return _Flaw(f"holds personal data of several kinds: {kinds}", edit, paths)
         if found and not mart.is_temporary:
-            edit = f'personal="{kinds}" in {column.name}'
+            edit = f'write personal="{kinds}" in {column.name}'
             return _Flaw(f"holds personal data ({kinds}) and does not say so", edit, paths)
         if found:
             self.kinds[at] = kinds
@@ -141,7 +172,11 @@ class _Known:
         names = [end, start]
         while names[-1] in self._from:
             names.append(self._from[names[-1]])
-        return " → ".join(".".join(each) for each in reversed(names))
+        return _shown(reversed(names))
+
+
+def _shown(path: Iterable[Name]) -> str:
+    return " → ".join(map(".".join, path))
 
 
 def _error(mart: Mart, flaws: list[tuple[Column, _Flaw]]) -> DefinitionError:
@@ -155,7 +190,7 @@ def _error(mart: Mart, flaws: list[tuple[Column, _Flaw]]) -> DefinitionError:
     return DefinitionError(
         f"mart {mart.name} declares wrongly which columns hold personal data",
         *_lines(mart, flaws),
-        hint=f"write {edits}{otherwise}" if silent else edits,
+        hint=f"{edits}{otherwise}",
     )
 
 

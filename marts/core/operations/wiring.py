@@ -69,6 +69,7 @@ def linked(settings: Settings) -> Linked:
     reliance = relied_on(graph)
     graph = marked(documented(graph, reliance.lineage))
     _refuse_unknown_kinds(graph, settings)
+    _refuse_unprotected(graph, settings)
     return Linked(graph, reliance)
 
 
@@ -94,6 +95,32 @@ def _refuse_unknown_kinds(graph: Graph, settings: Settings) -> None:
                 f' {graph.project.package} is personal="{kind}"',
                 hint=did_you_mean(kind, known) or f"the kinds are: {', '.join(known) or 'none'}",
             )
+
+
+def _refuse_unprotected(graph: Graph, settings: Settings) -> None:
+    from marts.core.analysis.personal import declared, unprotected
+
+    if not settings.personal:
+        return
+    found, own = unprotected(graph, settings.personal), declared(graph.project)
+    if not found:
+        return
+    lines = list[str]()
+    for at, paths in found.items():
+        kinds = ", ".join(paths)
+        lines.append(f'column {".".join(at)} is personal="{own[at]}", and shows values of: {kinds}')
+        lines += [f"  {path}" for path in paths.values()]
+    edits = "\n".join(
+        f'  {kind} = {{ masking_policy = "DATABASE.SCHEMA.POLICY" }}'
+        for kind in sorted({own[at] for at in found})
+    )
+    raise UsageError(
+        f"tool.marts.personal in {settings.file} does not protect all columns that show what it"
+        " protects elsewhere",
+        *lines,
+        hint="add what protects values of such a kind, a masking policy or a tag, to the settings:"
+        f"\n  [tool.marts.personal]\n{edits}",
+    )
 
 
 def selected(

@@ -327,7 +327,7 @@ class _Execution:
         if isinstance(check, FreshCheck):
             is_old, detail = age(found, check, table, self.moment, self.now)
             if (table.name, check.column) in self.plan.personal:
-                detail = f"how old the newest {check.column} is, is personal"
+                detail = f"the age of the newest {check.column} is not shown: it is personal"
             return int(is_old), detail
         return int(found or 0), ""
 

@@ -9,7 +9,7 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import int64, labels, mart, source, string
-from marts.core.analysis.personal import declared, marked, personal_columns, shown_by
+from marts.core.analysis.personal import declared, marked, personal_columns, shown_by, unprotected
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart
 from marts.core.errors import DefinitionError
@@ -121,6 +121,54 @@ def test_what_a_published_column_must_say(
     assert path is None or path in facts
     assert any(f"{Path(__file__).name}:" in fact for fact in facts)
     assert facts[-1].startswith(f"hint: {hint}")
+
+
+@mart(
+    grain="member",
+    columns=[string("member"), string("sender", personal="contact"), string("city")],
+)
+def copied(mailing: Table) -> Table:
+    """A mart that reads a published one."""
+    return mailing.mutate(city=mailing.kind)
+
+
+@pytest.mark.parametrize(
+    ("protected", "reached"),
+    [
+        ({"email", "name"}, {"email", "name"}),
+        ({"email"}, {"email"}),
+        # It has an entry of its own; or nothing that reaches it has one.
+        ({"email", "contact"}, set[str]()),
+        ({"birthday"}, set[str]()),
+        (set[str](), set[str]()),
+    ],
+)
+def test_a_column_of_a_kind_without_protection_shows_a_protected_one(
+    protected: set[str], reached: set[str]
+) -> None:
+    sender = letters(
+        string("sender", personal="contact"),
+        int64("length", not_personal="a number of characters"),
+        string("kind"),
+    )
+    graph = marked(project_of(MEMBERS, int_members, sender, copied))
+    found = unprotected(graph, protected)
+    both = {("mailing", "sender"), ("copied", "sender")}
+    assert found.keys() == (both if reached else set())
+    assert all(found[at].keys() == reached for at in found)
+    if "email" in reached:
+        path = "members.email → int_members.email → mailing.sender → copied.sender"
+        assert found["copied", "sender"]["email"] == path
+
+
+def test_the_edits_of_several_flaws_are_sentences() -> None:
+    shown = letters(string("greeting"), string("city", not_personal="too large"))
+    with pytest.raises(DefinitionError) as refused:
+        personal_columns(project_of(MEMBERS, int_members, shown))
+    hint = str(refused.value).splitlines()[-1]
+    assert hint.startswith(
+        'hint: write personal="name" in greeting; leave out not_personal of city; or, for a column'
+    )
 
 
 def test_all_columns_of_a_mart_are_named_at_once() -> None:
