@@ -333,6 +333,33 @@ def test_the_site_replaces_its_own_folder_and_no_other(
     assert not [*tmp_path.glob(".*"), *(tmp_path / "target").glob(".*")]
 
 
+@pytest.mark.parametrize("marked", ["by names", "by an old marker"])
+def test_what_was_put_beside_the_site_is_kept(
+    marked: str, shop: tuple[object, ...], tmp_path: Path, called: Marts
+) -> None:
+    folder = tmp_path / "target/docs"
+    assert called("docs", *shop, "--offline").returncode == DONE
+    assert {MARKER, *(folder / MARKER).read_text("utf-8").split()} == {
+        each.name for each in folder.iterdir()
+    }
+    if marked == "by an old marker":
+        (folder / MARKER).write_text("", "utf-8")
+    (folder / ".git").mkdir()
+    (folder / "CNAME").write_text("shop.example", "utf-8")
+    before = sorted(folder.rglob("*"))
+    refused = called("docs", *shop, "--offline")
+    assert refused.returncode == USAGE_ERROR
+    assert refused.stderr == (
+        "error: target/docs has what was not written here, and would be replaced:"
+        " nothing was written\n  .git\n  CNAME\n"
+        "hint: move these elsewhere, or pass --output with another folder\n"
+    )
+    assert sorted(folder.rglob("*")) == before
+    (folder / ".git").rmdir()
+    (folder / "CNAME").unlink()
+    assert called("docs", *shop, "--offline").returncode == DONE
+
+
 def test_a_site_that_cannot_be_written_leaves_the_last_one(
     shop: tuple[object, ...],
     tmp_path: Path,

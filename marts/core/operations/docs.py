@@ -24,13 +24,17 @@ from marts.core.plan.queries import Queries, compiled_examples
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
 from marts.core.project.settings import BACKENDS, Settings, with_given
-from marts.core.run.folders import refuse_others, replaced
+from marts.core.run.folders import Ours, refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
 FOLDER, START = "docs", "index.html"
 MARKER = ".marts-docs"
 """The file by which a folder with a catalogue is known."""
-HINT = "pass --output with another folder, or empty this one"
+OURS = Ours(
+    MARKER,
+    default=(START, "data.js", "site.css", "site.js", "tables"),
+    hint="pass --output with another folder",
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,14 @@ def write_docs(
 ) -> WrittenDocs:
     """Write the catalogue of the settings' project to a folder, by default `docs` in the target.
 
-    What was written there before is replaced once all is written; any other folder that is not
-    empty is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
+    What was written there before is replaced once all is written; a folder that has anything else
+    is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
     written.
     """
     folder = folder or settings.target / FOLDER
-    refuse_others(folder.resolve(), shown=folder, marker=MARKER, hint=HINT)
+    refuse_others(folder.resolve(), OURS, shown=folder)
     site = site_of(settings, offline=offline, project=project)
-    with replaced(folder, marker=MARKER, hint=HINT) as new:
+    with replaced(folder, OURS) as new:
         write_site(site, new)
     return WrittenDocs(site, folder)
 
