@@ -170,9 +170,9 @@ class _Project:
 
 
 def write_site(site: Site, folder: Path) -> None:
-    """Write the site of a project: `index.html`, a page for each table, style and script.
+    """Write the site of a project to an empty folder: pages, style and script.
 
-    No page sends a request. Pages of tables that are gone are removed; no other file is.
+    They are `index.html` and a page for each table. No page sends a request.
     """
     project, environment = _Project(site), _environment()
     written = {"index.html": _start_page(project, environment)}
@@ -180,18 +180,10 @@ def write_site(site: Site, folder: Path) -> None:
         written[addresses.page(table.name)] = _table_page(project, table, number, environment)
     written["data.js"] = index.script(site)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
-    _remove_pages_but(written, folder)
     for name, text in written.items():
         (folder / name).write_text(text, "utf-8")
     for file in STATIC.iterdir():
         shutil.copyfile(file, folder / file.name)
-
-
-def _remove_pages_but(written: Mapping[str, str], folder: Path) -> None:
-    for file in (folder / "tables").glob("*.html"):
-        is_ours = f'content="{GENERATOR}' in file.read_text("utf-8", errors="replace")[:1000]
-        if is_ours and f"tables/{file.name}" not in written:
-            file.unlink()
 
 
 def _environment() -> Environment:

@@ -132,13 +132,3 @@ def test_markdown_links_names_and_nothing_outside(tmp_path: Path) -> None:
     assert '<a href="https://example.com" rel="noreferrer">web</a>' in guide
     assert "<td>1</td>" in guide
     assert "elsewhere" not in unescape(guide)
-
-
-def test_the_page_of_a_table_that_is_gone_is_removed_and_no_other_file(tmp_path: Path) -> None:
-    site = site_of(SHOP)
-    folder = written(site, tmp_path)
-    mine = tmp_path / "tables/mine.html"
-    mine.write_text("<p>Mine</p>", "utf-8")
-    alone = replace(site.tables[0], read_by=())
-    written(replace(site, tables=(alone,), edges=()), folder)
-    assert sorted((tmp_path / "tables").iterdir()) == [tmp_path / page(alone.name), mine]
