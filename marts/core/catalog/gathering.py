@@ -131,6 +131,7 @@ def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iter
                 name=name,
                 description="made by an earlier run, and not declared now",
                 severity="",
+                is_declared=False,
                 history=facts.history(table.name, name),
             )
 

@@ -45,11 +45,15 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckPage:
-    """A check, and what the recorded runs found, the latest first."""
+    """A check, and what the recorded runs found, the latest first.
+
+    `is_declared` is false if only earlier runs made it: its results say nothing of the table now.
+    """
 
     name: str
     description: str
     severity: str
+    is_declared: bool = True
     columns: tuple[str, ...] = ()
     history: tuple[CheckResult, ...] = ()
 

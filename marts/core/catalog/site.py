@@ -60,19 +60,21 @@ class Standing:
 
 
 def standing(checks: Sequence[CheckPage]) -> Standing:
-    """Return how checks stand by their latest results."""
-    found = [check.history[0].outcome for check in checks if check.history]
+    """Return how the checks that are declared stand by their latest results."""
+    now = [check for check in checks if check.is_declared]
+    found = [check.history[0].outcome for check in now if check.history]
     latest = ["pass" if outcome in GOOD else outcome for outcome in found]
     counts = {each: latest.count(each) for each in WORDS}
-    return Standing(counts, len(checks) - sum(counts.values()))
+    return Standing(counts, len(now) - sum(counts.values()))
 
 
 def by_urgency(checks: Sequence[CheckPage]) -> list[CheckPage]:
-    """Return checks, those first whose latest results are the worst."""
+    """Return checks, those first whose latest results are the worst; those of earlier runs last."""
     ranks = {each: -n for n, each in enumerate(WORDS)}
 
-    def rank(check: CheckPage) -> int:
-        return ranks.get(check.history[0].outcome, 0) if check.history else 1
+    def rank(check: CheckPage) -> tuple[bool, int]:
+        of_latest = ranks.get(check.history[0].outcome, 0) if check.history else 1
+        return not check.is_declared, of_latest
 
     return sorted(checks, key=rank)
 

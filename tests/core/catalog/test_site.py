@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from marts.core.catalog.addresses import page
-from marts.core.catalog.pages import Site
+from marts.core.catalog.pages import CheckPage, CheckResult, Site
 from support.sites import hostile_site, site_of, written
 from support.workshop import SHOP
 
@@ -107,6 +107,22 @@ def test_a_page_names_what_feeds_a_column_and_what_it_feeds(tmp_path: Path) -> N
     (row,) = re.findall(r'<tr id="column-customer_id">.*?</tr>', html, re.DOTALL)
     assert 'href="../tables/shop_overview.html#column-best_customer"' in row
     assert re.search(r'class="badge">key</span>', row)
+
+
+def test_a_check_of_earlier_runs_is_grey_and_not_counted(tmp_path: Path) -> None:
+    site = site_of(SHOP)
+    result = CheckResult(run_id="R", at=site.generated_at, outcome="warn", violations=3)
+    former = CheckPage(
+        name="renamed", description="", severity="", is_declared=False, history=(result,)
+    )
+    table = replace(site.tables[0], checks=(former,))
+    html = (
+        written(replace(site, tables=(table,), edges=()), tmp_path) / page(table.name)
+    ).read_text("utf-8")
+    assert '<a href="#checks"><span class="state">no checks</span></a>' in html
+    (row,) = re.findall(r'<tr class="former">.*?</tr>', html, re.DOTALL)
+    assert "<code>renamed</code>" in row
+    assert "warned, 3 rows" in row
 
 
 def test_markdown_links_names_and_nothing_outside(tmp_path: Path) -> None:
