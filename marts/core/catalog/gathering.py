@@ -107,6 +107,7 @@ def _column_page(
         definition=column.doc,
         expression=expressions.get(column.name),
         personal=column.personal,
+        not_personal=column.not_personal,
         values=column.values,
     )
 

@@ -14,7 +14,8 @@ TableKind = Literal["source", "table", "view", "temporary"]
 class ColumnPage:
     """A column; `expression` is its definition in readable form, None for a source's.
 
-    `definition` is its text, `personal` says what personal data it holds, if any.
+    `definition` is its text, `personal` says what personal data it holds, if any; `not_personal` is
+    the reason why it shows nothing of those that it is computed from.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ColumnPage:
     definition: str = ""
     expression: str | None = None
     personal: str | None = None
+    not_personal: str = ""
     values: tuple[str, ...] = ()
 
 

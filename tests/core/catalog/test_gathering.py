@@ -105,7 +105,11 @@ def test_a_catalogue_shows_who_is_asked_and_what_is_personal() -> None:
 
     @mart(
         grain="person",
-        columns=[string("person"), string("name", personal="name"), boolean("has_name")],
+        columns=[
+            string("person"),
+            string("name", personal="name"),
+            boolean("has_name", not_personal="only whether there is one"),
+        ],
         checks=[
             row_check("named", offending=lambda t: ~t.has_name, threshold="0.5%"),
             table_check("some", offending=lambda this: this.count() == 0),
@@ -134,7 +138,11 @@ def test_a_catalogue_shows_who_is_asked_and_what_is_personal() -> None:
         "crm",
         "crm@shop.example",
     )
-    assert [column.personal for column in found.columns] == [None, "name", None]
+    assert [(column.personal, column.not_personal) for column in found.columns] == [
+        (None, ""),
+        ("name", ""),
+        (None, "only whether there is one"),
+    ]
     assert [(q.question, q.sql) for q in found.queries] == [
         ("How many persons have a name?", {"duckdb": "named"})
     ]

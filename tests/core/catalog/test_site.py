@@ -91,6 +91,7 @@ def test_every_text_is_shown_and_nothing_of_it_is_executed(site: Site, tmp_path:
         shown = [table.name, table.owner, table.proof, *table.tags]
         for column in table.columns:
             shown += [column.name, column.type, column.expression, column.personal, *column.values]
+            shown += [column.not_personal]
         for check in table.checks:
             shown += [check.name, *({"fail": "failed"}.get(r.outcome) for r in check.history[:1])]
         for query in table.queries:
