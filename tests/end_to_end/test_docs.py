@@ -225,10 +225,9 @@ def test_marts_are_read_again_if_a_run_publishes_meanwhile(
     [
         ({"data": None}, "no data are named for toy_shop"),
         ({"database": "nothing/there.duckdb"}, "no mart of the project is published"),
-        ({"backend": "snowflake", "connection": "nowhere"}, "there is no connection nowhere"),
     ],
 )
-def test_without_an_engine_the_catalogue_has_what_is_declared(
+def test_without_a_database_the_catalogue_has_what_is_declared(
     changes: Mapping[str, object],
     says: str,
     tmp_path: Path,
@@ -239,6 +238,7 @@ def test_without_an_engine_the_catalogue_has_what_is_declared(
     settings = Settings(package="toy_shop", data=tmp_path / "data")
     site = site_of(replace(settings, **changes))  # type: ignore[arg-type]
     assert says in site.notes
+    assert str(tmp_path) not in " ".join(site.notes)
     declared = site_of(settings, offline=True)
     assert declared.notes == (OFFLINE,)
     without_notes = tuple(replace(table, notes=()) for table in site.tables)
@@ -331,6 +331,66 @@ def test_the_site_replaces_its_own_folder_and_no_other(
         "orders.parquet",
     }
     assert not [*tmp_path.glob(".*"), *(tmp_path / "target").glob(".*")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (
+            ("--backend", "snowflake", "--connection", "nowhere"),
+            USAGE_ERROR,
+            "there is no connection nowhere",
+        ),
+        (("--data", "data", "--database", "broken.duckdb"), FAILED, "cannot open"),
+    ],
+)
+def test_an_engine_that_cannot_be_reached_leaves_the_last_site(
+    words: tuple[str, ...],
+    code: int,
+    says: str,
+    shop: tuple[object, ...],
+    tmp_path: Path,
+    called: Marts,
+) -> None:
+    (tmp_path / "broken.duckdb").write_text("this is not a database", "utf-8")
+    assert called("run", *shop).returncode == DONE
+    assert called("docs", *shop).returncode == DONE
+    start = tmp_path / "target/docs/index.html"
+    before = start.read_text("utf-8")
+    failed = called("docs", "--package", "toy_shop", *words)
+    assert failed.returncode == code
+    assert failed.stderr.startswith(f"error: {says}")
+    assert failed.stderr.endswith("write what is declared alone: marts docs --offline\n")
+    assert start.read_text("utf-8") == before
+    assert called("docs", "--package", "toy_shop", *words, "--offline").returncode == DONE
+    assert start.read_text("utf-8") != before
+
+
+@pytest.mark.parametrize("marked", ["by names", "by an old marker"])
+def test_what_was_put_beside_the_site_is_kept(
+    marked: str, shop: tuple[object, ...], tmp_path: Path, called: Marts
+) -> None:
+    folder = tmp_path / "target/docs"
+    assert called("docs", *shop, "--offline").returncode == DONE
+    assert {MARKER, *(folder / MARKER).read_text("utf-8").split()} == {
+        each.name for each in folder.iterdir()
+    }
+    if marked == "by an old marker":
+        (folder / MARKER).write_text("", "utf-8")
+    (folder / ".git").mkdir()
+    (folder / "CNAME").write_text("shop.example", "utf-8")
+    before = sorted(folder.rglob("*"))
+    refused = called("docs", *shop, "--offline")
+    assert refused.returncode == USAGE_ERROR
+    assert refused.stderr == (
+        "error: target/docs has what was not written here, and would be replaced:"
+        " nothing was written\n  .git\n  CNAME\n"
+        "hint: move these elsewhere, or pass --output with another folder\n"
+    )
+    assert sorted(folder.rglob("*")) == before
+    (folder / ".git").rmdir()
+    (folder / "CNAME").unlink()
+    assert called("docs", *shop, "--offline").returncode == DONE
 
 
 def test_a_site_that_cannot_be_written_leaves_the_last_one(

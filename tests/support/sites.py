@@ -134,6 +134,7 @@ def hostile_site() -> Site:
             definition=bad,
             expression=bad,
             personal=bad,
+            not_personal=f"not {bad}",
             values=(bad,),
         )
         for name in names

@@ -190,9 +190,10 @@ class Project:
         """Write the catalogue of the marts as a static site; return its start page.
 
         It is written to the folder `output`, by default `docs` in the project's target: a folder
-        that has anything but an earlier catalogue is refused. Where the engine cannot be read, or
-        with `offline`, it shows what is declared; a MartsWarning says what is missing. Raises
-        UsageError if the extra `docs` is not installed.
+        that has anything but an earlier catalogue is refused. With `offline`, it shows what is
+        declared; else a MartsWarning says what is missing, such as a mart that is not published.
+        Raises UsageError if the extra `docs` is not installed, and the error of an engine that
+        cannot be read.
         """
         settings, own = called(self.settings, "docs", {"output": output, "offline": offline})
         try:

@@ -107,6 +107,7 @@ def _column_page(
         definition=column.doc,
         expression=expressions.get(column.name),
         personal=column.personal,
+        not_personal=column.not_personal,
         values=column.values,
     )
 
@@ -131,6 +132,7 @@ def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iter
                 name=name,
                 description="made by an earlier run, and not declared now",
                 severity="",
+                is_declared=False,
                 history=facts.history(table.name, name),
             )
 

@@ -14,7 +14,8 @@ TableKind = Literal["source", "table", "view", "temporary"]
 class ColumnPage:
     """A column; `expression` is its definition in readable form, None for a source's.
 
-    `definition` is its text, `personal` says what personal data it holds, if any.
+    `definition` is its text, `personal` says what personal data it holds, if any; `not_personal` is
+    the reason why it shows nothing of those that it is computed from.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ColumnPage:
     definition: str = ""
     expression: str | None = None
     personal: str | None = None
+    not_personal: str = ""
     values: tuple[str, ...] = ()
 
 
@@ -45,11 +47,15 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckPage:
-    """A check, and what the recorded runs found, the latest first."""
+    """A check, and what the recorded runs found, the latest first.
+
+    `is_declared` is false if only earlier runs made it: its results say nothing of the table now.
+    """
 
     name: str
     description: str
     severity: str
+    is_declared: bool = True
     columns: tuple[str, ...] = ()
     history: tuple[CheckResult, ...] = ()
 

@@ -60,19 +60,21 @@ class Standing:
 
 
 def standing(checks: Sequence[CheckPage]) -> Standing:
-    """Return how checks stand by their latest results."""
-    found = [check.history[0].outcome for check in checks if check.history]
+    """Return how the checks that are declared stand by their latest results."""
+    now = [check for check in checks if check.is_declared]
+    found = [check.history[0].outcome for check in now if check.history]
     latest = ["pass" if outcome in GOOD else outcome for outcome in found]
     counts = {each: latest.count(each) for each in WORDS}
-    return Standing(counts, len(checks) - sum(counts.values()))
+    return Standing(counts, len(now) - sum(counts.values()))
 
 
 def by_urgency(checks: Sequence[CheckPage]) -> list[CheckPage]:
-    """Return checks, those first whose latest results are the worst."""
+    """Return checks, those first whose latest results are the worst; those of earlier runs last."""
     ranks = {each: -n for n, each in enumerate(WORDS)}
 
-    def rank(check: CheckPage) -> int:
-        return ranks.get(check.history[0].outcome, 0) if check.history else 1
+    def rank(check: CheckPage) -> tuple[bool, int]:
+        of_latest = ranks.get(check.history[0].outcome, 0) if check.history else 1
+        return not check.is_declared, of_latest
 
     return sorted(checks, key=rank)
 
@@ -170,9 +172,9 @@ class _Project:
 
 
 def write_site(site: Site, folder: Path) -> None:
-    """Write the site of a project: `index.html`, a page for each table, style and script.
+    """Write the site of a project to an empty folder: pages, style and script.
 
-    No page sends a request. Pages of tables that are gone are removed; no other file is.
+    They are `index.html` and a page for each table. No page sends a request.
     """
     project, environment = _Project(site), _environment()
     written = {"index.html": _start_page(project, environment)}
@@ -180,18 +182,10 @@ def write_site(site: Site, folder: Path) -> None:
         written[addresses.page(table.name)] = _table_page(project, table, number, environment)
     written["data.js"] = index.script(site)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
-    _remove_pages_but(written, folder)
     for name, text in written.items():
         (folder / name).write_text(text, "utf-8")
     for file in STATIC.iterdir():
         shutil.copyfile(file, folder / file.name)
-
-
-def _remove_pages_but(written: Mapping[str, str], folder: Path) -> None:
-    for file in (folder / "tables").glob("*.html"):
-        is_ours = f'content="{GENERATOR}' in file.read_text("utf-8", errors="replace")[:1000]
-        if is_ours and f"tables/{file.name}" not in written:
-            file.unlink()
 
 
 def _environment() -> Environment:

@@ -23,14 +23,18 @@ from marts.core.operations.wiring import Linked
 from marts.core.plan.queries import Queries, compiled_examples
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph
-from marts.core.project.settings import BACKENDS, Settings, with_given
-from marts.core.run.folders import refuse_others, replaced
+from marts.core.project.settings import BACKENDS, DUCKDB, Settings, with_given
+from marts.core.run.folders import Ours, refuse_others, replaced
 
 OFFLINE = "nothing was read from an engine: these pages show what is declared"
 FOLDER, START = "docs", "index.html"
 MARKER = ".marts-docs"
 """The file by which a folder with a catalogue is known."""
-HINT = "pass --output with another folder, or empty this one"
+OURS = Ours(
+    MARKER,
+    default=(START, "data.js", "site.css", "site.js", "tables"),
+    hint="pass --output with another folder",
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,14 @@ def write_docs(
 ) -> WrittenDocs:
     """Write the catalogue of the settings' project to a folder, by default `docs` in the target.
 
-    What was written there before is replaced once all is written; any other folder that is not
-    empty is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
+    What was written there before is replaced once all is written; a folder that has anything else
+    is refused. The rest is that of `site_of`. Raises EngineError if the folder cannot be
     written.
     """
     folder = folder or settings.target / FOLDER
-    refuse_others(folder.resolve(), shown=folder, marker=MARKER, hint=HINT)
+    refuse_others(folder.resolve(), OURS, shown=folder)
     site = site_of(settings, offline=offline, project=project)
-    with replaced(folder, marker=MARKER, hint=HINT) as new:
+    with replaced(folder, OURS) as new:
         write_site(site, new)
     return WrittenDocs(site, folder)
 
@@ -70,9 +74,9 @@ def write_docs(
 def site_of(settings: Settings, *, offline: bool = False, project: Linked | None = None) -> Site:
     """Return the catalogue of the settings' project, with what the engine knows of its marts.
 
-    Where the engine cannot be reached, or with `offline`, it has what is declared; `notes` say so.
+    With `offline`, or where no local database exists yet, it has what is declared; `notes` say so.
     The project is loaded unless it is given. Raises UsageError and DefinitionError for a project
-    that cannot be loaded.
+    that cannot be loaded, and the error of an engine that cannot be read.
     """
     graph, reliance = project or wiring.linked(settings)
     keys = key_columns(graph, reliance.lineage)
@@ -95,7 +99,22 @@ def _facts(settings: Settings, graph: Graph, keys: Collection[Name]) -> Facts:
                 graph, backend, keys, lambda: proven(settings, graph, backend.proofs)
             ).read()
     except MartsError as error:
-        return _without_engine(settings, graph, error.summary, *error.facts)
+        if _may_have_marts(settings):
+            also = "or write what is declared alone: marts docs --offline"
+            error.hint = f"{error.hint}\n{also}" if error.hint else also.removeprefix("or ")
+            raise
+        # Facts may name folders, which do not concern readers.
+        return _without_engine(settings, graph, error.summary)
+
+
+def _may_have_marts(settings: Settings) -> bool:
+    """Return whether marts may be published: not in a local database that does not exist yet."""
+    from backends.factory import database_of
+
+    if settings.backend != DUCKDB:
+        return True
+    file = database_of(settings)
+    return file is not None and file.exists()
 
 
 def _without_engine(settings: Settings, graph: Graph, *why: str) -> Facts:

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from marts.core.errors import EngineError, UsageError
 
 
+@dataclass(frozen=True)
+class Ours:
+    """How a folder that was written here is known.
+
+    It has a file of the name `marker`, which lists what was written beside it, a name a line. An
+    empty one stands for the names of `default`. `hint` is for errors: how to choose another folder.
+    """
+
+    marker: str
+    default: Collection[str]
+    hint: str
+
+    def names(self, folder: Path) -> set[str]:
+        """Return the names of what was written to a folder that has the marker, with the marker."""
+        listed = (folder / self.marker).read_text("utf-8", errors="replace").splitlines()
+        return {self.marker, *(listed or self.default)}
+
+
 @contextmanager
-def replaced(folder: Path, *, marker: str, hint: str) -> Iterator[Path]:
+def replaced(folder: Path, ours: Ours) -> Iterator[Path]:
     """Give an empty folder to fill, which then takes the place of `folder`.
 
-    What is there before must be empty, or have a file of the name `marker`, which is written here:
-    nothing else is ever removed. Raises UsageError, with the hint, for anything else that is there,
-    and for the current folder; EngineError if it cannot be written.
+    What is there before must be empty, or have the marker and only what the marker lists: nothing
+    else is ever removed. Raises UsageError for anything else that is there, and for the current
+    folder; EngineError if it cannot be written.
     """
     place = folder.resolve()
-    refuse_others(place, shown=folder, marker=marker, hint=hint)
+    refuse_others(place, ours, shown=folder)
     with _writing(folder):
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as given:
             new, old = Path(given, "new"), Path(given, "old")
             new.mkdir()
-            (new / marker).touch()
             yield new
+            names = sorted(each.name for each in new.iterdir())
+            (new / ours.marker).write_text("".join(f"{name}\n" for name in names), "utf-8")
             # Somebody may have put something there meanwhile.
-            refuse_others(place, shown=folder, marker=marker, hint=hint)
+            refuse_others(place, ours, shown=folder)
             if place.exists():
                 place.rename(old)
             try:
@@ -39,18 +59,27 @@ def replaced(folder: Path, *, marker: str, hint: str) -> Iterator[Path]:
                 raise
 
 
-def refuse_others(place: Path, *, shown: Path, marker: str, hint: str) -> None:
-    """Raise UsageError if a folder was not written here; it may also be absent, or empty."""
+def refuse_others(place: Path, ours: Ours, *, shown: Path) -> None:
+    """Raise UsageError if a folder has what was not written here; it may be absent, or empty."""
     if place.exists() and not place.is_dir():
-        raise UsageError(f"{shown} is a file", hint=hint)
+        raise UsageError(f"{shown} is a file", hint=ours.hint)
     with _writing(shown):
-        is_ours = not place.exists() or (place / marker).is_file() or not any(place.iterdir())
+        found = {each.name for each in place.iterdir()} if place.exists() else set()
+        is_ours = not found or (place / ours.marker).is_file()
+        others = sorted(found - ours.names(place)) if found and is_ours else []
     if not is_ours:
         raise UsageError(
-            f"{shown} is not empty, and has no earlier output: nothing was written", hint=hint
+            f"{shown} is not empty, and has no earlier output: nothing was written",
+            hint=f"{ours.hint}, or empty this one",
+        )
+    if others:
+        raise UsageError(
+            f"{shown} has what was not written here, and would be replaced: nothing was written",
+            *others,
+            hint=f"move these elsewhere, or {ours.hint}",
         )
     if Path.cwd().is_relative_to(place):
-        raise UsageError(f"{shown} is the current folder, which would be replaced", hint=hint)
+        raise UsageError(f"{shown} is the current folder, which would be replaced", hint=ours.hint)
 
 
 @contextmanager

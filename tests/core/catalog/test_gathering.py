@@ -16,6 +16,7 @@ from marts.core.authoring.queries import example_query
 from marts.core.catalog.facts import RESULTS_SHOWN, Facts
 from marts.core.catalog.gathering import Declared, gather, location_in_project
 from marts.core.catalog.pages import Site, TablePage
+from marts.core.catalog.site import by_urgency, standing
 from marts.core.plan.runs import TableResult
 from marts.core.plan.state import RecordedTable
 from marts.core.project.graph import Graph, link
@@ -104,7 +105,11 @@ def test_a_catalogue_shows_who_is_asked_and_what_is_personal() -> None:
 
     @mart(
         grain="person",
-        columns=[string("person"), string("name", personal="name"), boolean("has_name")],
+        columns=[
+            string("person"),
+            string("name", personal="name"),
+            boolean("has_name", not_personal="only whether there is one"),
+        ],
         checks=[
             row_check("named", offending=lambda t: ~t.has_name, threshold="0.5%"),
             table_check("some", offending=lambda this: this.count() == 0),
@@ -133,7 +138,11 @@ def test_a_catalogue_shows_who_is_asked_and_what_is_personal() -> None:
         "crm",
         "crm@shop.example",
     )
-    assert [column.personal for column in found.columns] == [None, "name", None]
+    assert [(column.personal, column.not_personal) for column in found.columns] == [
+        (None, ""),
+        ("name", ""),
+        (None, "only whether there is one"),
+    ]
     assert [(q.question, q.sql) for q in found.queries] == [
         ("How many persons have a name?", {"duckdb": "named"})
     ]
@@ -162,6 +171,23 @@ def test_the_history_of_a_check_has_the_latest_results_first() -> None:
         ("pass", "published"),
     ]
     assert (facts.history("table", "other"), facts.history("other", "check")) == ((), ())
+
+
+def test_a_check_that_is_not_declared_now_is_shown_and_not_counted() -> None:
+    checks = {"renamed": ("warn", 3), "name_not_null": ("pass", 0), "spelled": ("fail", 1)}
+    results = {"customer_totals": TableResult(rows=4, seconds=0.5, checks=checks)}
+    totals = page(site_of(SHOP, Facts(runs=[run(0, results=results)])), "customer_totals")
+    former = [check for check in totals.checks if not check.is_declared]
+    assert [(check.name, check.history[0].outcome) for check in former] == [
+        ("renamed", "warn"),
+        ("spelled", "fail"),
+    ]
+    assert standing(former).words == "no checks"
+    found = standing(totals.checks)
+    assert (found.worst, found.counts["pass"]) == ("pass", 1)
+    assert found.unknown == len(totals.checks) - len(former) - 1
+    first, *_, last, latest = by_urgency(totals.checks)
+    assert (first.name, last.name, latest.name) == ("name_not_null", "spelled", "renamed")
 
 
 def test_a_build_is_that_of_the_run_that_published_the_mart() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from marts.core.catalog.addresses import page
-from marts.core.catalog.pages import Site
+from marts.core.catalog.pages import CheckPage, CheckResult, Site
 from support.sites import hostile_site, site_of, written
 from support.workshop import SHOP
 
@@ -91,6 +91,7 @@ def test_every_text_is_shown_and_nothing_of_it_is_executed(site: Site, tmp_path:
         shown = [table.name, table.owner, table.proof, *table.tags]
         for column in table.columns:
             shown += [column.name, column.type, column.expression, column.personal, *column.values]
+            shown += [column.not_personal]
         for check in table.checks:
             shown += [check.name, *({"fail": "failed"}.get(r.outcome) for r in check.history[:1])]
         for query in table.queries:
@@ -107,6 +108,22 @@ def test_a_page_names_what_feeds_a_column_and_what_it_feeds(tmp_path: Path) -> N
     (row,) = re.findall(r'<tr id="column-customer_id">.*?</tr>', html, re.DOTALL)
     assert 'href="../tables/shop_overview.html#column-best_customer"' in row
     assert re.search(r'class="badge">key</span>', row)
+
+
+def test_a_check_of_earlier_runs_is_grey_and_not_counted(tmp_path: Path) -> None:
+    site = site_of(SHOP)
+    result = CheckResult(run_id="R", at=site.generated_at, outcome="warn", violations=3)
+    former = CheckPage(
+        name="renamed", description="", severity="", is_declared=False, history=(result,)
+    )
+    table = replace(site.tables[0], checks=(former,))
+    html = (
+        written(replace(site, tables=(table,), edges=()), tmp_path) / page(table.name)
+    ).read_text("utf-8")
+    assert '<a href="#checks"><span class="state">no checks</span></a>' in html
+    (row,) = re.findall(r'<tr class="former">.*?</tr>', html, re.DOTALL)
+    assert "<code>renamed</code>" in row
+    assert "warned, 3 rows" in row
 
 
 def test_markdown_links_names_and_nothing_outside(tmp_path: Path) -> None:
@@ -132,13 +149,3 @@ def test_markdown_links_names_and_nothing_outside(tmp_path: Path) -> None:
     assert '<a href="https://example.com" rel="noreferrer">web</a>' in guide
     assert "<td>1</td>" in guide
     assert "elsewhere" not in unescape(guide)
-
-
-def test_the_page_of_a_table_that_is_gone_is_removed_and_no_other_file(tmp_path: Path) -> None:
-    site = site_of(SHOP)
-    folder = written(site, tmp_path)
-    mine = tmp_path / "tables/mine.html"
-    mine.write_text("<p>Mine</p>", "utf-8")
-    alone = replace(site.tables[0], read_by=())
-    written(replace(site, tables=(alone,), edges=()), folder)
-    assert sorted((tmp_path / "tables").iterdir()) == [tmp_path / page(alone.name), mine]

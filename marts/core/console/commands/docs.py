@@ -40,7 +40,7 @@ def command(settings: Settings, output: Path | None, offline: bool, opens: bool)
     It has a page for each mart and source: what its columns mean, what they are computed from,
     whether its checks passed, its SQL, and how its values are distributed. It sends no request, and
     opens from a file; to publish it, copy the folder to any web server. What is published is only
-    read; where the engine cannot be reached, the pages show what is declared, with a warning.
+    read; if the engine cannot be reached, nothing is written, unless --offline is passed.
     """
     from marts.core.operations.docs import write_docs
 
