@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,106 @@ def test_another_value_than_the_published_one_is_an_error(
     document = one_document(called("explain", *words, "--json").stdout)
     assert document["is_same"] is False
     assert document["recomputed"] > document["value"] == 12.34
+
+
+# A project whose definitions change what they read
+
+PYPROJECT = '[tool.marts]\npackage = "stall"\ndata = "data"\n'
+STALL = """
+import ibis
+from marts import *
+
+lines = source(
+    "lines",
+    doc="Lines.",
+    grain="id",
+    columns=[int64("id"), timestamp("at"), float64("amount"), int64("qty", null=True)],
+)
+
+
+@mart(
+    grain="id",
+    columns=[
+        int64("id"),
+        date("day"),
+        int64("whole"),
+        int64("filled"),
+        int64("twice"),
+        boolean("is_late"),
+        boolean("is_recent"),
+    ],
+)
+def sold(lines: Table, as_of: AsOf) -> Table:
+    \"\"\"Lines.\"\"\"
+    filled = lines.mutate(filled=lines.qty.fill_null(0), day=lines.at.cast("date"))
+    return filled.select(
+        "id",
+        "filled",
+        "day",
+        whole=filled.amount.cast("int64"),
+        twice=filled.filled * 2,
+        is_late=filled.day >= ibis.date("2025-01-02"),
+        is_recent=filled.day >= as_of.minus(days=30),
+    )
+"""
+LINES = "id,at,amount,qty\n1,2025-01-01T13:45:00,10.7,\n2,2025-01-31T08:00:00,2.5,3\n"
+
+
+@pytest.fixture(scope="module")
+def stall(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which its mart is published."""
+    folder = tmp_path_factory.mktemp("stall")
+    files = {"pyproject.toml": PYPROJECT, "stall/sold.py": STALL, "data/lines.csv": LINES}
+    files["stall/__init__.py"] = ""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    done = call_marts("run", "--as-of", "2025-01-31", cwd=folder, MARTS_PACKAGE="stall")
+    assert done.returncode == DONE, done.stderr + done.stdout
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "read", "own"),
+    [
+        ("day", "2025-01-01", "at", "2025-01-01T13:45:00"),
+        ("whole", 11, "amount", 10.7),
+        ("filled", 0, "qty", None),
+        ("twice", 0, "qty", None),
+    ],
+)
+def test_a_column_of_a_source_has_its_own_value(
+    column: str, value: object, read: str, own: object, stall: Path
+) -> None:
+    call = partial(call_marts, cwd=stall, MARTS_PACKAGE="stall")
+    found = explained(call, f"sold.{column}", "--key", "1")
+    inputs = {(each["table"], each["column"]): each["value"] for each in found["inputs"]}
+    assert (found["value"], inputs["lines", read]) == (value, own)
+
+
+@pytest.mark.parametrize(
+    ("column", "day"), [("is_late", "'2025-01-02'"), ("is_recent", "as_of - 30 days")]
+)
+def test_a_day_is_written_as_in_the_definition(column: str, day: str, stall: Path) -> None:
+    call = partial(call_marts, cwd=stall, MARTS_PACKAGE="stall")
+    found = explained(call, f"sold.{column}", "--key", "1")
+    (branch,) = found["branches"]
+    assert found["definition"].endswith(f">= {day}")
+    assert branch["condition"].endswith(f">= {day}")
+
+
+def test_a_row_that_the_sources_no_longer_give_is_said_to_be_gone(
+    stall: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(stall, tmp_path / "stall")
+    (folder / "data/lines.csv").write_text(LINES.replace("\n1,", "\n3,"), "utf-8")
+    call = partial(call_marts, cwd=folder, MARTS_PACKAGE="stall")
+    done = call("explain", "sold.filled", "--key", "1")
+    assert done.returncode == FAILED
+    assert "recomputed  the sources no longer give this row: source lines changed" in done.stdout
+    document = one_document(call("explain", "sold.filled", "--key", "1", "--json").stdout)
+    assert document["missing"] == "the sources no longer give this row"
+    assert (document["is_same"], document["recomputed"], document["inputs"]) == (False, None, [])
 
 
 # Snowflake

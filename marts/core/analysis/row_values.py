@@ -10,6 +10,8 @@ from typing import Any
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.analysis.value_lineage import keeps_values
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -25,6 +27,11 @@ class Definition:
     """The name of the column."""
     default: ops.Value | None = None
     """What replaces null."""
+    unchanged: tuple[ops.Value, tuple[ops.Relation, ...]] | None = None
+    """The value before a cast or a default that may change it, and the path to where it is read.
+
+    It is None if nothing has changed the value.
+    """
 
     @property
     def is_aggregated(self) -> bool:
@@ -48,7 +55,7 @@ def definition_of(field: ops.Field, above: tuple[ops.Relation, ...] = ()) -> Def
 
     `above` is the path from the query to the relation of which it is a column.
     """
-    path, default = above, None
+    path, default, unchanged = above, None, None
     value: ops.Value = field
     while isinstance(value, ops.Field) and not is_table(value.rel):
         rel = value.rel
@@ -61,10 +68,23 @@ def definition_of(field: ops.Field, above: tuple[ops.Relation, ...] = ()) -> Def
             continue
         if value.name not in rel.values:
             break
-        value = bare(rel.values[value.name])
+        given = rel.values[value.name]
+        value = bare(given)
         if isinstance(value, ops.Coalesce) and _is_filled(value):
             default, value = value.arg[1], bare(value.arg[0])
-    return Definition(value, path, field.name, default)
+        if _may_change(given):
+            unchanged = value, path
+    return Definition(value, path, field.name, default, unchanged)
+
+
+def _may_change(value: ops.Value) -> bool:
+    """Tell whether a column is more than a copy: a cast may round it, a default may replace it."""
+    match value:
+        case ops.Alias(arg=arg):
+            return _may_change(arg)
+        case ops.Cast(arg=arg, to=to):
+            return not keeps_values(arg.dtype, to) or _may_change(arg)
+    return not isinstance(value, ops.Field)
 
 
 def bare(value: ops.Value) -> ops.Value:

@@ -28,6 +28,7 @@ def document(found: Explanation, *, rows: int | None) -> Mapping[str, object]:
         "run_id": found.run_id,
         "recomputed": found.recomputed,
         "is_same": found.is_same,
+        "missing": found.missing,
         "outdated": found.outdated,
         "untraced": found.untraced,
         "definition": found.definition,
@@ -124,7 +125,8 @@ def _head(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "recomputed", "the same, from the rows below"
     else:
         why = f": {found.outdated}" if found.outdated else ""
-        yield "recomputed", f"{shown(found.recomputed)}   another value{why}"
+        what = found.missing or f"{shown(found.recomputed)}   another value"
+        yield "recomputed", f"{what}{why}"
     if found.definition:
         yield "definition", found.definition
 

@@ -201,37 +201,63 @@ class _Explainer:
     ) -> Explanation:
         """Return the explanation by those rows that matter, and the value that they give."""
         behind = local.chosen(looked_at, BEHIND)
-        value = local.value(behind)
-        if value is None and row is None:
-            raise self._no_such_row()
-        rows = self._counted(local, behind, value)
+        values = local.values(behind)
+        if len(values) != 1:
+            return self._missing(row, behind, looked_at, len(values))
+        rows = self._counted(local, behind, *values)
         steps = local.steps(behind, {name: table.num_rows for name, table in rows.items()})
-        again = value[0] if value else None
+        (again,) = values
         return self._explanation(
             value=row[self.column] if row else again,
             recomputed=again,
-            is_same=(value is not None and same_value(again, row[self.column])) if row else None,
+            is_same=same_value(again, row[self.column]) if row else None,
             outdated=self._outdated() if row else None,
             case=steps.case(self.mart, self.column, self.key),
             inputs=steps.inputs(self.mart, self.column, self.key),
-            sources=tuple(
-                self._source(name, rows[name], table.num_rows)
-                for name, table in looked_at.items()
-                if table.num_rows
-            ),
+            sources=self._sources(rows, looked_at),
+        )
+
+    def _missing(
+        self,
+        row: Mapping[str, Any] | None,
+        behind: Mapping[str, pa.Table],
+        looked_at: Mapping[str, pa.Table],
+        found: int,
+    ) -> Explanation:
+        """Return the explanation of a published row of which the sources give none, or several."""
+        if row is None:
+            raise self._no_such_row()
+        return self._explanation(
+            value=row[self.column],
+            is_same=False,
+            missing=f"the sources give {found} rows with this key"
+            if found
+            else "the sources no longer give this row",
+            outdated=self._outdated(),
+            sources=self._sources(behind, looked_at),
+        )
+
+    def _sources(
+        self, rows: Mapping[str, pa.Table], looked_at: Mapping[str, pa.Table]
+    ) -> tuple[SourceRows, ...]:
+        """Return those rows, by source, for sources of which any were looked at."""
+        return tuple(
+            self._source(name, rows[name], table.num_rows)
+            for name, table in looked_at.items()
+            if table.num_rows
         )
 
     @staticmethod
     def _counted(
-        local: _Local, behind: Mapping[str, pa.Table], value: tuple[object] | None
+        local: _Local, behind: Mapping[str, pa.Table], value: object
     ) -> Mapping[str, pa.Table]:
         """Return the rows that conditions within aggregates count, if they give the same value.
 
         Without the others a group may be missing, which may give another value than an empty one.
         """
         counted = local.chosen(behind, COUNTED)
-        again = value if counted == behind else local.value(counted)
-        is_same = value is not None and again is not None and same_value(again[0], value[0])
+        again = [value] if counted == behind else local.values(counted)
+        is_same = len(again) == 1 and same_value(again[0], value)
         return counted if is_same else behind
 
     def _source(self, name: str, table: pa.Table, looked_at: int) -> SourceRows:
@@ -289,13 +315,13 @@ class _Local:
             for name, table in tables.items()
         }
 
-    def value(self, tables: Mapping[str, pa.Table]) -> tuple[object] | None:
-        """Return the value that these rows give, None if they do not give one row."""
+    def values(self, tables: Mapping[str, pa.Table]) -> list[object]:
+        """Return the values that these rows give, one for each row with the key."""
         name = self.asked.mart.name
         built = self.builder.build(World(tables, self.asked.as_of.day), [name]).tables[name]
         key = self.asked.key.items()
-        rows = [row for row in built.to_pylist() if all(row[n] == v for n, v in key)]
-        return (rows[0][self.asked.column],) if len(rows) == 1 else None
+        rows = (row for row in built.to_pylist() if all(row[n] == v for n, v in key))
+        return [row[self.asked.column] for row in rows]
 
     def steps(self, tables: Mapping[str, pa.Table], rows: Mapping[str, int]) -> Steps:
         """Return what finds the steps of the value, in marts that are built from these rows."""

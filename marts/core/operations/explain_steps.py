@@ -27,9 +27,13 @@ from marts.core.analysis.row_values import (
     tests_in,
     with_operands,
 )
+from marts.core.analysis.wording import AS_OF_DAY
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import masked
 from marts.core.operations.explained import Branch, Case, Comparison, Input
+from marts.core.query.definition import defining_query, logical_tables
+from marts.core.query.nulls import declared_not_null
 
 if TYPE_CHECKING:
     from marts.core.analysis.tracing import Key
@@ -39,8 +43,15 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 20
 """As many steps are followed one after another; more would be of no help to anybody."""
-FARTHEST_DAYS = 1000
-"""Days that are so near to the as-of date are taken for computed from it."""
+
+
+@dataclass(frozen=True)
+class _Dated(Formatter):
+    """Formats operations; fixed days are written as in definitions: `'2025-01-02'`."""
+
+    def day(self, day: datetime.date) -> str:
+        """Return the text of a day: `as_of - 90 days`, or itself."""
+        return super().day(day) if day in self.as_of_days else f"'{day}'"
 
 
 @dataclass(frozen=True)
@@ -133,13 +144,14 @@ class Steps:
         found = step.definition
         fields = [] if found.is_aggregated else operands(found.value)
         if found.table:
-            yield from self._of_table(fields[0], self._own_value(step), later)
+            yield from self._of_table(fields[0], self._read(step, self._own_value(step)), later)
             return
         row = self._values(step, fields) or dict.fromkeys(fields)
         for each in fields:
             below = definition_of(each, found.path)
             if below.table and isinstance(below.value, ops.Field):
-                yield from self._of_table(below.value, row[each], later)
+                read = self._read(replace(step, definition=below), row[each])
+                yield from self._of_table(below.value, read, later)
             else:
                 value = self._masked(each, row[each])
                 yield Input(step.mart.name, each.name, value, None, self._said(step, below, value))
@@ -190,11 +202,22 @@ class Steps:
         return self._texts[mart.name]
 
     def _wording(self, step: _Step) -> Formatter:
-        """Return what formats the expressions of a query, with days relative to the as-of date."""
-        literals = step.query.op().find(ops.Literal)
-        days = {each.value for each in literals if each.dtype.is_date() and each.value is not None}
-        near = [day for day in days if abs((day - self.as_of).days) <= FARTHEST_DAYS]
-        return Formatter(as_of=self.as_of, as_of_days=near)
+        """Return what formats the expressions of a query, with days relative to the as-of date.
+
+        Days that the query has on every date are fixed.
+        """
+        project = self.graph.project
+        tables, not_null = logical_tables(project), declared_not_null(project)
+        other = defining_query(step.mart, tables, FixedAsOf(AS_OF_DAY), not_null=not_null)
+        return _Dated(as_of=self.as_of, as_of_days=_days_in(step.query) - _days_in(other))
+
+    def _read(self, step: _Step, value: object) -> object:
+        """Return the value of a table's column itself, from that of a column that copies it."""
+        if step.definition.unchanged is None:
+            return value
+        read, path = step.definition.unchanged
+        row = self._values(replace(step, definition=replace(step.definition, path=path)), [read])
+        return row[read] if row else None
 
     def _own_value(self, step: _Step) -> object:
         rows = self._rows(step.query, step.key, [step.definition.name])
@@ -223,6 +246,12 @@ class Steps:
     def _masked(self, value: ops.Value, found: object) -> object:
         is_personal = not self._sources_of(value).isdisjoint(self.personal)
         return masked(found, is_personal=is_personal)
+
+
+def _days_in(query: ir.Table) -> frozenset[datetime.date]:
+    """Return the days that are constants of a query."""
+    literals = query.op().find(ops.Literal)
+    return frozenset(e.value for e in literals if e.dtype.is_date() and e.value is not None)
 
 
 def _text(definition: Definition, say: Formatter) -> str:

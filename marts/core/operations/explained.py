@@ -99,6 +99,8 @@ class Explanation:
     unpublished: str | None = None
     recomputed: object = None
     is_same: bool | None = None
+    missing: str | None = None
+    """Why nothing is recomputed, if the sources do not give one row with the key."""
     outdated: str | None = None
     """Why the published mart is not up to date, None if it is."""
     untraced: str | None = None

@@ -81,6 +81,7 @@ def odd(tmp_path: Path) -> None:
             {f"customer_segments.customer_{name}" for name in ("id", "key", "segment")},
         ),
         ("marts lineage fct_transactions.s", {"fct_transactions.status"}),
+        ("marts explain segment_summary.customer_", {"segment_summary.customer_segment"}),
         ("marts run --package nowhere -s ", set()),
         ("marts run --package csv -s ", set()),
         ("marts run --package marts.core -s ", set()),

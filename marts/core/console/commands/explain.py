@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from marts.core.console.completion import complete_marts
+from marts.core.console.completion import complete_columns
 from marts.core.console.exit_codes import DONE, FAILED
 from marts.core.console.options import (
     as_of_option,
@@ -21,7 +21,7 @@ MOST_SHOWN = 20
 
 
 @click.command("explain")
-@click.argument("column", metavar="MART.COLUMN", shell_complete=complete_marts)
+@click.argument("column", metavar="MART.COLUMN", shell_complete=complete_columns)
 @package_option
 @engine_options
 @as_of_option
