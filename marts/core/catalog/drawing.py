@@ -71,13 +71,14 @@ def picture(tables: Sequence[TablePage]) -> Picture:
     order = [layer_of[table.name] + 1 for table in tables]
     layout = _layout(edges, order)
     points = [point for each in layout.edge_routing for point in each]
-    top = min((y for y, _ in (*layout.coords[:-1], *points)), default=0)
+    rows = _apart([y for y, _ in layout.coords[:-1]], order)
+    top = min((*rows, *(y for y, _ in points)), default=0)
     labels = [_lines(table.name) for table in tables]
     sizes = [max(map(len, lines)) * LETTER + PADDING for lines in labels]
     lefts, widths = _columns(order, sizes)
     boxes = [
-        Box(n, table, labels[n], lefts[order[n]], (y - top) * ROW + MARGIN, sizes[n])
-        for n, (table, (y, _)) in enumerate(zip(tables, layout.coords, strict=False))
+        Box(n, table, labels[n], lefts[order[n]], (rows[n] - top) * ROW + MARGIN, sizes[n])
+        for n, table in enumerate(tables)
     ]
     lines = []
     for (start, end), route in zip(edges, layout.edge_routing, strict=False):
@@ -99,6 +100,16 @@ def _layout(edges: Sequence[tuple[int, int]], order: Sequence[int]) -> Any:
     to_first = [(origin, n) for n, layer in enumerate(order) if layer == 1]
     graph = igraph.Graph(n=origin + 1, edges=[*edges, *to_first], directed=True)
     return graph.layout_sugiyama(layers=[*order, 0], hgap=1, vgap=1)
+
+
+def _apart(rows: Sequence[float], order: Sequence[int]) -> list[float]:
+    """Return the rows with at least one between two boxes of a layer: igraph may leave a half."""
+    found, last = list(rows), dict[int, float]()
+    for n in sorted(range(len(rows)), key=lambda n: rows[n]):
+        if order[n] in last:
+            found[n] = max(found[n], last[order[n]] + 1)
+        last[order[n]] = found[n]
+    return found
 
 
 def _lines(name: str) -> tuple[str, ...]:
