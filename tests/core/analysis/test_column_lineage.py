@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
@@ -282,6 +283,35 @@ def edges(text: str) -> Edges:
 @pytest.mark.parametrize(("query", "expected"), CASES.values(), ids=CASES)
 def test_each_kind_of_step_has_its_kind_of_lineage(query: ir.Table, expected: str) -> None:
     assert column_lineage(query, keys=KEYS)["x"] == edges(expected)
+
+
+ARRAYS = ibis.table({"k": "int64", "a": "array<int64>"}, name="arrays")
+RARE = {
+    "elements of arrays": (
+        ARRAYS.unnest("a", offset="at").select(x="k", y="a", z="at"),
+        {
+            "x": "arrays.k identity, arrays.a join",
+            "y": "arrays.a transformation join",
+            "z": "arrays.a transformation join",
+        },
+    ),
+    "a relation that is not known": (
+        ops.SQLStringView(U.op(), "SELECT k AS x FROM u", ibis.schema({"x": "int64"})).to_expr(),
+        {"x": ", ".join(f"u.{name} transformation filter" for name in U.columns)},
+    ),
+    "as many rows as there are": (
+        U.order_by("v").limit(U.count()).select(x="k"),
+        {"x": "u.k identity, u.v sort"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "expected"), RARE.values(), ids=RARE)
+def test_what_few_queries_have_is_followed_too(
+    query: ir.Table, expected: Mapping[str, str]
+) -> None:
+    found = column_lineage(query)
+    assert found == {name: edges(text) for name, text in expected.items()}
 
 
 @cache
