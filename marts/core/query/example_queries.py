@@ -10,19 +10,6 @@ from marts.core.authoring.expressions import AS_OF, AsOf
 from marts.core.authoring.queries import ExampleQuery
 from marts.core.authoring.signature import TABLE, call
 from marts.core.authoring.slips import refuse_other_tables
-from marts.core.project.graph import Graph
-from marts.core.query.definition import logical_tables
-
-
-def example_tables(graph: Graph, as_of: AsOf) -> dict[str, ir.Table]:
-    """Return the table of each example query of a project by name, over its published marts.
-
-    Raises DefinitionError as `example_table` does.
-    """
-    tables = logical_tables(graph.project)
-    return {
-        name: example_table(query, tables, as_of) for name, query in graph.project.queries.items()
-    }
 
 
 def example_table(query: ExampleQuery, tables: Mapping[str, ir.Table], as_of: AsOf) -> ir.Table:

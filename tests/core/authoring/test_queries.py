@@ -16,7 +16,8 @@ from marts.core.errors import DefinitionError
 from marts.core.plan.queries import compiled_examples
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
-from marts.core.query.example_queries import example_tables
+from marts.core.query.definition import logical_tables
+from marts.core.query.example_queries import example_table
 from support.workshop import AS_OF
 
 SOURCES = """\
@@ -52,7 +53,7 @@ def test_an_example_query_is_a_table_over_marts(write_package: Write) -> None:
     graph = linked(write_package, LARGE)
     query = graph.project.queries["large_orders"]
     assert (query.question, query.inputs) == ("Which orders are large?", ("sales",))
-    table = example_tables(graph, FixedAsOf(AS_OF))["large_orders"]
+    table = example_table(query, logical_tables(graph.project), FixedAsOf(AS_OF))
     assert table.columns == ("id",)
     compiled = compiled_examples(graph, FixedAsOf(AS_OF), ibis.to_sql)
     assert str(AS_OF.year) in compiled["large_orders"]
