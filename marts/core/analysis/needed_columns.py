@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
@@ -15,6 +14,7 @@ from marts.core.analysis.join_keys import cardinalities_of
 from marts.core.analysis.keys import keys_of
 from marts.core.analysis.lineage import resolved
 from marts.core.analysis.nodes import conjuncts
+from marts.core.analysis.value_lineage import keeps_values
 
 Needed = Mapping[ops.Relation, Mapping[str, bool]]
 """The needed columns of each relation: True if the value matters, and False if it only matters
@@ -126,16 +126,10 @@ def _read(value: ops.Value) -> set[ops.Relation]:
 def unwrapped(value: ops.Value) -> ops.Value:
     """Return a value without names and casts that change no value."""
     while isinstance(value, ops.Alias) or (
-        isinstance(value, ops.Cast) and _keeps_values(value.arg.dtype, value.to)
+        isinstance(value, ops.Cast) and keeps_values(value.arg.dtype, value.to)
     ):
         value = value.arg
     return value
-
-
-def _keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
-    if found.is_decimal() and to.is_decimal():
-        return bool((found.scale or 0) <= (to.scale or 0))
-    return type(found) is type(to) or bool(found.is_integer() and to.is_integer())
 
 
 def is_surrogate(value: ops.Value) -> bool:

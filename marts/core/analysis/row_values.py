@@ -11,6 +11,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.value_lineage import keeps_values
+from marts.core.analysis.words import branches_of as cases_of
 
 
 @dataclass(frozen=True)
@@ -175,20 +176,11 @@ class CaseBranch:
 
 def branches_of(value: ops.Value) -> tuple[CaseBranch, ...]:
     """Return the branches of a case, in order; none if an expression is not a case."""
-    match value:
-        case ops.SearchedCase(cases=cases, results=results, default=default):
-            pairs = zip(cases, results, strict=True)
-            return (
-                *(CaseBranch(case, bare(result)) for case, result in pairs),
-                CaseBranch(None, default),
-            )
-        case ops.SimpleCase(base=base, cases=cases, results=results, default=default):
-            pairs = zip(cases, results, strict=True)
-            equal = [CaseBranch(ops.Equals(base, case), bare(result)) for case, result in pairs]
-            return (*equal, CaseBranch(None, default))
-        case ops.IfElse(bool_expr=condition, true_expr=one, false_null_expr=other):
-            return (CaseBranch(condition, bare(one)), CaseBranch(None, bare(other)))
-    return ()
+    if not isinstance(value, ops.SearchedCase | ops.SimpleCase | ops.IfElse):
+        return ()
+    branches, default = cases_of(value)
+    found = [CaseBranch(condition, bare(result)) for condition, result in branches]
+    return (*found, CaseBranch(None, bare(default)))
 
 
 SIGNS: Mapping[type[ops.Comparison], tuple[str, str]] = {
