@@ -18,8 +18,11 @@ NOT_HARMLESS = r"^[^\pL\pN]"
 """What `harmless` may change begins neither with a letter nor with a digit."""
 NOT_PLAIN = r"[^\x20\x21\x23-\x5b\x5d-\x7e\pL\pN]"
 """What JSON may escape is neither a letter, nor a digit, nor printable ASCII but for two."""
-IN_WORDS = "[eEn]"
-"""Numbers with an exponent, NaN and infinity, which each format writes in its own way."""
+IN_WORDS = r"[eEn]|^-?0\.0000"
+"""Numbers with an exponent, NaN and infinity, which each format writes in its own way.
+
+From 0.0001 down, Python writes an exponent where Arrow does not yet.
+"""
 
 Rule = Callable[[object], str]
 

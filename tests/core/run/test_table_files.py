@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marts import boolean, date, decimal, float64, int64, money, string, timestamp
@@ -90,6 +90,7 @@ def same(value: object, other: object) -> bool:
 
 
 @given(ROWS)
+@example([dict.fromkeys(SCHEMA) | {"part": part} for part in (6.1e-05, -9.9e-05, 1e-4, 1e16)])
 def test_csv_has_each_value_and_tells_null_from_the_empty_text(rows: list[dict[str, Any]]) -> None:
     text = written(write_csv, table_of(rows)).decode("utf-8-sig")
     header, *found = csv.reader(io.StringIO(text, newline=""))
@@ -107,6 +108,7 @@ def quoted(value: object) -> str:
 
 
 @given(ROWS)
+@example([dict.fromkeys(SCHEMA) | {"part": part} for part in (6.1e-05, -9.9e-05, 1e-4, 1e16)])
 def test_json_has_each_value_with_all_its_digits(rows: list[dict[str, Any]]) -> None:
     text = written(write_json, table_of(rows)).decode()
     objects = ",\n".join(json_text(row, indent=0) for row in rows)
