@@ -7,7 +7,7 @@ import math
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from threading import Event
@@ -20,9 +20,7 @@ from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
-from rich.tree import Tree
 
-from marts.core.console.lineage_messages import Branch, Section, without_repeats
 from marts.core.console.messages import (
     Line,
     counted,
@@ -174,10 +172,10 @@ def print_markdown(text: str) -> None:
 
 def _write(text: str) -> None:
     sys.stdout.write(text)
-    _refuse_lost_output()
+    refuse_lost_output()
 
 
-def _refuse_lost_output() -> None:
+def refuse_lost_output() -> None:
     """Raise EngineError if a command's output could not be written."""
     if lost := lost_output():
         raise EngineError(
@@ -244,34 +242,7 @@ def print_table(
     With `cuts_last`, a terminal shows as much of the last column as there is room for.
     """
     _print_table(names, rows, numbers, cuts_last=cuts_last)
-    _refuse_lost_output()
-
-
-def print_lineage(sections: Iterable[Section], tree: Branch | None = None) -> None:
-    """Print a tree, if there is one, and tables below their titles, with room for lists of names.
-
-    Unlike those of rows, the cells of these tables wrap in a pipe, too.
-    """
-    out = Console(highlight=False)
-    if tree:
-        out.print(_tree(tree), soft_wrap=True)
-        out.print()
-    for section in sections:
-        out.print(Text(section.title, style="bold"))
-        rows: Sequence[Sequence[str]] = without_repeats(section.rows)
-        widest = out.width if out.is_terminal else LONGEST_LINE
-        rooms = [room for room in (*PAGES, widest) if room <= widest]
-        room = next((room for room in rooms if fits(section.names, rows, room=room)), None)
-        if room is None:
-            room, rows = widest, section.rows
-        print_text(table_text(section.names, rows, room=room) + "\n")
-    _refuse_lost_output()
-
-
-def _tree(branch: Branch) -> Tree:
-    tree = Tree(Text(visible(branch.text)))
-    tree.children += map(_tree, branch.branches)
-    return tree
+    refuse_lost_output()
 
 
 def table_text(

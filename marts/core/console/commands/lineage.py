@@ -40,20 +40,22 @@ def _print_upstream(found: Upstream, *, as_json: bool) -> None:
     from marts.core.catalog.lineage import upstream_document
     from marts.core.console import terminal
     from marts.core.console.lineage_messages import tree_of, upstream_sections
+    from marts.core.console.lineage_terminal import print_lineage
 
     if as_json:
         terminal.print_json(upstream_document(found.about.table.name, found.inputs, found.sources))
         return
     tree = tree_of(found) if found.about.column else None
-    terminal.print_lineage(upstream_sections(found), tree)
+    print_lineage(upstream_sections(found), tree)
 
 
 def _print_downstream(found: Downstream, *, as_json: bool) -> None:
     from marts.core.catalog.lineage import downstream_document
     from marts.core.console import terminal
     from marts.core.console.lineage_messages import downstream_sections
+    from marts.core.console.lineage_terminal import print_lineage
 
     if as_json:
         terminal.print_json(downstream_document(found.about.table.name, found.readers))
         return
-    terminal.print_lineage(downstream_sections(found))
+    print_lineage(downstream_sections(found))
