@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 ANY_DAY = datetime.date(2000, 1, 1)
-"""Lineage does not depend on the date."""
+"""The as-of date with which marts are read; what they depend on does not depend on it."""
 NO_KEYS = DeclaredKeys()
 
 
@@ -206,16 +206,27 @@ def _apart(found: RelationEdges) -> TableLineage:
     return TableLineage(columns, rows, counted)
 
 
-def project_lineage(graph: Graph) -> ProjectLineage:
-    """Read the lineage of all marts of a project from their expressions.
-
-    Raises DefinitionError for a mart that is not a valid expression.
-    """
+def _queries(graph: Graph) -> dict[str, ops.Relation]:
     project = graph.project
     tables, day, not_null = logical_tables(project), FixedAsOf(ANY_DAY), declared_not_null(project)
-    keys, own = declared_keys(project), dict[str, RelationEdges]()
+    return {
+        name: defining_query(project.marts[name], tables, day, not_null=not_null).op()
+        for name in graph.order
+    }
+
+
+def project_lineage(
+    graph: Graph, queries: Mapping[str, ops.Relation] | None = None
+) -> ProjectLineage:
+    """Read the lineage of all marts of a project from their expressions.
+
+    `queries` are these, where they were made before, for any date. Raises DefinitionError for a
+    mart that is not a valid expression.
+    """
+    queries = _queries(graph) if queries is None else queries
+    keys, own = declared_keys(graph.project), dict[str, RelationEdges]()
     for name in graph.order:
-        query = defining_query(project.marts[name], tables, day, not_null=not_null).op()
+        query = queries[name]
         own[name] = relation_lineage(query, keys)
         # Marts that read it rely on the keys of its expression, too, whether it declares them.
         found = keys.of_all_rows[name] | keys_of(query, keys)

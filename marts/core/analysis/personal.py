@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.column_lineage import column_lineage, project_lineage
@@ -20,19 +21,22 @@ from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
 
 
-def personal_columns(graph: Graph) -> Mapping[Name, str]:
+def personal_columns(
+    graph: Graph, queries: Mapping[str, ops.Relation] | None = None
+) -> Mapping[Name, str]:
     """Return the kind of personal data of each column of sources and marts that holds any.
 
-    Raises DefinitionError, with the path of columns and the author's line, for a published mart
-    that shows personal data without saying so, for a declaration of another kind than that of the
-    data, and for a column that is declared `not_personal` though no personal data reach it. A
-    column that several kinds reach must say what it holds, in a temporary mart as well.
+    `queries` are those of the marts, where they were made before. Raises DefinitionError, with the
+    path of columns and the author's line, for a published mart that shows personal data without
+    saying so, for a declaration of another kind than that of the data, and for a column that is
+    declared `not_personal` though no personal data reach it. A column that several kinds reach must
+    say what it holds, in a temporary mart as well.
     """
     project = graph.project
     columns = (column for table in _tables(project) for column in table.columns)
     if not any(column.personal or column.not_personal for column in columns):
         return {}
-    lineage, known = project_lineage(graph), _Known(declared(project))
+    lineage, known = project_lineage(graph, queries), _Known(declared(project))
     for name in graph.order:
         mart, edges = project.marts[name], lineage.inputs(name)
         flaws = []
@@ -62,12 +66,12 @@ def _tables(project: Declarations) -> tuple[Source | Mart, ...]:
     return (*project.sources.values(), *project.marts.values())
 
 
-def marked(graph: Graph) -> Graph:
+def marked(graph: Graph, queries: Mapping[str, ops.Relation] | None = None) -> Graph:
     """Return the project with the mark of each column of a temporary mart that inherits one.
 
-    Raises DefinitionError as `personal_columns` does.
+    Arguments and errors are those of `personal_columns`.
     """
-    kinds = personal_columns(graph)
+    kinds = personal_columns(graph, queries)
     marts = {
         name: replace(
             mart,

@@ -99,6 +99,8 @@ class Reliance:
     inputs: Mapping[str, tuple[str, ...]]
     lineage: Mapping[str, Copies] = field(default_factory=dict)
     """For each column of each mart, the columns of its inputs that it copies."""
+    queries: Mapping[str, ops.Relation] = field(default_factory=dict, repr=False)
+    """The query of each mart over its inputs, for any date."""
 
     def upstream(self, names: Collection[str]) -> tuple[str, ...]:
         """Return marts and all marts that they read, directly or through others, in build order."""

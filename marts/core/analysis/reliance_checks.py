@@ -14,10 +14,9 @@ from types import MappingProxyType
 
 import ibis.expr.types as ir
 
-from marts.core.analysis.column_lineage import columns_read
+from marts.core.analysis.column_lineage import ANY_DAY, columns_read
 from marts.core.analysis.lineage import signature
 from marts.core.analysis.reliance import Lookup, Reliance
-from marts.core.analysis.reliance_reader import ANY_DAY
 from marts.core.analysis.text_checks import occurrence_checks, spelling_checks
 from marts.core.authoring.checks import (
     Check,

@@ -7,14 +7,13 @@ another mart is traced to columns of sources.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import columns_read, copies_of
+from marts.core.analysis.column_lineage import ANY_DAY, columns_read, copies_of
 from marts.core.analysis.constants import constants_in, written_rows
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.dependencies import injective_column
@@ -42,9 +41,6 @@ from marts.core.query.checks import offending_rows
 from marts.core.query.definition import defining_query, logical_tables
 from marts.core.query.nulls import declared_not_null
 
-ANY_DAY = datetime.date(2000, 1, 1)
-"""The as-of date with which marts are read; what they rely on does not depend on it."""
-
 EQUATING = (ops.Equals, ops.NotEquals, ops.IdenticalTo, ops.InValues, ops.NullIf, ops.SimpleCase)
 
 
@@ -66,6 +62,7 @@ def reliance_of(graph: Graph) -> Reliance:
         copies,
         {name: graph.project.marts[name].inputs for name in graph.order},
         {name: copies_of(query) for name, query in reader.queries.items()},
+        reader.queries,
     )
 
 

@@ -62,14 +62,14 @@ def upstream_of(
     `name` is MART or MART.COLUMN. With `only_direct`, only what values are made of is kept. The
     project is loaded unless it is given. Raises UsageError for an unknown name, and for a source.
     """
-    graph, _ = project or wiring.linked(settings)
+    graph, reliance = project or wiring.linked(settings)
     about = _question(name, graph)
     if isinstance(about.table, Source):
         raise UsageError(
             f"{about.table.name} is a source: nothing in the project feeds it",
             hint=f"to see what it feeds: marts lineage {about.text} --downstream",
         )
-    lineage = project_lineage(graph)
+    lineage = project_lineage(graph, reliance.queries)
     if only_direct:
         lineage = lineage.only_direct()
     found = lineage.inputs_apart(about.table.name), lineage.sources_apart(about.table.name)
@@ -86,9 +86,9 @@ def downstream_of(
     values are made of it are kept. The project is loaded unless it is given; nothing is connected
     to. Raises UsageError for an unknown name.
     """
-    graph, _ = project or wiring.linked(settings)
+    graph, reliance = project or wiring.linked(settings)
     about = _question(name, graph)
-    lineage = project_lineage(graph)
+    lineage = project_lineage(graph, reliance.queries)
     if only_direct:
         lineage = lineage.only_direct()
     readers = {column: lineage.downstream(about.table.name, column) for column in about.columns}

@@ -67,7 +67,7 @@ def linked(settings: Settings) -> Linked:
     graph = link(load(settings.package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    graph = marked(documented(graph, reliance.lineage))
+    graph = marked(documented(graph, reliance.lineage), reliance.queries)
     _refuse_unknown_kinds(graph, settings)
     _refuse_unprotected(graph, settings)
     return Linked(graph, reliance)

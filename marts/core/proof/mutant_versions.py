@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from marts.core.analysis.column_lineage import ANY_DAY
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError, did_you_mean
@@ -14,7 +15,6 @@ from marts.core.plan.state import CompiledQuery
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.guarantees import guarantees_of
 from marts.core.proof.mutants import Mutant, mutants_of
-from marts.core.proof.shrinking import ANY_DAY
 from marts.core.proof.versions import reads_of
 from marts.core.proof.witness import Side
 from marts.core.proof.worlds import World

@@ -6,13 +6,12 @@ row, and then its values are made simple.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import columns_read, copies_of
+from marts.core.analysis.column_lineage import ANY_DAY, columns_read, copies_of
 from marts.core.analysis.links import links_of
 from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.authoring.expressions import FixedAsOf
@@ -25,8 +24,6 @@ from marts.core.proof.search import OutOfTimeError, Search
 from marts.core.proof.simplifying import merge, simplify
 from marts.core.proof.worlds import World
 
-ANY_DAY = datetime.date(2000, 1, 1)
-"""Links do not depend on the date."""
 MOST_KEYS = 64
 """Around so many rows that differ, a smaller world is looked for."""
 SECONDS = 10

@@ -9,14 +9,13 @@ from dataclasses import replace
 import ibis.expr.datatypes as dt
 import pyarrow as pa
 
-from marts.core.analysis.column_lineage import columns_read
+from marts.core.analysis.column_lineage import ANY_DAY, columns_read
 from marts.core.analysis.thresholds import queries_over_sources
 from marts.core.authoring.columns import type_of
 from marts.core.authoring.tables import Source
 from marts.core.errors import UsageError
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
-from marts.core.proof.shrinking import ANY_DAY
 from marts.core.proof.witness import Side
 from marts.core.proof.worlds import World
 from marts.core.query.contract import schema_of
