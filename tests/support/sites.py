@@ -19,12 +19,12 @@ from marts.core.catalog.pages import (
     ColumnPage,
     Distribution,
     QueryPage,
-    RunLine,
     Site,
     TablePage,
 )
 from marts.core.catalog.site import write_site
 from marts.core.project.graph import Graph
+from marts.core.run.history import PastRun
 
 NOW = datetime.datetime(2025, 7, 1, 2, 14, tzinfo=datetime.UTC)
 AS_OF = datetime.date(2025, 6, 30)
@@ -75,11 +75,11 @@ def _built(table: TablePage) -> TablePage:
     )
 
 
-def _runs() -> Iterator[RunLine]:
+def _runs() -> Iterator[PastRun]:
     for n, run_id in enumerate(RUNS):
         at = NOW - datetime.timedelta(days=n)
         failed = n == 3
-        yield RunLine(
+        yield PastRun(
             run_id=run_id,
             status="failed" if failed else "published",
             started_at=at,
@@ -187,7 +187,7 @@ def hostile_site() -> Site:
         engine=bad,
         tables=tables,
         edges=edges,
-        runs=(RunLine(run_id=bad, status=bad, started_at=NOW, error=bad),),
+        runs=(PastRun(run_id=bad, status=bad, started_at=NOW, error=bad),),
         notes=(bad,),
         document=bad,
     )

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from marts.core.catalog.pages import Build, CheckResult, Distribution, RunLine
+from marts.core.catalog.pages import Build, CheckResult, Distribution
 from marts.core.plan.state import RecordedTable
 from marts.core.run.history import PastRun, started_at
 
 RESULTS_SHOWN = 20
 """How many results of a check are shown."""
-RUNS_SHOWN = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,23 +87,6 @@ class Facts:
                     seconds=result.check_seconds,
                 )
         return None
-
-    def lines(self) -> tuple[RunLine, ...]:
-        """Return a line for each of the last runs."""
-        return tuple(
-            RunLine(
-                run_id=run.run_id,
-                status=run.status,
-                started_at=run.started_at,
-                seconds=run.seconds,
-                as_of=run.as_of,
-                marts_published=run.marts_published,
-                checks_made=run.checks_made,
-                checks_failed=run.checks_failed,
-                error=run.error,
-            )
-            for run in self.runs[:RUNS_SHOWN]
-        )
 
 
 def _ended(run: PastRun) -> datetime.datetime:

@@ -19,6 +19,8 @@ from marts.core.catalog.facts import Facts
 from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
 from marts.core.project.graph import Graph
 
+RUNS_SHOWN = 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
@@ -58,7 +60,7 @@ def gather(
         as_of=facts.as_of,
         tables=pages,
         edges=edges_of(declared.lineage),
-        runs=facts.lines(),
+        runs=tuple(facts.runs[:RUNS_SHOWN]),
         notes=facts.notes,
         document=document_of_project(project.package),
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from marts.core.run.history import PastRun
+
 TableKind = Literal["source", "table", "view", "temporary"]
 
 
@@ -158,21 +160,6 @@ class ColumnEdge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLine:
-    """A run of the table of runs."""
-
-    run_id: str
-    status: str
-    started_at: datetime.datetime
-    seconds: float | None = None
-    as_of: datetime.date | None = None
-    marts_published: int | None = None
-    checks_made: int | None = None
-    checks_failed: int | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Site:
     """Everything the site shows. `document` is the project's own Markdown text, if any.
 
@@ -186,6 +173,6 @@ class Site:
     as_of: datetime.date | None = None
     tables: tuple[TablePage, ...]
     edges: tuple[ColumnEdge, ...] = ()
-    runs: tuple[RunLine, ...] = ()
+    runs: tuple[PastRun, ...] = ()
     notes: tuple[str, ...] = ()
     document: str = ""
