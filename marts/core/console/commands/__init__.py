@@ -12,8 +12,19 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "test", "ls", "compile", "show", "export", "lineage", "docs", "explain"),
-    *("prove", "witness", "mutate", "attest", "load", "generate", "doctor", "emulator", "help"),
+    *("init", "run", "status", "test", "ls", "compile", "show", "export", "lineage", "docs"),
+    *(
+        "explain",
+        "prove",
+        "witness",
+        "mutate",
+        "attest",
+        "load",
+        "generate",
+        "doctor",
+        "emulator",
+        "help",
+    ),
 )
 
 
