@@ -12,7 +12,19 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "test", "ls", "compile", "show", "export", "lineage", "docs", "explain"),
+    *(
+        "init",
+        "run",
+        "test",
+        "ls",
+        "compile",
+        "show",
+        "export",
+        "diff",
+        "lineage",
+        "docs",
+        "explain",
+    ),
     *("prove", "witness", "mutate", "attest", "load", "generate", "doctor", "emulator", "help"),
 )
 
