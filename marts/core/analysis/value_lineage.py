@@ -39,6 +39,10 @@ class Known:
         self.values: dict[ops.Value, Edges] = {}
         self.relations: dict[ops.Relation, RelationEdges] = {}
 
+    def is_new(self, op: ops.Node) -> bool:
+        """Tell whether nothing is known of an operation yet."""
+        return op not in self.values and op not in self.relations
+
     def used(self, kind: Kind, values: Iterable[ops.Node | None]) -> Edges:
         """Return on what a result depends that uses some values in a way of one kind."""
         return used(kind, merged(self.values[op] for op in values if isinstance(op, ops.Value)))
