@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.expr.operations.reductions import Orderable
 
+from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.kinds import (
     COUNTED,
     MADE,
@@ -54,20 +54,8 @@ class Known:
 
 
 def _cast(op: ops.Cast, known: Known) -> Edges:
-    return known.used(_kind_of_cast(op.arg.dtype, op.to), [op.arg])
-
-
-def _kind_of_cast(found: dt.DataType, to: dt.DataType) -> Kind:
-    return Kind.IDENTITY if keeps_values(found, to) else Kind.TRANSFORMATION
-
-
-def keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
-    """Tell whether a cast between two types keeps every value."""
-    if found.is_decimal() and to.is_decimal():
-        return bool((found.scale or 0) <= (to.scale or 0))
-    return type(found) is type(to) or bool(
-        found.is_integer() and (to.is_integer() or to.is_decimal())
-    )
+    is_same = keeps_values(op.arg.dtype, op.to)
+    return known.used(Kind.IDENTITY if is_same else Kind.TRANSFORMATION, [op.arg])
 
 
 def _chosen(deciding: Iterable[ops.Value], values: Iterable[ops.Value], known: Known) -> Edges:
