@@ -29,6 +29,7 @@ TOPICS = (
     "export",
     "python",
     "ci",
+    "schedule",
     "attest",
     "dbt",
     "snowflake",

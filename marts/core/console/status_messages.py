@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from marts.core.console.messages import Label, Line, counted
 from marts.core.operations.status import ProjectStatus, PublishedMart, RunStatus
+from marts.core.plan.runs import TASK
 from marts.core.run.history import PastRun
 
 LABELS: Mapping[str, Label] = {
@@ -76,7 +77,10 @@ def _ended(status: RunStatus) -> str:
 
 
 def _who(run: PastRun) -> str:
-    who = " on ".join(word for word in (run.user_name, run.host_name) if word)
+    """Return who ran it on which machine, or which task did."""
+    is_task = (run.host_name or "").startswith(TASK)
+    user = None if is_task else run.user_name
+    who = " on ".join(word for word in (user, run.host_name) if word)
     return f"{who} ({run.selection})" if run.selection else who
 
 

@@ -79,6 +79,11 @@ KILLED = f"warn {HEAD} did not say how it ended as of 2026-03-01 ana"
             {},
             [f"FAIL {HEAD} ended by an error as of 2026-03-01 ana", "FAIL the disk is full"],
         ),
+        (
+            {"status": "done", "user_name": "SYSTEM", "host_name": "task SHOP__BEGIN"},
+            {},
+            [f"warn {HEAD} done as of 2026-03-01 task SHOP__BEGIN"],
+        ),
         ({"status": "done"}, {}, [f"warn {HEAD} done as of 2026-03-01 ana"]),
         (
             {"status": "running"},
