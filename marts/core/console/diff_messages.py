@@ -23,6 +23,7 @@ def difference_text(found: Difference) -> str:
             lines += [*mart_lines(mart), ""]
     for mart in same:
         lines.append(f"same  {mart.mart}: {counted(mart.rows[1] or 0, 'row')}{_dates(mart)}")
+    lines += [f"note  {note}" for note in found.notes]
     lines += [f"none  {name}: not published on either side" for name in found.absent]
     differing = len(found.marts) - len(same)
     lines.append(
@@ -31,6 +32,56 @@ def difference_text(found: Difference) -> str:
         else f"no difference in {counted(len(found.marts), 'mart')}"
     )
     return "\n".join(lines)
+
+
+def difference_document(found: Difference) -> dict[str, object]:
+    """Return a comparison as a JSON document."""
+    return {
+        "before": found.before,
+        "after": found.after,
+        "different": found.is_different,
+        "marts": [mart_document(mart) for mart in found.marts],
+        "absent": list(found.absent),
+        "notes": list(found.notes),
+    }
+
+
+def mart_document(mart: MartDifference) -> dict[str, object]:
+    """Return how a mart differs as a part of a JSON document."""
+    only = mart.only or {}
+    return {
+        "mart": mart.mart,
+        "different": mart.is_different,
+        "grain": list(mart.grain),
+        "as_of": _both(mart.as_of),
+        "rows": _both(mart.rows),
+        "added": mart.added,
+        "removed": mart.removed,
+        "changed": mart.changed,
+        "notes": list(mart.notes),
+        "only": {side: [_key_document(mart, key) for key in keys] for side, keys in only.items()},
+        "columns": [
+            {
+                "column": column.name,
+                "type": column.type,
+                "changed": column.changed,
+                "sum": column.totals and _both(column.totals),
+                "largest": [
+                    {"key": _key_document(mart, each.key), **_both((each.before, each.after))}
+                    for each in column.largest
+                ],
+            }
+            for column in mart.columns
+        ],
+    }
+
+
+def _both(values: tuple[object, object]) -> dict[str, object]:
+    return dict(zip((BEFORE, AFTER), values, strict=True))
+
+
+def _key_document(mart: MartDifference, key: Key) -> dict[str, object]:
+    return dict(zip(mart.grain, key, strict=True))
 
 
 def mart_lines(mart: MartDifference) -> Iterator[str]:
