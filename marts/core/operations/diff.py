@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias, assert_never
@@ -13,7 +13,13 @@ from typing import TypeAlias, assert_never
 import ibis
 import ibis.expr.types as ir
 
+from marts.core.analysis.changed_expressions import (
+    ChangedExpression,
+    Traced,
+    changed_expressions,
+)
 from marts.core.authoring.columns import personal_in
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import ChangedSourcesError, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.former import committed
@@ -22,6 +28,7 @@ from marts.core.operations.sides import (
     Copy,
     Place,
     Shape,
+    VersionOfCode,
     Watch,
     built,
     published,
@@ -74,6 +81,7 @@ class Difference:
     marts: tuple[MartDifference, ...]
     absent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    code: Mapping[tuple[str, str], tuple[ChangedExpression, ...]] = field(default_factory=dict)
 
     @property
     def is_different(self) -> bool:
@@ -113,8 +121,40 @@ def diff(
         marts = tuple(
             _difference(graph, name, before, after, settings, folder, shown) for name in found
         )
+        code = _code(graph, before.code, marts) if before.code else {}
     absent = tuple(name for name in names if name not in found)
-    return Difference(before.where, after.where, marts, absent, notes)
+    return Difference(before.where, after.where, marts, absent, notes, code)
+
+
+def _code(
+    graph: Graph, former: VersionOfCode, marts: Sequence[MartDifference]
+) -> dict[tuple[str, str], tuple[ChangedExpression, ...]]:
+    """Return the changed expressions behind each column that differs, or the rows of a mart.
+
+    Those that decide about rows are behind the columns of the grain.
+    """
+    columns = {
+        (mart.mart, column): None
+        for mart in marts
+        if mart.mart in graph.project.marts
+        for column in (
+            *(mart.grain if mart.added or mart.removed else ()),
+            *(each.name for each in mart.columns if each.changed),
+        )
+    }
+    days = [mart.as_of[1] for mart in marts if mart.as_of[1]]
+    if not columns or not days:
+        return {}
+    as_of = FixedAsOf(days[0])
+    before = Traced(former.graph, as_of, within=former.within, shown=former.shown)
+    after = Traced(graph, as_of)
+    lineage = after.lineage()
+    found = {
+        (mart, column): changed_expressions(before, after, lineage, mart, column)
+        for mart, column in columns
+        if column in {each.name for each in graph.project.marts[mart].columns}
+    }
+    return {name: expressions for name, expressions in found.items() if expressions}
 
 
 def _sides(
@@ -144,8 +184,9 @@ def _sides(
             then = former.load()
             gone = [name for name in then.order if is_all and name not in graph.project.marts]
             were = [*names, *gone]
+            code = VersionOfCode(then, former.within, former.shown)
             sides = (
-                built(then, settings, were, there, title=former.name, within=former.within),
+                built(then, settings, were, there, title=former.name, code=code),
                 built(graph, settings, names, here, title="this code"),
             )
         case datetime.date():

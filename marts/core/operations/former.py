@@ -48,12 +48,12 @@ class Former:
         except EngineError:
             raise
         except MartsError as error:
-            facts = map(self._shown, error.facts)
-            hint = error.hint and self._shown(error.hint)
-            summary = f"{self.name}: {self._shown(error.summary)}"
+            facts = map(self.shown, error.facts)
+            hint = error.hint and self.shown(error.hint)
+            summary = f"{self.name}: {self.shown(error.summary)}"
             raise UsageError(summary, *facts, hint=hint) from error
 
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
         """Return a text with the version's name in place of its folder."""
         if self.place is None:
             return text

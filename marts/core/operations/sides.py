@@ -62,6 +62,18 @@ def shape_of(graph: Graph, name: str) -> Shape:
 
 
 @dataclass(frozen=True)
+class VersionOfCode:
+    """Another version of the project's code: its functions are called `within` a context.
+
+    `shown` rewrites a location within it for people to read.
+    """
+
+    graph: Graph
+    within: Callable[[], AbstractContextManager[None]]
+    shown: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class Copied:
     """One side: where its marts are in words, its engine, and the copies of those that exist.
 
@@ -75,6 +87,8 @@ class Copied:
     sources: Mapping[str, str | None] = field(default_factory=dict)
     changed: Callable[[], list[str]] = list
     """Returns a line for each source that has changed since."""
+    code: VersionOfCode | None = None
+    """The code that it was built with, if it is another version."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +147,14 @@ def built(
     place: Place,
     *,
     title: str,
-    within: Callable[[], AbstractContextManager[None]] = nullcontext,
+    code: VersionOfCode | None = None,
 ) -> Iterator[Copied]:
     """Build marts and all that they read, and copy them; publish nothing.
 
     On DuckDB they are built in a database of their own, on Snowflake as the candidates of a run.
-    The functions of the marts are called `within` a context. The engine is connected until the end,
-    so that `changed` can look again at the sources. Raises ChangedSourcesError if sources change
-    meanwhile, and what planning raises.
+    `code` says that the graph is of another version of the project. The engine is connected until
+    the end, so that `changed` can look again at the sources. Raises ChangedSourcesError if sources
+    change meanwhile, and what planning raises.
     """
     own = replace(settings, elsewhere=None)
     if own.backend == DUCKDB:
@@ -151,7 +165,7 @@ def built(
     with wiring.connected(graph, own, read_only=False) as backend:
         as_of = wiring.as_of(settings, backend.data_as_of)
         run_id = wiring.run_id()
-        with within():
+        with code.within() if code else nullcontext():
             selected = [name for name in graph.order if name in needed]
             state = inspect_engine(graph, selected, backend)
             plan = plan_run(graph, selected, state, as_of)
@@ -164,7 +178,7 @@ def built(
             raise ChangedSourcesError(changed)
         versions = {name: state.source_version(name) for name in graph.sources_read(needed)}
         where = " · ".join([title, backend.name, f"as of {as_of.day}"])
-        yield Copied(where, backend.name, marts, versions, backend.changed_sources)
+        yield Copied(where, backend.name, marts, versions, backend.changed_sources, code)
 
 
 def _copied_candidate(mart: Shape, as_of: FixedAsOf, backend: Backend, place: Place) -> Copy:
