@@ -179,7 +179,7 @@ def _unreachable(
         return EngineError(
             f"another process holds {database}",
             *([f"held in {holder[1]}"] if holder else [message]),
-            hint=f"close it, or pass another {option}",
+            hint=f"close it, or wait until its run has ended, or pass another {option}",
         )
     if "different configuration" in message:
         return EngineError(

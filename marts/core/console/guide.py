@@ -25,6 +25,7 @@ TOPICS = (
     "testing",
     "groups",
     "environments",
+    "status",
     "export",
     "python",
     "ci",
