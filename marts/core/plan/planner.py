@@ -22,6 +22,8 @@ from marts.core.project.loading import Declarations
 from marts.core.query.checks import ascending_query, fused_query, hashed_query, query_by_value
 from marts.core.query.contract import mismatches
 
+NOT_REACHED = "no column of the mart depends on what the invariant changes"
+
 
 def plan_run(
     graph: Graph,
@@ -94,11 +96,16 @@ def plan_checks(
     )
 
 
-def exempted(graph: Graph, selected: Iterable[str]) -> Iterator[SkippedCheck]:
-    """Yield the invariants that would be tested on marts if these were not exempt."""
+def exempted(
+    graph: Graph, selected: Iterable[str], unreached: Collection[tuple[str, str]] = ()
+) -> Iterator[SkippedCheck]:
+    """Yield the invariants that would be tested on marts if these were not exempt, or unreached."""
     for name in selected:
         for invariant, reason in graph.project.marts[name].exempt.items():
             yield SkippedCheck(name, invariant, exempt=reason)
+        for mart, invariant in sorted(unreached):
+            if mart == name:
+                yield SkippedCheck(name, invariant, exempt=NOT_REACHED)
 
 
 def _planned(
