@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Context, Decimal
 
 from marts.core.analysis.changed_expressions import ChangedExpression
-from marts.core.console.messages import counted
+from marts.core.console.messages import Line, counted
 from marts.core.console.terminal import shown, table_text
 from marts.core.operations.diff import Difference
 from marts.core.query.comparison import AFTER, BEFORE
-from marts.core.run.compared import Key, MartDifference
+from marts.core.run.compared import Key, MartDifference, difference_document
 
 Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
 EXACT = Context(prec=80)
@@ -37,7 +37,21 @@ def difference_text(found: Difference) -> str:
     return "\n".join(lines)
 
 
-def difference_document(found: Difference) -> dict[str, object]:
+def review_lines(mart: MartDifference, left_out: Collection[str]) -> Iterator[Line]:
+    """Yield what publishing changes in a mart; columns that are left out are named."""
+    if not mart.is_different:
+        yield "same", f"{mart.mart}: {counted(mart.rows[1] or 0, 'row')}"
+        return
+    lines = [f"{mart.mart}: {headline(mart)}", *(f"  {note}" for note in mart.notes)]
+    if rows := list(summary_rows(mart)):
+        lines += _indented(table_text(SUMMARY, rows, numbers=range(1, len(SUMMARY))))
+    if left_out and mart.rows[0] is not None:
+        names = ", ".join(sorted(left_out))
+        lines.append(f"  left out, for they change with every as-of date: {names}")
+    yield "diff", "\n".join(lines)
+
+
+def diff_document(found: Difference) -> dict[str, object]:
     """Return a comparison as a JSON document."""
     return {
         "before": found.before,
@@ -50,48 +64,17 @@ def difference_document(found: Difference) -> dict[str, object]:
 
 
 def mart_document(mart: MartDifference, code: Code) -> dict[str, object]:
-    """Return how a mart differs as a part of a JSON document."""
-    only = mart.only or {}
-    return {
-        "mart": mart.mart,
-        "different": mart.is_different,
-        "grain": list(mart.grain),
-        "as_of": _both(mart.as_of),
-        "rows": _both(mart.rows),
-        "added": mart.added,
-        "removed": mart.removed,
-        "changed": mart.changed,
-        "notes": list(mart.notes),
-        "code_of_rows": [
-            asdict(each)
-            for each in dict.fromkeys(
-                each for name in mart.grain for each in code.get((mart.mart, name), ())
-            )
-        ],
-        "only": {side: [_key_document(mart, key) for key in keys] for side, keys in only.items()},
-        "columns": [
-            {
-                "column": column.name,
-                "type": column.type,
-                "changed": column.changed,
-                "code": [asdict(each) for each in code.get((mart.mart, column.name), ())],
-                "sum": column.totals and _both(column.totals),
-                "largest": [
-                    {"key": _key_document(mart, each.key), **_both((each.before, each.after))}
-                    for each in column.largest
-                ],
-            }
-            for column in mart.columns
-        ],
+    """Return how a mart differs, with the changed code, as a part of a JSON document."""
+    columns = {
+        each.name: [asdict(part) for part in code.get((mart.mart, each.name), ())]
+        for each in mart.columns
+        if each.changed
     }
-
-
-def _both(values: tuple[object, object]) -> dict[str, object]:
-    return dict(zip((BEFORE, AFTER), values, strict=True))
-
-
-def _key_document(mart: MartDifference, key: Key) -> dict[str, object]:
-    return dict(zip(mart.grain, key, strict=True))
+    rows = {part: None for name in mart.grain for part in code.get((mart.mart, name), ())}
+    return {
+        **difference_document(mart),
+        "code": {"rows": [asdict(part) for part in rows], "columns": columns},
+    }
 
 
 def mart_lines(mart: MartDifference) -> Iterator[str]:

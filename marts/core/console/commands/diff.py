@@ -60,7 +60,7 @@ def command(
     """
     from marts.core.console import terminal
     from marts.core.console.against import meant
-    from marts.core.console.diff_messages import difference_document, difference_text
+    from marts.core.console.diff_messages import diff_document, difference_text
     from marts.core.operations import wiring
     from marts.core.operations.diff import diff
 
@@ -77,7 +77,7 @@ def command(
         other = meant(against, settings, project)
         found = diff(settings, other, shown=largest, watch=watch, project=project)
     if as_json:
-        terminal.print_json(difference_document(found))
+        terminal.print_json(diff_document(found))
     else:
         terminal.print_text(difference_text(found))
     return exit_codes.FAILED if found.is_different else exit_codes.DONE
