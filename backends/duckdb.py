@@ -188,8 +188,7 @@ class DuckDBBackend:
 
         With `database`, published relations are qualified with it; `published` are other names.
         """
-        built = query.names.intersection(candidates)
-        others = tuple((published or {}).items())
+        built, others = query.names.intersection(candidates), tuple((published or {}).items())
         key = self, built, database, self._deferred, others
         if key not in query.texts:
             schema = self.options.schema

@@ -241,9 +241,8 @@ class SnowflakeBackend:
         column_comments: Mapping[str, str],
         key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query, a table for a view, too, with what it is published as."""
-        query = compiled(query)
-        sql = self._executed(query)
+        """Create a candidate from a query, also a table of a view, and note what it becomes."""
+        sql = self._executed(query := compiled(query))
         candidate = self.candidates.add(
             name,
             kind,
