@@ -11,6 +11,7 @@ from marts.core.console.messages import Line, counted
 from marts.core.console.terminal import shown, table_text
 from marts.core.operations.diff import Difference
 from marts.core.query.comparison import AFTER, BEFORE
+from marts.core.query.difference import RELATIVE
 from marts.core.run.compared import Key, MartDifference, difference_document
 
 Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
@@ -28,13 +29,17 @@ def difference_text(found: Difference) -> str:
         lines.append(f"same  {mart.mart}: {counted(mart.rows[1] or 0, 'row')}{_dates(mart)}")
     lines += [f"note  {note}" for note in found.notes]
     lines += [f"none  {name}: not published on either side" for name in found.absent]
-    differing = len(found.marts) - len(same)
-    lines.append(
-        f"{differing} of {counted(len(found.marts), 'mart')} differ{'s' if differing == 1 else ''}"
-        if differing
-        else f"no difference in {counted(len(found.marts), 'mart')}"
-    )
+    lines.append(conclusion(found))
     return "\n".join(lines)
+
+
+def conclusion(found: Difference) -> str:
+    """Return how many marts differ."""
+    differing = sum(mart.is_different for mart in found.marts)
+    marts = counted(len(found.marts), "mart")
+    if not differing:
+        return f"no difference in {marts}"
+    return f"{differing} of {marts} differ{'s' if differing == 1 else ''}"
 
 
 def review_lines(mart: MartDifference, left_out: Collection[str]) -> Iterator[Line]:
@@ -81,10 +86,7 @@ def mart_lines(mart: MartDifference) -> Iterator[str]:
     """Yield how a mart differs."""
     yield f"diff  {mart.mart}: {headline(mart)}{_dates(mart)}"
     yield from (f"  {note}" for note in mart.notes)
-    for side, keys in (mart.only or {}).items():
-        count = mart.removed if side == BEFORE else mart.added
-        more = f" and {count - len(keys):,} more" if count > len(keys) else ""
-        yield f"  only {side}: {'; '.join(_key(mart, key) for key in keys)}{more}"
+    yield from (f"  {line}" for line in only_lines(mart))
     if rows := list(summary_rows(mart)):
         yield from _indented(table_text(SUMMARY, rows, numbers=range(1, len(SUMMARY))))
     if rows := list(change_rows(mart)):
@@ -92,13 +94,28 @@ def mart_lines(mart: MartDifference) -> Iterator[str]:
         yield from _indented(table_text(names, rows))
 
 
-def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
-    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+def only_lines(mart: MartDifference) -> Iterator[str]:
+    """Yield keys of rows that only one side has."""
+    for side, keys in (mart.only or {}).items():
+        count = mart.removed if side == BEFORE else mart.added
+        more = f" and {count - len(keys):,} more" if count > len(keys) else ""
+        yield f"only {side}: {'; '.join(_key(mart, key) for key in keys)}{more}"
+
+
+def code_of(
+    mart: MartDifference, code: Code
+) -> Iterator[tuple[Sequence[str], Sequence[ChangedExpression]]]:
+    """Yield columns of a mart, or those that decide about its rows, with the code behind them."""
     columns: dict[tuple[ChangedExpression, ...], list[str]] = {}
     for (name, column), expressions in code.items():
         if name == mart.mart:
             columns.setdefault(expressions, []).append(column)
-    for expressions, names in columns.items():
+    yield from ((names, expressions) for expressions, names in columns.items())
+
+
+def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
+    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+    for names, expressions in code_of(mart, code):
         yield f"  changed code behind {', '.join(names)}:"
         yield from (f"    {each.location}: {expression_text(each)}" for each in expressions)
 
@@ -133,7 +150,7 @@ def summary_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
     """Yield a row of the summary for each column that differs in values or in its sum."""
     for column in mart.columns:
         before, after = column.totals or (None, None)
-        if column.changed or before != after:
+        if column.changed or (before != after and (column.share or 0) > _noise(before)):
             yield (
                 column.name,
                 f"{column.changed:,}",
@@ -141,6 +158,11 @@ def summary_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
                 "" if after is None else _number(after),
                 _change(before, after),
             )
+
+
+def _noise(total: object) -> float:
+    """Return by which share two sums may differ though no value does: the order of rows decides."""
+    return RELATIVE if isinstance(total, float) else 0.0
 
 
 def change_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
