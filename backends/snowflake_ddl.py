@@ -234,11 +234,10 @@ def claim(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
 
     An INSERT does not wait for a publication that holds the state table's lock.
     """
-    names = [identifier(name) for name in rows[0]]
+    names = ", ".join(map(identifier, rows[0]))
     same = " AND ".join(f'"T".{key} = "S".{key}' for key in map(identifier, STATE_KEY))
     return (
-        f"INSERT INTO {relation} ({', '.join(names)})\n"
-        f'SELECT {", ".join(names)} FROM ({_selected(rows)}) AS "S"\n'
+        f'INSERT INTO {relation} ({names})\nSELECT {names} FROM ({_selected(rows)}) AS "S"\n'
         f'WHERE NOT EXISTS (SELECT 1 FROM {relation} AS "T" WHERE {same})'
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from decimal import Context, Decimal
 
+from marts.core.analysis.changed_expressions import ChangedExpression
 from marts.core.console.messages import counted
 from marts.core.console.terminal import shown, table_text
 from marts.core.operations.diff import Difference
 from marts.core.query.comparison import AFTER, BEFORE
 from marts.core.run.compared import Key, MartDifference
 
+Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
 EXACT = Context(prec=80)
 
 
@@ -20,9 +23,10 @@ def difference_text(found: Difference) -> str:
     same = [mart for mart in found.marts if not mart.is_different]
     for mart in found.marts:
         if mart.is_different:
-            lines += [*mart_lines(mart), ""]
+            lines += [*mart_lines(mart), *code_lines(mart, found.code), ""]
     for mart in same:
         lines.append(f"same  {mart.mart}: {counted(mart.rows[1] or 0, 'row')}{_dates(mart)}")
+    lines += [f"note  {note}" for note in found.notes]
     lines += [f"none  {name}: not published on either side" for name in found.absent]
     differing = len(found.marts) - len(same)
     lines.append(
@@ -31,6 +35,63 @@ def difference_text(found: Difference) -> str:
         else f"no difference in {counted(len(found.marts), 'mart')}"
     )
     return "\n".join(lines)
+
+
+def difference_document(found: Difference) -> dict[str, object]:
+    """Return a comparison as a JSON document."""
+    return {
+        "before": found.before,
+        "after": found.after,
+        "different": found.is_different,
+        "marts": [mart_document(mart, found.code) for mart in found.marts],
+        "absent": list(found.absent),
+        "notes": list(found.notes),
+    }
+
+
+def mart_document(mart: MartDifference, code: Code) -> dict[str, object]:
+    """Return how a mart differs as a part of a JSON document."""
+    only = mart.only or {}
+    return {
+        "mart": mart.mart,
+        "different": mart.is_different,
+        "grain": list(mart.grain),
+        "as_of": _both(mart.as_of),
+        "rows": _both(mart.rows),
+        "added": mart.added,
+        "removed": mart.removed,
+        "changed": mart.changed,
+        "notes": list(mart.notes),
+        "code_of_rows": [
+            asdict(each)
+            for each in dict.fromkeys(
+                each for name in mart.grain for each in code.get((mart.mart, name), ())
+            )
+        ],
+        "only": {side: [_key_document(mart, key) for key in keys] for side, keys in only.items()},
+        "columns": [
+            {
+                "column": column.name,
+                "type": column.type,
+                "changed": column.changed,
+                "code": [asdict(each) for each in code.get((mart.mart, column.name), ())],
+                "sum": column.totals and _both(column.totals),
+                "largest": [
+                    {"key": _key_document(mart, each.key), **_both((each.before, each.after))}
+                    for each in column.largest
+                ],
+            }
+            for column in mart.columns
+        ],
+    }
+
+
+def _both(values: tuple[object, object]) -> dict[str, object]:
+    return dict(zip((BEFORE, AFTER), values, strict=True))
+
+
+def _key_document(mart: MartDifference, key: Key) -> dict[str, object]:
+    return dict(zip(mart.grain, key, strict=True))
 
 
 def mart_lines(mart: MartDifference) -> Iterator[str]:
@@ -46,6 +107,22 @@ def mart_lines(mart: MartDifference) -> Iterator[str]:
     if rows := list(change_rows(mart)):
         names = ["largest changes of", *mart.grain, BEFORE, AFTER, "change"]
         yield from _indented(table_text(names, rows))
+
+
+def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
+    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+    columns: dict[tuple[ChangedExpression, ...], list[str]] = {}
+    for (name, column), expressions in code.items():
+        if name == mart.mart:
+            columns.setdefault(expressions, []).append(column)
+    for expressions, names in columns.items():
+        yield f"  changed code behind {', '.join(names)}:"
+        yield from (f"    {each.location}: {expression_text(each)}" for each in expressions)
+
+
+def expression_text(each: ChangedExpression) -> str:
+    """Return a changed expression in words."""
+    return f"{'no longer ' if each.is_gone else ''}{each.text}"
 
 
 SUMMARY = ("column", "changed", "sum before", "sum after", "change")

@@ -59,9 +59,9 @@ def linked(settings: Settings) -> Linked:
     graph = link(load(package))
     _refuse_unknown_sources(graph, settings)
     reliance = relied_on(graph)
-    graph = marked(documented(graph, reliance.lineage), reliance.queries)
+    graph = marked(documented(graph, reliance.lineage), reliance.edges)
     _refuse_unknown_kinds(graph, settings)
-    _refuse_unprotected(graph, settings)
+    _refuse_unprotected(graph, settings, reliance)
     return Linked(graph, reliance)
 
 
@@ -103,12 +103,13 @@ def _refuse_unknown_kinds(graph: Graph, settings: Settings) -> None:
             )
 
 
-def _refuse_unprotected(graph: Graph, settings: Settings) -> None:
+def _refuse_unprotected(graph: Graph, settings: Settings, reliance: Reliance) -> None:
     from marts.core.analysis.personal import declared, unprotected
 
     if not settings.personal:
         return
-    found, own = unprotected(graph, settings.personal), declared(graph.project)
+    found = unprotected(graph, settings.personal, reliance.edges)
+    own = declared(graph.project)
     if not found:
         return
     lines = list[str]()

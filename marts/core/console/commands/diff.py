@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from marts.core.console import exit_codes
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.options import (
+    as_of_option,
     engine_options,
+    json_option,
     option,
+    options,
     selection_options,
     with_settings,
 )
 from marts.core.project.settings import Settings
 
+MOST = 1_000
+diff_options = options(
+    option(
+        "--against",
+        metavar="ENV|DATABASE|DIR|REV|DATE",
+        help="The build before: what an environment or a DuckDB database has published, or this"
+        " code built on other data, as of another date, or the code of a git revision, both built"
+        " on the same data.  [default: what is published here, and a build of this code after it]",
+    ),
+    option(
+        "--largest",
+        type=click.IntRange(0, MOST),
+        default=3,
+        show_default=True,
+        help="Print this many of the largest changes of each column, and keys of rows that only one"
+        " build has.",
+    ),
+)
+
 
 @click.command("diff")
 @selection_options
 @engine_options
-@option(
-    "--against",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="DATABASE",
-    required=True,
-    help="The other build: a DuckDB database with published marts.",
-)
+@as_of_option
+@diff_options
+@json_option
 @click.pass_obj
 @with_settings
-def command(settings: Settings, stop: Interrupts, against: Path) -> int:
+def command(
+    settings: Settings,
+    stop: Interrupts,
+    against: str | None,
+    largest: int,
+    as_json: bool,
+) -> int:
     """Compare two builds of marts, row by row.
 
-    The marts published here are compared with those published in another database, before and
-    after. Rows are paired by the grain. Exits with 1 if anything differs.
+    Rows are paired by the grain. Floats differ from 1e-9 of their size on, everything else unless
+    it is identical. Nothing is published. The exit code is 0 if nothing differs, and 1 if anything
+    does.
     """
     from marts.core.console import terminal
-    from marts.core.console.diff_messages import difference_text
+    from marts.core.console.against import meant
+    from marts.core.console.diff_messages import difference_document, difference_text
+    from marts.core.operations import wiring
     from marts.core.operations.diff import diff
 
     # What an interrupt ends has to be removed.
@@ -48,6 +73,11 @@ def command(settings: Settings, stop: Interrupts, against: Path) -> int:
                 raise KeyboardInterrupt
             show(f"reading {mart}: {rows:,} rows")
 
-        found = diff(settings, against, watch=watch)
-    terminal.print_text(difference_text(found))
+        project = wiring.linked(settings)
+        other = meant(against, settings, project)
+        found = diff(settings, other, shown=largest, watch=watch, project=project)
+    if as_json:
+        terminal.print_json(difference_document(found))
+    else:
+        terminal.print_text(difference_text(found))
     return exit_codes.FAILED if found.is_different else exit_codes.DONE
