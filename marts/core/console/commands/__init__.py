@@ -13,7 +13,8 @@ from marts.core.console.options import ALIASES
 
 NAMES = (
     *("init", "run", "test", "ls", "compile", "show", "export", "lineage", "docs", "explain"),
-    *("prove", "witness", "mutate", "attest", "load", "generate", "doctor", "emulator", "help"),
+    *("prove", "witness", "mutate", "attest", "load", "deploy", "generate", "doctor"),
+    *("emulator", "help"),
 )
 
 
