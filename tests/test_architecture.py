@@ -391,12 +391,14 @@ def test_pytest_loads_a_plugin_that_costs_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: Path) -> None:
+def test_a_run_loads_neither_arrow_nor_pandas_nor_the_driver_of_another_engine(
+    tmp_path: Path,
+) -> None:
     database, target = tmp_path / "marts.duckdb", tmp_path / "target"
     loaded = loaded_by("run", "--database", database, "--target", target, cwd=tmp_path)
     assert database.exists()
     assert "duckdb" in loaded
-    assert not loaded & {"pandas", "snowflake"}
+    assert not loaded & {"numpy", "pandas", "pyarrow", "snowflake"}
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
+from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.nodes import conjuncts
 from marts.core.analysis.precision import precision_and_scale
 from marts.core.query.nulls import NotNull
@@ -69,8 +70,10 @@ def _filled(rel: ops.FillNull, name: str) -> ops.Value:
 def is_technical(cast: ops.Cast) -> bool:
     """Tell whether a cast changes no value that a reader could see."""
     found, to = cast.arg.dtype, cast.to
-    if found.is_null() or type(found) is type(to):
-        return not (found.is_decimal() and _is_rounded(cast.arg, to.scale))
+    if found.is_decimal() and to.is_decimal():
+        return not _is_rounded(cast.arg, to.scale)
+    if found.is_null() or keeps_values(found, to):
+        return True
     if to.is_date() and found.is_timestamp():
         core, _ = end_of(cast.arg, ())
         return isinstance(core, ops.TimestampTruncate) and core.unit.name in DAYS

@@ -9,12 +9,12 @@ from typing import Any
 import ibis.expr.operations as ops
 from ibis.common.graph import Graph as Nodes
 
+from marts.core.analysis.casts import unwrapped
 from marts.core.analysis.declared_keys import DeclaredKeys
 from marts.core.analysis.join_keys import cardinalities_of
 from marts.core.analysis.keys import keys_of
 from marts.core.analysis.lineage import resolved
 from marts.core.analysis.nodes import conjuncts
-from marts.core.analysis.value_lineage import keeps_values
 
 Needed = Mapping[ops.Relation, Mapping[str, bool]]
 """The needed columns of each relation: True if the value matters, and False if it only matters
@@ -121,15 +121,6 @@ def mart_of(rel: ops.Relation) -> str | None:
 
 def _read(value: ops.Value) -> set[ops.Relation]:
     return {field.rel for field in value.find(ops.Field, filter=ops.Value)}
-
-
-def unwrapped(value: ops.Value) -> ops.Value:
-    """Return a value without names and casts that change no value."""
-    while isinstance(value, ops.Alias) or (
-        isinstance(value, ops.Cast) and keeps_values(value.arg.dtype, value.to)
-    ):
-        value = value.arg
-    return value
 
 
 def is_surrogate(value: ops.Value) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from textwrap import indent
 
 import ibis.expr.operations as ops
+import ibis.expr.types as ir
 
 from marts.core.analysis.known_values import Context, default_of, not_zero
 from marts.core.analysis.row_words import Groups, lines_of_rows, rows_text
@@ -17,7 +18,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.project.graph import Graph
 from marts.core.query.definition import defining_query, logical_tables
-from marts.core.query.nulls import COUNTS, declared_not_null, may_be_null
+from marts.core.query.nulls import COUNTS, NotNull, declared_not_null, may_be_null
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ def readable(mart: Mart, graph: Graph) -> Mapping[str, str]:
 
 def readable_mart(mart: Mart, graph: Graph) -> Readable:
     """Return a mart in readable form: its rows and, as `readable` does, its columns."""
-    not_null = declared_not_null(graph.project)
-    as_of, tables = FixedAsOf(AS_OF_DAY), logical_tables(graph.project)
-    query = defining_query(mart, tables, as_of, not_null=not_null).op()
+    return _readable(mart, logical_tables(graph.project), declared_not_null(graph.project))
+
+
+def _readable(mart: Mart, tables: Mapping[str, ir.Table], not_null: NotNull) -> Readable:
+    query = defining_query(mart, tables, FixedAsOf(AS_OF_DAY), not_null=not_null).op()
     return readable_query(Context(query, not_null))
 
 
@@ -53,7 +56,9 @@ def readable_project(graph: Graph) -> Mapping[str, Readable]:
     A column that copies one of another mart also has the definition of the one that it comes from,
     on further lines: `totals.spend:`, then the definition.
     """
-    found = {name: readable_mart(graph.project.marts[name], graph) for name in graph.order}
+    marts, not_null = graph.project.marts, declared_not_null(graph.project)
+    tables = logical_tables(graph.project)
+    found = {name: _readable(marts[name], tables, not_null) for name in graph.order}
     return {
         name: replace(each, columns={c: _with_origin(t, found) for c, t in each.columns.items()})
         for name, each in found.items()

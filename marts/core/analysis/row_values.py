@@ -10,7 +10,7 @@ from typing import Any
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from marts.core.analysis.value_lineage import keeps_values
+from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.words import branches_of as cases_of
 
 

@@ -8,7 +8,7 @@ from functools import cached_property, reduce
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.needed_columns import unwrapped
+from marts.core.analysis.casts import unwrapped
 from marts.core.query.nulls import NotNull, may_be_null
 
 

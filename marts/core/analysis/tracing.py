@@ -17,6 +17,7 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from marts.core.analysis.casts import unwrapped
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
 from marts.core.analysis.formatting import Formatter
 from marts.core.analysis.needed_columns import (
@@ -26,7 +27,6 @@ from marts.core.analysis.needed_columns import (
     mart_of,
     needed_columns,
     relations_of,
-    unwrapped,
 )
 from marts.core.analysis.nodes import conjuncts
 from marts.core.analysis.trace_conditions import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -14,8 +14,9 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.formatting import Formatter
-from marts.core.analysis.lineage import Name, SourcesOf
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.readable import readable
+from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.row_values import (
     CaseBranch,
     Definition,
@@ -176,7 +177,7 @@ class Steps:
 
     def _of_rows(self, found: ops.Field) -> Iterator[Input]:
         """Yield the columns of sources and published marts behind one of several rows."""
-        for table, column in sorted(SourcesOf()(found)):
+        for table, column in sorted(self._lineage.made_of(found)):
             mart = self.graph.project.marts.get(table)
             if mart is None:
                 yield Input(table, column, rows=self.rows.get(table, 0))
@@ -240,11 +241,11 @@ class Steps:
         return found
 
     @cached_property
-    def _sources_of(self) -> Callable[[ops.Value], frozenset[Name]]:
-        return SourcesOf()
+    def _lineage(self) -> Lineage:
+        return Lineage()
 
     def _masked(self, value: ops.Value, found: object) -> object:
-        is_personal = not self._sources_of(value).isdisjoint(self.personal)
+        is_personal = not self._lineage.made_of(value).isdisjoint(self.personal)
         return masked(found, is_personal=is_personal)
 
 

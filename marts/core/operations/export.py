@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
 
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart
@@ -21,8 +19,8 @@ from marts.core.query.contract import schema_of
 from marts.core.query.lookup import columns_named, lookup
 from marts.core.run.backend import Backend
 from marts.core.run.new_file import new_file, refuse_wrong_place
-from marts.core.run.streaming import streamed
-from marts.core.run.table_files import Batches, format_of
+from marts.core.run.streaming import Counted, streamed
+from marts.core.run.table_files import format_of
 
 Watch = Callable[[int], None]
 """Is told how many rows are written so far."""
@@ -89,7 +87,7 @@ def export(
     schema = schema_of(shown)
     refuse_wrong_place(wanted.output, overwrite=wanted.overwrite)
     is_private = any(column.personal for column in shown)
-    rows = _Counted(watch)
+    rows = Counted(watch)
     with (
         wiring.connected(graph, settings, read_only=True) as backend,
         readable(graph, mart, backend, settings) as as_of,
@@ -135,18 +133,3 @@ def _refuse_change(mart: Mart, seen: RecordedTable | None, backend: Backend) -> 
             f"{mart.name} was published again while it was read; nothing was written",
             hint="export it again",
         )
-
-
-class _Counted:
-    """Counts the rows that pass."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.count = 0
-        self._watch = watch
-
-    def counting(self, batches: Batches) -> Iterator[pa.RecordBatch]:
-        """Pass batches on."""
-        for batch in batches:
-            yield batch
-            self.count += batch.num_rows
-            self._watch(self.count)

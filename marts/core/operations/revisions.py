@@ -50,6 +50,15 @@ def revision(folder: Path, given: str) -> Revision:
     return Revision(given, found.written.decode().strip())
 
 
+def is_revision(folder: Path, given: str) -> bool:
+    """Tell whether the repository of a folder, if there is one, has a commit of this name."""
+    try:
+        revision(folder, given)
+    except UsageError:
+        return False
+    return True
+
+
 def extract(folder: Path, of: Revision, to: Path) -> int:
     """Write the files that a revision has in a folder, and return how many.
 

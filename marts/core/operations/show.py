@@ -96,8 +96,13 @@ def readable(
 
 def publication_of(mart: Mart, backend: Backend) -> RecordedTable | None:
     """Return what is recorded of a mart as it is published, None if that is nothing."""
+    return publication_named(mart.name, backend)
+
+
+def publication_named(name: str, backend: Backend) -> RecordedTable | None:
+    """Return what is recorded of a published table, None if that is nothing."""
     # Another package may have recorded a source of this name.
-    rows = [row for row in backend.state() if row.name == mart.name and row.kind != "source"]
+    rows = [row for row in backend.state() if row.name == name and row.kind != "source"]
     return next((row for row in rows if row.as_of), next(iter(rows), None))
 
 

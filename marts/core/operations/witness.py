@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import ibis
 import pyarrow as pa
 
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.personal import declared
-from marts.core.errors import EngineError, MartsError, UsageError
+from marts.core.errors import UsageError
 from marts.core.operations import wiring
+from marts.core.operations.former import NOT_COMMITTED, Former, committed, package_folder
 from marts.core.operations.proof_engines import on_duckdb
-from marts.core.operations.revisions import extract, revision
 from marts.core.operations.wiring import Linked
 from marts.core.plan.planner import plan_run
 from marts.core.project.graph import Graph
-from marts.core.project.packages import BUNDLED, has_package, home_of
 from marts.core.project.proof_modules import for_proof
 from marts.core.project.settings import Settings
 from marts.core.project.versions import Version
@@ -41,9 +38,6 @@ from marts.core.run.world_engine import WorldEngine
 HEAD = "HEAD"
 MUTANT = "mutant:"
 NOW = "now"
-NOT_COMMITTED = (
-    "it was not committed there: commit it, or pass another revision, or a file: --against REV|FILE"
-)
 MOST_ROWS = 1_000_000
 """As many rows of data are read: they are in memory, as Python's values, too."""
 MORE_DAYS = (datetime.date(2024, 2, 29), datetime.date(2025, 1, 1))
@@ -139,68 +133,27 @@ def _former(
         named = against.removeprefix(MUTANT).strip()
         yield mutant_side(named, mart, WorldBuilder(graph, engine))
         return
-    package = graph.project.package
-    folder = settings.folder_of("package").resolve()
-    folder = home_of(folder, package) if package.partition(".")[0] == BUNDLED else folder
     if Path(against).is_file():
+        package, folder = graph.project.package, package_folder(settings, graph)
         replaced = {graph.project.marts[mart].module: Path(against).resolve()}
-        yield _Former(against, Version(package, folder, folder, replaced)).side(mart, graph, engine)
+        yield _side(
+            Former(against, Version(package, folder, folder, replaced)), mart, graph, engine
+        )
         return
-    with TemporaryDirectory(prefix="marts_witness_") as made:
-        place, commit = Path(made).resolve(), revision(folder, against)
-        extract(folder, commit, place)
-        if not has_package(place, package):
-            raise UsageError(f"{commit} has no package {package}", hint=NOT_COMMITTED)
-        former = _Former(str(commit), Version(package, place, folder), place)
-        yield former.side(mart, graph, engine)
+    with committed(settings, graph, against) as former:
+        yield _side(former, mart, graph, engine)
 
 
-@dataclass(frozen=True)
-class _Former:
-    """Another version of a package, its name, and the folder that nobody knows, if there is one."""
-
-    name: str
-    version: Version
-    place: Path | None = None
-
-    def side(self, mart: str, today: Graph, engine: WorldEngine) -> Side:
-        """Return a mart of this version."""
-        with self._named():
-            graph = self.version.load()
-        if mart not in graph.project.marts:
-            raise UsageError(
-                f"{self.name} has no mart {mart}",
-                hint=NOT_COMMITTED if self.place else f"name a file that declares {mart}",
-            )
-        builder = WorldBuilder(graph, engine)
-        return former_side(self.name, mart, builder, today, within=self.within)
-
-    @contextmanager
-    def within(self) -> Iterator[None]:
-        """Let functions of this version be called."""
-        with self.version.imported(), self._named():
-            yield
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Say of an error which version has it."""
-        try:
-            yield
-        except EngineError:
-            raise
-        except MartsError as error:
-            facts = map(self._shown, error.facts)
-            hint = error.hint and self._shown(error.hint)
-            summary = f"{self.name}: {self._shown(error.summary)}"
-            raise UsageError(summary, *facts, hint=hint) from error
-
-    def _shown(self, text: str) -> str:
-        """Return a text with the version's name in place of its folder."""
-        if self.place is None:
-            return text
-        for folder in (str(self.place), os.path.relpath(self.place)):
-            text = text.replace(f"{folder}{os.sep}", f"{self.name.partition(' ')[0]}:")
-        return text
+def _side(former: Former, mart: str, today: Graph, engine: WorldEngine) -> Side:
+    """Return a mart of another version."""
+    graph = former.load()
+    if mart not in graph.project.marts:
+        raise UsageError(
+            f"{former.name} has no mart {mart}",
+            hint=NOT_COMMITTED if former.place else f"name a file that declares {mart}",
+        )
+    builder = WorldBuilder(graph, engine)
+    return former_side(former.name, mart, builder, today, within=former.within)
 
 
 # The worlds

@@ -42,7 +42,7 @@ def difference(
     _refuse(left, right, grain, factors)
     both = _joined(left, right, grain)
     differing = {
-        name: ~_is_same(_times(both[f"left_{name}"], factor), both[f"right_{name}"])
+        name: ~is_same(_times(both[f"left_{name}"], factor), both[f"right_{name}"])
         for name, factor in factors.items()
         if factor is not None
     }
@@ -101,7 +101,7 @@ def _times(value: ir.Value, factor: int) -> ir.Value:
     return (value.cast(dt.Decimal(38, kind.scale)) if kind.is_decimal() else value) * factor
 
 
-def _is_same(left: ir.Value, right: ir.Value) -> ir.BooleanValue:
+def is_same(left: ir.Value, right: ir.Value) -> ir.BooleanValue:
     """Tell whether two values are the same; never null."""
     same = left.identical_to(right)
     if not (left.type().is_floating() or right.type().is_floating()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 
 import ibis
@@ -51,3 +51,18 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         # Arrow demands room for every value of the integers' type, whatever the values are.
         values = values.cast(pa.decimal128(WIDEST, 0))
     return values.cast(kind)
+
+
+class Counted:
+    """Counts the rows that pass, and says how many they are so far."""
+
+    def __init__(self, watch: Callable[[int], None]) -> None:
+        self.count = 0
+        self._watch = watch
+
+    def counting(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass batches on."""
+        for batch in batches:
+            yield batch
+            self.count += batch.num_rows
+            self._watch(self.count)

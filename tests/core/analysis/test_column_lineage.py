@@ -285,15 +285,23 @@ def test_each_kind_of_step_has_its_kind_of_lineage(query: ir.Table, expected: st
     assert column_lineage(query, keys=KEYS)["x"] == edges(expected)
 
 
-ARRAYS = ibis.table({"k": "int64", "a": "array<int64>"}, name="arrays")
+ARRAYS = ibis.table({"k": "int64", "a": "array<int64>", "t": "timestamp('UTC')"}, name="arrays")
 RARE = {
     "elements of arrays": (
-        ARRAYS.unnest("a", offset="at").select(x="k", y="a", z="at"),
+        ARRAYS.drop("t").unnest("a", offset="at").select(x="k", y="a", z="at"),
         {
             "x": "arrays.k identity, arrays.a join",
             "y": "arrays.a transformation join",
             "z": "arrays.a transformation join",
         },
+    ),
+    "the same moment in another zone": (
+        ARRAYS.select(x=ARRAYS.t.cast("timestamp('Europe/Berlin')")),
+        {"x": "arrays.t transformation"},
+    ),
+    "elements of another type": (
+        ARRAYS.select(x=ARRAYS.a.cast("array<string>"), y=ARRAYS.a.cast("array<decimal(38, 0)>")),
+        {"x": "arrays.a transformation", "y": "arrays.a identity"},
     ),
     "a relation that is not known": (
         ops.SQLStringView(U.op(), "SELECT k AS x FROM u", ibis.schema({"x": "int64"})).to_expr(),

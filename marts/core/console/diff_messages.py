@@ -1,0 +1,213 @@
+"""The report of `marts diff`, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from decimal import Context, Decimal
+
+from marts.core.analysis.changed_expressions import ChangedExpression
+from marts.core.console.messages import counted
+from marts.core.console.terminal import shown, table_text
+from marts.core.operations.diff import Difference
+from marts.core.query.comparison import AFTER, BEFORE
+from marts.core.run.compared import Key, MartDifference
+
+Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
+EXACT = Context(prec=80)
+
+
+def difference_text(found: Difference) -> str:
+    """Return the report of a comparison: a paragraph for each mart that differs, then the sum."""
+    lines = [f"before  {found.before}", f"after   {found.after}", ""]
+    same = [mart for mart in found.marts if not mart.is_different]
+    for mart in found.marts:
+        if mart.is_different:
+            lines += [*mart_lines(mart), *code_lines(mart, found.code), ""]
+    for mart in same:
+        lines.append(f"same  {mart.mart}: {counted(mart.rows[1] or 0, 'row')}{_dates(mart)}")
+    lines += [f"note  {note}" for note in found.notes]
+    lines += [f"none  {name}: not published on either side" for name in found.absent]
+    differing = len(found.marts) - len(same)
+    lines.append(
+        f"{differing} of {counted(len(found.marts), 'mart')} differ{'s' if differing == 1 else ''}"
+        if differing
+        else f"no difference in {counted(len(found.marts), 'mart')}"
+    )
+    return "\n".join(lines)
+
+
+def difference_document(found: Difference) -> dict[str, object]:
+    """Return a comparison as a JSON document."""
+    return {
+        "before": found.before,
+        "after": found.after,
+        "different": found.is_different,
+        "marts": [mart_document(mart, found.code) for mart in found.marts],
+        "absent": list(found.absent),
+        "notes": list(found.notes),
+    }
+
+
+def mart_document(mart: MartDifference, code: Code) -> dict[str, object]:
+    """Return how a mart differs as a part of a JSON document."""
+    only = mart.only or {}
+    return {
+        "mart": mart.mart,
+        "different": mart.is_different,
+        "grain": list(mart.grain),
+        "as_of": _both(mart.as_of),
+        "rows": _both(mart.rows),
+        "added": mart.added,
+        "removed": mart.removed,
+        "changed": mart.changed,
+        "notes": list(mart.notes),
+        "code_of_rows": [
+            asdict(each)
+            for each in dict.fromkeys(
+                each for name in mart.grain for each in code.get((mart.mart, name), ())
+            )
+        ],
+        "only": {side: [_key_document(mart, key) for key in keys] for side, keys in only.items()},
+        "columns": [
+            {
+                "column": column.name,
+                "type": column.type,
+                "changed": column.changed,
+                "code": [asdict(each) for each in code.get((mart.mart, column.name), ())],
+                "sum": column.totals and _both(column.totals),
+                "largest": [
+                    {"key": _key_document(mart, each.key), **_both((each.before, each.after))}
+                    for each in column.largest
+                ],
+            }
+            for column in mart.columns
+        ],
+    }
+
+
+def _both(values: tuple[object, object]) -> dict[str, object]:
+    return dict(zip((BEFORE, AFTER), values, strict=True))
+
+
+def _key_document(mart: MartDifference, key: Key) -> dict[str, object]:
+    return dict(zip(mart.grain, key, strict=True))
+
+
+def mart_lines(mart: MartDifference) -> Iterator[str]:
+    """Yield how a mart differs."""
+    yield f"diff  {mart.mart}: {headline(mart)}{_dates(mart)}"
+    yield from (f"  {note}" for note in mart.notes)
+    for side, keys in (mart.only or {}).items():
+        count = mart.removed if side == BEFORE else mart.added
+        more = f" and {count - len(keys):,} more" if count > len(keys) else ""
+        yield f"  only {side}: {'; '.join(_key(mart, key) for key in keys)}{more}"
+    if rows := list(summary_rows(mart)):
+        yield from _indented(table_text(SUMMARY, rows, numbers=range(1, len(SUMMARY))))
+    if rows := list(change_rows(mart)):
+        names = ["largest changes of", *mart.grain, BEFORE, AFTER, "change"]
+        yield from _indented(table_text(names, rows))
+
+
+def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
+    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+    columns: dict[tuple[ChangedExpression, ...], list[str]] = {}
+    for (name, column), expressions in code.items():
+        if name == mart.mart:
+            columns.setdefault(expressions, []).append(column)
+    for expressions, names in columns.items():
+        yield f"  changed code behind {', '.join(names)}:"
+        yield from (f"    {each.location}: {expression_text(each)}" for each in expressions)
+
+
+def expression_text(each: ChangedExpression) -> str:
+    """Return a changed expression in words."""
+    return f"{'no longer ' if each.is_gone else ''}{each.text}"
+
+
+SUMMARY = ("column", "changed", "sum before", "sum after", "change")
+
+
+def headline(mart: MartDifference) -> str:
+    """Return how many rows of a mart differ, in words."""
+    before, after = mart.rows
+    if before is None or after is None:
+        rows = before if after is None else after
+        return f"only {BEFORE if after is None else AFTER}, {counted(rows or 0, 'row')}"
+    parts = [
+        f"{count:,} {word}"
+        for count, word in (
+            (mart.added, "added"),
+            (mart.removed, "removed"),
+            (mart.changed, "changed"),
+        )
+        if count
+    ]
+    return f"{before:,} → {after:,} rows" + (f": {', '.join(parts)}" if parts else "")
+
+
+def summary_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
+    """Yield a row of the summary for each column that differs in values or in its sum."""
+    for column in mart.columns:
+        before, after = column.totals or (None, None)
+        if column.changed or before != after:
+            yield (
+                column.name,
+                f"{column.changed:,}",
+                "" if before is None else _number(before),
+                "" if after is None else _number(after),
+                _change(before, after),
+            )
+
+
+def change_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
+    """Yield a row for each of the largest changes of each column."""
+    for column in mart.columns:
+        for change in column.largest:
+            yield (
+                column.name,
+                *map(_value, change.key),
+                _value(change.before),
+                _value(change.after),
+                _change(change.before, change.after),
+            )
+
+
+def _change(before: object, after: object) -> str:
+    """Return the difference of two numbers, and what share of the first it is."""
+    match before, after:
+        case bool(), _:
+            return ""
+        case int() | Decimal(), int() | Decimal():
+            left, right = Decimal(before), Decimal(after)
+            difference = EXACT.subtract(right, left)
+            text, share = f"{difference:+,f}", float(difference / abs(left) * 100) if left else None
+        case float(), float():
+            gap = after - before
+            text, share = f"{gap:+,.6g}", gap / abs(before) * 100 if before else None
+        case _:
+            return ""
+    return text if share is None else f"{text} ({share:+.3g}%)"
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, Decimal | int) else shown(value)
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else shown(value)
+
+
+def _key(mart: MartDifference, key: Key) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in zip(mart.grain, key, strict=True))
+
+
+def _dates(mart: MartDifference) -> str:
+    before, after = mart.as_of
+    if before == after:
+        return f", as of {after}" if after else ""
+    return f", as of {before or 'an unknown date'} → {after or 'an unknown date'}"
+
+
+def _indented(text: str) -> Iterator[str]:
+    return (f"    {line}" for line in text.splitlines())

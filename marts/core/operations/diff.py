@@ -1,0 +1,333 @@
+"""Compare two builds of marts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias, assert_never
+
+import ibis
+import ibis.expr.types as ir
+
+from marts.core.analysis.changed_expressions import (
+    ChangedExpression,
+    Traced,
+    changed_expressions,
+)
+from marts.core.authoring.columns import personal_in
+from marts.core.authoring.expressions import FixedAsOf
+from marts.core.errors import ChangedSourcesError, UsageError
+from marts.core.operations import wiring
+from marts.core.operations.former import committed
+from marts.core.operations.sides import (
+    Copied,
+    Copy,
+    Place,
+    Shape,
+    VersionOfCode,
+    Watch,
+    built,
+    published,
+    shape_of,
+)
+from marts.core.operations.wiring import Linked
+from marts.core.project.graph import Graph
+from marts.core.project.settings import DUCKDB, Settings, with_given
+from marts.core.query.alignment import aligned
+from marts.core.query.comparison import AFTER, BEFORE, SIDES, Comparison, cast
+from marts.core.run.backend import Backend, Contract
+from marts.core.run.compared import MartDifference
+from marts.core.run.comparing import SHOWN, Sides, compared
+
+MEMORY = "2GB"
+"""What DuckDB may use for a comparison, unless the settings say it."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Other data, a folder or a DuckDB file, on which the same code is built."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The code of a git revision, built on the same data."""
+
+    name: str
+
+
+Against: TypeAlias = Settings | Data | Revision | datetime.date | None
+"""What a build is compared with: what is published in another place, or builds of their own.
+
+None is what is published here, before, compared with what a run would publish now.
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two builds differ: each in words, and the marts that were compared.
+
+    `absent` are the marts that neither has; `notes` say what limits the comparison. `code` has the
+    changed expressions by mart and column, if two versions of the code were compared.
+    """
+
+    before: str
+    after: str
+    marts: tuple[MartDifference, ...]
+    absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    code: Mapping[tuple[str, str], tuple[ChangedExpression, ...]] = field(default_factory=dict)
+
+    @property
+    def is_different(self) -> bool:
+        """Whether any mart differs."""
+        return any(mart.is_different for mart in self.marts)
+
+
+def diff(
+    settings: Settings,
+    against: Against,
+    *,
+    shown: int = SHOWN,
+    watch: Watch = lambda _mart, _rows: None,
+    project: Linked | None = None,
+) -> Difference:
+    """Compare two builds of marts, row by row; nothing is published.
+
+    At most `shown` rows are reported of each kind of difference. The project is loaded unless it is
+    given. Raises UsageError for what is refused, and EngineError for what fails.
+    """
+    graph, selected, _ = wiring.selected(settings, project)
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="marts_diff_")))
+        places = [Place(folder / side, watch) for side in SIDES]
+        names = _compared_marts(graph, selected, settings, against)
+        before, after = _sides(graph, settings, against, names, places, opened)
+        notes = _notes_on_sources(before, after) if _is_same_data(against) else ()
+        known = dict.fromkeys((*names, *before.marts, *after.marts))
+        found = [name for name in known if name in before.marts or name in after.marts]
+        if not found:
+            raise UsageError(
+                "none of the selected marts is published",
+                before.where,
+                after.where,
+                hint="publish them: marts run",
+            )
+        marts = tuple(
+            _difference(graph, name, before, after, settings, folder, shown) for name in found
+        )
+        code = _code(graph, before.code, marts) if before.code else {}
+    absent = tuple(name for name in names if name not in found)
+    return Difference(before.where, after.where, marts, absent, notes, code)
+
+
+def _code(
+    graph: Graph, former: VersionOfCode, marts: Sequence[MartDifference]
+) -> dict[tuple[str, str], tuple[ChangedExpression, ...]]:
+    """Return the changed expressions behind each column that differs, or the rows of a mart.
+
+    Those that decide about rows are behind the columns of the grain.
+    """
+    columns = {
+        (mart.mart, column): None
+        for mart in marts
+        if mart.mart in graph.project.marts
+        for column in (
+            *(mart.grain if mart.added or mart.removed else ()),
+            *(each.name for each in mart.columns if each.changed),
+        )
+    }
+    days = [mart.as_of[1] for mart in marts if mart.as_of[1]]
+    if not columns or not days:
+        return {}
+    as_of = FixedAsOf(days[0])
+    before = Traced(former.graph, as_of, within=former.within, shown=former.shown)
+    after = Traced(graph, as_of)
+    lineage = after.lineage()
+    found = {
+        (mart, column): changed_expressions(before, after, lineage, mart, column)
+        for mart, column in columns
+        if column in {each.name for each in graph.project.marts[mart].columns}
+    }
+    return {name: expressions for name, expressions in found.items() if expressions}
+
+
+def _sides(
+    graph: Graph,
+    settings: Settings,
+    against: Against,
+    names: Sequence[str],
+    places: Sequence[Place],
+    opened: ExitStack,
+) -> tuple[Copied, Copied]:
+    """Copy both sides; engines are connected until the stack is closed."""
+    there, here = places
+    is_all = not (settings.select or settings.exclude)
+    match against:
+        case Settings():
+            sides = (
+                published(graph, against, names, there, all_marts=is_all),
+                published(graph, settings, names, here, all_marts=is_all),
+            )
+        case None:
+            sides = (
+                published(graph, settings, names, there, all_marts=is_all),
+                built(graph, settings, names, here, title="this code"),
+            )
+        case Revision(name):
+            former = opened.enter_context(committed(settings, graph, name))
+            then = former.load()
+            gone = [name for name in then.order if is_all and name not in graph.project.marts]
+            were = [*names, *gone]
+            code = VersionOfCode(then, former.within, former.shown)
+            sides = (
+                built(then, settings, were, there, title=former.name, code=code),
+                built(graph, settings, names, here, title="this code"),
+            )
+        case datetime.date():
+            earlier = replace(settings, as_of=against)
+            sides = (
+                built(graph, earlier, names, there, title="this code"),
+                built(graph, settings, names, here, title="this code"),
+            )
+        case Data(path):
+            other = with_given(settings, data=path, backend=DUCKDB)
+            sides = (
+                built(graph, other, names, there, title=str(path)),
+                built(graph, settings, names, here, title=str(wiring.data_of(settings) or "")),
+            )
+        case _:
+            assert_never(against)
+    before, after = sides
+    return opened.enter_context(before), opened.enter_context(after)
+
+
+def _is_same_data(against: Against) -> bool:
+    """Tell whether both sides are to be built on the same data."""
+    return isinstance(against, Revision | datetime.date)
+
+
+def _notes_on_sources(before: Copied, after: Copied) -> tuple[str, ...]:
+    """Return the sources of which it is not known whether both sides have read the same.
+
+    Raises ChangedSourcesError if they have not.
+    """
+    if changed := before.changed():
+        raise ChangedSourcesError(changed)
+    if before.engine == DUCKDB:
+        # The same files, however each version of the code reads them.
+        return ()
+    both = [name for name in before.sources if name in after.sources]
+    versions = {name: (before.sources[name], after.sources[name]) for name in both}
+    if changed := [
+        f"{name}: it has changed" for name, (a, b) in versions.items() if a and b and a != b
+    ]:
+        raise ChangedSourcesError(changed)
+    return tuple(
+        f"whether source {name} was the same on both sides is not known"
+        for name, pair in versions.items()
+        if None in pair
+    )
+
+
+def _compared_marts(
+    graph: Graph, selected: Sequence[str], settings: Settings, against: Against
+) -> list[str]:
+    """Return the selected marts that both sides can have; refuse temporary ones that are named."""
+    marts = graph.project.marts
+    if _is_same_data(against) or isinstance(against, Data):
+        return list(selected)
+    temporary = [name for name in selected if marts[name].is_temporary]
+    if named := [name for name in temporary if name in settings.select]:
+        raise UsageError(
+            f"{', '.join(named)}: temporary, so it is not published anywhere",
+            hint="compare marts that read it",
+        )
+    names = [name for name in selected if name not in temporary]
+    if not names:
+        raise UsageError("only temporary marts are selected", hint="select marts that read them")
+    return names
+
+
+def _difference(
+    graph: Graph,
+    name: str,
+    before: Copied,
+    after: Copied,
+    settings: Settings,
+    folder: Path,
+    shown: int,
+) -> MartDifference:
+    mart, first, second = shape_of(graph, name), before.marts.get(name), after.marts.get(name)
+    plain = MartDifference(
+        mart=name,
+        grain=mart.grain,
+        rows=(first.rows if first else None, second.rows if second else None),
+        as_of=(first.as_of if first else None, second.as_of if second else None),
+    )
+    if first is None or second is None:
+        return replace(plain, notes=(f"only {BEFORE if second is None else AFTER} has it",))
+    columns = {column.name: column for column in mart.columns}
+    is_one = before.engine == after.engine
+    how = aligned(columns, mart.grain, first.found, second.found, one_engine=is_one)
+    if how.comparison is None:
+        return replace(plain, notes=how.notes)
+    with _opened(settings, {BEFORE: first, AFTER: second}, folder) as backend:
+        found = compared(_tables(mart, how.comparison, (first, second), how.notes, shown), backend)
+    return replace(found, as_of=plain.as_of)
+
+
+def _tables(
+    mart: Shape,
+    comparison: Comparison,
+    copies: tuple[Copy, Copy],
+    notes: tuple[str, ...],
+    shown: int,
+) -> Sides:
+    """Return two tables with the same columns and types, of which the rows can be paired."""
+    before, after = (
+        _with_types(ibis.table(ibis.schema(dict(copy.types)), name=side), comparison)
+        for side, copy in zip(SIDES, copies, strict=True)
+    )
+    known = {column.name for column in mart.columns}
+    # What the contract does not know may hold personal data.
+    personal = {*personal_in(mart.columns), *(comparison.types.keys() - known)}
+    return Sides(mart.name, comparison, before, after, personal, notes, shown)
+
+
+def _with_types(table: ir.Table, comparison: Comparison) -> ir.Table:
+    return table.select(
+        **{
+            name: table[name] if table[name].type() == kind else cast(table[name], kind)
+            for name, kind in comparison.types.items()
+        }
+    )
+
+
+@contextmanager
+def _opened(settings: Settings, copies: Mapping[str, Copy], folder: Path) -> Iterator[Backend]:
+    """Open DuckDB on copies, with room for what does not fit into memory."""
+    from backends.factory import connect
+
+    own = Settings(
+        database=str(folder / "comparison.duckdb"),
+        sources={name: str(copy.file.resolve()) for name, copy in copies.items()},
+        threads=settings.threads if settings.backend == DUCKDB else None,
+        memory_limit=settings.memory_limit or MEMORY,
+    )
+    backend = connect(
+        own,
+        data=None,
+        sources={name: Contract(ibis.schema(dict(copy.types))) for name, copy in copies.items()},
+        version=wiring.version_of_marts(),
+        read_only=False,
+    )
+    try:
+        yield backend
+    finally:
+        backend.close()
