@@ -240,7 +240,7 @@ def _overwrite(place: TaskPlace, variable: str, each: ScheduledMart) -> Iterator
 def _records(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[dict[str, object]]:
     own = recipe.place.schedule
     for variable, each in built.items():
-        version = Expression(f"'scheduled{SEPARATOR}' || :{variable}")
+        version = Expression(f"'{SEPARATOR}' || :{variable}")
         yield _recorded(recipe, each, version)
     for name in own.relied_on:
         found = Expression(f"({_found_of(recipe, name)})")
@@ -250,7 +250,10 @@ def _records(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[dict[s
 
 
 def _recorded(recipe: Recipe, each: ScheduledMart, version: Expression) -> dict[str, object]:
-    """Return the row of a mart: without a fingerprint, so that `marts run` builds it anew."""
+    """Return the row of a mart: without a fingerprint, so that `marts run` builds it anew.
+
+    The version is that of the engine's catalog, which a task does not know: only the digest is.
+    """
     own = recipe.place.schedule
     proof = own.proofs.get(each.name)
     return _row(
@@ -314,7 +317,7 @@ def _view(recipe: Recipe, each: ScheduledMart) -> Iterator[Step]:
         )
         for kept in (ddl.KEPT, ddl.NOTHING)
     ]
-    version = f"'scheduled{SEPARATOR}' || SHA2(:DEFINITION, 256)"
+    version = f"'{SEPARATOR}' || SHA2(:DEFINITION, 256)"
     yield Set(
         "FOUND",
         f"SELECT COUNT(*) FROM {place.schema.state} WHERE {identifier('name')} ="

@@ -103,3 +103,4 @@ def test_a_package_that_cannot_be_loaded_has_a_status(marts: Marts, tmp_path: Pa
     done = marts("status", "--package", "broken", "--database", DATABASE)
     assert done.returncode == DONE, done.stderr
     assert "skip  there is no table marts_runs" in done.stdout
+    assert "skip  there is no table marts_state, or it cannot be read" in done.stdout

@@ -120,8 +120,6 @@ def _published_lines(status: ProjectStatus) -> Iterator[Line]:
         yield "done", f"published as of {as_of} by run {run_id}: {names}"
     if altered := [mart.name for mart in status.published if mart.is_altered]:
         yield "warn", f"altered after publication: {', '.join(altered)}; run again"
-    if not status.published:
-        yield "skip", f"no mart of {status.package} is published"
 
 
 def _found(run: PastRun) -> Sequence[tuple[str, str, str, int | None]]:

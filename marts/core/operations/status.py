@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlglot.expressions as sge
@@ -11,7 +11,7 @@ import sqlglot.expressions as sge
 from marts.core.errors import EngineError, UsageError
 from marts.core.operations import wiring
 from marts.core.plan.runs import RUNS_TABLE
-from marts.core.plan.state import RecordedTable
+from marts.core.plan.state import STATE_TABLE, RecordedTable, group_of_state
 from marts.core.project.settings import DUCKDB, Settings
 from marts.core.run.backend import Backend
 from marts.core.run.history import PastRun, latest_runs
@@ -111,7 +111,8 @@ def _read(backend: Backend, package: str, settings: Settings, limit: int) -> Pro
             if name in relations and row.as_of
         )
         runs = latest_runs(backend, package, relations, limit=limit)
-        notes = () if runs else tuple(_missing(backend, package, found=runs is not None))
+        notes = [] if runs else _missing(backend, package, found=runs is not None)
+        notes += [] if published else [_nothing_published(package, relations)]
         backend.go_on()
         after = _recorded(backend, package)
         if {n: row.run_id for n, row in before.items()} == {
@@ -131,7 +132,7 @@ def _read(backend: Backend, package: str, settings: Settings, limit: int) -> Pro
         read_at=now,
         published=published,
         runs=tuple(_status(run, published, backend, now) for run in runs or ()),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -155,6 +156,13 @@ def _missing(backend: Backend, package: str, *, found: bool) -> list[str]:
     others = sorted({str(row["package"]) for row in rows} - {package})
     also = f"; there are runs of {', '.join(others)}" if others else ""
     return [f"no run of {package} is recorded{also}"]
+
+
+def _nothing_published(package: str, relations: Collection[str]) -> str:
+    """Return what can be said of marts if no record of them was read."""
+    if any(group_of_state(name) for name in relations):
+        return f"no mart of {package} is published"
+    return f"there is no table {STATE_TABLE}, or it cannot be read: no published mart is known"
 
 
 def _status(
