@@ -33,6 +33,7 @@ TOPICS = (
     "attest",
     "dbt",
     "snowflake",
+    "deploy",
     "publication",
     "upgrading",
     "artifacts",

@@ -102,7 +102,7 @@ class Reader:
             several = ", ".join(map(str, days))
             self._notes.append(f"the marts are published as of different dates: {several}")
         for name, row in recorded.items():
-            if row.version != published[name].version:
+            if row.version is not None and row.version != published[name].version:
                 self._note(name, ALTERED)
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)
