@@ -26,6 +26,7 @@ TOPICS = (
     "groups",
     "environments",
     "export",
+    "diff",
     "python",
     "ci",
     "attest",

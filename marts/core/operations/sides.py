@@ -174,6 +174,8 @@ def built(
                     name: _copied_candidate(shape_of(graph, name), as_of, backend, place)
                     for name in wanted
                 }
+        # Whoever drops candidates sends nothing more until told so.
+        backend.go_on()
         if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
         versions = {name: state.source_version(name) for name in graph.sources_read(needed)}
