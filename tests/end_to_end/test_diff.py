@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from marts import Project
 from support.account import Account
 from support.paths import TESTS
 from support.processes import Result, call_marts
@@ -117,6 +119,45 @@ def test_what_is_gone_from_the_package_is_not_left_out(toy: Toy) -> None:
     }
 
 
+def git(folder: Path, *words: str) -> None:
+    name = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+    call = ["git", *name, *words]
+    subprocess.run(call, cwd=folder, check=True, capture_output=True)
+
+
+def test_a_revision_and_the_code_behind_each_column(toy: Toy) -> None:
+    git(toy.folder, "init", "--quiet", "--initial-branch", "trunk")
+    git(toy.folder, "add", "toy", "pyproject.toml")
+    git(toy.folder, "commit", "--quiet", "--message", "Add the shop")
+    file = toy.folder / "toy/sales/customer_totals.py"
+    text = file.read_text("utf-8")
+    assert "int_paid_orders.amount.sum()" in text
+    file.write_text(
+        text.replace("int_paid_orders.amount.sum()", "(int_paid_orders.amount * 2).sum()"), "utf-8"
+    )
+    found = toy("diff", "--against", "trunk", "--json")
+    assert found.returncode == FAILED, found.stderr
+    marts = {each["mart"]: each for each in json.loads(found.stdout)["marts"]}
+    code = marts["customer_totals"]["code"]["columns"]["spend"]
+    assert any(e["location"].startswith("toy/sales/customer_totals.py:") for e in code)
+    assert any(e["location"].startswith("trunk:toy/sales/customer_totals.py:") for e in code)
+    text = toy("diff", "--against", "rev:trunk", "--format", "markdown").stdout
+    assert "<details><summary>customer_totals</summary>" in text
+    called = Project.load(toy.folder, as_of="2025-06-30", env="here").diff("rev:trunk")
+    assert {mart.mart for mart in called.marts if mart.is_different} == {
+        name for name, each in marts.items() if each["different"]
+    }
+
+
+def test_another_packages_table_is_said_to_be_one(toy: Toy) -> None:
+    assert toy("run").returncode == toy("run", "--env", "there").returncode == DONE
+    with duckdb.connect(str(toy.folder / "there.duckdb")) as connection:
+        connection.execute("UPDATE gold.marts_state SET package = 'other'")
+    found = toy("diff", "customer_totals", "--against", "there")
+    assert found.returncode == FAILED
+    assert "in before, it was published by another package, other" in found.stdout
+
+
 WRONG = {
     "nothing of the kind": (["--against", "nowhere"], "no such environment, file, folder or git"),
     "a misspelt environment": (["--against", "ther"], "did you mean there?"),
@@ -134,6 +175,10 @@ def test_what_is_meant_is_not_guessed(case: str, toy: Toy) -> None:
     words, said = WRONG[case]
     if case == "several things":
         (toy.folder / "there").mkdir()
+    if case == "a temporary mart":
+        file = toy.folder / "toy/intermediate/int_paid_orders.py"
+        text = file.read_text("utf-8").replace('"view"', '"temporary"')
+        file.write_text(text, "utf-8")
     done = toy("diff", *words)
     assert done.returncode == ASKED_WRONGLY, done.stdout
     assert said in done.stderr
