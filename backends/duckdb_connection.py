@@ -8,10 +8,9 @@ from concurrent.futures import Executor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_errors import said
@@ -19,6 +18,9 @@ from backends.duckdb_settings import settings_for
 from marts.core.errors import EngineError, UsageError
 from marts.core.run.backend import BATCH_ROWS, Batches
 from marts.core.run.waiting import result_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Result = TypeVar("Result")
 
@@ -148,6 +150,9 @@ def fetched(
 
 def _batches(reader: pa.RecordBatchReader, action: str) -> Batches:
     """Yield batches; what fails halfway arrives as an error of the reader, not of DuckDB."""
+    # A tenth of a second, for which only those who read rows need to wait.
+    import pyarrow as pa
+
     try:
         yield from reader
     except (pa.ArrowException, OSError) as error:
@@ -174,7 +179,7 @@ def _unreachable(
         return EngineError(
             f"another process holds {database}",
             *([f"held in {holder[1]}"] if holder else [message]),
-            hint=f"close it, or pass another {option}",
+            hint=f"close it, or wait until its run has ended, or pass another {option}",
         )
     if "different configuration" in message:
         return EngineError(

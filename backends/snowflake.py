@@ -92,12 +92,12 @@ class SnowflakeBackend:
         self._recorded: Sequence[RecordedTable] | None = None
         place = self.catalog.namespace
         places = Places(lambda: self.source_namespace, options.sources, place, others)
-        self._sources = SnowflakeSources(
+        self._sources = self.reading = SnowflakeSources(
             there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
         protections = Protections(options.personal, self.records)
         known = lambda: self._digests if self.state() else {}  # noqa: E731
-        self._protector = Protector(protections, self.schema, self.catalog, known)
+        self._protector = self.protector = Protector(protections, self.schema, self.catalog, known)
         self.protections, self.protect = self._protector.planned, self._protector.protect
         self.source_location = in_words(self.source_namespace, options.sources)
         self.where = f"{self.source_location} → {self.namespace}"

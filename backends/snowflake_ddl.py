@@ -14,6 +14,7 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
+from backends.snowflake_expression import Expression
 from marts.core.plan.state import STATE_KEY
 
 DIALECT = "snowflake"
@@ -23,8 +24,8 @@ RETENTION_DAYS = 1
 
 
 def literal(text: str) -> str:
-    """Return a string literal."""
-    return sge.Literal.string(text).sql(DIALECT)
+    """Return a string literal; an expression is returned as it is."""
+    return text if isinstance(text, Expression) else sge.Literal.string(text).sql(DIALECT)
 
 
 def identifier(name: str) -> str:
@@ -229,16 +230,16 @@ def _columns(types: Mapping[str, dt.DataType]) -> str:
     return ",\n".join(f"  {identifier(name)} {column_type(kind)}" for name, kind in types.items())
 
 
-def claim(relation: str, row: Mapping[str, object]) -> str:
-    """Record a row unless there is one of the same package and name.
+def claim(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """Record rows with the same columns, except those whose package and name are recorded.
 
     An INSERT does not wait for a publication that holds the state table's lock.
     """
-    selected = ", ".join(f"{value(v)} AS {identifier(n)}" for n, v in row.items())
-    same = " AND ".join(f"{identifier(key)} = {value(row[key])}" for key in STATE_KEY)
+    names = ", ".join(map(identifier, rows[0]))
+    same = " AND ".join(f'"T".{key} = "S".{key}' for key in map(identifier, STATE_KEY))
     return (
-        f"INSERT INTO {relation} ({', '.join(map(identifier, row))})\nSELECT {selected}\n"
-        f"WHERE NOT EXISTS (SELECT 1 FROM {relation} WHERE {same})"
+        f'INSERT INTO {relation} ({names})\nSELECT {names} FROM ({_selected(rows)}) AS "S"\n'
+        f'WHERE NOT EXISTS (SELECT 1 FROM {relation} AS "T" WHERE {same})'
     )
 
 
@@ -274,17 +275,13 @@ def recorded_of(relation: str, name: str, kind: str) -> str:
 
 def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Record rows with the same columns; they replace rows of the same package and name."""
-    selects = " UNION ALL ".join(
-        f"SELECT {', '.join(f'{value(v)} AS {identifier(n)}' for n, v in row.items())}"
-        for row in rows
-    )
     names = [identifier(name) for name in rows[0]]
     keys = [identifier(name) for name in STATE_KEY]
     sets = ", ".join(f'{n} = "S".{n}' for n in names if n not in keys)
     meets = " AND ".join(f'"T".{key} = "S".{key}' for key in keys)
     return (
         f'MERGE INTO {relation} AS "T"\n'
-        f'USING ({selects}) AS "S"\n'
+        f'USING ({_selected(rows)}) AS "S"\n'
         f"ON {meets}\n"
         f"WHEN MATCHED THEN UPDATE SET {sets}\n"
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)})"
@@ -292,11 +289,21 @@ def merge_state(relation: str, rows: Sequence[Mapping[str, object]]) -> str:
     )
 
 
+def _selected(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return a query of rows."""
+    return " UNION ALL ".join(
+        f"SELECT {', '.join(f'{value(v)} AS {identifier(n)}' for n, v in row.items())}"
+        for row in rows
+    )
+
+
 def value(value: object) -> str:
-    """Return a number, a text, a date, a time without a zone or None as SQL."""
+    """Return a number, a text, a date, a time without a zone, None or an expression as SQL."""
     match value:
         case None:
             return "NULL"
+        case Expression():
+            return str(value)
         case datetime.datetime():
             at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
             # The session's formats decide what a date as text means, if it means anything.

@@ -52,6 +52,10 @@ EXPLANATIONS = {
     ),
     2003: ("a table, view or schema does not exist, or the role may not use it", ROLE_HINT),
     2043: ("an object does not exist, or the role may not use it", ROLE_HINT),
+    3529: (
+        "a column that is to be masked has another masking policy, which the role does not see",
+        "name that policy in [tool.marts.personal], or let its owner take it off the column first",
+    ),
     3001: ("the role lacks a privilege", ROLE_HINT),
 }
 

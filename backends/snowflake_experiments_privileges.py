@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from backends.snowflake_ddl import literal
 from backends.snowflake_governance import grantee, quoted, within
+from backends.snowflake_protection import Protections
 from backends.snowflake_scratch import PREFIX, NoScratchError, Scratch, listed
 from backends.snowflake_sql import Namespace
 from marts.core.errors import UsageError
@@ -182,6 +183,25 @@ def source_schema(door: Scratch) -> Finding:
     return ok(f"{door.sources} can be used, for `marts load` as well")
 
 
+def personal_data(door: Scratch) -> Finding:
+    """Look for the masking policies and tags that the settings name."""
+    configured = door.options.personal
+    found, problems, remedies = (
+        Protections(configured, door.first.records, quoted(door.role)),
+        [],
+        [],
+    )
+    for kind in sorted(configured):
+        try:
+            found.refuse_missing([kind])
+        except UsageError as error:
+            problems.append(f"{error.summary}: for personal data ({kind})")
+            remedies.append(error.hint or "")
+    words = f"what the settings name for {listed(sorted(configured))} is there"
+    said = words if configured else "the settings name no masking policy and no tag"
+    return verdict_of(problems, said, bad="FAIL", remedy="; ".join(remedies))
+
+
 def left_over(door: Scratch) -> Finding:
     """Look for schemas of doctors that were killed."""
     schemata = f"{within(door.marts)}INFORMATION_SCHEMA.SCHEMATA"
@@ -205,6 +225,7 @@ EXPERIMENTS = (
     Experiment("ownership", "the role may publish into the marts that are there", owned),
     Experiment("readers", "readers get to read new marts", readers, refused="skip"),
     Experiment("source_schema", "the role may use the sources' schema", source_schema),
+    Experiment("personal_data", "the role may protect columns with personal data", personal_data),
     Experiment("left_over", "no earlier doctor left anything", left_over, refused="warn"),
 )
 """The experiments on privileges; the one that creates the scratch schema is among them."""

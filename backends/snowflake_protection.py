@@ -28,8 +28,6 @@ from marts.core.errors import EngineError, UsageError
 from marts.core.plan.state import ShapeChange
 from marts.core.run.backend import Protection
 
-GRANT = "grant it to the role that runs marts; `marts help personal` has the statements"
-
 
 @dataclass(frozen=True)
 class Protections:
@@ -37,6 +35,8 @@ class Protections:
 
     configured: Mapping[str, Protection]
     records: Records
+    role: str = "…"
+    """The role that needs what is missing, as SQL."""
     _seen: set[Protection] = field(default_factory=set)
 
     @property
@@ -90,7 +90,7 @@ class Protections:
                 raise
             rows = ()
         if not rows:
-            raise _missing(kind, f"masking policy {policy}", f"APPLY ON MASKING POLICY {policy}")
+            raise self._missing(kind, "MASKING POLICY", policy)
         signature = str(rows[0]["signature"])
         if "," in re.sub(r"\([^()]*\)", "", signature.strip()[1:-1]):
             raise UsageError(
@@ -112,7 +112,7 @@ class Protections:
         # The pattern ignores case, and may match more than the name.
         found = [row for row in rows if row["name"] == name]
         if not found:
-            raise _missing(kind, f"tag {tag}", f"APPLY ON TAG {tag}")
+            raise self._missing(kind, "TAG", tag)
         allowed = str(found[0]["allowed_values"] or "")
         if allowed and f'"{wanted.value}"' not in allowed:
             raise UsageError(
@@ -121,19 +121,19 @@ class Protections:
                 hint=f"write an allowed value into the settings: {kind} = {{ tag = …, value = … }}",
             )
 
+    def _missing(self, kind: str, what: str, name: str) -> UsageError:
+        return UsageError(
+            f"{what.lower()} {name} does not exist, or the role may not put it on a column",
+            f"the settings name it for personal data ({kind}); nothing was built",
+            hint=f"GRANT APPLY ON {what} {name} TO ROLE {self.role};"
+            " or correct [tool.marts.personal]",
+        )
+
 
 def qualified(name: str) -> str:
     """Return a name of the settings as SQL; what is not in double quotes is upper-case."""
     parts = re.findall(IDENTIFIER, name)
     return ".".join(each if each.startswith('"') else quoted(each.upper()) for each in parts)
-
-
-def _missing(kind: str, what: str, privilege: str) -> UsageError:
-    return UsageError(
-        f"{what} does not exist, or the role may not put it on a column",
-        f"the settings name it for personal data ({kind}); nothing was built",
-        hint=f"GRANT {privilege} TO ROLE …; or correct [tool.marts.personal]",
-    )
 
 
 def lacking(found: Governance, wanted: Governance, *, about: str) -> Governance:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from backends import snowflake_ddl as ddl
 from backends.snowflake_catalog import Catalog
@@ -27,6 +27,8 @@ class Protector:
     schema: Schema
     catalog: Catalog
     digests: Callable[[], Mapping[str, str]]
+    found: dict[str, Governance] = field(default_factory=dict)
+    """What columns of published marts have, between planning and putting on the rest."""
 
     def wanted(
         self, personal: Mapping[str, Mapping[str, str]], name: str, columns: Collection[str]
@@ -36,6 +38,8 @@ class Protector:
 
     def planned(self, annotations: Collection[Annotation]) -> list[ShapeChange]:
         """Return what marts would get, also those that are not published yet.
+
+        What they have is remembered until it is put on.
 
         Raises UsageError for a policy or tag that cannot be put on, and for a column that has
         another one.
@@ -53,21 +57,22 @@ class Protector:
 
     def protect(
         self, annotations: Collection[Annotation], *, read: Mapping[str, Sequence[str]]
-    ) -> list[ShapeChange]:
-        """Put it on the columns of published marts that lack it, and return what was put on.
+    ) -> Iterator[ShapeChange]:
+        """Put it on the columns of published marts that lack it, and yield what was put on.
 
-        Raises EngineError if policies hide values of the marts `read` from the session's role.
+        Each is yielded when it is there, so that the caller knows it whatever happens next. Raises
+        EngineError if policies hide values of the marts `read` from the session's role.
         """
-        made = list[ShapeChange]()
         for each in annotations if self.protections.configured else ():
             if kind := self.catalog.kinds(self.schema.namespace).get(each.name.upper()):
                 more = self._lacking(each, self._columns(each.name))
-                for sql in put_on(more, self.schema.qualified(each.name), kind):
+                statements = put_on(more, self.schema.qualified(each.name), kind)
+                for sql, change in zip(statements, described(each.name, more), strict=True):
                     self.schema.execute(sql, each.name, STEP)
-                made += described(each.name, more)
+                    yield change
+            self.found.pop(each.name, None)
         if read and self.protections.has_policies:
             self._refuse_hidden(read)
-        return made
 
     def _columns(self, name: str) -> list[str]:
         rows = self.catalog.columns(self.schema.namespace)
@@ -79,10 +84,11 @@ class Protector:
         kind = self.catalog.kinds(self.schema.namespace).get(mart.name.upper())
         if kind is None or not wanted.columns:
             return wanted
-        found = of_its_columns(
-            self.schema.namespace, mart.name, kind, self.protections.records, wanted=wanted
-        )
-        return lacking(found, wanted, about=mart.name)
+        if mart.name not in self.found:
+            self.found[mart.name] = of_its_columns(
+                self.schema.namespace, mart.name, kind, self.protections.records, wanted=wanted
+            )
+        return lacking(self.found[mart.name], wanted, about=mart.name)
 
     def _refuse_hidden(self, read: Mapping[str, Sequence[str]]) -> None:
         """Raise EngineError if this role does not see the rows that were published of a table.

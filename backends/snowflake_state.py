@@ -113,11 +113,10 @@ class Schema:
             self.execute(sql, "", "begin")
             catalog.forget()
 
-    def claim(self, rows: Iterable[RecordedTable], *, step: str) -> None:
+    def claim(self, rows: Sequence[RecordedTable], *, step: str) -> None:
         """Record rows of which there is none yet; this waits for no other run."""
-        for row in rows:
-            (written,) = _written([row])
-            self.execute(ddl.claim(self.state, written), row.name, step)
+        if rows:
+            self.execute(ddl.claim(self.state, _written(rows)), "", step)
 
     def record(self, rows: Sequence[RecordedTable], *, step: str) -> None:
         """Record rows; those with an as-of date are recorded as published now."""

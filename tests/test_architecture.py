@@ -160,8 +160,10 @@ def test_a_backend_imports_the_port_and_the_errors_alone_and_the_factory_the_set
         "marts.core.errors",
         "marts.core.plan.proofs",
         "marts.core.plan.runs",
+        "marts.core.plan.schedule",
         "marts.core.plan.state",
         "marts.core.run.backend",
+        "marts.core.run.deployment",
         "marts.core.run.diagnosis",
         "marts.core.run.profiling",
         "marts.core.run.waiting",
@@ -389,12 +391,14 @@ def test_pytest_loads_a_plugin_that_costs_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_loads_neither_pandas_nor_the_driver_of_another_engine(tmp_path: Path) -> None:
+def test_a_run_loads_neither_arrow_nor_pandas_nor_the_driver_of_another_engine(
+    tmp_path: Path,
+) -> None:
     database, target = tmp_path / "marts.duckdb", tmp_path / "target"
     loaded = loaded_by("run", "--database", database, "--target", target, cwd=tmp_path)
     assert database.exists()
     assert "duckdb" in loaded
-    assert not loaded & {"pandas", "snowflake"}
+    assert not loaded & {"numpy", "pandas", "pyarrow", "snowflake"}
 
 
 @pytest.mark.slow

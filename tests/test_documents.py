@@ -7,7 +7,7 @@ import re
 import pytest
 
 from marts.core.authoring.tables import Mart, Source
-from marts.core.catalog.documents import document_of, document_of_project
+from marts.core.catalog.documents import document_of_project, documents_of
 from support.engines import GRAPH
 
 MARTS = {
@@ -17,7 +17,7 @@ MARTS = {
 }
 TABLES: dict[str, Source | Mart] = {**GRAPH.project.sources, **MARTS}
 PROJECT = document_of_project("marts")
-DOCUMENTS = {name: document_of(mart) for name, mart in MARTS.items()}
+DOCUMENTS = documents_of(MARTS.values()).texts
 CODE = re.compile(r"`([^`]+)`")
 NAME = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_]+)?")
 WORDS = {"as_of", "null", "and", "n", "days", "decimal", "float64", "int_", "latest_"}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
+import fcntl
 import json
 import re
 import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
 import duckdb
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from backends.emulator.process import toml
 from marts.core.console.guide import PAGES, TOPICS, page_of, title_of
 from support.account import Account
 from support.pages import File, Reader, is_shown, steps
 from support.paths import REPOSITORY
-from support.processes import Marts, call_marts
+from support.processes import GUARD, MARTS, Marts, call_marts
 from support.terminals import on_a_terminal
 
 FIRST = {"start"}
@@ -141,6 +145,91 @@ def test_hints_name_pages_that_exist() -> None:
         for topic in re.findall(r"marts help ([a-z]+)", file.read_text("utf-8"))
     }
     assert {"snowflake", "start"} <= named <= {*TOPICS}
+
+
+# What a scheduler runs
+
+
+def scheduled() -> dict[str, str]:
+    """Return the commands of the page on schedules, as a shell gets them, by scheduler."""
+    page = page_of("schedule")
+    files = {step.name: step.text for step in steps(page) if isinstance(step, File)}
+    (line,) = re.findall(r"^0 3 \* \* \* (.+)$", page, re.MULTILINE)
+    (unit,) = re.findall(r"^ExecStart=/bin/bash -c '(.+)'$", files["shop.service"], re.MULTILINE)
+    workflow = yaml.safe_load(files[".github/workflows/nightly.yml"])
+    *_, last = workflow["jobs"]["publish"]["steps"]
+    return {
+        "cron": line.replace(r"\%", "%"),
+        "systemd": unit.replace("%%", "%").replace("$$", "$"),
+        "actions": last["run"],
+    }
+
+
+def called_by(scheduler: str, shop: Path) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command in the project's folder, with as few variables as it has."""
+    command = scheduled()[scheduler].replace("/srv/shop", str(shop))
+    command = command.replace(".venv/bin/marts", str(MARTS))
+    path = f"{MARTS.parent}:/usr/bin:/bin" if scheduler == "actions" else "/usr/bin:/bin"
+    return subprocess.run(
+        ["/bin/bash", "-c", command],
+        cwd=None if scheduler == "cron" else shop,
+        env={"PATH": path, "HOME": str(shop)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD,
+    )
+
+
+@pytest.mark.parametrize("scheduler", ["cron", "systemd", "actions"])
+def test_a_schedulers_command_publishes_as_of_yesterday(scheduler: str, shop: Path) -> None:
+    Reader(shop).follow(page_of("schedule").partition("## cron")[0].partition("```console")[0])
+    # Around midnight there are two.
+    days = {yesterday()}
+    done = called_by(scheduler, shop)
+    days.add(yesterday())
+    log = (shop / "nightly.log").read_text("utf-8") if scheduler == "cron" else done.stdout
+    assert (done.returncode, "published 2 marts" in log) == (0, True), log + done.stderr
+    # cron would send whatever is printed.
+    assert scheduler != "cron" or not done.stdout + done.stderr
+    with duckdb.connect(str(shop / "target/prod.duckdb"), read_only=True) as connection:
+        (found,) = connection.execute("SELECT DISTINCT as_of FROM gold.marts_runs").fetchall()
+    assert found[0] in days
+
+
+def yesterday() -> datetime.date:
+    """Return the day before today where this machine is."""
+    return datetime.datetime.now().astimezone().date() - datetime.timedelta(days=1)
+
+
+def test_cron_sends_the_exit_code_and_the_end_of_the_log_of_a_run_that_fails(shop: Path) -> None:
+    Reader(shop).follow(page_of("schedule").partition("## cron")[0].partition("```console")[0])
+    with (shop.parent / "raw/customers.csv").open("a", encoding="utf-8") as file:
+        file.write("c1,Adele,Köln,2024-01-05\n")
+    done = called_by("cron", shop)
+    assert done.stdout.startswith("exit code 1\n"), done.stderr
+    assert "FAIL  customers.customer_id_unique: 1 violation" in done.stdout
+    with (shop / "pyproject.toml").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert called_by("cron", shop).stdout.startswith("exit code 1\n")
+    log = (shop / "nightly.log").read_text("utf-8")
+    assert log.count("as of ") == 1, "a second run was started"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    units = [s for s in steps(page_of("schedule")) if isinstance(s, File) and s.language == "ini"]
+    for unit in units:
+        text = unit.text.replace("WorkingDirectory=/srv/shop", f"WorkingDirectory={tmp_path}")
+        (tmp_path / unit.name).write_text(text.replace("User=marts\n", ""), "utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *(tmp_path / unit.name for unit in units)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GUARD,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 # The command

@@ -295,6 +295,7 @@ from marts import (
     invariant,
     labels,
     mart,
+    mean,
     money,
     percent,
     ratio,
@@ -340,6 +341,13 @@ def often(monthly_orders: Table, as_of: AsOf) -> Table:
     """Return those of the last days."""
     t = monthly_orders
     return t.filter(t.orders > 10, t.month >= as_of.minus(days=45))
+
+
+@example_query("What is the mean share?")
+def mean_share(monthly_orders: Table) -> Table:
+    """Return it for each month."""
+    t = monthly_orders
+    return t.group_by("month").aggregate(share=mean(t.share))
 
 
 @invariant(changes="orders", varies_with={"count": 2, "sum": 2})

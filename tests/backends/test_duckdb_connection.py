@@ -121,7 +121,7 @@ def test_a_database_that_another_process_holds_is_refused_with_the_holder(
     assert summary == f"another process holds {held}"
     assert holder.strip().startswith("held in ")
     assert "PID" in holder
-    assert hint == "hint: close it, or pass another --database"
+    assert hint == "hint: close it, or wait until its run has ended, or pass another --database"
 
 
 def test_options_that_the_engine_does_not_take_are_the_callers_slip(

@@ -18,6 +18,10 @@ from support.grammar import fault
 T, CANDIDATE = '"DB1"."GOLD"."T"', '"DB1"."GOLD"."T__CANDIDATE_20250630T120000_0123ABCD"'
 FOLDER = ddl.stage_folder('"DB1"."RAW"."STAGE"', "0_t")
 COMMENT = 'It\'s "quoted", \\ and\nof two lines'
+LOCK_AND_A = " UNION ALL ".join(
+    f"""SELECT '' AS "PACKAGE", '{name}' AS "NAME", NULL AS "AS_OF\"""" for name in ("lock", "a")
+)
+SAME = '"T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"'
 QUOTED = r"""'It\'s "quoted", \\ and\nof two lines'"""
 
 SCHEMA = ibis.schema(
@@ -138,11 +142,11 @@ STATEMENTS = {
         f'COMMENT ON COLUMN {T}."A" IS {{comment}}',
     ),
     "claim": (
-        ddl.claim(T, {"package": "", "name": "lock", "run_id": "R", "as_of": None}),
+        ddl.claim(T, [{"package": "", "name": n, "as_of": None} for n in ("lock", "a")]),
         f"""\
-        INSERT INTO {T} ("PACKAGE", "NAME", "RUN_ID", "AS_OF")
-        SELECT '' AS "PACKAGE", 'lock' AS "NAME", 'R' AS "RUN_ID", NULL AS "AS_OF"
-        WHERE NOT EXISTS (SELECT 1 FROM {T} WHERE "PACKAGE" = '' AND "NAME" = 'lock')""",
+        INSERT INTO {T} ("PACKAGE", "NAME", "AS_OF")
+        SELECT "PACKAGE", "NAME", "AS_OF" FROM ({LOCK_AND_A}) AS "S"
+        WHERE NOT EXISTS (SELECT 1 FROM {T} AS "T" WHERE {SAME})""",
     ),
     "lock": (
         ddl.lock(T, "R", kind="lock"),

@@ -224,7 +224,7 @@ def test_marts_are_read_again_if_a_run_publishes_meanwhile(
     ("changes", "says"),
     [
         ({"data": None}, "no data are named for toy_shop"),
-        ({"database": "nothing/there.duckdb"}, "no mart of the project is published"),
+        ({"schema": "elsewhere"}, "no mart of the project is published"),
     ],
 )
 def test_without_a_database_the_catalogue_has_what_is_declared(
@@ -313,9 +313,11 @@ def test_the_site_replaces_its_own_folder_and_no_other(
             "wrote the pages of 7 tables to target/docs; open target/docs/index.html\n"
         )
     assert (tmp_path / "target/docs/tables/customer_totals.html").is_file()
-    (tmp_path / "target/docs/tables/gone.html").touch()
+    gone, marker = (tmp_path / "target/docs" / name for name in ("tables/gone.html", MARKER))
+    gone.touch()
+    marker.write_text(f"{marker.read_text('utf-8')}tables/gone.html\n", "utf-8")
     assert called("docs", *shop, "--offline").stderr == ""
-    assert not (tmp_path / "target/docs/tables/gone.html").exists()
+    assert not gone.exists()
     (tmp_path / "empty").mkdir()
     assert called("docs", *shop, "--output", "empty").returncode == DONE
     for words, says in {
@@ -340,6 +342,16 @@ def test_the_site_replaces_its_own_folder_and_no_other(
             ("--backend", "snowflake", "--connection", "nowhere"),
             USAGE_ERROR,
             "there is no connection nowhere",
+        ),
+        (
+            ("--data", "data", "--database", "mistyped.duckdb"),
+            USAGE_ERROR,
+            "there is no database mistyped.duckdb",
+        ),
+        (
+            ("--data", "data", "--schema", "mistyped"),
+            FAILED,
+            "no mart of toy_shop is published",
         ),
         (("--data", "data", "--database", "broken.duckdb"), FAILED, "cannot open"),
     ],
@@ -373,23 +385,27 @@ def test_what_was_put_beside_the_site_is_kept(
     folder = tmp_path / "target/docs"
     assert called("docs", *shop, "--offline").returncode == DONE
     assert {MARKER, *(folder / MARKER).read_text("utf-8").split()} == {
-        each.name for each in folder.iterdir()
+        each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()
     }
     if marked == "by an old marker":
         (folder / MARKER).write_text("", "utf-8")
+    else:
+        (folder / "tables/ours.txt").touch()
     (folder / ".git").mkdir()
     (folder / "CNAME").write_text("shop.example", "utf-8")
     before = sorted(folder.rglob("*"))
+    nested = "" if marked == "by an old marker" else "  tables/ours.txt\n"
     refused = called("docs", *shop, "--offline")
     assert refused.returncode == USAGE_ERROR
     assert refused.stderr == (
         "error: target/docs has what was not written here, and would be replaced:"
-        " nothing was written\n  .git\n  CNAME\n"
+        f" nothing was written\n  .git\n  CNAME\n{nested}"
         "hint: move these elsewhere, or pass --output with another folder\n"
     )
     assert sorted(folder.rglob("*")) == before
     (folder / ".git").rmdir()
     (folder / "CNAME").unlink()
+    (folder / "tables/ours.txt").unlink(missing_ok=True)
     assert called("docs", *shop, "--offline").returncode == DONE
 
 
@@ -403,7 +419,7 @@ def test_a_site_that_cannot_be_written_leaves_the_last_one(
     start = tmp_path / "target/docs/index.html"
     before = start.read_text("utf-8")
 
-    def fails(_: Site, folder: Path) -> None:
+    def fails(_: Site, folder: Path, *_more: object) -> None:
         (folder / "index.html").write_text("half", "utf-8")
         raise OSError(28, "No space left on device")
 

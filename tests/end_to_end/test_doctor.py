@@ -14,6 +14,7 @@ import pytest
 
 from backends.snowflake_doctor import EXPERIMENTS, SnowflakeDoctor
 from backends.snowflake_scratch import PREFIX
+from marts.core.run.backend import Protection
 from marts.core.run.diagnosis import Verdict
 from reference.example import write_small_star
 from support.account import Account
@@ -97,6 +98,7 @@ class World:
     anew: bool = False
     database: str | None = None
     source_schema: str = SOURCES
+    personal: Mapping[str, Protection] = field(default_factory=dict)
 
 
 NO_TRANSACTION = (r"^BEGIN TRANSACTION$", "SELECT 1")
@@ -165,6 +167,14 @@ WORLDS: Mapping[str, World] = {
     ),
     "source_schema": World(
         source_schema="ELSEWHERE", anew=True, says='GRANT USAGE ON SCHEMA "MARTS"."ELSEWHERE"'
+    ),
+    "personal_data": World(
+        personal={
+            "email": Protection("MARTS.PUBLIC.NOT_THERE"),
+            "name": Protection(tag="MARTS.PUBLIC.NOT_THERE", value="name"),
+        },
+        anew=True,
+        says='GRANT APPLY ON MASKING POLICY "MARTS"."PUBLIC"."NOT_THERE" TO ROLE "MARTS_ROLE"',
     ),
     "left_over": World(
         before=(f"CREATE SCHEMA MARTS.{PREFIX}OLD",),
@@ -306,8 +316,13 @@ def test_an_experiment_notices(name: str, with_sources: Account, well: Snowflake
     try:
         with with_sources.told(**world.told), distorted(world.pattern, world.replacement) as met:
             if world.anew:
-                place = {"schema": MARTS, "source_schema": world.source_schema}
-                with doctor(with_sources, **place, database=world.database) as opened:
+                with doctor(
+                    with_sources,
+                    schema=MARTS,
+                    source_schema=world.source_schema,
+                    database=world.database,
+                    personal=world.personal,
+                ) as opened:
                     found = opened.examine(experiment).finding
             else:
                 found = well.examine(experiment).finding

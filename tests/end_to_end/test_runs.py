@@ -63,6 +63,15 @@ class Place:
     query: Callable[[str], list[tuple[Any, ...]]]
     change: Callable[[str], object]
     schema: str
+    published: list[object]
+    """The options that say where the marts are."""
+
+    def status(self) -> dict[str, Any]:
+        """Return what `marts status` says."""
+        words = ("status", "--package", "toy_shop", "--json", *self.published)
+        done = self.call(*words)
+        assert (done.returncode, done.stderr) == (DONE, "")
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
 
     def run(self, *words: str, data: str = GOOD) -> Result:
         """Run the marts in this process."""
@@ -145,6 +154,7 @@ def on_duckdb(data: Mapping[str, Path], tmp_path: Path) -> Place:
         query,
         change,
         "gold",
+        ["--database", database],
     )
 
 
@@ -159,6 +169,7 @@ def on_snowflake(loaded: Account, own_schema: str, tmp_path: Path) -> Place:
         loaded.rows,
         loaded.rows,
         f"{loaded.database}.{loaded.schema(own_schema)}",
+        ["--backend", "snowflake", *loaded.words(schema=own_schema)],
     )
 
 
@@ -289,6 +300,21 @@ def test_every_run_leaves_a_row(
     assert bool(place.marts()) == (
         wanted.row.get("marts_published") in (2, 4) or way == "unchanged"
     )
+    shown, *_ = place.status()["runs"]
+    assert {name: shown[name] for name in row.keys() & shown.keys()} == {
+        name: as_json(row[name]) for name in row.keys() & shown.keys()
+    }
+    failed = [f"{each['table']}.{each['check']}" for each in shown["findings"]]
+    assert failed == (["orders.amount_at_least_0"] if way == "failed" else [])
+    # Only DuckDB's file says that nobody writes it any more.
+    assert shown["is_over"] is (None if wanted.killed and is_snowflake else True)
+
+
+def as_json(value: object) -> object:
+    """Return a value of a row as a document has it: moments in UTC."""
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=datetime.UTC).isoformat()
+    return str(value) if isinstance(value, datetime.date) else value
 
 
 def now() -> datetime.datetime:
@@ -357,6 +383,17 @@ def test_a_run_after_a_killed_one_works(place: Place) -> None:
     assert place.run().returncode == DONE
     assert [row["status"] for row in place.runs()] == ["publishing", "published"]
     assert place.marts() == set(SHOP.project.marts)
+    shown = place.status()
+    assert [run["shown"] for run in shown["runs"]] == [sorted(place.marts()), []]
+    assert {mart["run_id"] for mart in shown["published"]} == {shown["runs"][0]["run_id"]}
+
+
+def test_a_run_that_was_killed_after_its_commit_has_published(place: Place) -> None:
+    assert place.killed(ENDING) == KILLED
+    shown = place.status()
+    (run,), published = shown["runs"], [mart["mart"] for mart in shown["published"]]
+    assert (run["status"], run["shown"], published) == ("publishing", *[sorted(place.marts())] * 2)
+    assert len(published) == 4
 
 
 def test_only_a_run_writes_a_row(place: Place) -> None:
@@ -374,10 +411,15 @@ def test_only_a_run_writes_a_row(place: Place) -> None:
 
 def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(place: Place) -> None:
     create_runs(place, "run_id VARCHAR, package VARCHAR, status VARCHAR, note VARCHAR")
-    place.change(f"INSERT INTO {place.schema}.marts_runs VALUES ('R1', 'toy_shop', 'done', 'kept')")
+    row = "'20250101T020304-R1', 'toy_shop', 'done', 'kept'"
+    place.change(f"INSERT INTO {place.schema}.marts_runs VALUES ({row})")
     assert place.run().returncode == DONE
     later, earlier = place.runs()
-    assert (earlier["run_id"], later["status"], later["marts_published"]) == ("R1", "published", 4)
+    assert (earlier["status"], later["status"], later["marts_published"]) == (
+        *("done", "published", 4),
+    )
+    *_, shown = place.status()["runs"]
+    assert (shown["status"], shown["started_at"]) == ("done", "2025-01-01T02:03:04+00:00")
     assert place.query(f"SELECT note FROM {place.schema}.marts_runs ORDER BY 1")[0] == ("kept",)
 
 
@@ -408,6 +450,9 @@ def test_the_account_may_refuse_the_row(on_snowflake: Place, loaded: Account) ->
         assert "marts_runs was not written: the role lacks a privilege" in done.stderr
     # The last of these was begun, and could not say how it ended.
     assert [row["status"] for row in on_snowflake.runs()] == ["running"]
+    with loaded.told(fail={"pattern": "^(CREATE|INSERT|UPDATE|DELETE|DROP|BEGIN)", **REFUSED}):
+        (run,) = on_snowflake.status()["runs"]
+    assert (run["status"], len(run["shown"]), run["is_over"]) == ("running", 4, None)
 
 
 def backend(account: Account, schema: str, patch: pytest.MonkeyPatch) -> SnowflakeBackend:

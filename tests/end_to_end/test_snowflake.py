@@ -19,11 +19,13 @@ import sqlglot.expressions as sge
 from backends.emulator.statements import parse
 from backends.snowflake_parameters import FIXED
 from marts.core.authoring.tables import Mart, column_comments
+from marts.core.console.guide import page_of
 from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from marts.core.run.table_files import write_csv, write_json
 from support.account import Account
 from support.engines import GRAPH, documented_graph
+from support.pages import Reader
 from support.processes import Marts, Result, call_marts
 
 MARTS: Mapping[str, Mart] = {
@@ -164,6 +166,26 @@ def test_rows_are_exported_with_the_types_of_the_contract(
     assert {each.name for each in tmp_path.iterdir()} == {
         *("all.parquet", "all.csv", "all.json", "few.json", "none.csv")
     }
+
+
+def test_the_lists_and_figures_of_the_guide_are_the_same_here(
+    account: Account, first: Finished, tmp_path: Path
+) -> None:
+    assert first.state
+    _, _, page = page_of("export").partition("## The card portfolio")
+    section, _, _ = page.partition("\n## ")
+    building = "$ marts run\n…\ndone  published 8 marts; …\n"
+    assert building in section
+    where = {
+        "MARTS_BACKEND": "snowflake",
+        "MARTS_CONNECTION": account.name,
+        "MARTS_DATABASE": account.database,
+        "MARTS_SCHEMA": account.schema("GOLD"),
+        "MARTS_SOURCE_SCHEMA": account.schema("RAW"),
+    }
+    (tmp_path / "here").mkdir()
+    reader = Reader(tmp_path / "here", account.environment() | where)
+    reader.follow(section.replace(building, ""))
 
 
 def test_columns_types_and_order_are_those_of_the_contracts(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from unittest import mock
 
 from backends.installation import Installation
@@ -14,13 +15,21 @@ from backends.snowflake_doctor import SnowflakeDoctor
 from backends.snowflake_scratch import Client
 from backends.snowflake_session import Result
 from marts.core.operations.wiring import contracts_of, run_id
+from marts.core.run.backend import Protection
 from support.account import Account
 from support.engines import GRAPH
+
+NOTHING: Mapping[str, Protection] = MappingProxyType({})
 
 
 @contextmanager
 def doctor(
-    account: Account, *, schema: str, source_schema: str, database: str | None = None
+    account: Account,
+    *,
+    schema: str,
+    source_schema: str,
+    database: str | None = None,
+    personal: Mapping[str, Protection] = NOTHING,
 ) -> Iterator[SnowflakeDoctor]:
     """Give a doctor of an account, which looks at schemas of tests."""
     options = SnowflakeOptions(
@@ -28,6 +37,7 @@ def doctor(
         database=database or account.database,
         schema=account.schema(schema),
         source_schema=account.schema(source_schema),
+        personal=personal,
     )
     with mock.patch.dict(os.environ, account.environment()):
         opened = SnowflakeDoctor(

@@ -37,6 +37,7 @@ REVIEWED = {
     # aggregates and windows
     *(sge.Count, sge.Sum, sge.Min, sge.Max, sge.Median, sge.Window, sge.Lag),
     sge.Avg,  # of a FLOAT, which gives a FLOAT
+    sge.Round,  # half away from zero; of a FLOAT a FLOAT, of a NUMBER one of the scale
     *(sge.RowNumber, sge.DenseRank),
 }
 

@@ -22,18 +22,18 @@ from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
 from marts.core.analysis.keys import keys_of
 from marts.core.analysis.kinds import (
     COUNTED,
-    DIRECT,
     MADE,
     ROWS,
     Edges,
     Kind,
+    direct,
     merged,
     of_columns,
     used,
     without,
 )
 from marts.core.analysis.lineage import Name
-from marts.core.analysis.relation_lineage import relation_lineage
+from marts.core.analysis.relation_lineage import NO_KEYS, Lineage
 from marts.core.analysis.value_lineage import RelationEdges
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
@@ -48,12 +48,14 @@ __all__ = [
     "TableLineage",
     "column_lineage",
     "columns_read",
+    "copied_in",
+    "copies_of",
+    "edges_of_marts",
     "project_lineage",
 ]
 
 ANY_DAY = datetime.date(2000, 1, 1)
 """The as-of date with which marts are read; what they depend on does not depend on it."""
-NO_KEYS = DeclaredKeys()
 
 
 def column_lineage(
@@ -64,16 +66,17 @@ def column_lineage(
     `keys` are those of the tables. A column that depends on none, such as a number of rows, has no
     edges. An operation that is not known depends on everything that it is made of.
     """
-    found = relation_lineage(query.op() if isinstance(query, ir.Table) else query, keys)
+    found = Lineage(keys).of_relation(query.op() if isinstance(query, ir.Table) else query)
     return {name: of_columns(merged([edges, found.rows])) for name, edges in found.columns.items()}
 
 
-def columns_read(query: ops.Relation) -> dict[str, frozenset[str]]:
+def columns_read(query: ops.Relation, lineage: Lineage | None = None) -> dict[str, frozenset[str]]:
     """Return the columns of each table on which a query's rows, values or order depend.
 
-    A table whose rows are only counted has no such columns.
+    A table whose rows are only counted has no such columns. `lineage` is what reads the query, if
+    it reads others, too.
     """
-    found = relation_lineage(query, NO_KEYS)
+    found = (lineage or Lineage()).of_relation(query)
     columns: dict[str, set[str]] = {str(rel.name): set() for rel in query.find(ops.UnboundTable)}
     for table, name in of_columns(merged([*found.columns.values(), found.rows, found.order])):
         columns[table].add(name)
@@ -94,12 +97,16 @@ def copies_of(query: ops.Relation) -> Copies:
     that keep every value. A left join may add nulls to a copy; a value that replaces null makes it
     a computed column.
     """
-    found = relation_lineage(query, NO_KEYS)
+    return copied_in(Lineage().of_relation(query))
+
+
+def copied_in(found: RelationEdges) -> Copies:
+    """Return the same for a query whose lineage is known."""
     return {name: _copied(edges) for name, edges in found.columns.items()}
 
 
 def _copied(edges: Edges) -> frozenset[Name]:
-    made_of = {name: direct for name, kinds in edges.items() if (direct := kinds & DIRECT)}
+    made_of = direct(edges)
     is_copy = MADE not in made_of and all(each == {Kind.IDENTITY} for each in made_of.values())
     return frozenset(of_columns(made_of)) if is_copy else frozenset()
 
@@ -189,10 +196,7 @@ class ProjectLineage:
 
 
 def _only_direct(found: RelationEdges) -> RelationEdges:
-    columns: dict[str, Edges] = {
-        name: {each: direct for each, kinds in edges.items() if (direct := kinds & DIRECT)}
-        for name, edges in found.columns.items()
-    }
+    columns: dict[str, Edges] = {name: direct(edges) for name, edges in found.columns.items()}
     return RelationEdges(columns, {}, {})
 
 
@@ -215,6 +219,15 @@ def _queries(graph: Graph) -> dict[str, ops.Relation]:
     }
 
 
+def edges_of_marts(graph: Graph) -> dict[str, RelationEdges]:
+    """Return on what each mart's query depends in its inputs, whatever their keys are.
+
+    Raises DefinitionError for a mart that is not a valid expression.
+    """
+    lineage = Lineage()
+    return {name: lineage.of_relation(query) for name, query in _queries(graph).items()}
+
+
 def project_lineage(
     graph: Graph, queries: Mapping[str, ops.Relation] | None = None
 ) -> ProjectLineage:
@@ -227,7 +240,7 @@ def project_lineage(
     keys, own = declared_keys(graph.project), dict[str, RelationEdges]()
     for name in graph.order:
         query = queries[name]
-        own[name] = relation_lineage(query, keys)
+        own[name] = Lineage(keys).of_relation(query)
         # Marts that read it rely on the keys of its expression, too, whether it declares them.
         found = keys.of_all_rows[name] | keys_of(query, keys)
         keys = replace(keys, of_all_rows={**keys.of_all_rows, name: found})

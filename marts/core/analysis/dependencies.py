@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 
+from marts.core.analysis.casts import is_injective
 from marts.core.analysis.lineage import resolved_operation
 
 Key = frozenset[str]
@@ -20,19 +20,10 @@ def injective_column(value: ops.Value) -> ops.Field | None:
             return value
         case ops.Alias():
             return injective_column(value.arg)
-        case ops.Cast(arg=arg, to=to) if _is_injective_cast(arg.dtype, to):
+        case ops.Cast(arg=arg, to=to) if is_injective(arg.dtype, to):
             return injective_column(arg)
         case _:
             return None
-
-
-def _is_injective_cast(found: dt.DataType, to: dt.DataType) -> bool:
-    if type(found) is type(to):
-        digits = getattr(found, "scale", None), getattr(to, "scale", None)
-        return digits[0] == digits[1] or (isinstance(to, dt.Timestamp) and digits[1] is None)
-    return bool(
-        found.is_integer() and (to.is_integer() or to.is_decimal() or to.is_string())
-    ) or bool(found.is_date() and (to.is_timestamp() or to.is_string()))
 
 
 def determinants(value: ops.Value) -> Key | None:

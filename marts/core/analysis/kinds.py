@@ -95,6 +95,11 @@ def of_columns(edges: Edges) -> dict[Name, frozenset[Kind]]:
     return {name: kinds for name, kinds in edges.items() if name[1] not in others}
 
 
+def direct(edges: Edges) -> dict[Name, frozenset[Kind]]:
+    """Return the edges to what values are made of, each with its direct kinds."""
+    return {name: found for name, kinds in edges.items() if (found := kinds & DIRECT)}
+
+
 def without(edges: Edges, others: Edges) -> dict[Name, frozenset[Kind]]:
     """Return the edges that are not among others, each with the kinds that are not."""
     left = {name: kinds - others.get(name, frozenset()) for name, kinds in edges.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import ibis.expr.operations as ops
 
+from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.nodes import conjuncts
 from marts.core.analysis.precision import precision_and_scale
 from marts.core.query.nulls import NotNull
@@ -38,10 +39,16 @@ def _step_of_field(field: ops.Field, path: Path) -> Key | None:
     elif isinstance(rel, ops.AliasedRelation):
         below = ops.Field(rel.parent, name), path
     elif isinstance(rel, ops.FillNull):
-        below = _filled(rel, name), path
+        below = filled(rel, name), path
     elif name in rel.values:
         below = rel.values[name], (*path, rel) if isinstance(rel, ops.Aggregate) else path
     return below
+
+
+def place_in(relations: Iterable[ops.Node]) -> Path:
+    """Return where a value is that is read below some relations, from the query down."""
+    around = (ops.JoinReference, ops.SelfReference, ops.Aggregate)
+    return tuple(each for each in relations if isinstance(each, around))
 
 
 def end_of(op: ops.Value, path: Path) -> Key:
@@ -57,7 +64,8 @@ def is_of_table(op: ops.Value) -> bool:
     return isinstance(op, ops.Field) and isinstance(op.rel, ops.PhysicalTable)
 
 
-def _filled(rel: ops.FillNull, name: str) -> ops.Value:
+def filled(rel: ops.FillNull, name: str) -> ops.Value:
+    """Return a column of a table in which nulls are replaced, over the table below."""
     given, column = rel.replacements, ops.Field(rel.parent, name)
     value = given.get(name) if isinstance(given, Mapping) else given
     if value is None or not (isinstance(given, Mapping) or column.dtype.nullable):
@@ -69,8 +77,10 @@ def _filled(rel: ops.FillNull, name: str) -> ops.Value:
 def is_technical(cast: ops.Cast) -> bool:
     """Tell whether a cast changes no value that a reader could see."""
     found, to = cast.arg.dtype, cast.to
-    if found.is_null() or type(found) is type(to):
-        return not (found.is_decimal() and _is_rounded(cast.arg, to.scale))
+    if found.is_decimal() and to.is_decimal():
+        return not _is_rounded(cast.arg, to.scale)
+    if found.is_null() or keeps_values(found, to):
+        return True
     if to.is_date() and found.is_timestamp():
         core, _ = end_of(cast.arg, ())
         return isinstance(core, ops.TimestampTruncate) and core.unit.name in DAYS

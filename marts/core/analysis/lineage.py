@@ -20,14 +20,20 @@ def resolved(op: ops.Value) -> ops.Value:
 
     A column of a table or of a union, and a value that is not a column, is returned as is.
     """
-    while isinstance(op, ops.Field):
-        if isinstance(op.rel, ops.Reference | ops.AliasedRelation):
-            op = ops.Field(op.rel.parent, op.name)
-        elif op.name in op.rel.values:
-            op = op.rel.values[op.name]
-        else:
-            return op
+    while isinstance(op, ops.Field) and len(below := definitions(op)) == 1:
+        (op,) = below
     return op
+
+
+def definitions(field: ops.Field) -> tuple[ops.Value, ...]:
+    """Return what a column is in the relation below: two values if that is a union, or none."""
+    match field.rel:
+        case ops.Reference() | ops.AliasedRelation() as rel:
+            return (ops.Field(rel.parent, field.name),)
+        case ops.Set() as rel:
+            return ops.Field(rel.left, field.name), ops.Field(rel.right, field.name)
+        case rel:
+            return (rel.values[field.name],) if field.name in rel.values else ()
 
 
 def expanded(op: ops.Value) -> ops.Value:
@@ -76,67 +82,3 @@ def signature_lines(query: ops.Node) -> list[str]:
 
 Name = tuple[str, str]
 """A table and one of its columns."""
-
-
-class SourcesOf:
-    """Tells which columns of tables a value is computed from, conditions on rows left aside."""
-
-    def __init__(self) -> None:
-        self._known: dict[ops.Value, frozenset[Name]] = {}
-
-    def __call__(self, value: ops.Value) -> frozenset[Name]:
-        """Return the columns of tables that a value is computed from, directly or indirectly."""
-        if value not in self._known:
-            self._known[value] = frozenset()
-            fields = value.find(ops.Field, filter=ops.Value)
-            self._known[value] = frozenset().union(*map(self._of_field, fields))
-        return self._known[value]
-
-    def _of_field(self, field: ops.Field) -> frozenset[Name]:
-        if _is_a_table(field.rel):
-            return frozenset({(str(field.rel.name), field.name)})
-        match field.rel:
-            case ops.Reference() | ops.AliasedRelation() as rel:
-                return self(ops.Field(rel.parent, field.name))
-            case ops.Set() as rel:
-                return self(ops.Field(rel.left, field.name)) | self(
-                    ops.Field(rel.right, field.name)
-                )
-            case rel if field.name in rel.values:
-                return self(rel.values[field.name])
-            case ops.FillNull() | ops.DropNull() as rel:
-                return self(ops.Field(rel.parent, field.name))
-        return frozenset()
-
-
-def group_keys(value: ops.Value, sources_of: SourcesOf) -> frozenset[Name]:
-    """Return the columns of sources by which the rows are grouped that a value sums up."""
-    found, met, waiting = set[Name](), set[ops.Node](), [value]
-    while waiting:
-        op = waiting.pop()
-        if op in met:
-            continue
-        met.add(op)
-        for window in op.find(ops.WindowFunction, filter=ops.Value):
-            found.update(*map(sources_of, window.group_by))
-        for field in op.find(ops.Field, filter=ops.Value):
-            rel = field.rel
-            if isinstance(rel, ops.Aggregate) and field.name not in rel.groups:
-                found.update(*map(sources_of, rel.groups.values()))
-            waiting += _below(field)
-    return frozenset(found)
-
-
-def _below(field: ops.Field) -> list[ops.Value]:
-    rel = field.rel
-    if isinstance(rel, ops.Reference | ops.AliasedRelation):
-        return [ops.Field(rel.parent, field.name)]
-    if isinstance(rel, ops.PhysicalTable):
-        return []
-    if isinstance(rel, ops.Set):
-        return [ops.Field(rel.left, field.name), ops.Field(rel.right, field.name)]
-    return [rel.values[field.name]] if field.name in rel.values else []
-
-
-def _is_a_table(rel: ops.Relation) -> bool:
-    return isinstance(rel, ops.PhysicalTable) and not isinstance(rel, ops.AliasedRelation)

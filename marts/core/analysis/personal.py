@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from marts.core.analysis.column_lineage import column_lineage, project_lineage
+from marts.core.analysis.column_lineage import column_lineage, edges_of_marts
+from marts.core.analysis.kinds import direct
 from marts.core.analysis.lineage import Name
+from marts.core.analysis.value_lineage import RelationEdges
 from marts.core.authoring.columns import Column, personal_in
 from marts.core.authoring.tables import Mart, Source
 from marts.core.errors import DefinitionError
@@ -22,12 +23,12 @@ from marts.core.project.loading import Declarations
 
 
 def personal_columns(
-    graph: Graph, queries: Mapping[str, ops.Relation] | None = None
+    graph: Graph, edges: Mapping[str, RelationEdges] | None = None
 ) -> Mapping[Name, str]:
     """Return the kind of personal data of each column of sources and marts that holds any.
 
-    `queries` are those of the marts, where they were made before. Raises DefinitionError, with the
-    path of columns and the author's line, for a published mart that shows personal data without
+    `edges` say on what the marts depend, where that was read before. Raises DefinitionError, with
+    the path of columns and the author's line, for a published mart that shows personal data without
     saying so, for a declaration of another kind than that of the data, and for a column that is
     declared `not_personal` though no personal data reach it. A column that several kinds reach must
     say what it holds, in a temporary mart as well.
@@ -36,17 +37,13 @@ def personal_columns(
     columns = (column for table in _tables(project) for column in table.columns)
     if not any(column.personal or column.not_personal for column in columns):
         return {}
-    lineage, known = project_lineage(graph, queries), _Known(declared(project))
+    edges, known = edges or edges_of_marts(graph), _Known(declared(project))
     for name in graph.order:
-        mart, edges = project.marts[name], lineage.inputs(name)
+        mart, own = project.marts[name], edges[name].columns
         flaws = []
         for column in mart.columns:
-            reach = [
-                upstream
-                for upstream, kinds in edges[column.name].items()
-                if upstream in known.kinds and any(kind.is_direct for kind in kinds)
-            ]
-            if flaw := known.flaw(mart, column, sorted(reach)):
+            reach = sorted(direct(own[column.name]).keys() & known.kinds.keys())
+            if flaw := known.flaw(mart, column, reach):
                 flaws.append((column, flaw))
         if flaws:
             raise _error(mart, flaws)
@@ -66,12 +63,12 @@ def _tables(project: Declarations) -> tuple[Source | Mart, ...]:
     return (*project.sources.values(), *project.marts.values())
 
 
-def marked(graph: Graph, queries: Mapping[str, ops.Relation] | None = None) -> Graph:
+def marked(graph: Graph, edges: Mapping[str, RelationEdges] | None = None) -> Graph:
     """Return the project with the mark of each column of a temporary mart that inherits one.
 
     Arguments and errors are those of `personal_columns`.
     """
-    kinds = personal_columns(graph, queries)
+    kinds = personal_columns(graph, edges)
     marts = {
         name: replace(
             mart,
@@ -85,27 +82,28 @@ def marked(graph: Graph, queries: Mapping[str, ops.Relation] | None = None) -> G
     return replace(graph, project=replace(graph.project, marts=marts))
 
 
-def unprotected(graph: Graph, protected: Collection[str]) -> dict[Name, dict[str, str]]:
+def unprotected(
+    graph: Graph, protected: Collection[str], edges: Mapping[str, RelationEdges] | None = None
+) -> dict[Name, dict[str, str]]:
     """Return the published columns of other kinds than the `protected` ones that reach them.
 
-    `graph` is a project as `marked` returns it. Each column has the path of each protected kind
-    whose values it is computed from.
+    `graph` is a project as `marked` returns it, and `edges` are as there. Each column has the path
+    of each protected kind whose values it is computed from.
     """
-    lineage, own = project_lineage(graph), declared(graph.project)
+    edges, own = edges or edges_of_marts(graph), declared(graph.project)
     paths: dict[Name, dict[str, tuple[Name, ...]]] = {
         at: {kind: (at,)} for at, kind in own.items() if at[0] in graph.project.sources
     }
     found = {}
     for name in graph.order:
-        mart, edges = graph.project.marts[name], lineage.inputs(name)
+        mart, of = graph.project.marts[name], edges[name].columns
         for column in mart.columns:
             at = name, column.name
             if (kind := own.get(at)) is None:
                 continue
             reach = {
                 reached: (*path, at)
-                for upstream, kinds in sorted(edges[column.name].items(), reverse=True)
-                if any(each.is_direct for each in kinds)
+                for upstream in sorted(direct(of[column.name]), reverse=True)
                 for reached, path in paths.get(upstream, {}).items()
             }
             paths[at] = {kind: (at,), **reach}
@@ -122,10 +120,7 @@ def shown_by(query: ir.Table, personal: Collection[Name]) -> frozenset[str]:
     return frozenset(
         column
         for column, edges in column_lineage(query).items()
-        if any(
-            name in personal and any(kind.is_direct for kind in kinds)
-            for name, kinds in edges.items()
-        )
+        if not direct(edges).keys().isdisjoint(personal)
     )
 
 

@@ -12,7 +12,17 @@ from ibis.common.graph import Graph as Nodes
 from marts.core.analysis.declared_keys import DeclaredKeys
 from marts.core.analysis.join_keys import cardinalities_of
 from marts.core.analysis.keys import keys_of
-from marts.core.analysis.kinds import NO_COLUMN, ROWS, Edges, Kind, merged, used
+from marts.core.analysis.kinds import (
+    NO_COLUMN,
+    ROWS,
+    Edges,
+    Kind,
+    direct,
+    merged,
+    of_columns,
+    used,
+)
+from marts.core.analysis.lineage import Name
 from marts.core.analysis.value_lineage import (
     Known,
     RelationEdges,
@@ -21,23 +31,44 @@ from marts.core.analysis.value_lineage import (
 )
 
 NOTHING: Edges = {}
+NO_KEYS = DeclaredKeys()
 
 
-def relation_lineage(query: ops.Relation, keys: DeclaredKeys) -> RelationEdges:
-    """Return on what a query depends in the tables that it reads.
+class Lineage:
+    """Tells on what queries and values depend in the tables that they read.
 
     `keys` are those of the tables: a left join that finds one row at most keeps the rows as they
-    are. Whatever is not known of an operation, it depends on all that it is made of.
+    are. Whatever is not known of an operation, it depends on all that it is made of. What was found
+    of an operation is remembered, so that queries with the same operations are read once.
     """
-    known = Known()
-    nodes, _ = Nodes.from_bfs(query).toposort()
-    # A loop instead of recursion: a query may be nested more deeply than Python's stack.
-    for op in nodes:
-        if isinstance(op, ops.Value):
-            known.values[op] = edges_of_value(op, known)
-        elif isinstance(op, ops.Relation):
-            known.relations[op] = _edges_of(op, known, keys)
-    return known.relations[query]
+
+    def __init__(self, keys: DeclaredKeys = NO_KEYS) -> None:
+        self._keys = keys
+        self._known = Known()
+
+    def of_relation(self, rel: ops.Relation) -> RelationEdges:
+        """Return on what a query depends: its columns, its rows and their order."""
+        self._read(rel)
+        return self._known.relations[rel]
+
+    def of_value(self, value: ops.Value) -> Edges:
+        """Return on which columns of tables a value depends, apart from which rows there are."""
+        self._read(value)
+        return of_columns(self._known.values[value])
+
+    def made_of(self, value: ops.Value) -> frozenset[Name]:
+        """Return the columns of tables of which a value is made; see `Kind.is_direct`."""
+        return frozenset(direct(self.of_value(value)))
+
+    def _read(self, node: ops.Node) -> None:
+        known = self._known
+        nodes, _ = Nodes.from_bfs(node, filter=known.is_new).toposort()
+        # A loop instead of recursion: a query may be nested more deeply than Python's stack.
+        for op in nodes:
+            if isinstance(op, ops.Value):
+                known.values[op] = edges_of_value(op, known)
+            elif isinstance(op, ops.Relation):
+                known.relations[op] = _edges_of(op, known, self._keys)
 
 
 def _edges_of(rel: ops.Relation, known: Known, keys: DeclaredKeys) -> RelationEdges:
@@ -198,7 +229,13 @@ def _unnested(rel: ops.Relation, known: Known) -> Edges:
     if not isinstance(rel, ops.Project | ops.Aggregate | ops.DummyTable):
         return NOTHING
     values: Iterable[ops.Value] = rel.values.values()
-    arrays = [op for value in values for op in value.find(ops.Unnest, filter=ops.Value)]
+    arrays = [
+        op
+        for value in values
+        for op in value.find(ops.Unnest, filter=ops.Value)
+        # An array that is written out has as many elements in each row.
+        if not isinstance(op.arg, ops.Array)
+    ]
     return known.used(Kind.JOIN, arrays)
 
 

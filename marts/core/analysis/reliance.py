@@ -10,6 +10,7 @@ import ibis.expr.operations as ops
 from marts.core.analysis.column_lineage import Copies
 from marts.core.analysis.dependencies import Key
 from marts.core.analysis.text_values import Name, TextColumn
+from marts.core.analysis.value_lineage import RelationEdges
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Reliance:
     inputs: Mapping[str, tuple[str, ...]]
     lineage: Mapping[str, Copies] = field(default_factory=dict)
     """For each column of each mart, the columns of its inputs that it copies."""
+    edges: Mapping[str, RelationEdges] = field(default_factory=dict, repr=False)
+    """On what each mart depends in its inputs, whatever their keys are."""
     queries: Mapping[str, ops.Relation] = field(default_factory=dict, repr=False)
     """The query of each mart over its inputs, for any date."""
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import ANY_DAY, columns_read, copies_of
+from marts.core.analysis.column_lineage import ANY_DAY, columns_read, copied_in
 from marts.core.analysis.constants import constants_in, written_rows
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.dependencies import injective_column
@@ -22,6 +22,7 @@ from marts.core.analysis.join_keys import Column, JoinCardinality
 from marts.core.analysis.keys import join_cardinalities, keys_of
 from marts.core.analysis.lineage import resolved, resolved_operation
 from marts.core.analysis.nodes import predicates_of
+from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.reliance import (
     Condition,
     Lookup,
@@ -57,11 +58,13 @@ def reliance_of(graph: Graph) -> Reliance:
         for column in reader.queries[name].schema.names
         if (copied := reader.copied_column(ops.Field(reader.queries[name], column)))
     }
+    edges = {name: reader.lineage.of_relation(query) for name, query in reader.queries.items()}
     return Reliance(
         by_mart,
         copies,
         {name: graph.project.marts[name].inputs for name in graph.order},
-        {name: copies_of(query) for name, query in reader.queries.items()},
+        {name: copied_in(found) for name, found in edges.items()},
+        edges,
         reader.queries,
     )
 
@@ -102,6 +105,7 @@ class Reader:
         self.not_null = declared_not_null(self.project)
         self.queries: dict[str, ops.Relation] = {}
         self.texts = TextLineage(self.project, self.queries)
+        self.lineage = Lineage()
 
     def read(self, mart: Mart) -> MartReliance:
         """Return what a mart relies on by itself; the marts that it reads must come first."""
@@ -124,11 +128,11 @@ class Reader:
         )
 
     def _reads(self, mart: Mart, query: ops.Relation) -> dict[str, frozenset[str]]:
-        found = {name: set(columns) for name, columns in columns_read(query).items()}
+        found = {name: set(columns) for name, columns in columns_read(query, self.lineage).items()}
         for check in checks_of(mart):
             if not is_fused(check) and tables_read(check):
                 rows = offending_rows(mart, check, self.tables, self.as_of)
-                for name, columns in columns_read(rows.op()).items():
+                for name, columns in columns_read(rows.op(), self.lineage).items():
                     if name != mart.name:
                         found.setdefault(name, set()).update(columns)
         return {name: frozenset(columns) for name, columns in found.items()}

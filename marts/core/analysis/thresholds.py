@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.lineage import Name, SourcesOf, group_keys, resolved_operation
+from marts.core.analysis.lineage import Name, definitions, resolved_operation
 from marts.core.analysis.nodes import alternatives
+from marts.core.analysis.relation_lineage import Lineage
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.project.graph import Graph
 from marts.core.query.definition import inlined, logical_tables
@@ -48,7 +49,7 @@ class Threshold:
     """A constant that a value is compared with, by its kind, and what the value is computed from.
 
     `kind` is the name of a field of `Thresholds`. `column` is that of a source if its values are
-    compared as they are. `sources` are all columns of sources that the value depends on, `keys`
+    compared as they are. `sources` are the columns of sources of which the value is made, `keys`
     those by which the rows are grouped that it sums up.
     """
 
@@ -96,14 +97,36 @@ def measured_thresholds(
     queries: Iterable[ops.Relation], as_of: datetime.date
 ) -> frozenset[Threshold]:
     """Collect the constants that queries over sources compare values with, as of a day."""
-    sources_of = SourcesOf()
+    lineage = Lineage()
     return frozenset(
-        Threshold(kind, column, at, sources_of(measure), group_keys(value, sources_of))
+        Threshold(
+            kind,
+            column,
+            at,
+            lineage.made_of(measure),
+            frozenset(name for key in _group_keys(value) for name in lineage.made_of(key)),
+        )
         for op in {op for query in queries for op in query.find(ops.Value)}
         for value, constant in comparisons(op)
         for measure, threshold in _measures(value, constant)
         for kind, column, at in _thresholds_at(measure, threshold, as_of)
     )
+
+
+def _group_keys(value: ops.Value) -> Iterator[ops.Value]:
+    """Yield the values by which the rows are grouped that a value sums up, also in windows."""
+    met, waiting = set[ops.Value](), [value]
+    while waiting:
+        op = waiting.pop()
+        if op in met:
+            continue
+        met.add(op)
+        for window in op.find(ops.WindowFunction, filter=ops.Value):
+            yield from window.group_by
+        for each in op.find(ops.Field, filter=ops.Value):
+            if isinstance(each.rel, ops.Aggregate) and each.name in each.rel.metrics:
+                yield from each.rel.groups.values()
+            waiting += definitions(each)
 
 
 def _thresholds(found: Mapping[tuple[str, str], set[Any]]) -> Thresholds:

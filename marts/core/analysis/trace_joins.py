@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.needed_columns import unwrapped
+from marts.core.analysis.casts import unwrapped
 from marts.core.analysis.nodes import conjuncts
 from marts.core.analysis.trace_conditions import (
     Condition,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 from ibis.expr.operations.reductions import Orderable
 
+from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.kinds import (
     COUNTED,
     MADE,
@@ -39,6 +39,10 @@ class Known:
         self.values: dict[ops.Value, Edges] = {}
         self.relations: dict[ops.Relation, RelationEdges] = {}
 
+    def is_new(self, op: ops.Node) -> bool:
+        """Tell whether nothing is known of an operation yet."""
+        return op not in self.values and op not in self.relations
+
     def used(self, kind: Kind, values: Iterable[ops.Node | None]) -> Edges:
         """Return on what a result depends that uses some values in a way of one kind."""
         return used(kind, merged(self.values[op] for op in values if isinstance(op, ops.Value)))
@@ -50,20 +54,8 @@ class Known:
 
 
 def _cast(op: ops.Cast, known: Known) -> Edges:
-    return known.used(_kind_of_cast(op.arg.dtype, op.to), [op.arg])
-
-
-def _kind_of_cast(found: dt.DataType, to: dt.DataType) -> Kind:
-    return Kind.IDENTITY if keeps_values(found, to) else Kind.TRANSFORMATION
-
-
-def keeps_values(found: dt.DataType, to: dt.DataType) -> bool:
-    """Tell whether a cast between two types keeps every value."""
-    if found.is_decimal() and to.is_decimal():
-        return bool((found.scale or 0) <= (to.scale or 0))
-    return type(found) is type(to) or bool(
-        found.is_integer() and (to.is_integer() or to.is_decimal())
-    )
+    is_same = keeps_values(op.arg.dtype, op.to)
+    return known.used(Kind.IDENTITY if is_same else Kind.TRANSFORMATION, [op.arg])
 
 
 def _chosen(deciding: Iterable[ops.Value], values: Iterable[ops.Value], known: Known) -> Edges:
@@ -126,6 +118,13 @@ def _in_subquery(op: ops.InSubquery, known: Known) -> Edges:
     return merged(both)
 
 
+def _part(op: ops.StructField, known: Known) -> Edges:
+    """Return on what a part of a struct depends: on that part alone where the struct is made."""
+    if isinstance(op.arg, ops.StructColumn):
+        return known.values[op.arg.values[op.arg.names.index(op.field)]]
+    return known.used(Kind.TRANSFORMATION, [op.arg])
+
+
 def _other(op: ops.Value, known: Known) -> Edges:
     """Return on what any other operation depends: on all that it is made of."""
     return merged(_used_argument(Kind.TRANSFORMATION, each, known) for each in op.__args__)
@@ -155,6 +154,7 @@ RULES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, Known], Edges]], 
     ((ops.Reduction,), _reduction),
     ((ops.ExistsSubquery,), lambda op, known: merged([known.relations[op.rel].rows, NO_COLUMN])),
     ((ops.InSubquery,), _in_subquery),
+    ((ops.StructField,), _part),
     ((ops.RowID,), lambda op, known: merged([known.relations[op.table].rows, NO_COLUMN])),
 )
 """How a value depends on its operands; the first kind that fits applies."""

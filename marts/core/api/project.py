@@ -21,6 +21,7 @@ from marts.core.api.keywords import (
     known,
 )
 from marts.core.api.reports import RunReport, ended_report, planned_report
+from marts.core.api.status import Status
 from marts.core.api.tables import CompiledMarts, Marts, Rows
 from marts.core.console.against import meant
 from marts.core.console.commands.show import MOST_ROWS
@@ -37,6 +38,7 @@ from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.operations.reviewing import Reviewer, rate_of
 from marts.core.operations.run import RunOptions, prepared_run
 from marts.core.operations.show import rows_of
+from marts.core.operations.status import status_of
 from marts.core.operations.test import prepared_test
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan, Step
@@ -192,6 +194,14 @@ class Project:
             project=self._linked,
         )
         return Rows(found)
+
+    def status(self, *, limit: int | None = None) -> Status:
+        """Return the last runs, by default 10, the latest first, and what is published now.
+
+        Raises UsageError for a database that does not exist, EngineError if the engine fails.
+        """
+        settings, own = called(self.settings, "status", {"limit": limit})
+        return Status(status_of(settings, limit=own["limit"]))
 
     def docs(self, output: PathLike | None = None, *, offline: bool = False) -> Path:
         """Write the catalogue of the marts as a static site; return its start page.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from marts.core.authoring.tables import Mart, Source
@@ -13,12 +15,32 @@ OF_PROJECT = "README.md"
 """The text of a whole project, in the folder of its package."""
 
 
-def document_of(table: Source | Mart) -> str:
-    """Return the text of `NAME.md` beside the file that declares a source or mart; empty without.
+@dataclass(frozen=True)
+class Documents:
+    """The text of each source and mart, empty without one, and the files that are of no table.
+
+    `unused` are files in folders that declare tables, which are named like a table but of none that
+    is declared beside them.
+    """
+
+    texts: Mapping[str, str]
+    unused: tuple[Path, ...]
+
+
+def documents_of(tables: Iterable[Source | Mart]) -> Documents:
+    """Read `NAME.md` beside the file that declares a source or mart, for each of some tables.
 
     Raises DefinitionError for a file that is not a text in UTF-8.
     """
-    return next((_read(file) for file in _beside(table) if file.is_file()), "")
+    modules, texts, used, folders = _Modules(), dict[str, str](), set[Path](), set[Path]()
+    for table in tables:
+        beside = [file.resolve() for file in modules.beside(table)]
+        found = next((file for file in beside if file.is_file()), None)
+        texts[table.name] = _read(found) if found else ""
+        folders |= {file.parent for file in beside}
+        used |= {found} if found else set()
+    files = {file for folder in folders for file in folder.glob("*.md")}
+    return Documents(texts, tuple(sorted(file for file in files - used if _is_named(file))))
 
 
 def document_of_project(package: str) -> str:
@@ -31,27 +53,47 @@ def document_of_project(package: str) -> str:
     return next((_read(file) for file in files if file.is_file()), "")
 
 
-def _beside(table: Source | Mart) -> Iterator[Path]:
-    """Yield where the text of a table may be: beside the file that has it, wherever that is."""
-    name, (declared, _, _) = f"{table.name}.md", table.location.rpartition(":")
-    if isinstance(table, Mart):
-        # A function that makes marts may be in another file than the mart.
-        top, end = table.module.partition(".")[0], f".{table.name}"
-        for module in [*sys.modules]:
-            if module.startswith(f"{top}.") and module.endswith(end):
-                yield from (file.with_name(name) for file in _file_of(module))
-    yield Path(declared).with_name(name)
-    for module in [*sys.modules]:
-        for file in _file_of(module):
-            # The location is relative to the folder of then.
-            if file.as_posix().endswith(f"/{Path(declared).as_posix()}"):
+def _is_named(file: Path) -> bool:
+    """Tell whether a file is named like a table; README and its kin are not."""
+    return file.stem.isidentifier() and not file.stem.isupper()
+
+
+class _Modules:
+    """The files of the modules that are loaded, by the last part of their names."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+        self._by_file: dict[str, list[Path]] = defaultdict(list)
+        for name, module in [*sys.modules.items()]:
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str):
+                top, _, _ = name.partition(".")
+                self._by_name[name.rpartition(".")[2]].append((top, Path(file)))
+                self._by_file[Path(file).name].append(Path(file))
+
+    def beside(self, table: Source | Mart) -> Iterator[Path]:
+        """Yield where the text of a table may be: beside the file that has it."""
+        name, (location, _, _) = f"{table.name}.md", table.location.rpartition(":")
+        declared = Path(location)
+        if isinstance(table, Mart):
+            # A function that makes marts may be in another file than the mart.
+            top, _, _ = table.module.partition(".")
+            yield from (f.with_name(name) for t, f in self._by_name[table.name] if t == top)
+        # The location is relative to the folder of then.
+        if declared.exists():
+            yield declared.with_name(name)
+        for file in self._by_file[declared.name]:
+            if file.as_posix().endswith(f"/{declared.as_posix()}"):
                 yield file.with_name(name)
 
 
-def _file_of(module: str) -> Iterator[Path]:
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if isinstance(file, str):
-        yield Path(file)
+def missing_tables(unused: Sequence[Path]) -> list[str]:
+    """Return what is wrong with each file that is of no table."""
+    return [
+        f"{file.name} in {file.parent.name} is shown nowhere:"
+        f" no mart or source named {file.stem} is declared beside it"
+        for file in unused
+    ]
 
 
 def _read(file: Path) -> str:

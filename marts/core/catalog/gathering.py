@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from marts.core.analysis.column_lineage import ProjectLineage
@@ -13,7 +13,7 @@ from marts.core.authoring.checks import Check
 from marts.core.authoring.columns import Column
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.catalog.check_pages import check_page
-from marts.core.catalog.documents import document_of, document_of_project
+from marts.core.catalog.documents import document_of_project, documents_of, missing_tables
 from marts.core.catalog.edges import edges_of
 from marts.core.catalog.facts import Facts
 from marts.core.catalog.pages import CheckPage, ColumnPage, QueryPage, Site, TablePage
@@ -50,8 +50,14 @@ def gather(
         *project.sources.values(),
         *(project.marts[name] for name in graph.order),
     ]
-    read = readable_project(graph)
-    pages = tuple(_table_page(table, read.get(table.name), declared, facts) for table in tables)
+    read, documents = readable_project(graph), documents_of(tables)
+    pages = tuple(
+        replace(
+            _table_page(table, read.get(table.name), declared, facts),
+            document=documents.texts[table.name],
+        )
+        for table in tables
+    )
     return Site(
         project=project.package,
         generated_at=now or datetime.datetime.now(datetime.UTC),
@@ -63,6 +69,7 @@ def gather(
         runs=tuple(facts.runs[:RUNS_SHOWN]),
         notes=facts.notes,
         document=document_of_project(project.package),
+        unused=tuple(missing_tables(documents.unused)),
     )
 
 
@@ -93,7 +100,6 @@ def _table_page(
         distributions=facts.distributions.get(name, ()),
         build=facts.build(name) if mart else facts.checked(name),
         proof=facts.proofs.get(name),
-        document=document_of(table),
         notes=facts.notes_of.get(name, ()),
     )
 
@@ -115,9 +121,10 @@ def _column_page(
 
 
 def _query_pages(table: str, declared: Declared) -> Iterator[QueryPage]:
-    """Yield the example queries of a mart: those that name it first of what they read."""
-    for name, query in declared.graph.project.queries.items():
-        if query.inputs[0] == table:
+    """Yield the example queries that read a mart, those first that name it first."""
+    queries = declared.graph.project.queries.items()
+    for name, query in sorted(queries, key=lambda each: each[1].inputs[0] != table):
+        if table in query.inputs:
             sql = declared.examples.get(name, {})
             yield QueryPage(name=name, question=query.question, sql=sql, reads=query.inputs)
 

@@ -34,6 +34,7 @@ def script(site: Site) -> str:
             [numbers[t.name], addresses.query_anchor(q.name), q.question]
             for t in site.tables
             for q in t.queries
+            if q.is_listed(t.name)
         ],
         "reads": [
             [numbers[each], numbers[t.name]]

@@ -64,12 +64,19 @@ class CheckPage:
 
 @dataclass(frozen=True, kw_only=True)
 class QueryPage:
-    """An example query: the question that it answers, and its SQL by dialect."""
+    """An example query: the question that it answers, and its SQL by dialect.
+
+    Every table that it reads shows it. Lists of all queries have it once, under the first of these.
+    """
 
     name: str
     question: str
     sql: Mapping[str, str]
     reads: tuple[str, ...] = ()
+
+    def is_listed(self, table: str) -> bool:
+        """Tell whether lists of all queries have it under a table that shows it."""
+        return self.reads[:1] in ((), (table,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +170,8 @@ class ColumnEdge:
 class Site:
     """Everything the site shows. `document` is the project's own Markdown text, if any.
 
-    `engine` says in words where the marts are; `notes` say what could not be read there.
+    `engine` says in words where the marts are; `notes` say what could not be read there. `unused`
+    says which texts no page shows: it is for authors, and not for readers.
     """
 
     project: str
@@ -176,3 +184,4 @@ class Site:
     runs: tuple[PastRun, ...] = ()
     notes: tuple[str, ...] = ()
     document: str = ""
+    unused: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +106,9 @@ def history_in_words(history: Sequence[CheckResult]) -> str:
 class _Names:
     """Where the names in texts lead, seen from a page."""
 
-    def __init__(self, site: Site, root: str = "", table: TablePage | None = None) -> None:
+    def __init__(self, project: _Project, root: str = "", table: TablePage | None = None) -> None:
         self._root, self._here = root, table
-        self._columns = {t.name: {c.name for c in t.columns} for t in site.tables}
+        self._columns = project.columns
 
     def __call__(self, name: str) -> str | None:
         table, _, column = name.partition(".")
@@ -126,6 +126,7 @@ class _Project:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.tables = {table.name: table for table in site.tables}
+        self.columns = {table.name: {c.name for c in table.columns} for table in site.tables}
         self.marts = [table for table in site.tables if table.kind != "source"]
         self.sources = [table for table in site.tables if table.kind == "source"]
 
@@ -146,8 +147,9 @@ class _Project:
 
     @cached_property
     def questions(self) -> list[tuple[TablePage, Any]]:
-        """The example queries, each with its table."""
-        return [(table, query) for table in self.site.tables for query in table.queries]
+        """The example queries, each once, with the first table that it reads."""
+        pairs = [(table, query) for table in self.site.tables for query in table.queries]
+        return [(table, query) for table, query in pairs if query.is_listed(table.name)]
 
     @cached_property
     def checks(self) -> list[CheckPage]:
@@ -171,19 +173,20 @@ class _Project:
         return found
 
 
-def write_site(site: Site, folder: Path) -> None:
+def write_site(site: Site, folder: Path, tell: Callable[[str], None] = lambda _: None) -> None:
     """Write the site of a project to an empty folder: pages, style and script.
 
-    They are `index.html` and a page for each table. No page sends a request.
+    They are `index.html` and a page for each table. No page sends a request. `tell` is told which
+    page is being written.
     """
     project, environment = _Project(site), _environment()
-    written = {"index.html": _start_page(project, environment)}
-    for number, table in enumerate(site.tables):
-        written[addresses.page(table.name)] = _table_page(project, table, number, environment)
-    written["data.js"] = index.script(site)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
-    for name, text in written.items():
-        (folder / name).write_text(text, "utf-8")
+    (folder / "index.html").write_text(_start_page(project, environment), "utf-8")
+    for number, table in enumerate(site.tables):
+        tell(f"writing {table.name}, page {number + 1:,} of {len(site.tables):,}")
+        text = _table_page(project, table, number, environment)
+        (folder / addresses.page(table.name)).write_text(text, "utf-8")
+    (folder / "data.js").write_text(index.script(site), "utf-8")
     for file in STATIC.iterdir():
         shutil.copyfile(file, folder / file.name)
 
@@ -226,7 +229,7 @@ def _environment() -> Environment:
 
 
 def _start_page(project: _Project, environment: Environment) -> str:
-    names = _Names(project.site)
+    names = _Names(project)
     return environment.get_template("index.html").render(
         project=project,
         site=project.site,
@@ -237,7 +240,7 @@ def _start_page(project: _Project, environment: Environment) -> str:
 
 
 def _table_page(project: _Project, table: TablePage, number: int, environment: Environment) -> str:
-    names = _Names(project.site, "../", table)
+    names = _Names(project, "../", table)
     return environment.get_template("table.html").render(
         project=project,
         site=project.site,

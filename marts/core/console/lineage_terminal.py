@@ -27,7 +27,8 @@ def print_lineage(sections: Iterable[Section], tree: Branch | None = None) -> No
     """
     out = Console(highlight=False)
     if tree:
-        out.print(_tree(tree), soft_wrap=True)
+        # Rich cuts the lines of a tree that are wider than the console, even with a soft wrap.
+        Console(highlight=False, width=LONGEST_LINE).print(_tree(tree), soft_wrap=True)
         out.print()
     for section in sections:
         out.print(Text(section.title, style="bold"))

@@ -8,11 +8,7 @@ from marts.core.authoring.tables import Mart, checks_of
 
 
 def listing(marts: Sequence[Mart]) -> tuple[list[str], list[list[str]]]:
-    """Return the heads and the rows of a table of marts.
-
-    With their groups if there are several, and with their owners if any has one.
-    """
-    has_owners = any(mart.owner for mart in marts)
+    """Return the heads and the rows of a table of marts, with their groups if there are several."""
     has_groups = len({mart.group for mart in marts if not mart.is_temporary}) > 1
 
     def row(mart: Mart) -> list[str]:
@@ -22,12 +18,10 @@ def listing(marts: Sequence[Mart]) -> tuple[list[str], list[list[str]]]:
             *(["" if mart.is_temporary else mart.group] if has_groups else []),
             ", ".join(mart.grain),
             ", ".join(mart.tags),
-            *([mart.owner or ""] if has_owners else []),
             str(len(checks_of(mart))),
             mart.comment.partition("\n")[0],
         ]
 
     group = ["group"] if has_groups else []
-    owner = ["owner"] if has_owners else []
-    heads = ["mart", "kind", *group, "grain", "tags", *owner, "checks", "what it is"]
+    heads = ["mart", "kind", *group, "grain", "tags", "checks", "what it is"]
     return heads, [row(mart) for mart in marts]

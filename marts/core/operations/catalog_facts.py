@@ -31,7 +31,10 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads one engine for a project; what cannot be read becomes a note."""
+    """Reads one engine for a project; what cannot be read becomes a note.
+
+    `tell` is told what is being read.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,12 @@ class Reader:
         backend: Backend,
         keys: Collection[Name],
         proven: Callable[[], Mapping[str, str]],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self.inputs: dict[tuple[datetime.date, frozenset[str]], CurrentInputs] = {}
+        """What marts would be made from, as of a date and without some sources."""
         self._graph = graph
+        self._tell = tell
         self._backend = backend
         self._keys = keys
         self._proven = proven
@@ -99,7 +106,11 @@ class Reader:
                 self._note(name, ALTERED)
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)
-        counts = {name: found for name in recorded if (found := self._counted(name, published))}
+        counts = dict[str, Counted]()
+        for number, name in enumerate(recorded, start=1):
+            self._tell(f"counting {name}, mart {number:,} of {len(recorded):,}")
+            if found := self._counted(name, published):
+                counts[name] = found
         runs = self._attempt("the history of runs", lambda: self._runs(published, recorded))
         return Facts(
             # Where the sources are does not concern readers.
@@ -129,8 +140,7 @@ class Reader:
         What they would be made of now is compiled for the date and the sources of then.
         """
         project = self._graph.project
-        known: dict[tuple[datetime.date, frozenset[str]], CurrentInputs] = {}
-        found = []
+        known, found = self.inputs, []
         for name, row in recorded.items():
             fingerprint = Fingerprint.from_text(row.origin)
             if fingerprint is None or row.as_of is None:

@@ -108,6 +108,12 @@ def _question(name: str, graph: Graph) -> Question:
     """Return the table and the column of a name; raise UsageError for an unknown one."""
     table_name, dot, column = name.partition(".")
     known: dict[str, Source | Mart] = {**graph.project.marts, **graph.project.sources}
+    if not table_name or (dot and not column):
+        given = f"marts lineage {table_name or 'MART'}{column and f'.{column}'}"
+        raise UsageError(
+            f"{name or repr(name)} is not MART or MART.COLUMN",
+            hint=_having(column, known) or given,
+        )
     if table_name not in known:
         hint = _having(name, known) or did_you_mean(table_name, known)
         raise UsageError(
@@ -116,7 +122,7 @@ def _question(name: str, graph: Graph) -> Question:
     question = Question(known[table_name], column if dot else None)
     if dot and column not in (names := Question(known[table_name]).columns):
         raise UsageError(
-            f"{table_name} has no column {column or repr(column)}",
+            f"{table_name} has no column {column}",
             f"its columns are: {', '.join(names)}",
             hint=did_you_mean(column, names),
         )

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -54,6 +54,19 @@ def linked(settings: Settings) -> Linked:
     from marts.core.project.loading import load
     from marts.core.project.packages import import_from
 
+    package = package_of(settings)
+    import_from(settings.folder_of("package"), package)
+    graph = link(load(package))
+    _refuse_unknown_sources(graph, settings)
+    reliance = relied_on(graph)
+    graph = marked(documented(graph, reliance.lineage), reliance.edges)
+    _refuse_unknown_kinds(graph, settings)
+    _refuse_unprotected(graph, settings, reliance)
+    return Linked(graph, reliance)
+
+
+def package_of(settings: Settings) -> str:
+    """Return the package that the settings name; raise UsageError if they name none."""
     if settings.package is None:
         raise UsageError(
             "no package of marts is named",
@@ -63,14 +76,7 @@ def linked(settings: Settings) -> Linked:
             f" {FILE}:\n"
             '  [tool.marts]\n  package = "NAME"\n`marts help start` has the first steps',
         )
-    import_from(settings.folder_of("package"), settings.package)
-    graph = link(load(settings.package))
-    _refuse_unknown_sources(graph, settings)
-    reliance = relied_on(graph)
-    graph = marked(documented(graph, reliance.lineage), reliance.queries)
-    _refuse_unknown_kinds(graph, settings)
-    _refuse_unprotected(graph, settings)
-    return Linked(graph, reliance)
+    return settings.package
 
 
 def _refuse_unknown_sources(graph: Graph, settings: Settings) -> None:
@@ -97,12 +103,13 @@ def _refuse_unknown_kinds(graph: Graph, settings: Settings) -> None:
             )
 
 
-def _refuse_unprotected(graph: Graph, settings: Settings) -> None:
+def _refuse_unprotected(graph: Graph, settings: Settings, reliance: Reliance) -> None:
     from marts.core.analysis.personal import declared, unprotected
 
     if not settings.personal:
         return
-    found, own = unprotected(graph, settings.personal), declared(graph.project)
+    found = unprotected(graph, settings.personal, reliance.edges)
+    own = declared(graph.project)
     if not found:
         return
     lines = list[str]()
@@ -169,9 +176,27 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
 
     A process has one connection to a database file at a time; other threads wait for it.
     """
+    refuse_no_data(graph, settings)
+    with _opened(
+        settings, contracts_of(graph), data=data_of(settings), read_only=read_only
+    ) as backend:
+        yield backend
+
+
+@contextmanager
+def connected_to_marts(settings: Settings) -> Iterator[Backend]:
+    """Connect to read what is published and recorded, without the project and its sources."""
+    alone = replace(settings, sources={}, elsewhere=None)
+    with _opened(alone, {}, data=None, read_only=True) as backend:
+        yield backend
+
+
+@contextmanager
+def _opened(
+    settings: Settings, sources: Mapping[str, Contract], *, data: Path | None, read_only: bool
+) -> Iterator[Backend]:
     from backends.factory import connect, database_of
 
-    refuse_no_data(graph, settings)
     with ExitStack() as locks:
         files = {database_of(each) for each in (settings, settings.elsewhere) if each}
         # Sorted, so that no two threads wait for each other.
@@ -179,8 +204,8 @@ def connected(graph: Graph, settings: Settings, *, read_only: bool) -> Iterator[
             locks.enter_context(_of_file[file])
         backend = connect(
             settings,
-            data=data_of(settings),
-            sources=contracts_of(graph),
+            data=data,
+            sources=sources,
             version=version_of_marts(),
             read_only=read_only,
         )
@@ -241,6 +266,16 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
         case _:
             # The message of a bug may quote a value.
             return "error", type(error).__name__
+
+
+def toolchain_of(settings: Settings) -> str | None:
+    """Return a digest of the code that compiles for the engine; None if it is not known.
+
+    Snowflake's own compiler is loaded with its backend, so that it is not known what changed it.
+    """
+    from backends.toolchain import toolchain
+
+    return toolchain() if settings.backend == DUCKDB else None
 
 
 def in_memory(

@@ -49,6 +49,9 @@ RUNS_COLUMNS = {
 """The columns of the table of runs; `RecordedRun` says what they hold. An earlier version's table
 lacks some: they are added. No row is ever deleted."""
 
+TASK = "task "
+"""How the host begins in the row of a run that no machine of ours has run, before its name."""
+
 RUNS_KEY = ("run_id", "package", "status")
 """The columns that every version's table of runs has; the first identifies a row."""
 
@@ -60,13 +63,14 @@ class RecordedRun:
     `status` is `running`, then `publishing`, then how the run ended: as a report says, or
     `refused` if it ended while it was planned. A run that was killed keeps one of the first two.
     Times are UTC; `seconds` are from `started_at` to `ended_at`, both null until it has ended.
-    `selection` is as typed, empty for all marts; `host_name` is where marts ran; `environment` is
-    null if the run had none. The engine fills in the user, the role and `sources_at`: the moment at
-    which all sources were read, null if there is no such moment. The counts are null until the run
-    has ended, and for one that was refused; those of marts and rows leave temporary marts out, and
-    `marts_published` is null if it is not known. `error` says in a line why the run ended, without
-    values of rows. `query_ids` is a JSON list of the last statements' ids, if the engine gives them
-    one. `results` has what was found of each table, as `results_text` writes it.
+    `selection` is as typed, empty for all marts; `host_name` is where marts ran, or the task that
+    did; `environment` is null if the run had none. The engine fills in the user, the role and
+    `sources_at`: the moment at which all sources were read, null if there is no such moment. The
+    counts are null until the run has ended, and for one that was refused; those of marts and rows
+    leave temporary marts out, and `marts_published` is null if it is not known. `error` says in a
+    line why the run ended, without values of rows. `query_ids` is a JSON list of the last
+    statements' ids, if the engine gives them one. `results` has what was found of each table, as
+    `results_text` writes it.
     """
 
     run_id: str

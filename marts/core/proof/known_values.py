@@ -11,7 +11,8 @@ from typing import Any
 import ibis.expr.operations as ops
 
 from marts.core.analysis.column_lineage import copies_of
-from marts.core.analysis.lineage import Name, SourcesOf, resolved
+from marts.core.analysis.lineage import Name, resolved
+from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.thresholds import Threshold
 from marts.core.authoring.columns import Column
 from marts.core.project.graph import Graph
@@ -25,13 +26,13 @@ class Narrowed:
     """
 
     def __init__(self, graph: Graph, queries: Mapping[str, ops.Relation]) -> None:
-        sources_of = SourcesOf()
+        lineage = Lineage()
         self.deciding = {
             name
             for query in queries.values()
             for rel in query.find(ops.Filter)
             for predicate in rel.predicates
-            for name in sources_of(predicate)
+            for name in lineage.of_value(predicate)
         }
         self.copies: dict[Name, list[Column]] = {}
         for mart, query in queries.items():
@@ -76,18 +77,18 @@ ORDER = {ops.StartsWith: 0, ops.StringSQLLike: 1, ops.StringContains: 2, ops.End
 
 def searched_texts(queries: Iterable[ops.Relation]) -> Iterator[Threshold]:
     """Yield texts in which marts find what they search columns of sources for, and all of it."""
-    sources_of, found = SourcesOf(), defaultdict[frozenset[Name], list[tuple[int, str]]](list)
+    made_of, found = Lineage().made_of, defaultdict[frozenset[Name], list[tuple[int, str]]](list)
     for query in queries:
         for op in query.find(ops.Comparison):
             for side, other in ((op.left, op.right), (op.right, op.left)):
                 is_text = isinstance(other, ops.Literal) and isinstance(other.value, str)
                 if isinstance(side, ops.StringUnary) and is_text:
-                    yield Threshold("texts", "", (other.value,), sources_of(side))
+                    yield Threshold("texts", "", (other.value,), made_of(side))
         for op in query.find(tuple(SEARCHED)):
             argument, pattern, found_in = SEARCHED[type(op)]
             given = getattr(op, pattern)
             if isinstance(given, ops.Literal) and isinstance(given.value, str):
-                found[sources_of(getattr(op, argument))].append(
+                found[made_of(getattr(op, argument))].append(
                     (ORDER[type(op)], found_in(given.value))
                 )
     for sources, texts in found.items():

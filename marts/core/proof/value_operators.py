@@ -19,6 +19,7 @@ from marts.core.proof.operators import (
     slots_of,
     without_each,
 )
+from marts.core.query.difference import ABSOLUTE
 
 SHIFTED: Mapping[type[ops.Comparison], type[ops.Comparison]] = {
     ops.Greater: ops.GreaterEqual,
@@ -212,10 +213,26 @@ def _cast_dropped(op: ops.Node) -> Iterator[Mutation]:
         cast = slot.value
         if not isinstance(cast, ops.Cast | ops.Date) or isinstance(cast.arg, ops.Literal):
             continue
+        if _makes_exact(cast):
+            continue
         for mutation in slot.with_operand(cast.arg):
             computes = isinstance(op, ops.Binary | ops.Reduction)
             if _narrows(cast) or (computes and mutation.op.dtype != op.dtype):
                 yield mutation
+
+
+def _makes_exact(cast: ops.Cast | ops.Date) -> bool:
+    """Tell whether a cast makes a decimal of a float that is rounded to as many digits or fewer.
+
+    The number is the same, but for what no float can tell.
+    """
+    rounded = cast.arg
+    digits = rounded.digits if isinstance(rounded, ops.Round) else None
+    return (
+        rounded.dtype.is_floating()
+        and isinstance(digits, ops.Literal)
+        and digits.value <= (getattr(cast.dtype, "scale", None) or 0)
+    )
 
 
 def _narrows(cast: ops.Cast | ops.Date) -> bool:
@@ -263,6 +280,9 @@ def _literal_moved(op: ops.Node) -> Iterator[Mutation]:
     """
     steps = (1, -1) if isinstance(op, BOUNDS) else (1,)
     for slot, literal in literals_of(op) if not _lists_values(op) else ():
+        if slot.argument == "digits" and 10.0**-literal.value < ABSOLUTE:
+            # No comparison sees so small a difference.
+            continue
         for other in dict.fromkeys(moved(literal, step) for step in steps):
             yield from slot.with_operand(other) if other else ()
     if isinstance(op, ops.Limit) and isinstance(op.n, int):

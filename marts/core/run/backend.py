@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -257,11 +257,12 @@ class Backend(Protocol):
 
     def protect(
         self, annotations: Collection[Annotation], *, read: Mapping[str, Sequence[str]]
-    ) -> Sequence[ShapeChange]:
-        """Put it on the columns of published marts that lack it; return what was put on.
+    ) -> Iterable[ShapeChange]:
+        """Put it on the columns of published marts that lack it; yield each when it is there.
 
-        `read` are marts with personal data that the run will read as published, with their columns
-        in order. Raises EngineError if the engine hides values of them from this run.
+        Nothing is put on before it is asked for. `read` are marts with personal data that the run
+        will read as published, with their columns in order. Raises EngineError if the engine hides
+        values of them from this run.
         """
 
     def publish(self, publication: Publication) -> None:

@@ -172,7 +172,7 @@ class _Execution:
         self.is_publishing = False
         self.goes_on = goes_on
         self.pool: ThreadPoolExecutor | None = None
-        self.protected: Sequence[ShapeChange] = ()
+        self.protected: list[ShapeChange] = []
 
     def go(self, run_id: str) -> Status:
         plan, backend = self.plan, self.backend
@@ -180,7 +180,8 @@ class _Execution:
             self.recorder.running()
         backend.read_elsewhere(plan.deferred)
         # First of all: nothing that is built may read what a policy hides from this run.
-        self.protected = backend.protect(plan.annotations, read=self._personal_as_published())
+        for change in backend.protect(plan.annotations, read=self._personal_as_published()):
+            self.protected.append(change)
         if self.begins:
             begin(plan, backend, run_id=run_id, goes_on=self.goes_on)
         on_sources = list(takewhile(lambda step: not isinstance(step, Build), plan.steps))

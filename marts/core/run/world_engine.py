@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import ibis.expr.types as ir
-import pyarrow as pa
 
 from marts.core.plan.state import CompiledQuery, Materialized
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class WorldEngine(Protocol):

@@ -12,7 +12,14 @@ import pytest
 from ibis.expr.types import Table
 
 from marts import AsOf, boolean, date, float64, int64, mart, money, ratio, source, string, timestamp
-from marts.core.analysis.thresholds import Thresholds, around, cents_around, thresholds_of
+from marts.core.analysis.thresholds import (
+    Thresholds,
+    around,
+    cents_around,
+    measured_thresholds,
+    thresholds_of,
+)
+from marts.core.query.contract import schema_of
 from support.engines import GRAPH
 from support.workshop import SHOP, project_of
 
@@ -205,3 +212,32 @@ def test_thresholds_do_not_depend_on_the_day(as_of: str) -> None:
 def test_neighbours() -> None:
     assert around([90, 0, 1]) == (-1, 0, 1, 2, 89, 90, 91)
     assert cents_around([Decimal(0), Decimal("1.005")]) == (0, 1, 99, 100, 101)
+
+
+MEASURED: dict[str, tuple[Callable[[Table], ibis.expr.types.Value], set[str], set[str]]] = {
+    "what decides between values": (
+        lambda t: ibis.ifelse(t.pieces > t.weight, t.amount, t.cost) + t.cost,
+        {"amount", "cost"},
+        set(),
+    ),
+    "the order and the groups of a window": (
+        lambda t: t.amount.sum().over(ibis.window(group_by=t.shop, order_by=t.day)),
+        {"amount"},
+        {"shop"},
+    ),
+    "which rows are summed up": (
+        lambda t: t.amount.sum(where=t.paid).over(group_by=t.shop),
+        {"amount"},
+        {"shop"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "sources", "keys"), MEASURED.values(), ids=MEASURED)
+def test_a_threshold_is_about_what_the_compared_value_is_made_of(
+    value: Callable[[Table], ibis.expr.types.Value], sources: set[str], keys: set[str]
+) -> None:
+    sales = ibis.table(schema_of(SALES.columns), name="sales")
+    (found,) = measured_thresholds([sales.select(x=value(sales) > 7).op()], AS_OF)
+    assert {column for _, column in found.sources} == sources
+    assert {column for _, column in found.keys} == keys

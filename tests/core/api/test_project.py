@@ -22,6 +22,7 @@ import pytest
 from marts import Project
 from marts.core.api import keywords
 from marts.core.api.reports import RunReport
+from marts.core.api.status import Status
 from marts.core.console.commands.export import command as of_export
 from marts.core.console.commands.run import command as of_run
 from marts.core.console.commands.test import command as of_test
@@ -129,6 +130,11 @@ def test_a_project_runs_tests_compiles_and_shows(
     assert project.run(as_of="2025-06-30").unchanged == ("totals",)
     assert project.test().status == "checked"
     assert project.test(sources=True).tables[0].name == "orders"
+    status = assert_type(project.status(limit=1), Status)
+    assert status.published == {"totals": datetime.date(2025, 6, 30)}
+    assert [run["status"] for run in status.runs] == ["unchanged"]
+    assert "ok    20" in repr(status)
+    assert "<pre>" in status._repr_html_()
     sql = project.compile("totals", dialect="snowflake")
     assert list(sql) == ["totals"]
     assert '"GOLD"."ORDERS"' in sql["totals"]

@@ -8,7 +8,7 @@ import pytest
 
 from core.conftest import Write
 from marts.core.authoring.tables import Mart, Source
-from marts.core.catalog.documents import document_of, document_of_project
+from marts.core.catalog.documents import document_of_project, documents_of, missing_tables
 from marts.core.errors import DefinitionError
 from marts.core.project.loading import Declarations, load
 
@@ -57,14 +57,27 @@ def project(write_package: Write, tmp_path: Path) -> tuple[Declarations, Path]:
 def test_a_table_has_the_text_beside_it(project: tuple[Declarations, Path]) -> None:
     found, folder = project
     tables: dict[str, Source | Mart] = {**found.sources, **found.marts}
-    assert {document_of(table) for table in tables.values()} == {""}
+    assert {*documents_of(tables.values()).texts.values()} == {""}
     for name in ("orders.md", "team/sales.md", "team/lists.md", "team/another.md"):
         (folder / name).write_text(f"About {name}\n", "utf-8")
-    assert {name: document_of(table) for name, table in tables.items()} == {
+    documents = documents_of(tables.values())
+    assert documents.texts == {
         "orders": "About orders.md\n",
         "sales": "About team/sales.md\n",
         "lists": "About team/lists.md\n",
     }
+    assert missing_tables(documents.unused) == [
+        "another.md in team is shown nowhere: no mart or source named another is declared beside it"
+    ]
+
+
+def test_a_text_beside_another_table_is_of_none(project: tuple[Declarations, Path]) -> None:
+    found, folder = project
+    for name in ("sales.md", "README.md", "NOTES.md", "team/README.md", "team/how-to.md"):
+        (folder / name).write_text(f"About {name}\n", "utf-8")
+    documents = documents_of([*found.sources.values(), *found.marts.values()])
+    assert {*documents.texts.values()} == {""}
+    assert documents.unused == (folder / "sales.md",)
 
 
 def test_it_is_found_from_another_folder(
@@ -74,8 +87,8 @@ def test_it_is_found_from_another_folder(
     (folder / "team/sales.md").write_text("Sales.", "utf-8")
     (folder / "orders.md").write_text("Orders.", "utf-8")
     monkeypatch.chdir(folder / "team")
-    assert document_of(found.marts["sales"]) == "Sales."
-    assert document_of(found.sources["orders"]) == "Orders."
+    documents = documents_of([found.marts["sales"], found.sources["orders"]])
+    assert documents.texts == {"sales": "Sales.", "orders": "Orders."}
 
 
 def test_a_project_has_the_text_of_its_package(project: tuple[Declarations, Path]) -> None:
@@ -89,4 +102,4 @@ def test_a_text_in_another_encoding_is_named(project: tuple[Declarations, Path])
     found, folder = project
     (folder / "team/sales.md").write_bytes("Umsätze".encode("latin-1"))
     with pytest.raises(DefinitionError, match=r"^sales\.md is not a text in UTF-8"):
-        document_of(found.marts["sales"])
+        documents_of(found.marts.values())

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from marts.core.console.lineage_messages import Branch
+from marts.core.console.lineage_terminal import print_lineage
 from support.processes import Marts, one_document
 
 DONE, ASKED_WRONGLY = 0, 2
@@ -53,6 +55,12 @@ def test_a_column_is_shown_as_a_tree_through_the_marts_between(shop: Marts) -> N
     assert "indirect" not in done.stdout
 
 
+def test_no_line_of_a_tree_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{'a' * 60}.{letter * 60}" for letter in "bc"]
+    print_lineage((), Branch(names[0], (Branch(names[1]),)))
+    assert capsys.readouterr().out.splitlines() == [names[0], f"└── {names[1]}", ""]
+
+
 def test_downstream_is_asked_of_sources_too(shop: Marts) -> None:
     done = shop("lineage", "orders.model", "--downstream", "--direct")
     assert lines_of(done.stdout) == [
@@ -95,6 +103,17 @@ def test_json_has_the_words_of_openlineage(shop: Marts) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ".revenue",
+            """.revenue is not MART or MART.COLUMN
+hint: name its table, too: model_sales.revenue, shop_overview.revenue""",
+        ),
+        (".x", ".x is not MART or MART.COLUMN\nhint: marts lineage MART.x"),
+        (
+            "model_sales.",
+            "model_sales. is not MART or MART.COLUMN\nhint: marts lineage model_sales",
+        ),
+        ("", "'' is not MART or MART.COLUMN\nhint: marts lineage MART"),
         ("model_sale", "there is no mart or source model_sale\nhint: did you mean model_sales?"),
         (
             "revenue",

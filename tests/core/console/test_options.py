@@ -180,6 +180,7 @@ def test_an_environment_is_chosen_by_option_variable_or_file(
     assert (settings("run").env, settings("run").schema) == ("b", "b")
     for command in NAMES:
         words = {
+            "diff": ["--against", "d"],
             "export": ["m", "--output", "o"],
             "explain": ["m.c", "--key", "k"],
             **{name: ["m"] for name in ("lineage", "show", "witness")},

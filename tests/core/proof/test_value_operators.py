@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import pytest
 
-from marts import AsOf, ratio
+from marts import AsOf, mean, ratio
 from support.mutants import Change, changes, mutants
 
 
@@ -239,6 +239,21 @@ VALUES: list[tuple[str, str, Callable[[Any, AsOf], Any], list[Change]]] = [
         lambda t, _: t.n.cast("decimal(20, 2)") * t.n,
         [("cast(n, decimal(20, 2)) * n", "n * n")],
     ),
+    (
+        "cast dropped",
+        "boolean",
+        lambda t, _: t.f.round(3).cast("decimal(20, 2)") > t.d,
+        [("cast(round(f, digits=3), decimal(20, 2)) > d", "round(f, digits=3) > d")],
+    ),
+    ("cast dropped", "boolean", lambda t, _: t.f.round(2).cast("decimal(20, 2)") > t.d, []),
+    (
+        "literal",
+        "float64",
+        lambda t, _: t.f.round(2),
+        [("round(f, digits=2)", "round(f, digits=3)")],
+    ),
+    # Smaller than what comparisons tolerate.
+    ("literal", "float64", lambda t, _: t.f.round(14), []),
 ]
 
 
@@ -280,6 +295,7 @@ AGGREGATES: list[tuple[str, str, Callable[[Any], Any], list[Change]]] = [
         lambda t: t.d.cast("float64").mean(),
         [("mean(cast(d, float64))", "mean(d)")],
     ),
+    ("cast dropped", "float64", lambda t: mean(t.f), []),
 ]
 
 

@@ -12,20 +12,10 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *(
-        "init",
-        "run",
-        "test",
-        "ls",
-        "compile",
-        "show",
-        "export",
-        "diff",
-        "lineage",
-        "docs",
-        "explain",
-    ),
-    *("prove", "witness", "mutate", "attest", "load", "generate", "doctor", "emulator", "help"),
+    *("init", "run", "status", "deploy", "test", "ls", "compile"),
+    *("show", "export", "diff", "explain", "lineage", "docs"),
+    *("prove", "witness", "mutate", "attest"),
+    *("load", "generate", "doctor", "emulator", "help"),
 )
 
 

@@ -42,11 +42,15 @@ def command(settings: Settings, output: Path | None, offline: bool, opens: bool)
     opens from a file; to publish it, copy the folder to any web server. What is published is only
     read; if the engine cannot be reached, nothing is written, unless --offline is passed.
     """
+    from marts.core.console import terminal
     from marts.core.operations.docs import write_docs
 
-    done = write_docs(settings, output, offline=offline)
+    with terminal.showing(terminal.console(to_stderr=True)) as show:
+        done = write_docs(settings, output, offline=offline, tell=show)
     if done.site.notes and not offline:
         warn("\n  ".join(done.site.notes))
+    if done.site.unused:
+        warn("\n  ".join(done.site.unused))
     tables = len(done.site.tables)
     click.echo(f"wrote the pages of {tables} tables to {done.folder}; open {done.start}")
     if opens and not webbrowser.open(done.start.resolve().as_uri()):

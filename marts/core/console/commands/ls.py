@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @with_settings
 def command(settings: Settings, as_json: bool, as_dbt: bool) -> None:
-    """List marts with their kind, grain, tags and checks, and their groups and owners, if any.
+    """List marts with their kind, grain, tags and checks, and their groups if there are several.
 
     Each SELECTOR names marts as --select does; without one, all are listed.
     """

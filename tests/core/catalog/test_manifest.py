@@ -1,11 +1,10 @@
-"""The table of `marts ls`."""
+"""The description of marts and sources for other programs."""
 
 from __future__ import annotations
 
 from marts import Table, mart, source, string
 from marts.core.authoring.tables import Mart
 from marts.core.catalog.manifest import describe_mart, describe_source
-from marts.core.console.listing import listing
 
 
 def a_mart(owner: str | None) -> Mart:
@@ -15,13 +14,6 @@ def a_mart(owner: str | None) -> Mart:
         return s
 
     return m
-
-
-def test_owners_are_listed_if_any_mart_has_one() -> None:
-    heads, rows = listing([a_mart("Growth"), a_mart(None)])
-    assert [row[heads.index("owner")] for row in rows] == ["Growth", ""]
-    heads, _ = listing([a_mart(None)])
-    assert "owner" not in heads
 
 
 def test_the_manifest_names_the_owner() -> None:
