@@ -27,6 +27,7 @@ TOPICS = (
     "environments",
     "status",
     "export",
+    "diff",
     "python",
     "ci",
     "schedule",
