@@ -26,6 +26,7 @@ ALTERED = "it was altered after it was published and checked"
 OTHER_CODE = "it was published by another version of its code"
 OTHER_COLUMNS = "the columns of the published table are not those that are declared"
 NOT_PUBLISHED = "it is not published"
+NONE_PUBLISHED = "no mart of the project is published"
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Reader:
             if name not in recorded and not marts[name].is_temporary:
                 self._note(name, NOT_PUBLISHED)
         if not recorded:
-            self._notes.append("no mart of the project is published")
+            self._notes.append(NONE_PUBLISHED)
         days = sorted({row.as_of for row in recorded.values() if row.as_of})
         if len(days) > 1:
             several = ", ".join(map(str, days))
