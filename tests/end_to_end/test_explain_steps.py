@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from marts import Project
+from marts.core.errors import UsageError
 from support.processes import call_marts, one_document
 
 SOURCES = """
@@ -287,3 +291,20 @@ def test_where_a_mart_is_not_published_is_said(kiosk: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "dropped is not published: " in done.stdout
     assert "other.duckdb, schema gold" in done.stdout
+
+
+def test_python_explains_what_the_command_line_explains(kiosk: Path) -> None:
+    project = Project.load(kiosk, package="kiosk")
+    found = project.explain("either.v", {"which": "visits", "k": "b'c"})
+    assert (found.value, found.recomputed, found.is_same) == (4, 4, True)
+    words = ("--key", "which=visits", "--key", "k=b'c")
+    assert f"{found}\n" == call("explain", "either.v", *words, cwd=kiosk).stdout
+    assert "<pre>" in found._repr_html_()
+    (visits,) = found.document["sources"]
+    assert [row["id"] for row in visits["shown"]] == [4]
+    moment = datetime.datetime.fromisoformat("2025-02-03T11:00:00")
+    assert project.explain("moved.n", moment).value == 2
+    assert project.explain("moved.total", moment).value == Decimal(41)
+    for key in ({"which": "visits"}, {"which": "visits", "k": None}, {"what": 1}):
+        with pytest.raises(UsageError, match="either"):
+            project.explain("either.v", key)

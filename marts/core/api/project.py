@@ -6,10 +6,12 @@ import logging
 import threading
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Unpack
 
+from marts.core.api.explanations import Explained
 from marts.core.api.keywords import (
     Day,
     ExportKeywords,
@@ -33,6 +35,8 @@ from marts.core.errors import MartsWarning, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.compile import compilation
 from marts.core.operations.diff import Difference, diff
+from marts.core.operations.explain import explain
+from marts.core.operations.explain_keys import key_text
 from marts.core.operations.export import Export, Wanted, export
 from marts.core.operations.prepared import Prepared, carry_out
 from marts.core.operations.reviewing import Reviewer, rate_of
@@ -202,6 +206,19 @@ class Project:
         """
         settings, own = called(self.settings, "status", {"limit": limit})
         return Status(status_of(settings, limit=own["limit"]))
+
+    def explain(self, column: str, key: object, *, as_of: Day | None = None) -> Explained:
+        """Return how one number came about, and compute it again from the rows behind it.
+
+        `column` is MART.COLUMN. `key` is the value of the grain, or a mapping if it has several
+        columns. Personal values are masked. Raises UsageError for a mart, a column or a key that
+        does not exist, NoSuchRowError if there is no such row, and SourceError for sources that do
+        not fit. A value that is not the published one is no error: see `is_same`.
+        """
+        words = ("--key", "-", "--", column)
+        settings, _ = called(self.settings, "explain", {"as_of": as_of}, words=words)
+        keys = key if isinstance(key, Mapping) else [key_text(key)]
+        return Explained(**vars(explain(settings, column, keys, project=self._linked)))
 
     def docs(self, output: PathLike | None = None, *, offline: bool = False) -> Path:
         """Write the catalogue of the marts as a static site; return its start page.

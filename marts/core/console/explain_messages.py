@@ -85,7 +85,7 @@ def _source(each: SourceRows, rows: int | None) -> Mapping[str, object]:
 
 def print_explanation(found: Explanation, *, rows: int | None) -> None:
     """Print an explanation; with `rows`, at most so many rows of each source."""
-    terminal.print_text("\n".join(_lines(found)))
+    terminal.print_text(text_of(found))
     if rows is None:
         return
     for each in found.sources:
@@ -95,6 +95,11 @@ def print_explanation(found: Explanation, *, rows: int | None) -> None:
             terminal.print_rows(each.columns, shown_rows, "table")
             if note := terminal.rows_note(min(rows, len(each.rows)), len(each.rows)):
                 terminal.print_text(note)
+
+
+def text_of(found: Explanation) -> str:
+    """Return an explanation in lines, without the rows of sources."""
+    return "\n".join(_lines(found))
 
 
 def _lines(found: Explanation) -> Iterator[str]:

@@ -29,7 +29,7 @@ def key_of(mart: Mart, words: Sequence[str] | Mapping[str, object]) -> dict[str,
     if isinstance(words, Mapping):
         if unknown := [name for name in words if name not in mart.grain]:
             raise _not_in_grain(mart, unknown[0])
-        typed = {name: str(value) for name, value in words.items() if value is not None}
+        typed = {name: key_text(value) for name, value in words.items() if value is not None}
         words = ()
     for word in words:
         name, text = _split(mart, word)
@@ -44,6 +44,11 @@ def key_of(mart: Mart, words: Sequence[str] | Mapping[str, object]) -> dict[str,
         )
     columns = {column.name: column for column in mart.columns}
     return {name: _value(columns[name], typed[name]) for name in mart.grain}
+
+
+def key_text(value: object) -> str:
+    """Return a value of a key as it is typed."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _split(mart: Mart, word: str) -> tuple[str, str]:
