@@ -21,19 +21,19 @@ Path = tuple[ops.Node, ...]
 
 The same operation below two of them has another value for each.
 """
-Key = tuple[ops.Value, Path]
+ValueAt = tuple[ops.Value, Path]
 
 
-def step(op: ops.Value, path: Path) -> Key | None:
+def step(op: ops.Value, path: Path) -> ValueAt | None:
     """Return the value that a value copies, and where it is; None for one that is computed."""
     if isinstance(op, ops.Alias) or (isinstance(op, ops.Cast) and is_technical(op)):
         return op.arg, path
     return _step_of_field(op, path) if isinstance(op, ops.Field) else None
 
 
-def _step_of_field(field: ops.Field, path: Path) -> Key | None:
+def _step_of_field(field: ops.Field, path: Path) -> ValueAt | None:
     rel, name = field.rel, field.name
-    below: Key | None = None
+    below: ValueAt | None = None
     if isinstance(rel, ops.JoinReference | ops.SelfReference):
         below = ops.Field(rel.parent, name), (*path, rel)
     elif isinstance(rel, ops.AliasedRelation):
@@ -51,7 +51,7 @@ def place_in(relations: Iterable[ops.Node]) -> Path:
     return tuple(each for each in relations if isinstance(each, around))
 
 
-def end_of(op: ops.Value, path: Path) -> Key:
+def end_of(op: ops.Value, path: Path) -> ValueAt:
     """Return the operation that computes a value in the end, and where it is."""
     key = (op, path)
     while below := step(*key):
@@ -97,9 +97,9 @@ def tables_of(rel: ops.Relation) -> frozenset[str]:
     return frozenset(str(each.name) for each in tables if not isinstance(each, ops.AliasedRelation))
 
 
-def chain(op: ops.Value) -> Iterator[tuple[Key, ops.Literal | None]]:
+def chain(op: ops.Value) -> Iterator[tuple[ValueAt, ops.Literal | None]]:
     """Yield the values that a column copies, and the default that it has in place of null."""
-    key: Key | None = (op, ())
+    key: ValueAt | None = (op, ())
     default = None
     while key:
         filled = default_of(key[0])
@@ -139,7 +139,7 @@ def default_of(op: ops.Value) -> tuple[ops.Value, ops.Literal] | None:
     return None
 
 
-def not_zero(condition: ops.Value, path: Path) -> frozenset[Key]:
+def not_zero(condition: ops.Value, path: Path) -> frozenset[ValueAt]:
     """Return the values that are not 0 where a condition holds."""
     zero = ops.Literal(0, "int64")
     found = set()
@@ -152,7 +152,7 @@ def not_zero(condition: ops.Value, path: Path) -> frozenset[Key]:
 
 def copied(op: ops.Value) -> Iterator[ops.Value]:
     """Yield a value, and the values that it copies."""
-    key: Key | None = (op, ())
+    key: ValueAt | None = (op, ())
     while key:
         yield key[0]
         key = step(*key)
@@ -250,9 +250,9 @@ class Context:
         return frozenset(self.query.schema.names).union(*(each.schema.names for each in read))
 
     @cached_property
-    def own(self) -> Mapping[Key, tuple[Own, ...]]:
+    def own(self) -> Mapping[ValueAt, tuple[Own, ...]]:
         """The columns of the query by the values that they copy."""
-        found: dict[Key, tuple[Own, ...]] = {}
+        found: dict[ValueAt, tuple[Own, ...]] = {}
         for name in self.query.schema.names:
             for key, default in chain(ops.Field(self.query, name)):
                 if not isinstance(key[0], ops.Literal):

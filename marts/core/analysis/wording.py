@@ -12,9 +12,9 @@ import ibis.expr.operations as ops
 from marts.core.analysis.formatting import FORMS, Formatter
 from marts.core.analysis.known_values import (
     Context,
-    Key,
     Own,
     Path,
+    ValueAt,
     branch_of,
     default_of,
     end_of,
@@ -87,13 +87,13 @@ class Wording(Formatter):
     """Whether null counts as false here."""
     says_groups: bool = False
     """Whether groups are said with each aggregate, because there are several."""
-    not_zero: frozenset[Key] = frozenset()
+    not_zero: frozenset[ValueAt] = frozenset()
     """The values that are not 0, by the condition under which this one is used."""
     is_brief: bool = False
     """Whether joins are said without their conditions."""
     uses_names: bool = True
     """Whether columns of the query are named."""
-    known: dict[Key, Part | None] = field(default_factory=dict, repr=False, compare=False)
+    known: dict[ValueAt, Part | None] = field(default_factory=dict, repr=False, compare=False)
     """The named expressions that were met; None for a short one, which is said as it is."""
 
     def __call__(self, op: object) -> str:
@@ -190,7 +190,7 @@ class Wording(Formatter):
 
         With a default, its nulls may be this constant.
         """
-        key: Key | None = (op, self.path) if self.uses_names else None
+        key: ValueAt | None = (op, self.path) if self.uses_names else None
         while key:
             for own in self.context.own.get(key, ()):
                 is_same = own.default is None or (
@@ -238,7 +238,7 @@ class Wording(Formatter):
         """
         if not self.is_condition or not isinstance(op.right, ops.Literal):
             return None
-        key: Key | None = (op.left, self.path) if self.uses_names else None
+        key: ValueAt | None = (op.left, self.path) if self.uses_names else None
         if self.own_name(op.left):
             return None
         while key:

@@ -27,11 +27,11 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Branch:
+class TreeLine:
     """A line of a tree, and the lines below it."""
 
     text: str
-    branches: tuple[Branch, ...] = ()
+    branches: tuple[TreeLine, ...] = ()
 
 
 def upstream_sections(found: Upstream) -> tuple[Section, ...]:
@@ -66,7 +66,7 @@ def downstream_sections(found: Downstream) -> tuple[Section, ...]:
     return _sections(1, names, direct, others, listed)
 
 
-def tree_of(found: Upstream) -> Branch:
+def tree_of(found: Upstream) -> TreeLine:
     """Return the tree of a column: through all marts, down to sources.
 
     It has what decides about the column alone, and not what decides about rows. The columns below
@@ -88,20 +88,20 @@ def without_repeats(rows: Iterable[tuple[str, ...]]) -> list[list[str]]:
     return shown
 
 
-def _branch(name: Name, kinds: str, lineage: ProjectLineage, met: set[Name]) -> Branch:
+def _branch(name: Name, kinds: str, lineage: ProjectLineage, met: set[Name]) -> TreeLine:
     table, column = name
     text = f"{table}.{column}" if column else f"rows of {table}"
     text += f"  ({kinds})" if kinds else ""
     if table not in lineage.own or not column:
-        return Branch(text)
+        return TreeLine(text)
     if name in met:
-        return Branch(f"{text}, see above")
+        return TreeLine(f"{text}, see above")
     met.add(name)
     apart = lineage.inputs_apart(table)
     edges = {**apart.columns[column], **apart.counted[column]}
     below = sorted(edges.items(), key=lambda edge: (min(edge[1]), edge[0]))
     branches = (_branch(each, _words(of), lineage, met) for each, of in below)
-    return Branch(text, tuple(branches))
+    return TreeLine(text, tuple(branches))
 
 
 def _of_type(edges: Edges, *, is_direct: bool) -> dict[Name, frozenset[Kind]]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from marts.core.console.lineage_messages import Branch, Section, without_repeats
+from marts.core.console.lineage_messages import Section, TreeLine, without_repeats
 from marts.core.console.terminal import (
     LONGEST_LINE,
     PAGES,
@@ -20,7 +20,7 @@ from marts.core.console.terminal import (
 from marts.core.run.formats import visible
 
 
-def print_lineage(sections: Iterable[Section], tree: Branch | None = None) -> None:
+def print_lineage(sections: Iterable[Section], tree: TreeLine | None = None) -> None:
     """Print a tree, if there is one, and tables below their titles, with room for lists of names.
 
     Unlike those of rows, the cells of these tables wrap in a pipe, too.
@@ -42,7 +42,7 @@ def print_lineage(sections: Iterable[Section], tree: Branch | None = None) -> No
     refuse_lost_output()
 
 
-def _tree(branch: Branch) -> Tree:
+def _tree(branch: TreeLine) -> Tree:
     tree = Tree(Text(visible(branch.text)))
     tree.children += map(_tree, branch.branches)
     return tree

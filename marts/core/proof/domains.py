@@ -19,7 +19,7 @@ from marts.core.authoring.columns import Column, type_of
 from marts.core.errors import MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof import amounts
-from marts.core.proof.known_values import Narrowed, refused_values, searched_texts
+from marts.core.proof.expected_values import Narrowed, refused_values, searched_texts
 
 
 @dataclass(frozen=True)

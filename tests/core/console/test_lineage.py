@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marts.core.console.lineage_messages import Branch
+from marts.core.console.lineage_messages import TreeLine
 from marts.core.console.lineage_terminal import print_lineage
 from support.processes import Marts, one_document
 
@@ -57,7 +57,7 @@ def test_a_column_is_shown_as_a_tree_through_the_marts_between(shop: Marts) -> N
 
 def test_no_line_of_a_tree_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"{'a' * 60}.{letter * 60}" for letter in "bc"]
-    print_lineage((), Branch(names[0], (Branch(names[1]),)))
+    print_lineage((), TreeLine(names[0], (TreeLine(names[1]),)))
     assert capsys.readouterr().out.splitlines() == [names[0], f"└── {names[1]}", ""]
 
 
