@@ -159,9 +159,11 @@ class DuckDBBackend:
         known |= names_there(self.elsewhere, query.names & self._deferred)
         return qualified_sql(query, known, self.options.schema)
 
-    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(
+        self, query: Query, *, about: str, published: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        sql = self._executed(compiled(query), self._candidates)
+        sql = self._executed(compiled(query), self._candidates, published=published)
         with self._explaining_source_errors(), translated(f"query {about}", sql):
             return self._named_rows(sql)
 
@@ -180,13 +182,14 @@ class DuckDBBackend:
         candidates: Mapping[str, Candidate],
         *,
         database: str | None = None,
+        published: Mapping[str, str] | None = None,
     ) -> str:
         """Return the SQL to execute, which reads these candidates in place of their targets.
 
-        With `database`, published relations are qualified with it.
+        With `database`, published relations are qualified with it; `published` are other names.
         """
-        built = query.names.intersection(candidates)
-        key = self, built, database, self._deferred
+        built, others = query.names.intersection(candidates), tuple((published or {}).items())
+        key = self, built, database, self._deferred, others
         if key not in query.texts:
             schema = self.options.schema
             sources = {name: self.sources.subquery(name) for name in query.names}
@@ -196,6 +199,7 @@ class DuckDBBackend:
             known |= names_there(self.elsewhere, query.names & self._deferred)
             known |= {name: source for name, source in sources.items() if source}
             known |= {name: candidates[name].qualified for name in built}
+            known |= {name: ddl.qualified(schema, target, database) for name, target in others}
             query.texts[key] = qualified_sql(query, known, self.options.schema)
         return query.texts[key]
 

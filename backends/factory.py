@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,11 @@ import sqlglot.expressions as sge
 from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
+from marts.core.plan.schedule import Schedule
 from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract, Protection
+from marts.core.run.deployment import Deployer, Timing
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
 from marts.core.run.world_engine import WorldEngine
@@ -338,3 +340,39 @@ def _offline_duckdb(
         tables,
         data_as_of(data) if data else None,
     )
+
+
+def schedule_script(
+    settings: Settings,
+    schedules: Sequence[Schedule],
+    timing: Timing,
+    *,
+    sources: Mapping[str, Contract],
+    version: str,
+) -> str:
+    """Return the script that deploys schedules into an empty schema; connect to nothing."""
+    from backends.snowflake_locations import Places, assumed
+    from backends.snowflake_task_script import offline_place, script, text_of
+    from backends.snowflake_task_steps import Who
+
+    database = settings.source_database or settings.database
+    there = assumed(settings.source_schema or settings.schema, database)
+    places = Places(lambda: there, settings.sources, assumed, database or "")
+    here = assumed(settings.schema, settings.database)
+    who = Who(version, settings.env)
+    return "".join(
+        text_of(script(offline_place(each, here, places, sources), who, timing))
+        for each in schedules
+    )
+
+
+def deployer(settings: Settings, backend: Backend, *, version: str) -> Deployer:
+    """Return what deploys schedules into the account that a backend is connected to."""
+    from backends.snowflake import SnowflakeBackend
+    from backends.snowflake_deployer import SnowflakeDeployer
+    from backends.snowflake_task_steps import Who
+
+    if not isinstance(backend, SnowflakeBackend):
+        raise UsageError(f"{backend.name} runs no tasks")
+    who = Who(version, settings.env)
+    return SnowflakeDeployer(backend, who, acknowledged=settings.reshape)

@@ -92,12 +92,12 @@ class SnowflakeBackend:
         self._recorded: Sequence[RecordedTable] | None = None
         place = self.catalog.namespace
         places = Places(lambda: self.source_namespace, options.sources, place, others)
-        self._sources = SnowflakeSources(
+        self._sources = self.reading = SnowflakeSources(
             there, sources, catalog=self.catalog, row=self._row_of_source, places=places
         )
         protections = Protections(options.personal, self.records)
         known = lambda: self._digests if self.state() else {}  # noqa: E731
-        self._protector = Protector(protections, self.schema, self.catalog, known)
+        self._protector = self.protector = Protector(protections, self.schema, self.catalog, known)
         self.protections, self.protect = self._protector.planned, self._protector.protect
         self.source_location = in_words(self.source_namespace, options.sources)
         self.where = f"{self.source_location} → {self.namespace}"
@@ -179,13 +179,17 @@ class SnowflakeBackend:
         }
         return qualified_sql(query, known, self.namespace)
 
-    def _executed(self, query: CompiledQuery) -> str:
+    def _executed(self, query: CompiledQuery, published: Mapping[str, str] | None = None) -> str:
         """Return a query's SQL over the sources, as they are read, and the candidates."""
-        return self._qualified(query, self.candidates.names(), self._sources.qualified)
+        names = {**self.candidates.names()}
+        names |= {name: self.namespace.qualified(at) for name, at in (published or {}).items()}
+        return self._qualified(query, names, self._sources.qualified)
 
-    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
+    def fetch(
+        self, query: Query, *, about: str, published: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """Run a query that reads candidates in place of their targets, and return its rows."""
-        return self._rows_of(self._executed(compiled(query)), about)
+        return self._rows_of(self._executed(compiled(query), published), about)
 
     def stream(self, query: Query, *, about: str) -> Batches:
         """Run a query that reads candidates in place of their targets, and yield its rows."""
@@ -237,12 +241,8 @@ class SnowflakeBackend:
         column_comments: Mapping[str, str],
         key: tuple[str, ...] = (),
     ) -> None:
-        """Create a candidate from a query; comments and key are for what will be published.
-
-        That of a view is a table, too, which has the sources as this run reads them.
-        """
-        query = compiled(query)
-        sql = self._executed(query)
+        """Create a candidate from a query, also a table of a view, and note what it becomes."""
+        sql = self._executed(query := compiled(query))
         candidate = self.candidates.add(
             name,
             kind,

@@ -14,6 +14,7 @@ import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import SnowflakeType
 
+from backends.snowflake_expression import Expression
 from marts.core.plan.state import STATE_KEY
 
 DIALECT = "snowflake"
@@ -23,8 +24,8 @@ RETENTION_DAYS = 1
 
 
 def literal(text: str) -> str:
-    """Return a string literal."""
-    return sge.Literal.string(text).sql(DIALECT)
+    """Return a string literal; an expression is returned as it is."""
+    return text if isinstance(text, Expression) else sge.Literal.string(text).sql(DIALECT)
 
 
 def identifier(name: str) -> str:
@@ -297,10 +298,12 @@ def _selected(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def value(value: object) -> str:
-    """Return a number, a text, a date, a time without a zone or None as SQL."""
+    """Return a number, a text, a date, a time without a zone, None or an expression as SQL."""
     match value:
         case None:
             return "NULL"
+        case Expression():
+            return str(value)
         case datetime.datetime():
             at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
             # The session's formats decide what a date as text means, if it means anything.

@@ -46,9 +46,17 @@ def _text(moment: datetime.datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
 
 
-def pinned(table: sge.Table, moment: datetime.datetime) -> sge.Table:
-    """Return a table as it was at a moment, whatever the session's zone and formats are."""
-    at = [sge.Literal.string(f"{_text(moment)} +00:00"), sge.Literal.string(FORMAT)]
+def pinned(table: sge.Table, moment: datetime.datetime | sge.Placeholder) -> sge.Table:
+    """Return a table as it was at a moment, whatever the session's zone and formats are.
+
+    A variable in its place has the moment as text.
+    """
+    text = (
+        sge.Literal.string(f"{_text(moment)} +00:00")
+        if isinstance(moment, datetime.datetime)
+        else moment.copy()
+    )
+    at = [text, sge.Literal.string(FORMAT)]
     when = sge.HistoricalData(
         this=sge.var("AT"),
         kind=sge.var("TIMESTAMP"),

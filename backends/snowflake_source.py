@@ -11,7 +11,7 @@ import datetime
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -40,6 +40,8 @@ from backends.source_types import (
 from marts.core.run.backend import Contract
 
 ALIAS = "S"
+Moment: TypeAlias = datetime.datetime | sge.Placeholder
+"""When a source is read: a time, or a variable that has it as text."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Source:
     schema: ibis.Schema
     misfits: tuple[str, ...] = ()
 
-    def at(self, namespace: Namespace, moment: datetime.datetime | None = None) -> sge.Table:
+    def at(self, namespace: Namespace, moment: Moment | None = None) -> sge.Table:
         """Return the table's qualified name, spelled as in the catalog, as it was at a moment."""
         table = sge.table_(self.table, db=namespace.schema, catalog=namespace.database, quoted=True)
         return pinned(table, moment) if moment else table
@@ -89,7 +91,7 @@ class Source:
         return sge.select(*values).from_(_aliased(self.at(namespace)))
 
     def qualified(
-        self, namespace: Namespace, moment: datetime.datetime | None = None
+        self, namespace: Namespace, moment: Moment | None = None
     ) -> sge.Table | sge.Subquery:
         """Return the table or subquery that reads the source in a query, as it was at a moment."""
         selected = [_selected(found) for found in self.columns]
@@ -99,9 +101,7 @@ class Source:
             return table
         return sge.Subquery(this=sge.select(*selected).from_(_aliased(table)))
 
-    def count(
-        self, namespace: Namespace, moment: datetime.datetime | None = None
-    ) -> sge.Select | None:
+    def count(self, namespace: Namespace, moment: Moment | None = None) -> sge.Select | None:
         """Return the query that counts each column's values that do not fit, if any may not."""
         found = list[sge.Expr]()
         for number, each in enumerate(self.doubtful()):

@@ -233,6 +233,14 @@ class SnowflakeSources:
     def _absent(self, name: str) -> sge.Table:
         return self._places.of(name, self.contracts[name]).namespace.qualified(name)
 
+    def found(self) -> dict[str, Described]:
+        """Return the sources that were described and exist, with how each is read."""
+        return {name: read for name, read in self._sources.items() if read}
+
+    def place_of(self, name: str) -> Place:
+        """Return where a source is searched for."""
+        return self._places.of(name, self.contracts[name])
+
     def _described(self, name: str) -> Described | None:
         with self._lock:
             if name not in self._sources:

@@ -15,7 +15,14 @@ from typing import Any
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from backends.emulator import governance, grants, keys, statements, streams  # noqa: F401  (its handlers)
+from backends.emulator import (  # noqa: F401  (their handlers)
+    governance,
+    grants,
+    keys,
+    statements,
+    streams,
+    tasks,
+)
 from backends.emulator.patched import cursor
 from backends.emulator.records import Relation, Session, instead
 

@@ -43,6 +43,9 @@ create table if not exists ${database}._fs_information_schema._clustering (
 create table if not exists ${database}._fs_information_schema._streams (
     stream_schema varchar, stream_name varchar, table_schema varchar, table_name varchar,
     stale varchar);
+create table if not exists ${database}._fs_information_schema._programs (
+    program_schema varchar, program_name varchar, kind varchar, comment varchar, state varchar,
+    schedule varchar, warehouse varchar, arguments varchar, text varchar);
 create table if not exists ${database}._fs_information_schema._changes (
     stream_schema varchar, stream_name varchar, action varchar);
 """

@@ -111,10 +111,15 @@ def _run(
         session.transaction.changed |= names if changes else set()
     elif changes:
         _alone(session, names, run)
-    elif isinstance(tree, exp.Query):
+    elif isinstance(tree, exp.Query) and not _acts(tree):
         _read(session._duck_conn, run)
     else:
         run()
+
+
+def _acts(tree: exp.Query) -> bool:
+    """Tell whether a query calls what changes something."""
+    return any(each.name == "SYSTEM$TASK_DEPENDENTS_ENABLE" for each in tree.find_all(exp.Func))
 
 
 def _defining(session: Any, tree: Expr | None, names: Iterable[Name]) -> Any:

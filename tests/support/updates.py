@@ -36,6 +36,7 @@ class Updates:
     shop: Workshop
     runs: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
+    toolchain: str | None = None
 
     def update(
         self,
@@ -53,7 +54,12 @@ class Updates:
         with self.shop.backend() as backend:
             state = inspect_engine(graph, chosen, backend)
             current = CurrentInputs(
-                graph, state, FixedAsOf(as_of), backend.compile, checks_sources=checks_sources
+                graph,
+                state,
+                FixedAsOf(as_of),
+                backend.compile,
+                checks_sources=checks_sources,
+                toolchain=self.toolchain,
             )
             run_id = f"run {self.runs}"
             plan = plan_changes(graph, chosen, current, run_id=run_id, **options)

@@ -22,8 +22,9 @@ INFIX: Mapping[type[ops.Node], str] = {
     ops.Add: "+",
     ops.Subtract: "-",
     ops.Multiply: "*",
-    ops.Divide: "/",
+    # Before division: in Ibis, this is one, too.
     ops.FloorDivide: "//",
+    ops.Divide: "/",
     ops.Modulus: "%",
     ops.StringConcat: "+",
     ops.And: "and",

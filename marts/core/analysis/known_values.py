@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,10 +39,16 @@ def _step_of_field(field: ops.Field, path: Path) -> Key | None:
     elif isinstance(rel, ops.AliasedRelation):
         below = ops.Field(rel.parent, name), path
     elif isinstance(rel, ops.FillNull):
-        below = _filled(rel, name), path
+        below = filled(rel, name), path
     elif name in rel.values:
         below = rel.values[name], (*path, rel) if isinstance(rel, ops.Aggregate) else path
     return below
+
+
+def place_in(relations: Iterable[ops.Node]) -> Path:
+    """Return where a value is that is read below some relations, from the query down."""
+    around = (ops.JoinReference, ops.SelfReference, ops.Aggregate)
+    return tuple(each for each in relations if isinstance(each, around))
 
 
 def end_of(op: ops.Value, path: Path) -> Key:
@@ -58,7 +64,8 @@ def is_of_table(op: ops.Value) -> bool:
     return isinstance(op, ops.Field) and isinstance(op.rel, ops.PhysicalTable)
 
 
-def _filled(rel: ops.FillNull, name: str) -> ops.Value:
+def filled(rel: ops.FillNull, name: str) -> ops.Value:
+    """Return a column of a table in which nulls are replaced, over the table below."""
     given, column = rel.replacements, ops.Field(rel.parent, name)
     value = given.get(name) if isinstance(given, Mapping) else given
     if value is None or not (isinstance(given, Mapping) or column.dtype.nullable):

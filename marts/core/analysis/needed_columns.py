@@ -86,18 +86,18 @@ class Joins:
     def _lookups(self, chain: ops.JoinChain) -> Iterator[bool]:
         """Yield of each link whether the joined rows are the same, and as many, without it."""
         identified = self._identified.get(chain)
-        found = cardinalities_of(_short(chain), partial(keys_of, declared=self._keys))
+        found = cardinalities_of(shortened(chain), partial(keys_of, declared=self._keys))
         for link, each in zip(chain.rest, found, strict=True):
             is_unique = each.right_is_unique or (identified and link.table not in identified)
             yield link.how in ("left", "any_left") and bool(is_unique)
 
     def keys_of(self, rel: ops.Relation) -> frozenset[frozenset[str]]:
         """Return the sets of columns that identify a row of a relation; none if unknown."""
-        return keys_of(_short(rel), self._keys)
+        return keys_of(shortened(rel), self._keys)
 
 
-def _short(rel: ops.Relation) -> Any:
-    """Return a relation that reads marts by name.
+def shortened(rel: ops.Node) -> Any:
+    """Return a relation or value that reads marts by name.
 
     Their keys are known: there is no need to look further, along paths that are too many.
     """
@@ -195,12 +195,13 @@ def _are_comparable(left: ops.Value, right: ops.Value) -> bool:
     sides = [unwrapped(each) for each in (left, right)]
     if not all(isinstance(each, ops.Field) for each in sides):
         return False
-    origins = [_origin(each) for each in sides]
+    origins = [origin(each) for each in sides]
     # Numbers that are given to other rows, or in another order, are equal by chance.
     return origins[0] == origins[1] or not any(map(is_surrogate, origins))
 
 
-def _origin(value: ops.Value) -> ops.Value:
+def origin(value: ops.Value) -> ops.Value:
+    """Return the value that a value copies, from as far below as it does."""
     while True:
         found = unwrapped(resolved(value))
         if found == value:

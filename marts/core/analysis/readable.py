@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from marts.core.analysis.known_values import Context, default_of, not_zero
 from marts.core.analysis.row_words import Groups, lines_of_rows, rows_text
+from marts.core.analysis.selections import as_selections
 from marts.core.analysis.wording import AS_OF_DAY, Notes, Part, Wording
 from marts.core.analysis.words import as_reduction, branches_of, reduction
 from marts.core.authoring.expressions import FixedAsOf
@@ -47,7 +48,7 @@ def readable_mart(mart: Mart, graph: Graph) -> Readable:
 
 def _readable(mart: Mart, tables: Mapping[str, ir.Table], not_null: NotNull) -> Readable:
     query = defining_query(mart, tables, FixedAsOf(AS_OF_DAY), not_null=not_null).op()
-    return readable_query(Context(query, not_null))
+    return readable_query(Context(as_selections(query), not_null))
 
 
 def readable_project(graph: Graph) -> Mapping[str, Readable]:
@@ -90,23 +91,30 @@ def _copied(text: str, marts: Mapping[str, Readable]) -> str | None:
 
 def readable_query(context: Context) -> Readable:
     """Return a query in readable form, over the columns of the tables that it reads."""
-    query, columns = context.query, {}
-    for name in query.schema.names:
-        try:
-            columns[name] = "\n".join(_column(context, name))
-        except RecursionError:
-            columns[name] = TOO_DEEP
-    say = Wording(context=context, notes=Notes(), define=_lines, column="")
-    return Readable(lines_of_rows(say), columns)
+    query = context.query
+    columns = {
+        name: written_out(wording(context, name), ops.Field(query, name))
+        for name in query.schema.names
+    }
+    return Readable(lines_of_rows(wording(context, "")), columns)
 
 
 TOO_DEEP = "an expression that is nested too deeply to be written out"
 
 
-def _column(context: Context, name: str) -> list[str]:
-    say = Wording(context=context, notes=Notes(), define=_lines, column=name)
-    lines = _lines(say, ops.Field(context.query, name), by_name=False)
-    return [*lines, *_parts(say.notes.parts.values(), set())]
+def wording(context: Context, name: str) -> Wording:
+    """Return what says the values in the definition of a column of a query."""
+    return Wording(context=context, notes=Notes(), define=_lines, column=name)
+
+
+def written_out(say: Wording, value: ops.Value) -> str:
+    """Return the definition of a value, in one or several lines, by what says it."""
+    say = say.but(notes=Notes())
+    try:
+        lines = _lines(say, value, by_name=False)
+        return "\n".join([*lines, *_parts(say.notes.parts.values(), set())])
+    except RecursionError:
+        return TOO_DEEP
 
 
 def _lines(say: Wording, op: ops.Value, *, by_name: bool = True) -> list[str]:

@@ -229,7 +229,13 @@ def _unnested(rel: ops.Relation, known: Known) -> Edges:
     if not isinstance(rel, ops.Project | ops.Aggregate | ops.DummyTable):
         return NOTHING
     values: Iterable[ops.Value] = rel.values.values()
-    arrays = [op for value in values for op in value.find(ops.Unnest, filter=ops.Value)]
+    arrays = [
+        op
+        for value in values
+        for op in value.find(ops.Unnest, filter=ops.Value)
+        # An array that is written out has as many elements in each row.
+        if not isinstance(op.arg, ops.Array)
+    ]
     return known.used(Kind.JOIN, arrays)
 
 

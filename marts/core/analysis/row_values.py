@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.analysis.casts import keeps_values
 from marts.core.analysis.words import branches_of as cases_of
+
+SEVERAL = (ops.Aggregate, ops.Set, ops.Distinct)
+"""Relations of which a row may come from several rows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Definition:
     @property
     def is_aggregated(self) -> bool:
         """Tell whether it is computed from several rows."""
-        return isinstance(self.path[-1], ops.Aggregate | ops.Set | ops.Distinct)
+        return isinstance(self.path[-1], SEVERAL)
 
     @property
     def table(self) -> str | None:
@@ -60,9 +65,9 @@ def definition_of(field: ops.Field, above: tuple[ops.Relation, ...] = ()) -> Def
     value: ops.Value = field
     while isinstance(value, ops.Field) and not is_table(value.rel):
         rel = value.rel
-        if isinstance(rel, ops.Aggregate | ops.Set | ops.Distinct):
-            found = rel.values.get(value.name, value)
-            return Definition(bare(found), (*path, rel), field.name, default)
+        if isinstance(rel, SEVERAL):
+            found = _copied(rel.values.get(value.name, value))
+            return Definition(found, (*path, rel), field.name, default, unchanged)
         path = (*path, rel)
         if isinstance(rel, ops.Reference | ops.AliasedRelation):
             value = ops.Field(rel.parent, value.name)
@@ -76,6 +81,25 @@ def definition_of(field: ops.Field, above: tuple[ops.Relation, ...] = ()) -> Def
         if _may_change(given):
             unchanged = value, path
     return Definition(value, path, field.name, default, unchanged)
+
+
+def _copied(value: ops.Value) -> ops.Value:
+    """Return the column that a value copies, from as far below as it does; else the value."""
+    while not _may_change(value):
+        value = bare(value)
+        if not isinstance(value, ops.Field) or is_table(value.rel):
+            return value
+        rel = value.rel
+        if isinstance(rel, ops.Reference | ops.AliasedRelation):
+            below: ops.Value = ops.Field(rel.parent, value.name)
+        elif isinstance(rel, ops.Intersection | ops.Difference):
+            below = ops.Field(rel.left, value.name)
+        else:
+            below = rel.values.get(value.name, value)
+        if below == value or _may_change(below):
+            return value
+        value = below
+    return value
 
 
 def _may_change(value: ops.Value) -> bool:
@@ -122,7 +146,8 @@ def with_operands(
 ) -> ir.Table:
     """Return a query with more columns: values over what the last relation of a path reads.
 
-    Every relation of the path passes its rows on, one by one.
+    Every relation of the path passes its rows on, one by one, and selections are written as such
+    (see `as_selections`).
     """
     last, above = path[-1], dict(pairwise(path))
     made: dict[ops.Node, Any] = {}
@@ -130,25 +155,31 @@ def with_operands(
     def rebuilt(op: ops.Node, given: Mapping[str, Any] | None) -> ops.Node:
         arguments = dict(given) if given else dict(zip(op.__argnames__, op.__args__, strict=True))
         if op == last:
-            arguments["values"] = {**_values(op, arguments), **extra}
-        elif op in above and isinstance(op, ops.Project | ops.JoinChain | ops.DropColumns):
+            arguments["values"] = {**arguments["values"], **extra}
+        elif op in above and isinstance(op, ops.Project | ops.JoinChain):
             below = made[above[op]]
             passed = {name: ops.Field(below, name) for name in extra}
-            arguments["values"] = {**_values(op, arguments), **passed}
+            arguments["values"] = {**arguments["values"], **passed}
         elif not given:
             return op
-        kind = ops.Project if isinstance(op, ops.DropColumns) else type(op)
-        arguments.pop("columns_to_drop", None)
-        made[op] = kind(**arguments)
+        made[op] = type(op)(**arguments)
         return made[op]
 
     return query.op().replace(rebuilt).to_expr()
 
 
-def _values(op: Any, arguments: Mapping[str, Any]) -> dict[str, ops.Value]:
-    if isinstance(op, ops.DropColumns):
-        return {name: ops.Field(arguments["parent"], name) for name in op.schema.names}
-    return dict(arguments["values"])
+def in_part(
+    query: ops.Relation, union: ops.Union, part: ops.Relation
+) -> Mapping[ops.Node, ops.Relation]:
+    """Return a query, and each relation in it, with one part of a union in the union's place."""
+    made: dict[ops.Node, Any] = {}
+
+    def rebuilt(op: ops.Node, given: Mapping[str, Any] | None) -> ops.Node:
+        made[op] = part if op == union else type(op)(**given) if given else op
+        return made[op]
+
+    query.replace(rebuilt)
+    return made
 
 
 @dataclass(frozen=True)
@@ -205,12 +236,31 @@ def tests_in(condition: ops.Value) -> Iterator[Test]:
         yield from tests_in(condition.arg[0])
     elif isinstance(condition, ops.Between):
         for sign, bound in ((">=", condition.lower_bound), ("<=", condition.upper_bound)):
-            if isinstance(at := bare(bound), ops.Literal):
+            if at := _constant(bound):
                 yield Test(condition.arg, sign, at, condition)
     elif type(condition) in SIGNS:
         sign, turned = SIGNS[type(condition)]
         left, right = condition.left, condition.right
-        if isinstance(at := bare(right), ops.Literal):
+        if at := _constant(right):
             yield Test(left, sign, at, condition)
-        elif isinstance(at := bare(left), ops.Literal):
+        elif at := _constant(left):
             yield Test(right, turned, at, condition)
+
+
+def _constant(value: ops.Value) -> ops.Literal | None:
+    """Return the constant that a value is, None if it is none, or a cast might change it."""
+    if isinstance(value, ops.Alias):
+        return _constant(value.arg)
+    if isinstance(value, ops.Cast):
+        found = _constant(value.arg)
+        return found if found and _keeps(found.value, value.to) else None
+    return value if isinstance(value, ops.Literal) else None
+
+
+def _keeps(value: object, to: dt.DataType) -> bool:
+    """Tell whether a cast keeps a constant."""
+    scale = 0 if to.is_integer() else to.scale if to.is_decimal() else None
+    if scale is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return True
+    exact = Decimal(str(value))
+    return exact.is_finite() and round(exact, scale) == exact

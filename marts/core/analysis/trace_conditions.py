@@ -9,6 +9,9 @@ from functools import cached_property, reduce
 import ibis.expr.operations as ops
 
 from marts.core.analysis.casts import unwrapped
+from marts.core.analysis.known_values import Context
+from marts.core.analysis.needed_columns import origin, shortened
+from marts.core.analysis.readable import wording
 from marts.core.query.nulls import NotNull, may_be_null
 
 
@@ -50,6 +53,20 @@ def on(
     )
 
 
+def is_impossible(conditions: Iterable[Condition]) -> bool:
+    """Tell whether no row meets some conditions: one says that a constant is another one."""
+    for each in conditions:
+        match each.value:
+            case ops.Equals(left=value, right=ops.Literal(value=wanted)):
+                found = origin(value)
+                if isinstance(found, ops.Literal) and (
+                    found.value is None
+                    or (type(found.value) is type(wanted) and found.value != wanted)
+                ):
+                    return True
+    return False
+
+
 def replaced(value: ops.Value, known: Mapping[ops.Node, ops.Value]) -> ops.Value:
     """Return a value with columns replaced, in no relation below it."""
     if value in known:
@@ -72,6 +89,11 @@ def subject(condition: Condition) -> ops.Value | None:
 def windows_in(value: ops.Value) -> list[ops.WindowFunction]:
     """Return the windows in a value."""
     return list(value.find(ops.WindowFunction, filter=ops.Value))
+
+
+def text_of(window: ops.WindowFunction, rel: ops.Relation, not_null: NotNull) -> str:
+    """Return a window of a relation in words."""
+    return wording(Context(shortened(rel), not_null), "").said(shortened(window))
 
 
 def all_of(values: Iterable[ops.Value], sign: type[ops.LogicalBinary] = ops.And) -> ops.Value:

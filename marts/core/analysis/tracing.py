@@ -19,7 +19,6 @@ import ibis.expr.types as ir
 
 from marts.core.analysis.casts import unwrapped
 from marts.core.analysis.declared_keys import DeclaredKeys, declared_keys
-from marts.core.analysis.formatting import Formatter
 from marts.core.analysis.needed_columns import (
     Joins,
     Needed,
@@ -29,15 +28,18 @@ from marts.core.analysis.needed_columns import (
     relations_of,
 )
 from marts.core.analysis.nodes import conjuncts
+from marts.core.analysis.selections import as_selections
 from marts.core.analysis.trace_conditions import (
     Condition,
     Conditions,
     all_of,
     any_of,
     chosen,
+    is_impossible,
     member,
     on,
     subject,
+    text_of,
     windows_in,
 )
 from marts.core.analysis.trace_joins import optional, pushed_to_sides, side_of
@@ -87,9 +89,15 @@ class Tracing:
     query: ir.Table
 
     @cached_property
+    def relation(self) -> ops.Relation:
+        """The query, with selections written as such."""
+        found: ops.Relation = as_selections(self.query.op())
+        return found
+
+    @cached_property
     def joins(self) -> Joins:
         """Which joins of the query can remove or repeat rows."""
-        return Joins(self.query.op(), self.keys)
+        return Joins(self.relation, self.keys)
 
     @cached_property
     def keys(self) -> DeclaredKeys:
@@ -107,7 +115,7 @@ class Tracing:
         A source without rows behind the value may be left out.
         """
         try:
-            needed = needed_columns(self.query.op(), [column, *key], self.joins)
+            needed = needed_columns(self.relation, [column, *key], self.joins)
             tracer = _Tracer(self, needed, extent)
             return Trace(tracer.rows(key), tracer.columns())
         except _StoppedError as stopped:
@@ -129,7 +137,7 @@ class _Tracer:
     @property
     def query(self) -> ops.Relation:
         """The mart's query over the sources."""
-        return self.tracing.query.op()
+        return self.tracing.relation
 
     @property
     def joins(self) -> Joins:
@@ -163,11 +171,13 @@ class _Tracer:
 
     def ask(self, rel: ops.Relation, conditions: Iterable[Condition], by: Any = None) -> None:
         """Want those rows of a relation that meet some conditions."""
+        # The same condition may come in another order by another path.
+        asked = tuple(dict.fromkeys(conditions))
+        if is_impossible(asked):
+            return
         if by in self.owner:
             self.owner.setdefault(rel, self.owner[by])
         wanted = self.wanted.setdefault(rel, [])
-        # The same condition may come in another order by another path.
-        asked = tuple(dict.fromkeys(conditions))
         if not any(set(each) <= set(asked) for each in wanted):
             wanted[:] = [each for each in wanted if not set(asked) <= set(each)] + [asked]
 
@@ -198,14 +208,6 @@ def _renamed(tracer: _Tracer, rel: Any, conditions: Conditions) -> None:
 def _of_set(tracer: _Tracer, rel: ops.Set, conditions: Conditions) -> None:
     for side in (rel.left, rel.right):
         tracer.ask(side, on(conditions, rel, side.fields), rel)
-
-
-def _fill_null(tracer: _Tracer, rel: ops.FillNull, conditions: Conditions) -> None:
-    given = rel.replacements
-    names = given if isinstance(given, Mapping) else rel.schema.names
-    if any(f.name in names for c in conditions for f in c.fields):
-        raise tracer.stop(rel, "replaces nulls in a column by which its rows are found")
-    tracer.ask(rel.parent, on(conditions, rel, rel.parent.fields), rel)
 
 
 def _limit(tracer: _Tracer, rel: ops.Limit, _: Conditions) -> None:
@@ -244,10 +246,12 @@ def _trace_subqueries(
 
 def _project(tracer: _Tracer, rel: Any, conditions: Conditions) -> None:
     needed, values = tracer.needed.get(rel, {}), rel.values
+    own = on(conditions, rel, values)
+    if is_impossible(own):
+        return
     _trace_subqueries(tracer, rel, conditions, (values[name] for name in needed))
     if any(values[name].find(ops.Unnest, filter=ops.Value) for name in needed):
         raise tracer.stop(rel, "makes several rows of one, from an array")
-    own = on(conditions, rel, values)
     windows = {
         name: windows_in(values[name])
         for name, is_value in needed.items()
@@ -300,7 +304,9 @@ def _whole_partitions(
     """
     for window in dict.fromkeys(windows):
         if not window.group_by:
-            raise tracer.stop(rel, f"computes {Formatter()(window)}, which depends on all rows")
+            raise tracer.stop(
+                rel, f"computes {text_of(window, rel, tracer.not_null)}: it depends on all rows"
+            )
         keys = [unwrapped(each) for each in window.group_by]
         kept = [each for each in own if each.is_key and subject(each) in keys]
         known = {subject(each) for each in kept}
@@ -381,11 +387,10 @@ RULES: tuple[tuple[tuple[type[ops.Relation], ...], Callable[[Any, Any, Condition
     ((ops.AliasedRelation, ops.Reference), _renamed),
     ((ops.Sort, ops.Distinct, ops.DropNull), _renamed),
     ((ops.Set,), _of_set),
-    ((ops.FillNull,), _fill_null),
     ((ops.Limit,), _limit),
     ((ops.Filter,), _filter),
     ((ops.Aggregate,), _aggregate),
     ((ops.JoinChain,), _join),
-    ((ops.Project, ops.DropColumns), _project),
+    ((ops.Project,), _project),
 )
 """How conditions on the rows of each kind of relation are pushed below; the first fits."""

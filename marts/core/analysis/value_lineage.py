@@ -118,6 +118,13 @@ def _in_subquery(op: ops.InSubquery, known: Known) -> Edges:
     return merged(both)
 
 
+def _part(op: ops.StructField, known: Known) -> Edges:
+    """Return on what a part of a struct depends: on that part alone where the struct is made."""
+    if isinstance(op.arg, ops.StructColumn):
+        return known.values[op.arg.values[op.arg.names.index(op.field)]]
+    return known.used(Kind.TRANSFORMATION, [op.arg])
+
+
 def _other(op: ops.Value, known: Known) -> Edges:
     """Return on what any other operation depends: on all that it is made of."""
     return merged(_used_argument(Kind.TRANSFORMATION, each, known) for each in op.__args__)
@@ -147,6 +154,7 @@ RULES: tuple[tuple[tuple[type[ops.Value], ...], Callable[[Any, Known], Edges]], 
     ((ops.Reduction,), _reduction),
     ((ops.ExistsSubquery,), lambda op, known: merged([known.relations[op.rel].rows, NO_COLUMN])),
     ((ops.InSubquery,), _in_subquery),
+    ((ops.StructField,), _part),
     ((ops.RowID,), lambda op, known: merged([known.relations[op.table].rows, NO_COLUMN])),
 )
 """How a value depends on its operands; the first kind that fits applies."""

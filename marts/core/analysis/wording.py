@@ -13,6 +13,7 @@ from marts.core.analysis.formatting import FORMS, Formatter
 from marts.core.analysis.known_values import (
     Context,
     Key,
+    Own,
     Path,
     branch_of,
     default_of,
@@ -226,7 +227,12 @@ class Wording(Formatter):
         return Part(free, tuple(lines), tuple(notes.parts.values()))
 
     def known_comparison(self, op: ops.Comparison) -> str | None:
-        """Return a comparison of a column that has a default, where the default changes nothing.
+        """Return a comparison of a column that has a default, where the default changes nothing."""
+        own = self.compared(op)
+        return f"{own.name} {SIGNS[type(op)][0]} {self(op.right)}" if own else None
+
+    def compared(self, op: ops.Comparison) -> Own | None:
+        """Return the column with a default that stands for the value of a comparison, if any does.
 
         The value without the default is compared; null does not hold, and neither must the default.
         """
@@ -238,14 +244,17 @@ class Wording(Formatter):
         while key:
             for own in self.context.own.get(key, ()):
                 if own.default and own.name != self.column and not holds(op, own.default):
-                    return f"{own.name} {SIGNS[type(op)][0]} {self(op.right)}"
+                    return own
             key = step(*key)
         return None
 
     def day(self, day: datetime.date) -> str:
-        """Return the text of a day: `as_of - 90 days`, or itself."""
-        days = (day - AS_OF_DAY).days
-        if abs(days) > NEAR:
+        """Return the text of a day: `as_of - 90 days`, or itself.
+
+        With an `as_of`, the days of `as_of_days` alone are relative to it.
+        """
+        days = (day - (self.as_of or AS_OF_DAY)).days
+        if day not in self.as_of_days if self.as_of else abs(days) > NEAR:
             return f"'{day}'"
         if days == 0:
             return "as_of"
@@ -275,6 +284,9 @@ class Wording(Formatter):
         return table if number == 1 else f"{table} ({number})"
 
     def _of_either(self, op: ops.Field) -> str:
+        if not isinstance(op.rel, ops.Union):
+            left = op.rel.left
+            return self.but(path=(*self.path, left))(ops.Field(left, op.name))
         sides = dict.fromkeys(
             replace(self.loose(), path=(*self.path, side))(ops.Field(side, op.name))
             for side in (op.rel.left, op.rel.right)

@@ -104,9 +104,16 @@ def _needed(say: Say, op: ops.Value, n: int, operand: ops.Value, level: int) -> 
     return level + (n > 0 or level == COMPARISON)
 
 
+def _floor_quotient(say: Say, op: ops.FloorDivide) -> str:
+    return f"floor({_parts_of_quotient(say, op)})"
+
+
 def _quotient(say: Say, op: ops.Divide) -> str:
-    if found := as_reduction(op):
-        return _reduction_inline(say, found)
+    found = as_reduction(op)
+    return _reduction_inline(say, found) if found else _parts_of_quotient(say, op)
+
+
+def _parts_of_quotient(say: Say, op: ops.Divide) -> str:
     left, right = say.operand(op.left, PRODUCT), op.right
     core = say.core(right)
     if isinstance(core, ops.NullIf) and _is_zero(core.null_if_expr) and say.is_strict:
@@ -347,6 +354,8 @@ def _named(name: str) -> Words:
 
 
 WORDS: tuple[tuple[type[Any] | tuple[type[Any], ...], Words], ...] = (
+    # Before division: in Ibis, this is one, too.
+    (ops.FloorDivide, _floor_quotient),
     (tuple(SIGNS), _infix),
     (ops.Literal, _literal),
     (ops.Not, lambda say, op: f"not {say.loose().operand(op.arg, NOT)}"),

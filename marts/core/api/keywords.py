@@ -69,6 +69,8 @@ class RunKeywords(TypedDict, total=False):
     exclude: Names
     as_of: Day
     force: bool
+    diff: bool
+    max_change: str
     dry_run: bool
     no_source_checks: bool
     accept_shrink: bool

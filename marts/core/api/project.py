@@ -6,7 +6,7 @@ import logging
 import threading
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -23,6 +23,7 @@ from marts.core.api.keywords import (
 from marts.core.api.reports import RunReport, ended_report, planned_report
 from marts.core.api.status import Status
 from marts.core.api.tables import CompiledMarts, Marts, Rows
+from marts.core.console.against import meant
 from marts.core.console.commands.show import MOST_ROWS
 from marts.core.console.extras import explained
 from marts.core.console.keywords import called, project_settings_of
@@ -31,8 +32,10 @@ from marts.core.console.options import words
 from marts.core.errors import MartsWarning, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.compile import compilation
+from marts.core.operations.diff import Difference, diff
 from marts.core.operations.export import Export, Wanted, export
 from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.operations.reviewing import Reviewer, rate_of
 from marts.core.operations.run import RunOptions, prepared_run
 from marts.core.operations.show import rows_of
 from marts.core.operations.status import status_of
@@ -124,10 +127,14 @@ class Project:
             reason=own["reason"],
             drop_orphans=own["drop_orphans"],
         )
+        most = rate_of(own["max_change"], dry_run=own["dry_run"], shows=own["diff"])
         with prepared_run(
             settings, wanted, dry_run=own["dry_run"], warn=_warn, project=self._linked
         ) as prepared:
-            return planned_report(prepared) if own["dry_run"] else _carried_out(prepared)
+            if own["dry_run"]:
+                return planned_report(prepared)
+            review = Reviewer(prepared.graph, most) if own["diff"] or most else None
+            return _carried_out(replace(prepared, review=review))
 
     def test(self, select: Names | None = None, **options: Unpack[TestKeywords]) -> RunReport:
         """Check the marts as they are published, or the sources.
@@ -238,6 +245,27 @@ class Project:
         for several in ("columns", "order_by"):
             given[several] = _names(given.get(several) or ())
         return export(settings, Wanted(mart=mart, output=file, **given), project=self._linked)
+
+    def diff(
+        self,
+        against: Day | PathLike | None = None,
+        *,
+        select: Names | None = None,
+        exclude: Names | None = None,
+        as_of: Day | None = None,
+        largest: int = 3,
+    ) -> Difference:
+        """Compare two builds of marts, row by row; nothing is published.
+
+        `against` is the build before: an environment, a DuckDB database, a folder of data, a git
+        revision or a date, as in `marts diff`; by default it is what is published, and a build of
+        this code comes after it. At most `largest` rows are returned of each kind of difference.
+        Raises UsageError for what is refused, and EngineError for what fails.
+        """
+        given = {"select": select, "exclude": exclude, "as_of": as_of}
+        settings, _ = called(self.settings, "diff", given)
+        other = meant(None if against is None else str(against), settings, self._linked)
+        return diff(settings, other, shown=largest, project=self._linked)
 
 
 def _names(names: Names) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Context, Decimal
 
 from marts.core.analysis.changed_expressions import ChangedExpression
-from marts.core.console.messages import counted
+from marts.core.console.messages import Line, counted
 from marts.core.console.terminal import shown, table_text
 from marts.core.operations.diff import Difference
 from marts.core.query.comparison import AFTER, BEFORE
-from marts.core.run.compared import Key, MartDifference
+from marts.core.query.difference import RELATIVE
+from marts.core.run.compared import Key, MartDifference, difference_document
 
 Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
 EXACT = Context(prec=80)
@@ -28,16 +29,34 @@ def difference_text(found: Difference) -> str:
         lines.append(f"same  {mart.mart}: {counted(mart.rows[1] or 0, 'row')}{_dates(mart)}")
     lines += [f"note  {note}" for note in found.notes]
     lines += [f"none  {name}: not published on either side" for name in found.absent]
-    differing = len(found.marts) - len(same)
-    lines.append(
-        f"{differing} of {counted(len(found.marts), 'mart')} differ{'s' if differing == 1 else ''}"
-        if differing
-        else f"no difference in {counted(len(found.marts), 'mart')}"
-    )
+    lines.append(conclusion(found))
     return "\n".join(lines)
 
 
-def difference_document(found: Difference) -> dict[str, object]:
+def conclusion(found: Difference) -> str:
+    """Return how many marts differ."""
+    differing = sum(mart.is_different for mart in found.marts)
+    marts = counted(len(found.marts), "mart")
+    if not differing:
+        return f"no difference in {marts}"
+    return f"{differing} of {marts} differ{'s' if differing == 1 else ''}"
+
+
+def review_lines(mart: MartDifference, left_out: Collection[str]) -> Iterator[Line]:
+    """Yield what publishing changes in a mart; columns that are left out are named."""
+    if not mart.is_different:
+        yield "same", f"{mart.mart}: {counted(mart.rows[1] or 0, 'row')}"
+        return
+    lines = [f"{mart.mart}: {headline(mart)}", *(f"  {note}" for note in mart.notes)]
+    if rows := list(summary_rows(mart)):
+        lines += _indented(table_text(SUMMARY, rows, numbers=range(1, len(SUMMARY))))
+    if left_out and mart.rows[0] is not None:
+        names = ", ".join(sorted(left_out))
+        lines.append(f"  left out, for they change with every as-of date: {names}")
+    yield "diff", "\n".join(lines)
+
+
+def diff_document(found: Difference) -> dict[str, object]:
     """Return a comparison as a JSON document."""
     return {
         "before": found.before,
@@ -50,58 +69,24 @@ def difference_document(found: Difference) -> dict[str, object]:
 
 
 def mart_document(mart: MartDifference, code: Code) -> dict[str, object]:
-    """Return how a mart differs as a part of a JSON document."""
-    only = mart.only or {}
-    return {
-        "mart": mart.mart,
-        "different": mart.is_different,
-        "grain": list(mart.grain),
-        "as_of": _both(mart.as_of),
-        "rows": _both(mart.rows),
-        "added": mart.added,
-        "removed": mart.removed,
-        "changed": mart.changed,
-        "notes": list(mart.notes),
-        "code_of_rows": [
-            asdict(each)
-            for each in dict.fromkeys(
-                each for name in mart.grain for each in code.get((mart.mart, name), ())
-            )
-        ],
-        "only": {side: [_key_document(mart, key) for key in keys] for side, keys in only.items()},
-        "columns": [
-            {
-                "column": column.name,
-                "type": column.type,
-                "changed": column.changed,
-                "code": [asdict(each) for each in code.get((mart.mart, column.name), ())],
-                "sum": column.totals and _both(column.totals),
-                "largest": [
-                    {"key": _key_document(mart, each.key), **_both((each.before, each.after))}
-                    for each in column.largest
-                ],
-            }
-            for column in mart.columns
-        ],
+    """Return how a mart differs, with the changed code, as a part of a JSON document."""
+    columns = {
+        each.name: [asdict(part) for part in code.get((mart.mart, each.name), ())]
+        for each in mart.columns
+        if each.changed
     }
-
-
-def _both(values: tuple[object, object]) -> dict[str, object]:
-    return dict(zip((BEFORE, AFTER), values, strict=True))
-
-
-def _key_document(mart: MartDifference, key: Key) -> dict[str, object]:
-    return dict(zip(mart.grain, key, strict=True))
+    rows = {part: None for name in mart.grain for part in code.get((mart.mart, name), ())}
+    return {
+        **difference_document(mart),
+        "code": {"rows": [asdict(part) for part in rows], "columns": columns},
+    }
 
 
 def mart_lines(mart: MartDifference) -> Iterator[str]:
     """Yield how a mart differs."""
     yield f"diff  {mart.mart}: {headline(mart)}{_dates(mart)}"
     yield from (f"  {note}" for note in mart.notes)
-    for side, keys in (mart.only or {}).items():
-        count = mart.removed if side == BEFORE else mart.added
-        more = f" and {count - len(keys):,} more" if count > len(keys) else ""
-        yield f"  only {side}: {'; '.join(_key(mart, key) for key in keys)}{more}"
+    yield from (f"  {line}" for line in only_lines(mart))
     if rows := list(summary_rows(mart)):
         yield from _indented(table_text(SUMMARY, rows, numbers=range(1, len(SUMMARY))))
     if rows := list(change_rows(mart)):
@@ -109,13 +94,28 @@ def mart_lines(mart: MartDifference) -> Iterator[str]:
         yield from _indented(table_text(names, rows))
 
 
-def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
-    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+def only_lines(mart: MartDifference) -> Iterator[str]:
+    """Yield keys of rows that only one side has."""
+    for side, keys in (mart.only or {}).items():
+        count = mart.removed if side == BEFORE else mart.added
+        more = f" and {count - len(keys):,} more" if count > len(keys) else ""
+        yield f"only {side}: {'; '.join(_key(mart, key) for key in keys)}{more}"
+
+
+def code_of(
+    mart: MartDifference, code: Code
+) -> Iterator[tuple[Sequence[str], Sequence[ChangedExpression]]]:
+    """Yield columns of a mart, or those that decide about its rows, with the code behind them."""
     columns: dict[tuple[ChangedExpression, ...], list[str]] = {}
     for (name, column), expressions in code.items():
         if name == mart.mart:
             columns.setdefault(expressions, []).append(column)
-    for expressions, names in columns.items():
+    yield from ((names, expressions) for expressions, names in columns.items())
+
+
+def code_lines(mart: MartDifference, code: Code) -> Iterator[str]:
+    """Yield the changed expressions behind each column of a mart, and behind its rows."""
+    for names, expressions in code_of(mart, code):
         yield f"  changed code behind {', '.join(names)}:"
         yield from (f"    {each.location}: {expression_text(each)}" for each in expressions)
 
@@ -150,7 +150,7 @@ def summary_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
     """Yield a row of the summary for each column that differs in values or in its sum."""
     for column in mart.columns:
         before, after = column.totals or (None, None)
-        if column.changed or before != after:
+        if column.changed or (before != after and (column.share or 0) > _noise(before)):
             yield (
                 column.name,
                 f"{column.changed:,}",
@@ -158,6 +158,11 @@ def summary_rows(mart: MartDifference) -> Iterator[Sequence[str]]:
                 "" if after is None else _number(after),
                 _change(before, after),
             )
+
+
+def _noise(total: object) -> float:
+    """Return by which share two sums may differ though no value does: the order of rows decides."""
+    return RELATIVE if isinstance(total, float) else 0.0
 
 
 def change_rows(mart: MartDifference) -> Iterator[Sequence[str]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from marts.core.authoring.tolerance import Rate
 from marts.core.console import exit_codes, terminal
+from marts.core.console.diff_messages import review_lines
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import (
     Line,
@@ -18,7 +21,9 @@ from marts.core.console.messages import (
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.operations.reviewing import Reviewer
 from marts.core.plan.steps import Plan
+from marts.core.run.compared import MartDifference
 
 
 def carry_out_and_print(
@@ -58,6 +63,18 @@ def carry_out_and_print(
         except EngineError as error:
             errors.append(error)
     return exit_codes.of_run(ended.report, errors)
+
+
+def reviewing(prepared: Prepared, most: Rate | None, *, as_json: bool) -> Prepared:
+    """Return a run that compares what it has built with what is published, and prints it."""
+    console = terminal.console(to_stderr=as_json)
+
+    def told(mart: MartDifference) -> None:
+        for line in review_lines(mart, reviewer.left_out[mart.mart]):
+            terminal.say(console, line)
+
+    reviewer = Reviewer(prepared.graph, most, told)
+    return replace(prepared, review=reviewer)
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> int:

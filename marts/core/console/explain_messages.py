@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,9 @@ def _branches(case: Case | None) -> list[Mapping[str, object]]:
                     "value": one.value,
                     "sign": one.sign,
                     "threshold": one.threshold,
-                    "distance": one.distance,
+                    "distance": one.distance.total_seconds()
+                    if isinstance(one.distance, datetime.timedelta)
+                    else one.distance,
                     "holds": one.holds,
                 }
                 for one in each.comparisons
@@ -120,7 +123,7 @@ def _head(found: Explanation) -> Iterator[tuple[str, str]]:
     if found.untraced:
         yield "not traced", found.untraced
     elif found.is_same is None:
-        yield "", "computed now, from the rows below"
+        yield "", "computed from the rows below"
     elif found.is_same:
         yield "recomputed", "the same, from the rows below"
     else:
@@ -152,10 +155,14 @@ def _distance(one: Comparison) -> str:
     if one.distance is None:
         return text
     apart: Any = one.distance
-    if apart == 0:
+    is_later = apart > type(apart)()
+    if not apart:
         return f"{text}, exactly {shown(one.threshold)}"
-    side = "above" if apart > 0 else "below"
-    return f"{text}, {shown(abs(apart))} {side} {shown(one.threshold)}"
+    side = ("before", "below"), ("after", "above")
+    if isinstance(one.threshold, datetime.date):
+        days = counted(abs(apart), "day") if isinstance(apart, int) else str(abs(apart))
+        return f"{text}, {days} {side[is_later][0]} {shown(one.threshold)}"
+    return f"{text}, {shown(abs(apart))} {side[is_later][1]} {shown(one.threshold)}"
 
 
 def _input_lines(found: Explanation) -> Iterator[str]:
@@ -180,7 +187,8 @@ def _input_lines(found: Explanation) -> Iterator[str]:
 def _numbers(each: SourceRows) -> str:
     text = counted(len(each.rows), "row")
     more = each.looked_at - len(each.rows)
-    return f"{text}   {more:,} more of the same key do not count" if more else text
+    verb = "does" if more == 1 else "do"
+    return f"{text}   {more:,} more of the same key {verb} not count" if more else text
 
 
 def _aligned(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> Iterator[str]:

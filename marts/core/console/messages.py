@@ -19,7 +19,19 @@ from marts.core.run.artifacts import deferred, describe_finding, describe_proofs
 from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
-    "ok", "warn", "FAIL", "skip", "build", "keep", "drop", "read", "alter", "done", "stop"
+    "ok",
+    "warn",
+    "FAIL",
+    "skip",
+    "build",
+    "keep",
+    "drop",
+    "read",
+    "alter",
+    "done",
+    "stop",
+    "diff",
+    "same",
 ]
 Line = tuple[Label, str]
 """A label for the outcome, and the text."""

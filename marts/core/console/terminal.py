@@ -46,6 +46,8 @@ STYLES = {
     "FAIL": "bold red",
     "done": "bold green",
     "stop": "bold red",
+    "diff": "yellow",
+    "same": "dim",
 }
 
 

@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias, assert_never
-
-import ibis
-import ibis.expr.types as ir
 
 from marts.core.analysis.changed_expressions import (
     ChangedExpression,
     Traced,
     changed_expressions,
 )
-from marts.core.authoring.columns import personal_in
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import ChangedSourcesError, UsageError
 from marts.core.operations import wiring
+from marts.core.operations.compared_copies import difference
 from marts.core.operations.former import committed
 from marts.core.operations.sides import (
     Copied,
-    Copy,
     Place,
-    Shape,
     VersionOfCode,
     Watch,
     built,
     published,
-    shape_of,
 )
 from marts.core.operations.wiring import Linked
 from marts.core.project.graph import Graph
 from marts.core.project.settings import DUCKDB, Settings, with_given
-from marts.core.query.alignment import aligned
-from marts.core.query.comparison import AFTER, BEFORE, SIDES, Comparison, cast
-from marts.core.run.backend import Backend, Contract
+from marts.core.query.comparison import SIDES
 from marts.core.run.compared import MartDifference
-from marts.core.run.comparing import SHOWN, Sides, compared
-
-MEMORY = "2GB"
-"""What DuckDB may use for a comparison, unless the settings say it."""
+from marts.core.run.comparing import SHOWN
 
 
 @dataclass(frozen=True)
@@ -119,7 +108,7 @@ def diff(
                 hint="publish them: marts run",
             )
         marts = tuple(
-            _difference(graph, name, before, after, settings, folder, shown) for name in found
+            difference(graph, name, before, after, settings, folder, shown) for name in found
         )
         code = _code(graph, before.code, marts) if before.code else {}
     absent = tuple(name for name in names if name not in found)
@@ -252,82 +241,3 @@ def _compared_marts(
     if not names:
         raise UsageError("only temporary marts are selected", hint="select marts that read them")
     return names
-
-
-def _difference(
-    graph: Graph,
-    name: str,
-    before: Copied,
-    after: Copied,
-    settings: Settings,
-    folder: Path,
-    shown: int,
-) -> MartDifference:
-    mart, first, second = shape_of(graph, name), before.marts.get(name), after.marts.get(name)
-    plain = MartDifference(
-        mart=name,
-        grain=mart.grain,
-        rows=(first.rows if first else None, second.rows if second else None),
-        as_of=(first.as_of if first else None, second.as_of if second else None),
-    )
-    if first is None or second is None:
-        return replace(plain, notes=(f"only {BEFORE if second is None else AFTER} has it",))
-    columns = {column.name: column for column in mart.columns}
-    is_one = before.engine == after.engine
-    how = aligned(columns, mart.grain, first.found, second.found, one_engine=is_one)
-    if how.comparison is None:
-        return replace(plain, notes=how.notes)
-    with _opened(settings, {BEFORE: first, AFTER: second}, folder) as backend:
-        found = compared(_tables(mart, how.comparison, (first, second), how.notes, shown), backend)
-    return replace(found, as_of=plain.as_of)
-
-
-def _tables(
-    mart: Shape,
-    comparison: Comparison,
-    copies: tuple[Copy, Copy],
-    notes: tuple[str, ...],
-    shown: int,
-) -> Sides:
-    """Return two tables with the same columns and types, of which the rows can be paired."""
-    before, after = (
-        _with_types(ibis.table(ibis.schema(dict(copy.types)), name=side), comparison)
-        for side, copy in zip(SIDES, copies, strict=True)
-    )
-    known = {column.name for column in mart.columns}
-    # What the contract does not know may hold personal data.
-    personal = {*personal_in(mart.columns), *(comparison.types.keys() - known)}
-    return Sides(mart.name, comparison, before, after, personal, notes, shown)
-
-
-def _with_types(table: ir.Table, comparison: Comparison) -> ir.Table:
-    return table.select(
-        **{
-            name: table[name] if table[name].type() == kind else cast(table[name], kind)
-            for name, kind in comparison.types.items()
-        }
-    )
-
-
-@contextmanager
-def _opened(settings: Settings, copies: Mapping[str, Copy], folder: Path) -> Iterator[Backend]:
-    """Open DuckDB on copies, with room for what does not fit into memory."""
-    from backends.factory import connect
-
-    own = Settings(
-        database=str(folder / "comparison.duckdb"),
-        sources={name: str(copy.file.resolve()) for name, copy in copies.items()},
-        threads=settings.threads if settings.backend == DUCKDB else None,
-        memory_limit=settings.memory_limit or MEMORY,
-    )
-    backend = connect(
-        own,
-        data=None,
-        sources={name: Contract(ibis.schema(dict(copy.types))) for name, copy in copies.items()},
-        version=wiring.version_of_marts(),
-        read_only=False,
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()

@@ -17,7 +17,7 @@ from marts.core.analysis.readable import readable
 from marts.core.analysis.tracing import Extent, Key, Trace, Tracing, Untraceable
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
-from marts.core.errors import NoSuchRowError, UsageError, did_you_mean, masked
+from marts.core.errors import NoSuchRowError, SourceError, UsageError, did_you_mean, masked
 from marts.core.operations import wiring
 from marts.core.operations.explain_keys import key_of
 from marts.core.operations.explain_steps import Steps
@@ -25,6 +25,7 @@ from marts.core.operations.explained import Explanation, SourceRows
 from marts.core.operations.proof_engines import on_duckdb
 from marts.core.operations.wiring import Linked
 from marts.core.plan.fingerprint import CurrentInputs
+from marts.core.plan.planner import unfit_sources
 from marts.core.plan.state import EngineState
 from marts.core.plan.up_to_date import outdated_among
 from marts.core.proof.building import WorldBuilder
@@ -47,14 +48,19 @@ LOOKED_AT, BEHIND, COUNTED = Extent(filtered=False), Extent(), Extent(narrowed=T
 
 
 def explain(
-    settings: Settings, name: str, keys: Sequence[str], *, project: Linked | None = None
+    settings: Settings,
+    name: str,
+    keys: Sequence[str] | Mapping[str, object],
+    *,
+    project: Linked | None = None,
 ) -> Explanation:
     """Explain the value of a column, `MART.COLUMN`, in the row with a key.
 
-    `keys` are as typed: a value, or `column=value` for each column of the grain. The published
-    value is explained, unless the settings name another date: then it is what the sources give
-    now. The project is loaded unless it is given. Raises UsageError for a mart, column or key that
-    does not exist, NoSuchRowError if there is no such row.
+    `keys` are as typed: a value, or `column=value` for each column of the grain; or they are the
+    values by column. The published value is explained, unless the settings name another date: then
+    it is what the sources give now. The project is loaded unless it is given. Raises UsageError for
+    a mart, column or key that does not exist, NoSuchRowError if there is no such row, and
+    SourceError for sources that a run would refuse.
     """
     graph, _ = project or wiring.linked(settings)
     mart, column = _column(name, graph)
@@ -112,7 +118,7 @@ class _Explainer:
         if self.mart.is_temporary:
             return f"{name} is temporary: it is never published"
         if name not in self.state.published:
-            return f"{name} is not published"
+            return f"{name} is not published: {self.backend.where}"
         if self.published_on is None:
             return f"{name} is not recorded as published by {self.graph.project.package}"
         if self.published_on != self.as_of.day:
@@ -138,6 +144,7 @@ class _Explainer:
 
     def explanation(self) -> Explanation:
         """Return how the value came about."""
+        self._refuse_unfit_sources()
         row = None if self.unpublished else self._row(_table(self.mart))
         found = self._rows_looked_at()
         if isinstance(found, Untraceable):
@@ -158,11 +165,32 @@ class _Explainer:
     def _no_such_row(self) -> NoSuchRowError:
         name = self.mart.name
         key = ", ".join(f"{column} {value}" for column, value in self._shown_key().items())
-        how = "" if self.unpublished is None or self.mart.is_temporary else " now"
+        if self.unpublished is None or self.mart.is_temporary:
+            return NoSuchRowError(
+                f"{name} has no row with {key}, as of {self.as_of.day}",
+                hint=f"see which rows it has: marts show {name}",
+            )
         return NoSuchRowError(
-            f"{name} has no row with {key}, as of {self.as_of.day}{how}",
-            hint=f"see which rows it has: marts show {name}",
+            f"the sources give {name} no row with {key}, as of {self.as_of.day}", self.unpublished
         )
+
+    def _refuse_unfit_sources(self) -> None:
+        """Raise SourceError if the value cannot be computed from the sources, as a run would."""
+        marts = {self.mart.name, *self.graph.upstream(self.mart.name)}
+        read = {each for mart in marts for each in self.graph.project.marts[mart].inputs}
+        sources = [each for name, each in self.graph.project.sources.items() if name in read]
+        if fault := next((f for s in sources if (f := self.state.faults.get(s.name))), None):
+            raise fault
+        if flaws := [*unfit_sources(sources, self.state)]:
+            raise SourceError(
+                "the sources do not fit their contracts;"
+                f" {self.mart.name}.{self.column} cannot be computed from them",
+                *flaws,
+                f"looked in {self.state.source_location}",
+                hint=None
+                if self.unpublished
+                else f"see the published value, unchecked: marts show {self.mart.name}",
+            )
 
     def _shown_key(self) -> dict[str, object]:
         return {
@@ -182,11 +210,11 @@ class _Explainer:
         if isinstance(found, Untraceable):
             return found
         tables: dict[str, pa.Table] = {}
-        for name, state in self.state.sources.items():
+        for name in self.state.sources:
             source = self.graph.project.sources[name]
             schema = schema_of(source.columns)
             rows: list[dict[str, Any]] = []
-            if name in found.rows and not state.misfits:
+            if name in found.rows:
                 query = found.rows[name].select(*schema.names).limit(MOST_ROWS + 1)
                 rows = self.backend.fetch(query, about=name)
             if len(rows) > MOST_ROWS:

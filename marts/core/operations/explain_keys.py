@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any
 
-from marts.core.authoring.columns import Column
+from marts.core.authoring.columns import Column, type_of
 from marts.core.authoring.tables import Mart
 from marts.core.errors import UsageError, did_you_mean
 
 
-def key_of(mart: Mart, words: Sequence[str]) -> dict[str, object]:
+def key_of(mart: Mart, words: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
     """Return the values of the columns of a mart's grain; `words` are `column=value`.
 
-    The name may be left out if the grain is one column. Raises UsageError for a name that is not in
-    the grain, a column without a value, and a value of another type.
+    The name may be left out if the grain is one column. In Python, they may be values by column.
+    Raises UsageError for a name that is not in the grain, a column without a value, and a value
+    that the column cannot have.
     """
     if not mart.grain:
         raise UsageError(
@@ -23,6 +26,11 @@ def key_of(mart: Mart, words: Sequence[str]) -> dict[str, object]:
             hint="explain a column of a mart that reads it",
         )
     typed: dict[str, str] = {}
+    if isinstance(words, Mapping):
+        if unknown := [name for name in words if name not in mart.grain]:
+            raise _not_in_grain(mart, unknown[0])
+        typed = {name: str(value) for name, value in words.items() if value is not None}
+        words = ()
     for word in words:
         name, text = _split(mart, word)
         if name in typed:
@@ -49,21 +57,66 @@ def _split(mart: Mart, word: str) -> tuple[str, str]:
             f"--key {word} names no column: the grain of {mart.name} is {', '.join(mart.grain)}",
             hint=" ".join(f"--key {each}=VALUE" for each in mart.grain),
         )
-    raise UsageError(
+    raise _not_in_grain(mart, name)
+
+
+def _not_in_grain(mart: Mart, name: str) -> UsageError:
+    return UsageError(
         f"--key {name}: the grain of {mart.name} is {', '.join(mart.grain)}",
         hint=did_you_mean(name, mart.grain),
     )
 
 
 def _value(column: Column, text: str) -> object:
-    read, example = READ.get(column.type.partition("(")[0], (str, ""))
+    kind = column.type.partition("(")[0]
+    read, example = READ[kind]
     try:
-        return read(text)
+        value = read(text)
     except (ValueError, InvalidOperation):
         raise UsageError(
-            f"--key {text}: {column.name} is {column.type}",
+            f"--key {text!a}: {column.name} is {column.type}"
+            if kind == "string"
+            else f"--key {text}: {column.name} is {column.type}",
             hint=f"write it as {column.name}={example}",
         ) from None
+    if flaw := _outside(value, column.type):
+        raise UsageError(
+            f"--key {text}: {column.name} is {column.type}, which has no such value", flaw
+        )
+    return value
+
+
+def _outside(value: object, kind: str) -> str | None:
+    """Return why a number is not one of a type, None if it is."""
+    if isinstance(value, Decimal):
+        of = type_of(kind)
+        if abs(value) >= 10 ** (of.precision - of.scale):
+            return f"it has {of.precision - of.scale} digits before the point at the most"
+        if len(f"{value:f}".partition(".")[2].rstrip("0")) > of.scale:
+            return f"it has {of.scale} decimal places at the most"
+    if isinstance(value, int) and not isinstance(value, bool):
+        bounds = type_of(kind).bounds
+        if not bounds.lower <= value <= bounds.upper:
+            return f"it is from {bounds.lower} to {bounds.upper}"
+    return None
+
+
+def _plain(read: Callable[[str], Any]) -> Callable[[str], object]:
+    """Return what reads a finite number that is written with digits alone."""
+
+    def number(text: str) -> object:
+        value = read(text)
+        if "_" in text or text != text.strip() or not isfinite(value):
+            raise ValueError(text)
+        return value
+
+    return number
+
+
+def _text(text: str) -> str:
+    # What is not text, in the arguments of a process, is no value of any column.
+    text.encode()
+    return text
 
 
 def _boolean(text: str) -> bool:
@@ -81,11 +134,12 @@ def _moment(text: str) -> datetime.datetime:
 
 
 READ: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "int64": (int, "42"),
-    "float64": (float, "1.5"),
-    "decimal": (Decimal, "12.50"),
+    "string": (_text, "TEXT"),
+    "int64": (_plain(int), "42"),
+    "float64": (_plain(float), "1.5"),
+    "decimal": (_plain(Decimal), "12.50"),
     "boolean": (_boolean, "true"),
     "date": (datetime.date.fromisoformat, "2025-06-01"),
     "timestamp": (_moment, "2025-06-01T12:00:00"),
 }
-"""How values of a type are read, and an example; others are texts."""
+"""How values of a type are read, and an example."""

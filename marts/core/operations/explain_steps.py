@@ -13,9 +13,9 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from marts.core.analysis.formatting import Formatter
+from marts.core.analysis.known_values import Context, place_in
 from marts.core.analysis.lineage import Name
-from marts.core.analysis.readable import readable
+from marts.core.analysis.readable import readable, wording, written_out
 from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.row_values import (
     CaseBranch,
@@ -23,12 +23,14 @@ from marts.core.analysis.row_values import (
     Test,
     branches_of,
     definition_of,
+    in_part,
     is_table,
     operands,
     tests_in,
     with_operands,
 )
-from marts.core.analysis.wording import AS_OF_DAY
+from marts.core.analysis.selections import as_selections
+from marts.core.analysis.wording import AS_OF_DAY, Wording
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.errors import masked
@@ -44,15 +46,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 20
 """As many steps are followed one after another; more would be of no help to anybody."""
-
-
-@dataclass(frozen=True)
-class _Dated(Formatter):
-    """Formats operations; fixed days are written as in definitions: `'2025-01-02'`."""
-
-    def day(self, day: datetime.date) -> str:
-        """Return the text of a day: `as_of - 90 days`, or itself."""
-        return super().day(day) if day in self.as_of_days else f"'{day}'"
 
 
 @dataclass(frozen=True)
@@ -80,6 +73,7 @@ class Steps:
     rows: Mapping[str, int]
     personal: Collection[Name]
     _texts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _days: dict[str, frozenset[datetime.date]] = field(default_factory=dict)
 
     def case(self, mart: Mart, column: str, key: Key) -> Case | None:
         """Return the branches of a column's definition, None if it is neither case nor test."""
@@ -97,27 +91,38 @@ class Steps:
         if not values or any(v.find(ops.WindowFunction, filter=ops.Value) for v in values):
             return None
         row = self._values(step, values)
-        return self._case(branches, row, self._wording(step)) if row else None
+        say = self._wording(step, column).but(says_groups=True)
+        return self._case(branches, row, say) if row else None
 
     def _case(
-        self, branches: tuple[CaseBranch, ...], row: Mapping[ops.Value, Any], say: Formatter
+        self, branches: tuple[CaseBranch, ...], row: Mapping[ops.Value, Any], say: Wording
     ) -> Case:
-        found = tuple(
-            Branch(
-                None if each.condition is None else say(each.condition),
-                _label(each.result, say),
-                each.condition is None or row[each.condition],
-                tuple(self._comparison(test, row, say) for test in each.tests),
-            )
-            for each in branches
-        )
+        found = tuple(self._branch(each, row, say) for each in branches)
         is_case = len(found) > 1
         return Case(found, [bool(e.holds) for e in found].index(True) if is_case else None)
 
-    def _comparison(self, test: Test, row: Mapping[ops.Value, Any], say: Formatter) -> Comparison:
-        value, at = self._masked(test.value, row[test.value]), test.at.value
-        operand = say(test.value)
-        return Comparison(operand, value, test.sign, at, _apart(value, at), row[test.whole])
+    def _branch(self, branch: CaseBranch, row: Mapping[ops.Value, Any], say: Wording) -> Branch:
+        condition, result = branch.condition, _label(branch.result, say)
+        if condition is None:
+            return Branch(None, result, True, ())
+        is_negated = any(condition.find(ops.Not, filter=ops.Value))
+        tests = say.but(is_condition=not is_negated)
+        found = tuple(self._comparison(each, row, tests) for each in branch.tests)
+        holds = row[condition]
+        if holds is None and found and all(each.holds is not None for each in found):
+            holds = False
+        return Branch(say.condition(condition), result, holds, found)
+
+    def _comparison(self, test: Test, row: Mapping[ops.Value, Any], say: Wording) -> Comparison:
+        value, at, holds = row[test.value], test.at.value, row[test.whole]
+        operand, is_compared = say.but(is_condition=False)(test.value), test.whole
+        own = say.compared(is_compared) if isinstance(is_compared, ops.Comparison) else None
+        if own and own.default:
+            # The condition is said of the column, which has its default in place of null.
+            operand = own.name
+            value, holds = (own.default.value, False) if value is None else (value, holds)
+        value, at = _alike(self._masked(test.value, value), at)
+        return Comparison(operand, value, test.sign, at, _apart(value, at), holds)
 
     def inputs(self, mart: Mart, column: str, key: Key) -> tuple[Input, ...]:
         """Return what a value is computed from, each once, by table in the order of the steps.
@@ -129,51 +134,82 @@ class Steps:
         for _ in range(MOST_STEPS):
             later: list[_Step] = []
             for each in (each for step in steps for each in self._inputs(step, later)):
-                known = found.get((each.table, each.column))
-                if known is None or (known.value is None and known.rows is None):
-                    found[each.table, each.column] = each
+                found.setdefault((each.table, each.column), each)
             steps = list({(s.mart.name, s.definition): s for s in later}.values())
         tables = list(dict.fromkeys(table for table, _ in found))
         return tuple(sorted(found.values(), key=lambda each: tables.index(each.table)))
 
     def _step(self, mart: Mart, column: str, key: Key) -> _Step:
-        query = self.queries.of(mart)
-        return _Step(mart, query, definition_of(ops.Field(query.op(), column)), key)
+        query = as_selections(self.queries.of(mart).op())
+        return self._below(mart, query, key, ops.Field(query, column), ())
+
+    def _below(
+        self,
+        mart: Mart,
+        query: ops.Relation,
+        key: Key,
+        column: ops.Field,
+        above: tuple[ops.Relation, ...],
+    ) -> _Step:
+        """Return the step of a column in a query; in a union, in the part that has the row."""
+        while True:
+            step = _Step(mart, query.to_expr(), definition_of(column, above), key)
+            union = step.definition.path[-1]
+            made = self._part(step, union) if isinstance(union, ops.Union) else None
+            if made is None:
+                return step
+            query, column = made[query], ops.Field(made[column.rel], column.name)
+            above = tuple(made[each] for each in above)
+
+    def _part(self, step: _Step, union: ops.Union) -> Mapping[ops.Node, ops.Relation] | None:
+        """Return the relations of a query with only that part of a union that has the row."""
+        query, found = step.query.op(), list[Mapping[ops.Node, ops.Relation]]()
+        for part in (union.left, union.right):
+            made = in_part(query, union, part)
+            table = made[query].to_expr()
+            if self._rows(table, step.key, table.columns):
+                found.append(made)
+        return found[0] if len(found) == 1 else None
 
     def _inputs(self, step: _Step, later: list[_Step]) -> Iterator[Input]:
         """Yield the columns in a definition, and add their own steps to the later ones."""
         found = step.definition
-        fields = [] if found.is_aggregated else operands(found.value)
         if found.table:
-            yield from self._of_table(fields[0], self._read(step, self._own_value(step)), later)
+            yield from self._of_table(step, self._read(step, self._own_value(step)), later)
             return
-        row = self._values(step, fields) or dict.fromkeys(fields)
+        fields = [] if found.is_aggregated else operands(found.value)
+        row = self._values(step, fields) or {}
+        fields = [each for each in fields if each in row]
         for each in fields:
-            below = definition_of(each, found.path)
-            if below.table and isinstance(below.value, ops.Field):
-                read = self._read(replace(step, definition=below), row[each])
-                yield from self._of_table(below.value, read, later)
+            below = self._below(step.mart, step.query.op(), step.key, each, found.path)
+            if below.definition.table:
+                yield from self._of_table(below, self._read(below, row[each]), later)
             else:
-                value = self._masked(each, row[each])
-                yield Input(step.mart.name, each.name, value, None, self._said(step, below, value))
-                later.append(replace(step, definition=below))
+                value, text = self._said(below, each, row[each], found.path)
+                yield Input(step.mart.name, each.name, self._masked(each, value), None, text)
+                later.append(below)
         for each in found.value.find(ops.Field, filter=ops.Value):
             if each not in fields:
                 yield from self._of_rows(each)
 
-    def _of_table(self, found: ops.Field, value: object, later: list[_Step]) -> Iterator[Input]:
+    def _of_table(self, step: _Step, value: object, later: list[_Step]) -> Iterator[Input]:
         """Yield a column of a table; if this is a temporary mart, its definition comes later."""
+        found = step.definition.value
+        if not isinstance(found, ops.Field):
+            raise TypeError(found)
         table, shown = str(found.rel.name), self._masked(found, value)
+        # A table that is joined with itself has a number.
+        place = self._wording(step, found.name).place(table)
         mart = self.graph.project.marts.get(table)
         if mart is None or not mart.is_temporary:
-            yield Input(table, found.name, shown)
+            yield Input(place, found.name, shown)
             return
-        step = self._step(mart, found.name, {})
-        yield Input(table, found.name, shown, None, self._said(step, step.definition, value))
+        yield Input(place, found.name, shown, None, self._readable(mart)[found.name])
+        below = self._step(mart, found.name, {})
         if self.engine.rows(table).num_rows == 1:
-            later.append(step)
+            later.append(below)
         else:
-            yield from self._of_rows(ops.Field(step.query.op(), found.name))
+            yield from self._of_rows(ops.Field(below.query.op(), found.name))
 
     def _of_rows(self, found: ops.Field) -> Iterator[Input]:
         """Yield the columns of sources and published marts behind one of several rows."""
@@ -186,31 +222,45 @@ class Steps:
             else:
                 yield Input(table, column, rows=self.engine.rows(table).num_rows)
 
-    def _said(self, step: _Step, definition: Definition, value: object) -> str:
-        """Return a definition as text: as the catalogue says it, if it is that of a column."""
-        name = definition.name
-        if name in step.query.columns:
-            column = self._step(step.mart, name, {}).definition
-            # A default says nothing of a value that is there.
-            is_same = value is not None or column.default == definition.default
-            if is_same and column.value == definition.value:
-                return self._readable(step.mart)[name]
-        return _text(definition, self._wording(step))
+    def _said(
+        self, step: _Step, column: ops.Field, value: object, above: tuple[ops.Relation, ...]
+    ) -> tuple[object, str]:
+        """Return a value and its definition: as the catalogue has it, if it is that of a column.
+
+        A column with a default may have another value: then it says so.
+        """
+        name, query, found = column.name, step.query.op(), step.definition
+        own = definition_of(ops.Field(query, name)) if name in query.schema else None
+        if own and own.value == found.value:
+            kind = next(each.type for each in step.mart.columns if each.name == name)
+            value = _as_date(value) if kind == "date" else value
+            if value is not None or own.default == found.default:
+                return value, self._readable(step.mart)[name]
+        say = self._wording(step, name)
+        text = written_out(say.but(path=place_in(above)), column)
+        if own and own.value == found.value and own.default:
+            text += f"; {say(own.default)} in the column {name}"
+        return value, text
 
     def _readable(self, mart: Mart) -> Mapping[str, str]:
         if mart.name not in self._texts:
             self._texts[mart.name] = readable(mart, self.graph)
         return self._texts[mart.name]
 
-    def _wording(self, step: _Step) -> Formatter:
-        """Return what formats the expressions of a query, with days relative to the as-of date.
+    def _wording(self, step: _Step, column: str) -> Wording:
+        """Return what says the expressions of a query, with days relative to the as-of date.
 
         Days that the query has on every date are fixed.
         """
-        project = self.graph.project
-        tables, not_null = logical_tables(project), declared_not_null(project)
-        other = defining_query(step.mart, tables, FixedAsOf(AS_OF_DAY), not_null=not_null)
-        return _Dated(as_of=self.as_of, as_of_days=_days_in(step.query) - _days_in(other))
+        project, mart = self.graph.project, step.mart
+        not_null = declared_not_null(project)
+        if mart.name not in self._days:
+            tables, day = logical_tables(project), FixedAsOf(AS_OF_DAY)
+            other = defining_query(mart, tables, day, not_null=not_null)
+            self._days[mart.name] = _days_in(self.queries.of(mart)) - _days_in(other)
+        say = wording(Context(step.query.op(), not_null), column)
+        path = place_in(step.definition.path)
+        return say.but(path=path, as_of=self.as_of, as_of_days=self._days[mart.name])
 
     def _read(self, step: _Step, value: object) -> object:
         """Return the value of a table's column itself, from that of a column that copies it."""
@@ -255,20 +305,37 @@ def _days_in(query: ir.Table) -> frozenset[datetime.date]:
     return frozenset(e.value for e in literals if e.dtype.is_date() and e.value is not None)
 
 
-def _text(definition: Definition, say: Formatter) -> str:
-    value = definition.value
-    text = f"{definition.table}.{value.name}" if definition.table else say(value)
-    return f"{text}; {say(definition.default)} where null" if definition.default else text
-
-
-def _label(result: ops.Value, say: Formatter) -> str:
+def _label(result: ops.Value, say: Wording) -> str:
     """Return a result as text; a label as it is."""
     is_label = isinstance(result, ops.Literal) and isinstance(result.value, str)
-    return result.value if is_label else say(result)
+    return result.value if is_label else say.loose()(result)
+
+
+def _as_date(value: object) -> object:
+    """Return the day of a moment at its beginning, and other values as they are."""
+    is_day = isinstance(value, datetime.datetime) and value.time() == datetime.time()
+    return value.date() if is_day else value  # type: ignore[attr-defined]
+
+
+def _alike(value: object, at: object) -> tuple[object, object]:
+    """Return two values as days if both are, or else as moments if one is."""
+    moments = [isinstance(each, datetime.datetime) for each in (value, at)]
+    if any(moments) and all(isinstance(each, datetime.date) for each in (value, at)):
+        days = _as_date(value), _as_date(at)
+        if not any(isinstance(each, datetime.datetime) for each in days) and not all(moments):
+            return days
+        return _as_moment(value), _as_moment(at)
+    return value, at
+
+
+def _as_moment(value: Any) -> datetime.datetime:
+    """Return the beginning of a day, and a moment as it is."""
+    is_moment = isinstance(value, datetime.datetime)
+    return value if is_moment else datetime.datetime.combine(value, datetime.time())
 
 
 def _apart(value: Any, at: Any) -> object:
-    """Return how far a number or a date is above another one, None for other values."""
+    """Return how far a number, a day or a moment is above another one, None for other values."""
     match value, at:
         case (bool(), _) | (_, bool()):
             return None
@@ -276,6 +343,8 @@ def _apart(value: Any, at: Any) -> object:
             return value - at
         case (int() | float() | Decimal(), int() | float() | Decimal()):
             return float(value) - float(at)
+        case (datetime.datetime(), datetime.datetime()):
+            return value - at
         case (datetime.date(), datetime.date()) if type(value) is type(at):
             return (value - at).days
     return None

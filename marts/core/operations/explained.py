@@ -29,8 +29,9 @@ class Input:
 class Comparison:
     """A value that is compared with a constant, and how far it is above it.
 
-    `distance` is negative if the value is lower, in days between dates, and None where values have
-    no distance. `holds` is None if the value is null.
+    `distance` is negative if the value is lower, in days between dates, a timedelta between
+    timestamps, and None where values have no distance. `holds` is None if the value is null. In
+    place of null, `value` is the default of the column that `operand` names, if it has one.
     """
 
     operand: str

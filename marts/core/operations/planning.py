@@ -75,6 +75,8 @@ class RunPlanner:
     reshape: Collection[str] = ()
     requirement: Requirement | None = None
     """What it asks of marts that it publishes; None if it asks for no proof."""
+    toolchain: str | None = None
+    """A digest of the code that compiles; without it, every mart is compiled."""
     plans: list[Plan] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     changes: list[ShapeChange] = field(default_factory=list)
@@ -209,6 +211,7 @@ class RunPlanner:
                 checks_sources=self.options.checks_sources,
                 run_id=self.run_id,
                 stamp=self.requirement.stamp if self.requirement else None,
+                toolchain=self.toolchain,
             )
         elif self._anew is not None:
             state = inspect_again(graph, self._current.state, self.backend, anew=self._anew)

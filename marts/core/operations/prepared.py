@@ -11,12 +11,14 @@ from marts.core.analysis.rules import Finding
 from marts.core.catalog.manifest import manifest
 from marts.core.errors import EngineError
 from marts.core.operations.planning import RunPlanner
+from marts.core.operations.reviewing import Reviewer
 from marts.core.operations.wiring import version_of_marts
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.run import artifacts
 from marts.core.run.backend import Backend
+from marts.core.run.compared import difference_document
 from marts.core.run.grouped import GroupedRun
 from marts.core.run.recording import Recorder
 from marts.core.run.report import Report
@@ -37,6 +39,8 @@ class Prepared:
     """What engines would compute differently."""
     changes: tuple[ShapeChange, ...] = ()
     """What publishing would change besides rows."""
+    review: Reviewer | None = None
+    """Compares what is built with what is published."""
     planner: RunPlanner | None = None
     """Plans the groups of a run of several, when their turn comes; `plan` is empty then, unless it
     is that of a dry run."""
@@ -81,6 +85,7 @@ def carry_out(
             planned=planned,
             ending=ending,
             going_on=going_on,
+            review=prepared.review,
         ).go()
     else:
         report = run(
@@ -90,6 +95,7 @@ def carry_out(
             observer=observer,
             recorder=prepared.recorder,
             ending=ending,
+            review=prepared.review,
         )
     findings = planner.findings if planner else prepared.findings
     plans = planner.plans if planner else [prepared.plan]
@@ -103,6 +109,8 @@ def carry_out(
         "versions": versions,
         "warnings": [artifacts.describe_finding(each) for each in findings],
     }
+    if prepared.review:
+        context["differences"] = [difference_document(each) for each in prepared.review.marts]
     results = artifacts.run_results(report, context=context, target=target)
     declared = manifest(prepared.graph.project)
     errors = artifacts.write_artifacts(target, report, results, declared)

@@ -39,6 +39,8 @@ def prepared_run(
         wiring.connected(graph, settings, read_only=dry_run) as backend,
         wiring.recorded(graph, settings, backend, dry_run=dry_run, warn=warn) as recorder,
     ):
+        # Before anything is compiled: the compilers must be as they were installed.
+        toolchain = wiring.toolchain_of(settings)
         as_of = wiring.as_of(settings, backend.data_as_of)
         recorder.planned(as_of.day)
         planner = RunPlanner(
@@ -57,6 +59,7 @@ def prepared_run(
                 accepted=options.accept_unproven,
                 reason=options.reason,
             ),
+            toolchain=toolchain,
         )
         has_groups = len(planner.groups) > 1
         if has_groups:

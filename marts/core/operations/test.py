@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from marts.core.analysis import invariant_lineage
 from marts.core.errors import UsageError
 from marts.core.operations import wiring
 from marts.core.operations.prepared import Prepared
@@ -35,12 +36,14 @@ def prepared_test(
     With `invariants`, also check how marts would respond to changes of their sources. The project
     is loaded unless it is given. Raises MartsError for what makes the checks impossible.
     """
-    graph, selected, _ = wiring.selected(settings, project)
+    graph, selected, reliance = wiring.selected(settings, project)
     if not settings.select:
         # A temporary mart is built and checked only if it is named.
         selected = tuple(n for n in selected if not graph.project.marts[n].is_temporary)
+    unreached: Collection[tuple[str, str]] = ()
     if invariants:
-        graph = with_invariants(graph)
+        unreached = invariant_lineage.unreached(graph, reliance.queries)
+        graph = with_invariants(graph, without=unreached)
     if sources:
         selected = ()
     prepare(settings.target)
@@ -60,7 +63,8 @@ def prepared_test(
             state = deferred_for_checks(current, selected)
         plan = plan_checks(graph, selected, state, as_of, source_checks=sources)
         if invariants:
-            plan = replace(plan, skipped=(*plan.skipped, *exempted(graph, selected)))
+            exempt = exempted(graph, selected, unreached)
+            plan = replace(plan, skipped=(*plan.skipped, *exempt))
         recorder = Recorder(backend, wiring.run_id())
         yield Prepared(
             graph=graph,

@@ -268,6 +268,16 @@ def _ended_by(error: BaseException) -> tuple[str, str | None]:
             return "error", type(error).__name__
 
 
+def toolchain_of(settings: Settings) -> str | None:
+    """Return a digest of the code that compiles for the engine; None if it is not known.
+
+    Snowflake's own compiler is loaded with its backend, so that it is not known what changed it.
+    """
+    from backends.toolchain import toolchain
+
+    return toolchain() if settings.backend == DUCKDB else None
+
+
 def in_memory(
     graph: Graph, settings: Settings, data: Path | None
 ) -> AbstractContextManager[Backend]:

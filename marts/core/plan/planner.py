@@ -22,6 +22,8 @@ from marts.core.project.loading import Declarations
 from marts.core.query.checks import ascending_query, fused_query, hashed_query, query_by_value
 from marts.core.query.contract import mismatches
 
+NOT_REACHED = "no column of the mart depends on what the invariant changes"
+
 
 def plan_run(
     graph: Graph,
@@ -94,11 +96,16 @@ def plan_checks(
     )
 
 
-def exempted(graph: Graph, selected: Iterable[str]) -> Iterator[SkippedCheck]:
-    """Yield the invariants that would be tested on marts if these were not exempt."""
+def exempted(
+    graph: Graph, selected: Iterable[str], unreached: Collection[tuple[str, str]] = ()
+) -> Iterator[SkippedCheck]:
+    """Yield the invariants that would be tested on marts if these were not exempt, or unreached."""
     for name in selected:
         for invariant, reason in graph.project.marts[name].exempt.items():
             yield SkippedCheck(name, invariant, exempt=reason)
+        for mart, invariant in sorted(unreached):
+            if mart == name:
+                yield SkippedCheck(name, invariant, exempt=NOT_REACHED)
 
 
 def _planned(
@@ -265,19 +272,27 @@ class _Checker:
         return tuple(sorted({owner.name, *tables_read(check)} - self.present))
 
 
+def unfit_sources(sources: Iterable[Source], state: EngineState) -> Iterator[str]:
+    """Yield what keeps sources from being read: a missing table, columns that do not fit."""
+    for source in sources:
+        table = state.sources.get(source.name)
+        if table is not None:
+            wrong = [*mismatches(source.columns, table.types), *table.misfits]
+            yield from (f"source {source.name}, {line}" for line in wrong)
+        elif not source.optional:
+            yield f"source {source.name}: found no such table"
+
+
 def _refuse_unfit_sources(sources: Iterable[Source], state: EngineState) -> None:
     found, misfits = list[str](), set[str]()
     for source in sources:
         if fault := state.faults.get(source.name):
             raise fault
+        found += unfit_sources([source], state)
         table = state.sources.get(source.name)
         if table is None:
-            if not source.optional:
-                found.append(f"source {source.name}: found no such table")
             continue
         misfits |= {f"source {source.name}, {line}" for line in table.misfits}
-        wrong = [*mismatches(source.columns, table.types), *table.misfits]
-        found += [f"source {source.name}, {line}" for line in wrong]
         if table.rows == 0 and not source.optional:
             found.append(f"source {source.name}: the table has no rows")
     if found:

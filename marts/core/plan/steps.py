@@ -71,7 +71,7 @@ class SkippedCheck:
     check: str
     missing: tuple[str, ...] = ()
     exempt: str = ""
-    """Why the invariant need not hold for the mart, as its author says."""
+    """Why the invariant need not be tested on the mart, as its author or its lineage says."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def reasons_of(current: CurrentInputs, name: str, rebuilt: Collection[str]) -> I
         yield "its sources were not checked"
     if recorded.run_id != current.run_id:
         yield from _changed_inputs(current, name, fingerprint, rebuilt)
-    if fingerprint.sql != current.digest(name):
+    if not current.is_made_by(fingerprint, name):
         yield "code changed"
 
 

@@ -19,6 +19,7 @@ from ibis.common.exceptions import IbisError
 
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.lint import lint
+from marts.core.authoring.columns import personal_in
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, checked_key
 from marts.core.errors import MartsError
@@ -37,9 +38,10 @@ from marts.core.proof.partial_compilation import (
 from marts.core.query.checks import free_name
 from marts.core.query.contract import schema_of
 from marts.core.query.definition import defining_query
-from marts.core.query.difference import difference
+from marts.core.query.difference import DIFFERS_IN, difference
 from marts.core.query.nulls import declared_not_null
 from marts.core.run.inspection import inspect_engine
+from marts.core.run.masking import masked_row
 
 if TYPE_CHECKING:
     from marts.core.plan.state import CompiledQuery, EngineState, Materialized
@@ -222,7 +224,7 @@ class _Runner:
         counts = table.group_by(mart.grain).aggregate(**{count: table.count()})
         repeated = counts.filter(counts[count] > 1).limit(1)
         for row in self.backend.fetch(self._compiled(repeated), about=mart.name):
-            *key, rows = row.values()
+            *key, rows = masked_row(row, personal_in(mart.columns)).values()
             shown = ", ".join(f"{k} = {v}" for k, v in zip(mart.grain, key, strict=True))
             raise MartsError(
                 f"mart {mart.name} has several rows of one key on this data, so it cannot be"
@@ -243,10 +245,17 @@ class _Runner:
     def _by_rows(self, mutant: Mutant) -> MutantResult | None:
         for name, query in self._built_and_compared(mutant.change):
             for row in self.backend.fetch(self._compiled(query), about=name):
-                *keys, differs_in = row.values()
+                hidden = self._hidden(name) if query is not self.counted else ()
+                *keys, differs_in = masked_row(row, hidden).values()
                 where = ", ".join(map(str, [name, *keys]))
                 return MutantResult(mutant, "rows", f"{where}: {differs_in}")
         return None
+
+    def _hidden(self, name: str) -> frozenset[str]:
+        """Return the columns of a row that differs which show personal data of a mart."""
+        (mart,) = (each for each in self.observed if each.name == name)
+        personal = frozenset(personal_in(mart.columns))
+        return personal | {DIFFERS_IN} if personal - {*mart.grain} else personal
 
     def _built_and_compared(self, change: Change) -> Iterator[tuple[str, ir.Table]]:
         """Build what has changed; yield the marts that may differ, with a query of such a row.

@@ -13,6 +13,8 @@ from marts.core.query.contract import mismatches
 
 Types = Mapping[str, dt.DataType]
 INT64_DIGITS = 19
+NOT_COMPARED = "not compared"
+"""What a note says of values that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def aligned(
         kinds |= {name: kind} if kind is not None else {}
         notes += [note] if note else []
     if lost := [name for name in grain if name not in kinds]:
-        notes.append(f"its rows are not compared: the key has {', '.join(lost)}")
+        notes.append(f"its rows are {NOT_COMPARED}: the key has {', '.join(lost)}")
         return Alignment(None, tuple(notes))
     keys = {name: kinds[name] for name in grain}
     others = {name: kind for name, kind in kinds.items() if name not in keys}
@@ -72,9 +74,9 @@ def _kind(
     said = f"column {name} is {found[0]} before and {found[1]} after"
     if same[0] != same[1]:
         common = _common(*found)
-        return common, said if common else f"{said}: its values are not compared"
+        return common, said if common else f"{said}: its values are {NOT_COMPARED}"
     if not is_compared(wanted[0]):
-        return None, f"column {name} is {found[0]}: its values are not compared"
+        return None, f"column {name} is {found[0]}: its values are {NOT_COMPARED}"
     return wanted[0], None
 
 

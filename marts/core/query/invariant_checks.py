@@ -6,7 +6,7 @@ them inlined; nothing is built for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,20 +23,25 @@ from marts.core.query.definition import inlined
 from marts.core.query.difference import difference
 
 
-def with_invariants(graph: Graph) -> Graph:
-    """Return the graph with a check in each mart for every invariant that must hold for it."""
+def with_invariants(graph: Graph, *, without: Collection[tuple[str, str]] = frozenset()) -> Graph:
+    """Return the graph with a check in each mart for every invariant that must hold for it.
+
+    Pairs of a mart and an invariant that are `without` have no check.
+    """
     project = graph.project
     marts = {
-        name: replace(mart, checks=(*mart.checks, *invariant_checks(graph, mart)))
+        name: replace(mart, checks=(*mart.checks, *invariant_checks(graph, mart, without=without)))
         for name, mart in project.marts.items()
     }
     return replace(graph, project=replace(project, marts=marts))
 
 
-def invariant_checks(graph: Graph, mart: Mart) -> Iterator[TableCheck]:
+def invariant_checks(
+    graph: Graph, mart: Mart, *, without: Collection[tuple[str, str]] = frozenset()
+) -> Iterator[TableCheck]:
     """Yield the checks of a mart that its project's invariants imply."""
     for invariant in graph.project.invariants.values():
-        if concerns(invariant, mart, graph):
+        if concerns(invariant, mart, graph) and (mart.name, invariant.name) not in without:
             rows, count = (
                 partial(unexpected, invariant, mart),
                 partial(_miscounted, invariant, mart),
@@ -54,13 +59,17 @@ def concerns(invariant: Invariant, mart: Mart, graph: Graph) -> bool:
 def changed_sources(
     invariant: Invariant, graph: Graph, tables: Mapping[str, ir.Table], as_of: AsOf
 ) -> dict[str, ir.Table]:
-    """Return the sources as the invariant changes them, cast to their contracts."""
+    """Return the sources among some tables as the invariant changes them, cast to their contracts.
+
+    Those that the invariant reads must be there.
+    """
     # A source may have more columns than its contract, and Ibis writes all of them as `*`.
     sources = {
         source.name: conform(
             tables[source.name], source.columns, what=source.name, location=source.location
         )
         for source in graph.project.sources.values()
+        if source.name in tables
     }
     what = f"invariant {invariant.name}"
     given = [as_of if name == AS_OF else sources[name] for name in invariant.parameters]
@@ -115,19 +124,19 @@ def _check(
     name: str,
     wrong: Callable[[ir.Table, ir.Table], ir.Table | ir.BooleanScalar],
 ) -> TableCheck:
-    """Return the check that `wrong` finds nothing between a mart and its response."""
-    sources = tuple(graph.project.sources)
+    """Return the check that `wrong` finds nothing between a mart and its response.
+
+    It reads the sources that the mart or the invariant reads, and no others.
+    """
+    behind = {mart.name, *graph.upstream(mart.name)}
+    upstream = replace(graph, order=tuple(name for name in graph.order if name in behind))
+    tables = (table for name in behind for table in graph.project.marts[name].inputs)
+    read = {*invariant.inputs, invariant.source, *tables}
+    sources = tuple(name for name in graph.project.sources if name in read)
 
     def offending(this: ir.Table, as_of: AsOf, *tables: ir.Table) -> ir.Table | ir.BooleanScalar:
         given = dict(zip(sources, tables, strict=True))
-        return wrong(this, _response(graph, mart, invariant, given, as_of))
+        changed = changed_sources(invariant, graph, given, as_of)
+        return wrong(this, inlined(upstream, changed, as_of)[mart.name])
 
     return TableCheck(name=name, offending=offending, parameters=(THIS, AS_OF, *sources))
-
-
-def _response(
-    graph: Graph, mart: Mart, invariant: Invariant, tables: Mapping[str, ir.Table], as_of: AsOf
-) -> ir.Table:
-    needed = {mart.name, *graph.upstream(mart.name)}
-    upstream = replace(graph, order=tuple(name for name in graph.order if name in needed))
-    return inlined(upstream, changed_sources(invariant, graph, tables, as_of), as_of)[mart.name]

@@ -192,8 +192,14 @@ class Backend(Protocol):
         With `as_read`, it reads the sources as this run does, as of its moment.
         """
 
-    def fetch(self, query: Query, *, about: str) -> list[dict[str, Any]]:
-        """Run a query and return its rows; `about` names the table it is run for."""
+    def fetch(
+        self, query: Query, *, about: str, published: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query and return its rows; `about` names the table it is run for.
+
+        The names in `published` stand for these published relations, even where there are
+        candidates of their names.
+        """
 
     def stream(self, query: Query, *, about: str) -> Batches:
         """Run a query, and yield its rows in batches, in the query's order.

@@ -35,6 +35,8 @@ class ColumnDifference:
     changed: int
     totals: tuple[Number | None, Number | None] | None = None
     largest: tuple[Change, ...] = ()
+    share: float | None = None
+    """By which share its sum changes, also if it is personal; None if it is not numeric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +63,41 @@ class MartDifference:
     def is_different(self) -> bool:
         """Whether the sides differ in anything."""
         return bool(self.added or self.removed or self.changed or self.notes)
+
+
+def difference_document(mart: MartDifference) -> dict[str, object]:
+    """Return how a mart differs as a JSON document."""
+    only = mart.only or {}
+    return {
+        "mart": mart.mart,
+        "different": mart.is_different,
+        "grain": list(mart.grain),
+        "as_of": _both(mart.as_of),
+        "rows": _both(mart.rows),
+        "added": mart.added,
+        "removed": mart.removed,
+        "changed": mart.changed,
+        "notes": list(mart.notes),
+        "only": {side: [_keyed(mart, key) for key in keys] for side, keys in only.items()},
+        "columns": [
+            {
+                "column": column.name,
+                "type": column.type,
+                "changed": column.changed,
+                "sum": column.totals and _both(column.totals),
+                "largest": [
+                    {"key": _keyed(mart, each.key), **_both((each.before, each.after))}
+                    for each in column.largest
+                ],
+            }
+            for column in mart.columns
+        ],
+    }
+
+
+def _both(values: tuple[object, object]) -> dict[str, object]:
+    return dict(zip(("before", "after"), values, strict=True))
+
+
+def _keyed(mart: MartDifference, key: Key) -> dict[str, object]:
+    return dict(zip(mart.grain, key, strict=True))

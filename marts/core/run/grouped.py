@@ -18,7 +18,7 @@ from marts.core.run.backend import Backend
 from marts.core.run.recording import Recorder
 from marts.core.run.remembering import share_of
 from marts.core.run.report import CheckReport, GroupReport, GroupStatus, Report, Status, TableReport
-from marts.core.run.runner import Observer, carry_out
+from marts.core.run.runner import Observer, Review, carry_out
 
 WORST: Sequence[Status] = (
     *("interrupted", "unknown", "partly_published", "error", "failed"),
@@ -58,6 +58,7 @@ class GroupedRun:
     planned: Callable[[Plan], None]
     ending: Callable[[], None]
     going_on: Callable[[], None]
+    review: Review | None = None
     done: list[GroupReport] = field(default_factory=list)
     earlier: EarlierChecks = field(default_factory=EarlierChecks)
     failed: dict[tuple[str, str], tuple[Source, CheckReport]] = field(default_factory=dict)
@@ -123,6 +124,7 @@ class GroupedRun:
             ending=self.ending,
             goes_on=not is_last,
             since=since,
+            review=self.review,
         )
         self._remember(plan, report)
         if report.status == "published":

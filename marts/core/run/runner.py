@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from marts.core.run.backend import Backend, Statement
 
 
+Review = Callable[[Plan, "Backend"], None]
+"""Looks at what is built and checked, before it is published; raises a MartsError to stop that."""
+
+
 class Observer(Protocol):
     """Is notified of the progress of a run; with several threads, from each of them."""
 
@@ -57,6 +61,7 @@ def run(
     observer: Observer,
     recorder: Recorder | None = None,
     ending: Callable[[], None] = lambda: None,
+    review: Review | None = None,
 ) -> Report:
     """Carry out all steps and publish, or publish nothing; record it, given a recorder.
 
@@ -68,13 +73,19 @@ def run(
     """
     recorder = recorder or Recorder(backend, run_id)
     report = carry_out(
-        plan, backend, run_id=run_id, observer=observer, recorder=recorder, ending=ending
+        plan,
+        backend,
+        run_id=run_id,
+        observer=observer,
+        recorder=recorder,
+        ending=ending,
+        review=review,
     )
     recorder.ended(report)
     return report
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913  (what one of several groups is told)
     plan: Plan,
     backend: Backend,
     *,
@@ -84,13 +95,14 @@ def carry_out(
     ending: Callable[[], None],
     goes_on: bool = False,
     since: int = 0,
+    review: Review | None = None,
 ) -> Report:
     """Do the same for one of several groups if the run `goes_on`; do not record how it ended.
 
     `since` is the number of the run's statements that belong to earlier groups.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    execution = _Execution(plan, backend, observer, recorder, goes_on=goes_on)
+    execution = _Execution(plan, backend, observer, recorder, goes_on=goes_on, review=review)
     status: Status = "error"
     error: MartsError | None = None
     try:
@@ -145,7 +157,9 @@ class _Execution:
         recorder: Recorder,
         *,
         goes_on: bool,
+        review: Review | None,
     ) -> None:
+        self.review = review
         self.plan = plan
         self.backend = backend
         self.observer = observer
@@ -187,6 +201,8 @@ class _Execution:
             if plan.annotations:
                 backend.annotate(plan.annotations)
             return "checked" if plan.steps else "unchanged"
+        if self.review:
+            self.review(plan, backend)
         self.observer.publishing()
         self.recorder.publishing()
         self.is_publishing = True

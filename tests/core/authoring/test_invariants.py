@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from marts import Table, date, int64, invariant, mart, money, string
+from marts.core.analysis.invariant_lineage import unreached as unreached_in
 from marts.core.authoring.checks import TableCheck
 from marts.core.authoring.invariants import Invariant
 from marts.core.authoring.tables import Mart
@@ -112,7 +113,8 @@ def test_relations_become_checks_beside_the_others() -> None:
     (check,) = graph.project.marts["spend"].checks
     assert isinstance(check, TableCheck)
     assert check.name == "orders_twice"
-    assert set(check.inputs) == set(SHOP.project.sources)
+    # Of the others, nothing is asked, so that they may be absent or wrong.
+    assert set(check.inputs) == {"customers", "orders"} < set(SHOP.project.sources)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +164,46 @@ def checked(graph: Graph, folder: Path) -> Report:
     shop.write(customers=CUSTOMERS, orders=ORDERS)
     assert shop.run().status == "published"
     return replace(shop, graph=with_invariants(graph)).check("spend")
+
+
+@invariant(changes="customers")
+def other_cities(customers: Table) -> Table:
+    """Everybody has moved."""
+    return customers.mutate(city=customers.city + "burg")
+
+
+@invariant(changes="customers")
+def nobody_in_a_city(customers: Table) -> Table:
+    """Only those without a city are left."""
+    return customers.filter(customers.city.isnull())
+
+
+UNREACHED = {("spend", "other_cities")}
+
+
+@pytest.mark.parametrize(
+    ("declared", "unreached"),
+    [
+        (other_cities, UNREACHED),
+        # It is about what the mart counts; or it asks for more than that nothing changes.
+        (nobody_in_a_city, set[tuple[str, str]]()),
+        (orders_twice, set[tuple[str, str]]()),
+        (replace(other_cities, varies_with={"count": 2}), set[tuple[str, str]]()),
+        (replace(other_cities, varies_with={"place": 2}), UNREACHED),
+        (replace(other_cities, offending=lambda t: t.bought > 4), set[tuple[str, str]]()),
+        (replace(other_cities, adds={("customer_id",): 1}), set[tuple[str, str]]()),
+    ],
+)
+def test_an_invariant_is_not_tested_on_a_mart_that_it_does_not_reach(
+    declared: Invariant, unreached: set[tuple[str, str]]
+) -> None:
+    words = tuple(word for word in ("count",) if word in declared.varies_with)
+    graph = related(declared, marts=(spend(counted=words),))
+    assert unreached_in(graph) == unreached
+    made = with_invariants(graph, without=unreached).project.marts["spend"].checks
+    assert (not made) == bool(unreached)
+    skipped = list(exempted(graph, ["spend"], unreached))
+    assert [each.check for each in skipped] == [name for _, name in unreached]
 
 
 # What is refused

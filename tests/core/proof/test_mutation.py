@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from marts import Table, float64, int64, mart, money, string
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.errors import EngineError, SourceError
+from marts.core.errors import EngineError, MartsError, SourceError
 from marts.core.plan.steps import Build
 from marts.core.proof.mutants import Mutant
 from marts.core.proof.mutation import MutantResult, MutationRun, rebuilt_and_observed, run_mutants
@@ -50,6 +51,39 @@ def test_a_gap_in_the_data_lets_a_mutant_survive_and_a_richer_row_kills_it(shop:
     result = of(run(shop, "customer_totals"), *BOUND)
     assert result.killed_by == "rows"
     assert result.evidence == "customer_totals, c3: tier: gold → plain"
+
+
+@pytest.mark.parametrize(
+    ("personal", "evidence"),
+    [
+        ({"customer_id"}, "customer_totals, ***: tier: gold → plain"),
+        ({"tier"}, "customer_totals, c3: ***"),
+        ({"customer_id", "tier"}, "customer_totals, ***: ***"),
+    ],
+)
+def test_the_evidence_of_a_mutant_has_masks(
+    shop: Workshop, personal: set[str], evidence: str
+) -> None:
+    mart = SHOP.project.marts["customer_totals"]
+    columns = tuple(
+        replace(column, personal="name") if column.name in personal else column
+        for column in mart.columns
+    )
+    marts = {**SHOP.project.marts, mart.name: replace(mart, columns=columns)}
+    graph = replace(SHOP, project=replace(SHOP.project, marts=marts))
+    shop.write(orders=[*ORDERS, order("edge", "c3", "1000.00")])
+    assert of(run(replace(shop, graph=graph), mart.name), *BOUND).evidence == evidence
+
+
+def test_a_key_that_is_there_twice_is_masked(shop: Workshop) -> None:
+    @mart(grain="customer_id", columns=[string("customer_id", personal="name")])
+    def buyers(orders: Table) -> Table:
+        """A customer for each order."""
+        return orders
+
+    with pytest.raises(MartsError) as refused:
+        run(Workshop(shop.folder, project_of(orders, customers, buyers)), "buyers")
+    assert any(fact.startswith("customer_id = ***: ") for fact in refused.value.facts)
 
 
 def test_rows_that_are_lost_or_multiplied_are_counted(shop: Workshop) -> None:

@@ -12,7 +12,7 @@ import click
 from marts.core.console.options import ALIASES
 
 NAMES = (
-    *("init", "run", "status", "test", "ls", "compile"),
+    *("init", "run", "status", "deploy", "test", "ls", "compile"),
     *("show", "export", "diff", "explain", "lineage", "docs"),
     *("prove", "witness", "mutate", "attest"),
     *("load", "generate", "doctor", "emulator", "help"),

@@ -42,6 +42,14 @@ diff_options = options(
 @engine_options
 @as_of_option
 @diff_options
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How the report is printed; Markdown is for a comment on a pull request.",
+)
 @json_option
 @click.pass_obj
 @with_settings
@@ -50,6 +58,7 @@ def command(
     stop: Interrupts,
     against: str | None,
     largest: int,
+    form: str,
     as_json: bool,
 ) -> int:
     """Compare two builds of marts, row by row.
@@ -60,7 +69,8 @@ def command(
     """
     from marts.core.console import terminal
     from marts.core.console.against import meant
-    from marts.core.console.diff_messages import difference_document, difference_text
+    from marts.core.console.diff_markdown import difference_markdown
+    from marts.core.console.diff_messages import diff_document, difference_text
     from marts.core.operations import wiring
     from marts.core.operations.diff import diff
 
@@ -77,7 +87,9 @@ def command(
         other = meant(against, settings, project)
         found = diff(settings, other, shown=largest, watch=watch, project=project)
     if as_json:
-        terminal.print_json(difference_document(found))
+        terminal.print_json(diff_document(found))
+    elif form == "markdown":
+        terminal.print_text(difference_markdown(found))
     else:
         terminal.print_text(difference_text(found))
     return exit_codes.FAILED if found.is_different else exit_codes.DONE

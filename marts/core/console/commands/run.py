@@ -59,6 +59,13 @@ publishing_options = options(
     ),
     option("--reason", metavar="TEXT", help="Why it may be published without; recorded."),
     option("--drop-orphans", is_flag=True, help="Drop published marts that no longer exist."),
+    option("--diff", is_flag=True, help="Print what publishing changes, in each mart."),
+    option(
+        "--max-change",
+        metavar="PERCENT",
+        help="Publish nothing if more than this changes of a mart's rows, or of the sum of one of"
+        " its numbers, such as 5%; what changes with every as-of date is left out.",
+    ),
     option("--dry-run", is_flag=True, help="Print what would be done, and why, without doing it."),
 )
 
@@ -80,6 +87,8 @@ def command(
     accept_unproven: tuple[str, ...],
     reason: str | None,
     drop_orphans: bool,
+    diff: bool,
+    max_change: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -88,7 +97,8 @@ def command(
     By default, all marts are one group. Each SELECTOR names marts as --select does; without one,
     all are built.
     """
-    from marts.core.console.execution import carry_out_and_print, print_plan
+    from marts.core.console.execution import carry_out_and_print, print_plan, reviewing
+    from marts.core.operations.reviewing import rate_of
     from marts.core.operations.run import RunOptions, prepared_run
 
     options = RunOptions(
@@ -100,7 +110,11 @@ def command(
         reason=reason,
         drop_orphans=drop_orphans,
     )
+    most = rate_of(max_change, dry_run=dry_run, shows=diff)
     with prepared_run(settings, options, dry_run=dry_run, warn=warn) as prepared:
         if dry_run:
             return print_plan(prepared, as_json=as_json)
+        if diff or most:
+            reviewed = reviewing(prepared, most, as_json=as_json)
+            return carry_out_and_print(reviewed, stop=stop, as_json=as_json)
         return carry_out_and_print(prepared, stop=stop, as_json=as_json)

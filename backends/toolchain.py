@@ -1,0 +1,56 @@
+"""The code that turns an expression into DuckDB's SQL, as a digest of its files.
+
+Without it, the same expression would be the same SQL only until Ibis, SQLGlot or marts is changed.
+Files are read rather than their times, and by plain names: these are four hundred, for a run that
+may have nothing to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+
+import ibis
+import sqlglot
+
+import marts.core.plan.state
+from backends.duckdb_ddl import DIALECT
+
+CODE = (".py", ".so", ".pyd")
+COMPILERS = "ibis.backends.sql.compilers"
+
+
+def toolchain() -> str | None:
+    """Return a digest of all that a query's SQL depends on, besides the query.
+
+    None if somebody has loaded Ibis's compilers already: they might have changed them.
+    """
+    if COMPILERS in sys.modules:
+        return None
+    about = (DIALECT, platform.python_version(), ibis.options.sql)
+    digest = hashlib.sha256(" ".join(map(str, about)).encode())
+    for name in _files():
+        with open(name, "rb", buffering=0) as file:
+            text = file.read()
+        digest.update(f"\n{os.path.basename(name)} {len(text)}\n".encode())
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def _files() -> Iterator[str]:
+    """Yield the files of the code that compiles, in an order that no folder's place changes."""
+    of_ibis = os.path.dirname(ibis.__file__)
+    for part in ("backends/sql", "common", "expr"):
+        yield from _below(os.path.join(of_ibis, part))
+    yield from _below(os.path.dirname(sqlglot.__file__))
+    yield from _below(os.path.dirname(__file__))
+    yield marts.core.plan.state.__file__
+
+
+def _below(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (os.path.join(parent, name) for name in sorted(names) if name.endswith(CODE))

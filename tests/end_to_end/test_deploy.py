@@ -1,0 +1,195 @@
+"""Scheduled runs: the deployed script, executed on the emulator as tasks of Snowflake would."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from marts.core.plan.runs import RUNS_TABLE, results_of_text
+from support import grammar
+from support.account import Account
+from support.scheduled import RaisedError, Rows, Script
+from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
+
+DONE, USAGE = 0, 2
+DAY = datetime.date(2025, 7, 31)
+MARTS = ["int_paid_orders", "customer_totals", "model_sales", "shop_overview"]
+REVIEWS = ({"customer_id": "c1", "stars": 4.5},)
+NOT_SENT = ("CREATE OR REPLACE PROCEDURE", "CREATE OR REPLACE TASK", "ALTER TASK", "SELECT SYSTEM$")
+WHEN = ("--schedule", "0 3 * * *", "--timezone", "America/New_York", "--warehouse", "WH")
+
+
+@pytest.fixture(scope="module")
+def folder(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Load the bicycle shop, as it is and with an order that no check lets pass."""
+    for schema, orders in {"TASKS": ORDERS, "BAD": (*ORDERS, order("o9", "c1", "-5.00"))}.items():
+        shop = Workshop(tmp_path_factory.mktemp(schema), SHOP)
+        shop.write(customers=CUSTOMERS, orders=orders, reviews=REVIEWS)
+        words = (*account.load_words(schema), "--data", shop.data)
+        assert account.call(*words, cwd=shop.folder).returncode == DONE
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture
+def rows(account: Account) -> Rows:
+    return account.rows
+
+
+def words(account: Account, schema: str, *, sources: str = "TASKS") -> list[str]:
+    location = account.run_words(schema=schema, sources=sources)
+    return ["deploy", "--package", "toy_shop", *location, *WHEN]
+
+
+@pytest.fixture
+def scheduled(account: Account, folder: Path, own_schema: str) -> Iterator[Callable[..., Script]]:
+    """Return what creates all that a script does, except its procedures and tasks."""
+
+    def create(sources: str = "TASKS") -> Script:
+        done = account.call(*words(account, own_schema, sources=sources), "--dry-run", cwd=folder)
+        assert done.returncode == DONE, done.stderr
+        script = Script(done.stdout)
+        for sql in script.statements:
+            if not sql.startswith(NOT_SENT):
+                account.rows(sql)
+        return script
+
+    with account.left_as_found():
+        yield create
+
+
+def last_run(account: Account, schema: str) -> dict[str, object]:
+    names = ("STATUS", "AS_OF", "MARTS_PUBLISHED", "CHECKS_FAILED", "ERROR", "RESULTS", "HOST_NAME")
+    (*_, row) = account.rows(
+        f"SELECT {', '.join(names)} FROM {account.location(schema, RUNS_TABLE)} ORDER BY STARTED_AT"
+    )
+    return dict(zip(names, row, strict=True))
+
+
+def published(account: Account, schema: str) -> dict[str, list[object]]:
+    found = account.contents(schema)
+    return {name: found[name.upper()] for name in MARTS if name.upper() in found}  # type: ignore[misc]
+
+
+def test_a_scheduled_run_publishes_what_a_run_does(
+    account: Account, folder: Path, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled()
+    assert script.run(rows, DAY, "graph-1") == {}
+    run = ["run", "--package", "toy_shop", "--as-of", str(DAY)]
+    location = account.run_words(schema="BY_RUN", sources="TASKS")
+    assert account.call(*run, *location, cwd=folder).returncode == DONE
+    assert published(account, own_schema) == published(account, "BY_RUN")
+    found = last_run(account, own_schema)
+    assert (found["STATUS"], found["AS_OF"], found["MARTS_PUBLISHED"]) == ("published", DAY, 4)
+    results = results_of_text(str(found["RESULTS"]))
+    assert results["customer_totals"].rows == 3
+    assert results["orders"].checks["amount_at_least_0"] == ("pass", 0)
+    # The text of a view is that of a run, so that the next run leaves it alone.
+    texts = [
+        rows(
+            f"SELECT SPLIT_PART(VERSION, '#', 2) FROM {account.location(schema, 'MARTS_STATE')}"
+            " WHERE KIND = 'view'"
+        )
+        for schema in (own_schema, "BY_RUN")
+    ]
+    assert texts[0] == texts[1]
+    assert [n for n in account.tables(f"{own_schema}_CANDIDATES") if "__OF_" in n] == []
+
+
+def test_a_second_run_replaces_the_first_and_a_run_of_marts_both(
+    account: Account, folder: Path, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled()
+    assert script.run(rows, datetime.date(2025, 6, 30), "graph-1") == {}
+    assert script.run(rows, DAY, "graph-2") == {}
+    by_task = published(account, own_schema)
+    assert last_run(account, own_schema)["STATUS"] == "published"
+    run = ["run", "--package", "toy_shop", "--as-of", str(DAY)]
+    location = account.run_words(schema=own_schema, sources="TASKS")
+    done = account.call(*run, *location, cwd=folder)
+    assert done.returncode == DONE, done.stdout + done.stderr
+    assert "published 4 marts" in done.stdout
+    assert published(account, own_schema) == by_task
+    assert script.run(rows, DAY, "graph-3") == {}
+    assert published(account, own_schema) == by_task
+
+
+@pytest.mark.parametrize("suspended", ["SOURCES", "BUILD_MODEL_SALES"])
+def test_a_suspended_task_publishes_nothing(
+    account: Account,
+    rows: Rows,
+    own_schema: str,
+    scheduled: Callable[..., Script],
+    suspended: str,
+) -> None:
+    script = scheduled()
+    assert script.run(rows, DAY, "graph-1") == {}
+    before = published(account, own_schema)
+    # The candidates of a run that was cut off are still there.
+    failed = script.run(rows, datetime.date(2025, 6, 30), "graph-2", suspended=[suspended])
+    assert "PUBLISH" in failed or "BUILD_SHOP_OVERVIEW" in failed
+    assert published(account, own_schema) == before
+    assert last_run(account, own_schema)["STATUS"] == "error"
+
+
+def test_a_failing_check_publishes_nothing(
+    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled("BAD")
+    failed = script.run(rows, DAY, "graph-1")
+    assert failed == {"SOURCES": "'a check does not hold: the table of runs names it'"}
+    found = last_run(account, own_schema)
+    assert (found["STATUS"], found["MARTS_PUBLISHED"], found["CHECKS_FAILED"]) == ("failed", 0, 1)
+    assert found["ERROR"] == "checks that did not hold: orders.amount_at_least_0"
+    assert not any(published(account, own_schema).values())
+
+
+def test_a_candidate_that_is_not_what_was_checked_is_not_published(
+    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled()
+    begin, *middle, publish, _ = script.graph
+    script.call(rows, begin, "graph-1", DAY)
+    for task in middle:
+        script.call(rows, task, "graph-1")
+    candidate = account.location(f"{own_schema}_CANDIDATES", "MODEL_SALES__OF_TOY_SHOP")
+    rows(f"UPDATE {candidate} SET SOLD = SOLD + 1")
+    with pytest.raises(RaisedError, match="is not what was checked"):
+        script.call(rows, publish, "graph-1")
+    assert not any(published(account, own_schema).values())
+
+
+def test_a_run_that_published_meanwhile_is_not_replaced(
+    account: Account,
+    folder: Path,
+    rows: Rows,
+    own_schema: str,
+    scheduled: Callable[..., Script],
+) -> None:
+    script = scheduled()
+    begin, *middle, publish, _ = script.graph
+    script.call(rows, begin, "graph-1", DAY)
+    for task in middle:
+        script.call(rows, task, "graph-1")
+    run = ["run", "--package", "toy_shop", "--as-of", "2025-06-30"]
+    location = account.run_words(schema=own_schema, sources="TASKS")
+    done = account.call(*run, *location, cwd=folder)
+    assert done.returncode == DONE, done.stdout + done.stderr
+    before = published(account, own_schema)
+    with pytest.raises(RaisedError, match="another run published meanwhile"):
+        script.call(rows, publish, "graph-1")
+    assert published(account, own_schema) == before
+
+
+def test_every_statement_is_in_snowflakes_grammar(
+    account: Account, folder: Path, own_schema: str
+) -> None:
+    done = account.call(*words(account, own_schema), "--dry-run", cwd=folder)
+    script = Script(done.stdout)
+    grammar.check(script.statements)
+    # To the grammar, a procedure's body is a text.
+    for _, body in script.procedures.values():
+        assert grammar.fault(body[body.index("BEGIN\n") :].removesuffix(";")) is None
