@@ -54,7 +54,7 @@ def script(place: TaskPlace, who: Who, timing: Timing) -> Iterator[str]:
     yield from tables(place).values()
     for row in claims(place):
         yield ddl.claim(
-            place.schema.state, {name: getattr(row, name, None) for name in row_names()}
+            place.schema.state, [{name: getattr(row, name, None) for name in row_names()}]
         )
     yield from _targets(place)
     yield from (each.sql for each in found.objects)
