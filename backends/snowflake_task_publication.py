@@ -33,7 +33,7 @@ from backends.snowflake_task_steps import (
 )
 from marts.core.plan.runs import RUNS_TABLE
 from marts.core.plan.schedule import PARAMETER, ScheduledMart
-from marts.core.plan.state import STATE_COLUMNS, RecordedTable
+from marts.core.plan.state import SCHEDULED, STATE_COLUMNS, RecordedTable
 
 NOT_CODE = """'([^']|'')*'|"[^"]*\""""
 GOVERNED = (" POLICY ", " TAG (", " SECURE ")
@@ -236,7 +236,7 @@ def _overwrite(place: TaskPlace, variable: str, each: ScheduledMart) -> Iterator
 def _records(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[dict[str, object]]:
     own = recipe.place.schedule
     for variable, each in built.items():
-        version = Expression(f"'scheduled{SEPARATOR}' || :{variable}")
+        version = Expression(f"'{SCHEDULED}{SEPARATOR}' || :{variable}")
         yield _recorded(recipe, each, version)
     for name in own.relied_on:
         found = Expression(f"({_found_of(recipe, name)})")
@@ -310,7 +310,7 @@ def _view(recipe: Recipe, each: ScheduledMart) -> Iterator[Step]:
         )
         for kept in (ddl.KEPT, ddl.NOTHING)
     ]
-    version = f"'scheduled{SEPARATOR}' || SHA2(:DEFINITION, 256)"
+    version = f"'{SCHEDULED}{SEPARATOR}' || SHA2(:DEFINITION, 256)"
     yield Set(
         "FOUND",
         f"SELECT COUNT(*) FROM {place.schema.state} WHERE {identifier('name')} ="

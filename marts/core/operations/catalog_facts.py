@@ -12,7 +12,7 @@ from marts.core.catalog.distributions import Counted, counted, main_columns
 from marts.core.catalog.facts import Facts
 from marts.core.errors import EngineError, MartsError
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
-from marts.core.plan.state import RecordedTable, TableState, declared_state
+from marts.core.plan.state import SCHEDULED, RecordedTable, TableState, declared_state
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
 from marts.core.run.backend import Backend
@@ -102,7 +102,7 @@ class Reader:
             several = ", ".join(map(str, days))
             self._notes.append(f"the marts are published as of different dates: {several}")
         for name, row in recorded.items():
-            if row.version != published[name].version:
+            if row.version not in (SCHEDULED, published[name].version):
                 self._note(name, ALTERED)
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)
