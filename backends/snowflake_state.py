@@ -182,5 +182,5 @@ def digests(rows: Iterable[RecordedTable]) -> dict[str, str]:
 
 
 def without_digest(row: RecordedTable) -> RecordedTable:
-    """Return a row with the version alone."""
-    return replace(row, version=row.version and row.version.partition(SEPARATOR)[0])
+    """Return a row with the version alone; a scheduled run records none."""
+    return replace(row, version=(row.version and row.version.partition(SEPARATOR)[0]) or None)

@@ -33,7 +33,7 @@ from backends.snowflake_task_steps import (
 )
 from marts.core.plan.runs import RUNS_TABLE
 from marts.core.plan.schedule import PARAMETER, ScheduledMart
-from marts.core.plan.state import SCHEDULED, STATE_COLUMNS, RecordedTable
+from marts.core.plan.state import STATE_COLUMNS, RecordedTable
 
 NOT_CODE = """'([^']|'')*'|"[^"]*\""""
 GOVERNED = (" POLICY ", " TAG (", " SECURE ")
@@ -183,6 +183,9 @@ def _transaction(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[St
     place, state = recipe.place, recipe.place.schema.state
     # The row that publishers queue at; then nobody else publishes until the commit.
     yield Run(ddl.lock(state, RUN_ID, kind=LOCK))
+    locked = f"{ddl.recorded_of(state, LOCK, LOCK)} AND {of_this_run()}"
+    yield Set("FOUND", locked)
+    yield Refuse("FOUND <> 1", "the state table has lost its row to queue at: deploy again")
     yield Set("FOUND", ddl.recorded_of(state, RUN_ID, MARKER))
     yield Refuse("FOUND > 0", "this run has published already")
     yield Set("NOW_SEEN", seen(place))
@@ -211,13 +214,14 @@ def _overwrite(place: TaskPlace, variable: str, each: ScheduledMart) -> Iterator
     target, candidate = place.target(name), place.candidate(name)
     yield Set("OLD", f"SELECT {contents(each)} FROM {candidate}")
     yield Refuse(
-        f"OLD <> {variable}", f"the candidate of {name} is not what was checked: it was replaced"
+        f"{variable} IS NULL OR OLD <> {variable}",
+        f"the candidate of {name} is not what was checked: it was replaced",
     )
     yield Set("OLD", f"SELECT {contents(each)} FROM {target}")
     yield Set(
         "FOUND",
         f"SELECT COUNT(*) FROM {place.schema.state} WHERE {identifier('name')} = {literal(name)}"
-        f" AND {identifier('version')} LIKE '%{SEPARATOR}' || :{variable}",
+        f" AND {identifier('version')} LIKE ('%{SEPARATOR}' || :{variable})",
     )
     yield When(
         f"OLD <> {variable} OR FOUND = 0",
@@ -236,7 +240,7 @@ def _overwrite(place: TaskPlace, variable: str, each: ScheduledMart) -> Iterator
 def _records(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[dict[str, object]]:
     own = recipe.place.schedule
     for variable, each in built.items():
-        version = Expression(f"'{SCHEDULED}{SEPARATOR}' || :{variable}")
+        version = Expression(f"'{SEPARATOR}' || :{variable}")
         yield _recorded(recipe, each, version)
     for name in own.relied_on:
         found = Expression(f"({_found_of(recipe, name)})")
@@ -246,7 +250,10 @@ def _records(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[dict[s
 
 
 def _recorded(recipe: Recipe, each: ScheduledMart, version: Expression) -> dict[str, object]:
-    """Return the row of a mart: without a fingerprint, so that `marts run` builds it anew."""
+    """Return the row of a mart: without a fingerprint, so that `marts run` builds it anew.
+
+    The version is that of the engine's catalog, which a task does not know: only the digest is.
+    """
     own = recipe.place.schedule
     proof = own.proofs.get(each.name)
     return _row(
@@ -310,12 +317,12 @@ def _view(recipe: Recipe, each: ScheduledMart) -> Iterator[Step]:
         )
         for kept in (ddl.KEPT, ddl.NOTHING)
     ]
-    version = f"'{SCHEDULED}{SEPARATOR}' || SHA2(:DEFINITION, 256)"
+    version = f"'{SEPARATOR}' || SHA2(:DEFINITION, 256)"
     yield Set(
         "FOUND",
         f"SELECT COUNT(*) FROM {place.schema.state} WHERE {identifier('name')} ="
         f" {literal(mart.name)} AND :STATEMENT <> '0'"
-        f" AND {identifier('version')} LIKE '%{SEPARATOR}' || SHA2(:DEFINITION, 256)",
+        f" AND {identifier('version')} LIKE ('%{SEPARATOR}' || SHA2(:DEFINITION, 256))",
     )
     yield When(
         "FOUND = 0",

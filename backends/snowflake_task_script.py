@@ -52,18 +52,11 @@ def script(place: TaskPlace, who: Who, timing: Timing) -> Iterator[str]:
     yield ddl.create_own(place.schema.state, STATE_COLUMNS)
     yield ddl.create_own(place.target(RUNS_TABLE), RUNS_COLUMNS)
     yield from tables(place).values()
-    for row in claims(place):
-        yield ddl.claim(
-            place.schema.state, [{name: getattr(row, name, None) for name in row_names()}]
-        )
+    rows = [{name: getattr(row, name, None) for name in STATE_COLUMNS} for row in claims(place)]
+    yield ddl.claim(place.schema.state, rows)
     yield from _targets(place)
     yield from (each.sql for each in found.objects)
     yield from found.resume
-
-
-def row_names() -> list[str]:
-    """Return the columns of the state table."""
-    return list(STATE_COLUMNS)
 
 
 def claims(place: TaskPlace) -> list[RecordedTable]:

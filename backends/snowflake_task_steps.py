@@ -227,7 +227,7 @@ def _contents(recipe: Recipe, name: str, at: SourceAt) -> str:
     key = {"package": own.package, "name": name, "kind": "source"}
     before = " AND ".join(f"{identifier(n)} = {literal(v)}" for n, v in key.items())
     known = (
-        f'SELECT MAX(PARSE_JSON({identifier("origin")}):"rows"::INT) AS BEFORE_COUNT'
+        f'SELECT MAX(TRY_PARSE_JSON({identifier("origin")}):"rows"::INT) AS BEFORE_COUNT'
         f" FROM {place.schema.state} WHERE {before}"
     )
     empty = "CASE WHEN COUNTED = 0 THEN 1 ELSE 0 END" if name in own.required else "0"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from backends.snowflake import SnowflakeBackend
 from backends.snowflake_candidates import Candidate, digest_of_text
+from backends.snowflake_governance import Governance
 from backends.snowflake_keys import keys
 from backends.snowflake_protection import described
 from backends.snowflake_replacement import new_columns, preparation
@@ -67,6 +68,7 @@ class Targets:
                 *(f"the view {name}: readers would see a mixture, every day" for name in dated),
                 hint='make it materialized="table"',
             )
+        self._refuse_masked_views()
         lines = [
             line
             for name, (each, found, _) in self._found().items()
@@ -81,6 +83,23 @@ class Targets:
                 hint="publish them once, then deploy: marts run "
                 + " ".join(f"--reshape {name}" for name in names),
             )
+
+    def _refuse_masked_views(self) -> None:
+        """Raise UsageError for views that are to have policies: each replacement takes them off."""
+        masked = [
+            each.name
+            for each in self.place.schedule.published
+            if each.kind == "view" and self._wanted(each, each.schema.names) != Governance()
+        ]
+        if masked:
+            raise UsageError(
+                "a view with protected personal data cannot be scheduled",
+                *(f"the view {name} would be replaced without its policies" for name in masked),
+                hint='make it materialized="table"',
+            )
+
+    def _wanted(self, each: ScheduledMart, columns: Collection[str]) -> Governance:
+        return self.backend.protector.wanted({each.name: each.personal}, each.name, columns)
 
     def _refuse_others(self) -> None:
         own, kinds = self.place.schedule, self.backend.catalog.kinds(self.backend.namespace)
@@ -123,9 +142,7 @@ class Targets:
                 name, "", each.kind, tuple(each.schema.names), comment=each.comment,
                 column_comments=each.column_comments, key=each.key,
             )  # fmt: skip
-            more = backend.protector.wanted(
-                {name: each.personal}, name, new_columns(candidate, found, shape)
-            )
+            more = self._wanted(each, new_columns(candidate, found, shape))
             key = declared_keys.get(name.upper())
             target = schema.qualified(name)
             for sql in preparation(candidate, target, found, shape, key=key, protected=more):

@@ -25,7 +25,7 @@ from support.terminals import on_a_terminal
 
 FIRST = {"start"}
 """The topics that need no project; all others continue the one of this page."""
-ON_SNOWFLAKE = {"snowflake"}
+ON_SNOWFLAKE = {"snowflake", "deploy"}
 """The topics whose commands need an account."""
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from marts.core.plan.runs import RUNS_TABLE, results_of_text
-from support import grammar
 from support.account import Account
 from support.scheduled import RaisedError, Rows, Script
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
@@ -122,6 +121,10 @@ def test_a_second_run_replaces_the_first_and_a_run_of_marts_both(
     assert "published 4 marts" in done.stdout
     assert published(account, own_schema) == by_task
     assert script.run(rows, DAY, "graph-3") == {}
+    words = ("--package", "toy_shop", "--backend", "snowflake", *account.words(schema=own_schema))
+    status = account.call("status", *words, cwd=folder).stdout
+    assert status.count("task TOY_SHOP__BEGIN") == 3
+    assert "altered" not in status
     assert published(account, own_schema) == by_task
     *runs, last = status(account, folder, own_schema)
     ran_by = ["MARTS on ", "task TOY_SHOP__BEGIN"]
@@ -201,12 +204,72 @@ def test_a_run_that_published_meanwhile_is_not_replaced(
     assert published(account, own_schema) == before
 
 
-def test_every_statement_is_in_snowflakes_grammar(
+def test_a_source_with_other_columns_than_when_it_was_deployed_is_refused(
+    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    text = scheduled().text.replace("'ORDERS.AMOUNT NUMBER(10,2)'", "")
+    script = Script(text.replace("AMOUNT NUMBER(10,2)", "AMOUNT NUMBER(9,2)"))
+    failed = script.run(rows, DAY, "graph-1")
+    assert "source orders has other columns" in failed["SOURCES"]
+    assert not any(published(account, own_schema).values())
+
+
+def test_deploying_again_changes_what_differs_and_only_what_is_ours(
     account: Account, folder: Path, own_schema: str
 ) -> None:
-    done = account.call(*words(account, own_schema), "--dry-run", cwd=folder)
-    script = Script(done.stdout)
-    grammar.check(script.statements)
-    # To the grammar, a procedure's body is a text.
-    for _, body in script.procedures.values():
-        assert grammar.fault(body[body.index("BEGIN\n") :].removesuffix(";")) is None
+    def deploy(*more: str, status: int = DONE) -> str:
+        location = account.run_words(schema=own_schema, sources="TASKS")
+        done = account.call("deploy", "--package", "toy_shop", *location, *more, cwd=folder)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == DONE else done.stderr
+
+    assert "no schedule is given" in deploy(status=USAGE)
+    assert "16 of 16 objects changed" in deploy(*WHEN)
+    with account.recorded() as events:
+        assert deploy() == deploy(*WHEN)
+    assert not [e for e in events if e["sql"].startswith(("CREATE OR REPLACE", "ALTER TASK"))]
+    changed = deploy("--schedule", "0 4 * * *")
+    assert changed.splitlines()[0] == "replace task TOY_SHOP__BEGIN"
+    assert "1 of 16 objects changed" in changed
+    place = account.location(f"{own_schema}_CANDIDATES", "TOY_SHOP__BUILD_GONE")
+    digest = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "0"}'
+    account.rows(
+        f"CREATE OR REPLACE TASK {place}\nWAREHOUSE = \"WH\"\nCOMMENT = '{digest}'\nAS\nCALL X()"
+    )
+    other = account.location(f"{own_schema}_CANDIDATES", "OTHER")
+    account.rows(f'CREATE OR REPLACE TASK {other}\nWAREHOUSE = "WH"\nAS\nCALL X()')
+    assert "drop task TOY_SHOP__BUILD_GONE" in deploy()
+    assert "started    TOY_SHOP__BEGIN  WH  USING CRON 0 4 * * * America/New_York" in deploy(
+        "--status"
+    )
+    deploy("--suspend")
+    assert "suspended  TOY_SHOP__BEGIN" in deploy("--status")
+    assert "drop procedure TOY_SHOP__BEGIN" in deploy("--remove")
+    assert deploy("--status") == "nothing is deployed\n"
+    assert [
+        name for (name, *_) in account.rows(f"SHOW TASKS IN SCHEMA {other.rpartition('.')[0]}")
+    ] == ["OTHER"]
+    own = account.location(f"{own_schema}_CANDIDATES", "TOY_SHOP__BEGIN")
+    account.rows(f'CREATE OR REPLACE TASK {own}\nWAREHOUSE = "WH"\nAS\nCALL X()')
+    assert "that marts did not make" in deploy(*WHEN, status=USAGE)
+
+
+def test_what_tasks_cannot_do_is_refused_when_it_is_deployed(
+    account: Account, folder: Path, own_schema: str
+) -> None:
+    def refused(sources: str, *more: str) -> str:
+        location = account.run_words(schema=own_schema, sources=sources)
+        done = account.call("deploy", "--package", "toy_shop", *location, *WHEN, *more, cwd=folder)
+        assert done.returncode == USAGE, done.stdout + done.stderr
+        return done.stderr
+
+    assert "4 marts are not proven" in refused("TASKS", "--require-proof")
+    rows = account.rows
+    rows(f'CREATE SCHEMA "{account.database}"."{account.schema(own_schema)}"')
+    rows(f"CREATE TABLE {account.location(own_schema, 'MODEL_SALES')} (A INT)")
+    assert "model_sales: a table or view that marts did not make" in refused("TASKS")
+    rows(f'CREATE SCHEMA "{account.database}"."{account.schema("SHOWN")}"')
+    for table in ("CUSTOMERS", "ORDERS"):
+        here, there = (account.location(schema, table) for schema in ("SHOWN", "TASKS"))
+        rows(f"CREATE SECURE VIEW {here} AS SELECT * FROM {there}")
+    assert "some have no past" in refused("SHOWN")

@@ -138,7 +138,7 @@ def test_the_catalogue_says_what_the_runs_have_found(place: Place) -> None:
         (failed, "fail", 1, "failed"),
         (published, "pass", 0, "published"),
     ]
-    assert amounts.description == "no row has: amount < 0"
+    assert amounts.description == "`amount` is at least 0."
     # It was derived, and is nowhere declared.
     assert [r.outcome for r in check_of(site, "orders", "status_spelling").history] == ["pass"] * 2
     stars = check_of(site, "customer_totals", "has_stars")

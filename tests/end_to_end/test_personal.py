@@ -199,6 +199,18 @@ def test_a_personal_value_is_shown_nowhere(name: str, tmp_path: Path, called: Ma
     assert all("***" in each for each in samples)
 
 
+def test_the_catalogue_has_marks_and_no_values(tmp_path: Path, called: Marts) -> None:
+    write(tmp_path, Way(""))
+    assert called("run", MARTS_PACKAGE="club").returncode == 0
+    result = called("docs", MARTS_PACKAGE="club")
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "target/docs/tables/people.html").read_text("utf-8")
+    assert "personal: email" in page
+    # It has read the published rows, for the columns that are not personal.
+    assert 'id="values"' in page
+    nobody_says_it(result, tmp_path / "target")
+
+
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_a_witness_in_real_data_has_masks(
     words: tuple[str, ...], tmp_path: Path, called: Marts

@@ -63,7 +63,7 @@ def _histogram(distribution: Distribution) -> dict[str, Any]:
         "labelOverlap": True,
         "labelLimit": 90,
     }
-    rows_axis = {"tickCount": 3, "grid": True}
+    rows_axis = {"tickCount": 3, "tickMinStep": 1, "format": ",d", "grid": True}
     return {
         "height": HEIGHT,
         "mark": {"type": "bar", "width": {"band": 0.92}},

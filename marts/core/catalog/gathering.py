@@ -133,8 +133,10 @@ def _check_pages(table: Source | Mart, declared: Declared, facts: Facts) -> Iter
     """Yield the checks that are declared, those that are derived, then those of earlier runs."""
     derived = declared.derived.get(table.name, ())
     checks = {check.name: check for check in (*checks_of(table), *derived)}
+    project = declared.graph.project
+    tables: dict[str, Source | Mart] = {**project.sources, **project.marts}
     for check in checks.values():
-        yield check_page(table, check, facts)
+        yield check_page(table, check, facts, tables)
     for name in facts.checks(table.name):
         if name not in checks:
             yield CheckPage(

@@ -24,6 +24,8 @@ FOR_MARTS = "Intermediate tables, for marts alone"
 
 SHOWN_RUNS = 24
 """The results of a check that its strip has."""
+SHOWN_INDIRECT = 8
+"""The most columns that decide a value of which a page names each."""
 WORDS = {
     "pass": "passed",
     "held": "passed before, on the same rows",
@@ -212,6 +214,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "GENERATOR": GENERATOR,
         "KINDS": KINDS,
+        "SHOWN_INDIRECT": SHOWN_INDIRECT,
         "SHOWN_RUNS": SHOWN_RUNS,
         "WORDS": WORDS,
         "by_urgency": by_urgency,

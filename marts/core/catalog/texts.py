@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -151,6 +151,6 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     return f"{value:,} {noun if value == 1 else plural or f'{noun}s'}"
 
 
-def breakable(path: str) -> Markup:
-    """Return a path that may be broken after a slash."""
-    return Markup("/<wbr>").join(path.split("/"))
+def breakable(text: str, after: Literal["/", "_"] = "/") -> Markup:
+    """Return a path that may be broken after a slash, or a name after an underscore."""
+    return Markup(f"{after}<wbr>").join(text.split(after))  # noqa: S704  (it is one of two signs)

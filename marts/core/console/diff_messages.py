@@ -209,6 +209,8 @@ def _key(mart: MartDifference, key: Key) -> str:
 
 def _dates(mart: MartDifference) -> str:
     before, after = mart.as_of
+    if None in mart.rows:
+        before = after = before or after
     if before == after:
         return f", as of {after}" if after else ""
     return f", as of {before or 'an unknown date'} → {after or 'an unknown date'}"

@@ -12,7 +12,7 @@ from marts.core.catalog.distributions import Counted, counted, main_columns
 from marts.core.catalog.facts import Facts
 from marts.core.errors import EngineError, MartsError
 from marts.core.plan.fingerprint import CurrentInputs, Fingerprint
-from marts.core.plan.state import SCHEDULED, RecordedTable, TableState, declared_state
+from marts.core.plan.state import RecordedTable, TableState, declared_state
 from marts.core.project.graph import Graph
 from marts.core.query.contract import mismatches
 from marts.core.run.backend import Backend
@@ -26,6 +26,7 @@ ALTERED = "it was altered after it was published and checked"
 OTHER_CODE = "it was published by another version of its code"
 OTHER_COLUMNS = "the columns of the published table are not those that are declared"
 NOT_PUBLISHED = "it is not published"
+NONE_PUBLISHED = "no mart of the project is published"
 
 T = TypeVar("T")
 
@@ -96,13 +97,13 @@ class Reader:
             if name not in recorded and not marts[name].is_temporary:
                 self._note(name, NOT_PUBLISHED)
         if not recorded:
-            self._notes.append("no mart of the project is published")
+            self._notes.append(NONE_PUBLISHED)
         days = sorted({row.as_of for row in recorded.values() if row.as_of})
         if len(days) > 1:
             several = ", ".join(map(str, days))
             self._notes.append(f"the marts are published as of different dates: {several}")
         for name, row in recorded.items():
-            if row.version not in (SCHEDULED, published[name].version):
+            if row.version is not None and row.version != published[name].version:
                 self._note(name, ALTERED)
         for name in self._of_other_code(recorded):
             self._note(name, OTHER_CODE)

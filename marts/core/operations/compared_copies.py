@@ -42,16 +42,29 @@ def difference(
         rows=(first.rows if first else None, second.rows if second else None),
         as_of=(first.as_of if first else None, second.as_of if second else None),
     )
+    others = _of_other_packages(graph, (first, second))
     if first is None or second is None:
         return replace(plain, notes=(f"only {BEFORE if second is None else AFTER} has it",))
     columns = {column.name: column for column in mart.columns}
     is_one = before.engine == after.engine
     how = aligned(columns, mart.grain, first.found, second.found, one_engine=is_one)
+    how = replace(how, notes=(*how.notes, *others))
     if how.comparison is None:
         return replace(plain, notes=how.notes)
+    former = shape_of(before.code.graph, name) if before.code else mart
     with _opened(settings, {BEFORE: first, AFTER: second}, folder) as backend:
-        found = compared(_tables(mart, how.comparison, (first, second), how.notes, shown), backend)
+        found = compared(
+            _tables(mart, how.comparison, (first, second), how.notes, shown, former), backend
+        )
     return replace(found, as_of=plain.as_of)
+
+
+def _of_other_packages(graph: Graph, copies: tuple[Copy | None, Copy | None]) -> tuple[str, ...]:
+    return tuple(
+        f"in {side}, it was published by another package, {copy.package}"
+        for side, copy in zip(SIDES, copies, strict=True)
+        if copy and copy.package not in (None, graph.project.package)
+    )
 
 
 def _tables(
@@ -60,6 +73,7 @@ def _tables(
     copies: tuple[Copy, Copy],
     notes: tuple[str, ...],
     shown: int,
+    former: Shape,
 ) -> Sides:
     """Return two tables with the same columns and types, of which the rows can be paired."""
     before, after = (
@@ -68,7 +82,11 @@ def _tables(
     )
     known = {column.name for column in mart.columns}
     # What the contract does not know may hold personal data.
-    personal = {*personal_in(mart.columns), *(comparison.types.keys() - known)}
+    personal = {
+        *personal_in(mart.columns),
+        *personal_in(former.columns),
+        *(comparison.types.keys() - known),
+    }
     return Sides(mart.name, comparison, before, after, personal, notes, shown)
 
 
@@ -95,7 +113,11 @@ def _opened(settings: Settings, copies: Mapping[str, Copy], folder: Path) -> Ite
     backend = connect(
         own,
         data=None,
-        sources={name: Contract(ibis.schema(dict(copy.types))) for name, copy in copies.items()},
+        # No message quotes a value.
+        sources={
+            name: Contract(ibis.schema(dict(copy.types)), personal=frozenset(copy.types))
+            for name, copy in copies.items()
+        },
         version=wiring.version_of_marts(),
         read_only=False,
     )

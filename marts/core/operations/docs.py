@@ -20,7 +20,7 @@ from marts.core.catalog.pages import Site
 from marts.core.catalog.site import write_site
 from marts.core.errors import EngineError, MartsError, UsageError
 from marts.core.operations import wiring
-from marts.core.operations.catalog_facts import Reader
+from marts.core.operations.catalog_facts import NONE_PUBLISHED, Reader
 from marts.core.operations.catalog_proofs import proven
 from marts.core.operations.wiring import Linked
 from marts.core.plan.fingerprint import CurrentInputs
@@ -96,7 +96,7 @@ def _refuse_unpublished(site: Site, folder: Path) -> None:
         where = f" in {site.engine}" if site.engine else ""
         raise EngineError(
             f"no mart of {site.project} is published{where}: the site in {folder} was not replaced",
-            *site.notes,
+            *(note for note in site.notes if note != NONE_PUBLISHED),
             hint=f"publish them: marts run; {OR_OFFLINE}",
         )
 

@@ -44,6 +44,8 @@ class Copy:
     types: Types
     rows: int
     as_of: datetime.date | None = None
+    package: str | None = None
+    """The package that is recorded to have published it."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def _copied(mart: Shape, types: Types, backend: Backend, place: Place) -> Copy:
         raise EngineError(
             f"{mart.name} was published again while it was read", hint="compare again"
         )
-    return replace(copy, as_of=publication.as_of if publication else None)
+    if publication is None:
+        return copy
+    return replace(copy, as_of=publication.as_of, package=publication.package)
 
 
 @contextmanager
@@ -174,6 +178,8 @@ def built(
                     name: _copied_candidate(shape_of(graph, name), as_of, backend, place)
                     for name in wanted
                 }
+        # Whoever drops candidates sends nothing more until told so.
+        backend.go_on()
         if changed := backend.changed_sources():
             raise ChangedSourcesError(changed)
         versions = {name: state.source_version(name) for name in graph.sources_read(needed)}

@@ -78,13 +78,17 @@ def test_checks_are_described_in_words() -> None:
     site = site_of(SHOP)
     found = {check.name: check for check in page(site, "customer_totals").checks}
     wanted = {
-        "name_not_null": "no row has: name is null",
-        "customer_id_unique": "no two rows have the same customer_id",
-        "average_within_spend": "no row has: average_order > cast(spend, float64),"
-        " of the rows with orders_paid > 1",
-        "has_stars": "no row has: stars is null; up to 100 are tolerated",
-        "customer_id_in_customers": "each customer_id is a customer_id of some customers",
-        "every_active_customer": "nothing is found: the active customers without a row",
+        "name_not_null": "`name` is never null.",
+        "stars_at_most_5": "`stars` is at most 5.",
+        "tier_accepted_values": "`tier` is `gold` or `plain`.",
+        "customer_id_unique": "No two rows have the same `customer_id`.",
+        "average_within_spend": "No row has `average_order > spend`,"
+        " among the rows with `orders_paid > 1`.",
+        "has_stars": "No row has `stars is null`; up to 100 may break this.",
+        "customer_id_in_customers": "Each `customer_id` is a `customer_id` of `customers`,"
+        " among its rows with `customers.active`.",
+        "every_active_customer": "There must be none of these: the active customers without a row.",
+        "not_empty": "The table has rows if its sources have some.",
     }
     assert wanted.items() <= {name: check.description for name, check in found.items()}.items()
     assert found["average_within_spend"].columns == ("average_order", "spend")
@@ -147,8 +151,8 @@ def test_a_catalogue_shows_who_is_asked_and_what_is_personal() -> None:
         ("How many persons have a name?", {"duckdb": "named"})
     ]
     words = {check.name: check.description for check in found.checks}
-    assert words["named"] == "no row has: not has_name; up to 0.5% of the rows are tolerated"
-    assert words["some"] == "an expression over the table"
+    assert words["named"] == "No row has `not has_name`; up to 0.5% of the rows may break this."
+    assert words["some"].startswith("A calculation over this table finds nothing")
 
 
 def run(number: int, outcome: str = "pass", **changes: object) -> PastRun:

@@ -202,6 +202,9 @@
     /* Not the picture itself: one that listens for the focus can have it. */
     const frame = document.querySelector(".graph-scroll"), svg = frame?.querySelector("svg");
     if (!svg) return;
+    /* A picture that is a little too wide is made smaller; one that is far too wide is scrolled. */
+    const width = svg.viewBox.baseVal.width;
+    Object.assign(svg.style, { width: "100%", height: "auto", maxWidth: `${width}px`, minWidth: `${width * 0.8}px` });
     const lines = [...svg.querySelectorAll("path")], boxes = [...svg.querySelectorAll("a")];
     const light = (event) => {
       const box = event.target.closest("[data-box]")?.dataset.box;
@@ -221,9 +224,13 @@
   const MOST_LINES = 250, MOST_COLUMNS = 20;
   const DIRECT = ["identity", "transformation", "aggregation"];
   const isDirect = (kind) => DIRECT.includes(kind);
-  /* Of two steps: the greater of two direct kinds. Edges do not say of which kind others are. */
-  const then = (first, last) => (isDirect(first) && isDirect(last)
-    ? DIRECT[Math.max(DIRECT.indexOf(first), DIRECT.indexOf(last))] : "indirect");
+  /* Of two steps: the greater of two direct kinds, or the only indirect kind. Of two indirect kinds, edges do
+     not tell which it is: a column's rows may decide, or its values. */
+  const then = (first, last) => {
+    if (isDirect(first) && isDirect(last)) return DIRECT[Math.max(DIRECT.indexOf(first), DIRECT.indexOf(last))];
+    if (isDirect(first) || first === last) return last;
+    return isDirect(last) ? first : "indirect";
+  };
 
   /* From a column, return each column that is reached, and in which ways. */
   function reached(start, steps) {
@@ -263,11 +270,9 @@
       const how = howIn(feeding, n) ?? howIn(fed, n);
       return how === "indirect" && !indirect.checked ? undefined : how;
     };
-    /* The kinds are shown of direct lineage, and of indirect lineage in a single step. */
     const howInWords = (n) => {
-      const how = litAs(n), near = [...up[selected], ...down[selected]].filter(([next]) => next === n);
-      const kindsOf = how === "direct" ? [...(feeding.get(n) ?? fed.get(n))] : near.flatMap(([, words]) => words);
-      const words = [...new Set(kindsOf)].filter((kind) => kind !== "indirect" && isDirect(kind) === (how === "direct"));
+      const how = litAs(n), kindsOf = [...(feeding.get(n) ?? fed.get(n))];
+      const words = kindsOf.filter((kind) => kind !== "indirect" && isDirect(kind) === (how === "direct"));
       return words.length ? `${how}: ${words.sort().join(", ").replaceAll("_", " ")}` : how;
     };
     const related = () => {
@@ -290,9 +295,10 @@
       return make("button", {
         type: "button", data: { name: `${tables[columns[n][0]][0]}.${columns[n][1]}`, number: n, lit: how },
         attributes: { "aria-pressed": String(n === selected) },
-      }, make("code", { textContent: columns[n][1] }),
+      }, make("code", {}, ...breakable(columns[n][1])),
       make("small", { textContent: columns[n][4] ? " personal" : "" }));
     };
+    const breakable = (name) => name.split("_").flatMap((part, n) => (n ? ["_", make("wbr"), part] : [part]));
     const list = (numbers) => make("ul", {}, ...numbers.map((n) => make("li", {}, button(n))));
     const card = (table) => {
       const [name, , page] = tables[table], all = columnsOf[table], isExpanded = expanded.has(table);
@@ -303,7 +309,7 @@
       }
       const isShown = isExpanded || (selected === null && table === here && all.length <= MOST_COLUMNS);
       const rest = all.filter((n) => n !== selected && !litAs(n));
-      const title = make("h3", {}, make("a", { href: base + page }, make("code", { textContent: name })));
+      const title = make("h3", {}, make("a", { href: base + page }, make("code", {}, ...breakable(name))));
       const box = make("div", { className: table === here ? "card here" : "card", data: { card: table } }, title);
       const heading = (words) => make("p", { className: "how", textContent: words });
       if (all.includes(selected)) box.append(list([selected]));
