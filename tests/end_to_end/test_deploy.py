@@ -67,6 +67,14 @@ def last_run(account: Account, schema: str) -> dict[str, object]:
     return dict(zip(names, row, strict=True))
 
 
+def status(account: Account, folder: Path, schema: str) -> list[str]:
+    """Return what `marts status` prints below its head, with single spaces."""
+    place = ("--backend", "snowflake", *account.words(schema=schema))
+    done = account.call("status", "--package", "toy_shop", *place, cwd=folder)
+    assert done.returncode == DONE, done.stderr
+    return [" ".join(line.split()) for line in done.stdout.splitlines()[1:]]
+
+
 def published(account: Account, schema: str) -> dict[str, list[object]]:
     found = account.contents(schema)
     return {name: found[name.upper()] for name in MARTS if name.upper() in found}  # type: ignore[misc]
@@ -118,6 +126,14 @@ def test_a_second_run_replaces_the_first_and_a_run_of_marts_both(
     assert status.count("task TOY_SHOP__BEGIN") == 3
     assert "altered" not in status
     assert published(account, own_schema) == by_task
+    *runs, last = status(account, folder, own_schema)
+    ran_by = ["MARTS on ", "task TOY_SHOP__BEGIN"]
+    assert [[word in line for word in ran_by] for line in runs] == [
+        *([False, True], [True, False], [False, True], [False, True]),
+    ]
+    assert all(line.startswith("ok 20") and " published as of 2025-0" in line for line in runs)
+    assert last.startswith(f"done published as of {DAY} by run ")
+    assert last.endswith(f": {', '.join(sorted(MARTS))}")
 
 
 @pytest.mark.parametrize("suspended", ["SOURCES", "BUILD_MODEL_SALES"])
@@ -139,7 +155,7 @@ def test_a_suspended_task_publishes_nothing(
 
 
 def test_a_failing_check_publishes_nothing(
-    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+    account: Account, folder: Path, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
 ) -> None:
     script = scheduled("BAD")
     failed = script.run(rows, DAY, "graph-1")
@@ -147,6 +163,7 @@ def test_a_failing_check_publishes_nothing(
     found = last_run(account, own_schema)
     assert (found["STATUS"], found["MARTS_PUBLISHED"], found["CHECKS_FAILED"]) == ("failed", 0, 1)
     assert found["ERROR"] == "checks that did not hold: orders.amount_at_least_0"
+    assert "FAIL orders.amount_at_least_0: 1 violation" in status(account, folder, own_schema)
     assert not any(published(account, own_schema).values())
 
 
