@@ -212,6 +212,7 @@ class RunPlanner:
                 run_id=self.run_id,
                 stamp=self.requirement.stamp if self.requirement else None,
                 toolchain=self.toolchain,
+                known=self.reliance.queries,
             )
         elif self._anew is not None:
             state = inspect_again(graph, self._current.state, self.backend, anew=self._anew)

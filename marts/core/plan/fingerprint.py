@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 
+import ibis.expr.operations as ops
+
 from marts.core.analysis.lineage import signature
 from marts.core.authoring.checks import is_fused
 from marts.core.authoring.expressions import FixedAsOf
@@ -15,7 +17,7 @@ from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, checks_of, column_comments
 from marts.core.plan.expressions import expression_digest
 from marts.core.plan.proofs import Stamp
-from marts.core.plan.queries import Compile, Queries, fused_checks
+from marts.core.plan.queries import NONE_KNOWN, Compile, Queries, fused_checks
 from marts.core.plan.state import Elsewhere, EngineState
 from marts.core.project.graph import Graph
 
@@ -55,10 +57,11 @@ class CurrentInputs:
     from unchecked sources is not up to date. One that the run `run_id` has published was made from
     the sources as they are read now, even if the engine does not know their versions. `stamp`
     returns what is to be recorded of a mart's proof, if proofs are asked for. `toolchain` is a
-    digest of the code that compiles; without it, every mart is compiled.
+    digest of the code that compiles; without it, every mart is compiled. `known` are queries that
+    were made before (see `Queries`).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what is known when a run is planned)
         self,
         graph: Graph,
         state: EngineState,
@@ -69,6 +72,7 @@ class CurrentInputs:
         run_id: str | None = None,
         stamp: Callable[[str], Stamp] | None = None,
         toolchain: str | None = None,
+        known: Mapping[str, ops.Relation] = NONE_KNOWN,
     ) -> None:
         self.graph = graph
         self.state = state
@@ -77,7 +81,7 @@ class CurrentInputs:
         self.run_id = run_id
         self._stamp = stamp
         self._toolchain = toolchain
-        self.queries = Queries(graph.project, state, as_of, compile_)
+        self.queries = Queries(graph.project, state, as_of, compile_, known)
         self._digests: dict[str, str] = {}
         self._expressions: dict[str, str | None] = {}
 

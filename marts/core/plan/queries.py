@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from marts.core.authoring.checks import Check, is_fused
-from marts.core.authoring.expressions import AsOf
+from marts.core.authoring.expressions import AS_OF, AsOf
 from marts.core.authoring.signature import naming
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.plan.state import CompiledQuery, EngineState
@@ -22,12 +24,14 @@ from marts.core.query.nulls import declared_not_null
 Compile = Callable[[ir.Table], CompiledQuery]
 """Compiles a query for an engine."""
 Compiled = TypeVar("Compiled")
+NONE_KNOWN: Mapping[str, ops.Relation] = MappingProxyType({})
 
 
 class Queries:
     """The queries of a project's marts and checks as of a date, over the sources that exist.
 
-    Without `compile_`, no query is compiled.
+    Without `compile_`, no query is compiled. `known` are the queries of marts over all sources, for
+    any date, where they were made before: those of marts that ask for no date are not made again.
     """
 
     def __init__(
@@ -36,12 +40,18 @@ class Queries:
         state: EngineState,
         as_of: AsOf,
         compile_: Compile | None = None,
+        known: Mapping[str, ops.Relation] = NONE_KNOWN,
     ) -> None:
         self.tables = logical_tables(project, present=state.sources)
         self.as_of = as_of
         self._not_null = declared_not_null(project)
         self._compile = compile_
-        self._marts: dict[str, ir.Table] = {}
+        absent = project.sources.keys() - state.sources.keys()
+        self._marts: dict[str, ir.Table] = {
+            name: known[name].to_expr()
+            for name, mart in project.marts.items()
+            if name in known and absent.isdisjoint(mart.inputs) and AS_OF not in mart.parameters
+        }
         self._compiled: dict[str, CompiledQuery] = {}
         self._checks: dict[tuple[str, str], ir.Table] = {}
 

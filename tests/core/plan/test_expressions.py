@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -19,11 +20,15 @@ import pytest
 from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
 from backends import toolchain
+from marts.core.analysis.reliance_reader import reliance_of
+from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
 from marts.core.plan.expressions import expression_digest
+from marts.core.plan.queries import Queries
+from marts.core.run.inspection import inspect_engine
 from support.paths import REPOSITORY
 from support.updates import Updates, all_gold, edited
-from support.workshop import SHOP, Workshop
+from support.workshop import AS_OF, SHOP, Workshop
 
 PAID, TOTALS, MODELS, OVERVIEW = SHOP.order
 
@@ -267,3 +272,30 @@ def test_a_toolchain_has_the_files_of_all_that_compiles() -> None:
         "marts/core/plan/state.py",
     ):
         assert any(name.endswith(part) for name in names), part
+
+
+def test_queries_without_a_date_are_made_once_and_others_again(shop: Workshop) -> None:
+    marts, known = SHOP.project.marts, reliance_of(SHOP).queries
+    with shop.backend() as backend:
+        state = inspect_engine(SHOP, SHOP.order, backend)
+    queries = Queries(SHOP.project, state, FixedAsOf(AS_OF), known=known)
+    found = {name: queries.of(marts[name]).op() for name in SHOP.order}
+    again = {name for name in found if found[name] is not known[name]}
+    assert again == {name for name in found if "as_of" in marts[name].parameters} != {*found}
+    fresh = Queries(SHOP.project, state, FixedAsOf(AS_OF))
+    assert found == {name: fresh.of(marts[name]).op() for name in SHOP.order}
+
+
+def test_a_known_query_of_a_source_that_is_absent_is_made_again(shop: Workshop) -> None:
+    def undated(mart: Mart) -> Mart:
+        define = partial(mart.define, as_of=FixedAsOf(AS_OF))
+        return replace(mart, define=define, parameters=("orders",))
+
+    graph = edited(SHOP, PAID, undated)
+    mart, known = graph.project.marts[PAID], reliance_of(graph).queries
+    with shop.backend() as backend:
+        state = inspect_engine(graph, graph.order, backend)
+    for sources, is_known in ((state.sources, True), ({}, False)):
+        found = replace(state, sources=sources)
+        queries = Queries(graph.project, found, FixedAsOf(AS_OF), known=known)
+        assert (queries.of(mart).op() is known[PAID]) == is_known
