@@ -1,6 +1,7 @@
 """The denormalised view of a customer that applications read."""
 
 import ibis
+import ibis.expr.types as ir
 from ibis import _
 
 from marts import (
@@ -69,6 +70,11 @@ def _other_figures(
         copies |= its
     alike = (both[name].identical_to(both[copy]) for copy, name in copies.items())
     return both.filter(~ibis.and_(*alike))
+
+
+def _no_score(this: Table) -> ir.BooleanScalar:
+    """Tell whether no customer has a churn score, though there are customers."""
+    return ((this.count() > 0) & (this.churn_risk_score.count() == 0)).as_scalar()
 
 
 @mart(
@@ -212,9 +218,7 @@ def _other_figures(
         ),
         table_check(
             "churn_scores_are_there",
-            offending=lambda this: (
-                (this.count() > 0) & (this.churn_risk_score.count() == 0)
-            ).as_scalar(),
+            offending=_no_score,
             severity="warn",
         ),
     ],

@@ -1,7 +1,15 @@
 """Customer lifetime value."""
 
+import ibis.expr.types as ir
+
 from marts import AsOf, Table, mart, ratio, row_check, table_check
 from marts import shared as c
+
+
+def _other_spend(this: Table, metric_mom_spend_change: Table) -> ir.BooleanScalar:
+    """Tell whether all lifetime values together differ from the spend of all months."""
+    spend = metric_mom_spend_change.monthly_spend.sum().fill_null(0).as_scalar()
+    return this.lifetime_value.sum().fill_null(0).as_scalar() != spend
 
 
 @mart(
@@ -33,10 +41,7 @@ from marts import shared as c
         ),
         table_check(
             "lifetime_value_equals_monthly_spend",
-            offending=lambda this, metric_mom_spend_change: (
-                this.lifetime_value.sum().fill_null(0).as_scalar()
-                != metric_mom_spend_change.monthly_spend.sum().fill_null(0).as_scalar()
-            ),
+            offending=_other_spend,
         ),
     ],
 )
