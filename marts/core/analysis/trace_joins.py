@@ -22,13 +22,18 @@ Pair = tuple[ops.Value, ops.Value]
 
 
 def pushed_to_sides(
-    first: ops.Relation, links: Sequence[ops.JoinLink], conditions: Conditions
+    first: ops.Relation,
+    links: Sequence[ops.JoinLink],
+    conditions: Conditions,
+    *,
+    only_matching: bool,
 ) -> dict[ops.Relation, list[Condition]]:
     """Return, for each joined relation, conditions on the rows that wanted rows are joined from.
 
     `conditions` are those on the joined rows, over the columns of the relations. A condition on the
     side that may be missing is not pushed to it, unless it is on the key, and so excludes a missing
-    side: joined without the rows that do not meet it, other rows would look like missing ones.
+    side: joined without the rows that do not meet it, other rows would look like missing ones. With
+    `only_matching`, rows that an inner join drops are not wanted.
     """
     sides = _Sides({rel: [] for rel in (first, *(link.table for link in links))})
     for each in conditions:
@@ -38,10 +43,19 @@ def pushed_to_sides(
     pairs += [(right, left) for left, right in pairs]
     while sides.share(pairs):
         pass
+    if only_matching:
+        missing = optional(first, links)
+        inner = [pair for link in links if link.how in MATCHING for pair in _pairs(link)]
+        inner = [pair for pair in inner if not missing & (_rels(pair[0]) | _rels(pair[1]))]
+        sides.leave_out_unmatched([*inner, *((right, left) for left, right in inner)])
     sides.match(pairs)
     while sides.look_up(pairs):
         pass
     return sides.conditions
+
+
+MATCHING = ("inner", "any_inner", "semi")
+"""The joins that drop the rows of both sides that match no row."""
 
 
 def side_of(condition: Condition, optional: Collection[ops.Relation]) -> ops.Relation | None:
@@ -99,6 +113,22 @@ class _Sides:
                 if each.is_key and not each.allows_null and subject(each) == left:
                     is_new |= self.add(there, _moved(each, right))
         return is_new
+
+    def leave_out_unmatched(self, pairs: Sequence[Pair]) -> None:
+        """Let sides be without the rows that match none of the sides looked up from them."""
+        reached = [side for side, found in self.conditions.items() if _is_found(found)]
+        steps: list[tuple[ops.Relation, ops.Relation]] = []
+        for here in reached:
+            for left, right in pairs:
+                (there,) = _rels(right)
+                if _rels(left) == {here} and there not in reached:
+                    reached.append(there)
+                    steps.append((here, there))
+        for here, there in reversed(steps):
+            for left, right in pairs:
+                if _rels(left) == {here} and _rels(right) == {there}:
+                    rows = chosen(there, self.conditions[there], right)
+                    self.add(here, Condition(ops.InSubquery(rel=rows, needle=left)))
 
     def match(self, pairs: Sequence[Pair]) -> None:
         """Let sides that are found each by a part of the key look each other up."""

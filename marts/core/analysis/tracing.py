@@ -379,7 +379,8 @@ def _join(tracer: _Tracer, rel: ops.JoinChain, conditions: Conditions) -> None:
                 later.setdefault(side, []).append(found)
             else:
                 own = (*own, found)
-    for side, asked in pushed_to_sides(rel.first, links, own).items():
+    pushed = pushed_to_sides(rel.first, links, own, only_matching=tracer.extent.filtered)
+    for side, asked in pushed.items():
         tracer.ask(side, [*asked, *later.get(side, ())], rel)
 
 

@@ -211,6 +211,15 @@ DEFINITIONS: dict[str, tuple[Callable[[Table, Table], Table], str | None, set[in
         "c",
         None,
     ),
+    "rows that an inner join drops": (
+        lambda s, h: (
+            s.inner_join(h.filter(h.rent < 2), "shop")
+            .group_by(k="buyer")
+            .aggregate(v=lambda t: t.amount.sum())
+        ),
+        "x",
+        {1, 2},
+    ),
     "rows of another table": (
         lambda s, h: (
             s.filter(s.shop.isin(h.filter(h.rent < 3).shop))
@@ -467,7 +476,7 @@ MAY = C1 | {"month": datetime.date(2024, 5, 1)}
         ),
         (
             *("customer_segments.spend_last_90_days", C1, Extent(narrowed=True)),
-            *("t3", "k1 k2", 0),
+            *("t3", "k2", 0),
         ),
         ("customer_360_profile.age", C1, Extent(), "", "k2", 0),
         ("customer_segments.travel_spend_pct", C1, Extent(), "t1 t3", "k1 k2", 1),
