@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Context, Decimal
+from typing import TYPE_CHECKING
 
 from marts.core.analysis.changed_expressions import ChangedExpression
 from marts.core.console.messages import Line, counted
 from marts.core.console.terminal import shown, table_text
-from marts.core.operations.diff import Difference
 from marts.core.query.comparison import AFTER, BEFORE
 from marts.core.query.difference import RELATIVE
 from marts.core.run.compared import Key, MartDifference, difference_document
+
+if TYPE_CHECKING:
+    from marts.core.operations.diff import Difference
 
 Code = Mapping[tuple[str, str], tuple[ChangedExpression, ...]]
 EXACT = Context(prec=80)

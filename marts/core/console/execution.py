@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from marts.core.authoring.tolerance import Rate
 from marts.core.console import exit_codes, terminal
-from marts.core.console.diff_messages import review_lines
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import (
     Line,
@@ -21,9 +20,11 @@ from marts.core.console.messages import (
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
 from marts.core.operations.prepared import Prepared, carry_out
-from marts.core.operations.reviewing import Reviewer
 from marts.core.plan.steps import Plan
-from marts.core.run.compared import MartDifference
+
+if TYPE_CHECKING:
+    from marts.core.authoring.tolerance import Rate
+    from marts.core.run.compared import MartDifference
 
 
 def carry_out_and_print(
@@ -67,6 +68,9 @@ def carry_out_and_print(
 
 def reviewing(prepared: Prepared, most: Rate | None, *, as_json: bool) -> Prepared:
     """Return a run that compares what it has built with what is published, and prints it."""
+    from marts.core.console.diff_messages import review_lines
+    from marts.core.operations.reviewing import Reviewer
+
     console = terminal.console(to_stderr=as_json)
 
     def told(mart: MartDifference) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marts.core import DISTRIBUTION
 from marts.core.analysis.rules import Finding
 from marts.core.catalog.manifest import manifest
 from marts.core.errors import EngineError
 from marts.core.operations.planning import RunPlanner
-from marts.core.operations.reviewing import Reviewer
 from marts.core.operations.wiring import version_of_marts
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Plan
@@ -23,6 +23,9 @@ from marts.core.run.grouped import GroupedRun
 from marts.core.run.recording import Recorder
 from marts.core.run.report import Report
 from marts.core.run.runner import Observer, run
+
+if TYPE_CHECKING:
+    from marts.core.operations.reviewing import Reviewer
 
 
 @dataclass(frozen=True, kw_only=True)
