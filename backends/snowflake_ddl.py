@@ -18,7 +18,6 @@ from backends.snowflake_expression import Expression
 from marts.core.plan.state import STATE_KEY
 
 DIALECT = "snowflake"
-
 # The maximum for a transient table: enough to query yesterday's build.
 RETENTION_DAYS = 1
 
@@ -300,10 +299,8 @@ def _selected(rows: Sequence[Mapping[str, object]]) -> str:
 def value(value: object) -> str:
     """Return a number, a text, a date, a time without a zone, None or an expression as SQL."""
     match value:
-        case None:
-            return "NULL"
-        case Expression():
-            return str(value)
+        case None | Expression():
+            return "NULL" if value is None else str(value)
         case datetime.datetime():
             at = (value.year, value.month, value.day, value.hour, value.minute, value.second)
             # The session's formats decide what a date as text means, if it means anything.

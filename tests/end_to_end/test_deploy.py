@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlglot.expressions as sge
 
+from backends.snowflake_ddl import create_own
+from backends.snowflake_task_checks import CHECKS_COLUMNS, recorded
 from marts.core.plan.runs import RUNS_TABLE, results_of_text
+from marts.core.plan.schedule import ScheduledCheck, ScheduledChecks
+from marts.core.plan.state import CompiledQuery
 from support.account import Account
-from support.scheduled import RaisedError, Rows, Script
+from support.scheduled import Call, RaisedError, Rows, Script
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop, order
 
 DONE, USAGE = 0, 2
@@ -269,3 +276,42 @@ def test_what_tasks_cannot_do_is_refused_when_it_is_deployed(
         here, there = (account.location(schema, table) for schema in ("SHOWN", "TASKS"))
         rows(f"CREATE SECURE VIEW {here} AS SELECT * FROM {there}")
     assert "some have no past" in refused("SHOWN")
+
+
+NEWEST = "TIMESTAMP_NTZ_FROM_PARTS(2025, 7, 30, 12, 0, 0, 0)"
+ACKNOWLEDGED, BEFORE = datetime.date(2025, 7, 31), datetime.date(2025, 7, 30)
+SELECTED = 'SELECT 200 AS "ROWS", {} AS "C0"'
+DECIDED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "within its rate": ("2", {"severity": "error", "percent": Decimal(1)}, "pass"),
+    "beyond its rate": ("3", {"severity": "error", "percent": Decimal(1)}, "fail"),
+    "within its rows": ("5", {"severity": "error", "rows": 5}, "pass"),
+    "over no rows": ("NULL", {"severity": "error"}, "pass"),
+    "a warning": ("1", {"severity": "warn"}, "warn"),
+    "known today": ("1", {"severity": "warn", "acknowledged_until": ACKNOWLEDGED}, "acknowledged"),
+    "known before": (
+        "1",
+        {"severity": "warn", "acknowledged_until": BEFORE},
+        "warn",
+    ),
+    "fresh": (NEWEST, {"severity": "error", "hours": 36.0}, "pass"),
+    "not fresh": (NEWEST, {"severity": "error", "hours": 35.9}, "fail"),
+    "fresh in its zone": (
+        NEWEST,
+        {"severity": "error", "hours": 32.0, "zone": "America/New_York"},
+        "pass",
+    ),
+    "nothing new": ("CAST(NULL AS TIMESTAMP_NTZ)", {"severity": "error", "hours": 1.0}, "fail"),
+}
+
+
+def test_outcomes_are_those_of_a_run(rows: Rows, account: Account, own_schema: str) -> None:
+    account.rows(f'CREATE SCHEMA "{account.database}"."{account.schema(own_schema)}"')
+    into = account.location(own_schema, "CHECKS")
+    rows(create_own(into, CHECKS_COLUMNS))
+    for name, (found, how, _) in DECIDED.items():
+        compiled = CompiledQuery(sge.select("1"), ("rows", "c0"), frozenset(), "snowflake")
+        check = ScheduledCheck(name=name, **how)
+        sql = recorded(ScheduledChecks("t", (check,), compiled), SELECTED.format(found), into, "d")
+        rows(Call(rows, {"RUN_ID": "r", "AS_OF": DAY}).bound(sql))
+    made = [tuple(row) for row in rows(f"SELECT CHECK_NAME, OUTCOME FROM {into}")]
+    assert sorted(made) == sorted((name, outcome) for name, (_, _, outcome) in DECIDED.items())

@@ -243,8 +243,9 @@ def test_other_files_say_nothing(content: str, folder: Path) -> None:
 
 # All options
 
-UNSET = ("help", "as_dbt", "opens", "account")
-"""Options without a variable: the last one would try worlds on production's account, unasked."""
+UNSET = ("help", "as_dbt", "opens", "account", "suspend", "status", "remove")
+"""Options without a variable, which would try worlds on production's account, or remove a schedule,
+unasked."""
 ALL_OPTIONS = [
     pytest.param(name, option, id=f"{name} {option.opts[-1]}")
     for name in NAMES
