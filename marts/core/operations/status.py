@@ -11,7 +11,7 @@ import sqlglot.expressions as sge
 from marts.core.errors import EngineError, UsageError
 from marts.core.operations import wiring
 from marts.core.plan.runs import RUNS_TABLE
-from marts.core.plan.state import SCHEDULED, STATE_TABLE, RecordedTable, group_of_state
+from marts.core.plan.state import STATE_TABLE, RecordedTable, group_of_state
 from marts.core.project.settings import DUCKDB, Settings
 from marts.core.run.backend import Backend
 from marts.core.run.history import PastRun, latest_runs
@@ -105,7 +105,7 @@ def _read(backend: Backend, package: str, settings: Settings, limit: int) -> Pro
                 row.as_of,
                 row.run_id,
                 None not in (row.version, relations[name].version)
-                and row.version not in (SCHEDULED, relations[name].version),
+                and row.version != relations[name].version,
             )
             for name, row in sorted(before.items())
             if name in relations and row.as_of

@@ -45,9 +45,6 @@ STATE_COLUMNS = {
 """The columns of the state table; the last five may be null. An earlier version's table lacks the
 last one: it is added."""
 
-SCHEDULED = "scheduled"
-"""The version that is recorded of a mart published by a task: it does not know a true one."""
-
 STATE_KEY = ("package", "name")
 """The columns that identify a row of the state table."""
 
