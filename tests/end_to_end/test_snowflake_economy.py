@@ -14,6 +14,7 @@ from ibis.backends.sql.compilers.base import SQLGlotCompiler
 from support.account import Account
 from support.workshop import CUSTOMERS, ORDERS, SHOP, Workshop
 
+FORCE = "--force"
 SOURCES, GOLD = "ECONOMY_SHOP", "ECONOMY_GOLD"
 
 
@@ -28,10 +29,10 @@ def shop(emulated: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(account: Account, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def run(account: Account, folder: Path, *more: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Run all marts of the shop, and return the tags and SQL of what was sent, and the results."""
     location = account.run_words(schema=GOLD, sources=SOURCES)
-    words = ("run", "--package", "toy_shop", "--force", "--as-of", "2025-06-30", *location)
+    words = ("run", "--package", "toy_shop", "--as-of", "2025-06-30", *location, *more)
     with account.recorded() as sent:
         done = account.call(*words, cwd=folder)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -57,7 +58,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[ir.Table]:
 def test_every_mart_and_every_check_is_compiled_once(
     _time: str, shop: Path, emulated: Account, compiled: list[ir.Table]
 ) -> None:
-    sent, results = run(emulated, shop)
+    sent, results = run(emulated, shop, FORCE)
     assert results["status"] == "published"
     built = [tag["mart"] for tag in sent if tag["step"] == "build"]
     checks = [tag for tag in sent if tag["step"] == "query" and tag["mart"] != "marts_state"]
@@ -67,8 +68,8 @@ def test_every_mart_and_every_check_is_compiled_once(
 def test_catalog_and_state_are_read_once_before_anything_is_built(
     shop: Path, emulated: Account
 ) -> None:
-    run(emulated, shop)
-    sent, _ = run(emulated, shop)
+    run(emulated, shop, FORCE)
+    sent, _ = run(emulated, shop, FORCE)
     steps = [tag["step"] for tag in sent]
     before = [tag for tag in sent[: steps.index("build")] if tag["step"] == "catalog"]
     schemas = [f"'{emulated.schema(name)}'" for name in (SOURCES, GOLD)]
@@ -80,3 +81,25 @@ def test_catalog_and_state_are_read_once_before_anything_is_built(
     names = [tag["mart"] for tag in before if not any(each in tag["sql"] for each in schemas)]
     assert names == ["DATABASES", "SCHEMATA", "TABLES", f"{emulated.schema(GOLD)}_CANDIDATES"]
     assert [tag["mart"] for tag in sent].count("marts_state") == 1
+
+
+OF_A_RUN, WITH_NOTHING_TO_DO = 39, 17
+"""How many statements a run may send besides those of single marts; each is a round trip."""
+
+
+def test_a_run_sends_few_statements_besides_those_of_its_marts(
+    shop: Path, emulated: Account
+) -> None:
+    run(emulated, shop, FORCE)
+    sent, results = run(emulated, shop, FORCE)
+    assert results["status"] == "published"
+    steps = Counter(tag["step"] for tag in sent)
+    built = {tag["mart"] for tag in sent if tag["step"] == "build"}
+    assert built == {*SHOP.order}
+    of_marts = [tag["step"] for tag in sent if tag["mart"] in built]
+    # One statement builds a mart, one drops its candidate, and one makes its row checks.
+    assert Counter(of_marts) <= Counter(build=len(built), discard=len(built), query=steps["query"])
+    assert len(sent) - len(of_marts) <= OF_A_RUN
+    sent, results = run(emulated, shop)
+    assert results["status"] == "unchanged"
+    assert len(sent) <= WITH_NOTHING_TO_DO
