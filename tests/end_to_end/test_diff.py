@@ -158,6 +158,15 @@ def test_another_packages_table_is_said_to_be_one(toy: Toy) -> None:
     assert "in before, it was published by another package, other" in found.stdout
 
 
+@pytest.mark.parametrize("against", ["here.duckdb", "there"])
+def test_a_build_is_not_compared_with_itself(against: str, toy: Toy) -> None:
+    words = ["--database", toy.folder / "there.duckdb"] if against == "there" else []
+    assert toy("run", *words).returncode == DONE
+    done = toy("diff", "--against", against, *words)
+    assert done.returncode == ASKED_WRONGLY, done.stdout
+    assert "both sides are the same marts" in done.stderr
+
+
 WRONG = {
     "nothing of the kind": (["--against", "nowhere"], "no such environment, file, folder or git"),
     "a misspelt environment": (["--against", "ther"], "did you mean there?"),

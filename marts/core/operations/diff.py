@@ -97,6 +97,11 @@ def diff(
         places = [Place(folder / side, watch) for side in SIDES]
         names = _compared_marts(graph, selected, settings, against)
         before, after = _sides(graph, settings, against, names, places, opened)
+        if before.place and before.place == after.place:
+            raise UsageError(
+                f"both sides are the same marts: {after.where}",
+                hint="name another build: --against",
+            )
         notes = _notes_on_sources(before, after) if _is_same_data(against) else ()
         known = dict.fromkeys((*names, *before.marts, *after.marts))
         found = [name for name in known if name in before.marts or name in after.marts]

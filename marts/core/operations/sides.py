@@ -89,6 +89,8 @@ class Copied:
     sources: Mapping[str, str | None] = field(default_factory=dict)
     changed: Callable[[], list[str]] = list
     """Returns a line for each source that has changed since."""
+    place: tuple[str, str] | None = None
+    """Where its marts are published, if they are: no other side is there."""
     code: VersionOfCode | None = None
     """The code that it was built with, if it is another version."""
 
@@ -124,7 +126,8 @@ def published(
             for name in dict.fromkeys((*names, *orphans))
             if name in found
         }
-        copied = Copied(_where(settings, backend), backend.name, marts)
+        where, at = _where(settings, backend), _place(settings, backend)
+        copied = Copied(where, backend.name, marts, place=at)
     yield copied
 
 
@@ -184,12 +187,21 @@ def built(
             raise ChangedSourcesError(changed)
         versions = {name: state.source_version(name) for name in graph.sources_read(needed)}
         where = " · ".join([title, backend.name, f"as of {as_of.day}"])
-        yield Copied(where, backend.name, marts, versions, backend.changed_sources, code)
+        yield Copied(where, backend.name, marts, versions, backend.changed_sources, code=code)
 
 
 def _copied_candidate(mart: Shape, as_of: FixedAsOf, backend: Backend, place: Place) -> Copy:
     copy = _written(mart, dict(schema_of(mart.columns)), backend, place)
     return replace(copy, as_of=as_of.day)
+
+
+def _place(settings: Settings, backend: Backend) -> tuple[str, str]:
+    """Return which marts are read, so that two names of a place are the same."""
+    from backends.factory import database_of
+
+    if file := database_of(settings):
+        return str(file.resolve()), settings.schema.lower()
+    return backend.name, backend.where.rpartition(" → ")[2]
 
 
 def _where(settings: Settings, backend: Backend) -> str:
