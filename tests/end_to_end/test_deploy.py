@@ -233,15 +233,27 @@ def test_deploying_again_changes_what_differs_and_only_what_is_ours(
     assert not [e for e in events if e["sql"].startswith(("CREATE OR REPLACE", "ALTER TASK"))]
     changed = deploy("--schedule", "0 4 * * *")
     assert changed.splitlines()[0] == "replace task TOY_SHOP__BEGIN"
-    assert "1 of 16 objects changed" in changed
-    place = account.location(f"{own_schema}_CANDIDATES", "TOY_SHOP__BUILD_GONE")
+    # A task that is replaced loses those after it.
+    assert "8 of 16 objects changed" in changed
+    root, place, child = (
+        account.location(f"{own_schema}_CANDIDATES", f"TOY_SHOP__{name}")
+        for name in ("BEGIN", "BUILD_GONE", "PUBLISH")
+    )
+    account.rows(f"ALTER TASK {root} SUSPEND")
     digest = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "0"}'
     account.rows(
-        f"CREATE OR REPLACE TASK {place}\nWAREHOUSE = \"WH\"\nCOMMENT = '{digest}'\nAS\nCALL X()"
+        f"CREATE OR REPLACE TASK {place}\nWAREHOUSE = \"WH\"\nCOMMENT = '{digest}'\n"
+        f"AFTER {root}\nAS\nCALL X()"
     )
+    account.rows(f"ALTER TASK {root} RESUME")
     other = account.location(f"{own_schema}_CANDIDATES", "OTHER")
     account.rows(f'CREATE OR REPLACE TASK {other}\nWAREHOUSE = "WH"\nAS\nCALL X()')
     assert "drop task TOY_SHOP__BUILD_GONE" in deploy()
+    account.rows(f"ALTER TASK {root} SUSPEND")
+    account.rows(f"ALTER TASK {child} SUSPEND")
+    account.rows(f"ALTER TASK {root} RESUME")
+    deploy()
+    assert "suspended  TOY_SHOP__" not in deploy("--status")
     assert "started    TOY_SHOP__BEGIN  WH  USING CRON 0 4 * * * America/New_York" in deploy(
         "--status"
     )
