@@ -207,6 +207,24 @@ def test_a_run_that_published_meanwhile_is_not_replaced(
     assert published(account, own_schema) == before
 
 
+def test_what_another_package_has_taken_over_is_not_replaced(
+    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled()
+    assert script.run(rows, DAY, "graph-1") == {}
+    before, state = published(account, own_schema), account.location(own_schema, "MARTS_STATE")
+    rows(f"UPDATE {state} SET PACKAGE = 'other' WHERE NAME = 'model_sales'")
+    failed = script.run(rows, datetime.date(2025, 6, 30), "graph-2")
+    assert "has taken over a mart" in failed["PUBLISH"]
+    assert published(account, own_schema) == before
+
+
+def test_a_run_without_a_date_does_not_begin(rows: Rows, scheduled: Callable[..., Script]) -> None:
+    script = scheduled()
+    with pytest.raises(RaisedError, match="no scheduled time"):
+        script.call(rows, next(iter(script.graph)), "graph-1", None)
+
+
 def test_a_source_with_other_columns_than_when_it_was_deployed_is_refused(
     account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
 ) -> None:
