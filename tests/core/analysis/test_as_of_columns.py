@@ -71,9 +71,9 @@ def test_dates_and_ages_change_with_every_date_but_not_what_only_depends_on_it()
 @pytest.mark.parametrize(
     ("number", "is_left_out"),
     [
-        (lambda t, days: days + 1, True),
+        (lambda _, days: days + 1, True),
         (lambda t, days: days - t.joined_on.year() - (t.paid_on < t.joined_on).cast("int64"), True),
-        (lambda t, days: ibis.least(days, 365), True),
+        (lambda _, days: ibis.least(days, 365), True),
         (lambda t, days: days + t.points, False),
         (lambda t, days: t.points - days, False),
         (lambda t, days: ibis.coalesce(t.points, days), False),
@@ -84,7 +84,7 @@ def test_dates_and_ages_change_with_every_date_but_not_what_only_depends_on_it()
 )
 def test_a_number_that_is_also_made_of_other_numbers_is_not_left_out(
     number: Callable[[ir.Table, ir.IntegerValue], ir.IntegerValue],
-    is_left_out: bool,  # noqa: FBT001
+    is_left_out: bool,
 ) -> None:
     def scores(people: ir.Table, as_of: AsOf) -> ir.Table:
         """Scores of people."""
