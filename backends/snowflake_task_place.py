@@ -71,8 +71,12 @@ class TaskPlace:
         """Return the qualified name of a mart's candidate, as SQL."""
         return self._candidate(name).sql(ddl.DIALECT)
 
+    def candidate_name(self, name: str) -> str:
+        """Return the name of a mart's candidate."""
+        return f"{name}__OF_{self.prefix}"
+
     def _candidate(self, name: str) -> sge.Table:
-        return self.candidates.qualified(f"{name}__OF_{self.prefix}")
+        return self.candidates.qualified(self.candidate_name(name))
 
     def sql(self, query: CompiledQuery) -> str:
         """Return a query over the candidates and the pinned sources, with variables in it."""

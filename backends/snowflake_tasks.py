@@ -25,6 +25,8 @@ PARENTS = 100
 """How many tasks may precede one task."""
 TASKS = 1_000
 """How many tasks a graph may have."""
+LONGEST = 255
+"""How many characters a name may have."""
 ROOT, SOURCES, PUBLISH, FINISH = "BEGIN", "SOURCES", "PUBLISH", "FINISH"
 SESSION = {
     name: value
@@ -153,6 +155,15 @@ def _task_of(mart: str) -> str:
 
 
 def _refuse_large(found: Deployment) -> None:
+    place = found.recipe.place
+    names = [f"{place.prefix}__{task.name}" for task in found.tasks]
+    names += [place.candidate_name(each.name) for each in place.schedule.marts]
+    if longest := [name for name in names if len(name) > LONGEST]:
+        raise UsageError(
+            f"the names of tasks and candidates would be longer than {LONGEST} characters",
+            *longest[:3],
+            hint="shorten the names of marts, of the package or of the group",
+        )
     most = max(found.tasks, key=lambda task: len(task.after))
     if len(most.after) > PARENTS or len(found.tasks) > TASKS:
         raise UsageError(

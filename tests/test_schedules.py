@@ -141,6 +141,26 @@ def test_a_mart_that_reads_one_which_is_not_built_is_refused() -> None:
         schedules(SHOP, ("customer_totals",))
 
 
+@pytest.mark.parametrize(("length", "fits"), [(200, True), (246, False)])
+def test_a_name_that_is_too_long_for_a_task_is_refused(
+    length: int,
+    fits: bool,
+) -> None:
+    def visits_of_a_day(visits: ir.Table) -> ir.Table:
+        """It's all $$ of them."""
+        return visits.select("visit_id")
+
+    visits_of_a_day.__name__ = "m" * length
+    graph = project_of(
+        VISITS, mart(grain="visit_id", columns=[string("visit_id")])(visits_of_a_day)
+    )
+    if fits:
+        grammar.check(Script(script(graph)).statements)
+        return
+    with pytest.raises(UsageError, match="longer than 255 characters"):
+        script(graph)
+
+
 def test_only_snowflake_has_tasks() -> None:
     with pytest.raises(UsageError, match="the engine is duckdb"):
         refuse_other_engine(Settings())
