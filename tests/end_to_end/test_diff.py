@@ -225,6 +225,16 @@ def test_a_run_that_changes_too_much_publishes_nothing(toy: Toy) -> None:
     assert "diff  customer_totals" in later.stderr
 
 
+def test_a_limit_lets_no_mart_be_dropped(toy: Toy) -> None:
+    assert toy("run").returncode == DONE
+    (toy.folder / "toy/shop_overview.py").unlink()
+    stopped = toy("run", "--drop-orphans", "--max-change", "1000%")
+    assert (stopped.returncode, "shop_overview: it is dropped" in stopped.stderr) == (FAILED, True)
+    done = toy("run", "--drop-orphans", "--diff")
+    assert done.returncode == DONE, done.stderr
+    assert "diff  shop_overview: only before, 1 row" in done.stdout
+
+
 def test_a_limit_is_a_percentage_and_needs_a_run(toy: Toy) -> None:
     for words, said in (
         (["--max-change", "much"], "is not a percentage"),

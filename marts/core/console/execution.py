@@ -74,7 +74,7 @@ def reviewing(prepared: Prepared, most: Rate | None, *, as_json: bool) -> Prepar
     console = terminal.console(to_stderr=as_json)
 
     def told(mart: MartDifference) -> None:
-        for line in review_lines(mart, reviewer.left_out[mart.mart]):
+        for line in review_lines(mart, reviewer.left_out.get(mart.mart, ())):
             terminal.say(console, line)
 
     reviewer = Reviewer(prepared.graph, most, told)

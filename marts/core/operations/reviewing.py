@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import cached_property, partial
 
 import ibis
@@ -17,7 +18,7 @@ from marts.core.authoring.tolerance import Rate
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
-from marts.core.query.alignment import NOT_COMPARED, Types, aligned, is_compared
+from marts.core.query.alignment import GONE, NOT_COMPARED, Types, aligned, is_compared
 from marts.core.query.comparison import Comparison, cast
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Backend
@@ -26,6 +27,9 @@ from marts.core.run.comparing import Sides, reviewed, share_of
 
 PUBLISHED = "marts_before"
 """What stands for a published mart in a query."""
+DROPPED = "it is dropped"
+LOSSES = (NOT_COMPARED, GONE, DROPPED)
+"""Words in notes that no limit lets through: how much changes is not known, or all is gone."""
 FIRST = "it is published for the first time: there is nothing to compare it with"
 
 
@@ -67,19 +71,9 @@ class Reviewer:
 
     def __call__(self, plan: Plan, backend: Backend) -> None:
         """Compare what a plan has built; raise EngineError if it changes more than it may."""
-        published = backend.describe_published()
         refused = list[str]()
-        for step in plan.builds:
-            if step.mart.is_temporary:
-                continue
-            if step.mart.name in published:
-                found = self._compared(step.mart, published[step.mart.name].types, backend)
-                refused += [f"{step.mart.name}: {each}" for each in self._too_much(found)]
-            else:
-                rows = backend.fetch(_rows(step.mart), about=step.mart.name)[0]["rows"]
-                found = MartDifference(
-                    mart=step.mart.name, grain=step.mart.grain, rows=(None, rows), notes=(FIRST,)
-                )
+        for found in self._found(plan, backend):
+            refused += [f"{found.mart}: {each}" for each in too_much(found, self.most)]
             self.marts.append(found)
             self.told(found)
         if refused:
@@ -89,6 +83,26 @@ class Reviewer:
                 hint="look at the rows: marts diff; if the change is meant, pass a higher"
                 " --max-change, or none",
             )
+
+    def _found(self, plan: Plan, backend: Backend) -> Iterator[MartDifference]:
+        published = backend.describe_published()
+        for step in plan.builds:
+            mart = step.mart
+            if mart.is_temporary:
+                continue
+            if mart.name in published:
+                yield self._compared(mart, published[mart.name].types, backend)
+                continue
+            query = _rows(ibis.table(schema_of(mart.columns), name=mart.name))
+            (row,) = backend.fetch(query, about=mart.name)
+            rows = (None, row["rows"])
+            yield MartDifference(mart=mart.name, grain=mart.grain, rows=rows, notes=(FIRST,))
+        for name in plan.publication.drops if plan.publication else ():
+            if name in published:
+                query = _rows(ibis.table({"nothing": "int64"}, name=PUBLISHED))
+                (row,) = backend.fetch(query, about=name, published={PUBLISHED: name})
+                rows = (row["rows"], None)
+                yield MartDifference(mart=name, grain=(), rows=rows, notes=(DROPPED,))
 
     def _compared(self, mart: Mart, types: Types, backend: Backend) -> MartDifference:
         after = ibis.table(schema_of(mart.columns), name=mart.name)
@@ -115,24 +129,27 @@ class Reviewer:
         names = {PUBLISHED: mart.name}
         return reviewed(sides, partial(backend.fetch, about=mart.name, published=names))
 
-    def _too_much(self, found: MartDifference) -> Iterator[str]:
-        """Yield what of a mart changes more than it may."""
-        if self.most is None:
-            return
-        limit = float(self.most.percent) / 100
-        yield from (note for note in found.notes if NOT_COMPARED in note)
-        before = found.rows[0]
-        count = found.added + found.removed + found.changed
-        share = share_of(before, (before or 0) + count)
-        if share > limit:
-            yield (
-                f"{count:,} of {before or 0:,} rows{_percent(share)}: {found.added:,} added,"
-                f" {found.removed:,} removed, {found.changed:,} changed"
-            )
-        for column in found.columns:
-            if column.share is not None and column.share > limit:
-                values = " → ".join(map(str, column.totals)) if column.totals else "personal data"
-                yield f"the sum of {column.name}{_percent(column.share)}: {values}"
+
+def too_much(found: MartDifference, most: Rate | None) -> Iterator[str]:
+    """Yield what of a mart changes more than it may, in words."""
+    if most is None:
+        return
+    limit = float(Fraction(most.percent) / 100)
+    yield from (note for note in found.notes if any(word in note for word in LOSSES))
+    before = found.rows[0] or 0
+    count = found.added + found.removed + found.changed
+    share = share_of(before, before + count)
+    if share > limit:
+        yield (
+            f"{count:,} of {before:,} rows{_percent(share)}: {found.added:,} added,"
+            f" {found.removed:,} removed, {found.changed:,} changed"
+        )
+    for column in found.columns:
+        # Where no value differs, a sum of floats does by the order of rows.
+        differs = bool(column.changed or found.added or found.removed)
+        if differs and column.share is not None and column.share > limit:
+            values = " → ".join(map(str, column.totals)) if column.totals else "personal data"
+            yield f"the sum of {column.name}{_percent(column.share)}: {values}"
 
 
 def _without(how: Comparison, left_out: frozenset[str]) -> Comparison:
@@ -141,8 +158,7 @@ def _without(how: Comparison, left_out: frozenset[str]) -> Comparison:
     return replace(how, columns=kept, types=types)
 
 
-def _rows(mart: Mart) -> ibis.Table:
-    table = ibis.table(schema_of(mart.columns), name=mart.name)
+def _rows(table: ibis.Table) -> ibis.Table:
     return table.aggregate(rows=table.count())
 
 

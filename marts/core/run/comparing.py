@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ Fetch: TypeAlias = Callable[[ir.Table], list[dict[str, Any]]]
 
 PAIRS = "pairs"
 """The candidate with the pairs of rows that differ."""
+LARGEST_SHARE = 10**300
 SHOWN = 5
 """How many of the largest changes of a column, and of the rows of one side, are shown."""
 
@@ -166,11 +168,14 @@ def _column(
 
 def share_of(before: Any, after: Any) -> float:
     """Return by which share of a number it changes; infinity from zero, or to no number."""
-    left, right = float(before or 0), float(after or 0)
+    left, right = before or 0, after or 0
     if left == right or (math.isnan(left) and math.isnan(right)):
         return 0.0
-    share = abs(right - left) / abs(left) if left else math.inf
-    return math.inf if math.isnan(share) else share
+    if not left or not (math.isfinite(left) and math.isfinite(right)):
+        return math.inf
+    # Exact, so that a change by just the share that is allowed is not more than it.
+    share = abs(Fraction(right) - Fraction(left)) / abs(Fraction(left))
+    return float(share) if share < LARGEST_SHARE else math.inf
 
 
 def _key(sides: Sides, row: Mapping[str, Any]) -> Key:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import pytest
 from marts import decimal, float64, int64, mart, source, string
 from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.tables import Mart
+from marts.core.authoring.tolerance import Rate
 from marts.core.operations.diff import diff
+from marts.core.operations.reviewing import too_much
 from marts.core.operations.wiring import Linked
 from marts.core.project.settings import Settings
-from marts.core.run.compared import MartDifference
+from marts.core.run.compared import ColumnDifference, MartDifference
+from marts.core.run.comparing import share_of
 from support.workshop import project_of
 
 Compare = Callable[..., MartDifference]
@@ -270,3 +275,50 @@ def test_a_mart_on_one_side_alone_is_a_difference(tmp_path: Path, compare: Compa
     sides = [Settings(database=str(tmp_path / f"{n}.duckdb"), data=tmp_path) for n in "ab"]
     (found,) = diff(sides[1], sides[0], project=Linked(graph, relied_on(graph))).marts
     assert (found.notes, found.rows) == (("only before has it",), (1, None))
+
+
+def change(*, changed: int, totals: tuple[Any, Any], added: int = 0) -> MartDifference:
+    """Return a difference of 100 rows, of which a number changes in some."""
+    column = ColumnDifference("number", "", changed, totals, (), share_of(*totals))
+    return MartDifference(
+        mart="thing",
+        grain=("id",),
+        rows=(100, 100),
+        changed=changed,
+        added=added,
+        columns=(column,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "percent", "said"),
+    [
+        (change(changed=5, totals=(Decimal("1.00"), Decimal("1.05"))), 5, []),
+        (change(changed=6, totals=(1, 1)), 5, ["6 of 100 rows, 6%"]),
+        (
+            change(changed=1, totals=(Decimal("-1.00"), Decimal("-1.0501"))),
+            5,
+            ["the sum of number"],
+        ),
+        (change(changed=1, totals=(Decimal(0), Decimal("0.01"))), 5, ["the sum of number"]),
+        (change(changed=1, totals=(None, Decimal(1))), 5, ["the sum of number"]),
+        (change(changed=1, totals=(Decimal(1), None)), 5, ["the sum of number, 100%"]),
+        (change(changed=1, totals=(math.nan, 1.0)), 5, ["the sum of number"]),
+        (change(changed=1, totals=(1.0, math.inf)), 5, ["the sum of number"]),
+        (change(changed=0, totals=(1e-17, 3e-17)), 0, []),
+        (change(changed=0, added=1, totals=(1.0, 2.0)), 5, ["the sum of number, 100%"]),
+    ],
+)
+def test_what_changes_by_more_than_a_limit(
+    found: MartDifference, percent: int, said: list[str]
+) -> None:
+    lines = list(too_much(found, Rate(Decimal(percent))))
+    assert [line.startswith(word) for line, word in zip(lines, said, strict=True)] == [True] * len(
+        said
+    )
+
+
+def test_no_limit_lets_a_column_go(compare: Compare) -> None:
+    fewer = {name: kind for name, kind in TYPES.items() if name != "amount"}
+    found = compare(table("id='a'"), table("id='a'", types=fewer))
+    assert list(too_much(found, Rate(Decimal(1_000)))) == ["column amount is only in before"]
