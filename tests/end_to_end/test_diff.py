@@ -76,6 +76,7 @@ def test_two_environments_and_a_database(toy: Toy) -> None:
         same = toy("diff", "--against", against)
         assert same.returncode == DONE, same.stderr
         assert "no difference in" in same.stdout
+    assert "no difference in" in toy("diff", "--env", "prod").stdout
     toy.write(MORE)
     assert toy("run").returncode == DONE
     found = toy("diff", "--against", "there", "--json")
@@ -260,6 +261,7 @@ source_schema = "{names["raw"]}"'''
     same = toy("diff", "--against", "prod")
     assert same.returncode == DONE, same.stdout + same.stderr
     assert "no difference in" in same.stdout
+    assert "no difference in" in toy("diff", "--env", "prod").stdout
     toy.write(MORE)
     assert toy("run").returncode == DONE
     assert "customer_totals" in differing(toy("diff", "--against", "prod", "--json"))
