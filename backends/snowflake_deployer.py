@@ -76,8 +76,11 @@ class SnowflakeDeployer:
         kept = {(e.kind, name) for planned in found for e, name in _names(planned)}
         package = schedules[0].package
         gone = [e for e in self._own(package) if (e.kind, e.name) not in kept]
-        done = [self._deploy(each) for each in found]
+        if gone:
+            # No task of a graph may be dropped while its root is started.
+            self.suspend(package)
         dropped = tuple(self._drop(gone))
+        done = [self._deploy(each, is_suspended=bool(gone)) for each in found]
         return [replace(each, dropped=dropped if n == 0 else ()) for n, each in enumerate(done)]
 
     def _planned(self, schedule: Schedule, timing: Timing) -> _Planned:
@@ -111,14 +114,14 @@ class SnowflakeDeployer:
         schema = backend.schema.of(schedule.group)
         return TaskPlace(schedule, schema, self.namespace, sources, absent)
 
-    def _deploy(self, planned: _Planned) -> Deployed:
+    def _deploy(self, planned: _Planned, *, is_suspended: bool) -> Deployed:
         found, place = planned.deployment, planned.deployment.recipe.place
         existing = {(each.kind, each.name): each for each in self._existing}
-        differs = [each for each in found.objects if not _is_same(each, found, existing)]
-        root = existing.get(("task", _catalog_name(found, "BEGIN")))
-        is_started = root is not None and root.row.get("state") == "started"
+        differs = _differing(found, existing)
+        # A suspended task counts as done: the run would publish nothing.
+        resumes = bool(differs) or is_suspended or not _are_started(found, existing)
         with self._explained():
-            if differs:
+            if resumes:
                 self.execute(found.suspend)
             self.backend.candidates.create()
             for sql in tables(place).values():
@@ -126,7 +129,7 @@ class SnowflakeDeployer:
             made = planned.targets.prepare()
             for each in differs:
                 self.execute(each.sql, each.name)
-            if differs or not is_started:
+            if resumes:
                 for sql in found.resume:
                     self.execute(sql)
         names = {(each.kind, _catalog_name(found, each.name)) for each in differs}
@@ -187,7 +190,6 @@ class SnowflakeDeployer:
         )
 
     def _drop(self, gone: Sequence[Existing]) -> Iterator[str]:
-        # A task may not be dropped before those that come after it are suspended with the root.
         for each in sorted(gone, key=lambda each: each.kind, reverse=True):
             self.execute(
                 f"DROP {each.kind.upper()} IF EXISTS {self._sql(each)}{each.signature}", each.name
@@ -267,6 +269,23 @@ def _names(planned: _Planned) -> Iterator[tuple[Object, str]]:
 
 def _catalog_name(found: Deployment, name: str) -> str:
     return f"{found.recipe.place.prefix}__{name}".upper()
+
+
+def _differing(found: Deployment, existing: Mapping[tuple[str, str], Existing]) -> list[Object]:
+    """Return what is to be created or replaced, in order.
+
+    A task that is replaced is dropped first, which severs those after it: so all of them are.
+    """
+    differs = [each for each in found.objects if not _is_same(each, found, existing)]
+    if any(each.kind == "task" for each in differs):
+        return [each for each in found.objects if each.kind == "task" or each in differs]
+    return differs
+
+
+def _are_started(found: Deployment, existing: Mapping[tuple[str, str], Existing]) -> bool:
+    names = [_catalog_name(found, each.name) for each in found.objects if each.kind == "task"]
+    tasks = [existing.get(("task", name)) for name in names]
+    return all(each is not None and each.row.get("state") == "started" for each in tasks)
 
 
 def _is_same(each: Object, found: Deployment, existing: Mapping[tuple[str, str], Existing]) -> bool:

@@ -191,17 +191,31 @@ def _transaction(recipe: Recipe, built: dict[str, ScheduledMart]) -> Iterator[St
     yield Set("NOW_SEEN", seen(place))
     yield Set("BEFORE_SEEN", f"SELECT {identifier('seen')} FROM {place.runs} WHERE {of_this_run()}")
     yield Refuse("NOW_SEEN <> BEFORE_SEEN", "another run published meanwhile")
+    yield from _refuse_others(place)
     for name, each in built.items():
         yield from _overwrite(place, name, each)
     yield Run(ddl.merge_state(state, list(_records(recipe, built))))
-    names = [each.name for each in built.values()]
-    if names:
-        but = {"kind": "source", "package": place.schedule.package}
-        yield Run(ddl.delete_state(state, "name", names, but=but))
     yield Run(
         f"DELETE FROM {state} WHERE {identifier('kind')} = {literal(MARKER)}"
         f" AND {identifier('name')} <> :RUN_ID"
         f" AND {identifier('published_at')} < DATEADD(DAY, -1, {NOW})"
+    )
+
+
+def _refuse_others(place: TaskPlace) -> Iterator[Step]:
+    """Yield the steps that refuse tables which another package or group has taken over since."""
+    own = place.schedule
+    package, name = identifier("package"), identifier("name")
+    names = [each.name for each in own.published]
+    yield Set(
+        "FOUND",
+        f"SELECT SUM(CASE WHEN {package} = {literal(own.package)} THEN 1 ELSE -1 END)\n"
+        f"FROM {place.schema.state} WHERE {name} IN ({', '.join(map(literal, names))})"
+        f" AND {identifier('kind')} IN ('table', 'view')",
+    )
+    yield Refuse(
+        f"FOUND IS NULL OR FOUND <> {len(names)}",
+        "another package or group has taken over a mart: run marts deploy again",
     )
 
 

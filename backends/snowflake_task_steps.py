@@ -39,6 +39,7 @@ NOW = f"CAST({UTC_NOW} AS TIMESTAMP_NTZ)"
 KEPT_DAYS = 30
 """For so many days, what scheduled runs found is kept."""
 NO_RUN = "the run of this graph has not begun: run its root task"
+NO_DATE = "the graph has no scheduled time, so that the run has no date"
 NOT_HELD = "a check does not hold: the table of runs names it"
 GROWS = "not_shrunk"
 FILLED, FITTING = "not_empty", "values_fit_contract"
@@ -102,6 +103,7 @@ def begin(recipe: Recipe) -> Procedure:
     names, values = ", ".join(map(identifier, row)), ", ".join(map(ddl.value, row.values()))
     return recipe.procedure(
         "BEGIN",
+        Refuse("AS_OF IS NULL", NO_DATE),
         Set("MOMENT", f"SELECT TO_CHAR({UTC_NOW}, {literal(FORMAT)})"),
         Set("STARTED", f"SELECT TO_CHAR({UTC_NOW}, {literal(RUN_ID_FORMAT)})"),
         Set(

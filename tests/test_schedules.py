@@ -35,9 +35,9 @@ GOLDEN = TESTS / "schedules/toy_shop.sql"
 HOW = "regenerate: pytest tests/test_schedules.py --update-sql; then read: git diff tests/schedules"
 
 
-def schedules(graph: Graph) -> list[Schedule]:
+def schedules(graph: Graph, names: tuple[str, ...] | None = None) -> list[Schedule]:
     state = declared_state(graph.project, sources=graph.project.sources)
-    return list(schedules_of(graph, graph.order, relied_on(graph), state))
+    return list(schedules_of(graph, names or graph.order, relied_on(graph), state))
 
 
 def script(graph: Graph, wanted: Wanted = NIGHTLY) -> str:
@@ -149,6 +149,11 @@ def test_a_wrong_schedule_is_refused(wanted: Wanted, said: str) -> None:
 )
 def test_whatever_snowflake_reads_as_cron_is_taken(cron: str) -> None:
     assert timing_of(Wanted(cron=f" {cron}  ", warehouse="WH")).cron == cron
+
+
+def test_a_mart_that_reads_one_which_is_not_built_is_refused() -> None:
+    with pytest.raises(UsageError, match="scheduled marts read int_paid_orders"):
+        schedules(SHOP, ("customer_totals",))
 
 
 def test_only_snowflake_has_tasks() -> None:

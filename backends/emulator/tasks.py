@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 
+from snowflake.connector.errors import ProgrammingError
+
 from backends.emulator.records import (
     NAME,
     STRING,
     TEXT,
+    Relation,
     Session,
     answer,
     handles,
@@ -43,11 +46,28 @@ def create(session: Session, kind: str, name: str, arguments: str | None, text: 
 def drop(session: Session, kind: str, name: str, _types: str | None) -> None:
     """Forget a procedure or a task."""
     found = session.relation(name)
+    if kind.upper() == "TASK":
+        _refuse_started(session, found)
     session.run(
         found.database,
         "delete from _programs where program_schema = $1 and program_name = $2 and kind = $3",
         *(found.schema, found.name, kind.lower()),
     )
+
+
+def _refuse_started(session: Session, task: Relation) -> None:
+    """Refuse to drop or replace a task of a graph whose root is started."""
+    if not session.run(
+        task.database,
+        "select 1 from _programs as own join _programs as root using (program_schema, kind)"
+        " where program_schema = $1 and own.program_name = $2 and kind = 'task'"
+        " and root.program_name = $3 and root.state = 'started'"
+        " and (own.text like '%' || chr(10) || 'AFTER %' or own.schedule is not null)",
+        *(task.schema, task.name, f"{task.name.rpartition('__')[0]}__BEGIN"),
+    ):
+        return
+    message = "Unable to update graph with root task since that root task is not suspended."
+    raise ProgrammingError(msg=message, errno=91421, sqlstate="22023")
 
 
 @handles(rf"ALTER\s+TASK\s+(?:IF\s+EXISTS\s+)?{NAME}\s+(SUSPEND|RESUME)")

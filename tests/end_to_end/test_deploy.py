@@ -207,6 +207,24 @@ def test_a_run_that_published_meanwhile_is_not_replaced(
     assert published(account, own_schema) == before
 
 
+def test_what_another_package_has_taken_over_is_not_replaced(
+    account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
+) -> None:
+    script = scheduled()
+    assert script.run(rows, DAY, "graph-1") == {}
+    before, state = published(account, own_schema), account.location(own_schema, "MARTS_STATE")
+    rows(f"UPDATE {state} SET PACKAGE = 'other' WHERE NAME = 'model_sales'")
+    failed = script.run(rows, datetime.date(2025, 6, 30), "graph-2")
+    assert "has taken over a mart" in failed["PUBLISH"]
+    assert published(account, own_schema) == before
+
+
+def test_a_run_without_a_date_does_not_begin(rows: Rows, scheduled: Callable[..., Script]) -> None:
+    script = scheduled()
+    with pytest.raises(RaisedError, match="no scheduled time"):
+        script.call(rows, next(iter(script.graph)), "graph-1", None)
+
+
 def test_a_source_with_other_columns_than_when_it_was_deployed_is_refused(
     account: Account, rows: Rows, own_schema: str, scheduled: Callable[..., Script]
 ) -> None:
@@ -233,15 +251,27 @@ def test_deploying_again_changes_what_differs_and_only_what_is_ours(
     assert not [e for e in events if e["sql"].startswith(("CREATE OR REPLACE", "ALTER TASK"))]
     changed = deploy("--schedule", "0 4 * * *")
     assert changed.splitlines()[0] == "replace task TOY_SHOP__BEGIN"
-    assert "1 of 16 objects changed" in changed
-    place = account.location(f"{own_schema}_CANDIDATES", "TOY_SHOP__BUILD_GONE")
+    # A task that is replaced loses those after it.
+    assert "8 of 16 objects changed" in changed
+    root, place, child = (
+        account.location(f"{own_schema}_CANDIDATES", f"TOY_SHOP__{name}")
+        for name in ("BEGIN", "BUILD_GONE", "PUBLISH")
+    )
+    account.rows(f"ALTER TASK {root} SUSPEND")
     digest = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "0"}'
     account.rows(
-        f"CREATE OR REPLACE TASK {place}\nWAREHOUSE = \"WH\"\nCOMMENT = '{digest}'\nAS\nCALL X()"
+        f"CREATE OR REPLACE TASK {place}\nWAREHOUSE = \"WH\"\nCOMMENT = '{digest}'\n"
+        f"AFTER {root}\nAS\nCALL X()"
     )
+    account.rows(f"ALTER TASK {root} RESUME")
     other = account.location(f"{own_schema}_CANDIDATES", "OTHER")
     account.rows(f'CREATE OR REPLACE TASK {other}\nWAREHOUSE = "WH"\nAS\nCALL X()')
     assert "drop task TOY_SHOP__BUILD_GONE" in deploy()
+    account.rows(f"ALTER TASK {root} SUSPEND")
+    account.rows(f"ALTER TASK {child} SUSPEND")
+    account.rows(f"ALTER TASK {root} RESUME")
+    deploy()
+    assert "suspended  TOY_SHOP__" not in deploy("--status")
     assert "started    TOY_SHOP__BEGIN  WH  USING CRON 0 4 * * * America/New_York" in deploy(
         "--status"
     )

@@ -106,7 +106,7 @@ COMMENT = 'The shop\'s best customer, models and revenue until as_of.';
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__BEGIN"(GRAPH_RUN VARCHAR, AS_OF DATE)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "756d0603482eb83a"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "4d265f91fbb71edd"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -115,7 +115,11 @@ DECLARE
   MOMENT VARCHAR;
   STARTED VARCHAR;
   SEEN VARCHAR;
+  ERROR_0 EXCEPTION (-20001, 'the graph has no scheduled time, so that the run has no date');
 BEGIN
+  IF (AS_OF IS NULL) THEN
+    RAISE ERROR_0;
+  END IF;
   MOMENT := (
     SELECT TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD HH24:MI:SS.FF3 TZH:TZM')
   );
@@ -131,7 +135,7 @@ BEGIN
   );
   DELETE FROM "DB1"."GOLD_CANDIDATES"."TOY_SHOP__RUNS" WHERE "GRAPH_RUN" = :GRAPH_RUN;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__RUNS" ("GRAPH_RUN", "RUN_ID", "AS_OF", "MOMENT", "SEEN", "DEPLOYMENT")
-  SELECT :GRAPH_RUN, :RUN_ID, :AS_OF, :MOMENT, :SEEN, 'bf568fc5e4f8fae7';
+  SELECT :GRAPH_RUN, :RUN_ID, :AS_OF, :MOMENT, :SEEN, 'bf024f3856ff4db4';
   INSERT INTO "DB1"."GOLD"."MARTS_RUNS" ("RUN_ID", "PACKAGE", "STATUS", "STARTED_AT", "AS_OF", "SELECTION", "USER_NAME", "ROLE_NAME", "HOST_NAME", "BACKEND", "MARTS_VERSION", "ENVIRONMENT", "SOURCES_AT")
   SELECT :RUN_ID, 'toy_shop', 'running', CAST(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()) AS TIMESTAMP_NTZ), :AS_OF, '', CURRENT_USER(), CURRENT_ROLE(), 'task TOY_SHOP__BEGIN', 'snowflake', '0', NULL, TO_TIMESTAMP_NTZ(SUBSTR(:MOMENT, 1, 23));
   RETURN 'done';
@@ -141,7 +145,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__SOURCES"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "faa0c508e19aa531"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "5d1b308e22171219"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -197,7 +201,7 @@ BEGIN
     RAISE ERROR_3;
   END IF;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customers', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customers', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -213,7 +217,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'orders', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'orders', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -229,7 +233,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'reviews', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'reviews', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -245,7 +249,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customers', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customers', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -279,7 +283,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'orders', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'orders', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -326,7 +330,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'orders', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'orders', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -395,7 +399,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'reviews', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'reviews', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -440,7 +444,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__BUILD_INT_PAID_ORDERS"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "a1c280605fbac1da"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "771c5f36d91f3c2a"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -480,10 +484,10 @@ BEGIN
     "T0"."STATUS" = 'paid'
     AND "T0"."ORDERED_AT" < CAST(DATEADD(DAY, 1, :AS_OF) AS TIMESTAMPNTZ);
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'int_paid_orders', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("ORDER_ID", "CUSTOMER_ID", "ORDERED_AT", "MODEL", "AMOUNT")
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'int_paid_orders', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("ORDER_ID", "CUSTOMER_ID", "ORDERED_AT", "MODEL", "AMOUNT")
   FROM "DB1"."GOLD_CANDIDATES"."INT_PAID_ORDERS__OF_TOY_SHOP";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'int_paid_orders', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'int_paid_orders', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -536,7 +540,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__BUILD_CUSTOMER_TOTALS"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "6e30be9acf70a7da"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "51e4c8526ffbf27d"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -612,10 +616,10 @@ BEGIN
       ON "T5"."CUSTOMER_ID" = "T3"."CUSTOMER_ID"
   ) AS "T8";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customer_totals', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("CUSTOMER_ID", "NAME", "CITY", "ORDERS_PAID", "SPEND", "AVERAGE_ORDER", "STARS", "LAST_ORDER_ON", "TIER")
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customer_totals', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("CUSTOMER_ID", "NAME", "CITY", "ORDERS_PAID", "SPEND", "AVERAGE_ORDER", "STARS", "LAST_ORDER_ON", "TIER")
   FROM "DB1"."GOLD_CANDIDATES"."CUSTOMER_TOTALS__OF_TOY_SHOP";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customer_totals', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customer_totals', CHECK_NAME,
     CASE WHEN VIOLATIONS <= CASE MARTS_N WHEN 0 THEN 0 WHEN 1 THEN 0 WHEN 2 THEN 0 WHEN 3 THEN 0 WHEN 4 THEN 0 WHEN 5 THEN 0 WHEN 6 THEN 0 WHEN 7 THEN 0 WHEN 8 THEN 0 WHEN 9 THEN 0 WHEN 10 THEN 0 WHEN 11 THEN 0 WHEN 12 THEN 0 WHEN 13 THEN 0 WHEN 14 THEN 0 WHEN 15 THEN 0 WHEN 16 THEN 0 WHEN 17 THEN 100 END THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -692,7 +696,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customer_totals', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customer_totals', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -741,7 +745,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'customer_totals', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'customer_totals', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -792,7 +796,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__BUILD_MODEL_SALES"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "e3758f3895af025d"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "5514e0a42a9819cb"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -838,10 +842,10 @@ BEGIN
       2
   ) AS "T1";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'model_sales', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("MONTH", "MODEL", "SOLD", "REVENUE")
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'model_sales', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("MONTH", "MODEL", "SOLD", "REVENUE")
   FROM "DB1"."GOLD_CANDIDATES"."MODEL_SALES__OF_TOY_SHOP";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'model_sales', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'model_sales', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -877,7 +881,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'model_sales', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'model_sales', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -914,7 +918,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'model_sales', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'model_sales', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -950,7 +954,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'model_sales', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'model_sales', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -992,7 +996,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__BUILD_SHOP_OVERVIEW"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "82995dfb641ebd8a"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "50b9a2b1e273f495"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -1056,10 +1060,10 @@ BEGIN
     ) AS "T5"
   ) AS "T7";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'shop_overview', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("CALCULATED_ON", "BEST_CUSTOMER", "MODELS", "REVENUE")
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'shop_overview', NULL, NULL, NULL, COUNT(*), COUNT(*) || ' ' || HASH_AGG("CALCULATED_ON", "BEST_CUSTOMER", "MODELS", "REVENUE")
   FROM "DB1"."GOLD_CANDIDATES"."SHOP_OVERVIEW__OF_TOY_SHOP";
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'shop_overview', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'shop_overview', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -1093,7 +1097,7 @@ BEGIN
     ) AS N (MARTS_N, CHECK_NAME, SEVERITY, ACKNOWLEDGED_UNTIL)
   ) AS C;
   INSERT INTO "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS" ("RUN_ID", "DEPLOYMENT", "TABLE_NAME", "CHECK_NAME", "OUTCOME", "VIOLATIONS", "ROW_COUNT", "CONTENTS")
-  SELECT :RUN_ID, 'bf568fc5e4f8fae7', 'shop_overview', CHECK_NAME,
+  SELECT :RUN_ID, 'bf024f3856ff4db4', 'shop_overview', CHECK_NAME,
     CASE WHEN VIOLATIONS <= 0 THEN 'pass' WHEN SEVERITY = 'error' THEN 'fail'
       WHEN :AS_OF <= ACKNOWLEDGED_UNTIL THEN 'acknowledged' ELSE 'warn' END,
     VIOLATIONS, ROW_COUNT, NULL
@@ -1153,7 +1157,7 @@ $$;
 CREATE OR REPLACE PROCEDURE "DB1"."GOLD_CANDIDATES"."TOY_SHOP__PUBLISH"(GRAPH_RUN VARCHAR)
 RETURNS VARCHAR
 LANGUAGE SQL
-COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "4c564471f7c5d704"}'
+COMMENT = '{"tool": "marts", "package": "toy_shop", "group": "default", "digest": "0e5302cdea391cec"}'
 EXECUTE AS CALLER
 AS
 $$
@@ -1184,12 +1188,13 @@ DECLARE
   ERROR_10 EXCEPTION (-20011, 'the state table has lost its row to queue at: deploy again');
   ERROR_11 EXCEPTION (-20012, 'this run has published already');
   ERROR_12 EXCEPTION (-20013, 'another run published meanwhile');
-  ERROR_13 EXCEPTION (-20014, 'the candidate of customer_totals is not what was checked: it was replaced');
-  ERROR_14 EXCEPTION (-20015, 'not all rows of customer_totals can be seen after writing them: a row access policy must let the building role see all rows');
-  ERROR_15 EXCEPTION (-20016, 'the candidate of model_sales is not what was checked: it was replaced');
-  ERROR_16 EXCEPTION (-20017, 'not all rows of model_sales can be seen after writing them: a row access policy must let the building role see all rows');
-  ERROR_17 EXCEPTION (-20018, 'the candidate of shop_overview is not what was checked: it was replaced');
-  ERROR_18 EXCEPTION (-20019, 'not all rows of shop_overview can be seen after writing them: a row access policy must let the building role see all rows');
+  ERROR_13 EXCEPTION (-20014, 'another package or group has taken over a mart: run marts deploy again');
+  ERROR_14 EXCEPTION (-20015, 'the candidate of customer_totals is not what was checked: it was replaced');
+  ERROR_15 EXCEPTION (-20016, 'not all rows of customer_totals can be seen after writing them: a row access policy must let the building role see all rows');
+  ERROR_16 EXCEPTION (-20017, 'the candidate of model_sales is not what was checked: it was replaced');
+  ERROR_17 EXCEPTION (-20018, 'not all rows of model_sales can be seen after writing them: a row access policy must let the building role see all rows');
+  ERROR_18 EXCEPTION (-20019, 'the candidate of shop_overview is not what was checked: it was replaced');
+  ERROR_19 EXCEPTION (-20020, 'not all rows of shop_overview can be seen after writing them: a row access policy must let the building role see all rows');
 BEGIN
   RUN_ID := (
     SELECT "RUN_ID" FROM "DB1"."GOLD_CANDIDATES"."TOY_SHOP__RUNS" WHERE "GRAPH_RUN" = :GRAPH_RUN
@@ -1205,14 +1210,14 @@ BEGIN
   END IF;
   FOUND := (
     SELECT COUNT(*) FROM "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS"
-    WHERE "RUN_ID" = :RUN_ID AND "DEPLOYMENT" = 'bf568fc5e4f8fae7'
+    WHERE "RUN_ID" = :RUN_ID AND "DEPLOYMENT" = 'bf024f3856ff4db4'
   );
   IF (FOUND <> 80) THEN
     RAISE ERROR_1;
   END IF;
   FOUND := (
     SELECT COUNT(*) FROM "DB1"."GOLD_CANDIDATES"."TOY_SHOP__CHECKS"
-    WHERE "RUN_ID" = :RUN_ID AND "DEPLOYMENT" = 'bf568fc5e4f8fae7' AND "OUTCOME" = 'fail'
+    WHERE "RUN_ID" = :RUN_ID AND "DEPLOYMENT" = 'bf024f3856ff4db4' AND "OUTCOME" = 'fail'
   );
   IF (FOUND > 0) THEN
     RAISE ERROR_2;
@@ -1341,11 +1346,18 @@ BEGIN
   IF (NOW_SEEN <> BEFORE_SEEN) THEN
     RAISE ERROR_12;
   END IF;
+  FOUND := (
+    SELECT SUM(CASE WHEN "PACKAGE" = 'toy_shop' THEN 1 ELSE -1 END)
+    FROM "DB1"."GOLD"."MARTS_STATE" WHERE "NAME" IN ('int_paid_orders', 'customer_totals', 'model_sales', 'shop_overview') AND "KIND" IN ('table', 'view')
+  );
+  IF (FOUND IS NULL OR FOUND <> 4) THEN
+    RAISE ERROR_13;
+  END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("CUSTOMER_ID", "NAME", "CITY", "ORDERS_PAID", "SPEND", "AVERAGE_ORDER", "STARS", "LAST_ORDER_ON", "TIER") FROM "DB1"."GOLD_CANDIDATES"."CUSTOMER_TOTALS__OF_TOY_SHOP"
   );
   IF (BUILT_0 IS NULL OR OLD <> BUILT_0) THEN
-    RAISE ERROR_13;
+    RAISE ERROR_14;
   END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("CUSTOMER_ID", "NAME", "CITY", "ORDERS_PAID", "SPEND", "AVERAGE_ORDER", "STARS", "LAST_ORDER_ON", "TIER") FROM "DB1"."GOLD"."CUSTOMER_TOTALS"
@@ -1360,14 +1372,14 @@ BEGIN
       SELECT COUNT(*) || ' ' FROM "DB1"."GOLD"."CUSTOMER_TOTALS"
     );
     IF (NOT STARTSWITH(BUILT_0, OLD)) THEN
-      RAISE ERROR_14;
+      RAISE ERROR_15;
     END IF;
   END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("MONTH", "MODEL", "SOLD", "REVENUE") FROM "DB1"."GOLD_CANDIDATES"."MODEL_SALES__OF_TOY_SHOP"
   );
   IF (BUILT_1 IS NULL OR OLD <> BUILT_1) THEN
-    RAISE ERROR_15;
+    RAISE ERROR_16;
   END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("MONTH", "MODEL", "SOLD", "REVENUE") FROM "DB1"."GOLD"."MODEL_SALES"
@@ -1382,14 +1394,14 @@ BEGIN
       SELECT COUNT(*) || ' ' FROM "DB1"."GOLD"."MODEL_SALES"
     );
     IF (NOT STARTSWITH(BUILT_1, OLD)) THEN
-      RAISE ERROR_16;
+      RAISE ERROR_17;
     END IF;
   END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("CALCULATED_ON", "BEST_CUSTOMER", "MODELS", "REVENUE") FROM "DB1"."GOLD_CANDIDATES"."SHOP_OVERVIEW__OF_TOY_SHOP"
   );
   IF (BUILT_2 IS NULL OR OLD <> BUILT_2) THEN
-    RAISE ERROR_17;
+    RAISE ERROR_18;
   END IF;
   OLD := (
     SELECT COUNT(*) || ' ' || HASH_AGG("CALCULATED_ON", "BEST_CUSTOMER", "MODELS", "REVENUE") FROM "DB1"."GOLD"."SHOP_OVERVIEW"
@@ -1404,7 +1416,7 @@ BEGIN
       SELECT COUNT(*) || ' ' FROM "DB1"."GOLD"."SHOP_OVERVIEW"
     );
     IF (NOT STARTSWITH(BUILT_2, OLD)) THEN
-      RAISE ERROR_18;
+      RAISE ERROR_19;
     END IF;
   END IF;
   MERGE INTO "DB1"."GOLD"."MARTS_STATE" AS "T"
@@ -1412,7 +1424,6 @@ BEGIN
   ON "T"."PACKAGE" = "S"."PACKAGE" AND "T"."NAME" = "S"."NAME"
   WHEN MATCHED THEN UPDATE SET "KIND" = "S"."KIND", "RUN_ID" = "S"."RUN_ID", "AS_OF" = "S"."AS_OF", "PUBLISHED_AT" = "S"."PUBLISHED_AT", "VERSION" = "S"."VERSION", "ORIGIN" = "S"."ORIGIN", "PROOF" = "S"."PROOF"
   WHEN NOT MATCHED THEN INSERT ("PACKAGE", "NAME", "KIND", "RUN_ID", "AS_OF", "PUBLISHED_AT", "VERSION", "ORIGIN", "PROOF") VALUES ("S"."PACKAGE", "S"."NAME", "S"."KIND", "S"."RUN_ID", "S"."AS_OF", "S"."PUBLISHED_AT", "S"."VERSION", "S"."ORIGIN", "S"."PROOF");
-  DELETE FROM "DB1"."GOLD"."MARTS_STATE" WHERE "NAME" IN ('customer_totals', 'model_sales', 'shop_overview') AND "KIND" <> 'source' AND "PACKAGE" <> 'toy_shop';
   DELETE FROM "DB1"."GOLD"."MARTS_STATE" WHERE "KIND" = 'publication' AND "NAME" <> :RUN_ID AND "PUBLISHED_AT" < DATEADD(DAY, -1, CAST(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()) AS TIMESTAMP_NTZ));
   COMMIT;
   DEFINITION := (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import ibis.expr.operations as ops
 
@@ -22,13 +22,16 @@ CALCULATIONS = (
     *(ops.TimestampTruncate, ops.ExtractTemporalField, ops.Add, ops.Subtract),
 )
 """What makes a day, or an age, of a day. A condition on the date makes another kind of value."""
+MIXTURES = (ops.Add, ops.Subtract, ops.Coalesce, ops.Greatest, ops.Least)
+"""With other numbers among their operands, they make a measure, which responds to the data."""
 
 
 def as_of_columns(graph: Graph) -> Mapping[str, frozenset[str]]:
     """Return the columns of each mart that change with every as-of date, whatever the data are.
 
     They are the date itself, and days, ages and months that are counted from it, also where another
-    mart copies them. A sum of a time window that ends at the date is not one of them.
+    mart copies them. A sum of a time window that ends at the date is not one of them, nor is the sum
+    of an age and another number.
     """
     project = graph.project
     tables, not_null = logical_tables(project), declared_not_null(project)
@@ -61,10 +64,29 @@ def _is_counted(one: object, other: object, known: set[Name]) -> bool:
         return isinstance(table, ops.UnboundTable) and (table.name, one.name) in known
     if not isinstance(one, CALCULATIONS) or type(one) is not type(other):
         return False
+    if isinstance(one, MIXTURES) and any(_is_measured(each, known) for each in _operands(one)):
+        return False
     return any(
         _is_counted(each, its, known)
         for each, its in zip(_operands(one), _operands(other), strict=True)
     )
+
+
+def _is_measured(value: ops.Value, known: Collection[Name]) -> bool:
+    """Tell whether a value is a number that is not counted from dates alone.
+
+    Which of two numbers it is may depend on a condition.
+    """
+    value = resolved(value)
+    if value.dtype.is_boolean():
+        return False
+    if isinstance(value, ops.Field):
+        table = value.rel
+        is_known = isinstance(table, ops.UnboundTable) and (table.name, value.name) in known
+        return bool(value.dtype.is_numeric()) and not is_known
+    if isinstance(value, ops.Count | ops.CountStar | ops.CountDistinct):
+        return True
+    return any(_is_measured(each, known) for each in _operands(value))
 
 
 def _operands(value: ops.Value) -> list[ops.Value]:

@@ -185,7 +185,22 @@ def schedules_of(
             continue
         options = SourceCheckOptions(accept_shrink=True)
         checks = source_checks(own, reliance, state, options, own.built_with(names))
-        yield scheduled(own, names, state, checks, compile_)
+        found = scheduled(own, names, state, checks, compile_)
+        _refuse_left_out(graph, found)
+        yield found
+
+
+def _refuse_left_out(graph: Graph, found: Schedule) -> None:
+    """Raise UsageError for marts that a schedule reads and does not build: no moment pins them."""
+    queries = [*(each.query for each in found.marts), *(each.query for each in found.checks)]
+    read = {name for query in queries for name in query.names}
+    built = {each.name for each in found.marts}
+    if left_out := sorted((read & graph.project.marts.keys()) - built):
+        raise UsageError(
+            f"scheduled marts read {', '.join(left_out)}, which the settings exclude",
+            "another run could publish them while a scheduled one reads them",
+            hint="take them out of exclude, or schedule `marts run` itself",
+        )
 
 
 def refuse_other_engine(settings: Settings) -> None:
