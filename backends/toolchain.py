@@ -21,6 +21,7 @@ from backends.duckdb_ddl import DIALECT
 
 CODE = (".py", ".so", ".pyd")
 COMPILERS = "ibis.backends.sql.compilers"
+PACKAGES = ("ibis.backends.sql", "ibis.common", "ibis.expr")
 
 
 def toolchain() -> str | None:
@@ -42,9 +43,9 @@ def toolchain() -> str | None:
 
 def _files() -> Iterator[str]:
     """Yield the files of the code that compiles, in an order that no folder's place changes."""
-    of_ibis = os.path.dirname(ibis.__file__)
-    for part in ("backends/sql", "common", "expr"):
-        yield from _below(os.path.join(of_ibis, part))
+    installed = os.path.dirname(os.path.dirname(ibis.__file__))
+    for package in PACKAGES:
+        yield from _below(os.path.join(installed, *package.split(".")))
     yield from _below(os.path.dirname(sqlglot.__file__))
     yield from _below(os.path.dirname(__file__))
     yield marts.core.plan.state.__file__

@@ -126,6 +126,13 @@ def test_a_date_that_is_the_same_on_all_days_stays() -> None:
     [
         (Wanted(warehouse="WH"), "no schedule is given"),
         (Wanted(cron="3 o'clock", warehouse="WH"), "is not a cron expression"),
+        (Wanted(cron="0 25 * * *", warehouse="WH"), "the hour is 25, expected 0-23"),
+        (Wanted(cron="0 3 32 * *", warehouse="WH"), "the day of month is 32"),
+        (Wanted(cron="0 3 0 * *", warehouse="WH"), "the day of month is 0"),
+        (Wanted(cron="0 3 * * MONDAY", warehouse="WH"), "the day of week is MONDAY"),
+        (Wanted(cron="*/0 3 * * *", warehouse="WH"), r"the minute is \*/0"),
+        (Wanted(cron="0 1,,2 * * *", warehouse="WH"), "the hour is empty"),
+        (Wanted(cron="0 L * * *", warehouse="WH"), "the hour is L"),
         (Wanted(cron="0 3 * * *", timezone="New York", warehouse="WH"), "no such time zone"),
         (Wanted(cron="0 3 * * *"), "no warehouse is named"),
     ],
@@ -134,6 +141,14 @@ def test_a_wrong_schedule_is_refused(wanted: Wanted, said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         timing_of(wanted)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["*/15 0-6,22 L jan-mar MON-fri", "59 23 1,31 12 5L", "0 3 * 4/3 0", "5/10 3 * * L"],
+)
+def test_whatever_snowflake_reads_as_cron_is_taken(cron: str) -> None:
+    assert timing_of(Wanted(cron=f" {cron}  ", warehouse="WH")).cron == cron
 
 
 def test_a_mart_that_reads_one_which_is_not_built_is_refused() -> None:

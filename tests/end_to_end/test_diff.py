@@ -159,10 +159,11 @@ def test_another_packages_table_is_said_to_be_one(toy: Toy) -> None:
     assert "in before, it was published by another package, other" in found.stdout
 
 
-@pytest.mark.parametrize("against", ["here.duckdb", "there"])
+@pytest.mark.parametrize("against", ["here.duckdb", "there", "2025-06-30", "data"])
 def test_a_build_is_not_compared_with_itself(against: str, toy: Toy) -> None:
     words = ["--database", toy.folder / "there.duckdb"] if against == "there" else []
     assert toy("run", *words).returncode == DONE
+    against = str(toy.shop.data) if against == "data" else against
     done = toy("diff", "--against", against, *words)
     assert done.returncode == ASKED_WRONGLY, done.stdout
     assert "both sides are the same marts" in done.stderr
@@ -174,6 +175,7 @@ WRONG = {
     "several things": (["--against", "there"], "may mean several things"),
     "itself": (["--against", "here"], "the environment of the call itself"),
     "another file": (["--against", "pyproject.toml"], "is not a DuckDB database"),
+    "no name": (["--against", "rev:"], "--against rev: has no name"),
     "no such day": (["--against", "2025-02-30"], "there is no such day"),
     "a temporary mart": (["int_paid_orders"], "temporary"),
     "an unknown mart": (["totals_of_all"], "no mart matches totals_of_all"),

@@ -16,7 +16,7 @@ from support.fault_races import BOTH, MEANWHILE, WAITED, Asked, Race, Upon, race
 from support.fault_shop import NEW, OLD, OTHER, FaultShop
 
 COMMIT = "publish: COMMIT"
-CLAIM_OF_THE_LOCK = r"INSERT INTO \S+ \([^)]*\)\nSELECT '' AS \S+ 'lock'"
+CLAIM_OF_THE_LOCK = r"INSERT INTO \S+ \([^)]*\)\nSELECT [^(]*\(SELECT '' AS \S+ 'lock'"
 AT_STATEMENTS = {
     "refused": "drop: DELETE FROM",
     "executed, session lost": COMMIT,

@@ -33,6 +33,8 @@ def meant(text: str | None, settings: Settings, project: Linked, start: Path = P
         return _day(text)
     for prefix, read in ((ENVIRONMENT, _environment), (REVISION, _revision)):
         if text.startswith(prefix):
+            if text == prefix:
+                raise UsageError(f"--against {text} has no name", hint=f"write {prefix}NAME")
             return read(text.removeprefix(prefix), settings, start)
     kinds = _kinds(text, settings, project, start)
     if not kinds:
@@ -110,11 +112,10 @@ def _path(path: Path, settings: Settings) -> Against:
 
 def _unknown(text: str, settings: Settings) -> UsageError:
     known = settings.environments
+    none = f"{FILE} has no environments" if settings.file.exists() else f"there is no {FILE} here"
     return UsageError(
         f"--against {text}: there is no such environment, file, folder or git revision",
-        f"the environments in {settings.file} are: {', '.join(known)}"
-        if known
-        else f"{FILE} has no environments",
+        f"the environments in {settings.file} are: {', '.join(known)}" if known else none,
         hint=did_you_mean(text, known)
         or "name an environment, a DuckDB database, a folder of data, a git revision or a date",
     )

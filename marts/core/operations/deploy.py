@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from marts.core.authoring.checks import tables_read
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import UsageError, did_you_mean
 from marts.core.operations import wiring
+from marts.core.operations.cron import cron_of
 from marts.core.operations.proofs import requirement
 from marts.core.operations.wiring import Linked
 from marts.core.plan.dated import DAYS
@@ -25,8 +25,6 @@ from marts.core.project.graph import Graph
 from marts.core.project.settings import SNOWFLAKE, Settings
 from marts.core.run.backend import Backend
 from marts.core.run.deployment import Deployed, Deployer, GraphState, Timing
-
-FIELDS_OF_CRON = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,12 +220,7 @@ def timing_of(wanted: Wanted) -> Timing:
             "no schedule is given, and none is deployed",
             hint='say when to run: --schedule "0 3 * * *" --timezone America/New_York',
         )
-    if len(cron.split()) != FIELDS_OF_CRON or not re.fullmatch(r"[0-9A-Za-z*,/\- ]+", cron):
-        raise UsageError(
-            f"--schedule {cron!r} is not a cron expression",
-            "it has five fields: minute, hour, day of month, month, day of week",
-            hint='write it like this: --schedule "0 3 * * *"',
-        )
+    cron = cron_of(cron)
     if zone not in available_timezones():
         raise UsageError(
             f"--timezone {zone}: there is no such time zone",
@@ -240,7 +233,7 @@ def timing_of(wanted: Wanted) -> Timing:
             hint="pass --warehouse NAME, or --serverless XSMALL",
         )
     return Timing(
-        cron=" ".join(cron.split()),
+        cron=cron,
         timezone=zone,
         warehouse=None if wanted.serverless else wanted.warehouse,
         serverless=wanted.serverless,

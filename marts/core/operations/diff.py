@@ -97,7 +97,7 @@ def diff(
         places = [Place(folder / side, watch) for side in SIDES]
         names = _compared_marts(graph, selected, settings, against)
         before, after = _sides(graph, settings, against, names, places, opened)
-        if before.place and before.place == after.place:
+        if _is_itself(settings, against, before, after):
             raise UsageError(
                 f"both sides are the same marts: {after.where}",
                 hint="name another build: --against",
@@ -118,6 +118,18 @@ def diff(
         code = _code(graph, before.code, marts) if before.code else {}
     absent = tuple(name for name in names if name not in found)
     return Difference(before.where, after.where, marts, absent, notes, code)
+
+
+def _is_itself(settings: Settings, against: Against, before: Copied, after: Copied) -> bool:
+    """Tell whether both sides are published in one place, or built from the same."""
+    match against:
+        case datetime.date():
+            return before.where == after.where
+        case Data(path):
+            own = None if settings.sources else wiring.data_of(settings)
+            return before.engine == after.engine and own is not None and own.samefile(path)
+        case _:
+            return before.place is not None and before.place == after.place
 
 
 def _code(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import sqlglot
 import sqlglot.errors
@@ -94,12 +95,13 @@ def _names(mart: Mart) -> list[str]:
     return [column.name for column in mart.columns]
 
 
-def _column(mart: Mart, name: str) -> sge.Column:
+def _column(mart: Mart, name: str, *, otherwise: str = "") -> sge.Column:
     known = {each.lower(): each for each in _names(mart)}
     if name.lower() not in known:
         raise UsageError(
             f"{mart.name} has no column {name}",
-            hint=did_you_mean(name, known) or f"its columns: {', '.join(known.values())}",
+            hint=did_you_mean(name, known)
+            or f"{otherwise}its columns: {', '.join(known.values())}",
         )
     return sge.column(known[name.lower()], quoted=True)
 
@@ -130,9 +132,43 @@ def _condition(mart: Mart, where: str) -> sge.Expression:
             )
         if isinstance(node, sge.Column) and node.table.lower() not in ("", mart.name):
             raise UsageError(f"--where may only name columns of {mart.name}: {node.sql('duckdb')}")
+    _refuse_misspelt_values(mart, condition)
     return condition.transform(
-        lambda node: _column(mart, node.name) if isinstance(node, sge.Column) else node
+        lambda node: (
+            _column(mart, node.name, otherwise=f"a text needs quotes, '{node.name}'; ")
+            if isinstance(node, sge.Column)
+            else node
+        )
     )
+
+
+def _refuse_misspelt_values(mart: Mart, condition: sge.Expr) -> None:
+    """Raise UsageError for a text that is compared with a label and looks much like one.
+
+    Such a comparison holds for no row, or, negated, for all of them. A text that is like none of
+    the declared labels may be one that an earlier version of the mart had.
+    """
+    labels = {
+        (column.name.lower(), _folded(value)): value
+        for column in mart.columns
+        for value in column.values
+    }
+    exact = {(column.name.lower(), value) for column in mart.columns for value in column.values}
+    for node in condition.find_all(sge.EQ, sge.NEQ, sge.In):
+        operands = [node.this, node.args.get("expression"), *node.args.get("expressions", ())]
+        columns = [each.name.lower() for each in operands if isinstance(each, sge.Column)]
+        texts = [each.this for each in operands if isinstance(each, sge.Literal) and each.is_string]
+        for column, text in product(columns, texts):
+            meant = labels.get((column, _folded(text)))
+            if meant is not None and (column, text) not in exact:
+                raise UsageError(
+                    f"--where compares {column} with '{_shortened(text)}', which it never is",
+                    hint=f"did you mean '{meant}'?",
+                )
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
 
 
 def _depth(condition: sge.Expr) -> int:

@@ -22,7 +22,7 @@ from marts.core.query.lookup import lookup
     grain="bike",
     columns=[
         string("bike"),
-        string("colour", null=True),
+        string("colour", null=True, values=["red", "O'Brien green", "Blue", "blue"]),
         decimal("price", 10, 2),
         date("sold_on", null=True),
         timestamp("seen_at"),
@@ -84,6 +84,8 @@ def asked(connection: duckdb.DuckDBPyConnection, **words: Any) -> list[tuple[Any
         ("bike ilike 'B%'", "b1 b2 B3"),
         ("bike like 'B%'", "B3"),
         ("colour = 'O''Brien green'", "b2"),
+        ("colour = 'Blue' or colour = 'blue' or colour = 'green'", ""),
+        ("lower(colour) = 'RED' or bike = 'red'", ""),
         ("colour is null", "B3"),
         ("colour is not null", "b1 b2"),
         # functions
@@ -263,6 +265,25 @@ def test_an_unknown_column_is_refused_with_the_nearest_name(words: dict[str, Any
 def test_a_column_like_no_other_is_refused_with_all_names() -> None:
     with pytest.raises(UsageError, match="hint: its columns: bike, colour, price, sold_on"):
         lookup(bikes, columns=["xyzzy"], limit=1)
+
+
+def test_a_word_in_a_condition_that_is_no_column_may_be_a_text() -> None:
+    with pytest.raises(UsageError, match=r"a text needs quotes, 'xyzzy'; its columns: bike, colo"):
+        lookup(bikes, where="bike = xyzzy", limit=1)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "colour = 'Red'",
+        "'RED' <> colour",
+        "bikes.colour in ('blue', 'red ')",
+        "price > 1 and not COLOUR in ('Red')",
+    ],
+)
+def test_a_label_in_another_case_is_refused(where: str) -> None:
+    with pytest.raises(UsageError, match=r"(?s)--where compares colour with .*'red'\?"):
+        lookup(bikes, where=where, limit=1)
 
 
 def test_a_column_of_another_table_is_refused() -> None:
