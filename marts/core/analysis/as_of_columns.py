@@ -30,8 +30,8 @@ def as_of_columns(graph: Graph) -> Mapping[str, frozenset[str]]:
     """Return the columns of each mart that change with every as-of date, whatever the data are.
 
     They are the date itself, and days, ages and months that are counted from it, also where another
-    mart copies them. A sum of a time window that ends at the date is none of them, nor is the sum
-    of an age and another number.
+    mart copies them. A sum of a time window that ends at the date is not one of them, nor is the
+    sum of an age and another number.
     """
     project = graph.project
     tables, not_null = logical_tables(project), declared_not_null(project)

@@ -19,14 +19,12 @@ from marts.core.errors import EngineError, UsageError
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.query.alignment import GONE, NOT_COMPARED, Types, aligned, is_compared
-from marts.core.query.comparison import Comparison, cast
+from marts.core.query.comparison import BEFORE, Comparison, cast
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Backend
 from marts.core.run.compared import MartDifference
 from marts.core.run.comparing import Sides, reviewed, share_of
 
-PUBLISHED = "marts_before"
-"""What stands for a published mart in a query."""
 DROPPED = "it is dropped"
 LOSSES = (NOT_COMPARED, GONE, DROPPED)
 """Words in notes that no limit lets through: how much changes is not known, or all is gone."""
@@ -99,8 +97,8 @@ class Reviewer:
             yield MartDifference(mart=mart.name, grain=mart.grain, rows=rows, notes=(FIRST,))
         for name in plan.publication.drops if plan.publication else ():
             if name in published:
-                query = _rows(ibis.table({"nothing": "int64"}, name=PUBLISHED))
-                (row,) = backend.fetch(query, about=name, published={PUBLISHED: name})
+                query = _rows(ibis.table({"nothing": "int64"}, name=_before(name)))
+                (row,) = backend.fetch(query, about=name, published={_before(name): name})
                 rows = (row["rows"], None)
                 yield MartDifference(mart=name, grain=(), rows=rows, notes=(DROPPED,))
 
@@ -108,7 +106,7 @@ class Reviewer:
         after = ibis.table(schema_of(mart.columns), name=mart.name)
         found = {name.lower(): kind.copy(nullable=True) for name, kind in types.items()}
         kept = {name: found[name.lower()] for name in types if is_compared(found[name.lower()])}
-        before = ibis.table(ibis.schema(kept), name=PUBLISHED).rename(str.lower)
+        before = ibis.table(ibis.schema(kept), name=_before(mart.name)).rename(str.lower)
         columns = {column.name: column for column in mart.columns}
         # Engines may store the same type of a contract in another way than they are asked to.
         left_out = self.left_out[mart.name]
@@ -126,7 +124,7 @@ class Reviewer:
         )
         personal = personal_in(mart.columns)
         sides = Sides(mart.name, comparison, first, second, personal, how.notes)
-        names = {PUBLISHED: mart.name}
+        names = {_before(mart.name): mart.name}
         return reviewed(sides, partial(backend.fetch, about=mart.name, published=names))
 
 
@@ -150,6 +148,11 @@ def too_much(found: MartDifference, most: Rate | None) -> Iterator[str]:
         if differs and column.share is not None and column.share > limit:
             values = " → ".join(map(str, column.totals)) if column.totals else "personal data"
             yield f"the sum of {column.name}{_percent(column.share)}: {values}"
+
+
+def _before(name: str) -> str:
+    """Return what stands for a published mart in a query: never the mart's own name."""
+    return f"{name}_{BEFORE}"
 
 
 def _without(how: Comparison, left_out: frozenset[str]) -> Comparison:

@@ -17,12 +17,13 @@ from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.tables import Mart
 from marts.core.authoring.tolerance import Rate
 from marts.core.operations.diff import diff
-from marts.core.operations.reviewing import too_much
+from marts.core.operations.reviewing import Reviewer, too_much
 from marts.core.operations.wiring import Linked
 from marts.core.project.settings import Settings
 from marts.core.run.compared import ColumnDifference, MartDifference
 from marts.core.run.comparing import share_of
-from support.workshop import project_of
+from marts.core.run.runner import run
+from support.workshop import Observed, Workshop, project_of
 
 Compare = Callable[..., MartDifference]
 COLUMNS = (
@@ -322,3 +323,24 @@ def test_no_limit_lets_a_column_go(compare: Compare) -> None:
     fewer = {name: kind for name, kind in TYPES.items() if name != "amount"}
     found = compare(table("id='a'"), table("id='a'", types=fewer))
     assert list(too_much(found, Rate(Decimal(1_000)))) == ["column amount is only in before"]
+
+
+@pytest.mark.parametrize("name", ["thing", "marts_before", "thing_before"])
+def test_a_mart_of_any_name_is_compared_with_the_published_one(name: str, tmp_path: Path) -> None:
+    def thing(raw: ir.Table) -> ir.Table:
+        """Things."""
+        return raw
+
+    thing.__name__ = name
+    graph = project_of(RAW, mart(grain="id", columns=COLUMNS)(thing))
+    shop = Workshop(tmp_path, graph)
+    row = {"id": "a", "label": None, "mail": "m", "count": 1, "amount": None, "rate": None}
+    shop.write(raw=[row])
+    assert shop.run().status == "published"
+    shop.write(raw=[{**row, "count": 2}])
+    with shop.backend() as backend:
+        limit = Reviewer(graph, Rate(Decimal(5)))
+        plan = shop.plan()
+        report = run(plan, backend, run_id="second", observer=Observed(), review=limit)
+    assert report.status == "error"
+    assert "1 of 1 rows, 100%" in str(report.error)
