@@ -227,6 +227,16 @@ def test_a_run_that_changes_too_much_publishes_nothing(toy: Toy) -> None:
     assert "diff  customer_totals" in later.stderr
 
 
+def test_a_renamed_column_is_within_no_limit(toy: Toy) -> None:
+    assert toy("run").returncode == DONE
+    file = toy.folder / "toy/sales/customer_totals.py"
+    file.write_text(file.read_text("utf-8").replace("last_order_on", "last_paid_on"), "utf-8")
+    stopped = toy("run", "--max-change", "100%")
+    assert stopped.returncode == FAILED
+    assert "customer_totals: column last_order_on is only in before" in stopped.stderr
+    assert toy("run", "--diff").returncode == DONE
+
+
 def test_a_limit_is_a_percentage_and_needs_a_run(toy: Toy) -> None:
     for words, said in (
         (["--max-change", "much"], "is not a percentage"),

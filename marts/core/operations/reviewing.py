@@ -17,7 +17,7 @@ from marts.core.authoring.tolerance import Rate
 from marts.core.errors import EngineError, UsageError
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
-from marts.core.query.alignment import NOT_COMPARED, Types, aligned, is_compared
+from marts.core.query.alignment import LOST, NOT_COMPARED, Types, aligned, is_compared
 from marts.core.query.comparison import Comparison, cast
 from marts.core.query.contract import schema_of
 from marts.core.run.backend import Backend
@@ -120,7 +120,7 @@ class Reviewer:
         if self.most is None:
             return
         limit = float(self.most.percent) / 100
-        yield from (note for note in found.notes if NOT_COMPARED in note)
+        yield from (note for note in found.notes if NOT_COMPARED in note or note.endswith(LOST))
         before = found.rows[0]
         count = found.added + found.removed + found.changed
         share = share_of(before, (before or 0) + count)

@@ -15,6 +15,8 @@ Types = Mapping[str, dt.DataType]
 INT64_DIGITS = 19
 NOT_COMPARED = "not compared"
 """What a note says of values that cannot be."""
+LOST = f"only in {BEFORE}"
+"""What a note says of a column that those who read a table lose."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _kind(
     """Return as which type a column is compared, None if it is not, and what is to be said."""
     before, after = types
     if before is None or after is None:
-        return None, f"column {name} is only in {AFTER if before is None else BEFORE}"
+        return None, f"column {name} is {f'only in {AFTER}' if before is None else LOST}"
     found = [_plain(kind) for kind in (before, after)]
     wanted = [meant(column, name, kind) for kind in found]
     same = found if one_engine else wanted
