@@ -6,6 +6,7 @@ Regenerate with `pytest tests/test_schedules.py --update-sql`, then read `git di
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import ibis.expr.types as ir
 import pytest
@@ -26,6 +27,7 @@ from marts.core.project.settings import Settings
 from support import grammar
 from support.engines import GRAPH
 from support.paths import TESTS
+from support.processes import call_marts
 from support.scheduled import Script, part
 from support.workshop import SHOP, project_of
 
@@ -149,6 +151,14 @@ def test_a_wrong_schedule_is_refused(wanted: Wanted, said: str) -> None:
 )
 def test_whatever_snowflake_reads_as_cron_is_taken(cron: str) -> None:
     assert timing_of(Wanted(cron=f" {cron}  ", warehouse="WH")).cron == cron
+
+
+def test_a_dry_run_says_that_it_looks_up_no_proof(tmp_path: Path) -> None:
+    words = ("deploy", "--backend", "snowflake", "--dry-run", "--schedule", "0 3 * * *")
+    done = call_marts(*words, "--warehouse", "WH", "--require-proof", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the proofs are not looked up" in done.stderr
+    assert "the proofs are not looked up" not in done.stdout
 
 
 def test_only_snowflake_has_tasks() -> None:
