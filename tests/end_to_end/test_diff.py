@@ -195,6 +195,18 @@ def test_what_is_meant_is_not_guessed(case: str, toy: Toy) -> None:
     assert said in done.stderr
 
 
+def test_what_is_published_is_compared_without_data(toy: Toy) -> None:
+    assert toy("run").returncode == toy("run", "--env", "there").returncode == DONE
+    file = toy.folder / "pyproject.toml"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("data =")), "utf-8")
+    shutil.rmtree(toy.shop.data)
+    for against in ("there", "there.duckdb"):
+        # A view would read the data.
+        done = toy("diff", "customer_totals", "model_sales", "--against", against)
+        assert done.returncode == DONE, done.stderr
+
+
 def test_marts_that_nobody_has_published_are_no_agreement(toy: Toy) -> None:
     done = toy("diff", "--against", "there")
     assert done.returncode == ASKED_WRONGLY
