@@ -6,6 +6,7 @@ Regenerate with `pytest tests/test_schedules.py --update-sql`, then read `git di
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import ibis.expr.types as ir
 import pytest
@@ -26,6 +27,7 @@ from marts.core.project.settings import Settings
 from support import grammar
 from support.engines import GRAPH
 from support.paths import TESTS
+from support.processes import call_marts
 from support.scheduled import Script, part
 from support.workshop import SHOP, project_of
 
@@ -157,10 +159,7 @@ def test_a_mart_that_reads_one_which_is_not_built_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("length", "fits"), [(200, True), (246, False)])
-def test_a_name_that_is_too_long_for_a_task_is_refused(
-    length: int,
-    fits: bool,
-) -> None:
+def test_a_name_that_is_too_long_for_a_task_is_refused(length: int, *, fits: bool) -> None:
     def visits_of_a_day(visits: ir.Table) -> ir.Table:
         """It's all $$ of them."""
         return visits.select("visit_id")
@@ -174,6 +173,14 @@ def test_a_name_that_is_too_long_for_a_task_is_refused(
         return
     with pytest.raises(UsageError, match="longer than 255 characters"):
         script(graph)
+
+
+def test_a_dry_run_says_that_it_looks_up_no_proof(tmp_path: Path) -> None:
+    words = ("deploy", "--backend", "snowflake", "--dry-run", "--schedule", "0 3 * * *")
+    done = call_marts(*words, "--warehouse", "WH", "--require-proof", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the proofs are not looked up" in done.stderr
+    assert "the proofs are not looked up" not in done.stdout
 
 
 def test_only_snowflake_has_tasks() -> None:

@@ -196,6 +196,18 @@ def test_what_is_meant_is_not_guessed(case: str, toy: Toy) -> None:
     assert said in done.stderr
 
 
+def test_what_is_published_is_compared_without_data(toy: Toy) -> None:
+    assert toy("run").returncode == toy("run", "--env", "there").returncode == DONE
+    file = toy.folder / "pyproject.toml"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("data =")), "utf-8")
+    shutil.rmtree(toy.shop.data)
+    for against in ("there", "there.duckdb"):
+        # A view would read the data.
+        done = toy("diff", "customer_totals", "model_sales", "--against", against)
+        assert done.returncode == DONE, done.stderr
+
+
 def test_marts_that_nobody_has_published_are_no_agreement(toy: Toy) -> None:
     done = toy("diff", "--against", "there")
     assert done.returncode == ASKED_WRONGLY
@@ -236,6 +248,16 @@ def test_a_limit_lets_no_mart_be_dropped(toy: Toy) -> None:
     done = toy("run", "--drop-orphans", "--diff")
     assert done.returncode == DONE, done.stderr
     assert "diff  shop_overview: only before, 1 row" in done.stdout
+
+
+def test_a_renamed_column_is_within_no_limit(toy: Toy) -> None:
+    assert toy("run").returncode == DONE
+    file = toy.folder / "toy/sales/customer_totals.py"
+    file.write_text(file.read_text("utf-8").replace("last_order_on", "last_paid_on"), "utf-8")
+    stopped = toy("run", "--max-change", "100%")
+    assert stopped.returncode == FAILED
+    assert "customer_totals: column last_order_on is only in before" in stopped.stderr
+    assert toy("run", "--diff").returncode == DONE
 
 
 def test_a_limit_is_a_percentage_and_needs_a_run(toy: Toy) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from marts.core.console.messages import Line
 from marts.core.run.deployment import Deployed, GraphState
+
+NO_PROOFS: Line = (
+    "skip",
+    "the proofs are not looked up, because a dry run connects to nothing: the marts may be refused",
+)
 
 
 def deployed(found: Sequence[Deployed]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import sqlglot.expressions as sge
 
 from marts.core.authoring.columns import Column
 from marts.core.authoring.expressions import FixedAsOf
-from marts.core.errors import ChangedSourcesError, EngineError
+from marts.core.errors import ChangedSourcesError, EngineError, UsageError
 from marts.core.operations import wiring
 from marts.core.operations.show import publication_named
 from marts.core.plan.planner import plan_run
@@ -112,7 +112,7 @@ def published(
     With `all_marts`, also what this package has published and no longer declares.
     Raises EngineError if a mart is published again meanwhile.
     """
-    with wiring.connected(graph, settings, read_only=True) as backend:
+    with _connected_to_read(graph, settings) as backend:
         found = {name: state.types for name, state in backend.describe_published().items()}
         package, known = graph.project.package, graph.project.marts
         orphans = [
@@ -129,6 +129,18 @@ def published(
         where, at = _where(settings, backend), _place(settings, backend)
         copied = Copied(where, backend.name, marts, place=at)
     yield copied
+
+
+def _connected_to_read(graph: Graph, settings: Settings) -> AbstractContextManager[Backend]:
+    """Connect to what is published, with the sources only if it is known where they are.
+
+    A view on DuckDB may read them; tables need none.
+    """
+    try:
+        wiring.refuse_no_data(graph, settings)
+    except UsageError:
+        return wiring.connected_to_marts(settings)
+    return wiring.connected(graph, settings, read_only=True)
 
 
 def _copied(mart: Shape, types: Types, backend: Backend, place: Place) -> Copy:

@@ -105,6 +105,8 @@ def command(
         reason=reason,
     )
     if dry_run:
+        if settings.require_proof:
+            terminal.say(terminal.console(to_stderr=True), deploy_messages.NO_PROOFS)
         terminal.print_text(deploy.schedule_script(settings, wanted))
         return DONE
     if suspend:
