@@ -164,9 +164,11 @@ class CurrentInputs:
         if name not in self._digests:
             mart = self.graph.project.marts[name]
             compiled = self.queries.compiled(mart)
+            with naming(f"mart {name}", mart.location):
+                sql = [compiled.sql] if compiled else []
             self._digests[name] = _digest(
                 [
-                    *([compiled.sql] if compiled else []),
+                    *sql,
                     *self._declared(mart),
                     *map(self.digest, self._temporaries_of(mart)),
                 ]
