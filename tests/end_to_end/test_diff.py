@@ -258,6 +258,17 @@ def test_a_renamed_column_is_within_no_limit(toy: Toy) -> None:
     assert toy("run", "--diff").returncode == DONE
 
 
+def test_a_column_of_the_date_is_compared_as_of_the_same_date(toy: Toy) -> None:
+    assert toy("run").returncode == DONE
+    file = toy.folder / "toy/shop_overview.py"
+    file.write_text(file.read_text("utf-8").replace("as_of.date", "as_of.minus(days=1)"), "utf-8")
+    stopped = toy("run", "--max-change", "5%")
+    assert stopped.returncode == FAILED
+    assert "shop_overview: 2 of 1 rows" in stopped.stderr
+    later = toy("run", "--max-change", "5%", "--as-of", "2025-07-01")
+    assert "shop_overview: 2 of 1 rows" not in later.stderr
+
+
 def test_a_limit_is_a_percentage_and_needs_a_run(toy: Toy) -> None:
     for words, said in (
         (["--max-change", "much"], "is not a percentage"),

@@ -53,7 +53,8 @@ def rate_of(text: str | None, *, dry_run: bool, shows: bool) -> Rate | None:
 class Reviewer:
     """Compares each candidate of a run with the published mart, and stops what changes too much.
 
-    `told` is told of each mart. The columns that change with every as-of date are left out.
+    `told` is told of each mart. The columns that change with every as-of date are left out, unless
+    the published mart has the same one.
     """
 
     graph: Graph
@@ -61,10 +62,12 @@ class Reviewer:
     """How much may change of the rows of a mart, and of the sum of each of its measures."""
     told: Callable[[MartDifference], None] = lambda _: None
     marts: list[MartDifference] = field(default_factory=list)
+    left_out: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The columns that were left out of each mart."""
 
     @cached_property
-    def left_out(self) -> Mapping[str, frozenset[str]]:
-        """The columns of each mart that are left out."""
+    def dated(self) -> Mapping[str, frozenset[str]]:
+        """The columns of each mart that change with every as-of date."""
         return as_of_columns(self.graph)
 
     def __call__(self, plan: Plan, backend: Backend) -> None:
@@ -89,6 +92,9 @@ class Reviewer:
             if mart.is_temporary:
                 continue
             if mart.name in published:
+                recorded = plan.state.recorded.get(mart.name)
+                is_dated = recorded is None or recorded.as_of != plan.as_of.day
+                self.left_out[mart.name] = self.dated[mart.name] if is_dated else frozenset()
                 yield self._compared(mart, published[mart.name].types, backend)
                 continue
             query = _rows(ibis.table(schema_of(mart.columns), name=mart.name))
