@@ -264,4 +264,4 @@ def test_a_file_that_another_process_writes_to_is_not_read(firm: Firm) -> None:
         said = firm.refused("run", "-s", "shop_overview", code=FAILED)
         other.communicate(b"")
     assert "error: another process holds prod.duckdb\n  held in " in said
-    assert "hint: close it, or pass another --defer" in said
+    assert "hint: close it, or wait until its run has ended, or pass another --defer" in said
