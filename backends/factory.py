@@ -16,11 +16,9 @@ import sqlglot.expressions as sge
 from backends.data_files import SUFFIXES, data_as_of
 from backends.installation import installation
 from marts.core.errors import SourceError, UsageError
-from marts.core.plan.schedule import Schedule
 from marts.core.plan.state import CompiledQuery
 from marts.core.project.settings import DUCKDB, SNOWFLAKE, Settings
 from marts.core.run.backend import Backend, Contract, Protection
-from marts.core.run.deployment import Deployer, Timing
 from marts.core.run.diagnosis import Doctor
 from marts.core.run.profiling import Profiler
 from marts.core.run.world_engine import WorldEngine
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from backends.duckdb_locations import Location
     from backends.snowflake import SnowflakeBackend
     from backends.snowflake_connection import SnowflakeOptions
+    from marts.core.plan.schedule import Schedule
+    from marts.core.run.deployment import Deployer, Timing
 
 DEFAULT_DATABASE = "target/marts.duckdb"
 """DuckDB's file, relative to the project's folder."""

@@ -22,7 +22,7 @@ from backends.snowflake_task_steps import Recipe, Who
 from backends.snowflake_task_targets import STEP, Targets
 from backends.snowflake_tasks import Comment, Deployment, Object, deployment, tables
 from marts.core.errors import EngineError, UsageError
-from marts.core.plan.runs import RUNS_TABLE
+from marts.core.plan.runs import RUNS_TABLE, TASK
 from marts.core.plan.schedule import Schedule
 from marts.core.run.deployment import Deployed, GraphState, RunState, TaskState, Timing
 
@@ -178,11 +178,12 @@ class SnowflakeDeployer:
         marts = self.backend.namespace
         if RUNS_TABLE.upper() not in self.backend.catalog.kinds(marts):
             return
+        by_task = literal(f"{TASK}%")
         rows = self._records(
             'SELECT "RUN_ID" AS "run_id", "AS_OF" AS "as_of", "STATUS" AS "status",'
             ' "STARTED_AT" AS "started_at", "ERROR" AS "error"'
             f" FROM {marts.qualified(RUNS_TABLE).sql(ddl.DIALECT)}"
-            f' WHERE "PACKAGE" = {literal(package)} AND "HOST_NAME" LIKE \'task %\''
+            f' WHERE "PACKAGE" = {literal(package)} AND "HOST_NAME" LIKE {by_task}'
             f' ORDER BY "STARTED_AT" DESC LIMIT {SHOWN_RUNS}'
         )
         yield from (

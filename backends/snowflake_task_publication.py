@@ -15,12 +15,14 @@ import sqlglot.expressions as sge
 from backends import snowflake_ddl as ddl
 from backends.snowflake_ddl import identifier, literal
 from backends.snowflake_expression import Expression
+from backends.snowflake_pinning import FORMAT
 from backends.snowflake_runs_ddl import update_run
 from backends.snowflake_scripting import Immediate, Procedure, Refuse, Run, Set, Step, When
 from backends.snowflake_shape import declared
 from backends.snowflake_state import LOCK, MARKER, NOBODY, SEPARATOR
 from backends.snowflake_task_place import TaskPlace
 from backends.snowflake_task_steps import (
+    NOT_HELD,
     NOW,
     RUN,
     Recipe,
@@ -94,7 +96,7 @@ def _refuse_unchecked(recipe: Recipe) -> Iterator[Step]:
         "checks of this run are missing: a task was suspended, skipped or replaced meanwhile",
     )
     yield Set("FOUND", f"SELECT COUNT(*) {where} AND {outcome} = 'fail'")
-    yield Refuse("FOUND > 0", "a check does not hold: the table of runs names it")
+    yield Refuse("FOUND > 0", NOT_HELD)
 
 
 def _refuse_replaced_sources(place: TaskPlace) -> Iterator[Step]:
@@ -102,7 +104,7 @@ def _refuse_replaced_sources(place: TaskPlace) -> Iterator[Step]:
 
     A moment pins the rows of a table, but neither its name nor its columns.
     """
-    since = "TO_TIMESTAMP_TZ(:MOMENT, 'YYYY-MM-DD HH24:MI:SS.FF3 TZH:TZM')"
+    since = f"TO_TIMESTAMP_TZ(:MOMENT, {literal(FORMAT)})"
     for name, each in place.sources.items():
         where = [
             f"{identifier('table_schema')} = {literal(each.namespace.schema)}",

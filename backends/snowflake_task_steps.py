@@ -17,7 +17,7 @@ from backends.snowflake_runs_ddl import insert_record
 from backends.snowflake_scripting import Procedure, Refuse, Run, Set, Step
 from backends.snowflake_task_checks import CHECKS_COLUMNS, NUMBER, insertion, named, recorded
 from backends.snowflake_task_place import MOMENT, SourceAt, TaskPlace, type_words
-from marts.core.plan.runs import RUNS_TABLE
+from marts.core.plan.runs import RUNS_TABLE, TASK
 from marts.core.plan.schedule import ScheduledMart
 
 GRAPH = {"GRAPH_RUN": "VARCHAR"}
@@ -131,7 +131,7 @@ def _run_row(recipe: Recipe) -> dict[str, object]:
         "selection": "",
         "user_name": None,
         "role_name": None,
-        "host_name": f"task {recipe.place.prefix}__BEGIN",
+        "host_name": f"{TASK}{recipe.place.prefix}__BEGIN",
         "backend": "snowflake",
         "marts_version": recipe.who.version,
         "environment": recipe.who.environment,

@@ -14,10 +14,11 @@ from backends import snowflake_ddl as ddl
 from backends.snowflake_ddl import identifier, literal
 from backends.snowflake_parameters import FIXED, LOCK_TIMEOUT
 from backends.snowflake_scripting import Procedure
+from backends.snowflake_task_checks import CHECKS_COLUMNS
 from backends.snowflake_task_ending import finish
 from backends.snowflake_task_place import TaskPlace
 from backends.snowflake_task_publication import publish
-from backends.snowflake_task_steps import BEGINS, Recipe, begin, build, check_sources
+from backends.snowflake_task_steps import BEGINS, RUNS_COLUMNS, Recipe, begin, build, check_sources
 from marts.core.errors import UsageError
 from marts.core.run.deployment import Timing
 
@@ -236,9 +237,6 @@ def _call(task: Task, timing: Timing) -> str:
 
 def tables(place: TaskPlace) -> Mapping[str, str]:
     """Return the statements that create the tables of a schedule, by their name."""
-    from backends.snowflake_task_checks import CHECKS_COLUMNS
-    from backends.snowflake_task_steps import RUNS_COLUMNS
-
     return {
         "RUNS": ddl.create_own(place.runs, RUNS_COLUMNS),
         "CHECKS": ddl.create_own(place.checks, CHECKS_COLUMNS),

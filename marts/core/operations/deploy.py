@@ -134,14 +134,11 @@ def _deployer(settings: Settings) -> Iterator[tuple[Deployer, str]]:
     from backends import factory
 
     refuse_other_engine(settings)
-    if settings.package is None:
-        raise UsageError(
-            "no package of marts is named", hint="pass --package NAME, or call it in the project"
-        )
+    package = wiring.package_of(settings)
     version = wiring.version_of_marts()
     backend = factory.snowflake(settings, sources={}, version=version)
     try:
-        yield factory.deployer(settings, backend, version=version), settings.package
+        yield factory.deployer(settings, backend, version=version), package
     finally:
         backend.close()
 

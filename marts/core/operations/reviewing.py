@@ -114,10 +114,10 @@ class Reviewer:
         kept = {name: found[name.lower()] for name in types if is_compared(found[name.lower()])}
         before = ibis.table(ibis.schema(kept), name=_before(mart.name)).rename(str.lower)
         columns = {column.name: column for column in mart.columns}
-        # Engines may store the same type of a contract in another way than they are asked to.
         left_out = self.left_out[mart.name]
         # What identifies a row of a build may be its date.
         grain = tuple(name for name in mart.grain if name not in left_out)
+        # Engines may store the same type of a contract in another way than they are asked to.
         how = aligned(columns, grain, found, dict(after.schema().items()), one_engine=False)
         if how.comparison is None:
             return MartDifference(
