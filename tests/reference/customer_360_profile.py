@@ -149,7 +149,7 @@ import pandas as pd
 
 from marts import twin
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, customers, frame
+from reference.history import Customer, Row, customers, frame, once_a_customer
 from reference.metric_avg_transaction_value import atv_row
 from reference.metric_customer_ltv import ltv_row
 from reference.metric_mom_spend_change import month_rows
@@ -249,6 +249,7 @@ def customer_360_profile(
     return frame([profile_row(customer, as_of) for customer in known], COLUMNS)
 
 
+@once_a_customer
 def profile_row(customer: Customer, as_of: date) -> Row:
     """Give the row of one customer: what the other marts say of it, and what is new."""
     known = {

@@ -142,7 +142,7 @@ import pandas as pd
 
 from marts import twin
 from reference.arithmetic import months_between, percentage, quotient, total
-from reference.history import Customer, Row, customers, frame
+from reference.history import Customer, Row, customers, frame, once_a_customer
 
 COLUMNS = (
     "customer_id",
@@ -178,6 +178,7 @@ def customer_segments(
     return frame([segment_row(customer, as_of) for customer in known], COLUMNS)
 
 
+@once_a_customer
 def segment_row(customer: Customer, as_of: date) -> Row:
     """Give the row of one customer."""
     transactions = customer.transactions

@@ -4,15 +4,17 @@ The way in and the way out of every twin: DataFrames become plain Python rows, r
 DataFrame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import pandas as pd
 
 Row = dict[str, Any]
+Calculated = TypeVar("Calculated")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Customer:
     attributes: Row
     churn_risk_score: float | None
     transactions: list[Transaction] = field(default_factory=list)
+    calculated: dict[tuple[str, date], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def customer_key(self) -> str:
@@ -54,6 +57,22 @@ class Customer:
         return max((transaction.day for transaction in self.transactions), default=None)
 
 
+def once_a_customer(
+    function: Callable[[Customer, date], Calculated],
+) -> Callable[[Customer, date], Calculated]:
+    """Calculate once what several twins say of a customer; none of them changes it."""
+
+    @wraps(function)
+    def calculated(customer: Customer, as_of: date) -> Calculated:
+        key = function.__name__, as_of
+        if key not in customer.calculated:
+            customer.calculated[key] = function(customer, as_of)
+        found: Calculated = customer.calculated[key]
+        return found
+
+    return calculated
+
+
 def customers(
     dimension: pd.DataFrame,
     facts: pd.DataFrame,
@@ -66,6 +85,33 @@ def customers(
     A transaction counts if it is approved and dated on or before as_of, the whole last
     day included; it belongs to the customer_id of whichever version it names.
     """
+    given = [dimension, facts, categories, *([] if predictions is None else [predictions])]
+    if not _is_latest(given, as_of):
+        made = _customers(dimension, facts, categories, as_of, predictions)
+        # Copies, because a twin may change what it is given.
+        _latest[:] = [([each.copy() for each in given], as_of, made)]
+    return list(_latest[0][2])
+
+
+_latest: list[tuple[list[pd.DataFrame], date, list[Customer]]] = []
+"""The customers of the world that was asked for last: one twin after another reads the same."""
+
+
+def _is_latest(given: Sequence[pd.DataFrame], as_of: date) -> bool:
+    if not _latest:
+        return False
+    frames, day, _ = _latest[0]
+    same = len(frames) == len(given) and day == as_of
+    return same and all(map(pd.DataFrame.equals, frames, given))
+
+
+def _customers(
+    dimension: pd.DataFrame,
+    facts: pd.DataFrame,
+    categories: pd.DataFrame,
+    as_of: date,
+    predictions: pd.DataFrame | None,
+) -> list[Customer]:
     versions = dimension.to_dict("records")
     scores = {} if predictions is None else _churn_scores(predictions)
     by_id = {

@@ -84,7 +84,7 @@ import pandas as pd
 from marts import twin
 from reference.arithmetic import ZERO, median, quotient, sample_deviation, total
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, customers, frame
+from reference.history import Customer, Row, customers, frame, once_a_customer
 
 COLUMNS = (
     "customer_id",
@@ -113,6 +113,7 @@ def metric_avg_transaction_value(
     return frame([atv_row(customer, as_of) for customer in known], COLUMNS)
 
 
+@once_a_customer
 def atv_row(customer: Customer, as_of: date) -> Row:
     """Give the row of one customer."""
     amounts = customer.amounts

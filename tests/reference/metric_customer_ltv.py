@@ -77,7 +77,7 @@ import pandas as pd
 from marts import twin
 from reference.arithmetic import quotient, total
 from reference.customer_segments import segment_row
-from reference.history import Customer, Row, customers, frame
+from reference.history import Customer, Row, customers, frame, once_a_customer
 
 COLUMNS = (
     "customer_id",
@@ -105,6 +105,7 @@ def metric_customer_ltv(
     return frame([ltv_row(customer, as_of) for customer in known], COLUMNS)
 
 
+@once_a_customer
 def ltv_row(customer: Customer, as_of: date) -> Row:
     """Give the row of one customer."""
     first_day, last_day = customer.first_day, customer.last_day

@@ -94,7 +94,7 @@ import pandas as pd
 
 from marts import twin
 from reference.arithmetic import ZERO, months_between, percentage
-from reference.history import Customer, Row, customers, frame
+from reference.history import Customer, Row, customers, frame, once_a_customer
 
 COLUMNS = (
     "customer_id",
@@ -123,6 +123,7 @@ def metric_mom_spend_change(
     return frame(rows, COLUMNS)
 
 
+@once_a_customer
 def month_rows(customer: Customer, as_of: date) -> list[Row]:
     """Give the rows of one customer, one for each active month, in order."""
     spend_of_month: dict[date, Decimal] = {}

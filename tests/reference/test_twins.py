@@ -11,6 +11,7 @@ import pytest
 
 from marts.core.authoring.proofs import Twin
 from reference.example import answer, star
+from reference.history import customers
 from support.twins import GRAINS, REFERENCES, TWINS
 
 HERE = Path(__file__).parent
@@ -87,3 +88,16 @@ def test_cells_are_plain_python_values(name: str) -> None:
     kinds = {type(cell) for column in table for cell in table[column].tolist()}
     assert kinds <= {str, int, float, bool, date, Decimal, type(None)}
     assert {str(dtype) for dtype in table.dtypes} == {"object"}
+
+
+def test_customers_are_read_again_where_anything_differs() -> None:
+    tables = star({"c1": [("2025-05-01", "3")]}).values()
+    facts, dimension, categories = (table.to_pandas() for table in list(tables)[:3])
+    known = customers(dimension, facts, categories, AFTER_ALL)
+    assert customers(dimension.copy(), facts, categories, AFTER_ALL)[0] is known[0]
+    assert customers(dimension, facts, categories, BEFORE_ALL) != known
+    customers(dimension, facts, categories, AFTER_ALL)
+    facts["transaction_amount"] = Decimal("4.00")
+    (changed,) = customers(dimension, facts, categories, AFTER_ALL)
+    assert changed.amounts == [Decimal("4.00")]
+    assert known[0].amounts == [Decimal("3.00")]
