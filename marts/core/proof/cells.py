@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,22 @@ class UnfitError(ValueError):
     def __init__(self, hint: str) -> None:
         super().__init__(hint)
         self.hint = hint
+
+
+def array_of(cells: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
+    """Return cells as values of a type, where each is None or of the type's own class in Python.
+
+    NaN is null. Returns None for other cells, and for values that do not fit: `converter_of` tells
+    which of them can be converted, and what is wrong with the others.
+    """
+    classes = {type(cell) for cell in cells} - {type(None)}
+    own = next((own for fits, own in CLASSES if fits(kind)), None)
+    if not classes <= {own}:
+        return None
+    try:
+        return pa.array(cells, kind, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        return None
 
 
 def converter_of(kind: pa.DataType) -> Convert:
@@ -113,3 +129,12 @@ CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Convert], ...] = (
     (pa.types.is_date, _date),
     (pa.types.is_timestamp, _moment),
 )
+CLASSES: tuple[tuple[Callable[[pa.DataType], bool], type], ...] = (
+    (pa.types.is_integer, int),
+    (pa.types.is_floating, float),
+    (pa.types.is_decimal, Decimal),
+    (pa.types.is_string, str),
+    (pa.types.is_boolean, bool),
+    (pa.types.is_date, datetime.date),
+)
+"""The class of values that need no conversion. A datetime may have a zone, so it is not here."""

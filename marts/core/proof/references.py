@@ -21,7 +21,7 @@ from marts.core.authoring.tables import Mart, Source, checked_key
 from marts.core.errors import DefinitionError, MartsError, attribute_hint, did_you_mean
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
-from marts.core.proof.cells import UnfitError, converter_of
+from marts.core.proof.cells import UnfitError, array_of, converter_of
 from marts.core.proof.worlds import World
 from marts.core.query.contract import schema_of
 
@@ -222,8 +222,11 @@ def _columns_hint(found: Any, expected: Iterable[str]) -> str:
 
 def _column(reference: Reference, found: Any, field: pa.Field) -> pa.Array:
     """Return a column of a twin's result, converted exactly to a type of the contract."""
+    given = found[field.name].tolist()
+    if (array := array_of(given, field.type)) is not None:
+        return array
     convert, cells = converter_of(field.type), []
-    for row, cell in enumerate(found[field.name].tolist()):
+    for row, cell in enumerate(given):
         try:
             cells.append(None if is_null(cell) else convert(_plain(cell)))
         except UnfitError as error:

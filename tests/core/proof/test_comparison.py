@@ -1,6 +1,7 @@
 """The comparer notices each kind of difference, and nothing else."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from math import inf, nan
@@ -10,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from marts.core.proof.comparison import assert_same_table, same_value
+from marts.core.proof.comparison import assert_same_table, compared_rows, same_rows, same_value
+from support.workshop import SHOP
 
 GRAIN = ("id",)
 COLUMNS: Mapping[str, Sequence[Any]] = {
@@ -21,6 +23,9 @@ COLUMNS: Mapping[str, Sequence[Any]] = {
     "day": [date(2024, 2, 29), None],
     "active": [True, False],
 }
+
+
+MART = replace(next(iter(SHOP.project.marts.values())), grain=GRAIN)
 
 
 def arrow(**changed: Sequence[Any]) -> pa.Table:
@@ -81,6 +86,8 @@ def test_without_a_grain_rows_are_paired_in_order() -> None:
     ],
 )
 def test_a_differing_cell_is_noticed_from_both_sides(column: str, cells: Sequence[Any]) -> None:
+    assert not same_rows(MART, arrow(**{column: cells}), arrow())
+    assert not same_rows(MART, arrow(), arrow(**{column: cells}))
     with pytest.raises(AssertionError, match=r"the tables differ"):
         assert_same_table(arrow(**{column: cells}), frame(), grain=GRAIN)
     with pytest.raises(AssertionError, match=r"the tables differ"):
@@ -189,3 +196,25 @@ def test_the_message_shows_twenty_of_many() -> None:
     message = str(failure.value)
     assert message.count(": actual 0, expected 1") == 20
     assert message.count("  … 30 more") == 3
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "is_same"),
+    [
+        (arrow(), arrow().take([1, 0]), True),
+        (arrow(rate=[0.1, nan]), arrow(rate=[0.1, nan]), True),
+        (arrow(rate=[0.1 + 1e-12, 0.0]), arrow(rate=[0.1, 1e-13]), True),
+        (arrow(rate=[0.1, 0.0]), arrow(rate=[0.1, 1e-11]), False),
+        # Numbers that differ by less than the tolerance are two keys.
+        (arrow(id=[1.0, 2.0]), arrow(id=[1.0, 2.0 + 1e-12]), False),
+        (arrow(id=["c1", "c1"]), arrow(id=["c1", "c1"]).take([1, 0]), True),
+        (arrow(id=["c1", "c1"]), arrow(), False),
+        (arrow(), arrow(id=["c1", "c1"]), False),
+        (arrow(), arrow().slice(1), False),
+    ],
+)
+def test_rows_are_the_same_exactly_where_none_differs(
+    actual: pa.Table, expected: pa.Table, is_same: bool
+) -> None:
+    assert same_rows(MART, actual, expected) is is_same
+    assert bool(compared_rows(MART, actual, expected)) is not is_same
