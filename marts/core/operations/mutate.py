@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from marts.core.operations import wiring
 from marts.core.operations.proof_engines import on_duckdb
 from marts.core.project.proof_modules import for_proof
+from marts.core.proof.building import WorldBuilder
 from marts.core.proof.corpora import worlds_of
 from marts.core.proof.mutation import run_mutants
 from marts.core.proof.on_world import runs_on_worlds, together
@@ -56,7 +57,7 @@ def mutations(graph: Graph, settings: Settings) -> Iterator[Mutations]:
         return
     declared = for_proof(graph.project, settings)
     with on_duckdb() as engine:
-        worlds = worlds_of(graph, declared, engine, as_of=settings.as_of)
+        worlds = worlds_of(WorldBuilder(graph, engine), declared, as_of=settings.as_of)
         days = sorted({str(world.as_of) for world in worlds})
         names = ", ".join(f"{world.origin} ({world.rows:,} rows)" for world in worlds)
 

@@ -189,7 +189,7 @@ class _Work:
             self._try_worlds([each.world for case in self.examples.values() for each in case])
             return
         self.watch("making worlds")
-        corpora = worlds_of(self.prover.graph, self.declared, self.prover.duckdb.engine)
+        corpora = worlds_of(self.prover.duckdb, self.declared)
         self._try_worlds(corpora)
         self._try_examples()
         for world in corpora:

@@ -169,10 +169,10 @@ def _worlds(settings: Settings, mart: str, builder: WorldBuilder, watch: Watch) 
         yield world
     watch("making worlds")
     for_worlds = for_proof(graph.project, settings)
-    for world in worlds_of(graph, for_worlds, builder.engine, as_of=settings.as_of):
+    for world in worlds_of(builder, for_worlds, as_of=settings.as_of):
         watch(f"{world.origin}: {world.rows:,} rows")
         yield world
-    generator = Generator(graph, builder.engine)
+    generator = Generator(builder)
     for other in MORE_DAYS if settings.as_of is None else ():
         watch(f"making a world as of {other}")
         tables = generator.tables(generator.blueprint(other), other)

@@ -6,11 +6,13 @@ import datetime
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.queries import Queries
-from marts.core.plan.state import declared_state
+from marts.core.plan.state import CompiledQuery, declared_state
 from marts.core.project.graph import Graph
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
@@ -31,6 +33,7 @@ class WorldBuilder:
         self.graph = graph
         self.engine = engine
         self._queries: dict[tuple[datetime.date, frozenset[str]], Queries] = {}
+        self._compiled: dict[ops.Node, CompiledQuery] = {}
 
     def build(self, world: World, marts: Collection[str] | None = None) -> Built:
         """Build marts of a world, and what they read; return the former, by default all.
@@ -55,7 +58,11 @@ class WorldBuilder:
         if key not in self._queries:
             project = self.graph.project
             state = declared_state(project, sources=world.tables)
-            self._queries[key] = Queries(
-                project, state, FixedAsOf(world.as_of), self.engine.compile
-            )
+            self._queries[key] = Queries(project, state, FixedAsOf(world.as_of), self.compiled)
         return self._queries[key]
+
+    def compiled(self, query: ir.Table) -> CompiledQuery:
+        """Return a query in the engine's SQL, compiled once for all worlds that have it."""
+        if (op := query.op()) not in self._compiled:
+            self._compiled[op] = self.engine.compile(query)
+        return self._compiled[op]

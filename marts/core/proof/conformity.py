@@ -71,7 +71,7 @@ def _written(
                 and check.to_where is None
             )
             if _needs_engine(check) and tables_read(check) <= sources.keys() and not is_known:
-                query = builder.engine.compile(queries.of_check(sources[name], check))
+                query = builder.compiled(queries.of_check(sources[name], check))
                 yield _Made(builder, query, check)
 
 

@@ -15,31 +15,30 @@ from marts.core.authoring.signature import line_within
 from marts.core.authoring.tables import Source
 from marts.core.errors import DefinitionError, MartsError, did_you_mean
 from marts.core.project.graph import Graph
+from marts.core.proof.building import WorldBuilder
 from marts.core.proof.canonical import absence, absences
 from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.worlds import World
 from marts.core.query.contract import schema_of
-from marts.core.run.world_engine import WorldEngine
 
 
 def worlds_of(
-    graph: Graph,
+    builder: WorldBuilder,
     declared: Iterable[ForProof],
-    engine: WorldEngine,
     *,
     as_of: datetime.date | None = None,
 ) -> tuple[World, ...]:
-    """Return the worlds on which a project is tried in any case, always the same ones.
+    """Return the worlds on which a builder's project is tried in any case, always the same ones.
 
     They are those of its corpus functions, among what it declares for proofs, then the generic
     ones, the first of which also without its optional sources. `as_of` is the date of all of them;
     by default, each has its own. Raises DefinitionError for a corpus function that is wrong,
     MartsError for a check of a source that no rows fulfil.
     """
-    generator = Generator(graph, engine)
+    generator = Generator(builder)
     own = (_declared(generator, each, as_of) for each in declared if isinstance(each, Corpus))
     first, *others = generator.worlds(as_of or AS_OF)
-    return (*own, first, *others, *_without_optional(graph, first))
+    return (*own, first, *others, *_without_optional(builder.graph, first))
 
 
 def _without_optional(graph: Graph, world: World) -> Iterator[World]:

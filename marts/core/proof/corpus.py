@@ -47,18 +47,17 @@ def generic_worlds(
     that fit the types, unless a mart's query fails on them, and one without rows. The error-level
     checks of the sources hold in them. Raises MartsError for a check that none of the rows fulfil.
     """
-    return Generator(graph, engine).worlds(as_of)
+    return Generator(WorldBuilder(graph, engine)).worlds(as_of)
 
 
 class Generator:
-    """Makes rows of a project's sources, on an engine that makes their checks."""
+    """Makes rows of a project's sources, on a builder's engine, which makes their checks."""
 
-    def __init__(self, graph: Graph, engine: WorldEngine) -> None:
-        self.graph = graph
-        self.engine = engine
-        self.sources = graph.project.sources
-        self.builder = WorldBuilder(graph, engine)
-        self.blueprint = cache(partial(blueprint_of, graph))
+    def __init__(self, builder: WorldBuilder) -> None:
+        self.builder = builder
+        self.graph = builder.graph
+        self.sources = self.graph.project.sources
+        self.blueprint = cache(partial(blueprint_of, self.graph))
         self._repair = cache(self._made_repair)
 
     def worlds(self, as_of: datetime.date) -> tuple[World, ...]:
@@ -121,7 +120,7 @@ class Generator:
 
     def _made_repair(self, as_of: datetime.date) -> Repair:
         links = self.blueprint(as_of).links
-        return Repair(self.graph, links, self.engine, FixedAsOf(as_of))
+        return Repair(self.graph, links, self.builder.engine, FixedAsOf(as_of))
 
 
 def _required(

@@ -23,6 +23,7 @@ from marts.core.authoring.proofs import ForProof, Strategy
 from marts.core.authoring.tables import Source
 from marts.core.errors import DefinitionError, MartsError, did_you_mean
 from marts.core.project.graph import Graph
+from marts.core.proof.building import WorldBuilder
 from marts.core.proof.corpora import called
 from marts.core.proof.corpus import AS_OF, Generator
 from marts.core.proof.generated import Blueprint, Row, Rows, table_of
@@ -58,7 +59,7 @@ def drawn_worlds(
     be broken. Optional sources may be absent. Rows of a source with a strategy among what the
     project declares have its values. Raises DefinitionError for a strategy of an unknown source.
     """
-    generator = Generator(graph, engine)
+    generator = Generator(WorldBuilder(graph, engine))
     strategies = _strategies(graph, declared)
 
     @cache

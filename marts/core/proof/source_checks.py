@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from marts.core.authoring.checks import Check, FreshCheck, is_fused
 from marts.core.authoring.tables import Source, checks_of
 from marts.core.plan.queries import Queries, fused_checks
-from marts.core.plan.state import CompiledQuery
 from marts.core.proof.building import WorldBuilder
 from marts.core.proof.worlds import World
 from marts.core.query.checks import ROWS
@@ -15,11 +14,10 @@ from marts.core.run.report import CheckReport
 
 
 class SourceChecker:
-    """Makes the checks of sources on one world after another; their queries are compiled once."""
+    """Makes the checks of sources on one world after another."""
 
     def __init__(self, builder: WorldBuilder) -> None:
         self._builder = builder
-        self._compiled: dict[tuple[Queries, str, str], CompiledQuery] = {}
 
     def broken_by(self, world: World) -> tuple[tuple[Source, Check], ...]:
         """Return the checks of severity error that do not hold, with their sources.
@@ -49,10 +47,6 @@ class SourceChecker:
                 yield CheckReport(check, int(counts["c0"] or 0), rows=int(counts.get("l0") or 0))
 
     def _counts(self, queries: Queries, source: Source, check: Check | None) -> dict[str, int]:
-        key = queries, source.name, check.name if check else ""
-        engine = self._builder.engine
-        if key not in self._compiled:
-            query = queries.of_check(source, check) if check else queries.fused(source)
-            self._compiled[key] = engine.compile(query)
-        (row,) = engine.rows(self._compiled[key]).to_pylist()
+        query = queries.of_check(source, check) if check else queries.fused(source)
+        (row,) = self._builder.engine.rows(self._builder.compiled(query)).to_pylist()
         return dict(row)

@@ -37,7 +37,7 @@ from support.worlds import corpus_world
 
 def generic_world(graph: Graph, engine: WorldEngine, *, groups: int) -> World:
     """Return a generic world of not too many rows."""
-    generator = Generator(graph, engine)
+    generator = Generator(WorldBuilder(graph, engine))
     blueprint = replace(generator.blueprint(AS_OF), most=groups)
     return World(generator.tables(blueprint, AS_OF), AS_OF, "generic")
 

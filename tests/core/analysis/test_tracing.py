@@ -399,7 +399,7 @@ def test_our_columns_are_traced(name: str, ours: Traces) -> None:
 
 @pytest.fixture(scope="module")
 def toys(engine: Any) -> Traces:
-    generator = Generator(SHOP, engine)
+    generator = Generator(WorldBuilder(SHOP, engine))
     return Traces(WorldBuilder(SHOP, engine), [*generator.worlds(AS_OF)][1])
 
 

@@ -57,3 +57,18 @@ def test_a_source_of_an_earlier_world_is_not_read() -> None:
     engine.show(without.tables)
     with pytest.raises(EngineError, match="customers"):
         engine.rows("customers")
+
+
+def test_worlds_with_the_same_query_share_its_sql_and_no_others_do() -> None:
+    builder = WorldBuilder(SHOP, DuckDBWorlds())
+    one, other = world(), replace(world(), as_of=AS_OF.replace(year=AS_OF.year - 1))
+    dated = 0
+    for mart in SHOP.project.marts.values():
+        made = [builder.queries(each).compiled(mart) for each in (one, other)]
+        fresh = WorldBuilder(SHOP, DuckDBWorlds()).queries(other).compiled(mart)
+        assert made[1] is not None
+        assert fresh is not None
+        assert made[1].sql == fresh.sql
+        assert (made[0] is made[1]) == ("as_of" not in mart.parameters)
+        dated += "as_of" in mart.parameters
+    assert 0 < dated < len(SHOP.project.marts)

@@ -16,6 +16,7 @@ from marts.core.plan.queries import Queries
 from marts.core.plan.state import declared_state
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
+from marts.core.proof.building import WorldBuilder
 from marts.core.proof.canonical import DAYS, Canon, case_of
 from marts.core.proof.corpora import worlds_of
 from support.workshop import SHOP
@@ -238,7 +239,7 @@ def test_a_check_that_depends_on_the_date_in_another_way_is_refused(write_packag
 def test_worlds_without_optional_sources_are_among_those_that_are_tried() -> None:
     engine = worlds_on_duckdb()
     try:
-        worlds = worlds_of(SHOP, (), engine)
+        worlds = worlds_of(WorldBuilder(SHOP, engine), ())
     finally:
         engine.close()
     tried = {case_of(SHOP, "customer_totals", world.tables) for world in worlds if world.rows}

@@ -27,7 +27,7 @@ ENGINE = worlds_on_duckdb()
 
 
 def first_world(function: Callable[..., Any]) -> World:
-    world, *_ = worlds_of(SHOP, [corpus(as_of=DAY)(function)], ENGINE)
+    world, *_ = worlds_of(WorldBuilder(SHOP, ENGINE), [corpus(as_of=DAY)(function)])
     return world
 
 
