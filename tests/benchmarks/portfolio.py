@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -29,6 +29,7 @@ sys.path[0] = str(TESTS)  # as pytest has it, instead of this file's folder
 
 from benchmarks.processes import Cost, cost_of, typical
 from benchmarks.rivals import (
+    AGAIN,
     FOUR_SCANS,
     HAND_WRITTEN,
     PROGRAM,
@@ -38,6 +39,7 @@ from benchmarks.rivals import (
     Load,
     command_of,
     compete,
+    read_run,
     typical_run,
 )
 
@@ -48,11 +50,10 @@ def main() -> None:
     options.dir.mkdir(parents=True, exist_ok=True)
     load = Load(options.dir.resolve(), options.customers, options.transactions)
     load.generate()
-    lines = (
-        _ten_times(load, options.rounds, options.memory_limit)
-        if options.ten_times
-        else _all(load, options.rounds)
-    )
+    if options.ten_times:
+        lines = _ten_times(load, options.rounds, options.memory_limit)
+    else:
+        lines = (_frameworks if options.frameworks else _all)(load, options.rounds)
     print(_machine(), end="\n\n")
     for line in lines:
         print(line, flush=True)
@@ -71,6 +72,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--ten-times", action="store_true", help="measure a run on ten times the load instead"
+    )
+    parser.add_argument(
+        "--frameworks", action="store_true", help="measure dbt and SQLMesh instead; installs them"
     )
     parser.add_argument("--memory-limit", default="4GB", help="of that run  [default: 4GB]")
     return parser.parse_args()
@@ -110,11 +114,53 @@ def _comparison(load: Load, rivals: Collection[str], *, rounds: int) -> Iterator
         pairs = zip(taken[RUN], taken[UNCHECKED], strict=True)
         ratio = median(checked.wall / unchecked.wall for checked, unchecked in pairs)
         yield f"- With the checks of the sources it takes {ratio:.2f} times as long as without."
+    yield from _verdicts(load, rivals)
+
+
+def _frameworks(load: Load, rounds: int) -> Iterator[str]:
+    """Yield the comparison with dbt and SQLMesh, in full and in short."""
+    from benchmarks.frameworks import FEWER, NAMES, WHOLE, checks_made, prepare
+
+    prepare(load)
+    again = [rival + AGAIN for rival in WHOLE]
+    taken, runs = compete(load, (*WHOLE, *FEWER, HAND_WRITTEN, *again), rounds=rounds)
+    costs = {rival: typical(each) for rival, each in taken.items()}
+    checks = dict.fromkeys(costs, 0)
+    for rival in (*WHOLE[1:], *FEWER[1:]):
+        checks[rival] = checks_made(rival, load)
+    checks[RUN] = typical_run(runs).checks
+    checks[UNCHECKED] = read_run(load.folder_of(UNCHECKED)).checks
+    yield from _table(load, costs, to=RUN, checks=checks)
+    yield from _verdicts(load, (*WHOLE[1:], *FEWER[1:], HAND_WRITTEN))
+    yield ""
+    yield f"| | {' | '.join((*NAMES, HAND_WRITTEN))} |"
+    yield "|---|---|---|---|---|"
+    for what, row, other in (
+        ("sources and marts checked", WHOLE, ""),
+        ("only marts checked", FEWER, f"{costs[HAND_WRITTEN].wall:.1f} s, unchecked"),
+        ("nothing to do", again, ""),
+    ):
+        cells = (what, *_to_first([costs[rival].wall for rival in row]), other)
+        yield f"| {' | '.join(cells)} |"
+    all_of = [costs[rival] for rival in (*WHOLE, HAND_WRITTEN)]
+    yield f"| CPU time, all checked | {' | '.join(f'{cost.cpu:.1f} s' for cost in all_of)} |"
+    yield f"| peak memory | {' | '.join(f'{cost.peak_mb:.0f} MB' for cost in all_of)} |"
+    yield f"| checks | {' | '.join(str(checks[rival]) for rival in (*WHOLE, HAND_WRITTEN))} |"
+
+
+def _to_first(seconds: Sequence[float]) -> Iterator[str]:
+    """Yield seconds with their ratio to the first."""
+    yield f"{seconds[0]:.1f} s"
+    for other in seconds[1:]:
+        yield f"{other:.1f} s ({other / seconds[0]:.1f})"
+
+
+def _verdicts(load: Load, rivals: Collection[str]) -> Iterator[str]:
     for rival in rivals:
         if rival not in (RUN, UNCHECKED, TEST):
             wrong = _apart(_disagreements, load.database(RUN), load.database(rival))
-            verdict = "; ".join(wrong) or "the same five tables as the marts"
-            yield f"- {rival}: {verdict}."
+            void = f"other tables, so that the comparison is void: {'; '.join(wrong)}"
+            yield f"- {rival}: {void if wrong else 'the same five tables as the marts'}."
 
 
 def _disagreements(marts: Path, rival: Path) -> list[str]:
@@ -132,14 +178,20 @@ def _apart(work: Callable[..., T], *args: object, **options: object) -> T:
         return apart.submit(work, *args, **options).result()
 
 
-def _table(load: Load, costs: Mapping[str, Cost], *, to: str) -> Iterator[str]:
+def _table(
+    load: Load, costs: Mapping[str, Cost], *, to: str, checks: Mapping[str, int] | None = None
+) -> Iterator[str]:
     yield f"{load.customers:,} customers, {load.transactions:,} transactions:"
     yield ""
-    yield f"| | wall | to {to} | CPU | peak memory |"
-    yield "|---|---|---|---|---|"
+    yield f"| | wall | to {to} | CPU | peak memory |{' checks |' if checks else ''}"
+    yield f"|---|---|---|---|---|{'---|' if checks else ''}"
     for rival, cost in costs.items():
-        cells = (rival, f"{cost.wall:.2f} s", f"{cost.wall / costs[to].wall:.2f}")
-        yield f"| {' | '.join(cells)} | {cost.cpu:.2f} s | {cost.peak_mb:.0f} MB |"
+        cells = (
+            *(rival, f"{cost.wall:.2f} s", f"{cost.wall / costs[to].wall:.2f}"),
+            *(f"{cost.cpu:.2f} s", f"{cost.peak_mb:.0f} MB"),
+            *([f"{checks.get(rival, 0)}"] if checks else []),
+        )
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 

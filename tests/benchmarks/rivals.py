@@ -17,6 +17,8 @@ PROGRAM = Path(sys.executable).with_name("marts")
 RUN, TEST = "`marts run`", "`marts test`"
 UNCHECKED = "`marts run --no-source-checks`"
 HAND_WRITTEN, FOUR_SCANS = "hand-written SQL", "a scan for each mart"
+DBT, SQLMESH = "`dbt build`", "`sqlmesh plan`"
+NO_SOURCES, AGAIN = ", sources unchecked", ", nothing to do"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ class Load:
 
     def database(self, rival: str) -> Path:
         """Return the file in which a rival builds."""
+        return self.folder_of(base_of(rival)).with_suffix(".duckdb")
+
+    def folder_of(self, rival: str) -> Path:
+        """Return the folder of its other files; its name is one of SQL, too."""
         stem = "".join(letter for letter in rival.lower() if letter.isalpha())
-        return self.folder / f"{stem}-{self.customers}-{self.transactions}.duckdb"
+        return self.folder / f"{stem}_{self.customers}_{self.transactions}"
 
     def times(self, factor: float) -> Load:
         """Return a load of another size."""
@@ -59,6 +65,12 @@ class Run:
 
     seconds: float
     check_seconds: float
+    checks: int
+
+
+def base_of(rival: str) -> str:
+    """Return whose database a rival finds, if it does not build one of its own."""
+    return rival.removesuffix(AGAIN)
 
 
 def command_of(rival: str, load: Load) -> Sequence[object]:
@@ -66,12 +78,17 @@ def command_of(rival: str, load: Load) -> Sequence[object]:
     marts = ("--data", load.fixtures, "--database", load.database(RUN), "--target")
     by_sql = (sys.executable, HERE / "run_sql.py")
     made = (load.fixtures, load.database(rival))
+    if rival.startswith((DBT, SQLMESH)):
+        from benchmarks import frameworks
+
+        return frameworks.command_of(rival, load)
     return {
         RUN: (PROGRAM, "run", *marts, load.target),
+        RUN + AGAIN: (PROGRAM, "run", *marts, load.target),
         TEST: (PROGRAM, "test", *marts, load.folder / "checks"),
         UNCHECKED: (
             *(PROGRAM, "run", "--no-source-checks", "--data", load.fixtures),
-            *("--database", load.database(UNCHECKED), "--target", load.folder / "unchecked"),
+            *("--database", load.database(UNCHECKED), "--target", load.folder_of(UNCHECKED)),
         ),
         HAND_WRITTEN: (*by_sql, HERE / "hand_written.sql", *made),
         FOUR_SCANS: (*by_sql, HERE / "four_scans.sql", *made),
@@ -83,26 +100,36 @@ def compete(
 ) -> tuple[dict[str, list[Cost]], list[Run]]:
     """Let each rival take its turn, round after round; return their costs and the marts' runs.
 
-    Each builds into a new database; `marts test` checks the one that was built last.
+    Each builds into a new database; `marts test` checks the one that was built last, and who has
+    nothing to do finds its own.
     """
     costs: dict[str, list[Cost]] = {rival: [] for rival in rivals}
     runs = []
     for _ in range(rounds):
         for rival in rivals:
-            if rival != TEST:
+            if rival != TEST and not rival.endswith(AGAIN):
                 load.database(rival).unlink(missing_ok=True)
             costs[rival].append(cost_of(command_of(rival, load), cwd=load.folder))
             if rival == RUN:
-                runs.append(read_run(load))
+                runs.append(read_run(load.target))
     return costs, runs
 
 
-def read_run(load: Load) -> Run:
+def read_run(target: Path) -> Run:
     """Read what the last run left."""
-    results = json.loads((load.target / "run_results.json").read_text("utf-8"))
-    return Run(results["seconds"], sum(table["check_seconds"] for table in results["tables"]))
+    results = json.loads((target / "run_results.json").read_text("utf-8"))
+    tables = results["tables"]
+    return Run(
+        results["seconds"],
+        sum(table["check_seconds"] for table in tables),
+        sum(len(table["checks"]) for table in tables),
+    )
 
 
 def typical_run(runs: Collection[Run]) -> Run:
     """Return the median of each figure."""
-    return Run(median(run.seconds for run in runs), median(run.check_seconds for run in runs))
+    return Run(
+        median(run.seconds for run in runs),
+        median(run.check_seconds for run in runs),
+        round(median(run.checks for run in runs)),
+    )

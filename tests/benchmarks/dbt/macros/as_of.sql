@@ -1,0 +1,1 @@
+{% macro as_of() %}DATE '{{ var("as_of") }}'{% endmacro %}

@@ -1,0 +1,3 @@
+{% test expression(model, holds) %}
+SELECT * FROM {{ model }} WHERE NOT ({{ holds }})
+{% endtest %}

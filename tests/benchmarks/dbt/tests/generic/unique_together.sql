@@ -1,0 +1,3 @@
+{% test unique_together(model, columns) %}
+SELECT {{ columns | join(', ') }} FROM {{ model }} GROUP BY ALL HAVING count(*) > 1
+{% endtest %}
