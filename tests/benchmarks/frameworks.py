@@ -16,11 +16,18 @@ from benchmarks import sqlmesh_project
 from benchmarks.rivals import AGAIN, DBT, NO_SOURCES, RUN, SQLMESH, UNCHECKED, Load, base_of
 from benchmarks.run_sql import SOURCES, query_of
 
+TITLES = ("dbt-core", "SQLMesh")
 PINS = {
     "dbt": ("dbt-core==1.12.6", "dbt-duckdb==1.11.1"),
     "sqlmesh": ("sqlmesh==0.236.4",),
 }
-NAMES = ("marts", *(pins[0].replace("==", " ") for pins in PINS.values()))
+NAMES = (
+    "marts",
+    *(
+        f"{name} {pins[0].partition('==')[2]}"
+        for name, pins in zip(TITLES, PINS.values(), strict=True)
+    ),
+)
 WHOLE = (RUN, DBT, SQLMESH)
 FEWER = (UNCHECKED, DBT + NO_SOURCES, SQLMESH + NO_SOURCES)
 # It is built by a download from elsewhere; dbt uses it only with --use-v2-parser.
