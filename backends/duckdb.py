@@ -9,12 +9,12 @@ records them. No other process can open the file during a run.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import ibis
@@ -23,6 +23,7 @@ import sqlglot.expressions as sge
 
 from backends import duckdb_ddl as ddl
 from backends.data_files import data_as_of
+from backends.duckdb_again import state_of
 from backends.duckdb_candidates import Candidate, CandidateDatabase
 from backends.duckdb_catalog import Catalog, spelled
 from backends.duckdb_connection import (
@@ -57,8 +58,6 @@ from marts.core.plan.state import (
     TableState,
 )
 from marts.core.run.backend import Batches, Contract, Statement
-
-Result = TypeVar("Result")
 
 
 class DuckDBBackend:
@@ -268,13 +267,16 @@ class DuckDBBackend:
     def annotate(self, annotations: Collection[Annotation]) -> None:
         """Do nothing: the transaction has written comments, and keys are not declared."""
 
-    def changes_made(self) -> Sequence[ShapeChange]:
-        """Return nothing: no change is visible before the commit."""
+    def changes_made(self) -> tuple[()]:
+        """Return nothing: no change is visible before the commit, and it does everything."""
         return ()
 
-    def unfinished(self) -> Sequence[str]:
-        """Return nothing: the transaction has done everything."""
-        return ()
+    unfinished = changes_made
+
+    def settled(self) -> str | None:
+        """Write everything to the file, and return its state; no other process can write it now."""
+        self.execute("CHECKPOINT")
+        return state_of(self.options.database)
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, and record them, in one transaction.
@@ -370,9 +372,6 @@ class DuckDBBackend:
         self._worker.shutdown()
         self._connection.close()
 
-    def _interruptible(self, work: Callable[[], Result]) -> Result:
-        return interruptible(work, self._connection, self._worker)
-
     @contextmanager
     def _explaining_source_errors(self) -> Iterator[None]:
         """Raise the error of a source if a changed or unreadable file made a statement fail."""
@@ -387,11 +386,12 @@ class DuckDBBackend:
 
     def execute(self, sql: str) -> None:
         """Execute a statement."""
-        self._interruptible(lambda: self._connection.execute(sql))
+        interruptible(lambda: self._connection.execute(sql), self._connection, self._worker)
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         # No statement has parameters: binding one makes DuckDB import pandas.
-        return self._interruptible(lambda: self._connection.execute(sql).fetchall())
+        execute = self._connection.execute
+        return interruptible(lambda: execute(sql).fetchall(), self._connection, self._worker)
 
     def _named_rows(self, sql: str) -> list[dict[str, Any]]:
         rows = self._rows(sql)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from backends import duckdb_ddl as ddl
 from backends.duckdb_errors import said
-from backends.duckdb_settings import settings_for
+from backends.duckdb_settings import CONFIG, settings_for
 from marts.core.errors import EngineError, UsageError
 from marts.core.run.backend import BATCH_ROWS, Batches
 from marts.core.run.waiting import result_of
@@ -69,11 +68,7 @@ def connect(options: DuckDBOptions, *, read_only: bool) -> duckdb.DuckDBPyConnec
     if read_only and not database.exists():
         # Nothing is published yet, and an empty database shows that.
         database = Path(":memory:")
-    # No extension is needed, and none must be downloaded.
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "storage_compatibility_version": ddl.STORAGE_VERSION,
-    }
+    config: dict[str, str | bool | int | float | list[str]] = {**CONFIG}
     if options.threads is not None:
         config["threads"] = options.threads
     if options.memory_limit is not None:

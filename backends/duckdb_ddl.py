@@ -6,13 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlglot.expressions as sge
 
+from backends.duckdb_settings import STORAGE_VERSION
 from backends.sql import comment_statements
 from marts.core.plan.state import STATE_COLUMNS, STATE_KEY, Materialized
 
 DIALECT = "duckdb"
-
-STORAGE_VERSION = "v1.3.0"
-"""Of new files: it tries one text compression instead of two, and so closes files faster."""
 TEMPORARY = "temp"
 """DuckDB's own name for the database of temporary relations."""
 

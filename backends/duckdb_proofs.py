@@ -9,7 +9,8 @@ from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_connection import translated
 from backends.duckdb_publication import Execute
-from backends.duckdb_runs import prepare, user_of_process
+from backends.duckdb_runs import prepare
+from backends.process_user import user_of_process
 from backends.sql import PROOFS, proof_rows, proofs_in, proofs_query
 from marts.core.plan.proofs import PROOFS_TABLE, Proof
 

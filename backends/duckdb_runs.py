@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from dataclasses import asdict, replace
 
 from backends import duckdb_ddl as ddl
 from backends.duckdb_catalog import Catalog
 from backends.duckdb_publication import Execute
+from backends.process_user import user_of_process
 from backends.sql import RUNS, OwnTable, columns_to_add
 from marts.core.plan.runs import RUNS_TABLE, RecordedRun
 
@@ -52,12 +51,3 @@ def prepare(own: OwnTable, catalog: Catalog, execute: Execute) -> None:
         return
     for column, kind in columns_to_add(own, found).items():
         execute(ddl.add_own_column(table, column, kind))
-
-
-def user_of_process() -> str:
-    """Return the name of the user of this process, or its number."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        # In a container, a process may have a number only.
-        return str(os.getuid())

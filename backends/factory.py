@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from marts.core.plan.schedule import Schedule
     from marts.core.run.deployment import Deployer, Timing
 
-DEFAULT_DATABASE = "target/marts.duckdb"
-"""DuckDB's file, relative to the project's folder."""
-
 
 @dataclass(frozen=True)
 class OfflineCompiler:
@@ -87,18 +84,21 @@ def connect(
     return DuckDBBackend(_files(settings, data), sources=sources, read_only=read_only)
 
 
-def database_of(settings: Settings) -> Path | None:
-    """Return the database file that the settings name; None if it is elsewhere or in memory."""
-    if settings.backend != DUCKDB or settings.database == ":memory:":
-        return None
-    return settings.folder_of("database") / (settings.database or DEFAULT_DATABASE)
+def settled(backend: Backend) -> str | None:
+    """Return a digest of the file of a connection that can write, which each later write changes.
+
+    Until the connection is closed, nobody else can write. None if there is no such file.
+    """
+    from backends.duckdb import DuckDBBackend
+
+    return backend.settled() if isinstance(backend, DuckDBBackend) else None
 
 
 def _files(settings: Settings, data: Path | None) -> DuckDBOptions:
     from backends.duckdb_connection import DuckDBOptions
 
     return DuckDBOptions(
-        database=database_of(settings) or Path(":memory:"),
+        database=settings.database_file or Path(":memory:"),
         data=data,
         schema=settings.schema,
         sources=settings.sources,
@@ -118,7 +118,7 @@ def _other_files(settings: Settings) -> ElsewhereOptions | None:
         return None
     return ElsewhereOptions(
         environment=str(there.env),
-        database=database_of(there) or Path(":memory:"),
+        database=there.database_file or Path(":memory:"),
         schema=there.schema,
     )
 

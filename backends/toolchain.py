@@ -1,8 +1,6 @@
 """The code that turns an expression into DuckDB's SQL, as a digest of its files.
 
 Without it, the same expression would be the same SQL only until Ibis, SQLGlot or marts is changed.
-Files are read rather than their times, and by plain names: these are four hundred, for a run that
-may have nothing to do.
 """
 
 from __future__ import annotations
@@ -17,9 +15,9 @@ import ibis
 import sqlglot
 
 import marts.core.plan.state
+from backends.code_files import add_files, files_below
 from backends.duckdb_ddl import DIALECT
 
-CODE = (".py", ".so", ".pyd")
 COMPILERS = "ibis.backends.sql.compilers"
 PACKAGES = ("ibis.backends.sql", "ibis.common", "ibis.expr")
 
@@ -33,11 +31,7 @@ def toolchain() -> str | None:
         return None
     about = (DIALECT, platform.python_version(), ibis.options.sql)
     digest = hashlib.sha256(" ".join(map(str, about)).encode())
-    for name in _files():
-        with open(name, "rb", buffering=0) as file:
-            text = file.read()
-        digest.update(f"\n{os.path.basename(name)} {len(text)}\n".encode())
-        digest.update(text)
+    add_files(digest, _files())
     return digest.hexdigest()
 
 
@@ -45,13 +39,7 @@ def _files() -> Iterator[str]:
     """Yield the files of the code that compiles, in an order that no folder's place changes."""
     installed = os.path.dirname(os.path.dirname(ibis.__file__))
     for package in PACKAGES:
-        yield from _below(os.path.join(installed, *package.split(".")))
-    yield from _below(os.path.dirname(sqlglot.__file__))
-    yield from _below(os.path.dirname(__file__))
+        yield from files_below(os.path.join(installed, *package.split(".")))
+    yield from files_below(os.path.dirname(sqlglot.__file__))
+    yield from files_below(os.path.dirname(__file__))
     yield marts.core.plan.state.__file__
-
-
-def _below(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (os.path.join(parent, name) for name in sorted(names) if name.endswith(CODE))

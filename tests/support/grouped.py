@@ -12,7 +12,8 @@ from marts.core.analysis.reliance_errors import relied_on
 from marts.core.authoring.checks import Check
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart, Materialized, Source
-from marts.core.operations.planning import RunOptions, RunPlanner
+from marts.core.operations.planning import RunPlanner
+from marts.core.operations.run_options import RunOptions
 from marts.core.plan.steps import Plan
 from marts.core.project.graph import Graph
 from marts.core.run.grouped import GroupedRun

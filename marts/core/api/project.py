@@ -29,7 +29,7 @@ from marts.core.console.against import meant
 from marts.core.console.commands.show import MOST_ROWS
 from marts.core.console.extras import explained
 from marts.core.console.keywords import called, project_settings_of
-from marts.core.console.messages import counted, doing, line_text, table_line, table_of
+from marts.core.console.messages import doing, line_text, table_line, table_of
 from marts.core.console.options import words
 from marts.core.errors import MartsWarning, UsageError
 from marts.core.operations import wiring
@@ -49,6 +49,7 @@ from marts.core.plan.steps import Plan, Step
 from marts.core.project.packages import refuse_shadowed
 from marts.core.project.reloading import anew
 from marts.core.project.settings import Settings
+from marts.core.run.formats import counted
 from marts.core.run.report import TableReport
 
 _loading = threading.RLock()

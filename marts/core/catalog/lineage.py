@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marts.core.analysis.column_lineage import Edges, TableLineage
-from marts.core.run.artifacts import SCHEMA_VERSION, Document
+from marts.core.run.artifacts import SCHEMA_VERSION
+from marts.core.run.files import Document
 
 
 def upstream_document(name: str, inputs: TableLineage, sources: TableLineage) -> Document:

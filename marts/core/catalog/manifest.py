@@ -6,7 +6,8 @@ from marts.core.authoring.columns import names_in_source
 from marts.core.authoring.queries import ExampleQuery
 from marts.core.authoring.tables import Mart, Source, checks_of
 from marts.core.project.loading import Declarations
-from marts.core.run.artifacts import SCHEMA_VERSION, Document, describe_check
+from marts.core.run.artifacts import SCHEMA_VERSION, describe_check
+from marts.core.run.files import Document
 
 
 def manifest(project: Declarations) -> Document:

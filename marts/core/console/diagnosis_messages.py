@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from marts.core.console.messages import Line, counted
+from marts.core.console.messages import Line
 from marts.core.run.diagnosis import VERDICTS, Diagnosis, is_safe
+from marts.core.run.formats import counted
 
 INDENT = " " * 8
 """Of the lines below that of an experiment, which begins with its verdict."""

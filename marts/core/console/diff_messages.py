@@ -8,11 +8,12 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 from marts.core.analysis.changed_expressions import ChangedExpression
-from marts.core.console.messages import Line, counted
+from marts.core.console.messages import Line
 from marts.core.console.terminal import shown, table_text
 from marts.core.query.comparison import AFTER, BEFORE
 from marts.core.query.difference import RELATIVE
 from marts.core.run.compared import Key, MartDifference, difference_document
+from marts.core.run.formats import counted
 
 if TYPE_CHECKING:
     from marts.core.operations.diff import Difference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,12 @@ from marts.core.console.messages import (
     plan_lines,
     reason_lines,
 )
+from marts.core.console.progress import progress
 from marts.core.console.streams import print_error
 from marts.core.errors import EngineError
-from marts.core.operations.prepared import Prepared, carry_out
+from marts.core.operations.prepared import Ended, Prepared, carry_out
 from marts.core.plan.steps import Plan
+from marts.core.run.files import Document
 
 if TYPE_CHECKING:
     from marts.core.authoring.tolerance import Rate
@@ -28,42 +30,60 @@ if TYPE_CHECKING:
 
 
 def carry_out_and_print(
-    prepared: Prepared, *, stop: Interrupts, as_json: bool, notes: Iterable[Line] = ()
+    prepared: Prepared,
+    *,
+    stop: Interrupts,
+    as_json: bool,
+    notes: Iterable[Line] = (),
+    done: Callable[[Prepared, Ended, str, Sequence[Line]], None] | None = None,
 ) -> int:
     """Carry out a plan, write the artifacts, print what happened; return the exit code.
 
-    The notes are printed first.
+    The notes are printed first. If all went well, `done` is told what was printed but the
+    progress, before the connection is closed.
     """
     console = terminal.console(to_stderr=as_json)
-    plan = prepared.plan
-    console.print(head_line(prepared))
-    for line in (*notes, *reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
+    plan, head, said = prepared.plan, head_line(prepared), list[Line]()
+
+    def say(line: Line) -> None:
+        said.append(line)
         terminal.say(console, line)
-    with terminal.progress(console, plan, stop=stop) as observer:
+
+    console.print(head)
+    for line in (*notes, *reason_lines(plan), *(("warn", str(each)) for each in prepared.findings)):
+        say(line)
+    with progress(console, plan, stop=stop) as observer:
 
         def planned(part: Plan) -> None:
             observer.planned(part)
             for label, text in reason_lines(part):
-                terminal.say(console, (label, f"group {part.group}: {text}"))
+                say((label, f"group {part.group}: {text}"))
 
         ended = carry_out(
             prepared, observer, ending=stop.hold, going_on=stop.go_on, planned=planned
         )
-    errors = list(ended.errors)
     for error in errors_of(ended.report):
         print_error(error)
     if prepared.planner:
         # They are known now: the groups were planned one by one.
         for each in ended.findings:
-            terminal.say(console, ("warn", str(each)))
+            say(("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
-        terminal.say(console, line)
-    if as_json:
-        try:
-            terminal.print_json(ended.results)
-        except EngineError as error:
-            errors.append(error)
-    return exit_codes.of_run(ended.report, errors)
+        say(line)
+    lost = _json_lost(ended.results) if as_json else []
+    code = exit_codes.of_run(ended.report, [*ended.errors, *lost])
+    if done and code == exit_codes.DONE:
+        done(prepared, ended, head, said)
+    return code
+
+
+def _json_lost(results: Document) -> list[EngineError]:
+    """Print a document; return why that failed, if it did."""
+    try:
+        terminal.print_json(results)
+    except EngineError as error:
+        return [error]
+    return []
 
 
 def reviewing(prepared: Prepared, most: Rate | None, *, as_json: bool) -> Prepared:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marts.core.console import terminal
-from marts.core.console.messages import counted
 from marts.core.operations.explained import Case, Comparison, Explanation, SourceRows
+from marts.core.run.formats import counted
 
 
 def shown(value: object) -> str:

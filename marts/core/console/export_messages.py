@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from marts.core.console.messages import Line, counted
+from marts.core.console.messages import Line
 from marts.core.operations.export import Export
+from marts.core.run.formats import counted
 
 
 def export_lines(done: Export) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from marts.core.plan.proofs import Stamp
 from marts.core.plan.state import ShapeChange
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.run.artifacts import deferred, describe_finding, describe_proofs, sample_path
+from marts.core.run.formats import counted
 from marts.core.run.report import GroupReport, Report, TableReport, explained
 
 Label = Literal[
@@ -151,11 +152,6 @@ def _accepted_lines(proofs: Mapping[str, Stamp]) -> Iterator[Line]:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} marts"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 mart, 1,234 rows."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _step_line(step: Step, plan: Plan) -> str:

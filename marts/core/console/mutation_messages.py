@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from marts.core.console.messages import Line, counted
+from marts.core.console.messages import Line
 from marts.core.proof.equivalent_mutants import MutationReport, Stale, entry_of, entry_text
 from marts.core.proof.mutants import Mutant
+from marts.core.run.formats import counted
 
 
 def report_line(report: MutationReport) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from marts.core.console.messages import Line, counted
+from marts.core.console.messages import Line
 from marts.core.operations.prove import Tried
 from marts.core.operations.proving import Proven
 from marts.core.plan.proofs import Proof
@@ -15,7 +15,7 @@ from marts.core.proof.equivalent_mutants import MutationReport
 from marts.core.proof.results import Failure, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.artifacts import describe_finding
-from marts.core.run.formats import shown_cell
+from marts.core.run.formats import counted, shown_cell
 
 NONE = "–"  # noqa: RUF001
 MOST_ROWS = 20

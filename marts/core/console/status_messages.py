@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 
-from marts.core.console.messages import Label, Line, counted
+from marts.core.console.messages import Label, Line
 from marts.core.operations.status import ProjectStatus, PublishedMart, RunStatus
 from marts.core.plan.runs import TASK
+from marts.core.run.formats import counted
 from marts.core.run.history import PastRun
 
 LABELS: Mapping[str, Label] = {

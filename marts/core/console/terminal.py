@@ -6,33 +6,21 @@ import io
 import math
 import sys
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
-from threading import Event
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
-from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
-from marts.core.console.messages import (
-    Line,
-    counted,
-    doing,
-    table_line,
-    table_of,
-)
 from marts.core.console.streams import lost_output, takes
 from marts.core.errors import EngineError
-from marts.core.plan.steps import Plan, Step
-from marts.core.run.formats import ascii_json, cell, csv_lines, json_text, visible
-from marts.core.run.report import TableReport
+from marts.core.run.formats import ascii_json, cell, counted, csv_lines, json_text, visible
 
 STYLES = {
     "ok": "green",
@@ -76,20 +64,10 @@ def console(*, to_stderr: bool) -> Console:
     return Messages(stderr=to_stderr, markup=False, highlight=False, soft_wrap=True)
 
 
-def say(where: Console, line: Line) -> None:
-    """Print a line, coloured by its label."""
+def say(where: Console, line: tuple[str, str]) -> None:
+    """Print a text after its label, coloured by it."""
     label, text = line
     where.print(Text(f"{label:<6}", style=STYLES[label]) + Text(visible(text, keep="\n")))
-
-
-@contextmanager
-def progress(where: Console, plan: Plan, *, stop: Event) -> Iterator[Progress]:
-    """Print a line for each table when it is done; on a terminal, show the current step.
-
-    No step begins once `stop` is set: KeyboardInterrupt is raised instead.
-    """
-    with where.status("") if where.is_terminal else nullcontext() as status:
-        yield Progress(where, status, Counter(table_of(step) for step in plan.steps), stop)
 
 
 @contextmanager
@@ -108,44 +86,6 @@ def counting(where: Console, what: str, total: int) -> Iterator[Callable[[int], 
     with Bar(console=where, disable=not where.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
-
-
-class Progress:
-    """Observes a run: prints the line of a table when its last step is done."""
-
-    def __init__(
-        self, where: Console, status: Status | None, to_come: Counter[str], stop: Event
-    ) -> None:
-        self.where = where
-        self.status = status
-        self.to_come = to_come
-        self.stop = stop
-        self.group: str | None = None
-
-    def planned(self, plan: Plan) -> None:
-        """Expect the steps of a group's plan."""
-        self.to_come = Counter(table_of(step) for step in plan.steps)
-        self.group = plan.group
-
-    def started(self, step: Step) -> None:
-        """Show the step that begins."""
-        self._show(doing(step))
-
-    def finished(self, step: Step, table: TableReport) -> None:
-        """Print the line of a table whose last step is done."""
-        self.to_come[table_of(step)] -= 1
-        if not self.to_come[table_of(step)]:
-            say(self.where, table_line(table, group=self.group))
-
-    def publishing(self) -> None:
-        """Show that publishing begins."""
-        self._show("publishing")
-
-    def _show(self, text: str) -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt
-        if self.status:
-            self.status.update(text)
 
 
 def print_json(document: object) -> None:

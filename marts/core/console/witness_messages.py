@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from marts.core.console.messages import counted
 from marts.core.errors import masked
 from marts.core.operations.witness import Found
 from marts.core.proof.comparison import Differences
 from marts.core.proof.witness import Answer, Comparison, Contracts, Witness
-from marts.core.run.formats import shown_cell
+from marts.core.run.formats import counted, shown_cell
 from marts.core.run.masking import masked_row, masked_rows
 
 MOST_ROWS = 20

@@ -157,9 +157,7 @@ def _facts(
 
 def _refuse_missing(settings: Settings) -> None:
     """Raise UsageError if a database file is named that does not exist."""
-    from backends.factory import database_of
-
-    file = database_of(settings)
+    file = settings.database_file
     if settings.database is not None and file is not None and not file.exists():
         raise UsageError(
             f"there is no database {settings.database}",
@@ -169,11 +167,9 @@ def _refuse_missing(settings: Settings) -> None:
 
 def _may_have_marts(settings: Settings) -> bool:
     """Return whether marts may be published: not in a local database that does not exist yet."""
-    from backends.factory import database_of
-
     if settings.backend != DUCKDB:
         return True
-    file = database_of(settings)
+    file = settings.database_file
     return file is not None and file.exists()
 
 

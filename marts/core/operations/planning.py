@@ -9,6 +9,7 @@ from marts.core.analysis.reliance import Reliance
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import MartsError
+from marts.core.operations.run_options import RunOptions
 from marts.core.plan.changes import plan_changes, refuse_unknown_marts, with_reshapes
 from marts.core.plan.findings import findings_of, findings_of_views, refuse_not_repeatable
 from marts.core.plan.fingerprint import CurrentInputs
@@ -36,25 +37,6 @@ from marts.core.run.inspection import inspect_again, inspect_engine
 
 SUPPOSED = "supposed"
 """The version of a mart that a plan would publish."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """What a run may do besides building what is not up to date."""
-
-    checks_sources: bool = True
-    accept_shrink: bool = False
-    """Publish even if a source has lost half of its rows."""
-    force: bool = False
-    """Build marts that are up to date, too."""
-    adopt: tuple[str, ...] = ()
-    """The marts that may replace a table that is not recorded as made by the package."""
-    accept_unproven: tuple[str, ...] = ()
-    """The marts that may be published without a proof, if proofs are required."""
-    reason: str | None = None
-    """Why they may."""
-    drop_orphans: bool = False
-    """Drop published marts that no longer exist."""
 
 
 @dataclass

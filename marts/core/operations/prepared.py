@@ -19,6 +19,7 @@ from marts.core.project.graph import Graph
 from marts.core.run import artifacts
 from marts.core.run.backend import Backend
 from marts.core.run.compared import difference_document
+from marts.core.run.files import Document
 from marts.core.run.grouped import GroupedRun
 from marts.core.run.recording import Recorder
 from marts.core.run.report import Report
@@ -54,7 +55,7 @@ class Ended:
     """How a plan ended; `errors` are those of writing the artifacts."""
 
     report: Report
-    results: artifacts.Document
+    results: Document
     errors: tuple[EngineError, ...]
     findings: tuple[Finding, ...] = ()
     """What engines would compute differently in what was planned."""
@@ -102,7 +103,7 @@ def carry_out(
         )
     findings = planner.findings if planner else prepared.findings
     plans = planner.plans if planner else [prepared.plan]
-    context: artifacts.Document = {
+    context: Document = {
         "as_of": str(prepared.plan.as_of.day),
         "environment": prepared.environment,
         "backend": backend.name,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from marts.core.operations import wiring
-from marts.core.operations.planning import RunOptions as RunOptions  # noqa: PLC0414
 from marts.core.operations.planning import RunPlanner
 from marts.core.operations.prepared import Prepared
 from marts.core.operations.proofs import requirement
+from marts.core.operations.run_options import RunOptions as RunOptions  # noqa: PLC0414
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan
 from marts.core.project.settings import Settings

@@ -209,9 +209,7 @@ def _copied_candidate(mart: Shape, as_of: FixedAsOf, backend: Backend, place: Pl
 
 def _place(settings: Settings, backend: Backend) -> tuple[str, str]:
     """Return which marts are read, so that two names of a place are the same."""
-    from backends.factory import database_of
-
-    if file := database_of(settings):
+    if file := settings.database_file:
         return str(file.resolve()), settings.schema.lower()
     return backend.name, backend.where.rpartition(" → ")[2]
 

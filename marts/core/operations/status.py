@@ -83,9 +83,7 @@ def status_of(settings: Settings, *, limit: int = LAST_RUNS) -> ProjectStatus:
 
 
 def _refuse_no_database(settings: Settings) -> None:
-    from backends.factory import database_of
-
-    file = database_of(settings)
+    file = settings.database_file
     if file is not None and not file.exists():
         raise UsageError(
             f"there is no database {file}: nothing is published there",

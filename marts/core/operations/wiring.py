@@ -195,10 +195,10 @@ def connected_to_marts(settings: Settings) -> Iterator[Backend]:
 def _opened(
     settings: Settings, sources: Mapping[str, Contract], *, data: Path | None, read_only: bool
 ) -> Iterator[Backend]:
-    from backends.factory import connect, database_of
+    from backends.factory import connect
 
     with ExitStack() as locks:
-        files = {database_of(each) for each in (settings, settings.elsewhere) if each}
+        files = {each.database_file for each in (settings, settings.elsewhere) if each}
         # Sorted, so that no two threads wait for each other.
         for file in sorted(file.resolve() for file in files if file):
             locks.enter_context(_of_file[file])

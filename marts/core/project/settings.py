@@ -20,6 +20,8 @@ PROOF_LEVELS = ("engines", "reference", "reference + mutants")
 """How much a proof may say, the least first."""
 OF_ONE_ENGINE = ("database", "sources")
 """The settings that mean nothing to another engine than the one they were written for."""
+DEFAULT_DATABASE = "target/marts.duckdb"
+"""DuckDB's file, relative to the project's folder."""
 NOWHERE = Path(os.devnull)
 """In place of a folder: there is none, whatever the default."""
 PROTECTION = ("masking_policy", "tag", "value")
@@ -92,6 +94,13 @@ class Settings:
     def file(self) -> Path:
         """The project's file, whether it exists or not."""
         return self.folder / FILE
+
+    @property
+    def database_file(self) -> Path | None:
+        """DuckDB's file with the published marts; None if they are elsewhere or in memory."""
+        if self.backend != DUCKDB or self.database == ":memory:":
+            return None
+        return self.folder_of("database") / (self.database or DEFAULT_DATABASE)
 
     def folder_of(self, name: str) -> Path:
         """Return the folder that a field's path or package is relative to.

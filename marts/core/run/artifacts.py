@@ -1,10 +1,10 @@
-"""Write the artifacts of a run; no other module of the framework writes files."""
+"""Write the artifacts of a run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,16 @@ from marts.core.authoring.tables import Source
 from marts.core.errors import EngineError
 from marts.core.plan.proofs import Stamp
 from marts.core.plan.steps import Plan
-from marts.core.run.formats import csv_lines, json_text
+from marts.core.run.files import (
+    ELSEWHERE,
+    FAILURES,
+    MANIFEST,
+    RUN_RESULTS,
+    Document,
+    write_json,
+    writing,
+)
+from marts.core.run.formats import csv_lines
 from marts.core.run.report import (
     CheckReport,
     GroupReport,
@@ -27,10 +36,6 @@ from marts.core.run.report import (
 )
 
 SCHEMA_VERSION = 1
-RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures"
-ELSEWHERE = "pass a folder that can be written to"
-
-Document = dict[str, object]
 
 
 def prepare(target: Path) -> None:
@@ -39,7 +44,7 @@ def prepare(target: Path) -> None:
     The last run's artifacts stay until this one has ended; `run_id` and `started_at` tell them
     apart. Raises EngineError if something cannot be written.
     """
-    with _writing(target):
+    with writing(target):
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=target):
             pass
@@ -71,27 +76,9 @@ def write_artifacts(
     return errors
 
 
-def write_json(path: Path, document: Document) -> None:
-    """Write a document atomically; after a failure there is no file.
-
-    Raises EngineError.
-    """
-    partial_file = path.with_name(f".{path.name}.{os.getpid()}")
-    with _writing(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial_file.write_text(json_text(document) + "\n", "utf-8")
-            partial_file.replace(path)
-        except OSError:
-            for left in (partial_file, path):
-                with suppress(OSError):
-                    left.unlink()
-            raise
-
-
 def write_sql(directory: Path, statements: Mapping[str, str]) -> None:
     """Write one file `<mart>.sql` for each statement."""
-    with _writing(directory):
+    with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for name, sql in statements.items():
             (directory / f"{name}.sql").write_text(sql + "\n", "utf-8")
@@ -104,7 +91,7 @@ def write_failures(target: Path, report: Report) -> None:
     formula to a spreadsheet program. Raises EngineError.
     """
     folder = target / FAILURES
-    with _writing(folder):
+    with writing(folder):
         for file in folder.glob("*.csv"):
             file.unlink()
         for table, made in [*report.failures, *report.warnings]:
@@ -235,13 +222,3 @@ def _table(report: TableReport, target: Path) -> Document:
             for made in report.checks
         ],
     }
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EngineError(
-            f"cannot write {path}", error.strerror or str(error), hint=ELSEWHERE
-        ) from error

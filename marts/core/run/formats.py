@@ -21,6 +21,11 @@ UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud
 FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 mart, 1,234 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def visible(text: str, *, keep: str = "") -> str:
     r"""Return a text with its control characters escaped, such as `\x1b`.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from marts.core.errors import UsageError
 from marts.core.plan.proofs import Proof, deciding
-from marts.core.run.artifacts import write_json
+from marts.core.run.files import write_json
 
 PROOF_FILE = "proof.json"
 """The name of the file in the folder for artefacts."""

@@ -16,7 +16,7 @@ from marts import decimal, float64, int64, mart, relationship, row_check, source
 from marts.core.authoring.checks import Check
 from marts.core.authoring.tolerance import Severity
 from marts.core.errors import DefinitionError, SourceError
-from marts.core.operations.planning import RunOptions
+from marts.core.operations.run_options import RunOptions
 from marts.core.plan import statistics
 from marts.core.plan.source_checks import SourceCheckOptions
 from marts.core.plan.state import CheckedSource

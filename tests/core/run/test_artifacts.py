@@ -15,11 +15,11 @@ import pytest
 from marts import Table, mart, row_check, source, string
 from marts.core.catalog.manifest import manifest
 from marts.core.errors import EngineError
-from marts.core.run import artifacts
+from marts.core.run import artifacts, files
 from marts.core.run.report import Report
 from support.workshop import SHOP, Workshop, customer, order, project_of
 
-CONTEXT: artifacts.Document = {"as_of": "2025-06-30", "backend": "duckdb", "versions": {}}
+CONTEXT: files.Document = {"as_of": "2025-06-30", "backend": "duckdb", "versions": {}}
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_each_file_is_tried_and_an_old_report_does_not_pass_for_this_runs(
 
     monkeypatch.setattr(Path, "write_text", full)
     assert [str(trouble) for trouble in leave(target, failed)] == [
-        f"cannot write {target / name}\n  No space left on device\nhint: {artifacts.ELSEWHERE}"
+        f"cannot write {target / name}\n  No space left on device\nhint: {files.ELSEWHERE}"
         for name in ("run_results.json", "manifest.json")
     ]
     assert [path.name for path in target.iterdir()] == ["failures"]
@@ -120,8 +120,8 @@ def test_samples_are_for_their_owner_alone(
 
 def test_a_document_replaces_the_one_before_whole(target: Path) -> None:
     path = target / "some.json"
-    artifacts.write_json(path, {"n": 1})
-    artifacts.write_json(path, {"name": "Zoë"})
+    files.write_json(path, {"n": 1})
+    files.write_json(path, {"name": "Zoë"})
     assert path.read_text("utf-8") == '{\n  "name": "Zoë"\n}\n'
     assert [each.name for each in target.iterdir()] == ["some.json"]
 
@@ -257,7 +257,7 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
     "write",
     [
         artifacts.prepare,
-        lambda target: artifacts.write_json(target / "run_results.json", {}),
+        lambda target: files.write_json(target / "run_results.json", {}),
         lambda target: artifacts.write_sql(target, {"a": "SELECT 1"}),
     ],
     ids=["prepare", "json", "sql"],

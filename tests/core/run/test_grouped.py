@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from marts.core.console.interrupts import Interrupts
 from marts.core.console.messages import table_of
-from marts.core.operations.planning import RunOptions
+from marts.core.operations.run_options import RunOptions
 from marts.core.plan.steps import CheckTable, Plan
 from marts.core.run.report import Report
 from support.grouped import (

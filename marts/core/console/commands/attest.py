@@ -16,6 +16,7 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.project.settings import BACKENDS, Settings
+from marts.core.run.formats import counted
 
 
 @click.command("attest")
@@ -34,7 +35,6 @@ def command(settings: Settings, file: Path | None) -> None:
     proofs, which is created if it does not exist: a role that may add rows to it suffices. Those
     that are there already are left out.
     """
-    from marts.core.console.messages import counted
     from marts.core.operations.proofs import append_records, proof_file
     from marts.core.run.proof_records import read_records
 

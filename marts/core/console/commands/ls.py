@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from marts.core.console.options import json_option, option, selection_options, with_settings
 from marts.core.operations import wiring
-from marts.core.project.settings import DUCKDB, Settings
+from marts.core.project.settings import Settings
 
 if TYPE_CHECKING:
     from marts.core.authoring.tables import Mart
@@ -49,13 +48,10 @@ def command(settings: Settings, as_json: bool, as_dbt: bool) -> None:
 
 
 def _dbt_sources(marts: Sequence[Mart], settings: Settings) -> str:
-    from backends.factory import DEFAULT_DATABASE
     from marts.core.catalog.dbt import dbt_sources
 
-    database = settings.database
-    if settings.backend == DUCKDB:
-        # dbt names the database of a file after it.
-        database = Path(database or DEFAULT_DATABASE).stem
+    # dbt names the database of a file after it.
+    database = file.stem if (file := settings.database_file) else settings.database
     return dbt_sources(
         marts,
         package=settings.package or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -97,9 +98,8 @@ def command(
     By default, all marts are one group. Each SELECTOR names marts as --select does; without one,
     all are built.
     """
-    from marts.core.console.execution import carry_out_and_print, print_plan, reviewing
-    from marts.core.operations.reviewing import rate_of
-    from marts.core.operations.run import RunOptions, prepared_run
+    from marts.core.operations import unchanged
+    from marts.core.operations.run_options import RunOptions
 
     options = RunOptions(
         checks_sources=not no_source_checks,
@@ -110,6 +110,17 @@ def command(
         reason=reason,
         drop_orphans=drop_orphans,
     )
+    is_plain = not (dry_run or diff) and max_change is None
+    inputs = unchanged.inputs_of(settings, options) if is_plain else None
+    if inputs and (memo := unchanged.repeated(settings, inputs)):
+        from marts.core.console.again import print_again
+
+        return print_again(memo, as_json=as_json)
+    # To import these takes longer than the whole of such a run.
+    from marts.core.console.execution import carry_out_and_print, print_plan, reviewing
+    from marts.core.operations.reviewing import rate_of
+    from marts.core.operations.run import prepared_run
+
     most = rate_of(max_change, dry_run=dry_run, shows=diff)
     with prepared_run(settings, options, dry_run=dry_run, warn=warn) as prepared:
         if dry_run:
@@ -117,4 +128,5 @@ def command(
         if diff or most:
             reviewed = reviewing(prepared, most, as_json=as_json)
             return carry_out_and_print(reviewed, stop=stop, as_json=as_json)
-        return carry_out_and_print(prepared, stop=stop, as_json=as_json)
+        done = partial(unchanged.remember, settings, options, inputs) if inputs else None
+        return carry_out_and_print(prepared, stop=stop, as_json=as_json, done=done)
