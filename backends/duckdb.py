@@ -274,9 +274,9 @@ class DuckDBBackend:
     unfinished = changes_made
 
     def settled(self) -> str | None:
-        """Write everything to the file, and return its state; no other process can write it now."""
+        """Write everything to the file, and return its state, if files show what has changed."""
         self.execute("CHECKPOINT")
-        return state_of(self.options.database)
+        return state_of(self.options.database) if self.sources.are_by_file() else None
 
     def publish(self, publication: Publication) -> None:
         """Copy the candidates to where readers find them, and record them, in one transaction.

@@ -30,7 +30,8 @@ class Source:
     """A source as it was found: its files, its state, and the query that reads it.
 
     `shown` is what people read in place of the query. `is_attached` says that it is a table of
-    another DuckDB file, so that no view can read it.
+    another DuckDB file, so that no view can read it. `is_by_rows` says that its files do not show
+    every change: only its rows do.
     """
 
     files: tuple[DataFile, ...]
@@ -41,6 +42,7 @@ class Source:
     fault: Callable[[], SourceError | None]
     is_table: bool = False
     is_attached: bool = False
+    is_by_rows: bool = False
 
 
 class DuckDBSources:
@@ -100,6 +102,10 @@ class DuckDBSources:
             if source and (names is None or name in names)
             for line in source.changed()
         ]
+
+    def are_by_file(self) -> bool:
+        """Tell whether the files of the sources used show every change of their rows."""
+        return not any(source and source.is_by_rows for source in self._found.values())
 
     def fault(self) -> SourceError | None:
         """Return the first column of a file that cannot be read, of the sources used; else None."""
@@ -170,6 +176,7 @@ class DuckDBSources:
             partial(reader.fault, found.parts),
             is_table=True,
             is_attached=not is_own,
+            is_by_rows=is_by_rows,
         )
 
 

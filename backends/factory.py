@@ -87,7 +87,8 @@ def connect(
 def settled(backend: Backend) -> str | None:
     """Return a digest of the file of a connection that can write, which each later write changes.
 
-    Until the connection is closed, nobody else can write. None if there is no such file.
+    Until the connection is closed, nobody else can write. None if there is no such file, or if
+    files do not show every change of the sources.
     """
     from backends.duckdb import DuckDBBackend
 

@@ -19,7 +19,6 @@ import os
 import platform
 import socket
 import stat
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -174,9 +173,9 @@ def _values(settings: Settings) -> Iterator[object]:
 
 
 def _surroundings() -> tuple[object, ...]:
-    """Return what else a plan depends on: the date, where paths and modules are, Python."""
+    """Return what else a plan depends on: the date, where paths begin, Python."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return today, str(Path.cwd()), sys.path, platform.python_version()
+    return today, str(Path.cwd()), platform.python_version()
 
 
 def _folder_of_package(settings: Settings) -> Path | None:
