@@ -6,10 +6,12 @@ They are handled by plain names: these are hundreds, for a run that may have not
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from typing import Protocol
 
-CODE = (".py", ".so", ".pyd")
+CODE = (".py", ".pyc", ".so", ".pyd")
+CACHE = "__pycache__"
+"""What Python keeps there, it compares with the code itself."""
 
 
 class Digest(Protocol):
@@ -19,20 +21,22 @@ class Digest(Protocol):
         """Add bytes to it."""
 
 
-def add_files(digest: Digest, files: Iterable[str]) -> None:
-    """Add the names and the contents of files to a digest."""
-    for name in files:
-        with open(name, "rb", buffering=0) as file:
-            text = file.read()
-        digest.update(f"\n{os.path.basename(name)} {len(text)}\n".encode())
-        digest.update(text)
+def add_folder(digest: Digest, folder: str, *, without: Collection[str] = ()) -> None:
+    """Add all code below a folder to a digest, by its place there; leave out folders of some names.
 
-
-def files_below(folder: str, *, without: Collection[str] = ()) -> Iterator[str]:
-    """Yield the files of code below a folder, in an order that no folder's place changes.
-
-    Folders with some names are left out.
+    Links to folders are not followed: their names are added.
     """
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in without)
-        yield from (os.path.join(parent, name) for name in sorted(names) if name.endswith(CODE))
+        folders[:] = sorted(name for name in folders if name not in (CACHE, *without))
+        digest.update(f"{os.path.relpath(parent, folder)}: {folders}\n".encode("utf-8", "replace"))
+        for name in sorted(names):
+            if name.endswith(CODE):
+                add_file(digest, os.path.join(parent, name))
+
+
+def add_file(digest: Digest, name: str) -> None:
+    """Add a file to a digest, without its place."""
+    with open(name, "rb", buffering=0) as file:
+        text = file.read()
+    digest.update(f"{os.path.basename(name)} {len(text)}\n".encode("utf-8", "replace"))
+    digest.update(text)

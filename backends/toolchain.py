@@ -15,7 +15,7 @@ import ibis
 import sqlglot
 
 import marts.core.plan.state
-from backends.code_files import add_files, files_below
+from backends.code_files import add_file, add_folder
 from backends.duckdb_ddl import DIALECT
 
 COMPILERS = "ibis.backends.sql.compilers"
@@ -31,15 +31,15 @@ def toolchain() -> str | None:
         return None
     about = (DIALECT, platform.python_version(), ibis.options.sql)
     digest = hashlib.sha256(" ".join(map(str, about)).encode())
-    add_files(digest, _files())
+    for folder in _folders():
+        add_folder(digest, folder)
+    add_file(digest, marts.core.plan.state.__file__)
     return digest.hexdigest()
 
 
-def _files() -> Iterator[str]:
-    """Yield the files of the code that compiles, in an order that no folder's place changes."""
+def _folders() -> Iterator[str]:
+    """Yield the folders of the code that compiles."""
     installed = os.path.dirname(os.path.dirname(ibis.__file__))
-    for package in PACKAGES:
-        yield from files_below(os.path.join(installed, *package.split(".")))
-    yield from files_below(os.path.dirname(sqlglot.__file__))
-    yield from files_below(os.path.dirname(__file__))
-    yield marts.core.plan.state.__file__
+    yield from (os.path.join(installed, *package.split(".")) for package in PACKAGES)
+    yield os.path.dirname(sqlglot.__file__)
+    yield os.path.dirname(__file__)

@@ -220,7 +220,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
                 f"{CONSOLE}.{name}"
                 for name in (
                     *("lineage_terminal", "markdown", "mutation_terminal"),
-                    *("proof_terminal", "terminal"),
+                    *("progress", "proof_terminal", "terminal"),
                 )
             ),
         ),
@@ -230,6 +230,7 @@ def test_no_imports_form_a_cycle_lazy_ones_included() -> None:
                 "backends.duckdb",
                 "backends.duckdb_connection",
                 "backends.duckdb_parquet",
+                "backends.duckdb_again",
                 "backends.duckdb_candidates",
                 "backends.duckdb_csv",
                 "backends.duckdb_errors",

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -299,38 +299,51 @@ def test_code_of_marts_and_of_its_compilers_counts(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.is_remembered()
-    read = [*map(Path, files_read(monkeypatch, shop))]
-    below = {"shop", "marts", "backends", "ibis", "sqlglot"}
-    assert below <= {part for path in read for part in path.parts}
-    assert {"unchanged.py", "runner.py", "duckdb.py", "relations.py", "base.py"} <= {
-        path.name for path in read
-    }
-    real = code_files.add_files
+    read = list[Path]()
+    real = code_files.add_file
 
-    def another(digest: code_files.Digest, files: Iterator[str]) -> None:
-        real(digest, files)
-        digest.update(b"an edit")
+    def noting(digest: code_files.Digest, name: str) -> None:
+        read.append(Path(name))
+        real(digest, name)
 
-    monkeypatch.setattr(code_files, "add_files", another)
+    monkeypatch.setattr(code_files, "add_file", noting)
+    shop.run()
+    assert not shop.looked
+    assert len({*read}) == len(read) > 600
+    for part in ("shop/limits.py", "marts/core/run/runner.py", "backends/duckdb_catalog.py"):
+        assert any(path.match(part) for path in read), part
+    for part in ("ibis/expr/types/relations.py", "ibis/backends/sql/compilers/duckdb.py"):
+        assert any(path.match(part) for path in read), part
+
+    def edited(digest: code_files.Digest, name: str) -> None:
+        real(digest, name)
+        digest.update(b"# edited" if name.endswith("runner.py") else b"")
+
+    monkeypatch.setattr(code_files, "add_file", edited)
     assert "nothing to do" in shop.run().stdout
     assert shop.looked
 
 
-def files_read(monkeypatch: pytest.MonkeyPatch, shop: Shop) -> list[str]:
-    """Return the files of code that a repetition compares."""
-    found = list[str]()
-    real = code_files.add_files
+def test_a_module_that_moves_and_a_link_to_a_folder_are_changes(shop: Shop) -> None:
+    shop.write("shop/deep/__init__.py", "")
+    shop.write("shop/deep/limits.py", "LOW = 5\n")
+    assert shop.is_remembered()
+    (shop.folder / "shop/deep/limits.py").rename(shop.folder / "shop/limits_too.py")
+    shop.run()
+    assert shop.looked
+    assert shop.is_remembered()
+    (shop.folder / "shop/elsewhere").symlink_to(shop.folder / "shop/deep")
+    shop.run()
+    assert shop.looked
+    assert not shop.is_remembered()
 
-    def noting(digest: code_files.Digest, files: Iterator[str]) -> None:
-        known = [*files]
-        found.extend(known)
-        real(digest, known)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(code_files, "add_files", noting)
-        shop.run()
-    assert not shop.looked
-    return found
+def test_what_cannot_be_read_is_no_reason_to_fail(shop: Shop) -> None:
+    # An editor makes such a link beside a file that is being edited.
+    (shop.folder / "shop/.#limits.py").symlink_to("somebody@somewhere.1234")
+    shop.write("shop/no package/notes.py", "this is no Python")
+    assert not shop.is_remembered()
+    assert call_marts("run", "--data", ".", cwd=shop.folder / "data").returncode == 2
 
 
 HOLDER = """

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marts.core import FOLDER
+from marts.core.errors import EngineError
 from marts.core.operations import wiring
 from marts.core.operations.run_options import RunOptions
 from marts.core.project.packages import home_of
@@ -81,11 +82,14 @@ def inputs_of(settings: Settings, options: RunOptions) -> Inputs | None:
     started, files = time.time(), [*islice(_files(_places(settings)), MOST_FILES + 1)]
     if package is None or len(files) > MOST_FILES:
         return None
-    about = (*_values(settings), options, *files, *_surroundings())
-    digest = hashlib.sha256("\n".join(map(repr, about)).encode())
-    _add_code(digest, package)
     newest = max((max(each[-2:]) for _, each in files if each), default=0)
-    return Inputs(digest.hexdigest(), newest / 1e9 < started - SETTLED)
+    # What cannot be read is the run's to refuse, or not to need.
+    with suppress(OSError):
+        about = (*_values(settings), options, *files, *_surroundings())
+        digest = hashlib.sha256("\n".join(map(repr, about)).encode())
+        _add_code(digest, package)
+        return Inputs(digest.hexdigest(), newest / 1e9 < started - SETTLED)
+    return None
 
 
 def repeated(settings: Settings, inputs: Inputs) -> Memo | None:
@@ -151,7 +155,9 @@ def remember(
     if database := settled(prepared.backend):
         table = settings.schema, RUNS_TABLE
         memo = Memo(before.digest, database, report.run_id, table, head, lines, ended.results)
-        write_json(settings.target / MEMO, asdict(memo))
+        # Without it, the next run takes longer, and that is all.
+        with suppress(EngineError):
+            write_json(settings.target / MEMO, asdict(memo))
 
 
 def _remembered(target: Path) -> Memo | None:
@@ -187,21 +193,22 @@ def _folder_of_package(settings: Settings) -> Path | None:
 
 def _add_code(digest: Any, package: Path) -> None:
     """Add the contents of the code that declares, plans and compiles to a digest."""
-    from backends.code_files import add_files, files_below
+    from backends import code_files
 
-    ours, ibis, sqlglot = map(_folder_of, ("backends", "ibis", "sqlglot"))
-    add_files(digest, files_below(str(package)))
-    add_files(digest, files_below(str(FOLDER)))
-    add_files(digest, files_below(ours))
-    add_files(digest, files_below(ibis, without=("tests", "backends")))
-    add_files(digest, files_below(str(Path(ibis, "backends", "sql"))))
-    add_files(digest, files_below(sqlglot))
+    ours = {package, FOLDER, Path(code_files.__file__).parent}
+    for folder in sorted(ours):
+        if ours.isdisjoint(folder.parents):
+            code_files.add_folder(digest, str(folder))
+    for library in ("ibis", "sqlglot"):
+        code_files.add_folder(digest, str(_folder_of(library)), without=("tests",))
 
 
-def _folder_of(module: str) -> str:
-    """Return where a library is, without importing it."""
+def _folder_of(module: str) -> Path:
+    """Return where a module is, without importing it."""
     found = find_spec(module)
-    return str(Path(found.origin).parent) if found and found.origin else ""
+    if found is None or found.origin is None:
+        raise FileNotFoundError(module)
+    return Path(found.origin).parent
 
 
 def _places(settings: Settings) -> Iterator[Path]:
@@ -223,7 +230,7 @@ def _files(places: Iterable[Path]) -> Iterator[File]:
     """Yield the files and folders of some places, in order, at any depth."""
     for place in places:
         yield from _below(place, ())
-        yield from _below(place.with_name(f"{place.name}.wal"), ())
+        yield from _below(Path(f"{place}.wal"), ())
 
 
 def _below(path: Path, above: tuple[str, ...]) -> Iterator[File]:
@@ -231,7 +238,7 @@ def _below(path: Path, above: tuple[str, ...]) -> Iterator[File]:
     try:
         found = path.stat()
         names = sorted(path.iterdir()) if stat.S_ISDIR(found.st_mode) else []
-    except OSError:
+    except (OSError, ValueError):
         yield str(path), ()
         return
     times = found.st_mtime_ns, found.st_ctime_ns

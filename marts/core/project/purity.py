@@ -15,6 +15,9 @@ from pathlib import Path
 
 from marts.core.project.packages import BUNDLED
 
+FRAMEWORK = ("core", "__init__.py", "__main__.py")
+"""What in our own package declares nothing."""
+
 LIBRARIES = frozenset(
     {
         "__future__",
@@ -35,7 +38,6 @@ LIBRARIES = frozenset(
         "math",
         "numbers",
         "re",
-        "string",
         "textwrap",
         "typing",
         BUNDLED,
@@ -62,11 +64,13 @@ BEYOND = frozenset(
         # Clocks and chance.
         *("fromtimestamp", "now", "random", "today", "utcnow", "uuid"),
         # Ibis and marts read, connect, execute, and have settings.
-        *("Project", "backends", "config", "connect", "core", "examples", "execute", "load"),
+        *("Project", "config", "connect", "core", "examples", "execute", "load"),
         *("get_backend", "load_backend", "options", "raw_sql", "set_backend", "sql", "util"),
-        # Modules that others have imported, and what executes text.
-        *("Path", "builtins", "environ", "getenv", "importlib", "inspect", "io", "open", "os"),
-        *("pathlib", "sys", "get_type_hints", "make_dataclass"),
+        # Modules that others have imported, and what is in them.
+        *("Path", "bltns", "builtins", "copyreg", "environ", "getenv", "importlib", "inspect"),
+        *("io", "open", "operator", "os", "pathlib", "sys", "weakref"),
+        # What executes text, or follows it.
+        *("eval", "exec", "format", "format_map", "get_type_hints", "getattr", "make_dataclass"),
     }
 )
 """Names that lead out of the libraries, as imports and as attributes; so do private ones."""
@@ -81,18 +85,24 @@ def impurity(folder: Path) -> str | None:
         if _is_left_out(path.relative_to(folder), folder.name):
             continue
         if path.suffix == ".py":
-            for line, what in _found(ast.parse(path.read_bytes()), folder.name):
+            try:
+                module = ast.parse(path.read_bytes())
+            except (OSError, SyntaxError, ValueError, RecursionError):
+                return f"{path} cannot be read"
+            for line, what in _found(module, folder.name):
                 return f"{path}:{line} has {what}"
         elif path.name.endswith(tuple(all_suffixes())):
             return f"{path} is not Python's source"
+        elif path.is_symlink():
+            return f"{path} is a link"
     return None
 
 
 def _is_left_out(path: Path, package: str) -> bool:
     """Tell whether a file of a package declares nothing."""
-    is_framework = package == BUNDLED and path.parts[0] in ("core", "__init__.py")
+    is_framework = package == BUNDLED and path.parts[0] in FRAMEWORK
     # What Python keeps there, it compares with the source.
-    return path.name == "__main__.py" or "__pycache__" in path.parts or is_framework
+    return "__pycache__" in path.parts or is_framework
 
 
 def _found(module: ast.Module, package: str) -> Iterator[tuple[int, str]]:

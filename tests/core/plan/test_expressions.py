@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
-from backends import toolchain
+from backends import code_files, toolchain
 from marts.core.analysis.reliance_reader import reliance_of
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.authoring.tables import Mart
@@ -242,7 +242,7 @@ def test_a_toolchain_is_known_by_the_content_of_its_files(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "compiler.py"
-    monkeypatch.setattr(toolchain, "_files", lambda: iter([str(file)]))
+    monkeypatch.setattr(toolchain, "_folders", lambda: iter([str(tmp_path)]))
     monkeypatch.delitem(sys.modules, toolchain.COMPILERS)
     found = set()
     for text in ("a = 1", "a = 2"):
@@ -259,8 +259,12 @@ def test_a_toolchain_is_not_known_once_the_compilers_are_loaded() -> None:
     assert toolchain.toolchain() is None
 
 
-def test_a_toolchain_has_the_files_of_all_that_compiles() -> None:
-    names = set(toolchain._files())
+def test_a_toolchain_has_the_files_of_all_that_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = list[str]()
+    monkeypatch.setattr(code_files, "add_file", lambda _, name: names.append(name))
+    monkeypatch.setattr(toolchain, "add_file", lambda _, name: names.append(name))
+    monkeypatch.delitem(sys.modules, toolchain.COMPILERS)
+    assert toolchain.toolchain()
     for part in (
         "ibis/backends/sql/compilers/duckdb.py",
         "ibis/backends/sql/rewrites.py",

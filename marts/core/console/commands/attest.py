@@ -16,7 +16,6 @@ from marts.core.console.options import (
     with_settings,
 )
 from marts.core.project.settings import BACKENDS, Settings
-from marts.core.run.formats import counted
 
 
 @click.command("attest")
@@ -36,6 +35,7 @@ def command(settings: Settings, file: Path | None) -> None:
     that are there already are left out.
     """
     from marts.core.operations.proofs import append_records, proof_file
+    from marts.core.run.formats import counted
     from marts.core.run.proof_records import read_records
 
     records = read_records(file or proof_file(settings))
