@@ -14,7 +14,7 @@ from marts.core.plan.changes import refuse_unknown_marts
 from marts.core.plan.proofs import Level, Proof
 from marts.core.project.graph import Graph
 from marts.core.project.settings import DUCKDB, Settings
-from marts.core.proof.canonical import Canon
+from marts.core.proof.canonical import NONE_KNOWN, Canon, KnownQueries
 from marts.core.proof.requirement import Recorded, Requirement
 from marts.core.run.backend import Backend
 from marts.core.run.proof_records import PROOF_FILE, read_records
@@ -23,14 +23,15 @@ COMPILERS = ("ibis-framework", "sqlglot")
 """What makes SQL of marts, as packages."""
 
 
-def canon_of(graph: Graph) -> Canon:
+def canon_of(graph: Graph, known: KnownQueries = NONE_KNOWN) -> Canon:
     """Return what makes the canonical forms of a project's marts, in the dialects of all engines.
 
-    It needs no connection. `canon_of(graph).of(mart)` is the form, `.digest` that of a proof.
+    It needs no connection, and compiles no query that is `known`. `canon_of(graph).of(mart)` is the
+    form, `.digest` that of a proof.
     """
     from backends.factory import dialects
 
-    return Canon(graph, dialects())
+    return Canon(graph, dialects(), known)
 
 
 def compiler_versions() -> Mapping[str, str]:

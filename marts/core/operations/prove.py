@@ -24,6 +24,7 @@ from marts.core.project.graph import Graph
 from marts.core.project.proof_modules import for_proof, unread_twins
 from marts.core.project.settings import Settings
 from marts.core.proof.building import WorldBuilder
+from marts.core.proof.canonical import KnownQueries
 from marts.core.proof.comparison import AnyTable
 from marts.core.proof.corpora import worlds_of
 from marts.core.proof.corpus import AS_OF
@@ -39,8 +40,11 @@ from marts.core.proof.results import Kind, MartResult
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
-QUICK_SECONDS = 8
-"""As long as a quick try goes on with what it need not try."""
+QUICK_SECONDS, LEAST_SECONDS = 6.5, 1
+"""When a quick try ends with what it need not try, and for how long it tries it in any case.
+
+To start and to record takes three seconds more: ten in all, for our marts.
+"""
 SECONDS_TO_DRAW, MOST_DRAWN = 15, 1_000
 """How long small worlds are drawn, and how many at most."""
 
@@ -84,6 +88,8 @@ class Tried:
     """Files of tests with a twin of a mart that has none, because it is not looked for there."""
     columns: Mapping[tuple[str, Kind], Columns]
     """The columns of the sources that matter to each failure, by mart and kind."""
+    compiled: KnownQueries
+    """What engines executed, for who writes records."""
 
     @property
     def has_failed(self) -> bool:
@@ -146,6 +152,7 @@ def prove(
         findings,
         unread_twins(settings, [name for name in selected if name not in references]),
         columns,
+        {key: its for each in (prover.duckdb, *prover.others) for key, its in each.known.items()},
     )
 
 
@@ -192,9 +199,12 @@ class _Work:
         corpora = worlds_of(self.prover.duckdb, self.declared)
         self._try_worlds(corpora)
         self._try_examples()
+        end = max(self.start + QUICK_SECONDS, time.perf_counter() + LEAST_SECONDS)
         for world in corpora:
             self.watch(f"invariants on {world.origin}")
-            self.prover.try_invariants(world, is_over=self._is_over)
+            self.prover.try_invariants(
+                world, is_over=lambda: self.options.quick and time.perf_counter() > end
+            )
         if not self.options.quick:
             self._try_drawn()
             self._plant(corpora)
@@ -233,9 +243,6 @@ class _Work:
             mutants=score(run, self.options.allowed) if run else None,
             failures=tuple(each for (its, _), each in prover.failures.items() if its == name),
         )
-
-    def _is_over(self) -> bool:
-        return self.options.quick and time.perf_counter() - self.start > QUICK_SECONDS
 
     def _try_worlds(self, worlds: Sequence[World]) -> None:
         for world in worlds:

@@ -63,7 +63,7 @@ def proven(
     """Try the selected marts as `prove` does, and add what was tried to the project's records."""
     tried = prove(settings, options, watch=watch, project=project)
     watch("recording")
-    canon, now = canon_of(tried.graph), datetime.datetime.now(datetime.UTC)
+    canon, now = canon_of(tried.graph, tried.compiled), datetime.datetime.now(datetime.UTC)
     at, versions = now.replace(tzinfo=None, microsecond=0), dict(_versions())
     proofs, refused = {}, []
     for result in tried.results:

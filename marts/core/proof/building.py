@@ -14,6 +14,7 @@ from marts.core.authoring.expressions import FixedAsOf
 from marts.core.plan.queries import Queries
 from marts.core.plan.state import CompiledQuery, declared_state
 from marts.core.project.graph import Graph
+from marts.core.proof.canonical import KnownQueries
 from marts.core.proof.worlds import World
 from marts.core.run.world_engine import WorldEngine
 
@@ -60,6 +61,11 @@ class WorldBuilder:
             state = declared_state(project, sources=world.tables)
             self._queries[key] = Queries(project, state, FixedAsOf(world.as_of), self.compiled)
         return self._queries[key]
+
+    @property
+    def known(self) -> KnownQueries:
+        """The queries that were compiled so far."""
+        return {(each.dialect, op): each for op, each in self._compiled.items()}
 
     def compiled(self, query: ir.Table) -> CompiledQuery:
         """Return a query in the engine's SQL, compiled once for all worlds that have it."""

@@ -12,18 +12,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from marts.core.analysis.column_lineage import copies_of
+from marts.core.analysis.column_lineage import copied_in
 from marts.core.analysis.declared_keys import declared_keys
 from marts.core.analysis.keys import keys_of
 from marts.core.analysis.lineage import Name
 from marts.core.analysis.links import Link, links_of, main_links
 from marts.core.analysis.links import keys_of as keys_of_source
+from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.thresholds import Threshold, measured_thresholds, queries_over_sources
 from marts.core.authoring.checks import TableCheck, UniqueCheck
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import MartsError
 from marts.core.project.graph import Graph
 from marts.core.proof.building import WorldBuilder
+from marts.core.proof.canonical import DAYS
 from marts.core.proof.domains import domains_of, with_greatest
 from marts.core.proof.generated import FEW, Blueprint, Row, Rows, mixed, table_of
 from marts.core.proof.repair import Repair
@@ -32,7 +34,7 @@ from marts.core.query.checks import offending_rows
 from marts.core.query.definition import defining_query, logical_tables
 from marts.core.run.world_engine import WorldEngine
 
-AS_OF = datetime.date(2024, 5, 31)
+_, AS_OF = DAYS
 """The last day of a month, three months after a leap day."""
 SUMMED = ("counts", "numbers", "shares")
 NOTHING: Mapping[str, pa.Table | None] = MappingProxyType({})
@@ -217,9 +219,10 @@ def _relied_on(graph: Graph, queries: Mapping[str, object], as_of: FixedAsOf) ->
     of the sources than the contract.
     """
     tables, declared = logical_tables(graph.project), declared_keys(graph.project)
+    lineage = Lineage()
     for name in graph.order:
         mart = graph.project.marts[name]
         keys = keys_of(defining_query(mart, tables, as_of).op(), declared)
         if not any(key <= set(mart.grain) for key in keys):
-            copies = copies_of(queries[name])
+            copies = copied_in(lineage.of_relation(queries[name]))
             yield from (each for column in mart.grain for each in copies[column])

@@ -10,7 +10,7 @@ from typing import Any
 
 import ibis.expr.operations as ops
 
-from marts.core.analysis.column_lineage import copies_of
+from marts.core.analysis.column_lineage import copied_in
 from marts.core.analysis.lineage import Name, resolved
 from marts.core.analysis.relation_lineage import Lineage
 from marts.core.analysis.thresholds import Threshold
@@ -37,7 +37,7 @@ class Narrowed:
         self.copies: dict[Name, list[Column]] = {}
         for mart, query in queries.items():
             columns = {column.name: column for column in graph.project.marts[mart].columns}
-            for copy, names in copies_of(query).items():
+            for copy, names in copied_in(lineage.of_relation(query)).items():
                 if len(names) == 1 and not graph.project.marts[mart].unchecked:
                     (name,) = names
                     self.copies.setdefault(name, []).append(columns[copy])

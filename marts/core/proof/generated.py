@@ -85,6 +85,7 @@ class Rows:
         seed = blueprint.seed + source.name
         self.rng = random.Random(seed)  # noqa: S311  (rows, not secrets)
         self.keys = keys_of(source)
+        self.in_key = {name for key in self.keys for name in key}
         grouping = blueprint.grouping.get(source.name, ())
         self.unique = {key[0] for key in self.keys if len(key) == 1} | {
             name
@@ -193,7 +194,7 @@ class Rows:
         makers = {
             name: self._maker(name, is_calm=is_calm)
             for name in self.columns
-            if name not in {*fixed, *numbers}
+            if name not in fixed and name not in numbers
         }
         picks = {
             link: self._mode(self.parents[link].pick, self.parents[link].first, is_calm=is_calm)
@@ -244,7 +245,7 @@ class Rows:
         domain = self.columns[name]
         if name in self.unique:
             return lambda _: self._next(name)
-        if any(name in key for key in self.keys):
+        if name in self.in_key:
             # Part of a key: the row's position in its group.
             return domain.new
         draw: Callable[[], Any] = lambda: self.rng.choice(domain.values)  # noqa: E731

@@ -144,8 +144,12 @@ class Prover:
             ]
             if is_over():
                 return
+            responses = list[Response]()
             try:
-                responses = list(self._responses.to(invariant, concerned, world))
+                for response in self._responses.to(invariant, concerned, world):
+                    responses.append(response)
+                    if is_over():
+                        break
             except EngineError:
                 continue
             for response in responses:

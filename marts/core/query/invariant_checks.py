@@ -87,12 +87,28 @@ def unexpected(invariant: Invariant, mart: Mart, before: ir.Table, after: ir.Tab
         before = before.filter(_predicate(invariant, invariant.keeps, before))
     if mart.grain in invariant.adds:
         after = after.semi_join(before, list(mart.grain)).view()
-    expected = {
+    return difference(before, after, mart.grain, expected=_factors(invariant, mart))
+
+
+def may_stay(invariant: Invariant, mart: Mart) -> bool:
+    """Tell whether a mart that stays as it was responds to the invariant's change as it must."""
+    factors = _factors(invariant, mart)
+    return (
+        invariant.offending is None
+        and invariant.keeps is None
+        and mart.grain not in invariant.adds
+        and factors.keys().isdisjoint(mart.grain)
+        and {*factors.values()} <= {1, None}
+    )
+
+
+def _factors(invariant: Invariant, mart: Mart) -> dict[str, int | None]:
+    """Return what the columns are multiplied by that need not stay the same."""
+    return {
         column.name: _expected(column.varies_with, invariant)
         for column in mart.columns
         if any(word in invariant.varies_with for word in column.varies_with)
     }
-    return difference(before, after, mart.grain, expected=expected)
 
 
 def _predicate(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
+from ibis.expr.types import Table
 
-from backends.factory import dialects, worlds_on_duckdb
+from backends.factory import Dialect, dialects, worlds_on_duckdb
 from marts.core.authoring.expressions import FixedAsOf
 from marts.core.errors import DefinitionError
 from marts.core.plan.proofs import Canonical
 from marts.core.plan.queries import Queries
-from marts.core.plan.state import declared_state
+from marts.core.plan.state import CompiledQuery, declared_state
 from marts.core.project.graph import Graph, link
 from marts.core.project.loading import load
 from marts.core.proof.building import WorldBuilder
@@ -195,6 +198,27 @@ def test_a_run_has_the_canonical_sql_as_of_its_day(
         for dialect in dialects():
             compiled = dialect.compile(made.of(mart))
             canon.refuse_other_sql(name, compiled, day, present)
+
+
+def test_what_worlds_executed_is_not_compiled_again_and_no_other_dialects_sql_is_taken() -> None:
+    compiled = list[str]()
+
+    def counted(dialect: Dialect) -> Dialect:
+        def compile_(query: Table) -> CompiledQuery:
+            compiled.append(dialect.name)
+            return dialect.compile(query)
+
+        return replace(dialect, compile=compile_)
+
+    with closing(worlds_on_duckdb()) as engine:
+        builder = WorldBuilder(SHOP, engine)
+        for world in worlds_of(builder, ()):
+            builder.build(world)
+    canon = Canon(SHOP, [counted(each) for each in dialects()], builder.known)
+    expected = Canon(SHOP, dialects())
+    for name in SHOP.order:
+        assert canon.of(name) == expected.of(name)
+    assert 0 < compiled.count("duckdb") <= compiled.count("snowflake") / 2
 
 
 OTHERWISE = {

@@ -169,3 +169,17 @@ def test_an_invariant_that_does_not_hold_is_found() -> None:
     tried.try_invariants(replace(world(), tables={n: t[:0] for n, t in world().tables.items()}))
     assert not tried.failures
     assert tried.held[TOTALS] == {an_order_more_changes_nothing.name}
+
+
+def test_time_that_is_over_ends_a_try_between_two_marts() -> None:
+    invariants = {an_order_more_changes_nothing.name: an_order_more_changes_nothing}
+    graph = link(replace(SHOP.project, invariants=invariants))
+    empty = replace(world(), tables={n: t[:0] for n, t in world().tables.items()})
+    left = [False, False, True]
+    tried = prover(graph)
+    tried.try_invariants(empty, is_over=lambda: left.pop(0))
+    assert len(tried.held) == 2
+    assert not left
+    every = prover(graph)
+    every.try_invariants(empty)
+    assert len(every.held) > 2
