@@ -10,14 +10,15 @@ from marts.core.plan.state import ColumnStatistics
 
 STATISTICS = """
 WITH chunks AS (
-    SELECT path_in_schema AS name, stats_null_count AS nulls,
+    SELECT path_in_schema AS name, stats_null_count AS nulls, stats_max_value AS highest,
+        row_number() OVER inside AS number,
         -- Statistics of floats leave NaN out, and those of texts may be truncated.
         CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
             THEN try_cast(stats_min_value AS DOUBLE) END AS low,
         CASE WHEN type IN ('INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY')
             THEN try_cast(stats_max_value AS DOUBLE) END AS high,
         coalesce(low > lag(high) OVER inside, stats_min_value > lag(stats_max_value) OVER inside,
-            row_number() OVER inside = 1) AS is_ascending
+            number = 1) AS is_ascending
     FROM {metadata}
     WHERE NOT contains(path_in_schema, ', ')
     WINDOW inside AS (PARTITION BY path_in_schema ORDER BY file_name, row_group_id)
@@ -26,7 +27,8 @@ SELECT name,
     CASE WHEN count(nulls) = count(*) THEN sum(nulls)::BIGINT END,
     CASE WHEN count(low) = count(*) THEN min(low) END,
     CASE WHEN count(high) = count(*) THEN max(high) END,
-    bool_and(is_ascending)
+    bool_and(is_ascending),
+    list(highest ORDER BY number)[count(*) // 2]
 FROM chunks GROUP BY name
 """
 

@@ -15,7 +15,7 @@ from marts.core.errors import SourceError, UsageError
 from marts.core.plan.queries import Queries, fused_checks
 from marts.core.plan.source_checks import SourceChecks
 from marts.core.plan.state import ColumnStatistics, EngineState
-from marts.core.plan.statistics import deciding_column, is_proven, is_sorted
+from marts.core.plan.statistics import deciding_column, is_proven, is_sorted, middle_of
 from marts.core.plan.steps import Build, CheckTable, Plan, PlannedPublication, SkippedCheck, Step
 from marts.core.project.graph import Graph
 from marts.core.project.loading import Declarations
@@ -250,7 +250,9 @@ class _Checker:
         if not isinstance(check, UniqueCheck):
             return step
         (name,) = check.columns
-        quick = [ascending_query(table, name)] if known[name].is_ascending else []
+        its = known[name]
+        middle = middle_of(table[name].type(), its)
+        quick = [ascending_query(table, name, middle)] if its.is_ascending else []
         return replace(step, quick=(*quick, hashed_query(table, name)))
 
     def _ready(self) -> Iterator[Step]:

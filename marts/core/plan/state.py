@@ -92,13 +92,15 @@ Query: TypeAlias = ir.Table | sge.Query | CompiledQuery
 class ColumnStatistics:
     """The number of nulls of a column and the bounds of its numbers; None for what is unknown.
 
-    `is_ascending` is a guess that each row has a greater value than the row before it.
+    `is_ascending` is a guess that each row has a greater value than the row before it, and `middle`
+    one of a value, as text, that half of the rows do not exceed.
     """
 
     nulls: int | None = None
     low: float | None = None
     high: float | None = None
     is_ascending: bool = False
+    middle: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
 
 from marts.core.authoring.checks import Check, RowCheck, SpellingCheck, UniqueCheck, WholeCheck
 from marts.core.authoring.columns import Column, type_of
@@ -59,6 +61,18 @@ def deciding_column(
     accepted = {f"{c.name}_accepted_values": c.name for c in source.columns if c.values}
     name = accepted.get(check.name)
     return name if name in columns else None
+
+
+def middle_of(kind: dt.DataType, known: ColumnStatistics) -> ir.Scalar | None:
+    """Return a guess of a value that half of a column's rows do not exceed, if none is null."""
+    if known.middle is None or known.nulls != 0:
+        return None
+    if kind.is_string():
+        return ibis.literal(known.middle)
+    if kind.is_integer() and known.middle.removeprefix("-").isdecimal():
+        number = int(known.middle)
+        return ibis.literal(number, kind) if number in kind.bounds else None
+    return None
 
 
 def is_sorted(check: Check, rows: int | None, columns: Mapping[str, ColumnStatistics]) -> bool:

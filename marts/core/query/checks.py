@@ -132,14 +132,26 @@ def _orphans_counted(
     return unknown.aggregate(c0=unknown[count].sum())
 
 
-def ascending_query(table: ir.Table, column: str) -> ir.Table:
+def ascending_query(table: ir.Table, column: str, middle: ir.Scalar | None = None) -> ir.Table:
     """Return one row with column `c0`: 0 only if a column ascends, and so is unique.
 
-    It needs an engine that reads all rows in one sequence, in any order.
+    It needs an engine that reads all rows in one sequence, in any order. With a `middle`, the
+    values up to it are one sequence, and the others another, so that two cores read them. Equal
+    values are in the same one; a null, or a row that is in neither, makes `c0` greater than 0.
     """
     values = table.filter(table[column].notnull()).select(value=table[column])
-    pairs = values.select(is_more=values.value > values.value.lag().over(ibis.window()))
-    return pairs.aggregate(c0=pairs.count(where=~pairs.is_more))
+    if middle is None:
+        pairs = _pairs(values)
+        return pairs.aggregate(c0=pairs.count(where=~pairs.is_more))
+    halves = (values.filter(half) for half in (values.value <= middle, values.value > middle))
+    pairs = ibis.union(*map(_pairs, halves))
+    missed = table.count().as_scalar() - pairs.count()
+    return pairs.aggregate(c0=pairs.count(where=~pairs.is_more) + missed)
+
+
+def _pairs(values: ir.Table) -> ir.Table:
+    """Compare each value with the one before."""
+    return values.select(is_more=values.value > values.value.lag().over(ibis.window()))
 
 
 def hashed_query(table: ir.Table, column: str) -> ir.Table:

@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.operations as ops
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ibis.expr.types import Table
 
 from marts import decimal, float64, int64, mart, relationship, row_check, source, string, unique
 from marts.core.authoring.checks import Check
+from marts.core.authoring.columns import Column
 from marts.core.authoring.tolerance import Severity
 from marts.core.errors import DefinitionError, SourceError
 from marts.core.operations.run_options import RunOptions
@@ -240,6 +243,42 @@ def test_uniqueness_of_many_rows_is_proven_or_counted(
             if not backend.fetch(query, about="orders")[0]["c0"]:
                 break
     assert len(asked) == queries
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("numbers", "is_halved"),
+    [
+        ([10, 11, 12, 13, 14, 15], [True, False]),
+        ([10, 10, 12, 13, 14, 15], [True, False]),
+        ([10, 11, 12, 13, 14, 14], [True, False]),
+        ([10, 11, 11, 13, 14, 15], [False]),
+        ([10, 11, 12, 13, 13, 15], [False]),
+        ([10, 11, 12, 13, 14, 10], [False]),
+    ],
+)
+@pytest.mark.parametrize("kind", [int64, string])
+def test_groups_of_rows_that_ascend_are_read_in_two_halves(
+    kind: Callable[..., Column], numbers: list[int], is_halved: list[bool], tmp_path: Path
+) -> None:
+    table = source("orders", doc="O.", grain="order_id", columns=[kind("order_id")])
+
+    @mart(grain="order_id", columns=table.columns)
+    def copied(orders: Table) -> Table:
+        """Return all orders."""
+        return orders
+
+    workshop = Workshop(tmp_path, project_of(table, copied))
+    keys = pa.array(numbers) if kind is int64 else pa.array([f"it's {n}" for n in numbers])
+    workshop.data.mkdir()
+    pq.write_table(pa.table({"order_id": keys}), workshop.data / "orders.parquet", row_group_size=2)
+    steps = workshop.plan(source_checks=True).steps
+    (quick,) = (step.quick for step in steps if isinstance(step, CheckTable) and step.quick)
+    assert [
+        isinstance(each, Table) and bool(each.op().find(ops.Union)) for each in quick
+    ] == is_halved
+    checks = checks_by_name(workshop.check(source_checks=True), "orders")
+    assert checks["order_id_unique"].violations == len(numbers) - len({*numbers})
 
 
 @pytest.mark.usefixtures("many")
