@@ -367,7 +367,7 @@ def test_a_mart_is_not_proven_for_a_date_for_which_its_sql_is_another_one(shop: 
         Project.load().run(as_of="2025-12-24", require_proof=True)
     assert caught.value.facts[:3] == (
         "totals: mart recent depends on as_of in another way than by dates: it cannot be proven",
-        "  a date is {as_of - 31} as of 2025-12-24, and {as_of - 30} as of 2019-02-13",
+        "  a date is {as_of - 31} as of 2025-12-24, and {as_of - 30} as of 2019-02-16",
         "  shop_marts/recent.py:7",
     )
     edit(shop, "recent", " < 12 ", " < 3 ")

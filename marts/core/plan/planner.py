@@ -227,7 +227,7 @@ class _Checker:
                     query = self._fused(source, these, column, known)
                     yield CheckTable(source, tuple(these), query)
             for check in alone:
-                yield self._sorted(source, check, known)
+                yield self._sorted(source, check, rows, known)
             yield from self._ready()
 
     def _fused(
@@ -244,14 +244,18 @@ class _Checker:
         return fused_query(source, rows, checks, proven=proven)
 
     def _sorted(
-        self, source: Source, check: Check, known: Mapping[str, ColumnStatistics]
+        self,
+        source: Source,
+        check: Check,
+        rows: int | None,
+        known: Mapping[str, ColumnStatistics],
     ) -> CheckTable:
         step, table = self._alone(source, check), self.queries.tables[source.name]
         if not isinstance(check, UniqueCheck):
             return step
         (name,) = check.columns
         its = known[name]
-        middle = middle_of(table[name].type(), its)
+        middle = middle_of(table[name].type(), rows, its)
         quick = [ascending_query(table, name, middle)] if its.is_ascending else []
         return replace(step, quick=(*quick, hashed_query(table, name)))
 

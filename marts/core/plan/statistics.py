@@ -16,6 +16,9 @@ from marts.core.plan.state import ColumnStatistics
 MANY_ROWS = 1_000_000
 """The number of rows from which sorting hashes finds repeated values faster than grouping."""
 
+ROWS_TO_HALVE = 4_000_000
+"""The number of rows from which a second core gains more than a longer query costs."""
+
 DIGITS = 15
 """The number of digits of a decimal that a float represents exactly."""
 
@@ -63,9 +66,9 @@ def deciding_column(
     return name if name in columns else None
 
 
-def middle_of(kind: dt.DataType, known: ColumnStatistics) -> ir.Scalar | None:
-    """Return a guess of a value that half of a column's rows do not exceed, if none is null."""
-    if known.middle is None or known.nulls != 0:
+def middle_of(kind: dt.DataType, rows: int | None, known: ColumnStatistics) -> ir.Scalar | None:
+    """Return a guess of a value that half of a column's rows do not exceed; none may be null."""
+    if known.middle is None or known.nulls != 0 or (rows or 0) < ROWS_TO_HALVE:
         return None
     if kind.is_string():
         return ibis.literal(known.middle)

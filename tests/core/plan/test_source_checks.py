@@ -220,6 +220,7 @@ def test_the_toy_shop_has_no_warnings(tmp_path: Path) -> None:
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every table have many rows."""
     monkeypatch.setattr(statistics, "MANY_ROWS", 1)
+    monkeypatch.setattr(statistics, "ROWS_TO_HALVE", 1)
 
 
 @pytest.mark.usefixtures("many")

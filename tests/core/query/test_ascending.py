@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marts.core.plan.state import ColumnStatistics
-from marts.core.plan.statistics import middle_of
+from marts.core.plan.statistics import ROWS_TO_HALVE, middle_of
 from marts.core.query.checks import ascending_query
 
 GUESSES = (None, "B", "a", "", "~", "ä")
@@ -137,5 +137,7 @@ def test_only_texts_and_whole_numbers_without_nulls_are_halved(
     kind: str, nulls: int | None, middle: str | None, expected: object
 ) -> None:
     known = ColumnStatistics(nulls, is_ascending=True, middle=middle)
-    value = middle_of(ibis.dtype(kind), known)
+    value = middle_of(ibis.dtype(kind), ROWS_TO_HALVE, known)
     assert (None if value is None else value.op().value) == expected
+    for few in (ROWS_TO_HALVE - 1, None):
+        assert middle_of(ibis.dtype(kind), few, known) is None
