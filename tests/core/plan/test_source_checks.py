@@ -283,6 +283,25 @@ def test_groups_of_rows_that_ascend_are_read_in_two_halves(
 
 
 @pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("column", [string("mail"), string("mail", personal="email")])
+def test_no_statement_has_a_value_of_a_personal_key(column: Column, tmp_path: Path) -> None:
+    keys = ["a@b.c", "d@e.f", "g@h.i", "j@k.l"]
+    table = source("people", doc="P.", grain="mail", columns=[column])
+
+    @mart(grain="mail", columns=[column])
+    def copied(people: Table) -> Table:
+        """Return all people."""
+        return people
+
+    workshop = Workshop(tmp_path, project_of(table, copied))
+    workshop.data.mkdir()
+    pq.write_table(pa.table({"mail": keys}), workshop.data / "people.parquet", row_group_size=1)
+    steps = workshop.plan(source_checks=True).steps
+    (quick,) = (step.quick for step in steps if isinstance(step, CheckTable) and step.quick)
+    assert any("d@e.f" in repr(each) for each in quick) == (column.personal is None)
+
+
+@pytest.mark.usefixtures("many")
 def test_texts_of_many_rows_are_checked_by_value(tmp_path: Path) -> None:
     changed = [{"status": "Paid", "channel": "phone"}] * 3 + [{"channel": None}]
     done = made(tmp_path, orders=orders(*changed))
