@@ -101,6 +101,8 @@ def test_workflows_run_what_the_pages_say() -> None:
     assert "- run: bash .ci/run\n" in workflow("ci")
     (command,) = re.findall(r"^ *(uv run .* -m nightly)$", CONTRIBUTING, re.MULTILINE)
     assert f"- run: {command}\n" in workflow("nightly")
+    assert "`bash .ci/coverage` measures" in CONTRIBUTING
+    assert "- run: bash .ci/coverage\n" in workflow("nightly")
 
 
 def test_what_is_said_of_own_data_works_as_printed(tmp_path: Path) -> None:
