@@ -83,7 +83,8 @@ def _install(
     venv.create(installed.folder, symlinks=True)
     python = str(installed.folder / "bin/python")
     install = [UV, "pip", "install", "--offline", "--no-deps", "--python", python, str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
+    # Compiled once, not by every process.
+    subprocess.run([*install, "--compile-bytecode"], check=True, capture_output=True)
     (ours,) = (each for each in distributions(path=[str(installed.packages)]) if _is_ours(each))
     needed = {*_needed_by(ours, extras), *also}
     for name in also:
