@@ -89,18 +89,14 @@ def imports() -> tuple[Import, ...]:
 
 
 def _imports_of(module: str) -> Iterator[Import]:
-    within = {
-        id(child): kind
-        for node in ast.walk(tree(module))
-        for kind in [_kind_of_block(node)]
-        if kind
-        for child in ast.walk(node)
-    }
-    for node in ast.walk(tree(module)):
-        kind = within.get(id(node))
+    waiting: list[tuple[ast.AST, str | None]] = [(tree(module), None)]
+    while waiting:
+        node, block = waiting.pop()
+        kind = _kind_of_block(node) or block
         for name in _names_of(node):
             line = getattr(node, "lineno", 0)
             yield Import(module, name, line, kind == "typing", kind == "function")
+        waiting += [(child, kind) for child in ast.iter_child_nodes(node)]
 
 
 def _kind_of_block(node: ast.AST) -> str | None:
