@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from support import installed as environments
 from support import slow
+from support.effort import USUAL
 from support.installed import Installed
 from support.paths import SAVED_WORLDS, TESTS
 from support.processes import Marts, Result, call_marts, marts_process
@@ -30,7 +31,7 @@ EMULATORS = {"account", "raw", "adapted", "snowflake_emulator"}
 settings.register_profile(
     "fast", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("fast"), max_examples=200, derandomize=True)
+settings.register_profile("ci", settings.get_profile("fast"), max_examples=USUAL, derandomize=True)
 settings.register_profile("nightly", settings.get_profile("fast"), max_examples=5_000)
 
 

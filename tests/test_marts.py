@@ -14,6 +14,7 @@ from fixtures.corpus import AS_OF, write_corpus
 from marts.core.proof.comparison import assert_same_table
 from marts.core.query.contract import schema_of
 from support.data_sets import bundled
+from support.effort import at_most
 from support.engines import GRAPH, Layout, our_marts
 from support.saved_worlds import kept_if_failing, saved_worlds
 from support.twins import GRAINS, TWINS
@@ -33,6 +34,8 @@ def assert_marts_equal_twins(world: World) -> None:
         )
 
 
+# An example builds all marts and calculates their twins; the corpus below has all thresholds.
+@at_most(60)
 @given(world=worlds())
 def test_marts_equal_their_twins(world_folder: Path | None, world: World) -> None:
     with kept_if_failing(world, world_folder):

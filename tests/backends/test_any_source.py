@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.duckdb_ddl import literal, quoted
+from support.effort import at_most
 from support.parquet_source import Source
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -94,6 +95,8 @@ def write(folder: Path, data: Data) -> None:
         connection.execute(f"CREATE TABLE s AS SELECT {names} FROM {read}")
 
 
+# An example opens four engines.
+@at_most(60)
 @given(tables())
 @example(Data((("n", "int64"), ("1st “Größe” in €\n", "float64")), ((0.1,), (1e300,)), ";", "\n"))
 @example(Data((("n", "int64"), ('"', "string")), (("",), (None,), ("\r",), ("a\r\nb",)), ",", "\n"))
