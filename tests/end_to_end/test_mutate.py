@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.processes import Marts, end, marts_process, started
+from support.processes import Marts, Result, call_marts, end, marts_process, started
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
@@ -98,12 +97,12 @@ def till(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def mutate(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    return marts_process("mutate", "--package", "till", *words, cwd=folder)
+def mutate(folder: Path, *words: object) -> Result:
+    return call_marts("mutate", "--package", "till", *words, cwd=folder)
 
 
 def test_all_is_well_where_each_mutant_is_killed(till: Path) -> None:
-    done = mutate(till, "--data", "bounds")
+    done = marts_process("mutate", "--package", "till", "--data", "bounds", cwd=till)
     assert (done.returncode, done.stderr) == (DONE, ""), done.stdout
     first, customers, totals, last = done.stdout.splitlines()
     assert first == "as of 2025-03-31 · bounds"

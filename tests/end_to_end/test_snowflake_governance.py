@@ -88,7 +88,7 @@ class Project:
         (package / "seen.py").write_text(SEEN.format(seen=seen, view=view), "utf-8")
         location = self.account.run_words(schema=self.schema, sources="GOVERNED_SHOP")
         command = ("run", "--package", "governed_marts", "--as-of", day, *location, *more)
-        return self.account.process(*command, cwd=self.folder)
+        return self.account.call(*command, cwd=self.folder)
 
     def location(self, name: str) -> str:
         """Return a mart's qualified name."""

@@ -107,7 +107,7 @@ def run(
     """Run a package's groups."""
     location = account.run_words(schema=schema, sources=SOURCES)
     words = ("run", "--package", package, "--as-of", "2025-06-30", *location, *more)
-    return account.process(*words, cwd=folder)
+    return account.call(*words, cwd=folder)
 
 
 def seen(account: Account) -> dict[str, int]:

@@ -216,10 +216,10 @@ def test_a_mart_changes_from_view_to_table_and_back_on_request(
     for before, kind in ((None, "view"), ("view", "table"), ("table", "view")):
         (tmp_path / "kinds/changing.py").write_text(KINDS.format(kind=kind), "utf-8")
         if before:
-            refused = account.process(*command, cwd=tmp_path)
+            refused = account.call(*command, cwd=tmp_path)
             assert refused.returncode == ASKED_WRONGLY
             assert f"changing: the {before} becomes a {kind}\n" in refused.stderr
-        done = account.process(*command, "--reshape", "changing", cwd=tmp_path)
+        done = account.call(*command, "--reshape", "changing", cwd=tmp_path)
         assert done.returncode == DONE, done.stderr
         columns = ("TABLE_NAME", "TABLE_TYPE", "COMMENT", "RETENTION_TIME")
         found = account.catalog("tables", "KINDS", *columns)
@@ -264,7 +264,7 @@ def test_columns_may_come_widen_and_move_but_go_only_on_request(
         text = SHAPES.format(columns=", ".join(columns), price=price)
         (tmp_path / "shapes/shaped.py").write_text(text, "utf-8")
         command = ("run", "--package", "shapes", *location, *more)
-        return account.process(*command, cwd=tmp_path)
+        return account.call(*command, cwd=tmp_path)
 
     def columns() -> list[Row]:
         there = account.catalog("columns", "SHAPES", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.processes import Result, marts_process
+from support.processes import Result, call_marts, marts_process
 
 SAME, DIFFERENT, ASKED_WRONGLY = 0, 1, 2
 
@@ -103,12 +103,12 @@ def edit(project: Path, file: str, old: str, new: str) -> None:
 
 def witness(project: Path, *words: object, cwd: Path | None = None, **variables: str) -> Result:
     variables = {"MARTS_PACKAGE": "till", **variables}
-    return marts_process("witness", *words, cwd=cwd or project, **variables)
+    return call_marts("witness", *words, cwd=cwd or project, **variables)
 
 
 def test_it_shows_the_rows_and_what_the_result_was_and_is(till: Path) -> None:
     edit(till, *BUG)
-    done = witness(till, "totals")
+    done = marts_process("witness", "totals", cwd=till, MARTS_PACKAGE="till")
     assert (done.returncode, done.stderr) == (DIFFERENT, ""), done.stdout
     head, *rest = done.stdout.splitlines()
     assert head.startswith("totals gives another answer than HEAD (")

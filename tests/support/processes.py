@@ -100,13 +100,14 @@ def call_marts(*words: object, cwd: Path, **environment: str) -> Result:
     import cli
 
     known = {*sys.modules}
-    # A test may have written its package anew.
+    # A test may have written its package anew, within a second.
     importlib.invalidate_caches()
     out, err = io.StringIO(), io.StringIO()
     argv, clean = ["marts", *map(str, words)], marts_environment(**environment)
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, clean, clear=True))
         stack.enter_context(mock.patch.object(sys, "argv", argv))
+        stack.enter_context(mock.patch.object(sys, "dont_write_bytecode", True))
         stack.enter_context(mock.patch.object(sys, "path", [*sys.path]))
         stack.enter_context(mock.patch.object(sys, "meta_path", [*sys.meta_path]))
         stack.enter_context(mock.patch("signal.signal"))
