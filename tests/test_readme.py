@@ -123,13 +123,13 @@ def test_the_wheel_that_is_installed_is_the_current_one(page: str) -> None:
     assert {*re.findall(r"marts-(\S+?)-py3-none-any\.whl", page)} == {project["version"]}
 
 
-def test_every_command_on_the_portfolio_works_as_printed(marts: Marts) -> None:
+def test_every_command_on_the_portfolio_works_as_printed(called: Marts) -> None:
     first, second, *further = typed("The card portfolio")
     assert (first, second) == ("pip install uv && uv run marts run", "uv run pytest")
     for command in ["uv run marts run", *further]:
         uv, run, program, *words = shlex.split(command)
         assert [uv, run, program] == ["uv", "run", "marts"]
-        done = marts(*words)
+        done = called(*words)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 

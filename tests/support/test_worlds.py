@@ -13,6 +13,8 @@ from support.twins import GRAINS, TWINS, expected
 from support.worlds import LARGEST_CROWD, MOST_CUSTOMERS, World, worlds
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
+FEWER = settings(EXAMPLES, max_examples=20)
+"""Of all twins, which take long."""
 SEARCH = settings(
     max_examples=5_000,
     deadline=None,
@@ -40,7 +42,7 @@ def test_a_world_is_a_star_within_the_spec(world: World) -> None:
     assert len(set(facts["transaction_key"].to_pylist())) == facts.num_rows
 
 
-@EXAMPLES
+@FEWER
 @given(world=worlds())
 def test_every_twin_runs_and_keeps_its_grain(world: World) -> None:
     for name, grain in GRAINS.items():
@@ -49,7 +51,7 @@ def test_every_twin_runs_and_keeps_its_grain(world: World) -> None:
         assert rows == sorted(set(rows))
 
 
-@EXAMPLES
+@FEWER
 @given(world=worlds())
 def test_the_customer_marts_hold_the_same_customers_and_lifetime_is_months_summed(
     world: World,
@@ -63,7 +65,7 @@ def test_the_customer_marts_hold_the_same_customers_and_lifetime_is_months_summe
     assert lifetime == sum(marts["metric_mom_spend_change"]["monthly_spend"].to_pylist())
 
 
-@EXAMPLES
+@FEWER
 @given(world=worlds())
 def test_row_order_of_the_sources_changes_nothing(world: World) -> None:
     backwards = {
