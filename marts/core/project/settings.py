@@ -136,7 +136,7 @@ def with_given(settings: Settings, **values: Any) -> Settings:
         settings = replace(settings, database=database, sources={})
     if "data" in values and backend == DUCKDB:
         settings = replace(settings, sources={})
-    return replace(settings, **values, given=settings.given | values.keys())
+    return replace(settings, **values, given=settings.given.union(values))
 
 
 @dataclass(frozen=True)
