@@ -27,7 +27,8 @@ def state_of(database: Path) -> str | None:
         found = database.stat()
         with database.open("rb") as file:
             headers = file.read(HEADERS)
-        if database.with_name(f"{database.name}.wal").exists():
+        # The log is beside the file itself, wherever a link to it is.
+        if Path(f"{database.resolve()}.wal").exists():
             return None
     except OSError:
         return None

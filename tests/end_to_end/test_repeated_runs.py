@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import shutil
@@ -257,6 +258,70 @@ def test_a_table_of_another_database_is_compared_by_its_file(shop: Shop) -> None
 def test_a_view_of_another_database_is_looked_at_in_every_run(shop: Shop) -> None:
     relocated(shop, "CREATE VIEW orders AS FROM {}")
     assert not shop.is_remembered()
+
+
+KILLED = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute(sys.argv[2])
+os.kill(os.getpid(), 9)
+"""
+
+
+def killed_after(database: Path, sql: str) -> None:
+    """Let a process execute a statement and die, so that the database has a log beside it."""
+    subprocess.run([sys.executable, "-c", KILLED, str(database), sql], check=False)
+    assert database.with_name(f"{database.name}.wal").exists()
+
+
+def linked(path: Path) -> Path:
+    """Move a file elsewhere, leave a link to it, and return where it is."""
+    there = path.parent / "elsewhere" / path.name
+    there.parent.mkdir()
+    shutil.move(path, there)
+    path.symlink_to(there)
+    return there
+
+
+def test_the_log_of_a_database_behind_a_link_is_seen(shop: Shop) -> None:
+    crm = linked(relocated(shop, "CREATE TABLE orders AS FROM {}"))
+    shop.run()
+    marts = linked(shop.folder / "target/marts.duckdb")
+    assert shop.is_remembered()
+    killed_after(crm, "UPDATE orders SET amount = 8 WHERE id = 2")
+    assert "source orders changed" in shop.run().stdout
+    assert shop.is_remembered()
+    killed_after(marts, "UPDATE gold.large_orders SET amount = 9 WHERE id = 2")
+    assert "altered since it was published" in shop.run().stdout
+
+
+def test_another_time_zone_is_another_surrounding(shop: Shop) -> None:
+    noon = "datetime.datetime(2025, 1, 1, 12).timestamp()"
+    shop.write("shop/limits.py", f"import datetime\n\nLOW = int({noon}) - 1735732800 + 5\n")
+    assert shop.is_remembered()
+    shop.run(TZ="Europe/Berlin")
+    assert shop.looked
+
+
+def test_a_repetition_that_cannot_be_written_is_said_as_a_run_says_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = shop.run("--target", "t" * 300)
+    assert shop.is_remembered()
+    done = shop.run("--target", "t" * 300)
+    assert (done.returncode, done.stderr) == (looked.returncode, looked.stderr)
+    assert "cannot write ttt" in done.stderr
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        done = shop.run()
+    assert not shop.looked
+    assert done.returncode == 0
+    assert "nothing to do" in done.stdout
+    assert "warning: everything is published, but cannot write target/run_results" in done.stderr
 
 
 IMPURE = {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from marts.core.console import exit_codes, terminal
+from marts.core.errors import EngineError
 from marts.core.operations.unchanged import Memo
 
 
-def print_again(memo: Memo, *, as_json: bool) -> int:
-    """Print what the run has printed before, with its own results; return the exit code."""
+def print_again(memo: Memo, errors: Sequence[EngineError], *, as_json: bool) -> int:
+    """Print what the run has printed before, with its own results; return the exit code.
+
+    The errors are those of writing its results.
+    """
     console = terminal.console(to_stderr=as_json)
     console.print(memo.head)
     for line in memo.lines:
         terminal.say(console, line)
-    if as_json:
-        terminal.print_json(memo.results)
+    lost = terminal.json_lost(memo.results) if as_json else []
+    exit_codes.warn_of([*errors, *lost], is_published=True)
     return exit_codes.DONE

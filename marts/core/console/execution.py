@@ -19,10 +19,8 @@ from marts.core.console.messages import (
 )
 from marts.core.console.progress import progress
 from marts.core.console.streams import print_error
-from marts.core.errors import EngineError
 from marts.core.operations.prepared import Ended, Prepared, carry_out
 from marts.core.plan.steps import Plan
-from marts.core.run.files import Document
 
 if TYPE_CHECKING:
     from marts.core.authoring.tolerance import Rate
@@ -70,20 +68,11 @@ def carry_out_and_print(
             say(("warn", str(each)))
     for line in outcome_lines(ended.report, prepared.target):
         say(line)
-    lost = _json_lost(ended.results) if as_json else []
+    lost = terminal.json_lost(ended.results) if as_json else []
     code = exit_codes.of_run(ended.report, [*ended.errors, *lost])
     if done and code == exit_codes.DONE:
         done(prepared, ended, head, said)
     return code
-
-
-def _json_lost(results: Document) -> list[EngineError]:
-    """Print a document; return why that failed, if it did."""
-    try:
-        terminal.print_json(results)
-    except EngineError as error:
-        return [error]
-    return []
 
 
 def reviewing(prepared: Prepared, most: Rate | None, *, as_json: bool) -> Prepared:

@@ -40,9 +40,14 @@ def of_run(report: Report, errors: Sequence[EngineError]) -> int:
     code, is_published = BY_STATUS[status], status in ("published", "unchanged")
     if {each.status for each in report.groups} <= {"error", "left", "unchanged"}:
         code = of_refusals([each.error for each in report.groups if each.error]) or code
+    warn_of(errors, is_published=is_published)
+    return FAILED if errors and code == DONE and not is_published else code
+
+
+def warn_of(errors: Sequence[EngineError], *, is_published: bool) -> None:
+    """Print errors that occurred after a run."""
     for error in errors:
         warn(f"{'everything is published, but ' if is_published else ''}{error}")
-    return FAILED if errors and code == DONE and not is_published else code
 
 
 def of_refusals(errors: Sequence[MartsError]) -> int:

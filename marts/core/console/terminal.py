@@ -94,6 +94,15 @@ def print_json(document: object) -> None:
     _write((text if takes(text) else ascii_json(text)) + "\n")
 
 
+def json_lost(document: object) -> list[EngineError]:
+    """Print one JSON document; return why that failed, if it did."""
+    try:
+        print_json(document)
+    except EngineError as error:
+        return [error]
+    return []
+
+
 def print_text(text: str) -> None:
     """Print lines of text: unchanged in a pipe, with control characters escaped on a terminal."""
     _write((visible(text, keep="\n\t") if sys.stdout.isatty() else text) + "\n")

@@ -13,7 +13,7 @@ from marts.core.operations.run_options import RunOptions as RunOptions  # noqa: 
 from marts.core.operations.wiring import Linked
 from marts.core.plan.steps import Plan
 from marts.core.project.settings import Settings
-from marts.core.run.artifacts import prepare
+from marts.core.run.files import prepare
 
 
 @contextmanager

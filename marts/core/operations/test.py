@@ -17,8 +17,8 @@ from marts.core.plan.planner import exempted, plan_checks
 from marts.core.plan.up_to_date import deferred_for_checks
 from marts.core.project.settings import Settings
 from marts.core.query.invariant_checks import with_invariants
-from marts.core.run.artifacts import prepare
 from marts.core.run.backend import Backend
+from marts.core.run.files import prepare
 from marts.core.run.inspection import inspect_engine
 from marts.core.run.recording import Recorder
 

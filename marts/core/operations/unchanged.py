@@ -19,6 +19,7 @@ import os
 import platform
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,7 +35,7 @@ from marts.core.operations import wiring
 from marts.core.operations.run_options import RunOptions
 from marts.core.project.packages import home_of
 from marts.core.project.settings import Settings
-from marts.core.run.files import FAILURES, MANIFEST, RUN_RESULTS, write_json
+from marts.core.run.files import FAILURES, MANIFEST, RUN_RESULTS, prepare, write_json
 
 if TYPE_CHECKING:
     from marts.core.operations.prepared import Ended, Prepared
@@ -74,17 +75,18 @@ class Memo:
 
 def inputs_of(settings: Settings, options: RunOptions) -> Inputs | None:
     """Return what a run would read; None if there is more than can be compared, or no marts yet."""
-    database = settings.database_file
     is_alone = settings.elsewhere is None and not settings.require_proof
-    if database is None or not database.exists() or not is_alone or not options.only_updates:
+    if not is_alone or not options.only_updates:
         return None
-    package = _folder_of_package(settings)
-    started, files = time.time(), [*islice(_files(_places(settings)), MOST_FILES + 1)]
-    if package is None or len(files) > MOST_FILES:
-        return None
-    newest = max((max(each[-2:]) for _, each in files if each), default=0)
     # What cannot be read is the run's to refuse, or not to need.
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
+        database, package = settings.database_file, _folder_of_package(settings)
+        if database is None or package is None or not database.exists():
+            return None
+        started, files = time.time(), [*islice(_files(_places(settings)), MOST_FILES + 1)]
+        if len(files) > MOST_FILES:
+            return None
+        newest = max((max(each[-2:]) for _, each in files if each), default=0)
         about = (*_values(settings), options, *files, *_surroundings())
         digest = hashlib.sha256("\n".join(map(repr, about)).encode())
         _add_code(digest, package)
@@ -92,10 +94,11 @@ def inputs_of(settings: Settings, options: RunOptions) -> Inputs | None:
     return None
 
 
-def repeated(settings: Settings, inputs: Inputs) -> Memo | None:
+def repeated(settings: Settings, inputs: Inputs) -> tuple[Memo, list[EngineError]] | None:
     """Record that a run has nothing to do, as the last one had; None if it must be planned.
 
-    Raises EngineError if the results cannot be written.
+    The errors are those of writing its results. Raises EngineError if nothing can be written to
+    the target.
     """
     from backends.duckdb_again import record_again
 
@@ -103,6 +106,7 @@ def repeated(settings: Settings, inputs: Inputs) -> Memo | None:
     memo, database = _remembered(target), settings.database_file
     if memo is None or memo.inputs != inputs.digest or database is None:
         return None
+    prepare(target)
     run_id = wiring.run_id()
     state = record_again(
         database,
@@ -124,9 +128,13 @@ def repeated(settings: Settings, inputs: Inputs) -> Memo | None:
         "seconds": round(seconds, 3),
     }
     memo = replace(memo, run_id=run_id, database=state, results=results)
-    write_json(target / RUN_RESULTS, results)
-    write_json(target / MEMO, asdict(memo))
-    return memo
+    errors = list[EngineError]()
+    try:
+        write_json(target / RUN_RESULTS, results)
+    except EngineError as error:
+        errors.append(error)
+    _write(memo, target)
+    return memo, errors
 
 
 def remember(
@@ -155,16 +163,20 @@ def remember(
     if database := settled(prepared.backend):
         table = settings.schema, RUNS_TABLE
         memo = Memo(before.digest, database, report.run_id, table, head, lines, ended.results)
-        # Without it, the next run takes longer, and that is all.
-        with suppress(EngineError):
-            write_json(settings.target / MEMO, asdict(memo))
+        _write(memo, settings.target)
+
+
+def _write(memo: Memo, target: Path) -> None:
+    # Without it, the next run takes longer, and that is all.
+    with suppress(EngineError):
+        write_json(target / MEMO, asdict(memo))
 
 
 def _remembered(target: Path) -> Memo | None:
     """Return the last run if it is remembered, and if what it has written is there."""
-    if not (target / MANIFEST).exists() or (target / FAILURES).exists():
-        return None
     with suppress(OSError, ValueError, TypeError, KeyError):
+        if not (target / MANIFEST).exists() or (target / FAILURES).exists():
+            return None
         memo = Memo(**json.loads((target / MEMO).read_text("utf-8")))
         results = json.loads((target / RUN_RESULTS).read_text("utf-8"))
         is_last = results["run_id"] == memo.run_id == memo.results["run_id"]
@@ -179,9 +191,10 @@ def _values(settings: Settings) -> Iterator[object]:
 
 
 def _surroundings() -> tuple[object, ...]:
-    """Return what else a plan depends on: the date, where paths begin, Python."""
+    """Return what else a plan depends on: the date, the local time's zone, the folder, Python."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return today, str(Path.cwd()), platform.python_version()
+    zone = os.environ.get("TZ"), time.tzname, time.timezone
+    return today, zone, str(Path.cwd()), platform.python_version(), sys.flags.optimize
 
 
 def _folder_of_package(settings: Settings) -> Path | None:
@@ -230,7 +243,9 @@ def _files(places: Iterable[Path]) -> Iterator[File]:
     """Yield the files and folders of some places, in order, at any depth."""
     for place in places:
         yield from _below(place, ())
-        yield from _below(Path(f"{place}.wal"), ())
+        # DuckDB's log is beside the file itself, wherever a link to it is.
+        for name in sorted({str(place), os.path.realpath(place)}):
+            yield from _below(Path(f"{name}.wal"), ())
 
 
 def _below(path: Path, above: tuple[str, ...]) -> Iterator[File]:

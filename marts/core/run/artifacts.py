@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from marts.core.analysis.rules import Finding
 from marts.core.authoring.checks import Check
@@ -17,7 +16,6 @@ from marts.core.errors import EngineError
 from marts.core.plan.proofs import Stamp
 from marts.core.plan.steps import Plan
 from marts.core.run.files import (
-    ELSEWHERE,
     FAILURES,
     MANIFEST,
     RUN_RESULTS,
@@ -36,23 +34,6 @@ from marts.core.run.report import (
 )
 
 SCHEMA_VERSION = 1
-
-
-def prepare(target: Path) -> None:
-    """Create the folder for artifacts, and make sure that they can be written there.
-
-    The last run's artifacts stay until this one has ended; `run_id` and `started_at` tell them
-    apart. Raises EngineError if something cannot be written.
-    """
-    with writing(target):
-        target.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=target):
-            pass
-    for name in (RUN_RESULTS, MANIFEST):
-        if (target / name).is_dir():
-            raise EngineError(f"cannot write {target / name}", "it is a folder", hint=ELSEWHERE)
-    if (target / FAILURES).exists() and not (target / FAILURES).is_dir():
-        raise EngineError(f"cannot write {target / FAILURES}", "it is a file", hint=ELSEWHERE)
 
 
 def write_artifacts(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from marts.core.errors import EngineError
 from marts.core.run.formats import json_text
@@ -14,6 +15,23 @@ RUN_RESULTS, MANIFEST, FAILURES = "run_results.json", "manifest.json", "failures
 ELSEWHERE = "pass a folder that can be written to"
 
 Document = dict[str, object]
+
+
+def prepare(target: Path) -> None:
+    """Create the folder for artifacts, and make sure that they can be written there.
+
+    The last run's artifacts stay until this one has ended; `run_id` and `started_at` tell them
+    apart. Raises EngineError if something cannot be written.
+    """
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=target):
+            pass
+    for name in (RUN_RESULTS, MANIFEST):
+        if (target / name).is_dir():
+            raise EngineError(f"cannot write {target / name}", "it is a folder", hint=ELSEWHERE)
+    if (target / FAILURES).exists() and not (target / FAILURES).is_dir():
+        raise EngineError(f"cannot write {target / FAILURES}", "it is a file", hint=ELSEWHERE)
 
 
 def write_json(path: Path, document: Document) -> None:

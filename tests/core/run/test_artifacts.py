@@ -35,15 +35,15 @@ def failed(shop: Workshop) -> Report:
 
 
 def test_prepare_makes_the_folder_and_leaves_alone_what_an_earlier_run_left(target: Path) -> None:
-    artifacts.prepare(target)
+    files.prepare(target)
     assert list(target.iterdir()) == []
     (target / "failures").mkdir()
     there = ["failures/old.csv", "run_results.json", "manifest.json", "marts.duckdb"]
     for name in there:
         (target / name).write_text(name)
-    artifacts.prepare(target)
-    files = (path for path in target.rglob("*") if path.is_file())
-    assert {str(path.relative_to(target)): path.read_text() for path in files} == {
+    files.prepare(target)
+    kept = (path for path in target.rglob("*") if path.is_file())
+    assert {str(path.relative_to(target)): path.read_text() for path in kept} == {
         name: name for name in there
     }
 
@@ -52,14 +52,14 @@ def test_prepare_makes_the_folder_and_leaves_alone_what_an_earlier_run_left(targ
 def test_prepare_finds_a_folder_where_a_file_is_to_be(name: str, target: Path) -> None:
     (target / name).mkdir(parents=True)
     with pytest.raises(EngineError, match=f"cannot write .*{name}"):
-        artifacts.prepare(target)
+        files.prepare(target)
 
 
 def test_prepare_finds_a_file_where_the_failures_are_to_be(target: Path) -> None:
     target.mkdir(parents=True)
     (target / "failures").touch()
     with pytest.raises(EngineError, match=r"cannot write .*failures"):
-        artifacts.prepare(target)
+        files.prepare(target)
 
 
 def leave(target: Path, report: Report) -> list[EngineError]:
@@ -71,7 +71,7 @@ def leave(target: Path, report: Report) -> list[EngineError]:
 def test_what_a_run_leaves_takes_the_place_of_what_the_last_one_left(
     target: Path, failed: Report, shop: Workshop
 ) -> None:
-    artifacts.prepare(target)
+    files.prepare(target)
     assert leave(target, failed) == []
     assert [path.name for path in (target / "failures").iterdir()] == [
         "customer_totals.customer_id_unique.csv"
@@ -256,7 +256,7 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "write",
     [
-        artifacts.prepare,
+        files.prepare,
         lambda target: files.write_json(target / "run_results.json", {}),
         lambda target: artifacts.write_sql(target, {"a": "SELECT 1"}),
     ],

@@ -112,10 +112,10 @@ def command(
     )
     is_plain = not (dry_run or diff) and max_change is None
     inputs = unchanged.inputs_of(settings, options) if is_plain else None
-    if inputs and (memo := unchanged.repeated(settings, inputs)):
+    if inputs and (again := unchanged.repeated(settings, inputs)):
         from marts.core.console.again import print_again
 
-        return print_again(memo, as_json=as_json)
+        return print_again(*again, as_json=as_json)
     # To import these takes longer than the whole of such a run.
     from marts.core.console.execution import carry_out_and_print, print_plan, reviewing
     from marts.core.operations.reviewing import rate_of
