@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -295,11 +296,17 @@ def test_the_log_of_a_database_behind_a_link_is_seen(shop: Shop) -> None:
     assert "altered since it was published" in shop.run().stdout
 
 
-def test_another_time_zone_is_another_surrounding(shop: Shop) -> None:
+def test_another_time_zone_is_another_surrounding(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noon = "datetime.datetime(2025, 1, 1, 12).timestamp()"
     shop.write("shop/limits.py", f"import datetime\n\nLOW = int({noon}) - 1735732800 + 5\n")
     assert shop.is_remembered()
-    shop.run(TZ="Europe/Berlin")
+    with monkeypatch.context() as moved:
+        moved.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        shop.run()
+    time.tzset()
     assert shop.looked
 
 
