@@ -59,13 +59,12 @@ class Inputs:
 class Memo:
     """A run that had nothing to do: what it has read, printed and written.
 
-    `database` is the state of the database after the last such run, `run_id`; `table` is the table
-    of runs there, with its schema.
+    `database` is the state of the database after the last such run; `table` is the table of runs
+    there, with its schema.
     """
 
     inputs: str
     database: str
-    run_id: str
     table: tuple[str, str]
     head: str
     lines: Sequence[tuple[str, str]]
@@ -113,7 +112,7 @@ def repeated(settings: Settings, inputs: Inputs) -> tuple[Memo, list[EngineError
         memo.database,
         version=memo.results["versions"]["duckdb"],
         table=memo.table,
-        earlier=memo.run_id,
+        earlier=memo.results["run_id"],
         run_id=run_id,
         started_at=started_at,
         host=socket.gethostname(),
@@ -127,7 +126,7 @@ def repeated(settings: Settings, inputs: Inputs) -> tuple[Memo, list[EngineError
         "started_at": started_at.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
     }
-    memo = replace(memo, run_id=run_id, database=state, results=results)
+    memo = replace(memo, database=state, results=results)
     errors = list[EngineError]()
     try:
         write_json(target / RUN_RESULTS, results)
@@ -162,7 +161,7 @@ def remember(
         return
     if database := settled(prepared.backend):
         table = settings.schema, RUNS_TABLE
-        memo = Memo(before.digest, database, report.run_id, table, head, lines, ended.results)
+        memo = Memo(before.digest, database, table, head, lines, ended.results)
         _write(memo, settings.target)
 
 
@@ -179,7 +178,7 @@ def _remembered(target: Path) -> Memo | None:
             return None
         memo = Memo(**json.loads((target / MEMO).read_text("utf-8")))
         results = json.loads((target / RUN_RESULTS).read_text("utf-8"))
-        is_last = results["run_id"] == memo.run_id == memo.results["run_id"]
+        is_last = results["run_id"] == memo.results["run_id"]
         return memo if is_last and memo.schema_version == Memo.schema_version else None
     return None
 
@@ -245,8 +244,7 @@ def _files(places: Iterable[Path]) -> Iterator[File]:
     for place in places:
         yield from _below(place, ())
         # DuckDB's log is beside the file itself, wherever a link to it is.
-        for name in sorted({str(place), os.path.realpath(place)}):
-            yield from _below(Path(f"{name}.wal"), ())
+        yield from _below(Path(f"{os.path.realpath(place)}.wal"), ())
 
 
 def _below(path: Path, above: tuple[str, ...]) -> Iterator[File]:
